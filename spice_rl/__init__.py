@@ -1,0 +1,32 @@
+"""From choices to equations: simulate, fit and discover models of reinforcement learning.
+
+Every public name of every module is a name of the package, loaded on first use: `import spice_rl` costs nothing, and
+`from spice_rl import Trials` imports the one module that defines it. (Written by hand; the modules are exported.)
+"""
+__version__ = "0.1.0"
+
+import ast, difflib, functools, importlib, re
+from pathlib import Path
+
+
+@functools.cache
+def _owners():
+    "The module of each public name, read from the modules' `__all__` without importing them"
+    owners = {}
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        names = re.search(r"^__all__ = (\[.*?\])", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        owners.update(dict.fromkeys(ast.literal_eval(names[1]) if names else [], path.stem))
+    return owners
+
+
+def __getattr__(name):
+    if name == "__all__": return sorted(_owners())
+    if name in _owners():
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_owners()[name]}"), name)
+        return value
+    if name in _owners().values(): return importlib.import_module(f"{__name__}.{name}")
+    near = difflib.get_close_matches(name, _owners(), 1)
+    raise AttributeError(f"spice_rl has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def __dir__(): return sorted({*globals(), *_owners(), *_owners().values()})

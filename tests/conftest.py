@@ -1,0 +1,23 @@
+"""What the tests share. Run them with `make test`, or `.venv/bin/python -m pytest tests` for the tests alone."""
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ |= dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())  # before torch and numba are imported
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    "One thread in torch as everywhere: faster on a busy machine, and the same digits on every machine"
+    import torch
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    "The folder of reference data beside the checkout; a test that needs it is skipped where it is not"
+    folder = ROOT.parent/"shared"
+    if not folder.is_dir(): pytest.skip(f"no reference data at {folder}")
+    return folder

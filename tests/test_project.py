@@ -1,0 +1,216 @@
+"""The project itself: layers, pages, links, the README, and what `import spice_rl` costs. Nothing here writes a file."""
+import ast, configparser, importlib.util, json, re, subprocess, sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import spice_rl
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(path):
+    "A script of the project that is not part of the package"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOLS = load(ROOT/".ci/notebooks.py")
+NOTEBOOKS = {str(p.relative_to(ROOT)): json.loads(p.read_text(encoding="utf-8")) for p in TOOLS.notebooks()}
+MODULES = {p.stem: ast.parse(p.read_text(encoding="utf-8")) for p in (ROOT/"spice_rl").glob("[!_]*.py")}
+QUARTO = yaml.safe_load((ROOT/"_quarto.yml").read_text())
+
+
+def settings():
+    parser = configparser.ConfigParser(delimiters=["="])
+    parser.read(ROOT/"settings.ini")
+    return parser["DEFAULT"]
+
+
+def cells(nb, kind): return ["".join(c["source"]) for c in nb["cells"] if c["cell_type"] == kind]
+
+
+def public(module):
+    "The `__all__` of a module"
+    return next((ast.literal_eval(n.value) for n in MODULES[module].body
+                 if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"), [])
+
+
+HOME = {m[1]: path for path, nb in NOTEBOOKS.items()  # the notebook of each module
+        if (m := re.search(r"^#\s*\|\s*default_exp (\w+)", "\n".join(cells(nb, "code")), re.MULTILINE))}
+
+
+# Settings and site
+
+def test_setup_reads_settings():
+    fields, cfg = load(ROOT/"setup.py").fields(), settings()
+    assert (fields["name"], fields["version"]) == ("spice_rl", spice_rl.__version__)
+    assert fields["python_requires"] == f">={cfg['min_python']}"
+    assert fields["entry_points"]["console_scripts"] == ["spice-rl=spice_rl.cli:main"]
+    assert fields["packages"] == ["spice_rl"] and fields["package_data"] == {"spice_rl": ["datasets/*.csv"]}
+    for need in fields["install_requires"]:
+        assert re.fullmatch(r"[\w-]+(>=[\d.]+)?", need), f"{need}: the package asks for lower bounds only"
+    assert "nbdev" not in " ".join(fields["install_requires"]) and any("nbdev==2" in r for r in fields["extras_require"]["dev"])
+
+
+def test_quarto_agrees_with_settings():
+    known = dict(project="type output-dir render", execute="enabled", format="html",
+                 website="title description site-url repo-url repo-branch repo-actions sidebar")
+    for section, keys in QUARTO.items():
+        assert section in known, f"_quarto.yml: unknown key {section}"
+        assert set(keys) <= set(known[section].split()), f"_quarto.yml: unknown key in {section}"
+    cfg, site = settings(), QUARTO["website"]
+    assert QUARTO["project"]["output-dir"] == cfg["doc_path"]
+    assert site["site-url"] + "/" + cfg["nbs_path"] == cfg["doc_host"] + cfg["doc_baseurl"]
+    assert [site[k] for k in ("title", "description", "repo-url", "repo-branch")] == \
+           [cfg[k] for k in ("title", "description", "git_url", "branch")]
+
+
+def test_every_notebook_once_in_the_sidebar():
+    contents = QUARTO["website"]["sidebar"]["contents"]
+    rows = [r for item in contents for r in (item["contents"] if isinstance(item, dict) else [item])]
+    assert sorted(rows) == sorted(NOTEBOOKS)
+
+
+def test_page_names_are_unique():
+    names = [str(Path(p).with_name(re.sub(r"^\d+_", "", Path(p).name))) for p in NOTEBOOKS]
+    assert len(names) == len(set(names)), "nbdev drops the number: two notebooks would be one page"
+
+
+# Notebooks and README
+
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_notebook_outputs(path):
+    assert (ROOT/path).stat().st_size < 600_000, "over 600 kB: fewer or smaller figures (aim: under 300 kB)"
+    for cell in NOTEBOOKS[path]["cells"]:
+        for output in cell.get("outputs", []):
+            assert output["output_type"] != "error", f"cell {cell['id']} stores an error"
+            assert not any("widget" in kind for kind in output.get("data", {})), f"cell {cell['id']} stores a widget"
+
+
+def test_tutorials_show_figures():
+    for path, nb in NOTEBOOKS.items():
+        kinds = {kind for c in nb["cells"] for o in c.get("outputs", []) for kind in o.get("data", {})}
+        assert "/tutorials/" not in path or "image/png" in kinds, f"{path} has no stored figure: make run NB={path}"
+
+
+def test_readme_is_what_the_index_gives():
+    text, images = TOOLS.readme()
+    assert (ROOT/"README.md").read_text(encoding="utf-8") == text, "run `make export`"
+    for name, data in images.items(): assert (ROOT/name).read_bytes() == data, f"{name}: run `make export`"
+
+
+def anchors(text):
+    "The anchors of a Markdown text's headings, and those given by hand"
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    heads = re.findall(r"^#+ (.*?)(?: *\{.*\})?$", text, re.MULTILINE)
+    slugs = {re.sub(r"\s+", "-", re.sub(r"[^\w\s.-]", "", h.lower()).strip()) for h in heads}
+    return slugs | {s.lstrip("0123456789-. ") for s in slugs} | set(re.findall(r"id=\"([\w.-]+)\"", text)) \
+        | set(re.findall(r"\{#([\w.-]+)", text))
+
+
+def test_no_dead_link():
+    texts = {path: "\n\n".join(cells(nb, "markdown")) for path, nb in NOTEBOOKS.items()}
+    texts |= {p.name: p.read_text(encoding="utf-8") for p in ROOT.glob("*.md")}
+    dead = []
+    for path, text in texts.items():
+        prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+        for link in re.findall(r"\]\(([^)\s]+)|(?:src|href)=\"([^\"]+)\"", prose):
+            link = link[0] or link[1]
+            if re.match(r"[a-z]+:", link): continue
+            file, _, anchor = link.partition("#")
+            goal = (ROOT/path).parent.joinpath(file).resolve() if file else ROOT/path
+            if not goal.exists(): dead.append(f"{path}: {link}")
+            elif anchor and (name := str(goal.relative_to(ROOT))) in texts:
+                here = anchors(texts[name]) | {s.lower() for m, home in HOME.items() if home == name for s in public(m)}
+                if anchor.lower() not in here: dead.append(f"{path}: {link} (no such heading)")
+    assert not dead, "\n".join(dead)
+
+
+def test_every_public_name_has_a_page():
+    missing, flagged = [], r"(?:#\s*\|.*\n)*#\s*\|\s*"
+    for module in MODULES:
+        code, prose = (cells(NOTEBOOKS[HOME[module]], kind) for kind in ("code", "markdown"))
+        shown = "\n".join(c for c in code if re.match(flagged + r"exports?\b", c) and not re.match(flagged + r"hide\b", c))
+        for name in public(module):  # nbdev documents functions and classes; anything else must be named in the prose
+            documented = re.search(rf"^(?:async )?(?:def|class) {name}\b", shown, re.MULTILINE)
+            if not documented and f"`{name}`" not in "\n".join(prose): missing.append(f"{HOME[module]}: {name}")
+    assert not missing, "exported, but neither a documented function or class nor `named` in the text:\n" + "\n".join(missing)
+
+
+# The package
+
+def test_modules_have_a_notebook():
+    assert set(MODULES) == set(HOME), "a module without its notebook is a left-over: delete it"
+
+
+def test_public_names_are_unique():
+    owner = {}
+    for module in MODULES:
+        for name in public(module):
+            assert name not in MODULES, f"{module}.{name} is also a module: `from spice_rl import {name}` could give either"
+            assert name not in owner, f"both {owner.get(name)} and {module} export {name}"
+            owner[name] = module
+    assert spice_rl._owners() == owner
+    assert set(spice_rl.__all__) == set(owner) and set(owner) <= set(dir(spice_rl))
+
+
+def test_every_public_name_loads():
+    space = {}
+    exec("from spice_rl import *", space)
+    assert set(spice_rl.__all__) <= set(space)
+    for name in spice_rl.__all__: assert getattr(spice_rl, name) is space[name]
+
+
+def test_unknown_name_says_the_nearest():
+    near = spice_rl.__all__[0]
+    with pytest.raises(AttributeError, match=f"did you mean '{near}'"): getattr(spice_rl, near + "x")
+    assert not hasattr(spice_rl, "no_such_name_at_all")
+
+
+def test_import_is_lazy():
+    code = ("import sys, time; t = time.process_time(); import spice_rl; dir(spice_rl); t = time.process_time() - t\n"
+            "print(t, [m for m in ('torch', 'numba', 'pandas', 'numpy', 'matplotlib') if m in sys.modules])")
+    seconds, loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(" ", 1)
+    assert loaded.strip() == "[]" and float(seconds) < .5
+
+
+def imported(tree):
+    "The modules of the package that a module imports, wherever the import stands"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("spice_rl."))
+        elif isinstance(node, ast.ImportFrom):
+            path = (node.module or "").split(".")
+            if not node.level:
+                if path[0] != "spice_rl": continue
+                path = path[1:]
+            if path and path[0]: yield path[0]
+            else: yield from (spice_rl._owners().get(a.name, a.name) for a in node.names)
+
+
+def test_no_upward_import():
+    number = {module: int(re.match(r"\d+", Path(path).name)[0]) for module, path in HOME.items()}
+    upward = [f"{Path(HOME[m]).name} imports {Path(HOME[i]).name}" for m, tree in MODULES.items()
+              for i in imported(tree) if i in HOME and number[i] >= number[m]]
+    assert not upward, "a notebook imports lower numbers only:\n" + "\n".join(upward)
+
+
+def test_layer_check_sees_each_form_of_import():
+    if "data" not in MODULES: pytest.skip("no data module")
+    name = public("data")[0]
+    for line in ("from .data import x", "from spice_rl.data import x", "import spice_rl.data as d", "from . import data",
+                 f"from spice_rl import {name}", "def f():\n    from .data import x"):
+        assert list(imported(ast.parse(line))) == ["data"], line
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_house_rules(module):
+    for node in ast.walk(MODULES[module]):
+        assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"line {node.lineno}: bare `except:`"
+        if not isinstance(node, ast.Attribute): continue
+        for rule in ("warnings.filterwarnings", "warnings.simplefilter", "np.random.seed", "torch.manual_seed"):
+            assert ast.unparse(node) != rule, f"line {node.lineno}: {rule} changes the caller's state"
