@@ -147,7 +147,7 @@ class Lanes:
         who    # Which participant, (lanes,)
     ):
         "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
-        theta, who, f = np.ascontiguousarray(theta, float), np.ascontiguousarray(who, np.int64), self.kernels
+        theta, who, f = np.array(theta, float, order='C'), np.array(who, np.int64), self.kernels
         out = np.empty(len(theta))
         on_threads(lambda lo, hi: _run_lanes(f.init, f.logits, f.update, theta, f.constants, len(self.cell.state), self.rows, who, lo, hi, out),
                    len(theta), self.threads)
