@@ -28,7 +28,7 @@ $(READY): settings.ini setup.py constraints.txt
 	@touch $@
 
 demo: $(READY)
-	$(PY) -m spice_rl.cli demo --out $(OUT)
+	.venv/bin/spice-rl demo --out $(OUT)
 
 test: $(READY)
 	$(PY) .ci/notebooks.py insync

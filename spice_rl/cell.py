@@ -62,6 +62,8 @@ class Cell:
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
+        taken = {'p', 'logit'} & set(cls.state)
+        if taken: raise ValueError(f"a latent value of {cls.__name__} cannot be called {min(taken)!r}: replay has columns of that name")
         cls.rules = dict(getattr(cls, 'rules', {}))
         for name in ('init', 'logits', 'update'):
             if rules and name in cls.__dict__:

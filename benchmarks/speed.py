@@ -1,0 +1,155 @@
+"""How fast is it? Issue 1, points 3 and 4. CPU seconds on one thread, every figure beside a named reference in the same run. Run: make bench
+
+Writes results/speed.csv (one row per figure, with the reference and the ratio) and results/fit_profile.csv (where the time of a fit goes).
+Run it on a quiet machine; it takes about a minute.
+"""
+import os
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+import cProfile
+import pstats
+import time
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import torch
+from spice_rl import AgentQ, BanditsDrift, Cell, Lanes, Param, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN, SpiceEstimator, create_dataset, simulate
+
+RESULTS = Path(__file__).parent / 'results'
+torch.set_num_threads(1)
+
+
+def cpu(work, repeats=5):
+    "CPU seconds of `work`, the least of some repeats (the first run, which compiles, is not counted)."
+    work()
+    times = []
+    for _ in range(repeats):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+class ReferenceRNN(torch.nn.Module):
+    "The network of autospice 0.1.7, re-stated: for each option a linear layer, a GRU with one unit that starts from the value, and a linear layer."
+    def __init__(self):
+        super().__init__()
+        self.into, self.gru, self.out = torch.nn.Linear(1, 9), torch.nn.GRU(9, 1), torch.nn.Linear(1, 1)
+
+    def forward(self, xs):
+        value, logits = torch.full((xs.shape[0], 2), .5), torch.zeros(xs.shape[1], xs.shape[0], 2)
+        for t in range(xs.shape[1]):
+            action, reward = xs[:, t, :2], xs[:, t, 2:4]
+            hidden = self.gru(self.into(reward.reshape(1, -1, 1)), value.reshape(1, -1, 1).contiguous())[1].view(-1, 2, 1)
+            new = torch.clip((value + self.out(hidden).squeeze(-1)) * action, -10, 10)
+            value = new + value * (1 - action)
+            logits[t] = value
+        return logits.transpose(0, 1)
+
+
+def reference_epoch(dataset):
+    "CPU seconds of one epoch of the reference: forward, backward, Adam."
+    network = ReferenceRNN()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    xs, ys = torch.nan_to_num(dataset.xs), torch.nan_to_num(dataset.ys)
+
+    def epoch():
+        optimizer.zero_grad()
+        loss = -(torch.log_softmax(network(xs), -1) * ys).sum() / ys.sum()
+        loss.backward()
+        optimizer.step()
+    return cpu(epoch)
+
+
+def fit_times(rows):
+    dataset, _, _ = create_dataset(AgentQ(alpha_reward=.3), BanditsDrift(.2), n_trials=100, n_sessions=100, seed=0)
+    fit = lambda: SpiceEstimator(RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG, learning_rate=1e-2, epochs=1024).fit(dataset.xs, dataset.ys)
+    ours, epoch = cpu(fit, 3), reference_epoch(dataset)
+    rows.append(dict(what="the tutorial's fit (3 starts, network and equation)", ours=ours, unit='CPU s', reference='autospice network re-stated in eager torch, 1024 epochs of Adam, 1 start', theirs=1024 * epoch))
+    profile = cProfile.Profile()
+    estimator = profile.runcall(fit)
+    passes = int(estimator.training_.table.passes.iloc[0])
+    rows.append(dict(what=f'one pass over the data (3 starts; {passes} passes in the fit)', ours=1e3 * ours / passes, unit='CPU ms', reference='one epoch of the reference (1 start)', theirs=1e3 * epoch))
+    stats = pstats.Stats(profile)
+    total = stats.total_tt
+    shares = {}
+    for (file, _, name), (_, _, own, _, _) in stats.stats.items():
+        group = ('compiled step (forward and backward)' if name in ('_forward', '_backward') else "torch's backward engine" if 'run_backward' in name else
+                 "moving between torch and numpy" if name in ("<method 'numpy' of 'torch._C.TensorBase' objects>", "<method 'detach' of 'torch._C.TensorBase' objects>") else
+                 'other torch operations' if 'torch' in name or 'torch' in file else 'Python of the network and the optimiser' if 'spice_rl' in file else 'regression, likelihoods, the rest')
+        shares[group] = shares.get(group, 0) + own / total
+    pd.Series(shares, name='share').sort_values(ascending=False).rename_axis('where').round(3).to_csv(RESULTS / 'fit_profile.csv')
+
+
+class QLearning(Cell):
+    "Two-parameter Q-learning, as a user writes it."
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 50))
+    state = 'q',
+    def init(p, state): state.q[:] = .5
+    def logits(p, state, trial): return p.beta * state.q
+    def update(p, state, trial):
+        c = trial.choice
+        state.q[c] += p.alpha * (trial.reward[c] - state.q[c])
+
+
+def plain_nll(alpha, beta, choice, reward):
+    "The same likelihood as a plain loop over trials in numpy."
+    total, n = 0., len(choice)
+    for start in range(0, n, 100):
+        q = np.full(2, .5)
+        for t in range(start, start + 100):
+            x, c = beta * q, choice[t]
+            total += np.log(np.exp(x - x.max()).sum()) + x.max() - x[c]
+            q[c] += alpha * (reward[t] - q[c])
+    return total
+
+
+def torch_nll(alpha, beta, choice, reward):
+    "All sessions in one torch batch, a loop over trials: choice and reward (sessions, trials)."
+    q, total, rows = torch.full((len(choice), 2), .5), 0., torch.arange(len(choice))
+    for t in range(choice.shape[1]):
+        c = choice[:, t]
+        total = total - torch.log_softmax(beta * q, 1)[rows, c].sum()
+        q = q.clone()
+        q[rows, c] += alpha * (reward[:, t] - q[rows, c])
+    return total
+
+
+def engine_times(rows):
+    cell, task = QLearning(), BanditsDrift(.2)
+    trials = simulate(cell, task, people=100, n_trials=100, seed=0)
+    reward = trials.reward[np.arange(trials.n_trials), trials.choice]
+    lanes, theta, who = Lanes(cell, trials, threads=1), np.tile([.3, 3.], (100, 1)), np.arange(100)
+    t_choice, t_reward = torch.tensor(trials.choice).reshape(100, 100), torch.tensor(reward, dtype=torch.float32).reshape(100, 100)
+    values = [lanes.nll(theta, who).sum(), plain_nll(.3, 3., trials.choice, reward), float(torch_nll(.3, 3., t_choice, t_reward))]
+    assert np.allclose(values, values[0], rtol=1e-5), values
+    ours = cpu(lambda: [lanes.nll(theta, who) for _ in range(20)]) / 20
+    for name, work in {'plain numpy loop': lambda: plain_nll(.3, 3., trials.choice, reward), 'torch, all sessions in a batch, loop over trials': lambda: torch_nll(.3, 3., t_choice, t_reward)}.items():
+        rows.append(dict(what='likelihood of Q-learning, 100 people × 100 trials', ours=1e9 * ours / 1e4, unit='ns a trial', reference=name, theirs=1e9 * cpu(work, 3) / 1e4))
+    many = cpu(lambda: simulate(cell, task, people=1000, n_trials=1000, seed=0, threads=1), 3)
+    plain = cpu(lambda: plain_simulation(20_000), 3) / 20_000
+    rows.append(dict(what='simulation of Q-learning in BanditsDrift, 1000 people × 1000 trials', ours=1e9 * many / 1e6, unit='ns a trial', reference='plain numpy loop', theirs=1e9 * plain))
+
+
+def plain_simulation(n):
+    "The same simulation as a plain loop."
+    rng = np.random.default_rng(0)
+    q, p = np.full(2, .5), rng.random(2)
+    for _ in range(n):
+        c = int(rng.random() < 1 / (1 + np.exp(-3 * (q[1] - q[0]))))
+        r = float(rng.random() < p[c])
+        q[c] += .3 * (r - q[c])
+        p = np.clip(p + rng.normal(0, .2, 2), 0, 1)
+
+
+def main():
+    rows = []
+    fit_times(rows)
+    engine_times(rows)
+    table = pd.DataFrame(rows)
+    table['ratio'] = table.theirs / table.ours
+    RESULTS.mkdir(exist_ok=True)
+    table.to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
+    print(table.round(3).to_string())
+
+
+if __name__ == '__main__': main()
