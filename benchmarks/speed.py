@@ -85,7 +85,7 @@ class QLearning(Cell):
     params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 50))
     state = 'q',
     def init(p, state): state.q[:] = .5
-    def logits(p, state, trial): return p.beta * state.q
+    def logit(p, state, trial, option): return p.beta * state.q[option]
     def update(p, state, trial):
         c = trial.choice
         state.q[c] += p.alpha * (trial.reward[c] - state.q[c])

@@ -239,7 +239,7 @@ class AgentQ(Cell):
 
     def init(p, state): state.x_value_reward[:] = .5
 
-    def logits(p, state, trial): return p.beta_reward * state.x_value_reward + p.beta_choice * state.x_value_choice
+    def logit(p, state, trial, option): return p.beta_reward * state.x_value_reward[option] + p.beta_choice * state.x_value_choice[option]
 
     def update(p, state, trial):
         c, q, h = trial.choice, state.x_value_reward, state.x_value_choice

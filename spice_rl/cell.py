@@ -44,7 +44,8 @@ class Cell:
     - `params`: a dict of `Param`, by name
     - `state`: the names of its latent values; each is an array with one number per option
     - `init(p, state)`: writes the starting values into `state` (which comes filled with zeros)
-    - `logits(p, state, trial)`: returns one number per option, before the choice
+    - `logits(p, state, trial)`: returns one number per option, before the choice; or, faster because it makes no array,
+      `logit(p, state, trial, option)`: returns the number of one option
     - `update(p, state, trial)`: writes the next values into `state`, after the feedback
 
     The rules speak about one person in plain scalar Python and numpy, and are compiled on first use by the engine.
@@ -65,8 +66,9 @@ class Cell:
         taken = {'p', 'logit'} & set(cls.state)
         if taken: raise ValueError(f"a latent value of {cls.__name__} cannot be called {min(taken)!r}: replay has columns of that name")
         cls.rules = dict(getattr(cls, 'rules', {}))
-        for name in ('init', 'logits', 'update'):
+        for name in ('init', 'logits', 'logit', 'update'):
             if rules and name in cls.__dict__:
+                cls.rules.pop({'logits': 'logit', 'logit': 'logits'}.get(name), None)
                 cls.rules[name] = cls.__dict__[name]
                 delattr(cls, name)
 
@@ -90,8 +92,9 @@ class Cell:
 
     def logits(self, p, state, trial):
         "One number per option: what the learner would choose. It sees neither the choice nor the reward."
-        unseen = trial._replace(choice=-1, reward=np.full(len(trial.reward), np.nan))
-        return np.array(self.rules['logits'](p, type(state)(*map(np.copy, state)), unseen), float)
+        unseen, state = trial._replace(choice=-1, reward=np.full(len(trial.reward), np.nan)), type(state)(*map(np.copy, state))
+        if 'logits' in self.rules: return np.array(self.rules['logits'](p, state, unseen), float)
+        return np.array([self.rules['logit'](p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
 
     def update(self, p, state, trial):
         "The state after the feedback; `state` itself is left as it is."

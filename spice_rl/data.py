@@ -565,7 +565,7 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     context_ = np.zeros(n, np.int64) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
     counted = np.ones(n, bool) if counted is None else _length(np.asarray(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
-    frame = _table(options, choice, reward, _objects(people)[who], _series(session, n), None if offer is None else on,
+    frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra)
     return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward, offer=on, context=context_, counted=counted)
 
@@ -583,6 +583,7 @@ def _offer_codes(offer, choice, options, at):
 
 def _labels(codes, options):
     "Labels of codes as a column, empty where -1"
+    if (codes >= 0).all(): return pd.Series(_objects(options)).infer_objects().take(codes).reset_index(drop=True)
     return pd.Series(_objects([*options, None])[codes]).infer_objects()
 
 def _objects(labels): # np.array would make a table of labels that are tuples
@@ -594,7 +595,7 @@ def _table(options, choice, reward, people, session, offer, context, extra):
     "The tidy table that `read_trials` would read as these arrays"
     n, extra = len(choice), {} if extra is None else extra
     if not isinstance(extra, dict): raise ValueError(f'extra must be a dict of columns by name, got {type(extra).__name__}')
-    frame = dict(participant=pd.Series(people).infer_objects(), session=session)
+    frame = dict(participant=people, session=session)
     frame['trial'] = pd.DataFrame(dict(p=frame['participant'], s=session)).groupby(['p', 's'], sort=False).cumcount() + 1
     frame['choice'] = _labels(choice, options)
     chosen = np.arange(len(options)) == choice[:, None]
@@ -789,6 +790,6 @@ def _trials_of(rows, session, choice, K, counted, participants):
         if len(labels) <= ids.max(): raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
-    frame = _table(options, choice, reward, _objects(labels)[who], pd.Series(session), None, None, extra)
+    frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra)
     return Trials(options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options), participant=who,
                   session=session, context=np.zeros_like(session), counted=counted, _frame=frame, _rows=np.arange(len(session)))

@@ -31,8 +31,9 @@ Kernels = namedtuple('Kernels', 'init logits update constants')
 _bridge = '''
 def init(p, c, s): rules_init({P}, {S})
 def logits(p, c, s, options, context, unseen, out):
-    x = rules_logits({P}, {S}, Trial(options, -1, unseen, context))
-    for k in options: out[k] = x[k]
+    p, s, trial = {P}, {S}, Trial(options, -1, unseen, context)
+    {all_at_once}
+    for k in options: out[k] = {one}
 def update(p, c, s, options, choice, reward, context): rules_update({P}, {S}, Trial(options, choice, reward, context))
 '''
 
@@ -43,7 +44,8 @@ def _compile(cls):
     scope = {k: namedtuple(k, v) for k, v in fields.items()} | {'Trial': Trial}
     scope |= {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()}
     fill = {k: f"{k}({', '.join(f'{k.lower()}[{i}]' for i in range(len(v)))})" for k, v in fields.items()}
-    exec(_bridge.format(**fill), scope)
+    at_once = 'logits' in cls.rules
+    exec(_bridge.format(**fill, all_at_once='x = rules_logits(p, s, trial)' if at_once else '', one='x[k]' if at_once else 'rules_logit(p, s, trial, k)'), scope)
     made = {}
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
         try: made[name] = njit(kind.signature, error_model='numpy', nogil=True)(scope[name])
@@ -95,23 +97,24 @@ def _learn(update, p, c, state, old, options, choice, reward, context):
 @njit(f8(init_type, logits_type, update_type, vec, vec, i8, rows_type, i8), nogil=True, cache=True)
 def _lane_nll(init, logits, update, p, c, n_state, rows, who):
     "Negative log-likelihood of the counted choices of one person, in nats."
-    n = rows.reward.shape[1]
+    first, last, people, offer, n_offer, choices, rewards, contexts, counted = rows
+    n = rewards.shape[1]
     state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
     unseen, x, total = np.full(n, np.nan), np.zeros(n), 0.
-    for s in range(rows.people[who], rows.people[who + 1]):
+    for s in range(people[who], people[who + 1]):
         _copy(state, blank)
         init(p, c, state)
-        for t in range(rows.first[s], rows.last[s]):
-            choice = rows.choice[t]
+        for t in range(first[s], last[s]):
+            choice = choices[t]
             if choice < 0: continue
-            options = rows.options[t, :rows.n_options[t]]
-            if rows.counted[t]:
-                logits(p, c, state, options, rows.context[t], unseen, x)
+            options, reward = offer[t, :n_offer[t]], rewards[t]
+            if counted[t]:
+                logits(p, c, state, options, contexts[t], unseen, x)
                 top, z = x[choice], 0.
                 for k in options: top = max(top, x[k])
                 for k in options: z += np.exp(x[k] - top)
                 total += top + np.log(z) - x[choice]
-            _learn(update, p, c, state, old, options, choice, rows.reward[t], rows.context[t])
+            _learn(update, p, c, state, old, options, choice, reward, contexts[t])
     return total
 
 # %% ../nbs/03_engine.ipynb #77b55ee8

@@ -140,7 +140,6 @@ class ValueModule(nn.Module):
         self.products = slice(1 + d, 1 + d + d * (d - 1) // 2)
         self.bends = slice(self.products.stop, None)
         self.register_buffer('unit', torch.ones(input_size, dtype=torch.float64))
-        self._known = None, False
         self.weight = nn.Parameter(torch.zeros(1, self.products.stop + hidden * (2 + d), dtype=torch.float64))
         self.reset(1, np.random.default_rng(0))
 
@@ -158,18 +157,13 @@ class ValueModule(nn.Module):
         far = (size > 5) | ((size < .1) & (size > 0))
         self.unit = torch.where(far, 10. ** torch.log10(torch.where(far, size, 1.)).round(), 1.).to(self.weight)
 
-    def rescaled(self):
-        "Are inputs measured in another unit than 1? (Asked once per trial, so remembered as long as the buffer is the same.)"
-        if self._known[0] is not self.unit: self._known = self.unit, bool((self.unit != 1).any())
-        return self._known[1]
-
     def penalty(self):
         "Sum of the squared weights of the bend, and a tenth of those of the products: one number for each start."
         return (self.weight[:, self.bends] ** 2).sum(1) + .1 * (self.weight[:, self.products] ** 2).sum(1)
 
     def forward(self, value, inputs, gate):
         "The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options)."
-        if self.rescaled(): inputs = inputs / self.unit
+        inputs = inputs / self.unit
         if value.is_cuda or value.dtype != torch.float64: return _torch_step(self.weight, value, inputs, gate)
         return _Step.apply(self.weight, value.contiguous(), inputs.contiguous(), gate.contiguous())
 
@@ -343,7 +337,9 @@ class BaseRNN(nn.Module):
         "The latent values: a dict of tensors (rows, n_actions)."
         return {k: v.detach() if detach else v for k, v in self.state.items()}
 
-    def set_state(self, state): self.state = dict(state)
+    def set_state(self, state):
+        "Continue from a state that `get_state` gave."
+        self.state = {k: v.to(self.device, torch.float64) for k, v in state.items()}
 
     def set_initial_state(self, batch_size=1):
         "Every latent value at its start."

@@ -207,12 +207,12 @@ def equation_modules(equation):
 
 def _check_stands_for(equation, network, xs, tolerance=1e-6):
     "Raise a `ValueError` unless the network, with the equation in place of its modules, says what the equation says."
-    xs = _as_participant(xs[:20], 0) if not tells_apart(network) else xs[:20]
+    xs = xs[:20] if tells_apart(network) else _as_participant(xs[:20], 0)
     trials = Trials.from_dataset(xs, n_options=network.n_actions)
     network.submodules_sindy = equation_modules(equation)
     try: said = network.record(trials.to_dataset().xs)['logits']
     finally: network.submodules_sindy = {}
-    own = replay_arrays(equation, equation.table(['everybody']).set_axis(trials.participants[:1]) if len(trials.participants) == 1 else None, trials, after=True)[0]
+    own = replay_arrays(equation, None, trials, after=True)[0]
     there = (trials.session, np.arange(trials.n_trials) - trials.starts[trials.session])
     worst = np.nanmax(abs((own - own.mean(1, keepdims=True)) - (said[there] - said[there].mean(1, keepdims=True))))
     if worst > tolerance * max(1, abs(own).max()):

@@ -164,7 +164,7 @@ class _Best:
     "Remembers, for each start, the weights with the lowest loss so far (on test data, if there are any)."
     def __init__(self, network, test, plan, seen, bar):
         self.network, self.test, self.patience, self.seen, self.bar = network, test, plan.patience, seen, bar
-        self.x, self.value, self.idle = None, torch.full((network.n_starts,), np.inf, dtype=torch.float64), 0
+        self.x, self.value, self.idle = None, torch.full((network.n_starts,), np.inf, dtype=torch.float64, device=network.device), 0
 
     def __call__(self, x, loss):
         "Note a step; true if the test data say to stop."
@@ -193,7 +193,7 @@ def _quasi_newton(network, loss, plan, best):
         return value.detach(), torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(network.n_starts, -1) for p in network.parameters()], 1)
     objective.calls = 0
     best.seen = lambda: objective.calls
-    best(_flat(network), torch.full((network.n_starts,), np.inf, dtype=torch.float64))
+    best(_flat(network), torch.full_like(best.value, np.inf))
     return lbfgs(objective, _flat(network), 10 * plan.learning_rate, plan.epochs, plan.convergence_threshold, best)[2]
 
 def _adam(network, loss, plan, best, rng):
@@ -220,7 +220,7 @@ def _adam(network, loss, plan, best, rng):
 def _round(network, xs, ys, test, plan, n_starts, rng):
     "Train `n_starts` new starts side by side: a list of `Start`, and whether Ctrl-C stopped it."
     network.reset(1, rng).measure(xs[:50])
-    network.reset(n_starts, rng)
+    network.reset(n_starts, rng).train()
     weight = rng.multinomial(len(xs), np.full(len(xs), 1 / len(xs)), n_starts) if plan.bagging else None
     loss = Loss(network, xs, ys, weight, plan.n_steps_per_call)
     held = None if test is None else Loss(network, *test)
