@@ -144,11 +144,11 @@ class ValueModule(nn.Module):
         self.reset(1, np.random.default_rng(0))
 
     def reset(self, starts, rng): # How many starts; a numpy Generator
-        "Draw new weights: a value that decays a little, any slope on the inputs, no products, and a slight bend."
+        "Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend."
         d, weight = self.input_size + 1, np.zeros((starts, self.weight.shape[1]))
         weight[:, 1] = rng.uniform(-.5, -.1, starts)
         weight[:, 2:1 + d] = rng.normal(0, .3, (starts, d - 1))
-        bend = rng.normal(0, [.2, .5] + d * [.7], (starts, self.hidden, 2 + d))
+        bend = rng.normal(0, [.03, .5] + d * [.7], (starts, self.hidden, 2 + d))
         weight[:, self.bends] = bend.reshape(starts, -1)
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
