@@ -164,7 +164,7 @@ def _set_pair(e, world):
 
 # %% ../nbs/04_bandits.ipynb #ab47d0b9
 class BanditsReversal(Bandits):
-    "Two arms that swap after U(7, 15) rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022)."
+    "Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022)."
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
@@ -173,7 +173,7 @@ class BanditsReversal(Bandits):
 
     def start(e, uniform, normal, world):
         world[0], world[1] = (e.high, e.low) if uniform[0] < .5 else (e.low, e.high)
-        world[2], world[3], world[4] = 0., 7 + 8 * uniform[1], 0.
+        world[2], world[3], world[4] = 0., 7 + np.floor(9 * uniform[1]), 0.
 
     def pay(e, world, choice, uniform, normal, reward):
         _draw(world, uniform, reward)
@@ -181,7 +181,7 @@ class BanditsReversal(Bandits):
         world[2] += reward[choice]
         if world[2] >= world[3]:
             world[0], world[1] = world[1], world[0]
-            world[2], world[3], world[4] = 0., 7 + 8 * uniform[2], 0.
+            world[2], world[3], world[4] = 0., 7 + np.floor(9 * uniform[2]), 0.
 
 # %% ../nbs/04_bandits.ipynb #4fa46d70
 class BanditsGeneral(Bandits):
@@ -234,6 +234,8 @@ class AgentQ(Cell):
                          alpha_counterfactual_reward=alpha_counterfactual_reward, alpha_counterfactual_penalty=alpha_counterfactual_penalty,
                          beta_reward=beta_reward, beta_choice=beta_choice, alpha_choice=alpha_choice, forget_rate=forget_rate)
         if isinstance(parameter_variance, dict): check_names(parameter_variance, self.params)
+        for sd in parameter_variance.values() if isinstance(parameter_variance, dict) else [parameter_variance]:
+            if not sd >= 0: raise ValueError(f"parameter_variance is a standard deviation: it must be at least 0, got {sd}")
         self.n_actions, self.greedy = n_actions, bool(deterministic)
         self.parameter_variance = parameter_variance
 
@@ -267,7 +269,7 @@ class AgentQ(Cell):
             if sd.get(name, 0) > 0:
                 m, p = self.values[name], self.params[name]
                 frame[name] = truncnorm.rvs((p.lower - m) / sd[name], (p.upper - m) / sd[name], m, sd[name], size=n, random_state=rng)
-        if self.one_rate: frame['alpha_penalty'] = frame['alpha_reward']
+        if self.one_rate and not (isinstance(self.parameter_variance, dict) and 'alpha_penalty' in self.parameter_variance): frame['alpha_penalty'] = frame['alpha_reward']
         return frame
 
 # %% ../nbs/04_bandits.ipynb #11e1b844
@@ -287,6 +289,10 @@ def create_dataset(
     agents = list(agent) if isinstance(agent, (list, tuple)) else [agent]
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))
     parts, parameters = [], []
+    for a in agents:
+        if getattr(a, 'n_actions', environment.n_actions) != environment.n_actions:
+            raise ValueError(f"{type(a).__name__} was made for {a.n_actions} options, but {type(environment).__name__} has {environment.n_actions}")
+        if sample_parameters and not hasattr(a, 'draw'): raise ValueError(f"sample_parameters draws learners around an agent, but {type(a).__name__} has no draw; give a list of agents")
     for i, a in enumerate(tqdm(agents, desc='agents', **({} if verbose else dict(disable=True)))):
         drawn = a.draw(n_sessions, seed=int(seeds[2 * i])) if sample_parameters else pd.DataFrame([dict(a.values)])
         drawn.index += len(parameters)

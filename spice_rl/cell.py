@@ -36,6 +36,13 @@ def make_trial(
     return Trial(options, choice, shown, context)
 
 # %% ../nbs/02_cell.ipynb #8214dfd8
+def _to_read(x):
+    "A copy that cannot be written to."
+    x = np.array(x, float)
+    x.flags.writeable = False
+    return x
+
+# %% ../nbs/02_cell.ipynb #6bc0bc01
 class Cell:
     """A model of a learner: a table of parameters and three rules.
 
@@ -49,7 +56,7 @@ class Cell:
     - `update(p, state, trial)`: writes the next values into `state`, after the feedback
 
     The rules speak about one person in plain scalar Python and numpy, and are compiled on first use by the engine.
-    Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
+    Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
@@ -92,7 +99,7 @@ class Cell:
 
     def logits(self, p, state, trial):
         "One number per option: what the learner would choose. It sees neither the choice nor the reward."
-        unseen, state = trial._replace(choice=-1, reward=np.full(len(trial.reward), np.nan)), type(state)(*map(np.copy, state))
+        unseen, state = trial._replace(choice=-1, reward=_to_read(np.full(len(trial.reward), np.nan))), type(state)(*map(_to_read, state))
         if 'logits' in self.rules: return np.array(self.rules['logits'](p, state, unseen), float)
         return np.array([self.rules['logit'](p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
 
@@ -100,7 +107,7 @@ class Cell:
         "The state after the feedback; `state` itself is left as it is."
         after = type(state)(*map(np.copy, state))
         if trial.choice < 0: return after
-        self.rules['update'](p, after, trial)
+        self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))
         if np.isnan(trial.reward[trial.choice]):
             after = type(state)(*(np.where(np.isnan(new), old, new) for new, old in zip(after, state)))
         return after

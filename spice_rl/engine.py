@@ -62,13 +62,17 @@ def is_compiled(cell):
 # %% ../nbs/03_engine.ipynb #4538b3e2
 def kernels(cell, n_options=2): # A cell; how many options its task has
     "The compiled rules of `cell`, tried in plain Python first."
+    name = type(cell).__name__
+    if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
     for choice in range(n_options):
-        trial = make_trial(choice, np.ones(n_options), n_options)
-        x = cell.logits(p, state, trial)
-        if x.shape != (n_options,):
-            raise ValueError(f"logits of {type(cell).__name__} must return {n_options} numbers, one per option, got shape {x.shape}")
-        state = cell.update(p, state, trial)
+        for reward in (np.ones(n_options), 1., np.nan):
+            trial = make_trial(choice, reward, n_options)
+            try: x, state = cell.logits(p, state, trial), cell.update(p, state, trial)
+            except ValueError as e:
+                if 'read-only' not in str(e): raise
+                raise ValueError(f"a rule of {name} writes where it may only read: logits may not change the state, and no rule may change the trial") from e
+            if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
     return cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
 
 # %% ../nbs/03_engine.ipynb #3dc1ab6c

@@ -15,7 +15,7 @@ from numba import njit
 from .cell import Cell
 from .engine import Kernels, init_type, logits_type, update_type
 from .library import symbol, term_latex, term_text
-from .params import Param
+from .params import Param, check_names
 
 # %% ../nbs/34_equation.ipynb #7089ebc1
 SIGNALS = ('action', 'reward', 'chosen_reward')
@@ -105,7 +105,7 @@ def _update(p, c, state, options, choice, reward, context):
 # %% ../nbs/34_equation.ipynb #278a92ad
 def _number(c, digits): # A coefficient; decimals
     "A coefficient as text: so many decimals, and no fewer digits than that if it is small."
-    return f"{c:.{digits}f}" if abs(c) >= .1 else f"{c:.{digits}g}"
+    return f"{c:.{digits}f}" if abs(round(c, digits)) >= .1 or c == 0 else f"{c:.{digits}g}"
 
 # %% ../nbs/34_equation.ipynb #a8c01376
 class Equation(Cell, rules=False):
@@ -145,6 +145,7 @@ class Equation(Cell, rules=False):
 
     def p(self, **values):
         "All parameters, as an array."
+        check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
     def init(self, p, n_options=2):

@@ -23,9 +23,9 @@ from .data import Trials, check_xs_ys
 from .engine import replay_arrays
 from .equation import Equation, equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
-from .rnn import Embedding, NetworkCell, SpiceConfig
-from .sindy import regress, tells_apart
-from .training import train
+from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig
+from .sindy import check_regression, regress, tells_apart
+from .training import seeded, train
 
 # %% ../nbs/37_estimator.ipynb #f3e026fc
 FORMAT = 'spice_rl model'
@@ -100,7 +100,7 @@ class SpiceEstimator(BaseEstimator):
 
     - `batch_size` (sessions), `n_steps_per_call` (trials after which the gradient is cut), `scheduler`, `bagging`, `l2_weight_decay`: see `Plan`
     - `dropout`: share of an embedding hidden at random in training; `device`: 'cpu' or 'cuda'; `n_experiments`: ids in the last but one column
-    - `train_test_ratio`: share of the sessions to train on; the others decide when to stop
+    - `train_test_ratio`: share of the sessions to train on; the others decide when to stop (the equation is read from all)
     - `spice_optimizer_type`, `spice_optim_regularization`: see `sparse_regression`
     - `n_sessions_off_policy`, `n_trials_off_policy`, `n_trials_same_action_off_policy`: record signals on made-up sessions (default: on the people's own)
     - `save_path_rnn`, `save_path_spice`: save here after fitting
@@ -133,33 +133,45 @@ class SpiceEstimator(BaseEstimator):
         `xs` (sessions, trials, features) and `ys` (sessions, trials, n_actions) are tensors or arrays as in `DatasetRNN`; test data decide when to stop.
         Raises a `ValueError` for data that do not fit, and `TrainingError` if nothing could be learned."""
         if not isinstance(self.spice_config, SpiceConfig): raise TypeError(f"spice_config must be a SpiceConfig, got {type(self.spice_config).__name__}")
+        if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
         xs, ys = check_xs_ys(xs, ys, self.n_actions)
-        if xs_test is None: xs, ys, xs_test, ys_test = self._split(xs, ys)
-        else: xs_test, ys_test = check_xs_ys(xs_test, ys_test, self.n_actions)
-        self.n_participants_ = self._count_participants(xs)
+        if xs_test is None: learn, test = self._split(xs, ys)
+        else: learn, test = (xs, ys), check_xs_ys(xs_test, ys_test, self.n_actions)
+        self.n_participants_ = self._count_participants(xs if test[0] is None else torch.cat([xs[:, 0, -1], test[0][:, 0, -1]]))
+        network = self._network()
+        reading = dict(only=self.spice_participant_id, degree=self.spice_library_polynomial_degree, threshold=self.spice_optim_threshold,
+                       optimizer=self.spice_optimizer_type, regularization=self.spice_optim_regularization)
+        check_regression(network, self.spice_config, xs, **reading)
+        probes = self._probes()
         plan = {k: getattr(self, k) for k in ('epochs', 'learning_rate', 'convergence_threshold', 'l2_weight_decay', 'batch_size', 'n_steps_per_call', 'scheduler', 'bagging', 'verbose')}
-        self.training_ = train(self._network(), xs, ys, xs_test, ys_test, starts=self.starts, seed=self.seed, **plan)
+        self.training_ = train(network, *learn, *test, starts=self.starts, seed=self.seed, **plan)
         self.network_ = self.training_.network
-        probes = off_policy_sessions(self.n_sessions_off_policy, self.n_trials_off_policy, self.n_trials_same_action_off_policy, self.n_actions, self.seed) if self.n_sessions_off_policy else None
-        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), only=self.spice_participant_id,
-                                   degree=self.spice_library_polynomial_degree, threshold=self.spice_optim_threshold, optimizer=self.spice_optimizer_type,
-                                   regularization=self.spice_optim_regularization, probes=probes)
+        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), probes=probes, **reading)
         self.equation_ = self.regression_.equation
         if self.save_path_rnn or self.save_path_spice: self.save_spice(self.save_path_rnn, self.save_path_spice)
         return self
 
     def _network(self):
         "A new network, made without touching torch's global random state."
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)
+        with seeded(self.seed, self.device):
             network = self.rnn_class(n_actions=self.n_actions, n_participants=self.n_participants_, n_experiments=self.n_experiments, dropout=self.dropout, device=self.device)
         network.device = torch.device(self.device)
         if self.dropout and not any(isinstance(m, torch.nn.Dropout) and m.p for m in network.modules()):
             raise ValueError(f"dropout={self.dropout} would do nothing: it hides parts of an embedding, and {self.rnn_class.__name__} has none (or does not pass it on)")
         return network
 
+    def _probes(self):
+        "Made-up sessions to record signals on, if they are asked for."
+        asked = dict(n_sessions_off_policy=self.n_sessions_off_policy, n_trials_off_policy=self.n_trials_off_policy, n_trials_same_action_off_policy=self.n_trials_same_action_off_policy)
+        for name, n in asked.items():
+            least = int(name != 'n_sessions_off_policy')
+            if n != int(n) or n < least: raise ValueError(f"{name} must be a whole number of at least {least}, got {n}")
+        if not self.n_sessions_off_policy: return None
+        xs = off_policy_sessions(*asked.values(), self.n_actions, self.seed)
+        return torch.cat([xs[..., :-1], torch.zeros_like(xs[..., :1]), xs[..., -1:]], -1) if self.n_experiments else xs
+
     def _count_participants(self, xs):
-        there = int(xs[:, 0, -1].max()) + 1
+        there = int((xs[:, 0, -1] if xs.ndim == 3 else xs).max()) + 1
         if self.n_participants is not None and self.n_participants < there:
             raise ValueError(f"n_participants={self.n_participants} is too small: the ids in the last column of xs go up to {there - 1} (they are counted from 0)")
         return self.n_participants or there
@@ -167,10 +179,10 @@ class SpiceEstimator(BaseEstimator):
     def _split(self, xs, ys):
         "Sessions to train on and sessions that decide when to stop, as `train_test_ratio` says."
         if not 0 < self.train_test_ratio <= 1: raise ValueError(f"train_test_ratio must lie in (0, 1], got {self.train_test_ratio}")
-        if self.train_test_ratio == 1: return xs, ys, None, None
+        if self.train_test_ratio == 1: return (xs, ys), (None, None)
         order, n = np.random.default_rng(self.seed).permutation(len(xs)), int(round(self.train_test_ratio * len(xs)))
         if n in (0, len(xs)): raise ValueError(f"train_test_ratio={self.train_test_ratio} leaves no session to train or to test on: there are {len(xs)} sessions")
-        return xs[order[:n]], ys[order[:n]], xs[order[n:]], ys[order[n:]]
+        return (xs[order[:n]], ys[order[:n]]), (xs[order[n:]], ys[order[n:]])
 
     # What was learned
 
@@ -190,8 +202,8 @@ class SpiceEstimator(BaseEstimator):
         return self._need('equation_', 'path_spice')
 
     def print_spice_model(self, participant_id=0):
-        "Print the equation of a participant, one line for each module."
-        print(self.spice_agent.text(participant_id))
+        "Print the equation of a participant, one line for each module (the only one, if there is but one)."
+        print(self.spice_agent.text(participant_id if len(self.spice_agent.coefficients) > 1 else None))
 
     def get_spice_features(self):
         "Coefficients of the terms that are there: {participant: {module: {term: coefficient}}}; the participant is 'everybody' if all share one equation."
@@ -215,7 +227,7 @@ class SpiceEstimator(BaseEstimator):
     def _network_logp(self, xs):
         "Log probabilities of the next choice, by the network."
         with torch.no_grad(): x = torch.log_softmax(self._need('network_', 'path_rnn')(xs, batch_first=True)[0], -1).cpu().numpy()
-        there = ~np.isnan(xs[..., :self.n_actions].numpy()).any(-1)
+        there = ~np.isnan(xs[..., :-1].numpy()).all(-1)
         x[np.arange(xs.shape[1]) > xs.shape[1] - 1 - there[:, ::-1].argmax(1)[:, None]] = np.nan
         return x
 
@@ -298,5 +310,6 @@ def _find_class(architecture):
     name, module = architecture['name'], architecture['module']
     home = importlib.import_module('spice_rl.precoded') if module == 'spice_rl.precoded' else sys.modules.get(module)
     cls = getattr(home, name, None) or getattr(sys.modules.get('__main__'), name, None)
-    if cls is None: raise ValueError(f"the file holds a network of the class {name} ({module}), which is not defined here: pass it, load_spice(…, rnn_class={name})")
+    if not (isinstance(cls, type) and issubclass(cls, BaseRNN)):
+        raise ValueError(f"the file holds a network of the class {name} ({module}), and no such network is defined here: pass it, load_spice(…, rnn_class={name})")
     return cls

@@ -243,7 +243,7 @@ class BaseRNN(nn.Module):
         self.embedding_size, self.dropout, self.device = embedding_size, dropout, torch.device(device)
         self.submodules_rnn, self.betas = nn.ModuleDict(), nn.ModuleDict()
         self.submodules_eq, self.submodules_sindy = {}, {}
-        self.n_starts, self.state, self.signals, self.recording = 1, {}, {}, None
+        self.n_starts, self.state, self.signals, self.recording, self._last = 1, {}, {}, None, ()
 
     # What a subclass calls in __init__.
 
@@ -278,6 +278,7 @@ class BaseRNN(nn.Module):
         self.set_initial_state(inputs.shape[1]) if prev_state is None else self.set_state(prev_state)
         for m in self.modules():
             if isinstance(m, Constant): m.rows = inputs.shape[1]
+        if prev_state is None or len(self._last) != inputs.shape[1]: self._last = torch.zeros(inputs.shape[1], n, dtype=torch.float64, device=self.device)
         self._logits, self._timesteps = [None] * len(inputs), _Timesteps(self, len(inputs))
         participant = inputs[0, :, -1:].round().int()
         experiment = inputs[0, :, -2:-1].round().int() if self.n_experiments else torch.zeros_like(participant)
@@ -330,7 +331,7 @@ class BaseRNN(nn.Module):
             raise RuntimeError("the data have missing choices, which are taken care of while `forward` loops over `timesteps`; "
                                "loop with `for timestep, … in zip(timesteps, …)`")
         if any(x is None for x in logits): raise RuntimeError(f"forward left logits[{[x is None for x in logits].index(True)}] empty: write one entry per timestep")
-        out = torch.stack(list(logits))
+        out, self._last = torch.stack(list(logits)), logits[-1].detach()
         return out.transpose(0, 1) if batch_first else out
 
     def get_state(self, detach=False):
@@ -357,7 +358,7 @@ class BaseRNN(nn.Module):
         if not self._missing_on[t]: return
         missing = self._missing[t].unsqueeze(1)
         for k, v in self.state.items(): self.state[k] = torch.where(missing, before[k], v)
-        previous = self._logits[t - 1] if t else torch.zeros_like(self._logits[t])
+        previous = self._logits[t - 1] if t else self._last
         self._logits[t] = torch.where(missing, previous, self._logits[t])
 
     def _record_state(self):
@@ -408,9 +409,10 @@ class NetworkCell(Cell, rules=False):
     "A trained network as a cell. Before the first trial, all options are equally likely."
     def __init__(self,
         network,            # A trained `BaseRNN`
-        participants=None   # Labels of the people it knows, if it tells them apart
+        participants=None,  # Labels of the people it knows, if it tells them apart
+        experiment=0        # The experiment it is in, if it tells experiments apart
     ):
-        self.network, self.participants = network, participants
+        self.network, self.participants, self.experiment = network, participants, experiment
         self.state = tuple(network.init_values)
         self.params = {'participant': Param(0, 0, len(participants) - 1)} if participants and len(participants) > 1 else {}
         super().__init__()
@@ -434,9 +436,9 @@ class NetworkCell(Cell, rules=False):
 
     def update(self, p, state, trial):
         "The state after the network has seen one more trial."
-        if trial.choice < 0: return state
+        if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
-        row = np.r_[np.eye(n)[trial.choice], trial.reward, getattr(p, 'participant', 0)]
+        row = np.r_[np.eye(n)[trial.choice], trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
         before = {k: torch.as_tensor(v)[None] for k, v in zip(self.state, state)}
         with torch.no_grad(): logits, after = self.network(torch.as_tensor(row)[None, None], before)
         return type(state)(*(after[k][0].cpu().numpy() for k in self.state), logits[0, 0].cpu().numpy())
@@ -446,6 +448,7 @@ class NetworkCell(Cell, rules=False):
         xs = trials.to_dataset().xs.double()
         people = theta['participant'].to_numpy() if self.params else np.zeros(trials.n_participants)
         xs[..., -1] = torch.as_tensor(people[trials.session_participant])[:, None]
+        if self.network.n_experiments: xs = torch.cat([xs[..., :-1], torch.full_like(xs[..., :1], self.experiment), xs[..., -1:]], -1)
         signals = self.network.record(xs)
         now = (trials.session, np.arange(trials.n_trials) - trials.starts[trials.session])
         x, states = signals['logits'][now], np.stack([signals['state', k][now] for k in self.state], 1)
@@ -469,6 +472,10 @@ class SpiceConfig:
 
     def __post_init__(self):
         put = lambda name, value: object.__setattr__(self, name, value)
+        for name in ('rnn_modules', 'control_parameters'):
+            given = getattr(self, name)
+            if isinstance(given, str): raise ValueError(f"{name} must be a list of names, got the string {given!r}: write [{given!r}]")
+            if len(set(given)) < len(given): raise ValueError(f"{name} holds a name twice: {list(given)}")
         put('rnn_modules', tuple(self.rnn_modules)); put('control_parameters', tuple(self.control_parameters))
         for name in ('library_setup', 'filter_setup'):
             setup = getattr(self, name)
@@ -487,6 +494,7 @@ class SpiceConfig:
         given = [given] if given and isinstance(given[0], str) else given
         for f in given:
             if len(f) != 3: raise ValueError(f"a filter is [signal, value, drop it?], got {f!r} for the module {m!r}")
+            if not isinstance(f[1], (int, float)): raise ValueError(f"a filter compares a signal with a number, got {f[1]!r} for the module {m!r}")
         return tuple((str(s), float(v), bool(drop)) for s, v, drop in given)
 
     def inputs(self, module):
