@@ -58,6 +58,7 @@ class Cell:
     The rules speak about one person in plain scalar Python and numpy, and are compiled on first use by the engine.
     Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
+    A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
     Two laws hold for every cell: a missing choice teaches nothing and is not scored; where the reward of the chosen
@@ -67,6 +68,7 @@ class Cell:
     state: tuple = ()
     logit_unit: dict = {}
     greedy = False
+    needs_feedback = False
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
@@ -106,7 +108,7 @@ class Cell:
     def update(self, p, state, trial):
         "The state after the feedback; `state` itself is left as it is."
         after = type(state)(*map(np.copy, state))
-        if trial.choice < 0: return after
+        if trial.choice < 0 or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
         self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))
         if np.isnan(trial.reward[trial.choice]):
             after = type(state)(*(np.where(np.isnan(new), old, new) for new, old in zip(after, state)))

@@ -64,6 +64,16 @@ class Trials:
         "The table that was read, nothing lost; for a subset, its rows"
         return self._frame.copy()
 
+    def per_participant(self,
+                        column # A column of the table that says one thing about each person, like their group
+                       ): # Series by participant
+        "What a column says about each person"
+        if column not in self._frame: raise ValueError(_no_column(self._frame, 'column', column))
+        values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
+        mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
+        if len(mixed): raise ValueError(f'column {column!r} must say one thing about each participant, got {_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
+        return pd.Series(values.first().to_numpy(), index=pd.Index(self.participants, name='participant'), name=column)
+
     def take(self,
              participants=None, # Labels of the people to keep, one or a list; default all
              sessions=None      # Codes of the sessions to keep, one or a list; default all

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', 'nll', 'gradient', 'hessian', 'replay_arrays',
-           'softmax', 'replay', 'person_rng', 'as_seed', 'simulate']
+           'softmax', 'replay', 'person_rng', 'as_seed', 'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
 import os
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numba import njit, types
 from numba.core.errors import NumbaError
+from numba.extending import intrinsic
 from .cell import Cell, Trial, make_trial
 from .data import Trials
 from .params import check_names
@@ -60,24 +61,42 @@ def is_compiled(cell):
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
 # %% ../nbs/03_engine.ipynb #4538b3e2
-def kernels(cell, n_options=2): # A cell; how many options its task has
+def kernels(cell, n_options=2, offer=None): # A cell; how many options its task has; those on offer on a trial (default: all)
     "The compiled rules of `cell`, tried in plain Python first."
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
-    for choice in range(n_options):
+    for choice in range(n_options) if offer is None else offer:
         for reward in (np.ones(n_options), 1., np.nan):
-            trial = make_trial(choice, reward, n_options)
+            trial = make_trial(choice, reward, n_options, offer)
             try: x, state = cell.logits(p, state, trial), cell.update(p, state, trial)
             except ValueError as e:
                 if 'read-only' not in str(e): raise
                 raise ValueError(f"a rule of {name} writes where it may only read: logits may not change the state, and no rule may change the trial") from e
+            except AttributeError as e:
+                why = "a latent value cannot be replaced, only written into: state.q[:] = …" if 'set attribute' in str(e) else str(e)
+                raise AttributeError(f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})") from e
             if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
-    return cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
+    made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
+    return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
+
+class _Pointer(types.WrapperAddressProtocol):
+    "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
+    def __init__(self, rule):
+        self.rule, self.types = rule, rule.nopython_signatures[0]
+        made = rule.get_compile_result(self.types)
+        self.address = made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
+
+    @classmethod
+    @cache
+    def of(cls, rule): return cls(rule)
+
+    def __wrapper_address__(self): return self.address
+    def signature(self): return self.types
 
 # %% ../nbs/03_engine.ipynb #3dc1ab6c
-Rows = namedtuple('Rows', 'first last people options n_options choice reward context counted')
-rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ivec, types.boolean[::1]], Rows)
+Rows = namedtuple('Rows', 'first last people options n_options choice reward context times same')
+rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ivec, ivec, types.boolean[::1]], Rows)
 
 # %% ../nbs/03_engine.ipynb #8635e90b
 @njit(types.void(mat, mat), nogil=True, cache=True)
@@ -86,46 +105,121 @@ def _copy(to, of):
     for i in range(to.shape[0]):
         for j in range(to.shape[1]): to[i, j] = of[i, j]
 
-@njit(types.void(update_type, vec, vec, mat, mat, ivec, i8, vec, i8), nogil=True, cache=True)
-def _learn(update, p, c, state, old, options, choice, reward, context):
-    "Update, and put back what a hidden reward turned into NaN."
-    hidden = np.isnan(reward[choice])
-    if hidden: _copy(old, state)
+@njit(nogil=True)
+def _learn_hidden(update, p, c, state, old, options, choice, reward, context):
+    "Update on a trial that hides the reward of what was chosen, and put back what that turned into NaN."
+    _copy(old, state)
     update(p, c, state, options, choice, reward, context)
-    if hidden:
-        for i in range(state.shape[0]):
-            for j in range(state.shape[1]):
-                if np.isnan(state[i, j]): state[i, j] = old[i, j]
+    for i in range(state.shape[0]):
+        for j in range(state.shape[1]):
+            if np.isnan(state[i, j]): state[i, j] = old[i, j]
 
 # %% ../nbs/03_engine.ipynb #1f93bbb7
-@njit(f8(init_type, logits_type, update_type, vec, vec, i8, rows_type, i8), nogil=True, cache=True)
-def _lane_nll(init, logits, update, p, c, n_state, rows, who):
-    "Negative log-likelihood of the counted choices of one person, in nats."
-    first, last, people, offer, n_offer, choices, rewards, contexts, counted = rows
-    n = rewards.shape[1]
-    state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
-    unseen, x, total = np.full(n, np.nan), np.zeros(n), 0.
+@intrinsic
+def _view(typing, x):
+    "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
+    def code(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        array.meminfo = array.meminfo.type(None)
+        return array._getvalue()
+    return x(x), code
+
+@njit(nogil=True, error_model='numpy')
+def _lane_logits(init, logits, update, p, c, still, rows, who, state, old, blank, unseen, x, out):
+    "Write the logits of what was on offer, (counted rows of one person, options on offer)."
+    first, last, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
+    offers, rewards, p, c, state, old, unseen, x = _view(offers), _view(rewards), _view(p), _view(c), _view(state), _view(old), _view(unseen), _view(x)
+    row = 0
     for s in range(people[who], people[who + 1]):
         _copy(state, blank)
         init(p, c, state)
         for t in range(first[s], last[s]):
-            choice = choices[t]
+            choice, context = choices[t], contexts[t]
             if choice < 0: continue
-            options, reward = offer[t, :n_offer[t]], rewards[t]
-            if counted[t]:
-                logits(p, c, state, options, contexts[t], unseen, x)
-                top, z = x[choice], 0.
-                for k in options: top = max(top, x[k])
-                for k in options: z += np.exp(x[k] - top)
-                total += top + np.log(z) - x[choice]
-            _learn(update, p, c, state, old, options, choice, reward, contexts[t])
-    return total
+            options, reward = offers[t, :n_offers[t]], rewards[t]
+            if counts[t] > 0:
+                if not sames[t]: logits(p, c, state, options, context, unseen, x)
+                for j in range(n_offers[t]): out[row, j] = x[offers[t, j]]
+                row += 1
+            if not np.isnan(reward[choice]): update(p, c, state, options, choice, reward, context)
+            elif not still: _learn_hidden(update, p, c, state, old, options, choice, reward, context)
 
-# %% ../nbs/03_engine.ipynb #77b55ee8
-@njit(types.void(init_type, logits_type, update_type, mat, vec, i8, rows_type, ivec, i8, i8, vec), nogil=True, cache=True)
-def _run_lanes(init, logits, update, theta, c, n_state, rows, who, lo, hi, out):
+# %% ../nbs/03_engine.ipynb #f86569d0
+@njit(nogil=True, error_model='numpy')
+def _lane_score(rows, who, x):
+    "Negative log-likelihood of the counted choices of one person, in nats, from the logits `x`."
+    first, last, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
+    row, total, product, z = 0, 0., 1., 1.
+    for s in range(people[who], people[who + 1]):
+        for t in range(first[s], last[s]):
+            times, choice, top, mine = counts[t], choices[t], x[row, 0], 0.
+            if choice < 0 or times == 0: continue
+            for j in range(n_offers[t]):
+                top = max(top, x[row, j])
+                if offers[t, j] == choice: mine = x[row, j]
+            if not sames[t]:
+                z = 0.
+                for j in range(n_offers[t]): z += 1. if x[row, j] == top else np.exp(x[row, j] - top)
+            total += times * (top - mine)
+            if times == 1: product *= z     # the logarithm of a product, later
+            else: total += times * np.log(z)
+            if product > 1e200:
+                total += np.log(product)
+                product = 1.
+            row += 1
+    return total + np.log(product)
+
+# %% ../nbs/03_engine.ipynb #39e6985d
+@njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec), nogil=True, cache=True)
+def _run_lanes(init, logits, update, theta, c, n_state, still, rows, longest, who, lo, hi, out):
     "NLL of lanes lo..hi."
-    for i in range(lo, hi): out[i] = _lane_nll(init, logits, update, theta[i], c, n_state, rows, who[i])
+    n = rows.reward.shape[1]
+    state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
+    unseen, x, all_x = np.full(n, np.nan), np.zeros(n), np.zeros((longest + 1, rows.options.shape[1]))
+    for i in range(lo, hi):
+        _lane_logits(init, logits, update, theta[i], c, still, rows, who[i], state, old, blank, unseen, x, all_x)
+        out[i] = _lane_score(rows, who[i], all_x)
+
+# %% ../nbs/03_engine.ipynb #e3465975
+@njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec, mat, f8[:, :, ::1]), nogil=True, cache=True)
+def _run_scoring(init, logits, update, theta, steps, c, n_state, still, rows, longest, who, lo, hi, out, gradient, information):
+    "NLL, gradient and expected information of lanes lo..hi, by differences of the logits over `steps`."
+    n, n_params, width = rows.reward.shape[1], theta.shape[1], rows.options.shape[1]
+    state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
+    unseen, x, p = np.full(n, np.nan), np.zeros(n), np.zeros(n_params)
+    all_x, prob, slope, mean = np.zeros((n_params + 1, longest + 1, width)), np.zeros(width), np.zeros((n_params, width)), np.zeros(n_params)
+    for i in range(lo, hi):
+        for k in range(n_params): p[k] = theta[i, k]
+        _lane_logits(init, logits, update, p, c, still, rows, who[i], state, old, blank, unseen, x, all_x[n_params])
+        out[i] = _lane_score(rows, who[i], all_x[n_params])
+        for k in range(n_params):
+            p[k] += steps[i, k]
+            _lane_logits(init, logits, update, p, c, still, rows, who[i], state, old, blank, unseen, x, all_x[k])
+            p[k] = theta[i, k]
+        row = 0
+        for s in range(rows.people[who[i]], rows.people[who[i] + 1]):
+            for t in range(rows.first[s], rows.last[s]):
+                times, m = rows.times[t], rows.n_options[t]
+                if rows.choice[t] < 0 or times == 0: continue
+                top, z = all_x[n_params, row, 0], 0.
+                for j in range(m): top = max(top, all_x[n_params, row, j])
+                for j in range(m):
+                    prob[j] = np.exp(all_x[n_params, row, j] - top)
+                    z += prob[j]
+                for k in range(n_params):
+                    mean[k] = 0.
+                    for j in range(m):
+                        slope[k, j] = (all_x[k, row, j] - all_x[n_params, row, j]) / steps[i, k]
+                        mean[k] += slope[k, j] * prob[j] / z
+                        if rows.options[t, j] == rows.choice[t]: gradient[i, k] -= times * slope[k, j]
+                    gradient[i, k] += times * mean[k]
+                    for l in range(k + 1):
+                        both = 0.
+                        for j in range(m): both += slope[k, j] * slope[l, j] * prob[j] / z
+                        information[i, k, l] += times * (both - mean[k] * mean[l])
+                row += 1
+        for k in range(n_params):
+            for l in range(k): information[i, l, k] = information[i, k, l]
 
 # %% ../nbs/03_engine.ipynb #0ca8b05c
 def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; how many threads (default: all cores)
@@ -144,7 +238,9 @@ class Lanes:
         threads=None    # How many threads (default: all cores)
     ):
         self.cell, self.trials, self.threads = cell, trials, threads
-        self.kernels, self.rows = kernels(cell, trials.n_options), _rows(trials)
+        self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
+        if cell.needs_feedback: self.rows = _together(self.rows)
+        self.longest = int(np.add.reduceat((self.rows.last - self.rows.first), self.rows.people[:-1]).max())  # rows of a person
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
 
@@ -155,9 +251,23 @@ class Lanes:
         "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
         theta, who, f = np.array(theta, float, order='C'), np.array(who, np.int64), self.kernels
         out = np.empty(len(theta))
-        on_threads(lambda lo, hi: _run_lanes(f.init, f.logits, f.update, theta, f.constants, len(self.cell.state), self.rows, who, lo, hi, out),
+        on_threads(lambda lo, hi: _run_lanes(f.init, f.logits, f.update, theta, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest, who, lo, hi, out),
                    len(theta), self.threads)
         return out
+
+    def scoring(self,
+        theta, # Parameters, (lanes, n_params)
+        who,   # Which participant, (lanes,)
+        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1)
+    ):
+        "NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther."
+        theta, who, f = np.array(theta, float, order='C'), np.array(who, np.int64), self.kernels
+        wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
+        steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide
+        out, gradient, information = np.empty(len(theta)), np.zeros(theta.shape), np.zeros((*theta.shape, theta.shape[1]))
+        on_threads(lambda lo, hi: _run_scoring(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest,
+                                               who, lo, hi, out, gradient, information), len(theta), self.threads)
+        return out, gradient, information
 
     def _at(self, points, who): # Points (n, lanes, n_params)
         return self.nll(points.reshape(-1, points.shape[-1]), np.tile(who, len(points))).reshape(len(points), -1)
@@ -193,7 +303,28 @@ def _rows(trials):
     ends = trials.starts[1:]
     return Rows(trials.starts[:-1][order].astype(np.int64), ends[order].astype(np.int64), people.astype(np.int64),
                 np.array(trials.offer, np.int64), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
-                np.array(trials.reward, float), np.array(trials.context, np.int64), np.array(trials.counted, bool))
+                np.array(trials.reward, float), np.array(trials.context, np.int64), np.array(trials.counted, np.int64), np.zeros(trials.n_trials, bool))
+
+def _an_offer(trials):
+    "The options on offer on the first trial."
+    return trials.offer[0][trials.offer[0] >= 0]
+
+def _together(rows):
+    "The same rows, with equal trials between two that show a reward made one, for cells that learn nothing there."
+    session = np.full(len(rows.choice), -1)
+    for s, (lo, hi) in enumerate(zip(rows.first, rows.last)): session[lo:hi] = s
+    keep = np.flatnonzero(rows.choice >= 0)
+    shown = ~np.isnan(rows.reward[keep]).all(1)
+    run = np.cumsum(shown)
+    what = pd.DataFrame(np.c_[session[keep], run, ~shown, rows.context[keep], rows.options[keep], rows.choice[keep]])
+    what['times'], what['row'] = rows.times[keep], keep
+    groups = what.groupby(list(range(len(what.columns) - 2)), sort=True).agg(times=('times', 'sum'), row=('row', 'first')).reset_index()
+    alike = groups[[c for c in groups if c not in ('times', 'row', len(what.columns) - 3)]].to_numpy()
+    same = np.r_[False, (alike[1:] == alike[:-1]).all(1) & (alike[1:, 2] == 1) & (groups.times[:-1] > 0)]
+    row, sessions = np.array(groups.row), np.arange(len(rows.first))
+    of = groups[0].to_numpy()
+    return Rows(np.searchsorted(of, sessions), np.searchsorted(of, sessions, 'right'), rows.people, rows.options[row], rows.n_options[row], rows.choice[row], rows.reward[row],
+                rows.context[row], np.array(groups.times), same)
 
 # %% ../nbs/03_engine.ipynb #cde0dac9
 def parameter_table(
@@ -246,8 +377,8 @@ def hessian(cell, parameters=None, trials=None, *, threads=None):
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
 # %% ../nbs/03_engine.ipynb #a105853a
-@njit(types.void(init_type, logits_type, update_type, mat, vec, rows_type, types.boolean, i8, i8, mat, f8[:, :, ::1]), nogil=True, cache=True)
-def _replay_lanes(init, logits, update, theta, c, rows, after, lo, hi, x, states):
+@njit(types.void(init_type, logits_type, update_type, mat, vec, types.boolean, rows_type, types.boolean, i8, i8, mat, f8[:, :, ::1]), nogil=True, cache=True)
+def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x, states):
     "Write logits and states of every trial, before the choice or after the feedback."
     n = rows.reward.shape[1]
     state, old, blank = np.zeros((states.shape[1], n)), np.zeros((states.shape[1], n)), np.zeros((states.shape[1], n))
@@ -257,22 +388,25 @@ def _replay_lanes(init, logits, update, theta, c, rows, after, lo, hi, x, states
             _copy(state, blank)
             init(theta[who], c, state)
             for t in range(rows.first[s], rows.last[s]):
-                options = rows.options[t, :rows.n_options[t]]
-                if after and rows.choice[t] >= 0: _learn(update, theta[who], c, state, old, options, rows.choice[t], rows.reward[t], rows.context[t])
-                logits(theta[who], c, state, options, rows.context[t], unseen, x[t])
-                _copy(states[t], state)
-                if not after and rows.choice[t] >= 0: _learn(update, theta[who], c, state, old, options, rows.choice[t], rows.reward[t], rows.context[t])
+                options, choice, reward = rows.options[t, :rows.n_options[t]], rows.choice[t], rows.reward[t]
+                for turn in range(2):
+                    if turn == after:  # look before the choice, or after the feedback
+                        logits(theta[who], c, state, options, rows.context[t], unseen, x[t])
+                        _copy(states[t], state)
+                    elif choice < 0: continue
+                    elif not np.isnan(reward[choice]): update(theta[who], c, state, options, choice, reward, rows.context[t])
+                    elif not still: _learn_hidden(update, theta[who], c, state, old, options, choice, reward, rows.context[t])
 
 # %% ../nbs/03_engine.ipynb #088bef53
 def replay_arrays(cell, parameters, trials, *, after=False):
     "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
-    f = kernels(cell, trials.n_options)
+    f = kernels(cell, trials.n_options, _an_offer(trials))
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
     values = np.array(theta, float, order='C')
-    _replay_lanes(f.init, f.logits, f.update, values, f.constants, _rows(trials), after, 0, len(theta), x, states)
+    _replay_lanes(f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials), after, 0, len(theta), x, states)
     return x, states
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
@@ -311,9 +445,9 @@ def replay(
 start_type = types.FunctionType(types.void(vec, vec, vec, vec))          # e, uniform, normal, world
 pay_type = types.FunctionType(types.void(vec, vec, i8, vec, vec, vec))   # e, world, choice, uniform, normal, reward
 
-@njit(types.void(init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean, f8[:, :, ::1],
+@njit(types.void(init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean, types.boolean, f8[:, :, ::1],
                  f8[:, :, :, ::1], f8[:, :, :, ::1], i8, i8, i8[:, :, ::1], f8[:, :, :, ::1], f8[:, :, :, ::1]), nogil=True, cache=True)
-def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_world, all_shown, greedy, luck, uniform, normal, lo, hi, choice, reward, chance):
+def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_world, still, all_shown, greedy, luck, uniform, normal, lo, hi, choice, reward, chance):
     "Write the choices (people, sessions, trials), rewards (…, options) and reward probabilities (…, options) of people lo..hi."
     people, sessions, n_trials, n = reward.shape
     state, old, blank, world = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros(n_world)
@@ -338,7 +472,9 @@ def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_wo
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
                 for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
                 choice[i, s, t] = k
-                _learn(update, theta[i], c, state, old, options, k, reward[i, s, t], 0)
+                shown = reward[i, s, t]
+                if not np.isnan(shown[k]): update(theta[i], c, state, options, k, shown, 0)
+                elif not still: _learn_hidden(update, theta[i], c, state, old, options, k, shown, 0)
 
 # %% ../nbs/03_engine.ipynb #38799566
 def person_rng(
@@ -377,17 +513,23 @@ def simulate(
     *,
     people=1,         # How many people (if `parameters` is not a frame)
     sessions=1,       # Sessions of each person
-    n_trials=100,     # Trials of each session
+    n_trials=None,    # Trials of each session (default: 100, or what the task has)
     seed=0,           # An int or a numpy Generator
     threads=None      # How many threads (default: all cores)
 ):
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
     The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
+    own_trials = hasattr(environment, 'design')
+    if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
+    n_trials = 100 if n_trials is None else n_trials
     for name, n in dict(people=people, sessions=sessions, n_trials=n_trials).items():
         if n < 1: raise ValueError(f"{name} must be at least 1, got {n}")
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
+    if own_trials:
+        design = environment.design(labels, seed)
+        return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
     luck = np.empty(shape)
     uniform = np.empty((*shape[:2], n_trials + 1, environment.n_uniform))
@@ -399,8 +541,55 @@ def simulate(
     if is_compiled(cell):
         f, world, values = kernels(cell, k), environment.kernels(), np.array(theta, float, order='C')
         on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
-                   environment.n_world, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
+                   environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
     else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
     person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
     return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
                               extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
+
+# %% ../nbs/03_engine.ipynb #0a9a0fe1
+@njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]), nogil=True, cache=True)
+def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck, lo, hi, choices):
+    "Write the choices of lanes lo..hi, (lanes, trials), on the trials of the person `who` of each lane."
+    n = rows.reward.shape[1]
+    state, old, blank, unseen, x = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n)), np.full(n, np.nan), np.zeros(n)
+    for i in range(lo, hi):
+        for s in range(rows.people[who[i]], rows.people[who[i] + 1]):
+            _copy(state, blank)
+            init(theta[i], c, state)
+            for t in range(rows.first[s], rows.last[s]):
+                options = rows.options[t, :rows.n_options[t]]
+                logits(theta[i], c, state, options, rows.context[t], unseen, x)
+                top, total = x[options[0]], 0.
+                for k in options: top = max(top, x[k])
+                for k in options:
+                    x[k] = np.exp(x[k] - top)
+                    total += x[k]
+                left, j = luck[i, t] * total, 0
+                while j < len(options) - 1 and left >= x[options[j]]:
+                    left -= x[options[j]]
+                    j += 1
+                choices[i, t] = options[j]
+                if not np.isnan(rows.reward[t][options[j]]): update(theta[i], c, state, options, options[j], rows.reward[t], rows.context[t])
+                elif not still: _learn_hidden(update, theta[i], c, state, old, options, options[j], rows.reward[t], rows.context[t])
+
+# %% ../nbs/03_engine.ipynb #849d8702
+def play(
+    cell,            # Who chooses (with compiled rules)
+    parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials,          # The trials to go through; their rewards are what every option pays
+    *,
+    times=1,         # How often each participant goes through them
+    seed=0,          # An int or a numpy Generator
+    threads=None     # How many threads (default: all cores)
+):
+    "Choices of a simulated learner on the trials of each participant, (times, trials)."
+    if times < 1: raise ValueError(f"times must be at least 1, got {times}")
+    theta = parameter_table(cell, parameters, trials.participants).to_numpy()
+    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
+    luck, choices = np.empty((n * times, trials.n_trials)), np.full((n * times, trials.n_trials), -1)
+    mine = [trials.participant == i for i in range(n)]
+    for i in range(n): luck[i * times:(i + 1) * times, mine[i]] = person_rng(seed, i).random((times, mine[i].sum()))
+    lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
+    on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
+    return choices.reshape(n, times, -1).max(0)

@@ -153,6 +153,7 @@ class SpiceEstimator(BaseEstimator):
 
     def _network(self):
         "A new network, made without touching torch's global random state."
+        if torch.device(self.device).type == 'cuda' and not torch.cuda.is_available(): raise ValueError(f"device={self.device!r} needs a graphics card that torch can use, and there is none here; use device='cpu'")
         with seeded(self.seed, self.device):
             network = self.rnn_class(n_actions=self.n_actions, n_participants=self.n_participants_, n_experiments=self.n_experiments, dropout=self.dropout, device=self.device)
         network.device = torch.device(self.device)

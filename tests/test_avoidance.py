@@ -1,0 +1,287 @@
+"The avoidance task and its eight models, against the reference's numbers and against the same models written again"
+import json
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import pytest
+from spice_rl import (SYMBOLS, AvoidanceTask, Avoidance, Lanes, Param, avoidance_model, avoidance_models, avoidance_tutorial_files, nll, play,
+                      read_avoidance, simulate, to_files, with_bias, with_decay, with_novel)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+golden = pytest.mark.skipif(not (SHARED / "golden/avoidance_nll.json").is_file(), reason="../shared is not here")
+
+
+@pytest.fixture(scope="module")
+def people():
+    "Three people with few trials"
+    return simulate(avoidance_model("QLearning", temperature=.4), AvoidanceTask(n_learning=6, n_transfer=2, groups=dict(zip("abc", "xxy"))), pd.DataFrame(dict(temperature=.4), index=list("abc")), seed=1)
+
+
+@pytest.fixture
+def tables():
+    "The two tables of the people that ship with the package, cut to six"
+    frames = [pd.read_csv(f) for f in avoidance_tutorial_files()]
+    return [f[f.participant_id.isin(["s01", "s02", "s16", "s17", "s31", "s32"])].reset_index(drop=True) for f in frames]
+
+
+# Numbers of the reference
+
+def shared_rows():
+    return json.loads((SHARED / "golden/avoidance_nll.json").read_text()) if (SHARED / "golden/avoidance_nll.json").is_file() else []
+
+
+@golden
+@pytest.mark.filterwarnings("ignore:decay changes nothing in ActorCritic")
+@pytest.mark.parametrize("model", sorted({r["model"] for r in shared_rows()}))
+def test_golden(model):
+    trials = read_avoidance(SHARED / "data/tutorial_learning_data.csv", SHARED / "data/tutorial_transfer_data.csv")
+    rows = [r for r in shared_rows() if r["model"] == model]
+    frame = pd.DataFrame([r["parameters"] for r in rows], index=[r["participant"] for r in rows])
+    found = nll(avoidance_model(model), frame, trials.take(participants=list(frame.index)))
+    assert [found[r["participant"]] for r in rows] == pytest.approx([r["nll"] for r in rows], abs=1e-6)
+
+
+# The models written again, slowly
+
+def by_hand(model, p, trials):
+    "NLL of one person, from the equations of the papers"
+    base, *options = model.split("+")
+    q, w, v, c = np.zeros(9), np.full(9, .01), np.zeros(4), np.zeros(4)
+    q[8] = w[8] = p.get("novel_value", 0.)
+    total, transfer = 0., False
+    for k, (a, b) in enumerate(trials.offer[:, :2]):
+        learning = not np.isnan(trials.reward[k, a])
+        if not learning and not transfer:
+            transfer = True
+            q = q * (1 - p.get("decay_factor", 0.))
+        mix = dict(QLearning=1, Relative=1, Advantage=1, ActorCritic=0).get(base, p.get("mixing_factor"))
+        h = (1 - mix) * w + mix * q
+        odds = np.exp(np.array([h[a], h[b]]) / p["temperature"] - max(h[a], h[b]) / p["temperature"])
+        prob = odds / odds.sum() * (1 - p.get("noise_factor", 0.)) + p.get("noise_factor", 0.) / 2
+        choice = trials.choice[k]
+        if choice < 0: continue
+        total -= np.log(prob[0 if choice == a else 1])
+        if not learning: continue
+        r = trials.reward[k, [a, b]].copy()
+        if "bias" in options: r = np.where(r > 0, (1 - p["valence_factor"]) * r, p["valence_factor"] * r)
+        pair, chosen = a // 2, [choice == a, choice == b]
+        only = base.startswith("Standard")
+        rate = lambda f, cf: np.where(chosen, p.get(f, 0.), 0. if only else p.get(cf, 0.))
+        reference = {"Relative": c[pair], "Advantage": p.get("weighting_factor", 0.) * r.mean()}.get(base, 0.)
+        q[[a, b]] += rate("factual_lr", "counterfactual_lr") * (r - reference - q[[a, b]])
+        c[pair] += p.get("contextual_lr", 0.) * (r.mean() - c[pair])
+        w[[a, b]] += rate("factual_actor_lr", "counterfactual_actor_lr") * (r - v[pair])
+        w[[a, b]] = w[[a, b]] / abs(w[[a, b]]).sum() if abs(w[[a, b]]).sum() else .5
+        v[pair] += p.get("critic_lr", 0.) * (r[chosen].item() - v[pair])
+    return total
+
+
+@pytest.mark.parametrize("model", ["QLearning+novel+decay", "ActorCritic+bias+novel", "Relative+novel+decay", "Advantage+novel+decay", "Hybrid2012+bias+novel+decay", "Hybrid2021+bias+novel+decay", "StandardHybrid2012+novel", "StandardHybrid2021+bias+novel+decay"])
+def test_against_the_model_by_hand(model, people):
+    cell, rng = avoidance_model(model), np.random.default_rng(0)
+    theta = pd.DataFrame({n: rng.uniform(p.lower, p.upper, 3) for n, p in cell.params.items()}, index=people.participants)
+    found = nll(cell, theta, people)
+    for who in people.participants: assert found[who] == pytest.approx(by_hand(model, dict(theta.loc[who]), people.take(participants=[who])), abs=1e-9)
+
+
+# Laws
+
+@pytest.mark.parametrize("model", ["Advantage+novel", "Hybrid2021+novel"])
+def test_scoring_is_the_gradient(model, people):
+    cell, rng = avoidance_model(model), np.random.default_rng(1)
+    lanes = Lanes(cell, people, 1)
+    theta, who = rng.uniform(lanes.lower + .05, lanes.upper - .05 * (lanes.upper - lanes.lower), (3, len(lanes.lower))), np.arange(3)
+    value, gradient, information = lanes.scoring(theta, who)
+    np.testing.assert_allclose(value, lanes.nll(theta, who))
+    np.testing.assert_allclose(gradient, lanes.gradient(theta, who), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(information, information.swapaxes(1, 2))
+    assert np.linalg.eigvalsh(information).min() > -1e-8 * abs(information).max()
+
+
+def test_counting_trials_together_changes_nothing(people):
+    class OneByOne(type(avoidance_model("QLearning+novel")), option="one by one"): needs_feedback = False
+    theta = dict(factual_lr=.4, temperature=.3, novel_value=.2)
+    np.testing.assert_allclose(nll(OneByOne(), theta, people), nll(avoidance_model("QLearning+novel"), theta, people), rtol=1e-12)
+
+
+def test_missing_choices_add_nothing(tables):
+    learning, transfer = tables
+    trials = read_avoidance(learning, transfer.assign(choice_made=transfer.choice_made.astype(float).mask(transfer.index % 5 == 0)), missing_choices=True)
+    without = read_avoidance(learning, transfer[transfer.index % 5 != 0])
+    cell = avoidance_model("Advantage+novel")
+    np.testing.assert_allclose(nll(cell, trials=trials), nll(cell, trials=without), rtol=1e-12)
+    assert trials.n_counted == without.n_counted
+
+
+def test_left_and_right_are_alike(tables):
+    def mirrored(f):
+        swap = {c: c.replace("_L", "_#").replace("_R", "_L").replace("_#", "_R") for c in f if "_L_" in c or "_R_" in c or c in ("feedback_L", "feedback_R")}
+        return f.rename(columns=swap).assign(choice_made=1 - f.choice_made)
+    cell = avoidance_model("Hybrid2012+novel")
+    np.testing.assert_allclose(nll(cell, trials=read_avoidance(*tables)), nll(cell, trials=read_avoidance(*map(mirrored, tables))), rtol=1e-12)
+
+
+def test_files_come_back(people, tmp_path):
+    paths = tmp_path / "learning.csv", tmp_path / "transfer.csv"
+    to_files(people, *paths)
+    again = read_avoidance(*paths)
+    for name in ("choice", "reward", "offer", "context", "participant"): np.testing.assert_array_equal(getattr(again, name), getattr(people, name))
+    assert dict(again.per_participant("group_code")) == dict(a="x", b="x", c="y")
+
+
+def test_simulation_follows_its_seed():
+    task, cell = AvoidanceTask(n_learning=3, n_transfer=1), avoidance_model("Relative")
+    a, b, c = (simulate(cell, task, people=4, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(a.choice, b.choice)
+    assert (a.choice != c.choice).any() and a.to_frame().choice_made.isin([0, 1]).all()
+    with pytest.raises(ValueError, match="has its own trials"): simulate(cell, task, n_trials=20)
+
+
+def test_play_keeps_to_the_offer(people):
+    choices = play(avoidance_model("QLearning"), None, people, times=50, seed=3)
+    assert choices.shape == (50, len(people)) and (choices[..., None] == people.offer[None, :, :2]).any(2).all()
+    np.testing.assert_array_equal(choices, play(avoidance_model("QLearning"), None, people, times=50, seed=3, threads=1))
+
+
+def test_play_agrees_with_the_likelihood(people):
+    "The mean log-probability of simulated choices is minus the entropy that the probabilities imply, on transfer (nothing learned there depends on choices)"
+    cell = avoidance_model("QLearning+novel", temperature=.5, novel_value=.3, factual_lr=.01, counterfactual_lr=.01)
+    choices = play(cell, None, people, times=4000, seed=5)
+    rows = np.flatnonzero((people.context == 4) & (people.offer[:, 1] == 8))
+    assert (choices[:, rows] == 8).mean() == pytest.approx(1 / (1 + np.exp(-.3 / .5)), abs=.04)
+
+
+# Bad input
+
+def change(frame, column, value, row=3):
+    frame = frame.copy()
+    frame[column] = frame[column].astype(object)
+    frame.loc[row, column] = value
+    return frame
+
+
+@pytest.mark.parametrize("table, column, value, message", [
+    (0, "choice_made", np.nan, "choice_made is empty in the learning trials, participant 's01', line 5.*missing_choices=True"),
+    (1, "choice_made", np.nan, "choice_made is empty in the transfer trials"),
+    (0, "choice_made", 2, "must be 0 .left. or 1 .right., got 2"),
+    (0, "feedback_L", "ten", "'feedback_L' must hold numbers, got 'ten' in the learning trials, participant 's01', line 5"),
+    (0, "feedback_R", np.nan, "feedback_R is empty in the learning trials"),
+    (0, "symbol_L_name", "80R1", "unknown symbol '80R1' in column 'symbol_L_name' of the learning trials, participant 's01', line 5"),
+    (1, "symbol_R_name", "Nil", "unknown symbol 'Nil'"),
+    (0, "symbol_names", "Reward3", "unknown pair 'Reward3'"),
+    (0, "symbol_names", "Punish2", "are not the pair 'Punish2'"),
+    (0, "group_code", "other", "has two groups in the learning trials"),
+    (1, "participant_id", None, "participant_id is empty in the transfer trials, line 5"),
+    (1, "group_code", None, "group_code is empty in the transfer trials")])
+def test_bad_cells(tables, table, column, value, message):
+    tables[table] = change(tables[table], column, value)
+    with pytest.raises(ValueError, match=message): read_avoidance(*tables)
+
+
+def test_equal_symbols(tables):
+    tables[1] = change(change(tables[1], "symbol_L_name", "75R1"), "symbol_R_name", "75R2")
+    with pytest.raises(ValueError, match="two symbols of equal value in the transfer trials"): read_avoidance(*tables)
+
+
+@pytest.mark.parametrize("table, phase", [(0, "learning"), (1, "transfer")])
+def test_people_in_one_file_only(tables, table, phase):
+    tables[table] = tables[table][tables[table].participant_id != "s16"]
+    with pytest.raises(ValueError, match=f"no {phase} trials for participant \\('s16'\\)"): read_avoidance(*tables)
+
+
+def test_groups_of_the_files_differ(tables):
+    tables[1] = tables[1].assign(group_code=tables[1].group_code.replace("no pain", "none"))
+    with pytest.raises(ValueError, match="'no pain' in the learning trials but in 'none' in the transfer trials"): read_avoidance(*tables)
+
+
+@pytest.mark.parametrize("column, table, near", [("choice_made", 0, "choice_mad"), ("feedback_L", 0, "feedback_left"), ("group_code", 1, "groupcode"), ("symbol_names", 0, "symbolnames")])
+def test_missing_columns(tables, column, table, near):
+    tables[table] = tables[table].rename(columns={column: near})
+    with pytest.raises(ValueError, match=f"(learning|transfer) trials: no column '{column}'.*{near}"): read_avoidance(*tables)
+
+
+def test_missing_and_empty_files(tables, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file"): read_avoidance(tmp_path / "nowhere.csv", tables[1])
+    with pytest.raises(ValueError, match="learning trials: the table has no rows"): read_avoidance(tables[0][:0], tables[1])
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(ValueError, match="transfer trials: the file .* is empty"): read_avoidance(tables[0], tmp_path / "empty.csv")
+
+
+def test_ids_of_two_types(tables):
+    tables[0] = tables[0].assign(participant_id=tables[0].participant_id.str[1:].astype(int))
+    tables[1] = tables[1].assign(participant_id=tables[1].participant_id.str[1:])
+    with pytest.raises(ValueError, match="as text in one file and as numbers in the other"): read_avoidance(*tables)
+
+
+@pytest.mark.parametrize("ids", [lambda s: s.str[1:].astype(int), lambda s: s.str.replace("s", "my_id_"), lambda s: s + " é"])
+def test_any_kind_of_id_and_group(tables, ids):
+    trials = read_avoidance(*(t.assign(participant_id=ids(t.participant_id), group_code=t.group_code.map({"no pain": 1, "acute pain": 2, "chronic pain": 3})) for t in tables))
+    assert list(trials.participants) == list(ids(tables[0].participant_id).unique()) and set(trials.per_participant("group_code")) == {1, 2, 3}
+
+
+def test_further_columns_stay(tables):
+    tables[0]["rt"] = np.arange(len(tables[0]))
+    frame = read_avoidance(*tables).to_frame()
+    assert frame.rt[:len(tables[0])].tolist() == list(range(len(tables[0]))) and frame.rt[len(tables[0]):].isna().all()
+
+
+# Names
+
+def test_names():
+    assert set(avoidance_models()) >= {"QLearning", "ActorCritic", "Advantage", "Relative", "Hybrid2012", "Hybrid2021", "StandardHybrid2012", "StandardHybrid2021"}
+    assert type(avoidance_model("Hybrid2012+novel+bias")) is type(avoidance_model("Hybrid2012+bias+novel"))
+    assert list(avoidance_model("Hybrid2012+decay+novel+bias").params)[-3:] == ["valence_factor", "novel_value", "decay_factor"]
+    assert avoidance_model("QLearning+novel", temperature=.3).values["temperature"] == .3
+
+
+@pytest.mark.parametrize("name, message", [
+    ("Qlearning+novel", "unknown model 'Qlearning'; nearest is 'QLearning\\+novel'"), ("QLearning+nove", "unknown option 'nove'.*nearest is 'QLearning\\+novel'"),
+    ("QLearning+bias", "'bias' does not apply to QLearning; nearest is"), ("Relative+bias", "does not apply to Relative"), ("ActorCritic+novel+novel", "twice"), (3, "is a text")])
+def test_wrong_names(name, message):
+    with pytest.raises(ValueError, match=message): avoidance_model(name)
+
+
+def test_defaults_are_the_published_centres():
+    centres = dict(QLearning=[.28, .18, .06], ActorCritic=[.33, .33, .48, .06], Relative=[.19, .15, .33, .05], Advantage=[.28, .18, .06, .5], Hybrid2012=[.49, .49, .33, .33, .48, .06, .7], Hybrid2021=[.49, .49, .33, .33, .48, .06, .69, .04])
+    for name, values in centres.items(): assert list(avoidance_model(name).values.values()) == values
+    bounds = dict(temperature=(.01, 1), mixing_factor=(0, 1), valence_factor=(0, 1), noise_factor=(0, .2), decay_factor=(0, .2), novel_value=(-1, 1))
+    for name, p in avoidance_model("Hybrid2021+bias+novel+decay").params.items(): assert (p.lower, p.upper) == bounds.get(name, (.01, .99))
+
+
+def test_decay_of_the_actor_warns():
+    with pytest.warns(UserWarning, match="decay changes nothing in ActorCritic"): with_decay(type(avoidance_model("ActorCritic")))
+
+
+def test_options_as_functions():
+    base = type(avoidance_model("Hybrid2012"))
+    assert list(with_novel(with_bias(base)).params) == list(avoidance_model("Hybrid2012+bias+novel").params)
+    with pytest.raises(ValueError, match="already"): with_novel(with_novel(base))
+    with pytest.raises(ValueError, match="does not apply to QLearning"): with_bias(type(avoidance_model("QLearning")))
+
+
+def test_a_model_of_ones_own_is_found_by_name(people):
+    class Sluggish(Avoidance):
+        params = dict(lr=Param(.1, 0, 1), temperature=Param(.2, .01, 1))
+        state = "q",
+        def value(p, q): return q
+        def learn(p, state, chosen, other, r_chosen, r_other): state.q[chosen] += p.lr * (r_chosen - state.q[chosen])
+    assert np.isfinite(nll(avoidance_model("Sluggish+novel"), trials=people)).all() and "Sluggish" in avoidance_models()
+
+
+def test_a_built_in_name_is_taken():
+    with pytest.raises(ValueError, match="QLearning is the name of a model of spice_rl.qlearning"):
+        class QLearning(Avoidance): pass
+
+
+def test_values_must_be_in_the_state():
+    with pytest.raises(ValueError, match="value of Lost asks for 'w', which is not in its state"):
+        class Lost(Avoidance):
+            params, state = dict(temperature=Param(.2, .01, 1)), ("q",)
+            def value(p, w): return w
+            def learn(p, state, chosen, other, r_chosen, r_other): pass
+
+
+def test_symbols():
+    assert len(SYMBOLS) == 9 and AvoidanceTask.n_actions == 9
+    with pytest.raises(ValueError, match="n_learning and n_transfer must be at least 1"): AvoidanceTask(n_learning=0)
+    with pytest.raises(ValueError, match="no group for participant"): simulate(avoidance_model("QLearning"), AvoidanceTask(groups={0: "a"}), people=2)

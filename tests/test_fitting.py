@@ -1,0 +1,220 @@
+"Fits, comparisons and checks: never worse than another search, the same for the same seed, and honest about what they do not know"
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.optimize import minimize
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, cross_validate, fit, fixed_priors, nll, parameter_bounds,
+                      read_avoidance, rescorla_wagner_equation, simulate)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+class TwoParameters(Cell):
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
+    state = "q",
+    def init(p, state): state.q[:] = .5
+    def logit(p, state, trial, k): return p.beta * state.q[k]
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+@pytest.fixture(scope="module")
+def bandit():
+    "Eight people at a bandit"
+    rng = np.random.default_rng(0)
+    truth = pd.DataFrame(dict(alpha=rng.uniform(.1, .8, 8), beta=rng.uniform(2, 8, 8)), index=[f"p{i}" for i in range(8)])
+    return simulate(TwoParameters(), BanditsDrift(.1), truth, n_trials=150, seed=1), truth
+
+
+@pytest.fixture(scope="module")
+def avoiding():
+    "Six people in two groups at the avoidance task"
+    return simulate(avoidance_model("Advantage", weighting_factor=.9), AvoidanceTask(n_transfer=3, groups={i: "ab"[i % 2] for i in range(6)}), people=6, seed=2)
+
+
+# The optimum
+
+def test_as_good_as_another_search(bandit):
+    trials, truth = bandit
+    found, lanes, rng = fit(TwoParameters(), trials), Lanes(TwoParameters(), trials, 1), np.random.default_rng(0)
+    other = [min(minimize(lambda x: lanes.nll(x[None], [i])[0], [rng.random(), 20 * rng.random()], method="L-BFGS-B", bounds=[(0, 1), (0, 20)]).fun for _ in range(15)) for i in range(8)]
+    assert (found.nll.to_numpy() <= np.array(other) + 1e-5).all() and (found.nll <= nll(TwoParameters(), truth, trials)).all()
+    assert found.table.converged.all() and (found.table.found >= 2).all()
+    np.testing.assert_allclose(found.nll, nll(TwoParameters(), found.parameters, trials), rtol=1e-12)
+
+
+@pytest.mark.skipif(not (SHARED / "golden/q2_50x200.csv").is_file(), reason="../shared is not here")
+def test_golden_optimum():
+    "Summed maximum-likelihood NLL of ../shared/golden/q2_50x200.csv, and how well its parameters can be recovered"
+    frame = pd.read_csv(SHARED / "golden/q2_50x200.csv")
+    truth = pd.read_csv(SHARED / "golden/q2_50x200_truth.csv")
+    from spice_rl import read_trials
+    who = frame.columns[0]
+    trials = read_trials(frame, participant=who, choice="choice", reward="reward")
+    found = fit(TwoParameters(), trials)
+    assert found.nll.sum() == pytest.approx(3205.6841, abs=.01)
+    truth = truth.set_index(truth.columns[0])
+    assert [np.corrcoef(truth.loc[found.table.index, n], found.table[n])[0, 1] for n in ("alpha", "beta")] == pytest.approx([.850, .694], abs=.005)
+
+
+@pytest.mark.skipif(not (SHARED / "data/tutorial_learning_data.csv").is_file(), reason="../shared is not here")
+def test_best_known_optimum():
+    "QLearning+novel on the tutorial's people, whose best NLL is known"
+    trials = read_avoidance(SHARED / "data/tutorial_learning_data.csv", SHARED / "data/tutorial_transfer_data.csv")
+    assert fit(avoidance_model("QLearning+novel"), trials).nll.sum() == pytest.approx(2942.683, abs=.01)
+
+
+def test_standard_errors_tell_the_spread():
+    "Of 200 data sets of one learner, the fitted values spread as the standard errors say"
+    trials = simulate(TwoParameters(), BanditsDrift(.1), dict(alpha=.4, beta=4.), people=200, n_trials=400, seed=3)
+    t = fit(TwoParameters(), trials, starts=4).table
+    for name in ("alpha", "beta"): assert t[f"se_{name}"].median() == pytest.approx(t[name].std(), rel=.15)
+    assert (abs(t.alpha - .4) < 1.96 * t.se_alpha).mean() == pytest.approx(.95, abs=.04)
+
+
+def test_information_criteria(bandit):
+    t = fit(TwoParameters(), bandit[0], starts=3).table
+    np.testing.assert_allclose(t.aic, 2 * 2 + 2 * t.nll)
+    np.testing.assert_allclose(t.bic, 2 * np.log(150) + 2 * t.nll)
+    assert (t.k == 2).all() and (t.n == 150).all()
+
+
+def test_same_seed_same_result_alone_or_together(bandit):
+    trials = bandit[0]
+    a, b, alone = fit(TwoParameters(), trials, seed=4), fit(TwoParameters(), trials, seed=4, threads=1), fit(TwoParameters(), trials.take(participants=["p0", "p1"]), seed=4)
+    pd.testing.assert_frame_equal(a.table, b.table)
+    pd.testing.assert_frame_equal(a.table.loc[["p0", "p1"]], alone.table)
+    before = np.random.get_state()[1].copy()
+    fit(TwoParameters(), trials, seed=4)
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
+
+
+# Options
+
+def test_map_pulls_toward_the_prior(bandit):
+    trials = bandit[0]
+    free, drawn = fit(TwoParameters(), trials), fit(TwoParameters(), trials, priors=dict(beta=stats.gamma(40, scale=.1)))
+    assert drawn.table.beta.std() < free.table.beta.std() and (drawn.nll >= free.nll - 1e-6).all() and drawn.table.se_beta.median() < free.table.se_beta.median()
+    nowhere = fit(TwoParameters(), trials, priors=dict(alpha=stats.norm(.2, 1e-4)))
+    assert nowhere.table.alpha.to_numpy() == pytest.approx(.2, abs=.002)
+
+
+def test_priors_of_the_parameters(bandit):
+    class WithPrior(TwoParameters):
+        params = TwoParameters.params | dict(alpha=Param(.5, 0, 1, prior=stats.beta(50, 50)))
+    assert fit(WithPrior(), bandit[0], priors=True, starts=3).table.alpha.std() < fit(WithPrior(), bandit[0], starts=3).table.alpha.std()
+    with pytest.raises(ValueError, match="needs parameters with priors"): fit(TwoParameters(), bandit[0], priors=True)
+
+
+def test_hold_and_bounds(bandit):
+    held = fit(TwoParameters(), bandit[0], hold=dict(alpha=.3), bounds=dict(beta=(1, 2)), starts=3)
+    assert (held.table.alpha == .3).all() and held.table.beta.between(1, 2).all() and (held.table.k == 1).all() and held.names == ("beta",)
+    assert "beta" in set(held.table.at_bound) and held.table.se_beta[held.table.at_bound == "beta"].isna().all()
+
+
+def test_one_start(bandit):
+    one = fit(TwoParameters(), bandit[0], draw=None, start=dict(alpha=.2, beta=1.))
+    assert (one.table.starts == 1).all() and (one.nll >= fit(TwoParameters(), bandit[0]).nll - 1e-6).all()
+
+
+def test_unbounded_parameters():
+    class Line(Cell):
+        params = dict(bias=Param(0.), slope=Param(1., 0))
+        state = "q",
+        def init(p, state): state.q[0] = p.bias
+        def logit(p, state, trial, k): return p.slope * state.q[k]
+        def update(p, state, trial): pass
+    trials = Trials.from_arrays([0] * 80 + [1] * 20, np.zeros(100))
+    t = fit(Line(), trials, hold=dict(slope=2.)).table
+    assert 2 * t["bias"].iloc[0] == pytest.approx(np.log(4), abs=1e-3)
+
+
+def test_any_cell():
+    "AgentQ and an equation are fitted with the same call"
+    trials = simulate(AgentQ(), BanditsDrift(.2), dict(alpha_reward=.3, alpha_penalty=.3, beta_reward=3.), people=2, n_trials=100, seed=1)
+    keep = {n: v for n, v in AgentQ().values.items() if n not in ("alpha_reward", "beta_reward")}
+    assert (fit(AgentQ(), trials, hold=keep, starts=3).nll <= nll(AgentQ(), keep, trials)).all()
+    equation = rescorla_wagner_equation(.3, 3.)
+    hold = {n: v for n, v in equation.values.items() if n.startswith(("start", "weight"))}
+    assert (fit(equation, trials, hold=hold, starts=3).nll <= nll(equation, None, trials) + 1e-6).all()
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(starts=0), "starts must be a whole number of at least 1, got 0"), (dict(starts=1.5), "starts must be"), (dict(draw="norml"), "draw must be"), (dict(bounds=dict(alfa=(0, 1))), "did you mean 'alpha'"),
+    (dict(bounds=dict(alpha=(.5, .1))), "are they swapped"), (dict(bounds=dict(alpha=(-1, .5))), "must lie within \\(0, 1\\)"), (dict(bounds=dict(alpha=.5)), "must be two numbers"),
+    (dict(hold=dict(alpha=2)), "must lie in"), (dict(hold=dict(alpha=.1, beta=1)), "nothing to fit"), (dict(start=dict(beta=30)), "the start of beta must lie within"), (dict(priors=dict(gama=stats.norm())), "unknown parameter 'gama'")])
+def test_bad_options(bandit, options, message):
+    with pytest.raises(ValueError, match=message): fit(TwoParameters(), bandit[0], **options)
+
+
+def test_breakdown_is_named(bandit):
+    class Broken(TwoParameters):
+        def logit(p, state, trial, k): return np.nan * p.beta + state.q[k]
+    with pytest.raises(FloatingPointError, match="Broken gives no finite likelihood for participant 'p0'"): fit(Broken(), bandit[0], starts=2)
+
+
+def test_it_prints_and_is_saved(bandit, tmp_path):
+    found = fit(TwoParameters(), bandit[0], starts=3)
+    assert "8 participants" in repr(found) and "<table" in found._repr_html_()
+    found.to_csv(tmp_path / "fit.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fit.csv", index_col=0, keep_default_na=False, na_values=["nan", ""]).drop(columns="at_bound"), found.table.drop(columns="at_bound"), check_dtype=False)
+
+
+def test_notes_name_people():
+    "One choice only: nothing can be learned, and the fit says so"
+    trials = Trials.from_arrays([0, 0, 0, 0], [1., 1, 1, 1], ["x"] * 4, options=range(2))
+    assert any("at its bound" in note for note in fit(TwoParameters(), trials, starts=3).notes())
+
+
+# Comparison
+
+def test_percentages_follow_people_not_rows(avoiding):
+    "The reference lines people up by position: shuffled rows must change nothing"
+    fits = [fit(avoidance_model(n), avoiding, starts=3, name=n) for n in ("QLearning", "Advantage")]
+    straight, shuffled = compare(fits), compare([fits[0], replace(fits[1], table=fits[1].table.sample(frac=1, random_state=1))])
+    pd.testing.assert_frame_equal(straight.percentages(), shuffled.percentages())
+    assert straight.percentages().drop(columns="best_model").sum(axis=1).to_numpy() == pytest.approx(100) and list(straight.table().index) == ["a", "b", "full"]
+    np.testing.assert_allclose(straight.table().loc["full", ["QLearning", "Advantage"]].astype(float), [f.table.bic.mean() for f in fits])
+    with pytest.raises(ValueError, match="two fits are called 'QLearning'"): compare([fits[0], fits[0]])
+    with pytest.raises(ValueError, match="criterion must be"): compare(fits, "waic")
+
+
+def test_cross_validation_counts_every_choice_once(avoiding):
+    held = cross_validate(dict(coin=avoidance_model("QLearning")), avoiding, folds=3, hold=dict(factual_lr=.3, counterfactual_lr=.2), bounds=dict(temperature=(.999999, 1)), starts=1)
+    np.testing.assert_allclose(held.values.coin, nll(avoidance_model("QLearning"), dict(factual_lr=.3, counterfactual_lr=.2, temperature=1.), avoiding), rtol=1e-4)
+    with pytest.raises(ValueError, match="folds must be at least 2"): cross_validate([avoidance_model("QLearning")], avoiding, folds=1)
+
+
+# Checks
+
+def test_check_counts_as_by_hand(avoiding):
+    found = check(fit(avoidance_model("Advantage"), avoiding, starts=3), avoiding, times=30)
+    frame = avoiding.to_frame()
+    learning = frame[frame.phase == "learning"]
+    number = learning.groupby(["participant_id", "symbol_names"]).cumcount()
+    early = learning[(number < 6) & (learning.context_val_name == "Reward") & (learning.group_code == "a")]
+    row = found.learning.query("group == 'a' and context == 'Reward' and bin == 1").iloc[0]
+    assert row.people == pytest.approx(early.groupby("participant_id").accuracy.mean().mean())
+    transfer = frame[(frame.phase == "transfer") & (frame.group_code == "b")]
+    chosen = transfer.symbol_L_name.where(transfer.choice_made == 0, transfer.symbol_R_name)
+    novel = transfer[(transfer.symbol_L_name == "Zero") | (transfer.symbol_R_name == "Zero")]
+    rate = (chosen[novel.index] == "Zero").groupby(novel.participant_id).mean().mean() * 100
+    assert found.transfer.query("group == 'b' and kind == 'N'").people.iloc[0] == pytest.approx(rate)
+    assert ((found.learning.lower <= found.learning.model) & (found.learning.model <= found.learning.upper)).all()
+
+
+def test_check_needs_the_task(bandit):
+    with pytest.raises(ValueError, match="knows the avoidance task only"): check(fit(TwoParameters(), bandit[0], starts=2), bandit[0])
+
+
+# Priors
+
+def test_fixed_priors():
+    assert fixed_priors(["QLearning+novel", "ActorCritic"]) == dict(QLearning=dict(factual_lr=.28, counterfactual_lr=.18, temperature=.06, novel_value=0.), ActorCritic=dict(factual_actor_lr=.33, counterfactual_actor_lr=.33, critic_lr=.48, temperature=.06))
+    assert fixed_priors(["QLearning"], {"QLearning": {"temperature": .5}})["QLearning"]["temperature"] == .5
+    assert parameter_bounds(["Hybrid2021"])["Hybrid2021"]["noise_factor"] == (0, .2)
+    for bad, message in ((dict(Qlearning={}), "unknown model in overrides 'Qlearning'; did you mean 'QLearning'"), ({"QLearning": {"temprature": 1}}, "did you mean 'temperature'"), ({"QLearning": 3}, "must be a dictionary")):
+        with pytest.raises(ValueError, match=message): fixed_priors(["QLearning"], bad)
+    with pytest.raises(ValueError, match="must be a list of names"): fixed_priors("QLearning")
