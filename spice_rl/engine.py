@@ -181,8 +181,7 @@ def _run_lanes(init, logits, update, theta, c, n_state, still, rows, longest, wh
         out[i] = _lane_score(rows, who[i], all_x)
 
 # %% ../nbs/03_engine.ipynb #e3465975
-@njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec, mat, f8[:, :, ::1]), nogil=True, cache=True)
-def _run_scoring(init, logits, update, theta, steps, c, n_state, still, rows, longest, who, lo, hi, out, gradient, information):
+def _scoring(init, logits, update, theta, steps, c, n_state, still, rows, longest, who, lo, hi, out, gradient, information):
     "NLL, gradient and expected information of lanes lo..hi, by differences of the logits over `steps`."
     n, n_params, width = rows.reward.shape[1], theta.shape[1], rows.options.shape[1]
     state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
@@ -221,6 +220,9 @@ def _run_scoring(init, logits, update, theta, steps, c, n_state, still, rows, lo
         for k in range(n_params):
             for l in range(k): information[i, l, k] = information[i, k, l]
 
+_run_scoring = njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec, mat, f8[:, :, ::1]), nogil=True, cache=True)(_scoring)
+_run_own_scoring = njit(nogil=True)(_scoring)
+
 # %% ../nbs/03_engine.ipynb #0ca8b05c
 def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; how many threads (default: all cores)
     "Run `work` over 0..n cut into as many runs as there are threads."
@@ -235,9 +237,10 @@ class Lanes:
     def __init__(self,
         cell: Cell,     # A cell with compiled rules
         trials: Trials, # The choices
-        threads=None    # How many threads (default: all cores)
+        threads=None,   # How many threads (default: all cores)
+        often=False     # Will `scoring` be called for many people and starts? Then a second or two of compilation pays
     ):
-        self.cell, self.trials, self.threads = cell, trials, threads
+        self.cell, self.trials, self.threads, self.often = cell, trials, threads, often
         self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
         self.longest = int(np.add.reduceat((self.rows.last - self.rows.first), self.rows.people[:-1]).max())  # rows of a person
@@ -265,7 +268,8 @@ class Lanes:
         wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
         steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide
         out, gradient, information = np.empty(len(theta)), np.zeros(theta.shape), np.zeros((*theta.shape, theta.shape[1]))
-        on_threads(lambda lo, hi: _run_scoring(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest,
+        run, rules = (_run_own_scoring, [r.rule for r in f[:3]]) if self.often else (_run_scoring, f[:3])
+        on_threads(lambda lo, hi: run(*rules, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest,
                                                who, lo, hi, out, gradient, information), len(theta), self.threads)
         return out, gradient, information
 

@@ -15,11 +15,14 @@ from .engine import Lanes, as_seed, is_compiled
 from .params import check_names
 
 # %% ../nbs/20_fitting.ipynb #633caafd
+_MANY = 500   # people × squared number of parameters from which it pays to compile the loop with the rules
+
 class _Objective:
     "What `fit` minimises, at many points at once, over the parameters that are free."
     def __init__(self, cell, trials, bounds, hold, priors, threads):
-        self.lanes, names = Lanes(cell, trials, threads), list(cell.params)
+        names = list(cell.params)
         self.names = [n for n in names if n not in hold]
+        self.lanes = Lanes(cell, trials, threads, often=len(self.names)**2 * trials.n_participants >= _MANY)
         self.free = [names.index(n) for n in self.names]
         self.full = np.array([hold.get(n, cell.values[n]) for n in names], float)
         self.lower, self.upper = (np.array([bounds[n][side] for n in self.names], float) for side in (0, 1))
