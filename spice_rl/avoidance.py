@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numba.extending import register_jitable
 from .cell import Cell
-from .data import Trials, _check_columns, _gather, _list, _numbers, _open
+from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
 from .engine import as_seed, play
 from .params import Param
 
@@ -57,7 +57,7 @@ def read_avoidance(
 # %% ../nbs/05_avoidance.ipynb #f3b596a6
 def _check(frame, phase, missing_choices):
     "The same table, if it can be used."
-    def at(i): return f"the {phase} trials, participant {frame.participant_id.iloc[i]!r}, line {i + 2}"
+    def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {i + 2}"
     def first(bad): return at(int(np.flatnonzero(bad)[0]))
     for c in ('participant_id', 'group_code'):
         if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line {int(frame[c].isna().to_numpy().argmax()) + 2}; every row needs one")
@@ -82,7 +82,7 @@ def _check(frame, phase, missing_choices):
         if any(bad): raise ValueError(f"the symbols {frame.symbol_L_name[bad].iloc[0]!r} and {frame.symbol_R_name[bad].iloc[0]!r} are not the pair {frame.symbol_names[bad].iloc[0]!r} in {first(bad)}")
     mixed = frame.groupby('participant_id', sort=False).group_code.nunique()
     if (mixed > 1).any():
-        who = mixed.index[mixed > 1][0]
+        who = _item(mixed.index[mixed > 1][0])
         raise ValueError(f"participant {who!r} has two groups in the {phase} trials: {_list(sorted(map(str, frame.group_code[frame.participant_id == who].unique())))}; needed one")
     return frame
 
@@ -96,7 +96,7 @@ def _check_people(tables):
         if lost: raise ValueError(f"no {there} trials for participant {_list(lost)}, who has {here} trials; needed both: complete the file or leave them out")
     other = groups['learning'].ne(groups['transfer'].reindex(groups['learning'].index))
     if other.any():
-        who = other.index[other][0]
+        who = _item(other.index[other][0])
         raise ValueError(f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in {groups['transfer'][who]!r} in the transfer trials; needed one")
 
 def _trials(frame):
@@ -177,10 +177,10 @@ def to_files(
     transfer  # Path of the transfer trials to write
 ):
     "Write trials into two files that `read_avoidance` reads."
-    for phase, path in (('learning', learning), ('transfer', transfer)):
+    for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
-        frame.dropna(axis=1, how='all').to_csv(path, index=False)
+        frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed]).to_csv(path, index=False)
 
 def avoidance_tutorial_files():
     "Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package; see `14_models` for how they were made."
@@ -203,8 +203,13 @@ class Avoidance(Cell, rules=False):
         for k in own: delattr(cls, k)
         super().__init_subclass__(rules=False)
         cls.parts = cls.parts | {k: register_jitable(f) for k, f in own.items()}
-        if option is None: _register(cls)
         if 'value' in cls.parts and 'learn' in cls.parts: cls.rules = _rules(cls)
+        if option is None: _register(cls)
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
+            warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)
 
     def __repr__(self): return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
@@ -267,8 +272,6 @@ def with_novel(model): # A class of `Avoidance`
 
 def with_decay(model): # A class of `Avoidance`
     "Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021)."
-    if 'q' not in inspect.signature(model.parts['value']).parameters:
-        warnings.warn(f"decay changes nothing in {model.__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)
     class Decayed(model, option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')

@@ -249,7 +249,7 @@ def test_defaults_are_the_published_centres():
 
 
 def test_decay_of_the_actor_warns():
-    with pytest.warns(UserWarning, match="decay changes nothing in ActorCritic"): with_decay(type(avoidance_model("ActorCritic")))
+    with pytest.warns(UserWarning, match="decay changes nothing in ActorCritic"): with_decay(type(avoidance_model("ActorCritic")))()
 
 
 def test_options_as_functions():
