@@ -1,15 +1,9 @@
-"The avoidance task and its eight models, against the reference's numbers and against the same models written again"
-import json
-from pathlib import Path
+"The avoidance task and its eight models, against the same models written again; the reference's numbers are in test_avoidance_laws.py"
 import numpy as np
 import pandas as pd
 import pytest
 from spice_rl import (SYMBOLS, AvoidanceTask, Avoidance, Lanes, Param, avoidance_model, avoidance_models, avoidance_tutorial_files, nll, play,
                       read_avoidance, simulate, to_files, with_bias, with_decay, with_novel)
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-golden = pytest.mark.skipif(not (SHARED / "golden/avoidance_nll.json").is_file(), reason="../shared is not here")
-
 
 @pytest.fixture(scope="module")
 def people():
@@ -22,23 +16,6 @@ def tables():
     "The two tables of the people that ship with the package, cut to six"
     frames = [pd.read_csv(f) for f in avoidance_tutorial_files()]
     return [f[f.participant_id.isin(["s01", "s02", "s16", "s17", "s31", "s32"])].reset_index(drop=True) for f in frames]
-
-
-# Numbers of the reference
-
-def shared_rows():
-    return json.loads((SHARED / "golden/avoidance_nll.json").read_text()) if (SHARED / "golden/avoidance_nll.json").is_file() else []
-
-
-@golden
-@pytest.mark.filterwarnings("ignore:decay changes nothing in ActorCritic")
-@pytest.mark.parametrize("model", sorted({r["model"] for r in shared_rows()}))
-def test_golden(model):
-    trials = read_avoidance(SHARED / "data/tutorial_learning_data.csv", SHARED / "data/tutorial_transfer_data.csv")
-    rows = [r for r in shared_rows() if r["model"] == model]
-    frame = pd.DataFrame([r["parameters"] for r in rows], index=[r["participant"] for r in rows])
-    found = nll(avoidance_model(model), frame, trials.take(participants=list(frame.index)))
-    assert [found[r["participant"]] for r in rows] == pytest.approx([r["nll"] for r in rows], abs=1e-6)
 
 
 # The models written again, slowly
