@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from numba import njit, types
+from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 from .cell import Cell, Trial, make_trial
@@ -22,31 +23,52 @@ from .params import check_names
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
-vec, mat, ivec = f8[::1], f8[:, ::1], i8[::1]
-init_type = types.FunctionType(types.void(vec, vec, mat))                              # p, constants, state
-logits_type = types.FunctionType(types.void(vec, vec, mat, ivec, i8, vec, vec))        # …, options, context, unseen, out
-update_type = types.FunctionType(types.void(vec, vec, mat, ivec, i8, vec, i8))         # …, options, choice, reward, context
+vec, mat, cube, ivec = f8[::1], f8[:, ::1], f8[:, :, ::1], i8[::1]
+init_type = types.FunctionType(types.void(mat, vec, cube, i8))                           # p, constants, state, lanes
+logits_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, mat))     # …, options, context, unseen, lanes, out
+update_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, i8))      # …, options, choice, reward, context, lanes
 Kernels = namedtuple('Kernels', 'init logits update constants')
 
 # %% ../nbs/03_engine.ipynb #fa9d637f
+@intrinsic
+def _latent(typing, state, i, lane):
+    "Latent value `i` of one lane, (options,): a view into `state`, without a reference count."
+    view = types.Array(f8, 1, 'A')
+    def code(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        _, n_options, n_lanes = cgutils.unpack_tuple(builder, array.shape, 3)
+        first = builder.add(builder.mul(args[1], builder.mul(n_options, n_lanes)), args[2])
+        size = context.get_constant(types.intp, 8)
+        out = context.make_array(view)(context, builder)
+        context.populate_array(out, data=builder.gep(array.data, [first]), shape=cgutils.pack_array(builder, [n_options]),
+                               strides=cgutils.pack_array(builder, [builder.mul(n_lanes, size)]), itemsize=size, meminfo=None)
+        return out._getvalue()
+    return view(state, i, lane), code
+
+# %% ../nbs/03_engine.ipynb #807f5dfa
 _bridge = '''
-def init(p, c, s): rules_init({P}, {S})
-def logits(p, c, s, options, context, unseen, out):
-    p, s, trial = {P}, {S}, Trial(options, -1, unseen, context)
-    {all_at_once}
-    for k in options: out[k] = {one}
-def update(p, c, s, options, choice, reward, context): rules_update({P}, {S}, Trial(options, choice, reward, context))
+def init(p, c, s, n):
+    for l in range(n): rules_init({P}, {S})
+def logits(p, c, s, options, context, unseen, n, out):
+    trial = Trial(options, -1, unseen, context)
+    {logits}
+def update(p, c, s, options, choice, reward, context, n):
+    trial = Trial(options, choice, reward, context)
+    for l in range(n): rules_update({P}, {S}, trial)
 '''
+_one_by_one = '''for k in options:
+        for l in range(n): out[k, l] = rules_logit({P}, {S}, trial, k)'''
+_all_at_once = '''for l in range(n):
+        x = rules_logits({P}, {S}, trial)
+        for k in options: out[k, l] = x[k]'''
 
 @cache
 def _compile(cls):
     "Compile the rules of a cell's class; kept for the life of the process."
-    fields = dict(P=tuple(cls.params) or ('none',), S=tuple(cls.state) or ('none',))
-    scope = {k: namedtuple(k, v) for k, v in fields.items()} | {'Trial': Trial}
-    scope |= {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()}
-    fill = {k: f"{k}({', '.join(f'{k.lower()}[{i}]' for i in range(len(v)))})" for k, v in fields.items()}
-    at_once = 'logits' in cls.rules
-    exec(_bridge.format(**fill, all_at_once='x = rules_logits(p, s, trial)' if at_once else '', one='x[k]' if at_once else 'rules_logit(p, s, trial, k)'), scope)
+    params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
+    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()}
+    fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
+    exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in cls.rules else _one_by_one).format(**fill)), scope)
     made = {}
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
         try: made[name] = njit(kind.signature, error_model='numpy', nogil=True)(scope[name])
@@ -83,7 +105,7 @@ def kernels(cell, n_options=2, offer=None): # A cell; how many options its task 
 class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
     def __init__(self, rule):
-        self.rule, self.types = rule, rule.nopython_signatures[0]
+        self.types = rule.nopython_signatures[0]
         made = rule.get_compile_result(self.types)
         self.address = made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
 
@@ -99,22 +121,6 @@ Rows = namedtuple('Rows', 'first last people options n_options choice reward con
 rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ivec, ivec, types.boolean[::1]], Rows)
 
 # %% ../nbs/03_engine.ipynb #8635e90b
-@njit(types.void(mat, mat), nogil=True, cache=True)
-def _copy(to, of):
-    "Copy by a plain loop: whole-array assignment would add seconds of compilation for its error messages."
-    for i in range(to.shape[0]):
-        for j in range(to.shape[1]): to[i, j] = of[i, j]
-
-@njit(nogil=True)
-def _learn_hidden(update, p, c, state, old, options, choice, reward, context):
-    "Update on a trial that hides the reward of what was chosen, and put back what that turned into NaN."
-    _copy(old, state)
-    update(p, c, state, options, choice, reward, context)
-    for i in range(state.shape[0]):
-        for j in range(state.shape[1]):
-            if np.isnan(state[i, j]): state[i, j] = old[i, j]
-
-# %% ../nbs/03_engine.ipynb #1f93bbb7
 @intrinsic
 def _view(typing, x):
     "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
@@ -124,104 +130,108 @@ def _view(typing, x):
         return array._getvalue()
     return x(x), code
 
+@njit(nogil=True)
+def _begin(init, p, c, state, n):
+    "A fresh state. (Plain loops here and below: whole-array assignment would add seconds of compilation for its error messages.)"
+    all_of_it = _view(state).reshape(state.size)
+    for i in range(state.size): all_of_it[i] = 0.
+    init(p, c, state, n)
+
+@njit(nogil=True)
+def _learn(update, p, c, still, state, old, options, choice, reward, context, n):
+    "Update; where the reward of what was chosen is hidden, put back what that turned into NaN."
+    if not np.isnan(reward[choice]): update(p, c, state, options, choice, reward, context, n)
+    elif not still:
+        now, before = _view(state).reshape(state.size), _view(old).reshape(state.size)
+        for i in range(state.size): before[i] = now[i]
+        update(p, c, state, options, choice, reward, context, n)
+        for i in range(state.size):
+            if np.isnan(now[i]): now[i] = before[i]
+
+# %% ../nbs/03_engine.ipynb #1f93bbb7
 @njit(nogil=True, error_model='numpy')
-def _lane_logits(init, logits, update, p, c, still, rows, who, state, old, blank, unseen, x, out):
-    "Write the logits of what was on offer, (counted rows of one person, options on offer)."
-    first, last, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
-    offers, rewards, p, c, state, old, unseen, x = _view(offers), _view(rewards), _view(p), _view(c), _view(state), _view(old), _view(unseen), _view(x)
-    row = 0
-    for s in range(people[who], people[who + 1]):
-        _copy(state, blank)
-        init(p, c, state)
-        for t in range(first[s], last[s]):
-            choice, context = choices[t], contexts[t]
-            if choice < 0: continue
-            options, reward = offers[t, :n_offers[t]], rewards[t]
-            if counts[t] > 0:
-                if not sames[t]: logits(p, c, state, options, context, unseen, x)
-                for j in range(n_offers[t]): out[row, j] = x[offers[t, j]]
-                row += 1
-            if not np.isnan(reward[choice]): update(p, c, state, options, choice, reward, context)
-            elif not still: _learn_hidden(update, p, c, state, old, options, choice, reward, context)
+def _choose(x, options, m, n, top, z, prob):
+    "Largest logit (lanes,), sum of exp(logit − largest) (lanes,) and probabilities (options on offer, lanes) of the first `n` lanes."
+    for s in range(n):
+        top[s], z[s] = x[options[0], s], 0.
+        for j in range(1, m): top[s] = max(top[s], x[options[j], s])
+        for j in range(m):
+            prob[j, s] = 1. if x[options[j], s] == top[s] else np.exp(x[options[j], s] - top[s])
+            z[s] += prob[j, s]
+        for j in range(m): prob[j, s] /= z[s]
+
+@njit(nogil=True, error_model='numpy')
+def _slopes(x, options, m, n, prob, slope):
+    "Differences of the logits between each neighbour and its centre, less their mean under `prob`: (neighbours, options on offer, lanes)."
+    for k in range(slope.shape[0]):
+        for s in range(n):
+            mean = 0.
+            for j in range(m): mean += (x[options[j], (k + 1) * n + s] - x[options[j], s]) * prob[j, s]
+            for j in range(m): slope[k, j, s] = x[options[j], (k + 1) * n + s] - x[options[j], s] - mean
+
+@njit(nogil=True, error_model='numpy')
+def _add(slope, prob, mine, m, n, times, gradient, information):
+    "Add what one row says about the slope of the NLL."
+    for k in range(slope.shape[0]):
+        for s in range(n): gradient[k, s] -= times * slope[k, mine, s]
+        for l in range(k + 1):
+            for j in range(m):
+                for s in range(n): information[k, l, s] += times * prob[j, s] * slope[k, j, s] * slope[l, j, s]
 
 # %% ../nbs/03_engine.ipynb #f86569d0
-@njit(nogil=True, error_model='numpy')
-def _lane_score(rows, who, x):
-    "Negative log-likelihood of the counted choices of one person, in nats, from the logits `x`."
-    first, last, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
-    row, total, product, z = 0, 0., 1., 1.
-    for s in range(people[who], people[who + 1]):
-        for t in range(first[s], last[s]):
-            times, choice, top, mine = counts[t], choices[t], x[row, 0], 0.
-            if choice < 0 or times == 0: continue
-            for j in range(n_offers[t]):
-                top = max(top, x[row, j])
-                if offers[t, j] == choice: mine = x[row, j]
-            if not sames[t]:
-                z = 0.
-                for j in range(n_offers[t]): z += 1. if x[row, j] == top else np.exp(x[row, j] - top)
-            total += times * (top - mine)
-            if times == 1: product *= z     # the logarithm of a product, later
-            else: total += times * np.log(z)
-            if product > 1e200:
-                total += np.log(product)
-                product = 1.
-            row += 1
-    return total + np.log(product)
-
-# %% ../nbs/03_engine.ipynb #39e6985d
-@njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec), nogil=True, cache=True)
-def _run_lanes(init, logits, update, theta, c, n_state, still, rows, longest, who, lo, hi, out):
-    "NLL of lanes lo..hi."
-    n = rows.reward.shape[1]
-    state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
-    unseen, x, all_x = np.full(n, np.nan), np.zeros(n), np.zeros((longest + 1, rows.options.shape[1]))
-    for i in range(lo, hi):
-        _lane_logits(init, logits, update, theta[i], c, still, rows, who[i], state, old, blank, unseen, x, all_x)
-        out[i] = _lane_score(rows, who[i], all_x)
-
-# %% ../nbs/03_engine.ipynb #e3465975
-def _scoring(init, logits, update, theta, steps, c, n_state, still, rows, longest, who, lo, hi, out, gradient, information):
-    "NLL, gradient and expected information of lanes lo..hi, by differences of the logits over `steps`."
-    n, n_params, width = rows.reward.shape[1], theta.shape[1], rows.options.shape[1]
-    state, old, blank = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n))
-    unseen, x, p = np.full(n, np.nan), np.zeros(n), np.zeros(n_params)
-    all_x, prob, slope, mean = np.zeros((n_params + 1, longest + 1, width)), np.zeros(width), np.zeros((n_params, width)), np.zeros(n_params)
-    for i in range(lo, hi):
-        for k in range(n_params): p[k] = theta[i, k]
-        _lane_logits(init, logits, update, p, c, still, rows, who[i], state, old, blank, unseen, x, all_x[n_params])
-        out[i] = _lane_score(rows, who[i], all_x[n_params])
-        for k in range(n_params):
-            p[k] += steps[i, k]
-            _lane_logits(init, logits, update, p, c, still, rows, who[i], state, old, blank, unseen, x, all_x[k])
-            p[k] = theta[i, k]
-        row = 0
-        for s in range(rows.people[who[i]], rows.people[who[i] + 1]):
-            for t in range(rows.first[s], rows.last[s]):
-                times, m = rows.times[t], rows.n_options[t]
-                if rows.choice[t] < 0 or times == 0: continue
-                top, z = all_x[n_params, row, 0], 0.
-                for j in range(m): top = max(top, all_x[n_params, row, j])
-                for j in range(m):
-                    prob[j] = np.exp(all_x[n_params, row, j] - top)
-                    z += prob[j]
-                for k in range(n_params):
-                    mean[k] = 0.
+@njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat, cube), nogil=True, cache=True, error_model='numpy')
+def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, who, first, lo, hi, out, gradient, information):
+    """NLL of bundles lo..hi. Bundle b holds the rows first[b]..first[b + 1] of `theta` and is shown the trials of person who[b];
+    with `steps` (lanes, n_params; no columns: no neighbours) also the gradient and the expected information."""
+    starts, ends, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
+    offers, rewards, choices, contexts, counts, sames, n_offers = _view(offers), _view(rewards), _view(choices), _view(contexts), _view(counts), _view(sames), _view(n_offers)
+    n_options, width, n_params, n_steps, most = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1], 1
+    for b in range(lo, hi): most = max(most, first[b + 1] - first[b])
+    state, old = np.zeros((n_state, n_options, most * (n_steps + 1))), np.zeros((n_state, n_options, most * (n_steps + 1)))
+    p, x, unseen = np.zeros((n_params, most * (n_steps + 1))), np.zeros((n_options, most * (n_steps + 1))), np.full(n_options, np.nan)
+    top, z, prob, slope, total, product = np.zeros(most), np.zeros(most), np.zeros((width, most)), np.zeros((n_steps, width, most)), np.zeros(most), np.zeros(most)
+    g, h = np.zeros((n_steps, most)), np.zeros((n_steps, n_steps, most))
+    for b in range(lo, hi):
+        n = first[b + 1] - first[b]
+        for s in range(n):
+            at = first[b] + s
+            total[s], product[s] = 0., 1.
+            for k in range(n_steps + 1):
+                for j in range(n_params): p[j, k * n + s] = theta[at, j]
+                if k > 0: p[k - 1, k * n + s] += steps[at, k - 1]
+            for k in range(n_steps):
+                g[k, s] = 0.
+                for l in range(k + 1): h[k, l, s] = 0.
+        for e in range(people[who[b]], people[who[b] + 1]):
+            _begin(init, p, c, state, n * (n_steps + 1))
+            for t in range(starts[e], ends[e]):
+                choice, context, times, m = choices[t], contexts[t], counts[t], n_offers[t]
+                if choice < 0: continue
+                options, reward, mine = _view(offers[t, :m]), _view(rewards[t]), 0
+                if times > 0:
+                    if not sames[t]:
+                        logits(p, c, state, options, context, unseen, n * (n_steps + 1), x)
+                        _choose(x, options, m, n, top, z, prob)
+                        _slopes(x, options, m, n, prob, slope)
                     for j in range(m):
-                        slope[k, j] = (all_x[k, row, j] - all_x[n_params, row, j]) / steps[i, k]
-                        mean[k] += slope[k, j] * prob[j] / z
-                        if rows.options[t, j] == rows.choice[t]: gradient[i, k] -= times * slope[k, j]
-                    gradient[i, k] += times * mean[k]
-                    for l in range(k + 1):
-                        both = 0.
-                        for j in range(m): both += slope[k, j] * slope[l, j] * prob[j] / z
-                        information[i, k, l] += times * (both - mean[k] * mean[l])
-                row += 1
-        for k in range(n_params):
-            for l in range(k): information[i, l, k] = information[i, k, l]
-
-_run_scoring = njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, i8, ivec, i8, i8, vec, mat, f8[:, :, ::1]), nogil=True, cache=True)(_scoring)
-_run_own_scoring = njit(nogil=True)(_scoring)
+                        if options[j] == choice: mine = j
+                    large = False
+                    for s in range(n):
+                        total[s] += times * (top[s] - x[choice, s])
+                        if times == 1: product[s] *= z[s]     # its logarithm, later
+                        else: total[s] += times * np.log(z[s])
+                        large |= product[s] > 1e200
+                    for s in range(n if large else 0):
+                        total[s] += np.log(product[s])
+                        product[s] = 1.
+                    _add(slope, prob, mine, m, n, times, g, h)
+                _learn(update, p, c, still, state, old, options, choice, reward, context, n * (n_steps + 1))
+        for s in range(n):
+            at = first[b] + s
+            out[at] = total[s] + np.log(product[s])
+            for k in range(n_steps):
+                gradient[at, k] = g[k, s] / steps[at, k]
+                for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
 
 # %% ../nbs/03_engine.ipynb #0ca8b05c
 def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; how many threads (default: all cores)
@@ -237,13 +247,11 @@ class Lanes:
     def __init__(self,
         cell: Cell,     # A cell with compiled rules
         trials: Trials, # The choices
-        threads=None,   # How many threads (default: all cores)
-        often=False     # Will `scoring` be called for many people and starts? Then a second or two of compilation pays
+        threads=None    # How many threads (default: all cores)
     ):
-        self.cell, self.trials, self.threads, self.often = cell, trials, threads, often
+        self.cell, self.trials, self.threads = cell, trials, threads
         self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
-        self.longest = int(np.add.reduceat((self.rows.last - self.rows.first), self.rows.people[:-1]).max())  # rows of a person
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
 
@@ -252,11 +260,8 @@ class Lanes:
         who    # Which participant, (lanes,)
     ):
         "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
-        theta, who, f = np.array(theta, float, order='C'), np.array(who, np.int64), self.kernels
-        out = np.empty(len(theta))
-        on_threads(lambda lo, hi: _run_lanes(f.init, f.logits, f.update, theta, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest, who, lo, hi, out),
-                   len(theta), self.threads)
-        return out
+        theta = np.asarray(theta, float)
+        return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
     def scoring(self,
         theta, # Parameters, (lanes, n_params)
@@ -264,14 +269,19 @@ class Lanes:
         size=1e-6 # Size of the differences, relative to the bounds' distance (or 1)
     ):
         "NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther."
-        theta, who, f = np.array(theta, float, order='C'), np.array(who, np.int64), self.kernels
+        theta = np.asarray(theta, float)
         wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
-        steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide
-        out, gradient, information = np.empty(len(theta)), np.zeros(theta.shape), np.zeros((*theta.shape, theta.shape[1]))
-        run, rules = (_run_own_scoring, [r.rule for r in f[:3]]) if self.often else (_run_scoring, f[:3])
-        on_threads(lambda lo, hi: run(*rules, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows, self.longest,
-                                               who, lo, hi, out, gradient, information), len(theta), self.threads)
-        return out, gradient, information
+        return self._run(theta, np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide, who)
+
+    def _run(self, theta, steps, who):
+        "NLL, gradient and information of lanes in any order."
+        order, first, people = _bundles(np.asarray(who, np.int64))
+        theta, steps, f, (n, k) = theta[order], steps[order], self.kernels, steps.shape
+        sorted_, out = (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k)))
+        on_threads(lambda lo, hi: _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows,
+                                               people, first, lo, hi, *sorted_), len(people), self.threads)
+        for to, of in zip(out, sorted_): to[order] = of
+        return out
 
     def _at(self, points, who): # Points (n, lanes, n_params)
         return self.nll(points.reshape(-1, points.shape[-1]), np.tile(who, len(points))).reshape(len(points), -1)
@@ -298,6 +308,16 @@ class Lanes:
         out = np.empty((len(h), len(unit), len(unit)))
         out[:, j, k] = out[:, k, j] = (a - b - c + d) / (4 * h[:, j] * h[:, k])
         return out
+
+# %% ../nbs/03_engine.ipynb #346c4c63
+_BUNDLE = 32   # lanes of one person that go side by side: more would not fit into the fastest memory
+
+def _bundles(who): # Person of each lane, (lanes,)
+    "An order in which the lanes of a person stand together, where each bundle begins (and the last one ends), and the person of each bundle."
+    order = np.argsort(who, kind='stable')
+    _, begin, many = np.unique(who[order], return_index=True, return_counts=True)
+    first = np.concatenate([np.arange(b, b + m, _BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)
+    return order, first, who[order][first[:-1]]
 
 # %% ../nbs/03_engine.ipynb #60d9ddc8
 def _rows(trials):
@@ -381,25 +401,24 @@ def hessian(cell, parameters=None, trials=None, *, threads=None):
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
 # %% ../nbs/03_engine.ipynb #a105853a
-@njit(types.void(init_type, logits_type, update_type, mat, vec, types.boolean, rows_type, types.boolean, i8, i8, mat, f8[:, :, ::1]), nogil=True, cache=True)
+@njit(types.void(init_type, logits_type, update_type, mat, vec, types.boolean, rows_type, types.boolean, i8, i8, mat, cube), nogil=True, cache=True)
 def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x, states):
     "Write logits and states of every trial, before the choice or after the feedback."
     n = rows.reward.shape[1]
-    state, old, blank = np.zeros((states.shape[1], n)), np.zeros((states.shape[1], n)), np.zeros((states.shape[1], n))
-    unseen = np.full(n, np.nan)
+    state, old, p, mine, unseen = np.zeros((states.shape[1], n, 1)), np.zeros((states.shape[1], n, 1)), np.zeros((theta.shape[1], 1)), np.full((n, 1), np.nan), np.full(n, np.nan)
     for who in range(lo, hi):
+        for j in range(len(p)): p[j, 0] = theta[who, j]
         for s in range(rows.people[who], rows.people[who + 1]):
-            _copy(state, blank)
-            init(theta[who], c, state)
+            _begin(init, p, c, state, 1)
             for t in range(rows.first[s], rows.last[s]):
-                options, choice, reward = rows.options[t, :rows.n_options[t]], rows.choice[t], rows.reward[t]
+                options, choice = rows.options[t, :rows.n_options[t]], rows.choice[t]
                 for turn in range(2):
                     if turn == after:  # look before the choice, or after the feedback
-                        logits(theta[who], c, state, options, rows.context[t], unseen, x[t])
-                        _copy(states[t], state)
-                    elif choice < 0: continue
-                    elif not np.isnan(reward[choice]): update(theta[who], c, state, options, choice, reward, rows.context[t])
-                    elif not still: _learn_hidden(update, theta[who], c, state, old, options, choice, reward, rows.context[t])
+                        logits(p, c, state, options, rows.context[t], unseen, 1, mine)
+                        for k in options: x[t, k] = mine[k, 0]
+                        for i in range(states.shape[1]):
+                            for k in range(n): states[t, i, k] = state[i, k, 0]
+                    elif choice >= 0: _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
 
 # %% ../nbs/03_engine.ipynb #088bef53
 def replay_arrays(cell, parameters, trials, *, after=False):
@@ -446,39 +465,44 @@ def replay(
     return pd.DataFrame(columns)
 
 # %% ../nbs/03_engine.ipynb #99eb4d08
+@njit(nogil=True)
+def _draw(x, options, luck, greedy):
+    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten."
+    top, total = x[options[0], 0], 0.
+    for k in options: top = max(top, x[k, 0])
+    for k in options:
+        x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else np.exp(x[k, 0] - top)
+        total += x[k, 0]
+    left, j = luck * total, 0
+    while j < len(options) - 1 and left >= x[options[j], 0]:
+        left -= x[options[j], 0]
+        j += 1
+    return options[j]
+
+# %% ../nbs/03_engine.ipynb #db667ae6
 start_type = types.FunctionType(types.void(vec, vec, vec, vec))          # e, uniform, normal, world
 pay_type = types.FunctionType(types.void(vec, vec, i8, vec, vec, vec))   # e, world, choice, uniform, normal, reward
 
-@njit(types.void(init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean, types.boolean, f8[:, :, ::1],
+@njit(types.void(init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean, types.boolean, cube,
                  f8[:, :, :, ::1], f8[:, :, :, ::1], i8, i8, i8[:, :, ::1], f8[:, :, :, ::1], f8[:, :, :, ::1]), nogil=True, cache=True)
 def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_world, still, all_shown, greedy, luck, uniform, normal, lo, hi, choice, reward, chance):
     "Write the choices (people, sessions, trials), rewards (…, options) and reward probabilities (…, options) of people lo..hi."
     people, sessions, n_trials, n = reward.shape
-    state, old, blank, world = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros(n_world)
-    options, unseen, x, paid = np.arange(n), np.full(n, np.nan), np.zeros(n), np.zeros(n)
+    state, old, world, p = np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.zeros(n_world), np.zeros((theta.shape[1], 1))
+    options, unseen, x, paid = np.arange(n), np.full(n, np.nan), np.zeros((n, 1)), np.zeros(n)
     for i in range(lo, hi):
+        for j in range(len(p)): p[j, 0] = theta[i, j]
         for s in range(sessions):
-            _copy(state, blank)
-            init(theta[i], c, state)
+            _begin(init, p, c, state, 1)
             start(e, uniform[i, s, 0], normal[i, s, 0], world)
             for t in range(n_trials):
-                logits(theta[i], c, state, options, 0, unseen, x)
-                top, total = x[0], 0.
-                for j in range(n): top = max(top, x[j])
-                for j in range(n):
-                    x[j] = (1. if x[j] == top else 0.) if greedy else np.exp(x[j] - top)
-                    total += x[j]
-                left, k = luck[i, s, t] * total, 0
-                while k < n - 1 and left >= x[k]:
-                    left -= x[k]
-                    k += 1
+                logits(p, c, state, options, 0, unseen, 1, x)
+                k = _draw(x, options, luck[i, s, t], greedy)
                 for j in range(n): chance[i, s, t, j] = world[j]
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
                 for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
                 choice[i, s, t] = k
-                shown = reward[i, s, t]
-                if not np.isnan(shown[k]): update(theta[i], c, state, options, k, shown, 0)
-                elif not still: _learn_hidden(update, theta[i], c, state, old, options, k, shown, 0)
+                _learn(update, p, c, still, state, old, options, k, reward[i, s, t], 0, 1)
 
 # %% ../nbs/03_engine.ipynb #38799566
 def person_rng(
@@ -554,28 +578,20 @@ def simulate(
 # %% ../nbs/03_engine.ipynb #0a9a0fe1
 @njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]), nogil=True, cache=True)
 def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck, lo, hi, choices):
-    "Write the choices of lanes lo..hi, (lanes, trials), on the trials of the person `who` of each lane."
+    "Write the choices of lanes lo..hi, (lanes, trials of a person), on the trials of the person `who` of each lane."
     n = rows.reward.shape[1]
-    state, old, blank, unseen, x = np.zeros((n_state, n)), np.zeros((n_state, n)), np.zeros((n_state, n)), np.full(n, np.nan), np.zeros(n)
+    state, old, unseen, x, p = np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.full(n, np.nan), np.zeros((n, 1)), np.zeros((theta.shape[1], 1))
     for i in range(lo, hi):
+        row = 0
+        for j in range(len(p)): p[j, 0] = theta[i, j]
         for s in range(rows.people[who[i]], rows.people[who[i] + 1]):
-            _copy(state, blank)
-            init(theta[i], c, state)
+            _begin(init, p, c, state, 1)
             for t in range(rows.first[s], rows.last[s]):
                 options = rows.options[t, :rows.n_options[t]]
-                logits(theta[i], c, state, options, rows.context[t], unseen, x)
-                top, total = x[options[0]], 0.
-                for k in options: top = max(top, x[k])
-                for k in options:
-                    x[k] = np.exp(x[k] - top)
-                    total += x[k]
-                left, j = luck[i, t] * total, 0
-                while j < len(options) - 1 and left >= x[options[j]]:
-                    left -= x[options[j]]
-                    j += 1
-                choices[i, t] = options[j]
-                if not np.isnan(rows.reward[t][options[j]]): update(theta[i], c, state, options, options[j], rows.reward[t], rows.context[t])
-                elif not still: _learn_hidden(update, theta[i], c, state, old, options, options[j], rows.reward[t], rows.context[t])
+                logits(p, c, state, options, rows.context[t], unseen, 1, x)
+                choices[i, row] = _draw(x, options, luck[i, row], False)
+                _learn(update, p, c, still, state, old, options, choices[i, row], rows.reward[t], rows.context[t], 1)
+                row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
 def play(
@@ -591,9 +607,11 @@ def play(
     if times < 1: raise ValueError(f"times must be at least 1, got {times}")
     theta = parameter_table(cell, parameters, trials.participants).to_numpy()
     f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
-    luck, choices = np.empty((n * times, trials.n_trials)), np.full((n * times, trials.n_trials), -1)
-    mine = [trials.participant == i for i in range(n)]
-    for i in range(n): luck[i * times:(i + 1) * times, mine[i]] = person_rng(seed, i).random((times, mine[i].sum()))
+    many = np.bincount(trials.participant, minlength=n)
+    luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
+    for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))
     lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
     on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
-    return choices.reshape(n, times, -1).max(0)
+    mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
+    for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
+    return out

@@ -51,31 +51,34 @@ def _encode(rules, latents):
 
 # %% ../nbs/34_equation.ipynb #6abe7cae
 @njit(cache=True)
-def _signal(code, k, state, choice, reward):
-    "One signal of option k."
+def _signal(code, k, state, choice, reward, lane):
+    "One signal of option k, in one lane."
     if code == 0: return 1. if k == choice else 0.
     if code == 1: return reward[k]
     if code == 2: return reward[choice]
-    return state[code - 3, k]
+    return state[code - 3, k, lane]
 
 @njit(init_type.signature, nogil=True, cache=True)
-def _init(p, c, state):
+def _init(p, c, state, n_lanes):
     for i in range(state.shape[0]):
-        for k in range(state.shape[1]): state[i, k] = p[i]
+        for k in range(state.shape[1]):
+            for s in range(n_lanes): state[i, k, s] = p[i, s]
 
 @njit(logits_type.signature, nogil=True, cache=True)
-def _logits(p, c, state, options, context, unseen, out):
+def _logits(p, c, state, options, context, unseen, n_lanes, out):
     n = state.shape[0]
     for k in options:
-        out[k] = 0.
-        for i in range(n): out[k] += p[n + i] * state[i, k]
+        for s in range(n_lanes): out[k, s] = 0.
+        for i in range(n):
+            for s in range(n_lanes): out[k, s] += p[n + i, s] * state[i, k, s]
 
 # %% ../nbs/34_equation.ipynb #6f205800
 @njit(update_type.signature, nogil=True, cache=True, error_model='numpy')
-def _update(p, c, state, options, choice, reward, context):
+def _update(p, c, state, options, choice, reward, context, n_lanes):
     "Apply every rule to every option; all of them see the old values."
     n, n_rules, at, coefficient = int(c[0]), int(c[1]), 2, 2 * int(c[0])
-    new, moved = np.zeros(state.shape), np.zeros(state.shape)
+    new, moved = np.zeros(state.shape), np.zeros(state.shape[:2])
+    total, product = np.zeros(n_lanes), np.zeros(n_lanes)
     for rule in range(n_rules):
         latent, n_filters = int(c[at]), int(c[at + 1])
         filters, at = at + 2, at + 2 + 2 * n_filters
@@ -85,22 +88,24 @@ def _update(p, c, state, options, choice, reward, context):
         terms, at = at + 1, at + 1 + n_terms * (1 + n_signals)
         for k in options:
             applies = True
-            for f in range(n_filters): applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward) == c[filters + 2 * f + 1]
+            for f in range(n_filters): applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
             if not applies: continue
-            total, hidden = 0., False
-            for j in range(n_signals): hidden |= np.isnan(_signal(int(c[signals + j]), k, state, choice, reward))
+            for s in range(n_lanes): total[s] = 0.
             for m in range(n_terms):
-                product = p[coefficient + m]
+                for s in range(n_lanes): product[s] = p[coefficient + m, s]
                 for j in range(1 + n_signals):
-                    x = state[latent, k] if j == 0 else _signal(int(c[signals + j - 1]), k, state, choice, reward)
-                    for _ in range(int(c[terms + m * (1 + n_signals) + j])): product *= x
-                total += product
-            new[latent, k] += state[latent, k] if hidden else total
+                    for _ in range(int(c[terms + m * (1 + n_signals) + j])):
+                        for s in range(n_lanes): product[s] *= state[latent, k, s] if j == 0 else _signal(int(c[signals + j - 1]), k, state, choice, reward, s)
+                for s in range(n_lanes): total[s] += product[s]
+            for s in range(n_lanes):
+                hidden = False
+                for j in range(n_signals): hidden |= np.isnan(_signal(int(c[signals + j]), k, state, choice, reward, s))
+                new[latent, k, s] += state[latent, k, s] if hidden else total[s]
             moved[latent, k] = 1.
         coefficient += n_terms
     for i in range(n):
         for k in options:
-            if moved[i, k]: state[i, k] = new[i, k]
+            for s in range(n_lanes if moved[i, k] else 0): state[i, k, s] = new[i, k, s]
 
 # %% ../nbs/34_equation.ipynb #278a92ad
 def _number(c, digits): # A coefficient; decimals
@@ -149,19 +154,19 @@ class Equation(Cell, rules=False):
         return np.array(list((self.values | values).values()), float)
 
     def init(self, p, n_options=2):
-        state = np.zeros((len(self.state), n_options))
-        _init(p, self.structure, state)
-        return namedtuple('State', self.state)(*state)
+        state = np.zeros((len(self.state), n_options, 1))
+        _init(p[:, None], self.structure, state, 1)
+        return namedtuple('State', self.state)(*state[..., 0])
 
     def logits(self, p, state, trial):
-        out = np.zeros(len(trial.reward))
-        _logits(p, self.structure, np.array(state), np.ascontiguousarray(trial.options), trial.context, np.full(len(out), np.nan), out)
-        return out
+        out = np.zeros((len(trial.reward), 1))
+        _logits(p[:, None], self.structure, np.array(state)[..., None], np.ascontiguousarray(trial.options), trial.context, np.full(len(out), np.nan), 1, out)
+        return out[:, 0]
 
     def update(self, p, state, trial):
-        after = np.array(state)
-        if trial.choice >= 0: _update(p, self.structure, after, np.ascontiguousarray(trial.options), trial.choice, np.asarray(trial.reward, float), trial.context)
-        return type(state)(*after)
+        after = np.array(state)[..., None]
+        if trial.choice >= 0: _update(p[:, None], self.structure, after, np.ascontiguousarray(trial.options), trial.choice, np.asarray(trial.reward, float), trial.context, 1)
+        return type(state)(*after[..., 0])
 
     # What it says.
 

@@ -10,19 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 from .engine import Lanes, as_seed, is_compiled
 from .params import check_names
 
 # %% ../nbs/20_fitting.ipynb #633caafd
-_MANY = 500   # people × squared number of parameters from which it pays to compile the loop with the rules
-
 class _Objective:
     "What `fit` minimises, at many points at once, over the parameters that are free."
     def __init__(self, cell, trials, bounds, hold, priors, threads):
         names = list(cell.params)
         self.names = [n for n in names if n not in hold]
-        self.lanes = Lanes(cell, trials, threads, often=len(self.names)**2 * trials.n_participants >= _MANY)
+        self.lanes = Lanes(cell, trials, threads)
         self.free = [names.index(n) for n in self.names]
         self.full = np.array([hold.get(n, cell.values[n]) for n in names], float)
         self.lower, self.upper = (np.array([bounds[n][side] for n in self.names], float) for side in (0, 1))
@@ -63,7 +60,7 @@ class _Descent:
     def __init__(self, objective, x, who):
         self.o, self.x, self.who = objective, x.copy(), who
         self.v, self.g, self.f = objective.scoring(x, who)
-        self.damping, self.quiet = np.full(len(x), 1e-2), np.where(np.isfinite(self.v), 0, 2)
+        self.damping, self.quiet = np.full(len(x), .1), np.where(np.isfinite(self.v), 0, 2)
 
     def step(self, rows):
         "The step that each of these starts would take, in units of the bounds' distance, and by how much it should help."
@@ -77,36 +74,21 @@ class _Descent:
         d = -np.linalg.solve(a, g[..., None])[..., 0]
         return np.clip(d, -1., 1.), -.5 * (g * d).sum(1)
 
-    def run(self, rows, n_steps, small=1e-4):
+    def run(self, rows, n_steps, small):
         "Move these starts by up to so many steps; one that twice gains less than `small` has arrived."
         for _ in range(n_steps):
-            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e6)]
+            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e3)]
             if not len(rows): return
             new = np.clip(self.x[rows] + self.step(rows)[0] * self.o.width, self.o.lower, self.o.upper)
             v, g, f = self.o.scoring(new, self.who[rows])
             better, little = v < self.v[rows], self.v[rows] - v < small
-            self.damping[rows] *= np.where(better, .2, 5.)
+            self.damping[rows] *= np.where(better, .2, 10.)
             self.damping[rows] = np.maximum(self.damping[rows], 1e-6)
             self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), self.quiet[rows])
             up = rows[better]
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
 
 # %% ../nbs/20_fitting.ipynb #d37950bb
-_RACE = ((8, .3), (14, .06))
-
-def _race(objective, x, who):
-    "Let starts run, give up those that lag behind, and bring the rest (four or more for each person) to the end: where they ended, their values, whose they are."
-    d, rows, many = _Descent(objective, x, who), np.arange(len(x)), np.bincount(who)
-    for n_steps, keep in _RACE:
-        d.run(rows, n_steps)
-        rows = rows[np.lexsort((d.v[rows], who[rows]))]
-        rank = np.arange(len(rows)) - np.searchsorted(who[rows], who[rows])
-        rows = rows[rank < np.maximum(4, np.ceil(keep * many[who[rows]]))]
-    d.quiet[rows] = np.where(np.isfinite(d.v[rows]), 0, 2)   # on an edge progress is slow: the last ones get more patience
-    d.run(rows, 200, 1e-6)
-    return d.x[rows], d.v[rows], who[rows]
-
-# %% ../nbs/20_fitting.ipynb #9e3b57bd
 def _anywhere(o, n, rng):
     "Starts drawn uniformly within the bounds; without bounds, around the default."
     unit, z = rng.random((n, len(o.width))), rng.standard_normal((n, len(o.width)))
@@ -117,87 +99,89 @@ def _anywhere(o, n, rng):
     x = np.where(high & ~low, np.where(high, o.upper, 0.) - (np.where(high, o.upper - o.default, 0.) + .1 * o.width) * np.exp(z), x)
     return np.clip(x, o.lower, o.upper)
 
-def _from_good(o, n, rng, x, v):
-    "Starts drawn with the help of the solutions (x, v) of one person."
-    new, third = _anywhere(o, n, rng), n // 3
-    good = []
-    for one in x[np.argsort(v, kind='stable')]:
-        if all(abs((one - g) / o.width).max() > .02 for g in good): good.append(one)
-        if len(good) == 6: break
-    good = np.array(good)
-    base = good[rng.integers(0, min(3, len(good)), third)]
-    new[:third] = np.where(rng.random(base.shape) < rng.uniform(.1, .6, (third, 1)), new[:third], base)
-    a, b = good[rng.integers(0, len(good), (2, third))]
-    near = rng.choice([.01, .05, .15], (third, 1)) * rng.standard_normal(a.shape) * o.width
-    new[third:2 * third] = np.where(rng.random(a.shape) < .5, a, b) + near
-    return np.clip(new, o.lower, o.upper)
+# %% ../nbs/20_fitting.ipynb #9e3b57bd
+_NEAR = 5.   # nats: solutions that are nearly as good as the best
+
+def _evolve(o, points, who, generations, rng):
+    "Clouds of points of one person, (clouds, points, n_free), moved for so many generations: the best point of each cloud, and its value."
+    (many, n, k), cloud = points.shape, np.arange(len(points))[:, None]
+    def value(points):
+        v = o.value(points.reshape(-1, k), np.full(many * n, who)).reshape(many, n)
+        return np.where(np.isfinite(v), v, np.inf)
+    points, v = points.copy(), value(points)
+    for _ in range(generations):
+        good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
+        one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
+        new = points + rng.uniform(.3, 1., (many, n, 1)) * (good - points) + rng.uniform(.3, 1., (many, n, 1)) * (one - other)
+        new = np.where(rng.random(new.shape) < rng.choice([.3, .9], (many, n, 1)), np.clip(new, o.lower, o.upper), points)
+        w = value(new)
+        points[w < v], v[w < v] = new[w < v], w[w < v]
+        if (v.max(1) - v.min(1) < 1e-6).all(): break
+    return points[cloud[:, 0], v.argmin(1)], v.min(1)
+
+def _around(o, x, n, rng):
+    "A cloud of `n` points around each of these solutions, which is one of them."
+    size = .03 * o.width * 10 ** rng.uniform(-2, 0, (len(x), n, 1)) * (rng.random((len(x), n, x.shape[1])) < .5)
+    points = np.clip(x[:, None] + size * rng.standard_normal(size.shape), o.lower, o.upper)
+    points[:, 0] = x
+    return points
+
+def _distinct(o, x, v, n):
+    "Which of these solutions are the best `n` that differ from each other and are nearly as good as the best."
+    out = []
+    for j in np.argsort(v, kind='stable'):
+        if np.isfinite(v[j]) and v[j] < v.min() + _NEAR and all(abs((x[j] - x[i]) / o.width).max() > .02 for i in out): out.append(j)
+        if len(out) == n: break
+    return out
+
+def _along(o, x, v, who, rng):
+    "The solutions of one person, the best of them moved along the edges they lie on, until a search gains less than .001 (six times at most): solutions, values, the last gain."
+    k, best = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]]
+    found, value = _evolve(o, x[best][None], who, 200, rng)
+    x, v = np.vstack([x, found]), np.append(v, value)
+    top = _distinct(o, x, v, 4 * k)
+    x[top], v[top] = _evolve(o, _around(o, x[top], 4 * k, rng), who, 60, rng)
+    for _ in range(6):
+        few, before = _distinct(o, x, v, 5), v.min()
+        x[few], v[few] = _evolve(o, _around(o, x[few], 8 * k, rng), who, 200, rng)
+        if before - v.min() < 1e-3: break
+    return x, v, before - v.min()
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-def _polish(objective, x, people):
-    "Solutions of these people, brought to the end and searched by simplex where a step promises more than .001: solutions, values, how much the last search gained."
-    d, gained = _Descent(objective, x, people), np.zeros(len(x))
-    d.run(np.arange(len(x)), 50, 1e-8)
-    x, v = d.x, d.v
+_AGREE, _ENOUGH = .01, 10        # nats: solutions that agree; how many starts have to
+_EACH = 32                       # starts for each solution that is nearly as good
+
+def _enough(drawn, best, least):
+    "Are these values, where starts ended, enough to believe in the best one?"
+    near = np.sort(drawn[drawn < best + _NEAR])
+    return (drawn < best + _AGREE).sum() >= _ENOUGH and len(drawn) >= max(least, _EACH * (np.diff(near) > 5 * _AGREE).sum())
+
+def _search(o, n_people, starts, seed, first, draw):
+    "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
+    k, people = len(o.names), range(n_people)
+    rngs, most = [np.random.default_rng([seed, i]) for i in people], 4 * starts * k**2   # a person's starts do not depend on who else is there
+    around = 24 if draw == 'normal' else 0
+    new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
+    x, v, todo, spent = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people), 0
+    while len(todo):
+        d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
+        d.run(np.arange(len(d.x)), 200, 1e-3)
+        for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), most // 8) for i in todo]] if draw and spent < most else todo[:0]
+        n = min(max(most // 8, spent // 2), most - spent, 256)
+        new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
+    top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
+    d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
+    d.run(np.arange(len(d.x)), 50, 1e-8)
     d.damping[:] = 1e-6
-    for i in np.flatnonzero(d.step(np.arange(len(x)))[1] > 1e-3):
-        value = lambda u: objective.value(np.clip(x[i] + u * objective.width, objective.lower, objective.upper)[None], people[i:i + 1])[0]
-        for size in (.05, .01, .01, .01):
-            inward = np.where(x[i] + size * objective.width > objective.upper, -size, size)
-            simplex = np.vstack([np.zeros(len(inward)), np.diag(inward)])
-            found = minimize(value, simplex[0], method='Nelder-Mead', options=dict(maxiter=400, xatol=1e-7, fatol=1e-5, adaptive=True, initial_simplex=simplex))
-            gained[i] = max(0., v[i] - found.fun)
-            if found.fun < v[i]: v[i], x[i] = found.fun, np.clip(x[i] + found.x * objective.width, objective.lower, objective.upper)
-            if gained[i] < 1e-3 and size < .05: break
-    return x, v, gained
-
-# %% ../nbs/20_fitting.ipynb #5c6cded3
-_AGREE, _BETTER = .01, .005             # nats: solutions that agree; what counts as an improvement
-_MOST_ROUNDS, _MOST_SEARCHES = 40, 6    # of a search; of a person
-
-def _search(objective, people, starts, seed, number, first, draw):
-    "One independent search for these people: solutions, values, gain of the last polish, and all starts that were followed to their end, (points, values) for each person."
-    k = len(objective.names)
-    n, patience = max(3, starts * k**2 // 4), max(2, k // 2)
-    rngs = [np.random.default_rng([seed, i, number]) for i in people]   # a person's starts do not depend on who else is there
-    ended, best, last, todo = [(np.empty((0, k)), np.empty(0))] * len(people), np.full(len(people), np.inf), np.zeros(len(people), int), np.arange(len(people))
-    for r in range(_MOST_ROUNDS if draw else 1):
-        new = [_first_round(objective, n, rngs[j], None if number else first, draw) if r == 0 else _from_good(objective, n, rngs[j], *ended[j]) for j in todo]
-        x, v, who = _race(objective, np.concatenate(new), np.repeat(people[todo], [len(s) for s in new]))
-        for j in todo:
-            mine = who == people[j]
-            ended[j] = np.concatenate([ended[j][0], x[mine]]), np.concatenate([ended[j][1], v[mine]])
-            if ended[j][1].min() < best[j] - _BETTER: best[j], last[j] = ended[j][1].min(), r
-        rounds = np.where(np.isin(np.arange(len(people)), todo), r + 1, rounds) if r else np.ones(len(people), int)
-        todo = todo[(r - last[todo] < patience) & np.isfinite(best[todo])]
-        if not len(todo): break
-    x, v, gained = _polish(objective, np.array([xs[vs.argmin()] for xs, vs in ended]), people)
-    return x, v, gained, ended, rounds * len(new[0])
-
-def _search_all(objective, n_people, starts, seed, first, draw):
-    "Best solution of each person, how it was found, and all starts that were followed to their end."
-    k, everybody = len(objective.names), np.arange(n_people)
-    x, gained, spent = np.zeros((n_people, k)), np.zeros(n_people), np.zeros(n_people, int)
-    values, ended, todo = [[] for _ in everybody], [(np.empty((0, k)), np.empty(0))] * n_people, everybody
-    for number in range(_MOST_SEARCHES if draw else 1):
-        new_x, new_v, new_gained, new_ended, new_spent = _search(objective, todo, starts, seed, number, first, draw)
-        for j, i in enumerate(todo):
-            if not values[i] or new_v[j] < min(values[i]): x[i], gained[i] = new_x[j], new_gained[j]
-            values[i].append(new_v[j])
-            ended[i] = tuple(np.concatenate(pair) for pair in zip(ended[i], new_ended[j]))
-            spent[i] += new_spent[j]
-        found = np.array([sum(v < min(vs) + _AGREE for v in vs) for vs in values])
-        todo = everybody[(found < 2) & np.isfinite([min(vs) for vs in values])]
-        if not len(todo): break
-    how = pd.DataFrame(dict(converged=gained < 1e-3, starts=spent, ended=[len(vs) for _, vs in ended], agree=[max(1, int((vs < min(own) + _AGREE).sum())) for (_, vs), own in zip(ended, values)],
-                            searches=[len(vs) for vs in values], found=found))
-    return x, np.array([min(vs) for vs in values]), how, ended
-
-def _first_round(o, n, rng, first, draw):
-    "Starts of the first round; the given start is one of them."
-    if not draw: return first[None]
-    x = _anywhere(o, n, rng) if draw == 'uniform' else np.clip(o.start + rng.standard_normal((n, len(o.start))) * o.width / 15, o.lower, o.upper)
-    if first is not None: x[0] = first
-    return x
+    counts = [len(values) for values in v]
+    edge, gained = d.step(np.arange(len(d.x)))[1] > 1e-3, np.zeros(n_people)
+    for i in people:
+        x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
+        if draw and edge[d.who == i].any(): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i])
+    best = [values.argmin() for values in v]
+    how = pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=[int((values < values.min() + _AGREE).sum()) for values in v]))
+    return np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)]), how, list(zip(x, v))
 
 # %% ../nbs/20_fitting.ipynb #3f718e43
 @dataclass(repr=False)
@@ -205,14 +189,14 @@ class Fit:
     """What `fit` found.
 
     `table` has a row for each participant: the parameters, their standard errors (`se_…`; missing where the parameter sits at a bound, or where the likelihood has no
-    curvature to tell), `nll` (nats), `k` free parameters, `n` choices, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent, `ended` (starts that were followed to
-    their end), `agree` (how many of those ended within .01 nats of the best), independent `searches`, and how many of them `found` the best."""
+    curvature to tell), `nll` (nats), `k` free parameters, `n` choices, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and
+    how many of them `agree` (ended within .01 nats of the best)."""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
     names: tuple           # Free parameters
     bounds: dict           # Their bounds
-    runs: pd.DataFrame = field(default=None)# Where each start that was followed to its end arrived: participant, run, nll, parameters
+    runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
     groups: pd.Series = field(default=None) # Group of each participant, if there are groups
 
     @property
@@ -236,8 +220,8 @@ class Fit:
         "What a reader should know before trusting the numbers: a list of sentences."
         t, out = self.table, []
         if (~t.converged).any(): out.append(f"{(~t.converged).sum()} did not converge: {', '.join(map(str, t.index[~t.converged][:8]))}")
-        lonely = t.found < 2
-        if lonely.any(): out.append(f"for {lonely.sum()} of {len(t)} no two searches agree about the best, so there may be a better one: {', '.join(map(str, t.index[lonely][:8]))}; try more starts")
+        lonely = (t.agree < 2) & (t.starts > 1)
+        if lonely.any(): out.append(f"for {lonely.sum()} of {len(t)} no two starts ended at the best, so there may be a better one: {', '.join(map(str, t.index[lonely][:8]))}; try more starts")
         bound = (t.at_bound != '').sum()
         if bound: out.append(f"{bound} of {len(t)} have a parameter at its bound")
         return out
@@ -255,22 +239,21 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: k parameters get starts × k² / 4 random starts a round
+    starts=10,     # How hard to search: k parameters get starts × k² / 2 random starts, and up to eight times as many where they disagree
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,     # Parameters that are not fitted: a dict name -> value
     priors=None,   # For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the model's parameters
     start=None,    # A point to start from, too: a dict name -> value (default: the cell's own values)
-    draw='uniform',# First round of starts: 'uniform' in the bounds, 'normal' around `start` (sd: a fifteenth of the bounds' distance), or None: `start` alone, one round
+    draw='uniform',# Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a fifteenth of the bounds' distance); None: `start` alone
     name=None,     # Name for tables and figures (default: that of the cell's class)
     groups=None,   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
     threads=None   # How many threads (default: all cores)
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
-    Starts come in rounds, until k / 2 of them (at least two) have brought nothing better. That search is made twice, independently, and again until two agree about the best
-    (six times at most: then the fit says so). The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
+    Starts come in rounds, until eight have ended at the best that was found or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
     if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
     if draw not in ('uniform', 'normal', None): raise ValueError(f"draw must be 'uniform', 'normal' or None, got {draw!r}")
@@ -284,8 +267,7 @@ def fit(
     check_names(priors, cell.params)
     objective = _Objective(cell, trials, bounds, hold, priors, threads)
     first = _start(cell, start, bounds, objective.names)
-    objective.start = first
-    x, v, how, ended = _search_all(objective, trials.n_participants, int(starts), as_seed(seed), first, draw)
+    x, v, how, ended = _search(objective, trials.n_participants, int(starts), as_seed(seed), first, draw)
     if not np.isfinite(v).all(): raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[int((~np.isfinite(v)).argmax())]!r} at any of its starts: a value became infinite or NaN")
     table = _table(objective, x, how, trials)
     return Fit(name or type(cell).__name__, cell, table, tuple(objective.names), {n: bounds[n] for n in objective.names}, _runs(objective, ended, trials), _groups(trials, groups))
@@ -346,7 +328,7 @@ def _table(o, x, how, trials):
     table['aic'], table['bic'] = 2 * table.k + 2 * table.nll, table.k * np.log(table.n) + 2 * table.nll
     table['converged'] = how.converged.to_numpy()
     table['at_bound'] = [', '.join(n for n, yes in zip(o.names, row) if yes) for row in at]
-    return table.assign(**{c: how[c].to_numpy() for c in ('starts', 'ended', 'agree', 'searches', 'found')})
+    return table.assign(**{c: how[c].to_numpy() for c in ('starts', 'agree')})
 
 def _curvature(prior, x, h, lower, upper):
     "Second derivative of a log prior."

@@ -41,7 +41,7 @@ def test_as_good_as_another_search(bandit):
     found, lanes, rng = fit(TwoParameters(), trials), Lanes(TwoParameters(), trials, 1), np.random.default_rng(0)
     other = [min(minimize(lambda x: lanes.nll(x[None], [i])[0], [rng.random(), 20 * rng.random()], method="L-BFGS-B", bounds=[(0, 1), (0, 20)]).fun for _ in range(15)) for i in range(8)]
     assert (found.nll.to_numpy() <= np.array(other) + 1e-5).all() and (found.nll <= nll(TwoParameters(), truth, trials)).all()
-    assert found.table.converged.all() and (found.table.found >= 2).all()
+    assert found.table.converged.all() and (found.table.agree >= 2).all()
     np.testing.assert_allclose(found.nll, nll(TwoParameters(), found.parameters, trials), rtol=1e-12)
 
 
