@@ -206,7 +206,7 @@ class Avoidance(Cell, rules=False):
         super().__init_subclass__(rules=False)
         cls.parts = cls.parts | {k: _Part(f) for k, f in own.items()}
         if 'value' in cls.parts and 'learn' in cls.parts: cls.rules = _rules(cls)
-        if option is None: _register(cls)
+        if option is None: cls._known = _Known(cls)
 
     def __init__(self, **values):
         super().__init__(**values)
@@ -223,7 +223,7 @@ class Avoidance(Cell, rules=False):
 class _Part:
     "A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another process that it was sent to."
     def __init__(self, f):
-        self.f, self.compiled = f, njit(f)
+        self.f, self.compiled = f, njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
         update_wrapper(self, f)
 
     def __call__(self, *args): return self.f(*args)
@@ -232,6 +232,14 @@ class _Part:
 
     @property
     def _numba_type_(self): return self.compiled._numba_type_
+
+class _Known:
+    "Makes a model known by its name, also in another process that the model was sent to."
+    def __init__(self, model):
+        self.model = model
+        _register(model)
+
+    def __reduce__(self): return _Known, (self.model,)
 
 def _register(cls):
     "Make a model known by its name; a built-in one cannot be replaced. (A class with options, sent here from another process, is not a model of its own.)"

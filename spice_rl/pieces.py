@@ -8,6 +8,7 @@ __all__ = ['run_pieces']
 # %% ../nbs/06_pieces.ipynb #4dbd1e3a
 import hashlib, json, math, os, re, traceback, warnings
 from contextlib import closing, contextmanager
+from itertools import islice, takewhile
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -160,12 +161,10 @@ def _do(work, key, arguments):
 
 def _outcomes(jobs):
     "What the jobs give, each as soon as it is there; in rounds, where joblib's backend gives nothing before the end."
-    if not jobs: return
     try: parallel = Parallel(return_as='generator_unordered', batch_size=1)
     except ValueError:
-        n = 4 * effective_n_jobs()
         with Parallel(batch_size=1) as parallel:
-            for i in range(0, len(jobs), n): yield from parallel(jobs[i:i + n])
+            while some := list(islice(jobs, 4 * effective_n_jobs())): yield from parallel(some)
     else:
         with closing(parallel(jobs)) as outcomes: yield from outcomes
 
@@ -198,17 +197,23 @@ def _checked(pieces, about):
 def _run(work, pieces, folder, title):
     "Do the pieces that are not there yet, and write each."
     texts = {key: text for key in pieces if (text := _read(folder, key)) is not None} if folder is not None else {}
-    jobs = [delayed(_do)(work, key, arguments) for key, arguments in pieces.items() if key not in texts]
+    failed, todo = {}, [key for key in pieces if key not in texts]
+    jobs = (delayed(_do)(work, key, pieces[key]) for key in takewhile(lambda _: not failed, todo))   # after a failure none is begun
     with tqdm(desc=title, total=len(pieces), initial=len(texts)) as bar, closing(_outcomes(jobs)) as outcomes:
         for key, text, wrong in outcomes:
-            if wrong is not None: raise _failed(key, wrong, folder)
+            if wrong is not None:
+                failed[key] = wrong
+                continue
             if folder is not None: _write(_file(folder, key), _piece(key, text))
             texts[key] = text
             bar.update()
+    if failed: raise _failed(failed, folder)
     return {key: _from_text(texts[key]) for key in pieces}
 
-def _failed(key, wrong, folder):
-    "The error of a piece, with the place where it happened as a note."
-    error = RuntimeError(f"the piece {key!r} failed: {wrong[1]}" + (f" (pieces finished before are kept in {folder}; the next run goes on from there)" if folder is not None else ''))
-    error.add_note(wrong[0])
+def _failed(failed, folder):
+    "The error of pieces that failed, {key: (where, what)}, with the place in the first as a note."
+    (key, (where, what)), *others = failed.items()
+    also = f"; also failed: {', '.join(map(repr, [k for k, _ in others][:8]))}" if others else ''
+    error = RuntimeError(f"the piece {key!r} failed: {what}{also}" + (f" (finished pieces are kept in {folder}; the next run goes on from there)" if folder is not None else ''))
+    error.add_note(where)
     return error

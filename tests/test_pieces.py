@@ -288,6 +288,21 @@ def test_each_piece_is_written_when_it_is_finished(backend, tmp_path):
     assert list(found) == list(PIECES) and texts(found) == texts(run_pieces(square, PIECES))
 
 
+def fail_early(x):
+    if x in (1, 2): raise KeyError(x)
+    time.sleep(.3 if x == 0 else .03)
+    return square(x)
+
+
+def test_after_a_failure_pieces_at_work_are_finished_and_no_others_begun(tmp_path):
+    pieces = {f"piece {i}": dict(x=i) for i in range(20)}
+    with joblib.parallel_config(backend="threading", n_jobs=2), warnings.catch_warnings(), pytest.raises(RuntimeError, match="'piece 1' failed: KeyError: 1; also failed: 'piece 2'"):
+        warnings.simplefilter("error")
+        run_pieces(fail_early, pieces, folder=tmp_path)
+    assert _file(tmp_path, "piece 0").exists() and finished(tmp_path) < 15
+    with pytest.raises(RuntimeError, match="'piece 1' failed: KeyError: 1$"): run_pieces(fail_early, pieces)
+
+
 def fail_last(x):
     if x == 5: raise KeyError("five")
     return square(x)
@@ -297,8 +312,7 @@ def fail_last(x):
 def test_what_was_finished_before_an_error_is_kept(backend, tmp_path):
     with joblib.parallel_config(backend=backend, n_jobs=2), pytest.raises(RuntimeError, match="the piece 'piece 5' failed: KeyError: 'five'") as e: run_pieces(fail_last, PIECES, folder=tmp_path)
     assert "in fail_last" in e.value.__notes__[0]
-    there = len(list((tmp_path/"pieces").glob("*.piece")))
-    assert there >= 4, "only what was still at work may be lost"
+    assert finished(tmp_path) == 5
     assert texts(run_pieces(square, PIECES, folder=tmp_path)) == texts(run_pieces(square, PIECES))
 
 
@@ -308,6 +322,17 @@ def test_a_cell_travels(name):
     twice = [cloudpickle.loads(cloudpickle.dumps(cell)) for _ in range(2)]
     assert type(twice[0]) is type(twice[1]) and twice[0].values == cell.values and repr(twice[0]) == repr(cell)
     if name != "my_options": assert type(twice[0]) is type(cell)  # made outside avoidance_model, which has its own class
+
+
+def test_models_that_arrive_are_known_by_name(tmp_path):
+    some = [cell for cell, _ in cells().values()]
+    (tmp_path/"cells").write_bytes(cloudpickle.dumps([cloudpickle.dumps((c, type(c))) for c in some]))
+    code = ("import pickle, sys\nfrom spice_rl.models import avoidance_model, avoidance_models\n"
+            "twice = [[pickle.loads(b)[0] for b in pickle.loads(open(sys.argv[1], 'rb').read())] for _ in range(2)]\n"
+            "assert all(type(a) is type(b) for a, b in zip(*twice))\nmine = [c for c in twice[0] if type(c).__name__ == 'MyModel']\n"
+            "assert type(avoidance_model('MyModel')) is type(mine[0]) and not [n for n in avoidance_models() if '+' in n]\nprint(*map(repr, twice[0]), sep='|')")
+    out = subprocess.run([sys.executable, "-c", code, str(tmp_path/"cells")], capture_output=True, text=True)
+    assert out.stdout.strip() == "|".join(map(repr, some)), out.stderr
 
 
 # Two at once, and kill -9
