@@ -300,7 +300,7 @@ def test_after_a_failure_pieces_at_work_are_finished_and_no_others_begun(tmp_pat
         warnings.simplefilter("error")
         run_pieces(fail_early, pieces, folder=tmp_path)
     assert _file(tmp_path, "piece 0").exists() and finished(tmp_path) < 15
-    with pytest.raises(RuntimeError, match="'piece 1' failed: KeyError: 1$"): run_pieces(fail_early, pieces)
+    with pytest.raises(RuntimeError, match="'piece 1' failed: KeyError: 1\n"): run_pieces(fail_early, pieces)
 
 
 def fail_last(x):
