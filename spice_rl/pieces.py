@@ -162,11 +162,12 @@ def _do(work, key, arguments):
 def _outcomes(jobs):
     "What the jobs give, each as soon as it is there; in rounds, where joblib's backend gives nothing before the end."
     try: parallel = Parallel(return_as='generator_unordered', batch_size=1)
-    except ValueError:
-        with Parallel(batch_size=1) as parallel:
-            while some := list(islice(jobs, 4 * effective_n_jobs())): yield from parallel(some)
-    else:
+    except ValueError: parallel = None
+    if parallel is not None:
         with closing(parallel(jobs)) as outcomes: yield from outcomes
+        return
+    with Parallel(batch_size=1) as parallel:
+        while some := list(islice(jobs, 4 * effective_n_jobs())): yield from parallel(some)
 
 # %% ../nbs/06_pieces.ipynb #7dbea9c5
 def run_pieces(
