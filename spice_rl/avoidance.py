@@ -10,10 +10,12 @@ __all__ = ['SYMBOLS', 'VALUES', 'PAIRS', 'CONTEXTS', 'KINDS', 'NOVEL', 'TRANSFER
 # %% ../nbs/05_avoidance.ipynb #d942df91
 import inspect
 from dataclasses import replace
+from functools import cache, update_wrapper
 from importlib.resources import files
 import warnings
 import numpy as np
 import pandas as pd
+from numba import njit
 from numba.extending import register_jitable
 from .cell import Cell
 from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
@@ -202,19 +204,46 @@ class Avoidance(Cell, rules=False):
         own = {k: cls.__dict__[k] for k in ('init', 'value', 'learn', 'log_odds') if k in cls.__dict__}
         for k in own: delattr(cls, k)
         super().__init_subclass__(rules=False)
-        cls.parts = cls.parts | {k: register_jitable(f) for k, f in own.items()}
+        cls.parts = cls.parts | {k: _Part(f) for k, f in own.items()}
         if 'value' in cls.parts and 'learn' in cls.parts: cls.rules = _rules(cls)
-        if option is None: _register(cls)
+        if option is None: cls._known = _Known(cls)
 
     def __init__(self, **values):
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
             warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)
 
+    def __reduce_ex__(self, protocol):
+        "A cell with options is made anew where it arrives: its class there is the one that `avoidance_model` gives there."
+        made_of = type(self).__dict__.get('made_of')
+        return (_again, made_of, self.__dict__) if made_of else super().__reduce_ex__(protocol)
+
     def __repr__(self): return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
+class _Part:
+    "A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another process that it was sent to."
+    def __init__(self, f):
+        self.f, self.compiled = f, njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
+        update_wrapper(self, f)
+
+    def __call__(self, *args): return self.f(*args)
+
+    def __reduce__(self): return _Part, (self.f,)
+
+    @property
+    def _numba_type_(self): return self.compiled._numba_type_
+
+class _Known:
+    "Makes a model known by its name, also in another process that the model was sent to."
+    def __init__(self, model):
+        self.model = model
+        _register(model)
+
+    def __reduce__(self): return _Known, (self.model,)
+
 def _register(cls):
-    "Make a model known by its name; a built-in one cannot be replaced."
+    "Make a model known by its name; a built-in one cannot be replaced. (A class with options, sent here from another process, is not a model of its own.)"
+    if '+' in cls.__name__: return
     there = _MODELS.get(cls.__name__)
     if there is not None and there.__module__.startswith('spice_rl.') and there.__module__ != cls.__module__:
         raise ValueError(f"{cls.__name__} is the name of a model of {there.__module__}; give yours another")
@@ -242,7 +271,7 @@ def _rules(cls):
               "    learn(p, state, chosen, other, trial.reward[chosen], trial.reward[other])"]
     scope = dict(value=value, learn=learn, start=cls.parts.get('init', _nothing), log_odds=cls.parts.get('log_odds'))
     exec('\n'.join(lines), scope)
-    if 'log_odds' in cls.parts: scope['one'] = register_jitable(scope['one'])
+    if 'log_odds' in cls.parts: scope['one'] = _Part(scope['one'])
     return dict(init=scope['init'], logit=scope.get('logit', scope['one']), update=scope['update'])
 
 @register_jitable
@@ -282,6 +311,19 @@ def _named(made, model, option):
     if option not in model.options: raise ValueError(f"{option!r} does not apply to {model.__name__}; what does: {', '.join(model.options)}")
     made.__name__ = made.__qualname__ = f"{model.__name__}+{option}"
     made.__module__, made.__doc__ = model.__module__, model.__doc__
+    base, before = model.__dict__.get('made_of', (model, ()))
+    made.made_of = base, (*before, option)
     return made
 
 OPTIONS = dict(bias=with_bias, novel=with_novel, decay=with_decay)
+
+@cache
+def _class(model, options):
+    "A model's class with options: the same each time, so that it is compiled once."
+    for o in options: model = OPTIONS[o](model)
+    return model
+
+def _again(model, options):
+    "A cell of this class, still without its values."
+    cls = _class(model, options)
+    return cls.__new__(cls)

@@ -7,11 +7,10 @@ __all__ = ['AVOIDANCE_TUTORIAL', 'avoidance_models', 'avoidance_model', 'simulat
 
 # %% ../nbs/14_models.ipynb #2bd74fe4
 import difflib
-from functools import cache
 from itertools import combinations
 import numpy as np
 import pandas as pd
-from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS
+from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
 from .engine import simulate
 from .qlearning import QLearning
 from .actor_critic import ActorCritic
@@ -37,12 +36,6 @@ def avoidance_model(
         if o not in _MODELS[base].options: raise ValueError(f"the option {o!r} does not apply to {base}{_nearest(name)}; options of {base}: {', '.join(_MODELS[base].options)}")
         if given.count(o) > 1: raise ValueError(f"{name!r} has the option {o!r} twice")
     return _class(_MODELS[base], tuple(o for o in OPTIONS if o in given))(**values)
-
-@cache
-def _class(model, options):
-    "A model's class with options: the same each time, so that it is compiled once."
-    for o in options: model = OPTIONS[o](model)
-    return model
 
 def _nearest(name):
     near = difflib.get_close_matches(name.lower(), known := [n.lower() for n in avoidance_models(options=True)], 1, 0)
