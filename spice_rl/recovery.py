@@ -104,7 +104,7 @@ def _models(cells, bounds, hold, draw):
 
 # %% ../nbs/22_recovery.ipynb #494b7f9f
 def _by_model(given, cells, what):
-    "What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has."
+    "What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said of a model with its options goes before what is said of it without."
     if given is None or isinstance(given, str): return dict.fromkeys(cells, given)
     whole = (dict, Fit, pd.DataFrame, str, type(None))
     if not isinstance(given, dict) or given and not any(isinstance(v, whole) for v in given.values()):
@@ -112,9 +112,10 @@ def _by_model(given, cells, what):
         if len(cells) > 1: raise ValueError(f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
         given = {name: given for name in cells}
     check_names(given, dict.fromkeys([*cells, *(n.split('+')[0] for n in cells)]), f'model in {what}')
-    out = {n: given.get(n, given.get(n.split('+')[0])) for n in cells}
-    for name, some in out.items():
-        if isinstance(some, dict): check_names(some, dict.fromkeys(p for n, c in cells.items() if out[n] is some for p in c.params), f'parameter in {what}[{name!r}]')
+    out = {n: given.get(n.split('+')[0]) for n in cells}
+    for key, some in given.items():
+        if isinstance(some, dict): check_names(some, dict.fromkeys(p for n, c in cells.items() if key in (n, n.split('+')[0]) for p in c.params), f'parameter in {what}[{key!r}]')
+        if key in cells: out[key] = out[key] | some if isinstance(some, dict) and isinstance(out[key], dict) else some
     return {n: {p: v for p, v in some.items() if p in cells[n].params} if isinstance(some, dict) else some for n, some in out.items()}
 
 def _model(name, cell, bounds, hold, draw):
@@ -143,8 +144,7 @@ def _truth(m, people, seed, dataset):
     "True parameters of these people, all within the bounds: a frame."
     if isinstance(m.draw, pd.DataFrame): drawn = m.draw
     else: drawn = pd.concat([_draw(m, np.random.default_rng(_seed(seed, m.name, dataset, b, _TRUTH))) for b in range(-(-len(people) // _BLOCK))])[:len(people)]
-    for p in m.free:
-        if p in drawn: _check_inside(m, p, drawn[p])
+    for p in m.free: _check_inside(m, p, drawn[p] if p in drawn else pd.Series([m.cell.values[p]]))
     frame = parameter_table(m.cell, drawn.set_axis(list(people)), list(people)).copy()
     for p, x in m.hold.items():
         if p in drawn and (frame[p] != x).any(): raise ValueError(f"hold says {p} = {x:g} for {m.name}, but draw brings {frame[p][frame[p] != x].iloc[0]:g}")
@@ -346,6 +346,8 @@ def _sloppiest(information, scale): # (people, k, k); unit of each parameter, (k
     return typical * np.sign(typical[abs(typical).argmax()]), np.median(wide)
 
 # %% ../nbs/22_recovery.ipynb #4cbb6197
+_OPEN = 100   # standard deviations of the true values: an estimate less certain than this is not certain at all
+
 @dataclass(repr=False)
 class ParameterRecovery:
     """True parameters and what was estimated from simulated choices.
@@ -380,11 +382,13 @@ class ParameterRecovery:
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
     def directions(self):
-        "The sloppiest direction of each model: which change of parameters, in units of the true values' spread, the choices say least about, and how wide they leave it open."
+        """The sloppiest direction of each model: which change of parameters the choices say least about, and how wide they leave it open, both in standard deviations of the true values
+        (of the fitted ones, where the true ones are all the same)."""
         rows = {}
         for model, information in self.information.items():
-            spread = self._columns(model, 'true').std()
-            vector, wide = _sloppiest(information, np.where(spread > 0, spread, 1.))
+            spread = _spread(self._columns(model, 'true'))
+            spread = spread.where(spread > 0, _spread(self._columns(model, 'fitted'))).replace(0., 1.)
+            vector, wide = _sloppiest(information, spread.to_numpy())
             some = [f"{name} {'up' if v > 0 else 'down'} ({abs(v):.2f})" for v, name in sorted(zip(vector, spread.index), key=lambda x: -abs(x[0])) if abs(v) >= .3]
             rows[model] = dict(direction=', '.join(some), width=wide)
         return pd.DataFrame(rows).T.rename_axis('model')
@@ -402,13 +406,14 @@ class ParameterRecovery:
             variance = np.diagonal(_covariances(information, ~at)[0], axis1=1, axis2=2)
             for k, name in enumerate(true.columns):
                 known = variance[~np.isnan(variance[:, k]), k]
-                se, sd = np.sqrt(np.median(known)) if len(known) else np.nan, true[name].std()
+                se, sd = np.sqrt(np.median(known)) if len(known) else np.nan, _spread(true[name])
                 if np.isinf(se): out.append(f"{model}: the choices say nothing about {name}; hold it, or leave it out")
+                elif se > _OPEN * sd > 0: out.append(f"{model}: no number of trials tells {name} from a mixture of the other parameters (see the sloppiest direction); hold one of them")
                 elif 0 < sd < se: out.append(f"{model}: too few trials for {name}: its median standard error by expected information ({se:.2g}) is larger than the spread of the true values ({sd:.2g}), so the choices say less than the draw")
         return out
 
     def __repr__(self):
-        lines = [f"{m}: sloppiest direction {d.direction}, left open by {d.width:.2g} sd of the true values" for m, d in self.directions().iterrows()]
+        lines = [f"{m}: sloppiest direction {d.direction}, {f'left open by {d.width:.2g} sd' if d.width < _OPEN else 'left entirely open'}" for m, d in self.directions().iterrows()]
         return '\n'.join([_headline(self), self.summary().round(3).to_string(), *lines, *self.notes()])
 
     def _repr_html_(self):
@@ -421,9 +426,13 @@ def _headline(r):
     people = r.table.groupby('model').participant.nunique().max()
     return f"parameter recovery of {', '.join(r.fits)}: {people} simulated people"
 
+def _spread(x):
+    "Standard deviation of a column or of each, exactly 0 where nothing varies."
+    return x.std() * (x.max() > x.min())
+
 def _measures(d):
     "How well one parameter was recovered."
-    error, known, varies = d.fitted - d.true, d.se.notna(), d.true.std() > 0 and d.fitted.std() > 0
+    error, known, varies = d.fitted - d.true, d.se.notna(), d.true.nunique() > 1 and d.fitted.nunique() > 1
     return dict(r=d.true.corr(d.fitted) if varies else np.nan, rank=d.true.rank().corr(d.fitted.rank()) if varies else np.nan, bias=error.mean(), rmse=np.sqrt((error**2).mean()),
                 coverage=(abs(error) <= 1.96 * d.se)[known].mean() if known.any() else np.nan, at_bound=d.at_bound.mean(), n=len(d))
 
@@ -433,10 +442,12 @@ def _in_words(a, b, correlation):
 def _notes_on(summary):
     "What the numbers of a recovery warn of."
     out = []
-    for (model, name), s in summary.iterrows():
-        if s.at_bound > .1: out.append(f"{model}: {100 * s.at_bound:.0f} % of people have {name} at a bound, where it has no standard error")
-        if s.r < .5: out.append(f"{model}: {name} is not recovered (r = {s.r:.2f}): differences between people in its estimates are mostly noise")
-        if s.coverage < .9: out.append(f"{model}: the 95 % intervals of {name} hold the truth in {100 * s.coverage:.0f} % only: its standard errors are too small")
+    for model, t in summary.groupby(level='model', sort=False):
+        t = t.droplevel('model')
+        for column, bad, what, why in (('at_bound', t.at_bound > .1, 'at a bound, without a standard error', ''),
+                                       ('coverage', t.coverage < .9, 'the 95 % intervals hold the truth for too few of the people off the bounds', ': standard errors are too small'),
+                                       ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
+            if bad.any(): out.append(f"{model}: {what}: {', '.join(f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())}{why}")
     return out
 
 def _notes_on_search(fits):
@@ -502,6 +513,8 @@ def _fit_table(m, f):
     return f[[*m.cell.params, *(f'se_{p}' for p in m.free), 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'ended', 'agree', 'searches', 'found']].copy()
 
 # %% ../nbs/22_recovery.ipynb #4c3d91d3
+_EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may differ by
+
 @dataclass(repr=False)
 class ModelRecovery:
     """Every model fitted to the people that each model simulated.
@@ -515,21 +528,22 @@ class ModelRecovery:
     @property
     def models(self): return list(self.fits)
 
-    def _winners(self, by, group):
-        "Who generated and who won, for each person or data set."
+    def _shares(self, by, group):
+        "Who wins each person or data set (rows), as shares that sum to 1: a win is shared by models that are equally good."
         if by not in ('participant', 'dataset'): raise ValueError(f"by must be 'participant' or 'dataset', got {by!r}")
         if group is not None: check_names([group], dict.fromkeys(self.table.group), 'group')
         t = self.table if group is None else self.table[self.table.group == group]
         of = ['generated', 'dataset', *(['participant'] if by == 'participant' else [])]
-        return t.groupby([*of, 'fitted'], sort=False)[self.criterion].sum().unstack('fitted')[self.models].idxmin(axis=1)
+        values = t.groupby([*of, 'fitted'], sort=False)[self.criterion].sum().unstack('fitted')[self.models]
+        best = values.le(values.min(axis=1) + _EQUAL, axis=0)
+        return best.div(best.sum(axis=1), axis=0)
 
     def confusion(self,
         by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group=None        # Only the people of this group
     ):
-        "Share of the data of each model (rows) that each model (columns) describes best."
-        best = self._winners(by, group)
-        return pd.crosstab(best.index.get_level_values('generated'), best.to_numpy(), normalize='index').reindex(index=self.models, columns=self.models, fill_value=0.).rename_axis(index='generated', columns='best')
+        "Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win."
+        return self._shares(by, group).groupby('generated').mean().reindex(self.models).rename_axis(index='generated', columns='best')
 
     def inverse(self, by='participant', group=None):
         "Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins."
