@@ -504,7 +504,7 @@ def _panel(ax, d, name):
     r = d.true.corr(d.fitted) if d.true.nunique() > 1 and d.fitted.nunique() > 1 else np.nan
     ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), box_aspect=1)
     ax.set_title(f"{_readable(name)}\n" + ('r: nothing varies' if np.isnan(r) else f"r = {r:.2f}"), fontsize=8)
-    ticks = [t for t in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(low, high) if low - room <= t <= high + room]
+    ticks = [t for t in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low - room, high + room) if low - room <= t <= high + room]
     ax.set(xticks=ticks, yticks=ticks)
     ax.tick_params(labelsize=7)
     _trim(ax)
