@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['CONTEXT_COLOURS', 'GROUP_COLOURS', 'plot_session', 'plot_fit_quality', 'plot_equation', 'plot_comparison',
-           'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs', 'plot_contrast']
+           'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs', 'plot_contrast',
+           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix']
 
 # %% ../nbs/40_plotting.ipynb #bd39631c
+import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from .cell import Cell, make_trial
 from .data import Trials
@@ -488,3 +491,105 @@ def plot_contrast(
     if pairs: ax.legend(frameon=False, fontsize=7, loc='lower center', bbox_to_anchor=(.5, 1), ncol=1)
     else: ax.text(0, -(len(fit.names) - 1) / 2, 'one group: nothing to compare', ha='center', fontsize=8)
     return ax
+
+# %% ../nbs/40_plotting.ipynb #2f99c2ef
+def _panel(ax, d, name):
+    "True against fitted values of one parameter."
+    low, high = min(d.true.min(), d.fitted.min()), max(d.true.max(), d.fitted.max())
+    room = .06 * (high - low) if high > low else 1.
+    ax.plot([low, high], [low, high], color='.7', lw=1, zorder=1)
+    for at, face, label in ((False, '#0072B2', 'a person'), (True, 'white', 'at a bound')):
+        some = d[d.at_bound == at]
+        if len(some): ax.scatter(some.true, some.fitted, s=11, facecolor=face, edgecolor='#0072B2', linewidth=.7, alpha=.75, zorder=2, label=label)
+    r = d.true.corr(d.fitted) if d.true.nunique() > 1 and d.fitted.nunique() > 1 else np.nan
+    ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), box_aspect=1)
+    ax.set_title(f"{_readable(name)}\n" + ('r: nothing varies' if np.isnan(r) else f"r = {r:.2f}"), fontsize=8)
+    ticks = [t for t in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low - room, high + room) if low - room <= t <= high + room]
+    ax.set(xticks=ticks, yticks=ticks)
+    ax.tick_params(labelsize=7)
+    _trim(ax)
+
+def _readable(name, width=20): return '\n'.join(textwrap.wrap(str(name).replace('_', ' '), width))
+
+# %% ../nbs/40_plotting.ipynb #dfcc6b71
+def plot_recovery(
+    recovery,   # What `parameter_recovery` returned
+    model=None, # Only this model (default: all, a row or more for each)
+    *,
+    columns=5,  # Panels in a row, at most
+    fig=None    # Figure to draw on (default: a new one)
+):
+    "True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow. Returns the figure."
+    models = list(dict.fromkeys(recovery.table.model))
+    if model is not None: check_names([model], models, 'model')
+    rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(recovery.table.parameter[recovery.table.model == m])), columns)]
+    columns = max(len(names) for _, names in rows)
+    fig = plt.figure(figsize=(max(2.2, .55 + 1.5 * columns), .3 + 1.9 * len(rows)), constrained_layout=True) if fig is None else fig
+    axs = fig.subplots(len(rows), columns, squeeze=False)
+    for i, ((m, names), line) in enumerate(zip(rows, axs)):
+        for j, (ax, name) in enumerate(zip(line, names)):
+            _panel(ax, recovery.table[(recovery.table.model == m) & (recovery.table.parameter == name)], name)
+            if all(len(below) <= j for _, below in rows[i + 1:]): ax.set_xlabel('true', fontsize=8)
+        for ax in line[len(names):]: ax.set_visible(False)
+        line[0].set_ylabel((f"{_readable(m.replace('+', ' + '))}\n" if len(models) > 1 and model is None else '') + 'fitted', fontsize=8)
+    found = {label: h for ax in axs.flat for h, label in zip(*ax.get_legend_handles_labels())}
+    if 'at a bound' in found: fig.legend(found.values(), found, loc='outside upper right', ncols=2, frameon=False, fontsize=7, handletextpad=.1)
+    return fig
+
+def _rows_of_panels(names, columns):
+    "Names in as few rows as they need, of about equal length."
+    n = -(-len(names) // -(-len(names) // columns))
+    return [names[i:i + n] for i in range(0, len(names), n)]
+
+# %% ../nbs/40_plotting.ipynb #4499a75a
+def _heat(ax, table, text, framed, depth, labels):
+    "A heat map with a number in each cell, some of them framed: (row, column). `depth` of a number, 0 to 1, says how dark it is."
+    n, values = len(table), table.to_numpy(float)
+    if ax is None: ax = plt.subplots(figsize=(1.9 + .62 * n, 1.5 + .55 * n), constrained_layout=True)[1]
+    ax.imshow(depth(values), cmap='Blues', vmin=0, vmax=1.25, aspect='auto')
+    for i, j in np.ndindex(values.shape):
+        ax.text(j, i, '–' if np.isnan(values[i, j]) else text(values[i, j]), ha='center', va='center', fontsize=8, color='white' if depth(values[i, j]) > .7 else 'black')
+    for i, j in framed: ax.add_patch(plt.Rectangle((j - .46, i - .46), .92, .92, fill=False, edgecolor='black', linewidth=1.6))
+    ax.set_xticks(range(n), [_wrap(m) for m in table.columns], fontsize=7.5, rotation=45 if n > 4 else 0, ha='right' if n > 4 else 'center', rotation_mode='anchor' if n > 4 else None)
+    ax.set_yticks(range(n), [_wrap(m) for m in table.index], fontsize=7.5)
+    ax.set_xlabel(labels[0], fontsize=8)
+    ax.set_ylabel(labels[1], fontsize=8)
+    ax.tick_params(length=0)
+    for side in ax.spines.values(): side.set_visible(False)
+    return ax
+
+def _best(table, axis):
+    "Places of the largest number of each row (axis 1) or column (axis 0), if there is one."
+    x = table.to_numpy(float)
+    if axis == 0: return [(int(np.nanargmax(x[:, j])), j) for j in range(x.shape[1]) if not np.isnan(x[:, j]).all()]
+    return [(i, int(np.nanargmax(x[i]))) for i in range(len(x)) if not np.isnan(x[i]).all()]
+
+# %% ../nbs/40_plotting.ipynb #162d36c2
+def plot_confusion(
+    recovery,         # What `model_recovery` returned
+    by='participant', # Count each 'participant' or each 'dataset'
+    group=None,       # Only people of this group
+    ax=None           # Axes to draw on (default: new ones)
+):
+    "Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed. Returns the axes."
+    table = recovery.confusion(by, group)
+    what = 'people' if by == 'participant' else 'data sets'
+    return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x, (f"best described by (% of {what})", 'simulated by'))
+
+def plot_inverse(
+    recovery,         # What `model_recovery` returned
+    by='participant', # Count each 'participant' or each 'dataset'
+    group=None,       # Only people of this group
+    ax=None           # Axes to draw on (default: new ones)
+):
+    "Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed. Returns the axes."
+    table = recovery.inverse(by, group)
+    return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
+
+def plot_bic_matrix(
+    recovery, # What `model_recovery` returned
+    ax=None   # Axes to draw on (default: new ones)
+):
+    "Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed. Returns the axes."
+    table = recovery.normalised()
+    return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
