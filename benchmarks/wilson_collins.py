@@ -39,7 +39,7 @@ def recovery(nb):
         print(f"beta + {shift}: {cpu:.0f} CPU s\n{found}", flush=True)
         fits = {m: f.set_index('generated', append=True) for m, f in found.fits.items()}
         row = pd.DataFrame({f'bic_{m}': f.bic for m, f in fits.items()})
-        row['sure'] = np.all([f.converged & (f.found >= 2) for f in fits.values()], axis=0)   # searches agree about every fit
+        row['sure'] = np.all([f.converged & (f.agree >= 2) for f in fits.values()], axis=0)   # two starts agree about every fit
         high = pd.DataFrame({m: (f.reindex(columns=['beta', 'beta_c']) >= 50 - 1e-4).any(axis=1) for m, f in fits.items()})
         row['beta_at_bound'] = [' '.join(high.columns[h]) for h in high.to_numpy()]
         true = pd.concat([s.true.assign(generated=s.model) for s in data]).rename_axis('participant').set_index('generated', append=True)

@@ -8,6 +8,7 @@ __all__ = ['simulate_like', 'Simulated', 'simulate_people', 'ParameterRecovery',
 
 # %% ../nbs/22_recovery.ipynb #9947717c
 import hashlib
+from inspect import unwrap
 from dataclasses import dataclass
 from zlib import crc32
 import numpy as np
@@ -320,7 +321,7 @@ def _rules_of(cell):
     "The compiled code of a cell, as lists of texts, and its constants."
     def code(c): return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
     rules = dict(cell.rules) | {f'part {k}': f for k, f in getattr(cell, 'parts', {}).items()}
-    return [list(cell.params), cell.values, *([k, code(f.__code__)] for k, f in rules.items()), *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
+    return [list(cell.params), cell.values, *([k, code(unwrap(f).__code__)] for k, f in rules.items()), *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
 
 # %% ../nbs/22_recovery.ipynb #2c655201
 def _covariances(information, off): # (people, k, k); is each estimate off its bounds? (people, k)
@@ -451,7 +452,7 @@ def _notes_on(summary):
     return out
 
 def _notes_on_search(fits):
-    return [f"{model}: for {(t.found < 2).sum()} of {len(t)} no two searches agree about the best; try more starts" for model, t in fits.items() if (t.found < 2).any()]
+    return [f"{model}: for {(t.agree < 2).sum()} of {len(t)} no two starts ended at the best; try more starts" for model, t in fits.items() if (t.agree < 2).any()]
 
 # %% ../nbs/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
@@ -510,7 +511,7 @@ def _groups(group): return None if (group == 'everybody').all() else group
 
 def _fit_table(m, f):
     "The columns that `fit` gives for this model."
-    return f[[*m.cell.params, *(f'se_{p}' for p in m.free), 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'ended', 'agree', 'searches', 'found']].copy()
+    return f[[*m.cell.params, *(f'se_{p}' for p in m.free), 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'agree']].copy()
 
 # %% ../nbs/22_recovery.ipynb #4c3d91d3
 _EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may differ by
