@@ -168,7 +168,7 @@ def _search(o, n_people, starts, seed, first, draw):
         d.run(np.arange(len(d.x)), 200, 1e-3)
         for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
         todo = todo[[not _enough(v[i][1 + around:], v[i].min(), most // 8) for i in todo]] if draw and spent < most else todo[:0]
-        n = min(max(most // 8, spent // 2), most - spent, 256)
+        n = min(max(most // 8, spent // 2, 1), most - spent, 256)
         new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
     top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
