@@ -124,7 +124,7 @@ def test_first_participants(tables, tmp_path):
     (dict(bounds={"QLearning": {"temperature": .5}}), "must be two numbers"), (dict(bounds={"QLearning": {"temprature": (0, 1)}}), "did you mean 'temperature'"), (dict(bounds={"Qlearning": {}}), "did you mean 'QLearning'"),
     (dict(bounds={"QLearning+novel": {}}), "without its options"), (dict(bounds={"QLearning": {"temperature": (0, .5)}}), "must lie within \\(0.01, 1\\)"), (dict(fixed={"QLearning": {"weighting_factor": .5}}), "unknown parameter in fixed"),
     (dict(fixed={"QLearning": {"temperature": .5}}, bounds={"QLearning": {"temperature": (.01, .2)}}), "the start of temperature must lie within its bounds"), (dict(training="torch"), "belongs to no parameter set"),
-    (dict(generated=True), "generated is not needed"), (dict(recovery="parameter"), "validation mode"), (dict(number_of_participants=99), "but there are 6"), (dict(learning_filename="nowhere.csv"), "no file 'nowhere.csv'")])
+    (dict(generated=True), "generated is not needed"), (dict(recovery="parameter"), "belongs to mode='validation'"), (dict(number_of_participants=99), "but there are 6"), (dict(learning_filename="nowhere.csv"), "no file 'nowhere.csv'")])
 def test_wrong_calls(tables, tmp_path, monkeypatch, change, message):
     monkeypatch.setattr("spice_rl.pipeline.fit", lambda *_, **__: pytest.fail("a fit was started"))
     with pytest.raises((ValueError, OSError), match=message): run(tables, tmp_path / "out", **change)

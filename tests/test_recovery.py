@@ -270,7 +270,7 @@ def test_matrices(told):
 def test_a_model_that_never_wins():
     table = pd.DataFrame([(g, f, 0, i, "everybody", 1., 1, 10, b, b) for g in "ab" for f, b in (("a", 1.), ("b", 5.)) for i in range(3)],
                          columns=["generated", "fitted", "dataset", "participant", "group", "nll", "k", "n", "aic", "bic"])
-    r = recovery.ModelRecovery(table, "bic", {n: pd.DataFrame(dict(found=[2])) for n in "ab"})
+    r = recovery.ModelRecovery(table, "bic", {n: pd.DataFrame(dict(agree=[2])) for n in "ab"})
     assert r.inverse()["b"].isna().all() and r.inverse()["a"].tolist() == [.5, .5]
     assert r.notes() == ["b is taken for a: 100 % of its people are best described by a"]
     plot_inverse(r); plot_confusion(r)
