@@ -52,6 +52,8 @@ def read_avoidance(
             frame = _open(file, 'participant_id')
             _check_columns(frame, [(c, c) for c in columns])
         except ValueError as e: raise ValueError(f"{phase} trials: {str(e).split('. Name it:')[0]}") from None
+        odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
+        if len(odd): raise ValueError(f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says 'learning' or 'transfer': rename yours")
         tables[phase] = _check(frame.reset_index(drop=True), phase, missing_choices)
     _check_people(tables)
     return _trials(pd.concat([t.assign(phase=phase) for phase, t in tables.items()], ignore_index=True))
@@ -128,7 +130,8 @@ class AvoidanceTask:
         p_often=.75,    # Probability of the likelier outcome
         groups=None     # Group of each participant: a dict or a Series (default: one group, 'everybody')
     ):
-        if n_learning < 1 or n_transfer < 1: raise ValueError(f"n_learning and n_transfer must be at least 1, got {n_learning} and {n_transfer}")
+        if min(n_learning, n_transfer) < 1 or int(n_learning) != n_learning or int(n_transfer) != n_transfer: raise ValueError(f"n_learning and n_transfer must be at least 1 and whole numbers, got {n_learning} and {n_transfer}")
+        n_learning, n_transfer = int(n_learning), int(n_transfer)
         if not 0 <= p_often <= 1: raise ValueError(f"p_often must lie in [0, 1], got {p_often}")
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 

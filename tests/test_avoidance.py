@@ -262,3 +262,15 @@ def test_symbols():
     assert len(SYMBOLS) == 9 and AvoidanceTask.n_actions == 9
     with pytest.raises(ValueError, match="n_learning and n_transfer must be at least 1"): AvoidanceTask(n_learning=0)
     with pytest.raises(ValueError, match="no group for participant"): simulate(avoidance_model("QLearning"), AvoidanceTask(groups={0: "a"}), people=2)
+
+
+def test_a_column_called_phase_is_not_overwritten(tables):
+    tables[0]["phase"] = "learning"
+    assert len(read_avoidance(*tables)) == sum(map(len, tables))   # says the same: nothing is lost
+    tables[1]["phase"] = "scanner"
+    with pytest.raises(ValueError, match="the column 'phase' of the transfer trials says 'scanner'.*rename yours"): read_avoidance(*tables)
+
+
+def test_numbers_of_trials_are_whole():
+    with pytest.raises(ValueError, match="whole numbers, got 1.5 and 12"): AvoidanceTask(n_learning=1.5)
+    assert len(AvoidanceTask(n_learning=2., n_transfer=1).design([0])) == 8 + 32
