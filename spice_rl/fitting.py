@@ -113,7 +113,9 @@ def _evolve(o, points, who, generations, rng):
         good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
         one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
         new = points + rng.uniform(.3, 1., (many, n, 1)) * (good - points) + rng.uniform(.3, 1., (many, n, 1)) * (one - other)
-        new = np.where(rng.random(new.shape) < rng.choice([.3, .9], (many, n, 1)), np.clip(new, o.lower, o.upper), points)
+        beyond = good + rng.exponential(1., (many, n, 1)) * (good - one)
+        new = np.where(rng.random((many, n, 1)) < .1, beyond, new)
+        new = np.where(rng.random(new.shape) < rng.choice([.3, .9, 1., 1.], (many, n, 1)), np.clip(new, o.lower, o.upper), points)
         w = value(new)
         points[w < v], v[w < v] = new[w < v], w[w < v]
         if (v.max(1) - v.min(1) < 1e-6).all(): break
@@ -135,17 +137,19 @@ def _distinct(o, x, v, n):
     return out
 
 def _along(o, x, v, who, rng):
-    "The solutions of one person, the best of them moved along the edges they lie on, until a search gains less than .001 (six times at most): solutions, values, the last gain."
-    k, best = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]]
+    "The solutions of one person, the best of them moved along the edges they lie on, until two searches gain less than .001 (twenty at most): solutions, values, the last gain."
+    k, best, quiet = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]], 0
     found, value = _evolve(o, x[best][None], who, 200, rng)
     x, v = np.vstack([x, found]), np.append(v, value)
     top = _distinct(o, x, v, 4 * k)
     x[top], v[top] = _evolve(o, _around(o, x[top], 4 * k, rng), who, 60, rng)
-    for _ in range(6):
-        few, before = _distinct(o, x, v, 5), v.min()
-        x[few], v[few] = _evolve(o, _around(o, x[few], 8 * k, rng), who, 200, rng)
-        if before - v.min() < 1e-3: break
-    return x, v, before - v.min()
+    for _ in range(20):
+        few = np.resize(_distinct(o, x, v, 5), 5)
+        found, value = _evolve(o, _around(o, x[few], 8 * k, rng), who, 200, rng)
+        gained = v.min() - value.min()
+        x, v, quiet = np.vstack([x, found]), np.append(v, value), 0 if gained > 1e-3 else quiet + 1
+        if quiet == 2: break
+    return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
 _AGREE, _ENOUGH = .01, 10        # nats: solutions that agree; how many starts have to
