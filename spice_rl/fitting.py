@@ -137,18 +137,18 @@ def _distinct(o, x, v, n):
     return out
 
 def _along(o, x, v, who, rng):
-    "The solutions of one person, the best of them moved along the edges they lie on, until two searches gain less than .001 (twenty at most): solutions, values, the last gain."
+    "The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less than .001 (twenty at most): solutions, values, the last gain."
     k, best, quiet = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]], 0
     found, value = _evolve(o, x[best][None], who, 200, rng)
     x, v = np.vstack([x, found]), np.append(v, value)
     top = _distinct(o, x, v, 4 * k)
     x[top], v[top] = _evolve(o, _around(o, x[top], 4 * k, rng), who, 60, rng)
     for _ in range(20):
-        few = np.resize(_distinct(o, x, v, 5), 5)
+        few = np.resize(_distinct(o, x, v, 5), k)
         found, value = _evolve(o, _around(o, x[few], 8 * k, rng), who, 200, rng)
         gained = v.min() - value.min()
         x, v, quiet = np.vstack([x, found]), np.append(v, value), 0 if gained > 1e-3 else quiet + 1
-        if quiet == 2: break
+        if quiet == 3: break
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
@@ -163,7 +163,7 @@ def _enough(drawn, best, least):
 def _search(o, n_people, starts, seed, first, draw):
     "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
     k, people = len(o.names), range(n_people)
-    rngs, most = [np.random.default_rng([seed, i]) for i in people], 4 * starts * k**2   # a person's starts do not depend on who else is there
+    rngs, least = [np.random.default_rng([seed, i]) for i in people], max(1, starts * k**3 // 10)   # a person's starts do not depend on who else is there
     around = 24 if draw == 'normal' else 0
     new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
     x, v, todo, spent = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people), 0
@@ -171,8 +171,8 @@ def _search(o, n_people, starts, seed, first, draw):
         d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
         d.run(np.arange(len(d.x)), 200, 1e-3)
         for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), most // 8) for i in todo]] if draw and spent < most else todo[:0]
-        n = min(max(most // 8, spent // 2, 1), most - spent, 256)
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), least) for i in todo]] if draw and spent < 8 * least else todo[:0]
+        n = min(max(least, spent // 2), 8 * least - spent, 256)
         new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
     top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
@@ -243,7 +243,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: k parameters get starts × k² / 2 random starts, and up to eight times as many where they disagree
+    starts=10,     # How hard to search: k parameters get starts × k³ / 10 random starts, and up to eight times as many where they disagree
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
