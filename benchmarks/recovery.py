@@ -93,15 +93,15 @@ def timing(trials):
         rows.append(dict(what=f"the seed's {what} recovery, default starts, all files and figures", models=3, people=15, cpu_s=cpu, reference_s=reference, ratio=reference / cpu))
     for names in (SEED_MODELS, [f'{m}+novel' for m in avoidance_models()]):
         for people in (15, 60, 240, 1000):
-            if len(names) == 8 and people > 60: continue   # a quarter of an hour for 60 people: the rest is proportion
+            if len(names) == 8 and people > 15: continue   # minutes for 15 people: the rest is in proportion
             cpu, wall = recover(trials, names, people)
             rows.append(dict(what='model recovery, starts=1', models=len(names), people=people, cpu_s=cpu, wall_s=wall))
             print(rows[-1], flush=True)
-    for threads in (1, 2): rows.append(dict(what=f'model recovery, starts=1, {threads} thread{"s" * (threads > 1)}', models=3, people=240, wall_s=recover(trials, SEED_MODELS, 240, threads=threads)[1]))
+    for threads in (1, 2): rows.append(dict(what=f'model recovery, starts=1, {threads} thread{"s" * (threads > 1)}', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, threads=threads)[1]))
     from dask.distributed import Client, LocalCluster
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, Client(cluster):
         recover(trials, SEED_MODELS, 15, joblib.parallel_config(backend='dask'))   # workers import and compile
-        rows.append(dict(what='model recovery, starts=1, 2 Dask workers', models=3, people=240, wall_s=recover(trials, SEED_MODELS, 240, joblib.parallel_config(backend='dask'))[1]))
+        rows.append(dict(what='model recovery, starts=1, 2 Dask workers', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, joblib.parallel_config(backend='dask'))[1]))
     save(pd.DataFrame(rows), 'time')
 
 

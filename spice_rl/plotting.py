@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CONTEXT_COLOURS', 'GROUP_COLOURS', 'plot_session', 'plot_fit_quality', 'plot_equation', 'plot_comparison',
            'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs', 'plot_contrast',
-           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix']
+           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power']
 
 # %% ../nbs/40_plotting.ipynb #bd39631c
 import textwrap
@@ -593,3 +593,35 @@ def plot_bic_matrix(
     "Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed. Returns the axes."
     table = recovery.normalised()
     return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
+
+# %% ../nbs/40_plotting.ipynb #bf6798a9
+def plot_power(
+    power,    # What `power` returned
+    fig=None  # Figure to draw on (default: a new one)
+):
+    "First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials. Returns the figure."
+    t, of = power.table, power._of
+    names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
+    rest = 'power' if of == 'parameter' else 'as_group'
+    fig = plt.figure(figsize=(2.6 + 1.9 * len(names), 2.6), constrained_layout=True) if fig is None else fig
+    axs = fig.subplots(1, 1 + len(names))
+    for i, name in enumerate(names):
+        line = t[t[of] == name].groupby('trials')[power._what].first()
+        axs[0].plot(line.index, line, marker='o', ms=3.5, color=_FREE[i % len(_FREE)], label=_readable(name))
+    axs[0].axhline(power.target, color='.6', lw=1, ls='--')
+    axs[0].set(ylim=(min(0, t[power._what].min()), 1.02), xlabel='trials', xticks=trials, ylabel='r of true and fitted' if of == 'parameter' else 'share of people identified')
+    axs[0].legend(frameon=False, fontsize=7)
+    shades = plt.get_cmap('viridis')(np.linspace(.85, .1, len(trials)))
+    for ax, name in zip(axs[1:], names):
+        for n, colour in zip(trials, shades):
+            some = t[(t[of] == name) & (t.trials == n)]
+            ax.plot(some.people, some[rest], marker='o', ms=3.5, color=colour, label=f'{n} trials')
+        ax.axhline(.8, color='.6', lw=1, ls='--')
+        ax.set(ylim=(0, 1.02), xlabel='people', xticks=sorted(t.people.unique()))
+        ax.set_title(_readable(name), fontsize=8)
+    axs[1].set_ylabel(f'power (correlation {power.effect:g})' if of == 'parameter' else 'group identified')
+    axs[-1].legend(framealpha=.9, edgecolor='none', fontsize=7)
+    for ax in axs:
+        ax.tick_params(labelsize=7)
+        _trim(ax)
+    return fig

@@ -446,7 +446,7 @@ def _notes_on(summary):
     for model, t in summary.groupby(level='model', sort=False):
         t = t.droplevel('model')
         for column, bad, what, why in (('at_bound', t.at_bound > .1, 'at a bound, without a standard error', ''),
-                                       ('coverage', t.coverage < .9, 'the 95 % intervals hold the truth for too few of the people off the bounds', ': standard errors are too small'),
+                                       ('coverage', t.coverage + 2 * np.sqrt(t.coverage * (1 - t.coverage) / (t.n * (1 - t.at_bound)).clip(lower=1)) < .95, 'the 95 % intervals hold the truth for too few of the people off the bounds', ': standard errors are too small'),
                                        ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
             if bad.any(): out.append(f"{model}: {what}: {', '.join(f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())}{why}")
     return out
