@@ -32,6 +32,17 @@ def save(frame, name):
     print(frame.to_string(), flush=True)
 
 
+def identified(r):
+    "What the expected information says of each model: the sloppiest direction, how wide the choices leave it open, and how certain its least certain parameter is, all in standard deviations of the true values."
+    rows = []
+    for model, d in r.directions().iterrows():
+        t = r.table[r.table.model == model].groupby('parameter', sort=False)
+        certain = (t.se.median() / t.true.std()).sort_values()
+        pair = r.tradeoffs().query('model == @model').iloc[0]
+        rows.append(dict(model=model, sloppiest_direction=d.direction, left_open_by_sd=d.width, least_certain=certain.index[-1], its_median_se_in_sd=certain.iloc[-1], strongest_pair=f'{pair["first"]}, {pair["second"]}', correlation=pair.correlation))
+    return pd.DataFrame(rows)
+
+
 def parameters(trials):
     "The seed's settings (15 people's sequences, temperature in (.01, .20), uniform draws), and 240 people on the same sequences."
     rows, pairs = [], []
@@ -41,11 +52,10 @@ def parameters(trials):
         s = r.summary().reset_index().assign(people=people)
         s['reference_optimum_239'] = [OPTIMUM[m][p] for m, p in zip(s.model, s.parameter)]
         rows.append(s)
-        pairs.append(r.tradeoffs().assign(people_simulated=people))
+        pairs.append(identified(r).assign(people=people))
         print(people, 'people', time.process_time() - start, 's', *r.notes(), sep='\n', flush=True)
     save(pd.concat(rows), 'parameters')
-    strong = pd.concat(pairs)
-    save(strong[(strong.correlation.abs() > .6) & (strong.people_simulated == 240)], 'tradeoffs')
+    save(pd.concat(pairs), 'identifiability')
 
 
 def models(trials):

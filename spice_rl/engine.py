@@ -242,6 +242,8 @@ def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; 
     with ThreadPoolExecutor(threads) as pool: list(pool.map(work, cuts[:-1], cuts[1:]))
 
 # %% ../nbs/03_engine.ipynb #07af2935
+_WORTH = 2e6   # lanes × rows from which several threads pay: some ten milliseconds of work
+
 class Lanes:
     "A cell on a data set, ready to be evaluated at many parameter vectors at once."
     def __init__(self,
@@ -252,6 +254,7 @@ class Lanes:
         self.cell, self.trials, self.threads = cell, trials, threads
         self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
+        self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
 
@@ -279,7 +282,7 @@ class Lanes:
         theta, steps, f, (n, k) = theta[order], steps[order], self.kernels, steps.shape
         sorted_, out = (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k)))
         on_threads(lambda lo, hi: _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows,
-                                               people, first, lo, hi, *sorted_), len(people), self.threads)
+                                               people, first, lo, hi, *sorted_), len(people), self.threads if n * (k + 1) * self.n_rows > _WORTH else 1)
         for to, of in zip(out, sorted_): to[order] = of
         return out
 
