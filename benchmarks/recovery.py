@@ -93,7 +93,7 @@ def recover(trials, names, people, backend=None, threads=1):
 
 
 def timing(trials):
-    "The seed's two runs; growth with people and models; threads and workers."
+    "The seed's two runs; growth with people and models."
     rows = []
     about = dict(mode='validation', learning_filename=FILES[0], transfer_filename=FILES[1], models=SEED_MODELS, random_params='random', fixed=fixed_priors(SEED_MODELS), bounds=narrow(SEED_MODELS), output_dir=tempfile.mkdtemp())
     for what, reference, options in (('parameter', 117., {}), ('model', 291., dict(generate_data=False))):
@@ -107,18 +107,25 @@ def timing(trials):
             cpu, wall = recover(trials, names, people)
             rows.append(dict(what='model recovery, starts=1', models=len(names), people=people, cpu_s=cpu, wall_s=wall))
             print(rows[-1], flush=True)
-    for threads in (1, 2): rows.append(dict(what=f'model recovery, starts=1, {threads} thread{"s" * (threads > 1)}', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, threads=threads)[1]))
-    from dask.distributed import Client, LocalCluster
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, Client(cluster):
-        recover(trials, SEED_MODELS, 15, joblib.parallel_config(backend='dask'))   # workers import and compile
-        rows.append(dict(what='model recovery, starts=1, 2 Dask workers', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, joblib.parallel_config(backend='dask'))[1]))
     save(pd.DataFrame(rows), 'time')
 
 
+def spread(trials):
+    "How a model recovery divides over threads and workers, in wall seconds: for a machine that does nothing else."
+    rows = []
+    for threads in (1, 2): rows.append(dict(how=f'{threads} thread{"s" * (threads > 1)}', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, threads=threads)[1]))
+    from dask.distributed import Client, LocalCluster
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, Client(cluster):
+        recover(trials, SEED_MODELS, 15, joblib.parallel_config(backend='dask'))   # workers import and compile
+        rows.append(dict(how='2 Dask workers', models=3, people=120, wall_s=recover(trials, SEED_MODELS, 120, joblib.parallel_config(backend='dask'))[1]))
+    save(pd.DataFrame(rows), 'spread')
+
+
 if __name__ == '__main__':
-    asked = sys.argv[1:] or ['coverage', 'parameters', 'models', 'time']
+    asked = sys.argv[1:] or ['coverage', 'parameters', 'models', 'time', 'spread']
     if 'coverage' in asked: coverage()
     if set(asked) - {'coverage'} and not FILES[0].is_file(): sys.exit(f"{FILES[0]} is not here: the rest is left out")
     if 'parameters' in asked: parameters(read_avoidance(*FILES))
     if 'models' in asked: models(read_avoidance(*FILES))
     if 'time' in asked: timing(read_avoidance(*FILES))
+    if 'spread' in asked: spread(read_avoidance(*FILES))

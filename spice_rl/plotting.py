@@ -56,7 +56,7 @@ def _above_mean(x, offered): # Values and which options were on offer, (trials, 
 
 def _logit_unit(cell, name, p): # p: the person's parameters
     "How many logits one unit of a latent value is worth, as the cell declares it."
-    return float(p.get(cell.logit_unit.get(name, f'weight: {name}'), 1.))
+    return float((getattr(cell, 'held', {}) | dict(p)).get(cell.logit_unit.get(name, f'weight: {name}'), 1.))
 
 # %% ../nbs/40_plotting.ipynb #e80ee9ab
 def _units(cell, p, q, latents): # Logits (trials, options) and latent values (latents, trials, options), both minus their means
@@ -233,7 +233,7 @@ def _next_values(equation, row, rule, reward, values):
     """The value after one trial on which `rule` applies, for each value before it, (values,), in logit units.
 
     row: the parameters of the person; reward: what every option pays."""
-    weight, p = _logit_unit(equation, rule.state, row) or 1., equation.p(**row)
+    weight, p = _logit_unit(equation, rule.state, row) or 1., equation.p(**row[list(equation.params)])
     start = equation.init(p, 2)
     chosen = next((value for _, kind, value in rule.filters if kind == 'action'), 1.)
     trial = make_trial(0 if chosen else 1, np.full(2, float(reward)))

@@ -11,7 +11,7 @@ import reference as ref
 from spice_rl.bandits import AgentQ, BanditsDrift
 from spice_rl.cell import make_trial
 from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
-from spice_rl.equation import CHOSEN, OTHERS, rescorla_wagner_equation
+from spice_rl.equation import CHOSEN, OTHERS, Equation, rescorla_wagner_equation
 from spice_rl.rnn import NetworkCell
 from worlds import Coin, PearceHall, TwoRates, network, people, rebuild
 
@@ -32,14 +32,20 @@ def line_values(e):
     return {k: float(v) for k, v in out.items()}
 
 
+def all_free(*values, **options):
+    "A Rescorla-Wagner equation whose start and weight are parameters, too"
+    e = rescorla_wagner_equation(*values, **options)
+    return Equation(e.equation_rules, e.state, e.coefficients)
+
+
 NO_BETA = dict(beta_reward=0, beta_choice=0)
 CASES = dict(
     q=Case(partial(AgentQ, alpha_reward=.3), learner=ref.q_learner, values=q_values, zero=NO_BETA),
     q_all=Case(partial(AgentQ, **ALL), learner=ref.q_learner, values=q_values, zero=NO_BETA),
     q_asymmetric=Case(partial(AgentQ, alpha_reward=.6, alpha_penalty=.2), learner=ref.q_learner, values=q_values, zero=NO_BETA),
     q_full=Case(partial(AgentQ, **ALL), full=True, learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    equation=Case(partial(rescorla_wagner_equation, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
-    equation_forgetting=Case(partial(rescorla_wagner_equation, .3, 3, forget=.2), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
+    equation=Case(partial(all_free, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
+    equation_forgetting=Case(partial(all_free, .3, 3, forget=.2), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
     pearce_hall=Case(PearceHall, learner=ref.pearce_hall, values=q_values, zero=dict(beta=0)),
     coin=Case(Coin, n=2, learner=ref.coin, values=q_values, zero=dict(bias=0), value=None),
     rescorla_network=Case(lambda: NetworkCell(network("rescorla")), n=2),

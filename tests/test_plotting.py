@@ -175,8 +175,8 @@ def test_a_network_that_is_no_weighted_sum_is_drawn_as_it_is():
 
 def test_people_have_their_own_coefficients():
     e = rescorla_wagner_equation(.3, 3)
-    strong = {k: v * (3 if k.endswith("c_reward") else 1) for k, v in e.values.items()}
-    people = Equation(e.equation_rules, e.state, pd.DataFrame([e.values, strong]))
+    strong = {k: v * (3 if k.endswith("c_reward") else 1) for k, v in dict(e.row()).items()}
+    people = Equation(e.equation_rules, e.state, pd.DataFrame([dict(e.row()), strong]))
     xs = session(hole=False)
     xs[:, -1] = 1
     _, axs = plot_session({"people": people, "second": Equation(e.equation_rules, e.state, strong), "first": e}, xs)
@@ -313,7 +313,7 @@ def test_equation_lines():
 
 def test_equation_is_drawn_in_logits():
     e = rescorla_wagner_equation(.3, 3)
-    scaled = e.values | {"weight: x_value_reward": 2., "start: x_value_reward": .25}
+    scaled = dict(e.row()) | {"weight: x_value_reward": 2., "start: x_value_reward": .25}
     for term in ("1", "c_reward"): scaled[f"x_value_reward_chosen: {term}"] /= 2
     a, b = (plot_equation(x)[1][0] for x in (e, Equation(e.equation_rules, e.state, scaled)))
     for r in (0, 1): np.testing.assert_allclose(*(lines(ax)[f"reward {r}"].get_xydata() for ax in (a, b)), atol=1e-6)
@@ -321,7 +321,7 @@ def test_equation_is_drawn_in_logits():
 
 def test_equation_of_a_participant():
     e = rescorla_wagner_equation(.3, 3)
-    people = Equation(e.equation_rules, e.state, pd.DataFrame([e.values, rescorla_wagner_equation(.6, 3).values], index=["ann", "bob"]))
+    people = Equation(e.equation_rules, e.state, pd.DataFrame([dict(e.row()), dict(rescorla_wagner_equation(.6, 3).row())], index=["ann", "bob"]))
     _, axs = plot_equation(people, truth=people, participant="bob")
     v, after = lines(axs[0])["reward 1"].get_data()
     np.testing.assert_allclose(after, -.6 + .4 * v + 1.8)
@@ -333,7 +333,7 @@ def test_equation_of_a_participant():
 @pytest.mark.parametrize("slope", [1., 1.5, -1.5])
 def test_equation_that_never_settles(slope):
     e = rescorla_wagner_equation(.3, 3)
-    _, axs = plot_equation(Equation(e.equation_rules, e.state, e.values | {"x_value_reward_chosen: x_value_reward_chosen": slope}))
+    _, axs = plot_equation(Equation(e.equation_rules, e.state, dict(e.row()) | {"x_value_reward_chosen: x_value_reward_chosen": slope}))
     assert np.isfinite(lines(axs[0])["reward 1"].get_xydata()).all()
 
 
