@@ -112,7 +112,8 @@ def _words(numbers, trials, broken):
     replayed, n = 'nll' in numbers, numbers
     both = lambda key: _percent(n[key]) + (f" (the person: {_percent(n[f'person_{key}'])})" if replayed else '')
     would, out = ('The model would choose' if replayed else 'The learner chooses'), []
-    if replayed: out.append(f"NLL {n['nll_per_choice']:.4f} a choice (guessing: {n['guessing']:.4f}), {n['nll']:.2f} for all {trials.n_counted}; lower is better.")
+    each, total = (f"{x:,.{d}f}" if x < 1e6 else f"{x:.3g}" for x, d in ((n.get('nll_per_choice', 0.), 4), (n.get('nll', 0.), 2)))
+    if replayed: out.append(f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better.")
     if 'accuracy' in n: out.append(f"{would} the better option in {both('accuracy')} of trials" + (f", in transfer in {both('accuracy_transfer')}" if 'accuracy_transfer' in n else '') + '.')
     out.append(f"{'It would switch' if replayed else 'It switches'} after {both('switch_after_reward')} of rewards, and after {both('switch_after_none')} of trials without.")
     return out + [f"Mean reward{' of the person' if replayed else ''}: {n['person_mean_reward' if replayed else 'mean_reward']:.2f}."]
@@ -209,7 +210,8 @@ def _ranges(cell, start, bounds, hold):
 def _slider(name, param, value, low, high):
     "A slider under its name, which may be long."
     digits = max(0, int(np.ceil(-np.log10((high - low) / 100) - 1e-9)))
-    slider = widgets.FloatSlider(value=value, min=low, max=high, step=10. ** -digits, readout_format=f'.{digits}f', layout=widgets.Layout(width='97%'))
+    shown = max(digits, len(f'{value:.4g}'.partition('.')[2]))
+    slider = widgets.FloatSlider(value=value, min=low, max=high, step=10. ** -digits, readout_format=f'.{shown}f', layout=widgets.Layout(width='97%'))
     label = widgets.HTML(escape(name) + (f" ({escape(param.unit)})" if param.unit else ''))
     return slider, widgets.VBox([label, slider], layout=widgets.Layout(overflow='hidden'))
 
@@ -224,7 +226,7 @@ class Explorer:
         self._start, self._ranges, self._options, self._signals = start, ranges, options, signals
         made = {name: _slider(name, cell.params[name], start[name], *bounds) for name, bounds in ranges.items()}
         self.sliders = {name: slider for name, (slider, _) in made.items()}
-        self._text, self._image, self._still = widgets.HTML(), widgets.Image(format='png'), False
+        self._text, self._image, self._still = widgets.HTML(), widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start', max_width='100%')), False
         self._look()
         self._picture = _Picture(self._view, options, signals, _quietly).freeze()
         self._show()
@@ -251,7 +253,7 @@ class Explorer:
 
     def _show(self):
         self._picture.move(self._view)
-        self._image.value, self._text.value = self._picture.png(), '<br>'.join(map(escape, self.words()))
+        self._image.value, self._text.value = self._picture.png(), '<div style="line-height: 1.4">' + '<br>'.join(map(escape, self.words())) + '</div>'
 
     def _moved(self, change):
         if self._still: return
@@ -316,6 +318,7 @@ def explore(
     if replayed:
         if n_trials is not None or seed != 0: raise ValueError("trials have their length and their choices: leave out n_trials and seed")
         mine = task.take(participants=who)
+        if not mine.n_counted: raise ValueError(f"participant {who!r} made no choice that counts: nothing to look at")
         trials = lambda theta: mine
     else: trials = _player(cell, task, who, n_trials, seed)
     labels = mine.options if replayed else SYMBOLS if isinstance(task, AvoidanceTask) else tuple(range(task.n_actions))
