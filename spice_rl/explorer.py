@@ -198,7 +198,7 @@ def _ranges(cell, start, bounds, hold):
     if both: raise ValueError(f"{both[0]!r} is in hold, so it has no slider and needs no bounds; leave it out of one of them")
     for name, param in cell.params.items():
         if name in hold or not is_compiled(cell): continue
-        around = max(1., 2 * abs(start[name]))
+        around = max(5. if np.isfinite([param.lower, param.upper]).any() else 1., 2 * abs(start[name]))   # one end open: likely a scale
         low = param.lower if np.isfinite(param.lower) else min(start[name], param.upper) - around
         high = param.upper if np.isfinite(param.upper) else start[name] + around
         low, high = (param.check(v, f"bounds of {name}") for v in bounds.get(name, (low, high)))
