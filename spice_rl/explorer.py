@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from .avoidance import SYMBOLS, AvoidanceTask
 from .cell import Cell
 from .data import Trials
@@ -177,9 +178,10 @@ class _Picture:
         return self
 
     def png(self):
-        "The picture as it stands, as bytes."
+        "The picture as it stands, as bytes: 128 colours, which makes it a third as large."
         file = BytesIO()
-        self.fig.canvas.print_png(file, pil_kwargs=dict(compress_level=3))
+        self.fig.canvas.draw()
+        Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba())).convert('RGB').quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, format='png')
         return file.getvalue()
 
 def _quietly(**how):
