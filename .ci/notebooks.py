@@ -49,12 +49,20 @@ def run_one(path):
             return f"{path.relative_to(ROOT)}, cell {cell.idx_} (id {cell.id}):\n{cell.source}\n\n{''.join(last['traceback'])}"
         if any(o.get("name") == "stderr" for o in cell.outputs):
             print(f"  {path.name}, cell {cell.idx_}: its stderr is stored as output", flush=True)
-        # the page shows the documentation anew; a widget's view is random state that no page can use
-        if "show_doc(" in cell.source: cell.outputs = []
-        cell.outputs = [o for o in cell.outputs if not any("widget" in k for k in o.get("data", {}))]
+        if "show_doc(" in cell.source: cell.outputs = []  # the page shows the documentation anew
+        cell.outputs = [o for o in map(still, cell.outputs) if o]
     for key in "widgets", "jupytext": nb.metadata.pop(key, None)
     clean_nb(nb)
     write_nb(nb, path)
+
+
+def still(output):
+    "An output without a widget's view, which is random state that no page can use; None if no picture stands beside it"
+    data = output.get("data", {})
+    views = [kind for kind in data if "widget" in kind]
+    if views and "image/png" not in data: return None
+    for kind in views: del data[kind]
+    return output
 
 
 def check_one(path):

@@ -82,26 +82,43 @@ _OUTCOMES = {'rewarded': dict(marker=TICKUP, color='#009E73'), 'not rewarded': d
 def _outcomes(trials):
     "Which of `_OUTCOMES` each trial is, (trials,)."
     paid = np.where(trials.choice >= 0, trials.reward[np.arange(len(trials)), trials.choice], np.nan)
-    shown = trials.reward[np.isfinite(trials.reward)]
-    low, high = (shown.min(), shown.max()) if len(shown) else (0., 1.)
-    middle = (low + high) / 2 if high > low else 0.
+    middle = np.zeros(len(trials))
+    for context in np.unique(trials.context):
+        here = trials.context == context
+        shown = trials.reward[here][np.isfinite(trials.reward[here])]
+        if len(shown) and shown.max() > shown.min(): middle[here] = (shown.min() + shown.max()) / 2
     return np.select([trials.choice < 0, np.isnan(paid), paid > middle], ['choice missing', 'reward not shown', 'rewarded'], 'not rewarded')
 
 # %% ../nbs/40_plotting.ipynb #74022d24
 _LANE = .16 # height of the line of one option, as a probability
 
-def _draw_choices(ax, trials, names):
-    "Draw the choices below 0, a line for each option, and one more for missing choices if there are any."
-    what, at = _outcomes(trials), np.where(trials.choice >= 0, trials.choice, len(names))
-    lanes = [*names, 'missing'] if (trials.choice < 0).any() else list(names)
-    y = -_LANE * (np.arange(len(lanes)) + 1.1)
-    ax.hlines(y[:len(names)], -.5, len(trials) - .5, color='0.85', lw=.7, zorder=1)
-    for outcome, style in _OUTCOMES.items():
-        t = np.flatnonzero(what == outcome)
-        if len(t): ax.plot(t, y[at[t]], ls='none', ms=6, mew=np.clip(150 / len(trials), .5, 1.6), label=outcome, zorder=2, **style)
+def _height(lane): return -_LANE * (np.asarray(lane) + 1.1)
+
+def _marks(trials, options, n):
+    "Where the choices of these options stand on the first `n` trials, missing ones on a last line: {outcome: (trial, height)}."
+    lane = np.full(trials.n_options + 1, -1)
+    lane[-1], lane[list(options)] = len(options), range(len(options))
+    what, at = _outcomes(trials)[:n], lane[trials.choice[:n]]
+    return {outcome: (t, _height(at[t])) for outcome in _OUTCOMES for t in [np.flatnonzero((what == outcome) & (at >= 0))]}
+
+def _draw_lanes(ax, names, missing, n): # names of the options; are choices missing? how many trials
+    "Draw a line for each option below 0, and room for one more if choices are missing."
+    lanes = [*names, 'missing'] if missing else list(names)
+    y = _height(range(len(lanes)))
+    ax.hlines(y[:len(names)], -.5, n - .5, color='0.85', lw=.7, zorder=1)
     ax.set_ylim(y[-1] - .7 * _LANE, 1.03)
     ax.set_yticks([0, .5, 1, *y], ['0', '.5', '1', *lanes])
     for tick in ax.yaxis.get_major_ticks()[3:]: tick.tick1line.set_visible(False)
+
+def _draw_marks(ax, outcome, t, y, n):
+    "Draw the choices with this outcome, thinner the more trials there are."
+    return ax.plot(t, y, ls='none', ms=6, mew=np.clip(150 / n, .5, 1.6), label=outcome, zorder=2, **_OUTCOMES[outcome])[0]
+
+def _draw_choices(ax, trials, names):
+    "Draw the choices below 0, a line for each option, and one more for missing choices if there are any."
+    _draw_lanes(ax, names, (trials.choice < 0).any(), len(trials))
+    for outcome, (t, y) in _marks(trials, range(len(names)), len(trials)).items():
+        if len(t): _draw_marks(ax, outcome, t, y, len(trials))
 
 # %% ../nbs/40_plotting.ipynb #a4da7f87
 _COLOURS = dict(groundtruth='black', network='#0072B2', rnn='#0072B2', equation='#E69F00', spice='#E69F00')
@@ -123,10 +140,11 @@ def _line_styles(labels):
     return {label: dict(color=colours[label], lw=widths[min(i, 2)], ls=gaps[i if i < 5 else 2 + i % 3], zorder=3 + i) for i, label in enumerate(labels)}
 
 # %% ../nbs/40_plotting.ipynb #f2874d1f
-def _session_axes(n_rows, n_lanes):
+def _session_axes(n_rows, n_lanes, figure=plt.figure): # figure: makes one
     "A figure with a first row that is taller the more options there are."
     heights = [1.3 * (1.05 + _LANE * (n_lanes + .8)), *[1.05] * (n_rows - 1)]
-    fig, axs = plt.subplots(n_rows, 1, figsize=(5.5, sum(heights) + .75), sharex=True, height_ratios=heights, layout='constrained')
+    fig = figure(figsize=(5.5, sum(heights) + .75), layout='constrained')
+    axs = fig.subplots(n_rows, 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     fig.align_ylabels(axs)
     return axs
 
