@@ -75,10 +75,11 @@ def models(trials):
 def coverage():
     "95 % intervals of a thousand people, off the bounds."
     rows = []
-    agent = dict(n_trials=1000, hold={p: x for p, x in AgentQ().values.items() if p not in ('alpha_reward', 'alpha_penalty', 'beta_reward')})
+    agent = dict(hold={p: x for p, x in AgentQ().values.items() if p not in ('alpha_reward', 'alpha_penalty', 'beta_reward')})
     for label, cell, task, options in (('QLearning', avoidance_model('QLearning'), AvoidanceTask(n_learning=96), dict(bounds=dict(temperature=(.05, .5)))),
-                                       ('AgentQ', AgentQ(), BanditsDrift(sigma=.2), agent | dict(bounds=dict(beta_reward=(2, 8)))),
-                                       ('AgentQ, some choosing almost at random', AgentQ(), BanditsDrift(sigma=.2), agent | dict(bounds=dict(beta_reward=(.5, 8))))):
+                                       ('AgentQ', AgentQ(), BanditsDrift(sigma=.2), agent | dict(n_trials=2000, bounds=dict(beta_reward=(2, 8)))),
+                                       ('AgentQ, half the trials', AgentQ(), BanditsDrift(sigma=.2), agent | dict(n_trials=1000, bounds=dict(beta_reward=(2, 8)))),
+                                       ('AgentQ, some choosing almost at random', AgentQ(), BanditsDrift(sigma=.2), agent | dict(n_trials=1000, bounds=dict(beta_reward=(.5, 8))))):
         start = time.process_time()
         r = parameter_recovery(cell, task, people=1000, seed=5, threads=1, **options)
         rows.append(r.summary().reset_index().assign(model=label, cpu_s=time.process_time() - start))

@@ -321,7 +321,7 @@ def _read_all(equation, row): # The numbers of one participant
     weights = {s: row[f'weight: {s}'] for s in equation.state}
     value, trace, out, obstacles = None, [], {}, []
     for s in equation.state:
-        mine = [r for r in equation.equation_rules if r.state == s]
+        mine = [r for r in equation.equation_rules if r.state == s and any(row[r.parameter(t)] != (sum(t) == t[0] == 1) for t in r.terms)]   # the others leave the value as it is
         rules = {_where(r): _Terms(r, row, weights) for r in mine}
         paid = any(kind in ('reward', 'chosen_reward') for r in mine for _, kind in r.signals)
         foreign = [name for r in mine for name, kind in r.signals if kind not in (('reward', 'chosen_reward') if paid else ('action',))]
@@ -344,7 +344,8 @@ def _read_rules(equation, row, covariance):
             h, (up, down) = 1e-6 * max(1., abs(row[number])), (row.copy(), row.copy())
             up[number], down[number] = row[number] + h, row[number] - h
             slope[:, j] = (np.array(list(_read_all(equation, up)[2].values())) - np.array(list(_read_all(equation, down)[2].values()))) / (2 * h)
-        se = np.sqrt(np.einsum('ij,jk,ik->i', slope, covariance.to_numpy(), slope))
+        variance = np.einsum('ij,jk,ik->i', slope, covariance.to_numpy(), slope)
+        se = np.sqrt(np.where(variance > 0, variance, np.nan))   # what was not estimated has none
     return Reading('' if obstacles else name, pd.DataFrame(dict(value=list(out.values()), se=se), index=list(out), dtype=float), tuple(obstacles))
 
 # %% ../nbs/34_equation.ipynb #e92f2483
