@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import json
 import sys
+import warnings
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -19,11 +20,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from . import __version__
 from .bandits import BanditsDrift
-from .data import Trials, check_xs_ys
+from .data import DatasetRNN, Trials, check_xs_ys
 from .engine import replay_arrays
 from .equation import Equation, equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig
+from .refinement import refine
 from .sindy import check_regression, regress, tells_apart
 from .training import seeded, train
 
@@ -92,7 +94,8 @@ class SpiceEstimator(BaseEstimator):
     - `n_actions`: how many options; `n_participants`: how many people (default: as many as there are ids)
     - `spice_participant_id`: find the equation of this participant only
     - `spice_library_polynomial_degree`: highest power of the terms
-    - `spice_optim_threshold`: leave out terms with smaller coefficients (default: the likelihood of the choices decides, by BIC)
+    - `spice_optim_threshold`: leave out terms with smaller coefficients of the regression (default: the likelihood of the choices decides, by BIC)
+    - `refine`: estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
     - `starts`, `seed`: random starts trained side by side; where randomness comes from
     - `verbose`: show progress?
 
@@ -105,13 +108,14 @@ class SpiceEstimator(BaseEstimator):
     - `n_sessions_off_policy`, `n_trials_off_policy`, `n_trials_same_action_off_policy`: record signals on made-up sessions (default: on the people's own)
     - `save_path_rnn`, `save_path_spice`: save here after fitting
 
-    After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared), `equation_`, `n_participants_`.
+    After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared, and the equation of the regression), `refinement_` (a `Refinement`:
+    standard errors, intervals, other structures), `equation_` (that of the last stage), `n_participants_`; `summary()` shows them side by side.
     """
     def __init__(self, rnn_class=RescorlaWagnerRNN, spice_config=RESCORLA_WAGNER_CONFIG, *, epochs=1024, learning_rate=1e-2, n_actions=2, n_participants=None, n_experiments=0,
                  starts=3, seed=0, batch_size=None, n_steps_per_call=None, bagging=False, convergence_threshold=1e-5, scheduler=False, device='cpu', dropout=0.,
                  l2_weight_decay=5., train_test_ratio=1., spice_participant_id=None, spice_optimizer_type='SR3_weighted_l1', spice_optim_threshold=None,
                  spice_optim_regularization=1e-2, spice_library_polynomial_degree=1, n_trials_off_policy=1000, n_sessions_off_policy=0,
-                 n_trials_same_action_off_policy=5, verbose=False, save_path_rnn=None, save_path_spice=None):
+                 n_trials_same_action_off_policy=5, refine=True, verbose=False, save_path_rnn=None, save_path_spice=None):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
         self.n_participants, self.n_experiments, self.starts, self.seed = n_participants, n_experiments, starts, seed
@@ -122,13 +126,13 @@ class SpiceEstimator(BaseEstimator):
         self.spice_optim_threshold, self.spice_optim_regularization = spice_optim_threshold, spice_optim_regularization
         self.spice_library_polynomial_degree = spice_library_polynomial_degree
         self.n_trials_off_policy, self.n_sessions_off_policy = n_trials_off_policy, n_sessions_off_policy
-        self.n_trials_same_action_off_policy = n_trials_same_action_off_policy
+        self.n_trials_same_action_off_policy, self.refine = n_trials_same_action_off_policy, refine
         self.verbose, self.save_path_rnn, self.save_path_spice = verbose, save_path_rnn, save_path_spice
 
     # Learning
 
     def fit(self, xs, ys, xs_test=None, ys_test=None):
-        """Train the network, then read the equation out of it.
+        """Train the network, read an equation out of it by regression, and refine that on the choices.
 
         `xs` (sessions, trials, features) and `ys` (sessions, trials, n_actions) are tensors or arrays as in `DatasetRNN`; test data decide when to stop.
         Raises a `ValueError` for data that do not fit, and `TrainingError` if nothing could be learned."""
@@ -147,9 +151,20 @@ class SpiceEstimator(BaseEstimator):
         self.training_ = train(network, *learn, *test, starts=self.starts, seed=self.seed, **plan)
         self.network_ = self.training_.network
         self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), probes=probes, **reading)
-        self.equation_ = self.regression_.equation
+        self.equation_, self.refinement_ = self.regression_.equation, None
+        if self.refine:
+            self.refinement_ = refine(self.regression_.equation, self._trials(xs, ys), by=None if list(self.regression_.equation.coefficients.index) == ['everybody'] else 'participant')
+            self.equation_ = self.refinement_.equation
+        self._stages = self._compared(xs, ys, test if xs_test is not None else None)
+        for note in self._kept(): warnings.warn(note)
         if self.save_path_rnn or self.save_path_spice: self.save_spice(self.save_path_rnn, self.save_path_spice)
         return self
+
+    def _trials(self, xs, ys):
+        "The choices that the equation is estimated on; those of all people as one person's, if they share it."
+        if list(self.regression_.equation.coefficients.index) == ['everybody']: xs = torch.cat([xs[..., :-1], torch.zeros_like(xs[..., -1:])], -1)
+        trials = Trials.from_dataset(DatasetRNN(xs, ys), n_options=self.n_actions)
+        return trials if self.spice_participant_id is None else trials.take(participants=[self.spice_participant_id])
 
     def _network(self):
         "A new network, made without touching torch's global random state."
@@ -216,6 +231,36 @@ class SpiceEstimator(BaseEstimator):
         if not found: raise ValueError(f"{type(self.network_).__name__} has no embedding: all participants share one network")
         return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant')
 
+    def _compared(self, xs, ys, test):
+        "Network, raw equation and refined equation side by side, on the choices they were fitted to and on those held out."
+        equations = {'equation (regression)': self.regression_.equation} | ({'equation (refined)': self.equation_} if self.refine else {})
+        known = self.regression_.equation.coefficients.index
+        if test is not None and list(known) != ['everybody'] and not set(test[0][:, 0, -1].int().tolist()) <= set(known): test = None   # people without an equation
+        if self.spice_participant_id is not None: xs, ys = (x[xs[:, 0, -1] == self.spice_participant_id] for x in (xs, ys))
+        logp = lambda what, xs: self._network_logp(xs) if what == 'network' else self._equation_logp(xs, equations[what])
+        numbers = {'network': sum(w.numel() for w in self.network_.parameters()), 'equation (regression)': self.regression_.table.terms[self.regression_.table.chosen].sum()}
+        if self.refine: numbers['equation (refined)'] = self.refinement_.scores.k.sum()
+        n, rows = int(np.nansum(ys.numpy())), {'guessing': dict(nll_per_choice=np.log(self.n_actions), numbers=0, held_out=np.nan if test is None else np.log(self.n_actions))}
+        for what in ('network', *equations):
+            rows[what] = dict(nll_per_choice=-_mean(logp(what, xs), ys), held_out=np.nan if test is None else -_mean(logp(what, test[0]), test[1]))
+            rows[what]['numbers'] = numbers[what]
+        table = pd.DataFrame(rows).T[['nll_per_choice', 'numbers', 'held_out']]
+        gained = table.nll_per_choice['guessing'] - table.nll_per_choice
+        return table.assign(bic=2 * n * table.nll_per_choice + table.numbers * np.log(n), share_kept=gained / gained['network']).astype(dict(numbers=int))
+
+    def _kept(self):
+        "A warning if the equation keeps too little of what the network predicts."
+        last, gained = self._stages.iloc[-1], np.log(self.n_actions) - self._stages.nll_per_choice['network']
+        if gained < .005 or last.share_kept >= .9: return []
+        return [f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or discover(trials) with a wider library"]
+
+    def summary(self):
+        """The stages side by side: a frame with a row for guessing, the network, the equation of the regression and the refined one.
+
+        NLL a choice (nats), how many numbers were estimated, NLL of held-out choices (if `fit` was given test data), BIC, and the share of the network's advantage over guessing that is kept."""
+        if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
+        return self._stages.copy()
+
     # Predicting
 
     def predict(self, xs):
@@ -232,10 +277,10 @@ class SpiceEstimator(BaseEstimator):
         x[np.arange(xs.shape[1]) > xs.shape[1] - 1 - there[:, ::-1].argmax(1)[:, None]] = np.nan
         return x
 
-    def _equation_logp(self, xs):
+    def _equation_logp(self, xs, equation=None):
         "Log probabilities of the next choice, by the equation."
         trials, x = Trials.from_dataset(xs, n_options=self.n_actions), np.full((*xs.shape[:2], self.n_actions), np.nan)
-        logits = replay_arrays(self.spice_agent, None, trials, after=True)[0]
+        logits = replay_arrays(self.spice_agent if equation is None else equation, None, trials, after=True)[0]
         x[trials.session, np.arange(trials.n_trials) - trials.starts[trials.session]] = log_softmax(logits, axis=-1)
         return x
 

@@ -250,11 +250,11 @@ def _around(*values):
 def _next_values(equation, row, rule, reward, values):
     """The value after one trial on which `rule` applies, for each value before it, (values,), in logit units.
 
-    row: the parameters of the person; reward: what every option pays."""
+    row: the parameters of the person; reward: what every option pays, or 'chosen' or 'not chosen' for a rule that asks for that."""
     weight, p = _logit_unit(equation, rule.state, row) or 1., equation.p(**row[list(equation.params)])
     start = equation.init(p, 2)
-    chosen = next((value for _, kind, value in rule.filters if kind == 'action'), 1.)
-    trial = make_trial(0 if chosen else 1, np.full(2, float(reward)))
+    chosen = next((value for _, kind, value in rule.filters if kind == 'action'), reward != 'not chosen')
+    trial = make_trial(0 if chosen else 1, np.full(2, 0. if isinstance(reward, str) else float(reward)))
     after = [equation.update(p, start._replace(**{rule.state: np.full(2, v / weight)}), trial) for v in values]
     return weight * np.array([getattr(state, rule.state)[0] for state in after])
 
@@ -275,16 +275,18 @@ def _settles(equation, row, rule, reward):
 
 # %% ../nbs/40_plotting.ipynb #1713a454
 def _rewards_of(rule, rewards):
-    "The rewards for which to draw a rule: (None,) if it uses none."
+    "The rewards for which to draw a rule: (None,) if it uses none; chosen or not, if that is its signal."
     kinds = [kind for _, kind in rule.signals]
+    if kinds == ['action'] and not rule.filters: return 'chosen', 'not chosen'
     if len(kinds) > 1 or not set(kinds) <= {'reward', 'chosen_reward'} or any(kind != 'action' for _, kind, _ in rule.filters):
-        raise ValueError(f"only rules with at most one signal, a reward, and no filter but the choice can be drawn; {rule.module!r} uses "
+        raise ValueError(f"only rules with at most one signal, a reward or the choice, and no filter but the choice can be drawn; {rule.module!r} uses "
                          f"{[name for name, _ in rule.signals]} and applies where {[name for name, *_ in rule.filters]}; print the equation instead")
     return tuple(rewards) if kinds else (None,)
 
 def _reward_style(reward, rewards):
     "Label and colour of the line of a reward."
     if reward is None: return dict(label='any reward', color='#0072B2')
+    if isinstance(reward, str): return dict(label=reward, color='#0072B2' if reward == 'chosen' else '#E69F00')
     between = ['#CC79A7', '#56B4E9', '#E69F00']
     colours = ['#D55E00', *(between[i % 3] for i in range(len(rewards) - 2)), '#009E73'] if len(rewards) > 1 else ['#009E73']
     return dict(label=f'reward {reward:g}', color=colours[list(rewards).index(reward)])
@@ -298,7 +300,8 @@ def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
         ax.plot(values, _next_values(equation, row, rule, r, values), lw=2.4, zorder=2, **style)
         end, settled = _settles(equation, row, rule, r)
         if settled: ax.plot(end, end, 'o', ms=5, color=style['color'], zorder=3)
-        if truth is not None: ax.plot(values, _next_values(truth, truth_row, rule, r, values), color='black', lw=1.2, ls=(0, (3, 2)), zorder=4, label='truth')
+        shift = 0. if truth is None else _start(equation, row, rule) - _start(truth, truth_row, rule)   # one origin for both: a constant added to all values changes no choice
+        if truth is not None: ax.plot(values, shift + _next_values(truth, truth_row, rule, r, values - shift), color='black', lw=1.2, ls=(0, (3, 2)), zorder=4, label='truth')
     ax.set_box_aspect(1)
     ax.set_title(rule.module, fontsize=9)
     ax.set_xlabel('value (logits)', fontsize=9)
@@ -307,7 +310,7 @@ def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
 # %% ../nbs/40_plotting.ipynb #04846a42
 def plot_equation(
     equation,         # An `Equation`
-    truth=None,       # Another to draw beside it, dashed
+    truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
     participant=None, # Whose coefficients (default: everybody's, or the first one's)
     *,
     rewards=(0, 1),   # A line for each of these rewards
@@ -342,8 +345,9 @@ def _truth_row(truth, equation, participant):
 def _value_range(equation, row, rules, rewards, truth, truth_row):
     "Values to draw: where they start, where they settle, and a little more."
     asked = [(e, r) for e, r in ((equation, row), (truth, truth_row)) if e is not None]
-    ends = [_settles(e, r, rule, reward or 0.)[0] for e, r in asked for rule in rules for reward in _rewards_of(rule, rewards)]
-    ends += [_start(e, r, rule) for e, r in asked for rule in rules]
+    shift = lambda e, r, rule: _start(equation, row, rule) - _start(e, r, rule)
+    ends = [shift(e, r, rule) + _settles(e, r, rule, reward or 0.)[0] for e, r in asked for rule in rules for reward in _rewards_of(rule, rewards)]
+    ends += [_start(equation, row, rule) for rule in rules]
     low, high = min(ends), max(ends)
     room = .15 * (high - low) if high > low else 1.
     return np.linspace(low - room, high + room, 41)

@@ -583,7 +583,7 @@ def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed)
     if by == 'participant': units = {who: trials.take(participants=[who]) for who in trials.participants}
     elif by is not None: units = {group: trials.take(participants=list(people.index)) for group, people in trials.per_participant(by).groupby(trials.per_participant(by))}
     found, covariances, frames = {}, [], []
-    for who, mine in tqdm(units.items(), 'refining', disable=len(units) == 1):
+    for who, mine in units.items() if len(units) == 1 else tqdm(units.items(), 'refining'):
         found[who], library, covariance, *frame = _one(who, rules, latents, weights, mine, given(who), criterion, folds, seed)
         covariances.append(covariance)
         frames.append(frame)

@@ -143,11 +143,13 @@ def test_tutorial_data():
 
 def test_tutorial_precoded(fitted, capsys):
     fitted.print_spice_model()
-    line = capsys.readouterr().out.strip()
-    assert line.startswith("(x_value_reward_chosen)[k+1] = ") and line.endswith("c_reward[k]") and "x_value_reward_chosen[k] + " in line
-    terms = fitted.get_spice_features()["everybody"]["x_value_reward_chosen"]
-    assert terms["1"] == pytest.approx(-.3, abs=.25) and terms["x_value_reward_chosen[k]"] == pytest.approx(.7, abs=.06)
-    assert terms["c_reward[k]"] == pytest.approx(.9, abs=.12)
+    start, line = capsys.readouterr().out.strip().split("\n")
+    assert start.startswith("x_value_reward[0] = ") and line.startswith("(x_value_reward_chosen)[k+1] = ") and line.endswith("c_reward[k]") and "x_value_reward_chosen[k] + " in line
+    raw = fitted.regression_.equation.terms()["x_value_reward_chosen"]
+    assert raw["1"] == pytest.approx(-.3, abs=.25)
+    for terms in (raw, fitted.get_spice_features()["everybody"]["x_value_reward_chosen"]):
+        assert terms["x_value_reward_chosen[k]"] == pytest.approx(.7, abs=.06) and terms["c_reward[k]"] == pytest.approx(.9, abs=.12)
+    assert "1" not in terms and repr(fitted.equation_.as_rl()).startswith("Rescorla-Wagner: alpha = 0.")
     agents = {'groundtruth': AgentQ(alpha_reward=.3), 'rnn': fitted.rnn_agent, 'spice': fitted.spice_agent}
     fig, axs = plot_session(agents, q_dataset().xs[0], signals_to_plot=['x_value_reward'])
     plt.close(fig)
@@ -224,7 +226,9 @@ def test_same_seed_same_fit():
     d = q_dataset(n_sessions=9, n_trials=40)
     torch_state, state = torch.get_rng_state(), np.random.get_state()
     a, b, c = (SpiceEstimator(**FAST, seed=s).fit(d.xs, d.ys) for s in (0, 0, 1))
-    assert a.equation_.text(digits=15) == b.equation_.text(digits=15) != c.equation_.text(digits=15)
+    raw = [e.regression_.equation.text(digits=15) for e in (a, b, c)]
+    assert raw[0] == raw[1] != raw[2]
+    assert a.equation_.text(digits=15) == b.equation_.text(digits=15) and a.equation_.text() == c.equation_.text()  # refined, the seed does not matter
     assert torch.equal(torch_state, torch.get_rng_state()) and all(np.array_equal(x, y) for x, y in zip(state, np.random.get_state()))
 
 
@@ -306,8 +310,9 @@ def test_nothing_to_score(fitted):
 def test_an_equation_for_each(group):
     features = group.get_spice_features()
     assert list(features) == [0, 1, 2] and group.n_participants_ == 3
-    slopes = [features[i]["x_value_reward_chosen"]["x_value_reward_chosen[k]"] for i in range(3)]
-    assert slopes[0] > slopes[1] > slopes[2]  # learning rates .2, .5, .8
+    raw = [group.regression_.equation.terms(i)["x_value_reward_chosen"]["x_value_reward_chosen[k]"] for i in range(3)]
+    slopes = [features[i]["x_value_reward_chosen"].get("x_value_reward_chosen[k]", 0.) for i in range(3)]
+    for x in (raw, slopes): assert x[0] > x[1] > x[2]  # learning rates .2, .5, .8
     assert set(group.regression_.table.participant) == {0, 1, 2}
 
 
@@ -317,7 +322,7 @@ def test_printed_by_participant(group, capsys):
         group.print_spice_model(i)
         lines.append(capsys.readouterr().out.strip())
         assert lines[-1] == group.equation_.text(i)
-    assert len(set(lines)) == 3 and all("logits = " in line for line in lines)  # its beta is part of the equation
+    assert len(set(lines)) == 3 and all("logits = " in group.regression_.equation.text(i) for i in range(3))  # its beta is part of the network's equation
     group.print_spice_model()
     assert capsys.readouterr().out.strip() == lines[0]
     with pytest.raises(ValueError, match="nothing of participant 7"): group.print_spice_model(7)
@@ -333,7 +338,7 @@ def test_embeddings(group, fitted):
 def test_predictions_for_people(group):
     d = people_dataset()
     network, equation = group.predict(d.xs)
-    assert abs(network - equation).max() < .1
+    assert abs(network - np.exp(group._equation_logp(d.xs, group.regression_.equation))).max() < .1
     one = d.xs[d.xs[:, 0, -1] == 2]
     assert same(group.predict(one), (network[d.xs[:, 0, -1] == 2], equation[d.xs[:, 0, -1] == 2]))
     as_other = one.clone()
@@ -441,8 +446,8 @@ def test_test_data_without_choices():
 def test_off_policy_probes(fitted):
     d = q_dataset()
     e = clone(fitted).set_params(n_sessions_off_policy=2, n_trials_off_policy=100, n_trials_same_action_off_policy=5).fit(d.xs, d.ys)
-    assert e.equation_.text(digits=6) != fitted.equation_.text(digits=6)
-    a, b = (x.get_spice_features()["everybody"]["x_value_reward_chosen"] for x in (e, fitted))
+    assert e.regression_.equation.text(digits=6) != fitted.regression_.equation.text(digits=6)
+    a, b = (x.regression_.equation.terms()["x_value_reward_chosen"] for x in (e, fitted))
     assert list(a) == list(b) and np.allclose(list(a.values()), list(b.values()), atol=.1)
     xs = off_policy_sessions(2, 20, 5, 3)
     assert xs.shape == (2, 20, 7) and xs[0, :, :3].argmax(1).tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [0] * 5
@@ -451,9 +456,9 @@ def test_off_policy_probes(fitted):
 
 def test_threshold_and_degree(fitted):
     d = q_dataset()
-    dense = clone(fitted).set_params(spice_optim_threshold=0., spice_library_polynomial_degree=2).fit(d.xs, d.ys)
+    dense = clone(fitted).set_params(refine=False, spice_optim_threshold=0., spice_library_polynomial_degree=2).fit(d.xs, d.ys)
     assert len(dense.get_spice_features()["everybody"]["x_value_reward_chosen"]) == 5  # 1, V, r, V², V r: no r²
-    empty = clone(fitted).set_params(spice_optim_threshold=5.).fit(d.xs, d.ys)
+    empty = clone(fitted).set_params(refine=False, spice_optim_threshold=5.).fit(d.xs, d.ys)
     assert empty.equation_.terms()["x_value_reward_chosen"] == {"x_value_reward_chosen[k]": 1.}
     with pytest.raises(ValueError, match="unknown optimizer"): clone(fitted).set_params(spice_optimizer_type="SR4", **FAST).fit(d.xs, d.ys)
 
