@@ -399,7 +399,7 @@ class Refinement:
 
     def notes(self):
         "What a reader should know before trusting the equation: a list of sentences."
-        out = list(self.unseen)
+        out = [f"what choices cannot tell: {'; '.join(self.unseen)}"] if self.unseen else []
         many = self.structures.groupby('who', sort=False).size()
         if (many > 1).any():
             who = many.index[many > 1][0]
@@ -445,7 +445,7 @@ def _unseen(library):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
         origin = [library.latents[j] for j in involved if j in library.starts]
-        out.append(f"a constant added to all values of {' and '.join(origin)} changes no choice: the form with the fewest numbers is printed" if origin
+        out.append(f"a constant added to all values of {' and '.join(origin)} changes no choice (of the forms that say the same, the one with the fewest numbers is printed)" if origin
                    else f"choices cannot tell a change of {', '.join(library.names[j] for j in involved)} together")
     return out
 
