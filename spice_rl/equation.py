@@ -163,7 +163,11 @@ class Equation(Cell, rules=False):
         return Kernels(_init, _logits, _update, self.structure)
 
     def table(self, participants):
-        "The coefficients of these people, one row for each."
+        "The parameters of these people, one row for each."
+        return self._numbers(participants)[list(self.params)]
+
+    def _numbers(self, participants):
+        "All numbers of these people, those that are held, too."
         frame = self.coefficients
         if list(frame.index) == ['everybody']: return pd.DataFrame(frame.to_numpy().repeat(len(participants), 0), list(participants), frame.columns)
         missing = [w for w in participants if w not in frame.index]
@@ -197,7 +201,7 @@ class Equation(Cell, rules=False):
     def row(self, participant=None):
         "The coefficients of one participant (default: everybody's, or the first one's): a Series."
         if participant is None or list(self.coefficients.index) == ['everybody']: return self.coefficients.iloc[0]
-        return self.table([participant]).iloc[0]
+        return self._numbers([participant]).iloc[0]
 
     def terms(self, participant=None):
         "The terms that are there, by module: {module: {term: coefficient}}."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CONTEXT_COLOURS', 'GROUP_COLOURS', 'plot_session', 'plot_fit_quality', 'plot_equation', 'plot_comparison',
            'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs', 'plot_contrast',
-           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power']
+           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power', 'plot_stability']
 
 # %% ../nbs/40_plotting.ipynb #bd39631c
 import textwrap
@@ -647,3 +647,35 @@ def plot_power(
         ax.tick_params(labelsize=7)
         _trim(ax)
     return fig
+
+# %% ../nbs/40_plotting.ipynb #25615833
+def _term_name(number):
+    "The name of a number of an equation in readable words: what changes, and with which term."
+    module, term = number.split(': ')
+    words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
+    if module == 'start': return f'{words(term)}, start'
+    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
+    return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
+
+def plot_stability(
+    stability, # What `stability` returned
+    truth=None # True numbers, as changes: a dict name -> number (crosses)
+): # (figure, two axes)
+    "Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say."
+    table = stability.table.iloc[::-1]
+    check_names(truth or {}, table.index, 'term')
+    fig, axs = plt.subplots(1, 2, figsize=(6.4, .8 + .24 * len(table)), sharey=True, layout='constrained', width_ratios=[1, 1.4])
+    y, often = np.arange(len(table)), table.share_chosen.to_numpy() >= .5
+    axs[0].barh(y, 100 * table.share_chosen, color=np.where(often, '#0072B2', '.75'), height=.7)
+    axs[0].set(xlim=(0, 100), xlabel='chosen (% of draws)', yticks=y, yticklabels=[_term_name(n) for n in table.index])
+    axs[1].axvline(0, color='.7', lw=.8)
+    for at, row, blue in zip(y, table.itertuples(), often):
+        axs[1].plot([row.lower, row.upper], [at, at], color='#0072B2' if blue else '.6', lw=2)
+        if row.estimate: axs[1].plot(row.estimate, at, 'o', ms=5, color='#0072B2' if blue else '.6')
+    for name, value in (truth or {}).items(): axs[1].plot(value, list(table.index).index(name), 'x', ms=7, mew=1.5, color='#D55E00', zorder=4, label='truth')
+    axs[1].set_xlabel('change of the value')
+    if truth: axs[1].legend(*(x[:1] for x in axs[1].get_legend_handles_labels()), frameon=False, fontsize=8)
+    for ax in axs:
+        ax.tick_params(labelsize=8)
+        _trim(ax)
+    return fig, axs

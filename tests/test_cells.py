@@ -11,7 +11,7 @@ import reference as ref
 from spice_rl.bandits import AgentQ, BanditsDrift
 from spice_rl.cell import make_trial
 from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
-from spice_rl.equation import CHOSEN, OTHERS, Equation, rescorla_wagner_equation
+from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
 from spice_rl.rnn import NetworkCell
 from worlds import Coin, PearceHall, TwoRates, network, people, rebuild
 
@@ -27,7 +27,7 @@ def q_values(agent): return agent.values
 
 def line_values(e):
     row = e.row()
-    out = dict(start=row["start: x_value_reward"], weight=row["weight: x_value_reward"], c0=row[f"{CHOSEN}: 1"], c1=row[f"{CHOSEN}: {CHOSEN}"],
+    out = dict(start=row.get("start: x_value_reward", 0.), weight=row.get("weight: x_value_reward", 1.), c0=row.get(f"{CHOSEN}: 1", 0.), c1=row[f"{CHOSEN}: {CHOSEN}"],
                c2=row[f"{CHOSEN}: c_reward"], d0=row.get(f"{OTHERS}: 1", 0.), d1=row.get(f"{OTHERS}: {OTHERS}", 1.))
     return {k: float(v) for k, v in out.items()}
 
@@ -38,6 +38,14 @@ def all_free(*values, **options):
     return Equation(e.equation_rules, e.state, e.coefficients)
 
 
+def discovered():
+    "As `refine` and `discover` return it: held numbers, bounds, no constant"
+    rule = Rule(CHOSEN, "x_value_reward", (("c_action", "action", 1.),), (("c_reward", "reward"),), ((1, 0), (0, 1)))
+    own, reward = rule.parameter((1, 0)), rule.parameter((0, 1))
+    return Equation([rule], ["x_value_reward"], {"start: x_value_reward": 1.5, "weight: x_value_reward": 1., own: .7, reward: .9}, held=["weight: x_value_reward"],
+                    bounds={"start: x_value_reward": (-15, 15), own: (-1, 1), reward: (-9, 9)})
+
+
 NO_BETA = dict(beta_reward=0, beta_choice=0)
 CASES = dict(
     q=Case(partial(AgentQ, alpha_reward=.3), learner=ref.q_learner, values=q_values, zero=NO_BETA),
@@ -46,6 +54,7 @@ CASES = dict(
     q_full=Case(partial(AgentQ, **ALL), full=True, learner=ref.q_learner, values=q_values, zero=NO_BETA),
     equation=Case(partial(all_free, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
     equation_forgetting=Case(partial(all_free, .3, 3, forget=.2), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
+    equation_discovered=Case(discovered, learner=ref.line_learner, values=line_values, zero={"start: x_value_reward": 0, f"{CHOSEN}: {CHOSEN}": 0, f"{CHOSEN}: c_reward": 0}),
     pearce_hall=Case(PearceHall, learner=ref.pearce_hall, values=q_values, zero=dict(beta=0)),
     coin=Case(Coin, n=2, learner=ref.coin, values=q_values, zero=dict(bias=0), value=None),
     rescorla_network=Case(lambda: NetworkCell(network("rescorla")), n=2),
