@@ -21,6 +21,15 @@ class Comparison:
     values: pd.DataFrame # (participants, models)
     criterion: str       # What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
     groups: pd.Series    # Group of each participant, or None
+    models: pd.DataFrame = None # Where they were fitted: NLL and numbers estimated, in all (nats), of each model
+    limits: tuple = None # NLL of guessing and of the ceiling, if there is one
+
+    def ranking(self):
+        "All people together, the best model first: the sum of the criterion, its distance from the best, NLL, numbers estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is a ceiling)."
+        if self.models is None: raise ValueError("a ranking needs fitted models; cross_validate has held-out values only: see table()")
+        total = self.values.sum()
+        out = pd.DataFrame({self.criterion: total, 'behind': total - total.min()}).join(self.models).sort_values(self.criterion, kind='stable')
+        return out if self.limits is None else out.assign(share_of_ceiling=(self.limits[0] - out.nll) / (self.limits[0] - self.limits[1]))
 
     def table(self):
         "Means by group and in full (`full`), with the best model of each row."
@@ -42,7 +51,10 @@ class Comparison:
 # %% ../nbs/21_comparison.ipynb #81c8a2b2
 def compare(
     fits,             # `Fit`s of different models to the same people: a list
-    criterion='bic'   # 'bic' or 'aic'
+    criterion='bic',  # 'bic' or 'aic'
+    *,
+    ceiling=None,     # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
+    trials=None       # The choices, for the ceiling
 ) -> Comparison:
     "Compare models by BIC or AIC. People are matched by their labels. Raises a `ValueError` if the fits are not of the same people and choices."
     fits = list(fits)
@@ -55,7 +67,16 @@ def compare(
     for f in fits[1:]:
         if set(f.table.index) != set(first.index): raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, set(f.table.index) ^ set(first.index)))[:6]} are in one only")
         if (f.table.n.reindex(first.index) != first.n).any(): raise ValueError(f"{f.name} was fitted to another number of choices than {fits[0].name}")
-    return Comparison(pd.DataFrame({f.name: f.table[criterion].reindex(first.index) for f in fits}), criterion.upper(), fits[0].groups)
+    if (ceiling is None) != (trials is None): raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and trials=…, or neither")
+    models = pd.DataFrame({f.name: dict(nll=f.table.nll.sum(), numbers=f.table.k.sum()) for f in fits}).T.astype(dict(numbers=int))
+    return Comparison(pd.DataFrame({f.name: f.table[criterion].reindex(first.index) for f in fits}), criterion.upper(), fits[0].groups, models, None if ceiling is None else _limits(ceiling, trials, first))
+
+def _limits(ceiling, trials, table): # What `fit` returned of the first model
+    "NLL of guessing, and of the ceiling."
+    counted = trials.counted & (trials.choice >= 0)
+    n = pd.Series(np.bincount(trials.participant[counted], minlength=trials.n_participants), trials.participants)
+    if set(n.index) != set(table.index) or (n.reindex(table.index) != table.n).any(): raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other people, or another number of choices")
+    return float(np.log((trials.offer[counted] >= 0).sum(1)).sum()), float(nll(ceiling, trials=trials).sum())
 
 # %% ../nbs/21_comparison.ipynb #c72d214f
 def cross_validate(

@@ -59,7 +59,8 @@ def _tidy(rules, trials):
         for j, n in few.items():
             if n == 0: raise ValueError(f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it applies to; leave it out of the library")
         doubled = [t for t in r.terms if any(t[j] > (n > 1) for j, n in few.items() if n <= 2)]
-        said += [f"{r.parameter(t)} is left out: {r.names[j]} takes {'two values' if few[j] == 2 else 'one value'} only" for t in doubled for j in few if few[j] <= 2 and t[j] > (few[j] > 1)]
+        said += [f"powers of {r.names[j]} ({r.module}) from {r.names[j]}: it takes two values" if n == 2 else f"terms in {r.names[j]} ({r.module}) from those without: it never varies there"
+                 for j, n in few.items() if n <= 2 and any(t[j] > (n > 1) for t in doubled)]
         out.append(replace(r, terms=tuple(t for t in r.terms if t not in doubled)))
     return out, said
 
@@ -439,14 +440,14 @@ def _unseen(library):
     information = score(numbers[there])[2]
     scale, out = np.sqrt(np.maximum(np.diag(information), 1e-300)), []
     moved = scale > 1e-6 * scale.max()
-    out += [f"{library.names[j]} moves all options alike: no choice can tell" for j, yes in zip(free, moved) if not yes]
+    out += [f"{library.names[j]}, which moves all options alike" for j, yes in zip(free, moved) if not yes]
     kept, scaled = [j for j, yes in zip(free, moved) if yes], (information / scale[:, None] / scale)[np.ix_(moved, moved)]
     for value, vector in zip(*(x.T for x in np.linalg.eigh(scaled))):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
         origin = [library.latents[j] for j in involved if j in library.starts]
-        out.append(f"a constant added to all values of {' and '.join(origin)} changes no choice (of the forms that say the same, the one with the fewest numbers is printed)" if origin
-                   else f"choices cannot tell a change of {', '.join(library.names[j] for j in involved)} together")
+        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest numbers is printed)" if origin
+                   else f"a change of {', '.join(library.names[j] for j in involved)} together")
     return out
 
 # %% ../nbs/36_refinement.ipynb #61fd45ee
