@@ -1,7 +1,7 @@
 """Real people. Issue 1, point 5: hBayesDM's example data (20 people × 100 trials, two arms, outcome ±1), read from ../shared where it is there. Run: make bench
 
 Compares, in NLL a choice: guessing, a two-parameter Rescorla-Wagner rule fitted by maximum likelihood with the engine (one for all; one per person), the network, and
-the equation. Writes results/people.csv and results/people_equation.txt.
+the equation of the regression, before it is refined on the choices. Writes results/people.csv and results/people_equation.txt.
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -43,7 +43,7 @@ def main():
     rows.append(dict(model='Rescorla-Wagner, one per person', parameters=2 * len(everyone), nll=each - first))
     texts = []
     for name, network, config in [('rescorla-wagner', RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG), ('forgetting', ForgettingRNN, FORGETTING_CONFIG)]:
-        estimator = SpiceEstimator(network, config).fit(dataset.xs, dataset.ys)
+        estimator = SpiceEstimator(network, config, refine=False).fit(dataset.xs, dataset.ys)
         scores, k = estimator.scores(dataset.xs, dataset.ys).nll_per_choice, int(estimator.regression_.table.query('chosen').terms.iloc[0])
         rows += [dict(model=f'network ({name})', parameters=np.nan, nll=n * scores['network']), dict(model=f'equation ({name})', parameters=k, nll=n * scores['equation'])]
         texts.append(f'--model {name}\n{estimator.equation_}\n')

@@ -1,6 +1,7 @@
 """How fast is it? Issue 1, points 3 and 4. CPU seconds on one thread, every figure beside a named reference in the same run. Run: make bench
 
 Writes results/speed.csv (one row per figure, with the reference and the ratio) and results/fit_profile.csv (where the time of a fit goes).
+A fit is network and regression here, without the refinement that follows by default.
 Run it on a quiet machine; it takes about a minute.
 """
 import os
@@ -62,7 +63,7 @@ def reference_epoch(dataset):
 
 def fit_times(rows):
     dataset, _, _ = create_dataset(AgentQ(alpha_reward=.3), BanditsDrift(.2), n_trials=100, n_sessions=100, seed=0)
-    fit = lambda: SpiceEstimator(RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG, learning_rate=1e-2, epochs=1024).fit(dataset.xs, dataset.ys)
+    fit = lambda: SpiceEstimator(RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG, learning_rate=1e-2, epochs=1024, refine=False).fit(dataset.xs, dataset.ys)
     ours, epoch = cpu(fit, 3), reference_epoch(dataset)
     rows.append(dict(what="the tutorial's fit (3 starts, network and equation)", ours=ours, unit='CPU s', reference='autospice network re-stated in eager torch, 1024 epochs of Adam, 1 start', theirs=1024 * epoch))
     profile = cProfile.Profile()

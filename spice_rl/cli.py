@@ -8,6 +8,8 @@ __all__ = ['main']
 # %% ../nbs/50_cli.ipynb #6332cf13
 import argparse
 import sys
+from itertools import product
+from math import comb, prod
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -23,30 +25,51 @@ def _architecture(model): # A name in `MODELS`
     return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG), 'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
 
 # %% ../nbs/50_cli.ipynb #b71872ff
+def _moved(equation, starts): # starts: {latent value: where it starts}
+    "The terms of an equation whose values are counted from these starts: {(module, term): coefficient}."
+    from spice_rl.library import term_text
+    row, out = equation.row(), {}
+    shift = {s: starts.get(s, row[f'start: {s}']) - row[f'start: {s}'] for s in equation.state}
+    for r in equation.equation_rules:
+        by = [shift[r.state], *(shift.get(kind, 0.) for _, kind in r.signals)]
+        sums = {(0,) * len(by): by[0]}
+        for t in r.terms:
+            for low in product(*(range(e + 1) for e in t)):   # (value − shift)^e, multiplied out
+                sums[low] = sums.get(low, 0.) + row[r.parameter(t)] * prod(comb(e, i) * (-b)**(e - i) for e, i, b in zip(t, low, by))
+        out |= {(r.module, term_text(t, r.names)): c for t, c in sums.items() if abs(c) > 1e-12}
+    return out
+
+# %% ../nbs/50_cli.ipynb #066b0528
 def _beside_truth(equation, truth): # Two `Equation`s
-    "Coefficients found and true, as a frame with a row for each term of either."
-    found, true = ({(m, t): c for m, terms in e.terms().items() for t, c in terms.items()} for e in (equation, truth))
+    "What was found and the truth: alpha, beta, … with standard errors if both are learning rules, else the terms of both, counted from the same start."
+    found, true = equation.as_rl(), truth.as_rl()
+    if not found.obstacles and not true.obstacles:
+        names = list(dict.fromkeys([*found.parameters.index, *true.parameters.index]))
+        return found.parameters.rename(columns={'value': 'found'}).reindex(names).assign(truth=true.parameters.value)
+    starts = {s: equation.row()[f'start: {s}'] for s in equation.state}
+    found, true = _moved(equation, starts), _moved(truth, starts)
     keys = list(dict.fromkeys([*true, *found]))
-    index = pd.MultiIndex.from_tuples(keys, names=['module', 'term'])
-    return pd.DataFrame(dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]), index=index)
+    return pd.DataFrame(dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]), index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
 
 # %% ../nbs/50_cli.ipynb #8831aea8
 def _write_results(estimator, trials, dataset, scores, out, truth=None):
-    "Write equation, network, table and figures into the folder `out`; what else is there is left alone. Returns the names."
+    "Write equation, network, tables and figures into the folder `out`; what else is there is left alone. Returns the names."
     from matplotlib import pyplot as plt
     from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     estimator.save_spice(path_rnn=out / 'network.json', path_spice=out / 'equation.json')
-    (out / 'equation.txt').write_text(estimator.equation_.text() + '\n')
+    (out / 'equation.txt').write_text(f"{estimator.equation_}\n{estimator.equation_.as_rl()}\n")
     scores.to_csv(out / 'scores.csv', index_label='model')
+    estimator.refinement_.estimates.to_csv(out / 'estimates.csv', index=False)
+    estimator.refinement_.terms.to_csv(out / 'terms.csv', index=False)
     paid = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))})
     figures = {'equation.png': plot_equation(estimator.equation_, truth=truth, rewards=paid), 'scores.png': plot_fit_quality(scores),
                'session.png': plot_session({'network': estimator.rnn_agent, 'equation': estimator.spice_agent}, dataset.xs[0], estimator.equation_.state, labels=[str(o) for o in trials.options])}
     for name, (fig, _) in figures.items():
         fig.savefig(out / name, dpi=150)
         plt.close(fig)
-    return ['equation.txt', 'equation.json', 'network.json', 'scores.csv', *figures]
+    return ['equation.txt', 'equation.json', 'network.json', 'scores.csv', 'estimates.csv', 'terms.csv', *figures]
 
 # %% ../nbs/50_cli.ipynb #be37c87b
 def _report(trials, model, out=None, truth=None, seed=0):
@@ -56,13 +79,19 @@ def _report(trials, model, out=None, truth=None, seed=0):
     print(f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).")
     rnn_class, config = _architecture(model)
     estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
-    scores = estimator.scores(dataset.xs, dataset.ys)
-    print(f"\nThe equation (values in logits, options start at {next(iter(estimator.network_.init_values.values()))}):\n{estimator.equation_}\n")
-    if truth is not None: print(f"Beside the truth:\n{_beside_truth(estimator.equation_, truth).round(3).to_string()}\n")
-    print(f"How well it predicts the next choice (NLL in nats a choice; lower is better):\n{scores.round(4).to_string()}\n")
+    equation, scores = estimator.equation_, estimator.summary().dropna(axis=1, how='all')
+    scores.insert(1, 'probability', np.exp(-scores.nll_per_choice))
+    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{equation.as_rl()}\n")
+    if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
+    if notes := estimator.refinement_.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
+    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{scores.round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
     if out is not None: print(f"Written to {out}: {', '.join(_write_results(estimator, trials, dataset, scores, out, truth))}")
     return estimator
+
+def _units(equation):
+    "What the values are counted in, and where they start if the equation does not say it itself."
+    return ', '.join(['values in logits', *(f"{s} starts at {equation.held[f'start: {s}']:g}" for s in equation.state if f'start: {s}' in equation.held)])
 
 # %% ../nbs/50_cli.ipynb #aeb1659b
 def _discover(args):
