@@ -63,12 +63,14 @@ def compare(
     names = [f.name for f in fits]
     twice = [n for n in names if names.count(n) > 1]
     if twice: raise ValueError(f"two fits are called {twice[0]!r}; give one another name: fit(…, name=…)")
+    for f in fits:
+        if criterion not in f.table: raise ValueError(f"{f.name} has no {criterion.upper()}: numbers that are estimated together cannot be counted by person; use criterion='bic'")
     first = fits[0].table
     for f in fits[1:]:
         if set(f.table.index) != set(first.index): raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, set(f.table.index) ^ set(first.index)))[:6]} are in one only")
         if (f.table.n.reindex(first.index) != first.n).any(): raise ValueError(f"{f.name} was fitted to another number of choices than {fits[0].name}")
     if (ceiling is None) != (trials is None): raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and trials=…, or neither")
-    models = pd.DataFrame({f.name: dict(nll=f.table.nll.sum(), numbers=f.table.k.sum()) for f in fits}).T.astype(dict(numbers=int))
+    models = pd.DataFrame({f.name: dict(nll=f.table.nll.sum(), numbers=round(f.table.k.sum())) for f in fits}).T.astype(dict(numbers=int))
     return Comparison(pd.DataFrame({f.name: f.table[criterion].reindex(first.index) for f in fits}), criterion.upper(), fits[0].groups, models, None if ceiling is None else _limits(ceiling, trials, first))
 
 def _limits(ceiling, trials, table): # What `fit` returned of the first model

@@ -135,7 +135,7 @@ def _group_step(line, X, B, v, z, g, J, F, told, lame):
 def _em(line, X, starts, seed):
     "Alternate until nothing moves: a dict of means, variances, modes, …"
     rng, (n, p), k, who = np.random.default_rng(seed), X.shape, len(line.start), np.arange(len(X))
-    B, v, lame, H = np.zeros((p, k)), 6.25 * line.unit**2, np.zeros(n, bool), None
+    B, v, lame, H = np.zeros((p, k)), np.where(line.low | line.high, 6.25, 1.) * line.unit**2, np.zeros(n, bool), None
     change, rate, gain, step, pace, freed, converged = np.inf, .99, np.inf, 0., 1., False, False
     B[0] = line.start
     draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
@@ -152,16 +152,16 @@ def _em(line, X, starts, seed):
         if not told.any() or change * rate / (1 - rate) < 1e-5 or gain < 1e-5:   # how far the fixed point still is; nats that are left
             others, theirs = _search_modes(line, X @ B, s, rng.standard_normal((2 * starts, k)), 2, 8)
             moved, recovered = theirs.min(1) < f - 2e-3, lame & ~_lame(J, 1.2 * v) & (not freed)
-            if not moved.any() and not recovered.any():
+            if not moved.any() and not (recovered.any() and told.any()):
                 converged = True
                 break
-            u, freed, change, lame = np.where(moved[:, None], others[who, theirs.argmin(1)], u), True, np.inf, lame & ~recovered
+            u, freed, change, gain, lame = np.where(moved[:, None], others[who, theirs.argmin(1)], u), True, np.inf, np.inf, lame & ~recovered
             if moved.any(): continue
         newB, newv, newu, gain = _group_step(line, X, B, v, z, g, J, F, told, lame)
         H = np.where(lame[:, None, None], F, J)
         ratio = np.where(newv > 2 * _FLOOR * line.unit**2, np.log(newv / v), 0.)
         before, change = change, max(abs((newB - B) / line.unit).max(), abs(ratio).max())
-        rate, last, step = min(.99, change / before) if turn > 1 else .99, step, np.append((newB - B) / line.unit, ratio)
+        rate, last, step = min(.99, change / before) if np.isfinite(before) else .99, step, np.append((newB - B) / line.unit, ratio)
         if turn > 1 and rate > .5: pace = max(.1, .6 * pace) if step @ last < 0 else min(1., 1.5 * pace)   # to and fro: shorter steps
         B, v = B + pace * (newB - B), v * (newv / v)**pace
         u = u + pace * (newu - u)
@@ -392,7 +392,7 @@ def _remarks(names, r, c, gone, unsure, log_se, variances, people):
     who, out, n, told = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told']
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {r['v'][j]:.0e}), so everybody has nearly the same value")
+    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {r['v'][j]:.0e}), so everybody has nearly the same value, and errors of its mean and effects take that as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
     if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2

@@ -1,0 +1,313 @@
+"Hierarchical fits, judged by independent code: numerical integrals, plain EM, scipy; and what they say when there is nothing to say"
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit, logit, logsumexp
+from spice_rl import AgentQ, AvoidanceTask, BanditsFlip, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
+
+
+class Q(Cell):
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
+    state = "q",
+    def init(p, state): state.q[:] = .5
+    def logit(p, state, trial, k): return p.beta * state.q[k]
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+class Bias(Cell):
+    "One number: the logit of the second option"
+    params = dict(bias=Param(.5))
+    def logit(p, state, trial, k): return p.bias * k
+    def update(p, state, trial): pass
+
+
+def people(n, n_trials, seed, effect=0., sd=(1.2, .6)):
+    "People of a normal group on the line; every other one is in group b"
+    rng = np.random.default_rng(seed)
+    z = np.c_[rng.normal(0, sd[0], n) + effect * (np.arange(n) % 2), rng.normal(-1.2, sd[1], n)]
+    truth = pd.DataFrame(from_line(z, list(Q.params.values())), columns=["alpha", "beta"])
+    return simulate(Q(), BanditsDrift(.15), truth, n_trials=n_trials, seed=seed), truth
+
+
+def line(frame): return np.c_[logit(frame.alpha), logit(frame.beta / 20)]
+
+
+@pytest.fixture(scope="module")
+def twenty(): return people(20, 100, 3)
+
+
+@pytest.fixture(scope="module")
+def found(twenty): return fit_hierarchical(Q(), twenty[0])
+
+
+# The numbers
+
+@pytest.mark.skipif(not (SHARED / "golden/q2_50x200.csv").is_file(), reason="../shared is not here")
+def test_golden_numbers():
+    trials = read_trials(SHARED / "golden/q2_50x200.csv", participant="participant", choice="choice", reward="reward")
+    truth = pd.read_csv(SHARED / "golden/q2_50x200_truth.csv", index_col=0)
+    f = fit_hierarchical(Q(), trials)
+    np.testing.assert_allclose(f.means["mean"], [-.0399, -1.2285], atol=1e-4)
+    np.testing.assert_allclose(f.variances.variance, [1.832, .4146], atol=1e-3)
+    assert f.nll.sum() == pytest.approx(3215.671, abs=5e-3) and f.log_evidence == pytest.approx(-3390.25, abs=.01)
+    r = [np.corrcoef(truth[q], f.table[q])[0, 1] for q in ("alpha", "beta")]
+    assert r == pytest.approx([.858, .907], abs=1e-3) and f.notes() == []
+    assert ((f.table.beta - truth.beta)**2).mean()**.5 == pytest.approx(.93, abs=.01)
+
+
+def bias_people(n, n_trials, seed, mean=.4, sd=1.):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(mean, sd, n)
+    k = rng.binomial(n_trials, expit(z))
+    choice = np.concatenate([np.repeat([1, 0], [a, n_trials - a]) for a in k])
+    return Trials.from_arrays(choice, np.zeros(len(choice)), np.repeat(np.arange(n), n_trials)), k
+
+
+def bias_marginal(k, n_trials, mean, variance):
+    "Log marginal likelihood of each person by quadrature"
+    x = np.linspace(-9, 9, 4001)
+    z = mean + np.sqrt(variance) * x
+    weight = -.5 * x**2 - np.log(np.exp(-.5 * x**2).sum())
+    return logsumexp(k[:, None] * np.log(expit(z)) + (n_trials - k[:, None]) * np.log(expit(-z)) + weight, axis=1)
+
+
+def test_evidence_against_quadrature():
+    trials, k = bias_people(40, 60, 0)
+    f = fit_hierarchical(Bias(), trials)
+    mean, variance = f.means["mean"].iloc[0], f.variances.variance.iloc[0]
+    np.testing.assert_allclose(f.table.evidence, bias_marginal(k, 60, mean, variance), atol=.01)
+    best = minimize(lambda x: -bias_marginal(k, 60, x[0], np.exp(x[1])).sum(), [0., 0.], method="BFGS")
+    assert mean == pytest.approx(best.x[0], abs=.005) and variance == pytest.approx(np.exp(best.x[1]), rel=.02)
+    se, log_se = np.sqrt(np.diag(best.hess_inv))  # of the exact marginal likelihood; reported: for n − 1 degrees of freedom
+    assert f.means.se.iloc[0] == pytest.approx(se * np.sqrt(40 / 39), rel=.05)
+    assert f.variances.se.iloc[0] == pytest.approx(variance * log_se, rel=.1)
+
+
+def plain_em(trials, turns=150):
+    "Means, variances and modes by EM as it is written in textbooks, with scipy and differences of the NLL"
+    lanes, n = Lanes(Q(), trials, 1), trials.n_participants
+    params, who = list(Q.params.values()), np.arange(n)
+    cost = lambda z, i: lanes.nll(from_line(z[None], params), [i])[0]
+    def hessian(z, h=2e-3):
+        e, out = np.eye(2) * h, np.empty((n, 2, 2))
+        f = lambda z: lanes.nll(from_line(z, params), who)
+        for a in range(2):
+            for b in range(2): out[:, a, b] = (f(z + e[a] + e[b]) - f(z + e[a] - e[b]) - f(z - e[a] + e[b]) + f(z - e[a] - e[b])) / (4 * h * h)
+        return out
+    mean, variance, z = np.zeros(2), np.full(2, 4.), np.zeros((n, 2))
+    for turn in range(turns):
+        z = np.array([minimize(lambda x: cost(x, i) + .5 * ((x - mean)**2 / variance).sum(), z[i], method="BFGS", options=dict(gtol=1e-5)).x for i in who])
+        C = np.linalg.inv(hessian(z) + np.diag(1 / variance))
+        old, mean = np.r_[mean, variance], z.mean(0)
+        variance = ((z - mean)**2 + np.diagonal(C, axis1=1, axis2=2)).mean(0)
+        if abs(np.r_[mean, variance] - old).max() < 1e-4: break
+    return mean, variance, z
+
+
+def test_fixed_point_of_plain_em():
+    trials, _ = people(8, 80, 5)
+    f, (mean, variance, z) = fit_hierarchical(Q(), trials), plain_em(trials)
+    np.testing.assert_allclose(f.means["mean"], mean, atol=.005)
+    np.testing.assert_allclose(f.variances.variance, variance, rtol=.02, atol=.003)
+    np.testing.assert_allclose(f.modes, z, atol=.02)
+
+
+def test_modes_are_modes(twenty, found):
+    lanes, mean, variance = Lanes(Q(), twenty[0], 1), found.means["mean"].to_numpy(), found.variances.variance.to_numpy()
+    params = list(Q.params.values())
+    for i in (0, 7, 19):
+        cost = lambda z: lanes.nll(from_line(z[None], params), [i])[0] + .5 * ((z - mean)**2 / variance).sum()
+        best = min((minimize(cost, s, method="Nelder-Mead", options=dict(xatol=1e-6, fatol=1e-9)) for s in (found.modes.iloc[i].to_numpy(), mean, mean + 1)), key=lambda r: r.fun)
+        np.testing.assert_allclose(found.modes.iloc[i], best.x, atol=1e-3)
+    np.testing.assert_allclose(nll(Q(), found.parameters, twenty[0]), found.nll, rtol=1e-12)
+
+
+def test_shrinks_toward_the_group(twenty, found):
+    trials, truth = twenty
+    alone, mean = fit(Q(), trials), found.means["mean"].to_numpy()
+    inside = (alone.table.at_bound == "").to_numpy()
+    assert (abs(found.modes - mean)[inside].mean() < abs(line(alone.table[inside]) - mean).mean(0)).all()
+    assert (((found.parameters - truth)**2).mean() < ((alone.parameters - truth)**2).mean()).all() and (found.nll >= alone.nll - 1e-6).all()
+
+
+def test_interval_coverage():
+    "Posterior intervals of people hold the truth as often as they say, roughly"
+    hits = []
+    for seed in range(4):
+        trials, truth = people(30, 100, 100 + seed)
+        t = fit_hierarchical(Q(), trials).table
+        hits.append([t[f"lower_{q}"].lt(truth[q]) & t[f"upper_{q}"].gt(truth[q]) for q in ("alpha", "beta")])
+    assert (np.array(hits).mean((0, 2)) > .88).all()
+
+
+# Groups and covariates
+
+def test_group_effect_is_recovered():
+    trials, _ = people(60, 150, 7, effect=1.2)
+    group = pd.Series(np.where(np.arange(60) % 2, "b", "a"))
+    f = fit_hierarchical(Q(), trials, group)
+    row = f.effects.loc["alpha", "b - a"]
+    assert row.lower < 1.2 < row.upper and row.p < .01 and f.effects.p["beta", "b - a"] > .01
+    assert f.test().p["alpha"] == pytest.approx(row.p, rel=1e-9) and f.test().F["alpha"] == pytest.approx(row.t**2)
+    assert f.log_evidence > fit_hierarchical(Q(), trials).log_evidence
+    other = fit_hierarchical(Q(), trials, 1 * (group == "a"))   # the same groups the other way round
+    assert other.effects.effect["alpha", "1 - 0"] == pytest.approx(-row.effect, abs=1e-4) and other.log_evidence == pytest.approx(f.log_evidence, abs=1e-3)
+
+
+def test_covariate_in_any_unit():
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, 40)
+    trials, k = bias_people(40, 80, 2)
+    z = rng.normal(.4 + .8 * x, .6)
+    choice = np.concatenate([np.repeat([1, 0], [a, 80 - a]) for a in rng.binomial(80, expit(z))])
+    trials = Trials.from_arrays(choice, np.zeros(len(choice)), np.repeat(np.arange(40), 80))
+    f, g = (fit_hierarchical(Bias(), trials, covariates={"x": pd.Series(x * unit + shift)}) for unit, shift in ((1., 0.), (1e5, 4e6)))
+    row = f.effects.loc["bias", "x"]
+    assert row.lower < .8 < row.upper and row.p < 1e-4
+    np.testing.assert_allclose(f.effects.t, g.effects.t, rtol=1e-4)
+    np.testing.assert_allclose(f.effects.effect, g.effects.effect * 1e5, rtol=1e-4)
+    assert f.variances.variance.iloc[0] < fit_hierarchical(Bias(), trials).variances.variance.iloc[0]
+
+
+def test_three_groups_are_tested_together():
+    trials, k = bias_people(30, 50, 4)
+    group = pd.Series(np.arange(30) % 3)
+    f = fit_hierarchical(Bias(), trials, group)
+    assert list(f.effects.index.get_level_values(1)) == ["1 - 0", "2 - 0"] and f.test().df1["bias"] == 2
+    z = pd.Series(f.modes.bias)
+    assert (abs(f.means["mean"].droplevel(0) - z.groupby(group).mean()) < .05).all()
+
+
+# No place in the data, no thread, no number of others changes anything
+
+def test_same_seed_threads_and_order(twenty, found):
+    trials, _ = twenty
+    again = fit_hierarchical(Q(), trials, threads=2)
+    pd.testing.assert_frame_equal(again.table, found.table)
+    frame = trials.to_frame()
+    shuffled = pd.concat([frame[frame.participant == p] for p in np.random.default_rng(0).permutation(trials.participants)])
+    other = fit_hierarchical(Q(), read_trials(shuffled.assign(participant=shuffled.participant.map("p{:03d}".format)), participant="participant", choice="choice", reward="reward"))
+    assert other.log_evidence == pytest.approx(found.log_evidence, abs=1e-4)
+    np.testing.assert_allclose(np.sort(other.table.alpha), np.sort(found.table.alpha), atol=1e-4)
+    assert fit_hierarchical(Q(), trials, seed=9).log_evidence == pytest.approx(found.log_evidence, abs=1e-3)
+
+
+# Any cell
+
+def test_agent_with_held_parameters_and_bounds(twenty, found):
+    f = fit_hierarchical(AgentQ(), twenty[0], hold=HELD, bounds=dict(beta_reward=(0, 20)))
+    assert f.names == ("alpha_reward", "alpha_penalty", "beta_reward") and (f.parameters[list(HELD)] == pd.Series(HELD)).all().all()
+    np.testing.assert_allclose(nll(AgentQ(), f.parameters, twenty[0]), f.nll)
+    assert simulate(AgentQ(), BanditsDrift(.1), f.parameters, n_trials=5).n_participants == 20
+    log = fit_hierarchical(AgentQ(), twenty[0], hold=HELD)
+    assert (log.parameters.beta_reward > 0).all() and log.table.converged.all()
+
+
+def test_an_equation():
+    trials, _ = people(20, 150, 11, sd=(.5, .3))
+    equation = rescorla_wagner_equation(.3, 3.)
+    f = fit_hierarchical(equation, trials)
+    assert f.table.converged.all() and set(f.names) == set(equation.params) and (f.nll.sum() <= fit_hierarchical(Q(), trials).nll.sum() + 20)
+
+
+def test_with_compare_and_check():
+    model = avoidance_model("QLearning")
+    trials = simulate(model, AvoidanceTask(n_transfer=2, groups={i: "ab"[i % 2] for i in range(10)}), people=10, seed=2)
+    f, g = fit_hierarchical(model, trials, "group_code"), fit_hierarchical(avoidance_model("ActorCritic"), trials, "group_code", name="other")
+    ranking = compare([f, g]).ranking()
+    assert ranking.BIC[f.name] == pytest.approx(f.integrated_bic) and ranking.numbers[f.name] == f.numbers
+    assert check(f, trials, times=10).learning.group.nunique() == 2
+    with pytest.raises(ValueError, match="has no AIC"): compare([f, g], "aic")
+
+
+def test_csv(found, tmp_path):
+    found.to_csv(tmp_path / "x.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "x.csv", index_col=0), found.table, rtol=1e-12)
+
+
+# Never silent
+
+def with_quiet_people(seed, n=15):
+    "People, and two who say nothing: one without a choice that counts, one who was never shown a reward"
+    frame = people(n, 80, seed)[0].to_frame()
+    none, blind = frame[frame.participant == 0].copy(), frame[frame.participant == 1].copy()
+    none["participant"], none["choice"] = 98, -1
+    blind["participant"], blind["reward"] = 99, np.nan
+    return pd.concat([frame, none, blind], ignore_index=True)
+
+
+def test_a_person_without_information():
+    frame = with_quiet_people(21)
+    from_frame = lambda f: read_trials(f, participant="participant", choice="choice", reward="reward")
+    f, without = fit_hierarchical(Q(), from_frame(frame)), fit_hierarchical(Q(), from_frame(frame[frame.participant < 98]))
+    np.testing.assert_allclose(f.modes.loc[98], f.means["mean"].to_numpy(), atol=1e-3)
+    assert f.table.evidence[98] == pytest.approx(0, abs=1e-6) and f.table.evidence[99] == pytest.approx(-80 * np.log(2), abs=1e-3)
+    np.testing.assert_allclose(f.means["mean"], without.means["mean"], atol=2e-3)
+    np.testing.assert_allclose(f.variances.variance, without.variances.variance, rtol=.01)
+    np.testing.assert_allclose(f.means.se * np.sqrt(16 / 17), without.means.se * np.sqrt(14 / 15), rtol=.01)
+
+
+def test_a_collapsing_variance():
+    rng = np.random.default_rng(0)
+    trials, k = bias_people(30, 40, 8, sd=1e-9)
+    f = fit_hierarchical(Bias(), trials)
+    if f.variances.variance.iloc[0] > 1e-3: pytest.fail("needs data that vary less than chance")
+    assert any("do not differ measurably in bias" in n for n in f.notes()) and f.table.converged.all()
+    p = k.sum() / 1200
+    assert f.means["mean"].iloc[0] == pytest.approx(logit(p), abs=1e-3) and np.isnan(f.variances.se.iloc[0])
+    assert f.table.evidence.sum() == pytest.approx(k.sum() * np.log(p) + (1200 - k.sum()) * np.log(1 - p), abs=.01)
+
+
+def test_an_uninformed_parameter(twenty, found):
+    class Idle(Q): params = Q.params | dict(idle=Param(.5, 0, 1), none=Param(0.))
+    f = fit_hierarchical(Idle(), twenty[0])
+    assert sum("nobody's choices" in n for n in f.notes()) == 2 and f.numbers == found.numbers
+    assert f.log_evidence == pytest.approx(found.log_evidence, abs=1e-3) and f.parameters.idle.eq(.5).all()
+    np.testing.assert_allclose(f.means.se.iloc[:2], found.means.se, rtol=1e-3)
+
+
+def test_two_that_do_the_same(twenty, found):
+    class Twice(Q):
+        params = Q.params | dict(scale=Param(1., .1, 5))
+        def logit(p, state, trial, k): return p.beta * p.scale * state.q[k]
+    f = fit_hierarchical(Twice(), twenty[0])
+    assert f.notes() and abs(f.log_likelihood - found.log_likelihood) < 5 and np.isfinite(f.table.evidence).all()
+
+
+def test_a_person_who_bends_the_wrong_way():
+    "Always the better option from the first trial on: certain choices, at the edge of what the parameters can do"
+    frame = people(15, 80, 31)[0].to_frame()
+    odd = frame[frame.participant == 0].copy()
+    odd["participant"], odd["choice"] = 97, np.arange(len(odd)) % 2
+    odd["reward"] = np.where(np.arange(len(odd)) % 3 == 0, 1., 0.)
+    trials = read_trials(pd.concat([frame, odd], ignore_index=True), participant="participant", choice="choice", reward="reward")
+    f = fit_hierarchical(Q(), trials)
+    assert np.isfinite(f.table.evidence).all() and (f.table.evidence < 0).all() and f.table.converged.all()
+    assert (np.linalg.eigvalsh(f.covariances) > 0).all() and (f.covariances.diagonal(axis1=1, axis2=2) <= f.variances.variance.to_numpy() / .0999).all()
+
+
+def test_two_groups_in_one_are_noticed():
+    rng = np.random.default_rng(2)
+    z = np.where(np.arange(60) % 2, 2., -2.) + rng.normal(0, .3, 60)
+    choice = np.concatenate([np.repeat([1, 0], [a, 100 - a]) for a in rng.binomial(100, expit(z))])
+    f = fit_hierarchical(Bias(), Trials.from_arrays(choice, np.zeros(len(choice)), np.repeat(np.arange(60), 100)))
+    assert any("do not look like one normal group" in n for n in f.notes())
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(groups="no_column"), "no_column"), (dict(groups={i: "a" for i in range(20)}), "at least two groups"), (dict(groups={i: "b" if i == 3 else "a" for i in range(20)}), "has one participant"),
+    (dict(groups={i: "ab"[i % 2] for i in range(19)}), "says nothing about participant 19"), (dict(covariates={"age": {i: 3. for i in range(20)}}), "for everybody"),
+    (dict(covariates={"sex": {i: "mf"[i % 2] for i in range(20)}}), "must be numbers"), (dict(groups={i: i % 2 for i in range(20)}, covariates={"same": {i: i % 2 for i in range(20)}}), "cannot be told apart"),
+    (dict(hold=dict(alpha=.2, beta=1.)), "nothing to fit"), (dict(hold=dict(alph=.2)), "did you mean 'alpha'"), (dict(bounds=dict(alpha=(0, 2))), "must lie within"), (dict(starts=0), "at least 1")])
+def test_bad_input(twenty, options, message):
+    with pytest.raises(ValueError, match=message): fit_hierarchical(Q(), twenty[0], **options)
+
+
+def test_prints(found):
+    assert "20 participants together" in repr(found) and "<table" in found._repr_html_()
+    with pytest.raises(ValueError, match="no effect to test"): found.test()
