@@ -150,7 +150,7 @@ def _em(line, X, starts, seed):
         J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
         told = np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * n
         if not told.any() or change * rate / (1 - rate) < 1e-5 or gain < 1e-5:   # how far the fixed point still is; nats that are left
-            others, theirs = _search_modes(line, X @ B, s, rng.standard_normal((2 * starts, k)), 2, 8)
+            others, theirs = _search_modes(line, X @ B, s, rng.standard_normal((2 * starts, k)), 1, 8)
             moved, recovered = theirs.min(1) < f - 2e-3, lame & ~_lame(J, 1.2 * v) & (not freed)
             if not moved.any() and not (recovered.any() and told.any()):
                 converged = True

@@ -1,11 +1,12 @@
 "Hierarchical fits, judged by independent code: numerical integrals, plain EM, scipy; and what they say when there is nothing to say"
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
-from spice_rl import AgentQ, AvoidanceTask, BanditsFlip, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
@@ -22,6 +23,8 @@ class Q(Cell):
 class Bias(Cell):
     "One number: the logit of the second option"
     params = dict(bias=Param(.5))
+    state = "w",
+    def init(p, state): state.w[:] = 0.
     def logit(p, state, trial, k): return p.bias * k
     def update(p, state, trial): pass
 
@@ -82,8 +85,9 @@ def test_evidence_against_quadrature():
     mean, variance = f.means["mean"].iloc[0], f.variances.variance.iloc[0]
     np.testing.assert_allclose(f.table.evidence, bias_marginal(k, 60, mean, variance), atol=.01)
     best = minimize(lambda x: -bias_marginal(k, 60, x[0], np.exp(x[1])).sum(), [0., 0.], method="BFGS")
-    assert mean == pytest.approx(best.x[0], abs=.005) and variance == pytest.approx(np.exp(best.x[1]), rel=.02)
     se, log_se = np.sqrt(np.diag(best.hess_inv))  # of the exact marginal likelihood; reported: for n − 1 degrees of freedom
+    # EM takes modes for posterior means, so its fixed point lies beside the top of the exact likelihood, by little of a standard error
+    assert abs(mean - best.x[0]) < .1 * se and abs(np.log(variance) - best.x[1]) < .2 * log_se
     assert f.means.se.iloc[0] == pytest.approx(se * np.sqrt(40 / 39), rel=.05)
     assert f.variances.se.iloc[0] == pytest.approx(variance * log_se, rel=.1)
 
@@ -232,19 +236,13 @@ def test_csv(found, tmp_path):
 
 # Never silent
 
-def with_quiet_people(seed, n=15):
-    "People, and two who say nothing: one without a choice that counts, one who was never shown a reward"
-    frame = people(n, 80, seed)[0].to_frame()
-    none, blind = frame[frame.participant == 0].copy(), frame[frame.participant == 1].copy()
-    none["participant"], none["choice"] = 98, -1
-    blind["participant"], blind["reward"] = 99, np.nan
-    return pd.concat([frame, none, blind], ignore_index=True)
-
-
 def test_a_person_without_information():
-    frame = with_quiet_people(21)
-    from_frame = lambda f: read_trials(f, participant="participant", choice="choice", reward="reward")
-    f, without = fit_hierarchical(Q(), from_frame(frame)), fit_hierarchical(Q(), from_frame(frame[frame.participant < 98]))
+    "One with no choice that counts, one who was never shown a reward"
+    frame = people(15, 80, 21)[0].to_frame()
+    none, blind = frame[frame.participant == 0].assign(participant=98), frame[frame.participant == 1].assign(participant=99, reward=np.nan)
+    trials = read_trials(pd.concat([frame, none, blind], ignore_index=True), participant="participant", choice="choice", reward="reward")
+    trials = replace(trials, counted=trials.counted & (np.array(trials.participants)[trials.participant] != 98))
+    f, without = fit_hierarchical(Q(), trials), fit_hierarchical(Q(), people(15, 80, 21)[0])
     np.testing.assert_allclose(f.modes.loc[98], f.means["mean"].to_numpy(), atol=1e-3)
     assert f.table.evidence[98] == pytest.approx(0, abs=1e-6) and f.table.evidence[99] == pytest.approx(-80 * np.log(2), abs=1e-3)
     np.testing.assert_allclose(f.means["mean"], without.means["mean"], atol=2e-3)
