@@ -110,8 +110,8 @@ def _or_complete(A, complete):
     "`A` with a little of the complete-data information, which moves what the data do not; that alone (EM's own step) where `A` is not positive definite."
     return A + 1e-3 * complete if np.linalg.eigvalsh(A)[0] > -1e-3 * np.linalg.eigvalsh(complete)[0] else complete
 
-def _group_step(line, X, B, v, z, g, J, F, told, lame):
-    "Means (n_effects, n_free) and variances that suit these parabolas, and the modes they lead to. `lame`, who gets the expected information, is added to."
+def _group_step(line, X, B, v, z, g, J, F, told, lame, push=0.):
+    "Means (n_effects, n_free) and variances that suit these parabolas, and the modes they lead to. `lame`, who gets the expected information, is added to. `push` · log v is added to the likelihood."
     (n, p), k, at, t = X.shape, len(v), z, np.flatnonzero(told)
     cells = (np.arange(p)[:, None] * k + t).ravel()
     for turn in range(60):
@@ -119,7 +119,7 @@ def _group_step(line, X, B, v, z, g, J, F, told, lame):
         H = np.where(lame[:, None, None], F, J)
         W, w = _weights(H, g, at - X @ B, v)
         A = np.einsum('ip,ijl,iq->pjql', X, W, X).reshape(p * k, p * k)[np.ix_(cells, cells)]
-        slope, score = (X.T @ w)[:, t].ravel(), .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t]
+        slope, score = (X.T @ w)[:, t].ravel(), .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push
         step = np.linalg.solve(_or_complete(A, np.kron(X.T @ X, np.diag(1 / np.maximum(v, .01 * line.unit**2)[t]))), slope)
         step *= min(1., 3 / max(1e-300, abs(step.reshape(p, -1) / line.unit[t]).max()))
         grow = np.linalg.solve(_or_complete(.5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None], n / 2 * np.eye(len(t))), score)
@@ -169,10 +169,12 @@ def _em(line, X, starts, seed):
     return dict(B=B, v=v, z=z, u=u, H=H, F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1) if converged else np.full(n, np.inf))
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
-def _information(X, W, u, c, v, t, vary):
-    "Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the log variances `vary`. `u`, `c`: posterior means and covariances in standard deviations of the group."
+def _information(X, H, u, v, t, vary):
+    "Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the log variances `vary`, where modes are `u` standard deviations from the mean."
     s, (n, p), k = np.sqrt(v), X.shape, len(v)
     eye = np.eye(k)
+    c = np.linalg.inv(eye + s * H * s[:, None])   # posterior covariance, in standard deviations of the group
+    W = np.linalg.solve(eye + H * v, H)
     means = np.einsum('ip,ijl,iq->pjql', X, W, X)[:, t][:, :, :, t].reshape(p * len(t), p * len(t))
     cross = np.einsum('ip,ijl->pjl', X, (eye * u[:, None] - u[:, None] * c) / s[:, None])[:, t][:, :, vary].reshape(p * len(t), len(vary))
     second = eye * (u**2 + c[:, range(k), range(k)] - .5)[:, None] - .5 * c**2 - u[:, :, None] * u[:, None] * c
@@ -334,14 +336,12 @@ def _report(line, r, X, scale, trials, group, name, bounds):
     c = np.linalg.inv(np.eye(k) + s * H * s[:, None])
     gone = told & (v < 1e-4 * line.unit**2) & (c[:, range(k), range(k)].mean(0) > .99)
     t, vary = np.flatnonzero(told), np.flatnonzero(told & ~gone)
-    W = _weights(H, r['g'], s * u, v)[0]
-    V = _inverse(_information(x, W, u, c, v, t, vary))
-    joint, log_se, at = np.full((p * k, p * k), np.nan), np.full(k, np.nan), (np.arange(p)[:, None] * k + t).ravel()
-    joint[np.ix_(at, at)] = V[:len(at), :len(at)] * n / df
-    log_se[vary] = np.sqrt(np.diag(V)[len(at):])
+    at, log_se, joint = (np.arange(p)[:, None] * k + t).ravel(), np.full(k, np.nan), np.full((p * k, p * k), np.nan)
+    log_se[vary] = np.sqrt(np.diag(_inverse(_information(x, H, u, v, t, vary)))[len(at):])
+    B, wide, u = (r['B'], v, u) if not len(t) else _group_step(line, x, r['B'], v, r['z'], r['g'], H, H, told, np.zeros(n, bool), p / 2)[:3]
+    joint[np.ix_(at, at)] = _inverse(_information(x, H, u, wide, t, t))[:len(at), :len(at)]
     unit = np.repeat(1 / scale, k)
-    B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
-    wide = np.exp(1.96 * log_se)
+    B, joint, wide = r['B'] / scale[:, None], joint * unit * unit[:, None], np.exp(np.minimum(1.96 * log_se, 700))
     variances = pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=c[:, range(k), range(k)].mean(0)), index=pd.Index(o.names, name='parameter'))
     table = _people_table(line, r, c, trials, (p + 1) * len(t), bounds)
     return HierarchicalFit(name, o.lanes.cell, table, tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, df, group),
@@ -392,7 +392,7 @@ def _remarks(names, r, c, gone, unsure, log_se, variances, people):
     who, out, n, told = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told']
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {r['v'][j]:.0e}), so everybody has nearly the same value, and errors of its mean and effects take that as certain")
+    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {r['v'][j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
     if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
@@ -403,8 +403,8 @@ def _remarks(names, r, c, gone, unsure, log_se, variances, people):
         if value < .02: out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector)}: {1 - value:.1%} of the spread between people stay open")
     for j in t:
         if not log_se[j] < 1: out.append(f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to {variances.upper.iloc[j]:.2g})")
-        lean = r['u'][:, j] / np.sqrt(np.maximum(1 - c[:, j, j], 1e-12))
-        if 8 <= n <= 5000 and c[:, j, j].mean() < .9 and (odd := stats.shapiro(lean).pvalue) < .01: out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at `modes`; two groups in one, or an outlier?")
+        clear = c[:, j, j] < .9
+        if 8 <= clear.sum() <= 5000 and (odd := stats.shapiro(r['u'][clear, j] / np.sqrt(1 - c[clear, j, j])).pvalue) < .01: out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at `modes`; two groups in one, or an outlier?")
     return out
 
 def _direction(names, vector):
