@@ -338,14 +338,15 @@ def _report(line, r, X, scale, trials, group, name, bounds):
     t, vary = np.flatnonzero(told), np.flatnonzero(told & ~gone)
     at, log_se, joint = (np.arange(p)[:, None] * k + t).ravel(), np.full(k, np.nan), np.full((p * k, p * k), np.nan)
     log_se[vary] = np.sqrt(np.diag(_inverse(_information(x, H, u, v, t, vary)))[len(at):])
-    B, wide, u = (r['B'], v, u) if not len(t) else _group_step(line, x, r['B'], v, r['z'], r['g'], H, H, told, np.zeros(n, bool), p / 2)[:3]
-    joint[np.ix_(at, at)] = _inverse(_information(x, H, u, wide, t, t))[:len(at), :len(at)]
+    lame, B, wide = r['lame'].copy(), r['B'], v
+    if len(t): B, wide, u, _ = _group_step(line, x, B, v, r['z'], r['g'], H, r['F'], told, lame, p / 2)
+    joint[np.ix_(at, at)] = _inverse(_information(x, np.where(lame[:, None, None], r['F'], H), u, wide, t, t[:0]))
     unit = np.repeat(1 / scale, k)
     B, joint, wide = r['B'] / scale[:, None], joint * unit * unit[:, None], np.exp(np.minimum(1.96 * log_se, 700))
     variances = pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=c[:, range(k), range(k)].mean(0)), index=pd.Index(o.names, name='parameter'))
     table = _people_table(line, r, c, trials, (p + 1) * len(t), bounds)
     return HierarchicalFit(name, o.lanes.cell, table, tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, df, group),
-                           variances=variances, effects=_effects(o.names, X, B, joint, df, s), modes=pd.DataFrame(r['z'], table.index, o.names), covariances=c * s * s[:, None], design=X,
+                           variances=variances, effects=_effects(o.names, X, B, joint, df, np.where(gone, np.nan, s)), modes=pd.DataFrame(r['z'], table.index, o.names), covariances=c * s * s[:, None], design=X,
                            numbers=(p + 1) * len(t), turns=r['turns'], remarks=_remarks(o.names, r, c, gone, told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit), log_se, variances, table.index), joint=joint)
 
 def _people_table(line, r, c, trials, numbers, bounds):
