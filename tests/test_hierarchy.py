@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
@@ -161,6 +162,18 @@ def test_group_effect_is_recovered():
     assert f.log_evidence > fit_hierarchical(Q(), trials).log_evidence
     other = fit_hierarchical(Q(), trials, 1 * (group == "a"))   # the same groups the other way round
     assert other.effects.effect["alpha", "1 - 0"] == pytest.approx(-row.effect, abs=1e-4) and other.log_evidence == pytest.approx(f.log_evidence, abs=1e-3)
+
+
+def test_with_many_choices_it_is_the_t_test():
+    rng = np.random.default_rng(5)
+    k = rng.binomial(20000, expit(rng.normal(.3, .7, 24) + .5 * (np.arange(24) < 12)))
+    choice = np.concatenate([np.repeat([1, 0], [a, 20000 - a]) for a in k])
+    group = pd.Series(np.where(np.arange(24) < 12, "b", "a"))
+    f, z = fit_hierarchical(Bias(), Trials.from_arrays(choice, np.zeros(len(choice)), np.repeat(np.arange(24), 20000)), group), logit(k / 20000)
+    t = stats.ttest_ind(z[:12], z[12:])
+    assert f.effects.t["bias", "b - a"] == pytest.approx(t.statistic, rel=2e-3) and f.effects.p["bias", "b - a"] == pytest.approx(t.pvalue, rel=.02)
+    ends = t.confidence_interval()
+    np.testing.assert_allclose(f.effects[["lower", "upper"]].to_numpy()[0], [ends.low, ends.high], atol=5e-3)
 
 
 def test_covariate_in_any_unit():
