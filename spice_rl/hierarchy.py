@@ -338,8 +338,8 @@ def _report(line, r, X, scale, trials, group, name, bounds):
     t, vary = np.flatnonzero(told), np.flatnonzero(told & ~gone)
     at, log_se, joint = (np.arange(p)[:, None] * k + t).ravel(), np.full(k, np.nan), np.full((p * k, p * k), np.nan)
     log_se[vary] = np.sqrt(np.diag(_inverse(_information(x, H, u, v, t, vary)))[len(at):])
-    lame, B, wide = r['lame'].copy(), r['B'], v
-    if len(t): B, wide, u, _ = _group_step(line, x, B, v, r['z'], r['g'], H, r['F'], told, lame, p / 2)
+    lame, wide = r['lame'].copy(), v
+    if len(t): wide = _group_step(line, x, r['B'], v, r['z'], r['g'], H, r['F'], told, lame, p / 2)[1]
     joint[np.ix_(at, at)] = _inverse(_information(x, np.where(lame[:, None, None], r['F'], H), u, wide, t, t[:0]))
     unit = np.repeat(1 / scale, k)
     B, joint, wide = r['B'] / scale[:, None], joint * unit * unit[:, None], np.exp(np.minimum(1.96 * log_se, 700))
