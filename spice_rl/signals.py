@@ -44,11 +44,10 @@ def trialwise(
 
     Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`; before the choice, for each option k: `logit_k`, `p_k` and each latent value `NAME_k`;
     `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option: `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of reward."""
+    keep = [keep] if isinstance(keep, str) else list(keep)
     if not cell.state: raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
     if not (cell.rules or hasattr(cell, 'kernels')): raise TypeError(f"trialwise needs a cell with rules; {type(cell).__name__} is a trained network: read it with an equation, or look at `replay`")
     frame, theta = replay(cell, trials, parameters), parameter_table(cell, parameters, trials.participants)
-    taken = [c for c in keep if c in frame]
-    if taken: raise ValueError(f"keep has {taken[0]!r}, which is a column of the result already")
     before, after = (replay_arrays(cell, parameters, trials, after=late)[1] for late in (False, True))
     at, k, there = np.arange(len(frame)), trials.choice, trials.choice >= 0
     chosen = lambda x: np.where(there, x[at, k], np.nan)
@@ -65,6 +64,8 @@ def trialwise(
         frame[f'{name}_chosen'], frame[f'{name}_change'] = chosen(before[:, i]), change
         frame[f'{name}_pe'] = np.divide(change, effect[:, i], where=moves, out=np.full(len(frame), np.nan))
     table = trials.to_frame()
+    taken = [c for c in keep if c in frame]
+    if taken: raise ValueError(f"keep has {taken[0]!r}, which is a column of the result already")
     absent = [c for c in keep if c not in table]
     if absent: raise ValueError(f"keep has {absent[0]!r}, which is no column of the trials (there are: {', '.join(map(str, table))})")
     return frame.assign(**{c: table[c].to_numpy()[trials._rows] for c in keep})
