@@ -137,6 +137,10 @@ def check_rules(rules, latents):
     if twice: raise ValueError(f"two numbers are called {twice[0]!r}; give each rule a name of its own, and each term once")
 
 # %% ../nbs/34_equation.ipynb #278a92ad
+def _decimals(c, digits): # A coefficient; decimals
+    "So many decimals, or more, so that a small number keeps as many digits."
+    return digits if abs(c) >= .1 or c == 0 or not np.isfinite(c) else digits - 1 - int(np.floor(np.log10(abs(c))))
+
 def _number(c, digits): # A coefficient; decimals
     "A coefficient as text: so many decimals, and no fewer digits than that if it is small."
     return f"{c:.{digits}f}" if abs(round(c, digits)) >= .1 or c == 0 else f"{c:.{digits}g}"
@@ -280,7 +284,7 @@ class Reading:
 
     def __repr__(self):
         if self.obstacles: return f"no learning rule that is known here: {'; '.join(self.obstacles)}"
-        told = [f"{n} = {r.value:.2f}" + (f" ± {r.se:.2f}" if np.isfinite(r.se) else '') for n, r in self.parameters.iterrows()]
+        told = [f"{n} = {r.value:.{d}f}" + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else '') for n, r in self.parameters.iterrows() for d in [_decimals(r.value, 2)]]
         return ': '.join([self.name, *([', '.join(told)] if told else [])])
 
 # %% ../nbs/34_equation.ipynb #f233a1f0
@@ -368,7 +372,7 @@ def _read_rules(equation, row, covariance, rewards):
     if covariance is not None and len(covariance) and not obstacles:
         slope = np.empty((len(out), len(covariance)))
         for j, number in enumerate(covariance.columns):
-            h, (up, down) = 1e-6 * max(1., abs(row[number])), (row.copy(), row.copy())
+            h, (up, down) = 1e-4 * np.sqrt(covariance.loc[number, number]) or 1e-6, (row.copy(), row.copy())
             up[number], down[number] = row[number] + h, row[number] - h
             slope[:, j] = (np.array(list(_read_all(equation, up, rewards)[2].values())) - np.array(list(_read_all(equation, down, rewards)[2].values()))) / (2 * h)
         variance = np.einsum('ij,jk,ik->i', slope, covariance.to_numpy(), slope)
