@@ -238,10 +238,10 @@ class Equation(Cell, rules=False):
         row = self.row(participant)
         lines = [f"{s}[0] = {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
         for module, terms in self.terms(participant).items():
-            right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()) or '0'
+            right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()).replace(' + -', ' - ') or '0'
             lines.append(f"({module})[k+1] = {right}")
         uneven = {s: row[f"weight: {s}"] for s in self.state if len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9}
-        if uneven: lines.append('logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()))
+        if uneven: lines.append('logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
         return '\n'.join(lines)
 
     def latex(self, participant=None, digits=3):
@@ -288,7 +288,8 @@ class Reading:
 
     def __repr__(self):
         if self.obstacles: return f"no learning rule that is known here: {'; '.join(self.obstacles)}"
-        told = [f"{n} = {r.value:.{d}f}" + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else '') for n, r in self.parameters.iterrows() for d in [_decimals(r.value, 2)]]
+        unsure = np.isfinite(self.parameters.se).any()   # then what has no error was not estimated
+        told = [f"{n} = {r.value:.{d}f}" + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else ' (not estimated)' if unsure else '') for n, r in self.parameters.iterrows() for d in [_decimals(r.value, 2)]]
         return ': '.join([self.name, *([', '.join(told)] if told else [])])
 
 # %% ../nbs/34_equation.ipynb #f233a1f0
@@ -345,7 +346,8 @@ def _read_trace(rules, out, obstacles): # {where: `_Terms`}
         e0, ec = f0 + ca, fc + cca
     else: (e0, ec), (f0, fc) = ((t.take(0), t.take(1)) if t is not None else (0., 1.) for t in (rules.pop('chosen', None), rules.pop('others', None)))
     out['alpha_choice'] = _rate('alpha_choice', 1 - ec, obstacles)
-    if fc != ec: out['alpha_choice of the others'] = _rate('alpha_choice of the others', 1 - fc, obstacles)
+    if (f0, fc) == (0., 1.) and ec != 1: obstacles.append(f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of choices, which fades")
+    elif fc != ec: out['alpha_choice of the others'] = _rate('alpha_choice of the others', 1 - fc, obstacles)
     out['beta_choice'] = e0 / out['alpha_choice'] - f0 / ((1 - fc) or np.nan)
     for t in read: obstacles += t.obstacles()
     return ['choice perseveration' if out['beta_choice'] > 0 else 'choice alternation']
