@@ -296,11 +296,12 @@ class _Search:
         return self.fitted((free, s.gone), s.numbers) or s
 
     def begin(self):
-        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear."
+        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear; the same with values counted from where they start."
         library, low = self.library, [j for j in self.library.can if j not in self.library.starts and sum(self.library.term[j]) <= 1]
         learned = library.starts + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
         traced = learned + [j for j in low if library.rules[library.of[j]].state not in library.valued]
-        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low)))
+        counted = [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
+        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low, counted)))
 
     def first(self, rate):
         "Numbers to start from: values that move by this rate toward what was paid."

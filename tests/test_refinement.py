@@ -1,6 +1,7 @@
 """Refinement judged by others: a plain loop for the likelihood, scipy for the optimum and the intervals, random walks for the bounds."""
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from spice_rl.engine import nll, simulate
 from spice_rl.equation import Equation, Rule, equation_names, rescorla_wagner_equation
 from spice_rl.fitting import fit
 from spice_rl.qlearning import QLearning
-from spice_rl.refinement import TRACE, VALUE, Refinement, _Library, _range, bandit_library, discover, pooled_or_apart, refine, stability
+from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, bandit_library, discover, pooled_or_apart, refine, stability
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 
@@ -209,6 +210,23 @@ def test_the_same_seed():
     assert a.scores.held_out.sum() > a.scores.nll.sum() and a.scores.held_out.sum() < np.log(2) * len(small())
     c = discover(small(), criterion="heldout", folds=4, seed=np.random.default_rng(7))
     assert c.criterion == "heldout" and np.isfinite(c.scores.held_out).all()
+
+
+# The search
+
+@pytest.mark.parametrize("seed", [3, 17, 31])
+def test_the_search_misses_nothing(seed):
+    "Against all structures of a small library, one after another: forgetting was missed where values are counted from where they start"
+    agent = AgentQ(alpha_reward=.9, beta_reward=6., forget_rate=.1) if seed % 4 == 3 else AgentQ(alpha_reward=.6, forget_rate=.3)
+    library = made(bandit_library(1, trace=False), simulate(agent, BanditsDrift(.2), sessions=8, n_trials=40, seed=seed))
+    search, best = _Search(library), np.inf
+    starts, found = [search.first(rate) for rate in (.1, .5)], search.run()
+    for free in (f for k in range(len(library.can) + 1) for f in combinations(library.can, k)):
+        for gone in ((), *((j,) for j in library.own if j not in free), tuple(j for j in library.own if j not in free)):
+            for x in starts:
+                s = _fit(library, frozenset(free), frozenset(gone), x)
+                if s is not None and s.sound: best = min(best, s.bic)
+    assert found.sound and found.bic < best + .02
 
 
 # Values that cannot run away
