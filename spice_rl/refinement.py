@@ -8,7 +8,6 @@ __all__ = ['VALUE', 'TRACE', 'bandit_library', 'Structure', 'Refinement', 'refin
 
 # %% ../nbs/36_refinement.ipynb #474391a8
 from dataclasses import dataclass, replace
-from itertools import combinations
 import numpy as np
 import pandas as pd
 from numba import njit
@@ -247,8 +246,8 @@ class _Search:
         "Free numbers without these, and without the products that need them."
         return {j for j in free if j not in out and not set(self.library.needs.get(j, ())) & set(out)}
 
-    def moves(self, s, pairs):
-        "All structures one move away from `s`; with `pairs`, two terms may come in together."
+    def moves(self, s):
+        "All structures one move away from `s`."
         library, free, gone = self.library, s.free, s.gone
         parts = [[j for j in library.can if library.of[j] == q] for q in range(len(library.rules))]
         parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]] + [i] for i, latent in enumerate(library.latents)]
@@ -256,8 +255,6 @@ class _Search:
         out += [self.complete(self.without(free, [i]) | {j}, gone - {j}) for i in free for j in library.can if j not in free and i not in library.needs.get(j, ())]
         out += [(free - {j}, gone | {j}) for j in library.own if j not in gone]
         out += [(self.without(free, part), gone - set(part)) for part in parts]
-        absent, origins = [j for j in library.can if j not in free], [set(), *({i} for i in library.starts if i in free)]   # a constant may take the place of a start
-        if pairs: out += [self.complete(free - origin | {i, j}, gone - {i, j}) for origin in origins for i, j in combinations(absent, 2)]
         return [m for m in dict.fromkeys((frozenset(f), frozenset(g)) for f, g in out) if m != (free, gone)]
 
     def guess(self, s, moves):
@@ -276,10 +273,10 @@ class _Search:
             out.append(2 * (v + g @ d + .5 * d @ f @ d))
         return np.array(out) + cost
 
-    def climb(self, s, width, pairs=False):
+    def climb(self, s, width):
         "From `s` to a structure that no move improves, where up to `width` moves are fitted each time."
         while True:
-            moves, best, tried = self.moves(s, pairs), s, 0
+            moves, best, tried = self.moves(s), s, 0
             guessed = self.guess(s, moves)
             for i in np.argsort(guessed, kind='stable'):
                 if tried >= width or tried >= 3 and guessed[i] > s.bic + 12: break
@@ -300,12 +297,12 @@ class _Search:
         return self.fitted((free, s.gone), s.numbers) or s
 
     def begin(self):
-        "Where to start, as lists of free numbers: values learned from reward by the option chosen; those of all options; a trace of choices; all that is linear."
+        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear; the same with values counted from where they start."
         library, low = self.library, [j for j in self.library.can if j not in self.library.starts and sum(self.library.term[j]) <= 1]
         learned = library.starts + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
-        others = [j for j in low if library.rules[library.of[j]].state in library.valued]
-        traced = learned + [j for j in low if j not in others]
-        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, library.starts + others, traced, library.starts + low)))
+        traced = learned + [j for j in low if library.rules[library.of[j]].state not in library.valued]
+        counted = [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
+        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low, counted)))
 
     def first(self, rate):
         "Numbers to start from: values that move by this rate toward what was paid."
@@ -330,7 +327,7 @@ class _Search:
             for found in (self.climb(self.prune(s), 6), s):   # where choices are certain the quadratic misleads
                 if best is None or self.better(found, best): best = found
         if best is None: best = self.fitted((frozenset(), frozenset()), self.library.base)
-        return self.climb(best, 30, pairs=True)
+        return self.climb(best, 30)
 
 # %% ../nbs/36_refinement.ipynb #d4fc6bf5
 def _covariance(library, s):

@@ -1,6 +1,7 @@
 """Refinement judged by others: a plain loop for the likelihood, scipy for the optimum and the intervals, random walks for the bounds."""
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from spice_rl.engine import nll, simulate
 from spice_rl.equation import Equation, Rule, equation_names, rescorla_wagner_equation
 from spice_rl.fitting import fit
 from spice_rl.qlearning import QLearning
-from spice_rl.refinement import TRACE, VALUE, Refinement, _Library, _range, bandit_library, discover, pooled_or_apart, refine, stability
+from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, bandit_library, discover, pooled_or_apart, refine, stability
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 
@@ -119,7 +120,7 @@ def loop_of(d, trials):
 def test_no_numbers_are_more_likely():
     f, x, _ = loop_of(small_found(), small())
     assert f(x) == pytest.approx(small_found().scores.nll.sum(), rel=1e-9)
-    assert minimize(f, x, method="BFGS").fun > f(x) - 1e-4
+    assert minimize(f, x, method="BFGS", options=dict(gtol=.05)).fun > f(x) - 1e-4
 
 
 def test_standard_errors():
@@ -209,6 +210,23 @@ def test_the_same_seed():
     assert a.scores.held_out.sum() > a.scores.nll.sum() and a.scores.held_out.sum() < np.log(2) * len(small())
     c = discover(small(), criterion="heldout", folds=4, seed=np.random.default_rng(7))
     assert c.criterion == "heldout" and np.isfinite(c.scores.held_out).all()
+
+
+# The search
+
+@pytest.mark.parametrize("seed", [3, 17, 31])
+def test_the_search_misses_nothing(seed):
+    "Against all structures of a small library, one after another: forgetting was missed where values are counted from where they start"
+    agent = AgentQ(alpha_reward=.9, beta_reward=6., forget_rate=.1) if seed % 4 == 3 else AgentQ(alpha_reward=.6, forget_rate=.3)
+    library = made(bandit_library(1, trace=False), simulate(agent, BanditsDrift(.2), sessions=8, n_trials=40, seed=seed))
+    search, best = _Search(library), np.inf
+    starts, found = [search.first(rate) for rate in (.1, .5)], search.run()
+    for free in (f for k in range(len(library.can) + 1) for f in combinations(library.can, k)):
+        for gone in ((), *((j,) for j in library.own if j not in free), tuple(j for j in library.own if j not in free)):
+            for x in starts:
+                s = _fit(library, frozenset(free), frozenset(gone), x)
+                if s is not None and s.sound: best = min(best, s.bic)
+    assert found.sound and found.bic < best + .02
 
 
 # Values that cannot run away
@@ -371,7 +389,7 @@ def test_rows_of_their_own_are_refined():
 
 
 def test_how_much_people_share():
-    unlike, alike = pooled_or_apart(crowd(), groups="kind"), pooled_or_apart(crowd().take(participants=["d", "c"]))
+    unlike, alike = pooled_or_apart(crowd(), groups="kind"), pooled_or_apart(small())
     assert unlike.index[0] == "one per group" and alike.index[0] == "one for everybody"
     own = fit(discover(crowd()).equation, crowd()).table.nll.sum()
     assert unlike.nll["the same terms, everyone's own numbers"] == pytest.approx(own, abs=1e-3) and unlike.bic.is_monotonic_increasing
@@ -459,9 +477,9 @@ def test_what_cannot_be_asked(what, error, said):
 
 def test_sessions_drawn_anew():
     "The spread over draws is about the standard error for what is always chosen; the same seed draws the same; the data are left as they are"
-    trials = learner("fast").take(sessions=list(range(20)))
+    trials = learner("fast").take(sessions=list(range(8)))
     before, d = trials.choice.copy(), discover(trials).estimates.set_index("number")
-    a, b = stability(trials, n=5, seed=1), stability(trials, n=5, seed=1)
+    a, b = stability(trials, n=4, seed=1), stability(trials, n=4, seed=1)
     pd.testing.assert_frame_equal(a.draws, b.draws)
     assert not a.draws.equals(stability(trials, n=2, seed=2).draws) and np.array_equal(before, trials.choice)
     assert a.table.share_chosen[PAID] == 1 and a.structures.share.sum() == pytest.approx(1) and repr(a) and a._repr_html_()
