@@ -393,7 +393,7 @@ class Refinement:
     """What `refine` and `discover` found. Everything is told for `who`: 'everybody', or each participant or group that was refined alone.
 
     - `estimates`: number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    - `terms`: every term considered: is it in, and how NLL and BIC change when it is left out, or put in
+    - `terms`: every term considered: is it in, how NLL and BIC change when it is left out, or put in, and whether that structure is `sound` (values cannot run away, and choices see every number)
     - `structures`: all that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
     - `scores`: nll (nats), k numbers estimated, n choices, bic, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
     - `unseen`: what choices cannot tell, in words
@@ -501,7 +501,7 @@ def _terms(search, best):
         move = (frozenset(search.without(best.free, [j])), best.gone) if there else search.complete(best.free | {j}, best.gone - {j})
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1]))
+        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
@@ -548,6 +548,8 @@ def refine(
     folds=5, seed=0    # For 'heldout': sessions are cut into so many parts, at random
 ) -> Refinement:
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
+
+    Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
 
     Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
