@@ -39,7 +39,8 @@ def _evidence(source):
     if fits and all(isinstance(f, Fit) for f in fits): raise TypeError("a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
         raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of fits with a Series `evidence` and a `name`")
-    for f in fits[1:]:
+    for f in fits:
+        _once(list(f.evidence.index), 'person')
         odd = set(f.evidence.index) ^ set(fits[0].evidence.index)
         if odd: raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
     _once([f.name for f in fits], 'model')
@@ -47,7 +48,7 @@ def _evidence(source):
 
 def _once(names, what):
     twice = [n for n in names if names.count(n) > 1]
-    if twice: raise ValueError(f"two {what}s are called {twice[0]!r}; give each {what} one name")
+    if twice: raise ValueError(f"the {what} {twice[0]!r} is there twice; give each {what} one name")
 
 def _check_evidence(frame):
     _once(list(frame.columns), 'model')
@@ -76,7 +77,9 @@ def _check_families(families, models):
 
 def _check_groups(groups, people):
     "Group of each person as a Series in the order of the people."
-    groups = pd.Series(groups).reindex(people)
+    groups = pd.Series(groups)
+    _once(list(groups.index), 'person')
+    groups = groups.reindex(people)
     left = groups.index[groups.isna()]
     if len(left): raise ValueError(f"no group is given for {len(left)} of {len(people)} people: {', '.join(map(str, left[:6]))}")
     sizes = groups.value_counts()
