@@ -33,13 +33,15 @@ def log_beta(a): return sum(map(lgamma, a)) - lgamma(sum(a))
 
 
 def by_assignments(L, prior):
-    "Log evidence and posterior mean of the frequencies, summed over every way to assign people to models."
-    logs, means = [], []
+    "Log evidence, posterior mean and sd of the frequencies, summed over every way to assign people to models."
+    logs, means, squares = [], [], []
     for who in product(range(L.shape[1]), repeat=len(L)):
         a = prior + np.bincount(who, minlength=L.shape[1])
         logs.append(L[np.arange(len(L)), who].sum() + log_beta(a) - log_beta(prior))
         means.append(a / a.sum())
-    return logsumexp(logs), softmax(logs) @ np.array(means)
+        squares.append(a * (a + 1) / a.sum() / (a.sum() + 1))
+    mean = softmax(logs) @ np.array(means)
+    return logsumexp(logs), mean, np.sqrt(softmax(logs) @ np.array(squares) - mean**2)
 
 
 # The reference
@@ -84,16 +86,26 @@ def test_numbers_of_the_vba_port():
 def test_free_energy_is_below_the_evidence(prior):
     for seed in range(4):
         L = people(seed, 8, np.full(len(prior), 1 / len(prior))).to_numpy()
-        evidence, mean = by_assignments(L, prior)
+        evidence, mean, _ = by_assignments(L, prior)
         counts, g, free = _posterior(L, prior)
         assert evidence - .7 < free < evidence
         np.testing.assert_allclose(counts / counts.sum(), mean, atol=.1)
         np.testing.assert_allclose(counts, prior + g.sum(0), atol=1e-8)
 
 
+def test_what_the_bound_costs_ten_people():
+    "Summed exactly: frequency of the first model .431 (here .454), its sd .182 (.133), omnibus risk .623 (.802)"
+    L, prior = TEN.to_numpy(), np.ones(3)
+    evidence, mean, sd = by_assignments(L, prior)
+    risk = expit(logsumexp(L, axis=1).sum() - 10 * np.log(3) - evidence)
+    found = select_models(TEN)
+    np.testing.assert_allclose([mean[0], sd[0], risk], [.4314, .1818, .6232], atol=1e-4)
+    assert abs(found.models.frequency.iloc[0] - mean[0]) < .03 and found.models.sd.iloc[0] < sd[0] and found.risks.models["full"] > risk
+
+
 def test_sure_people_leave_no_gap():
     L = np.where(np.arange(3) == np.array([0, 0, 0, 1, 2, 0, 1])[:, None], 0., -60.)
-    evidence, mean = by_assignments(L, np.ones(3))
+    evidence, mean, _ = by_assignments(L, np.ones(3))
     found = select_models(pd.DataFrame(L, columns=list("ABC")))
     np.testing.assert_allclose(_posterior(L, np.ones(3))[2], evidence, atol=1e-9)
     np.testing.assert_allclose(found.models.frequency, mean, atol=1e-9)
@@ -171,9 +183,9 @@ def test_a_model_given_twice_in_one_family():
     "In truth nothing changes (by summation, exactly); the variational posterior moves a little"
     L = people(1, 7, (.5, .5))
     twice = L.assign(C=L.B)
-    evidence, mean = by_assignments(L.to_numpy(), np.ones(2))
-    again, means = by_assignments(twice.to_numpy(), np.array([1., .5, .5]))
-    np.testing.assert_allclose([again, means[0]], [evidence, mean[0]], atol=1e-9)
+    evidence, mean, sd = by_assignments(L.to_numpy(), np.ones(2))
+    again, means, sds = by_assignments(twice.to_numpy(), np.array([1., .5, .5]))
+    np.testing.assert_allclose([again, means[0], sds[0]], [evidence, mean[0], sd[0]], atol=1e-9)
     for seed in range(3):
         L = people(seed, 40, (.5, .5))
         family, plain = select_models(L.assign(C=L.B), families=FAMILIES), select_models(L)
