@@ -40,19 +40,19 @@ def _evidence(source):
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
         raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of fits with a Series `evidence` and a `name`")
     for f in fits:
-        _once(list(f.evidence.index), 'person')
+        _once(f.evidence.index, 'person')
         odd = set(f.evidence.index) ^ set(fits[0].evidence.index)
         if odd: raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
     _once([f.name for f in fits], 'model')
     return pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}), getattr(fits[0], 'groups', None), "log evidence of the fits"
 
 def _once(names, what):
-    twice = [n for n in names if names.count(n) > 1]
-    if twice: raise ValueError(f"the {what} {twice[0]!r} is there twice; give each {what} one name")
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice): raise ValueError(f"the {what} {twice[0]!r} is there twice; give each {what} one name")
 
 def _check_evidence(frame):
-    _once(list(frame.columns), 'model')
-    _once(list(frame.index), 'person')
+    _once(frame.columns, 'model')
+    _once(frame.index, 'person')
     if frame.shape[1] < 2: raise ValueError(f"a selection needs two models or more, got {list(frame.columns)}")
     if len(frame) < 2: raise ValueError(f"a selection needs two people or more, got {list(frame.index)}; for one person compare the evidences themselves")
     text = [c for c, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
@@ -78,7 +78,7 @@ def _check_families(families, models):
 def _check_groups(groups, people):
     "Group of each person as a Series in the order of the people."
     groups = pd.Series(groups)
-    _once(list(groups.index), 'person')
+    _once(groups.index, 'person')
     groups = groups.reindex(people)
     left = groups.index[groups.isna()]
     if len(left): raise ValueError(f"no group is given for {len(left)} of {len(people)} people: {', '.join(map(str, left[:6]))}")
@@ -101,12 +101,12 @@ def _posterior(L, prior): # Log evidences (people, models); prior counts (models
     return counts, g, logsumexp(L + log_r, axis=1).sum() + log_beta(counts) - log_beta(prior) + ((prior - counts) * log_r).sum()
 
 def _select(L, prior, member): # member: which model (columns) belongs to which row of the table (families, or the models themselves)
-    "Rows of a table, responsibilities of its rows, the omnibus risk and the free energy."
+    "A table, responsibilities of the models, the omnibus risk and the free energy."
     counts, g, free = _posterior(L, prior)
     a, total = member @ counts, counts.sum()
     risk = expit(logsumexp(L + np.log(prior / prior.sum()), axis=1).sum() - free)
     win = exceedance(a)
-    return dict(people=member @ g.sum(0), frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total, exceedance=win, protected=(1 - risk) * win + risk / len(a)), g @ member.T, risk, free
+    return dict(people=member @ g.sum(0), frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total, exceedance=win, protected=(1 - risk) * win + risk / len(a)), g, risk, free
 
 # %% ../nbs/27_selection.ipynb #87c0651c
 @dataclass(repr=False)
