@@ -435,7 +435,7 @@ def test_filters_by_reward():
 def test_terms_of_binary_signals_never_enter():
     d = small_found()
     assert not any("c_reward^2" in n or "c_action^2" in n for n in d.terms.number) and any("powers of c_reward" in s for s in d.unseen)
-    assert any(f"{TRACE}: 1 moves all options alike" in s for s in d.unseen)
+    assert any(f"{TRACE}: 1, which moves all options alike" in s for s in d.unseen)
     assert f"{C}: c_reward^2" in set(discover(points()).terms.number)
 
 
