@@ -1,4 +1,4 @@
-"""Can the equation be trusted? Issue 4. Run: make bench, or python benchmarks/equations.py [structures] [sessions] [regression] [time] [people]
+"""Can the equation be trusted? Issue 4. Run: make bench, or python benchmarks/equations.py [structures] [sessions] [regression] [time] [avoidance] [people]
 
 Six learners whose equations are known, simulated with 20 seeds (100 sessions × 100 trials of BanditsDrift(.2)), and `discover` with one library for all (degree 2: the chosen option, the others, and
 a trace of choices):
@@ -6,6 +6,7 @@ a trace of choices):
 - sessions: the same from 10, 20, 50, 100 and 200 sessions -> results/equation_sessions.csv
 - regression: the equation of the network's regression with the same library, before it is refined (five seeds) -> results/equation_regression.csv
 - time: CPU seconds of the refinement on the tutorial's data -> results/equation_time.csv
+- avoidance: the shipped people of the avoidance task, in halves: the equation of one half beside the eight hand-written models on the other -> results/equation_avoidance.csv
 - people: hBayesDM's example data, the refined equation beside hand-written models, by BIC and by five-fold held-out choices -> results/equation_people.csv, equation_pooled.csv
 """
 import os
@@ -15,8 +16,8 @@ import time
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from spice_rl import (AgentQ, BanditsDrift, BaseRNN, Cell, Param, SpiceConfig, SpiceEstimator, Trials, bandit_library, create_dataset, discover, fit, nll, pooled_or_apart, read_trials, refine,
-                      simulate, stability)
+from spice_rl import (AgentQ, BanditsDrift, BaseRNN, Cell, Param, SpiceConfig, SpiceEstimator, Trials, avoidance_model, avoidance_models,
+                      avoidance_tutorial_files, bandit_library, compare, create_dataset, discover, fit, nll, pooled_or_apart, read_avoidance, read_trials, refine, simulate, stability)
 from spice_rl.equation import CHOSEN, OTHERS
 from spice_rl.refinement import TRACE, VALUE, _fit, _Library, _tidy
 
@@ -198,6 +199,16 @@ def people():
     save(pooled_or_apart(apart, bandit_library()).reset_index(), 'pooled')
 
 
+def avoidance():
+    "An equation found on one half of the people, beside the eight hand-written models on the other half."
+    trials = read_avoidance(*avoidance_tutorial_files())
+    ids = list(trials.participants)
+    one, two = trials.take(participants=ids[::2]), trials.take(participants=ids[1::2])
+    fits = [fit(discover(one).equation, two, starts=1, name='discovered')]
+    fits += [fit(avoidance_model(f'{m}+novel'), two, starts=1, name=f'{m}+novel') for m in avoidance_models()]
+    save(compare(fits).ranking().rename_axis('model').reset_index(), 'avoidance')
+
+
 if __name__ == '__main__':
-    parts = dict(structures=structures, sessions=sessions, regression=regression, time=timing, people=people)
+    parts = dict(structures=structures, sessions=sessions, regression=regression, time=timing, avoidance=avoidance, people=people)
     for part in sys.argv[1:] or parts: parts[part]()

@@ -257,7 +257,8 @@ class SpiceEstimator(BaseEstimator):
     def summary(self):
         """The stages side by side: a frame with a row for guessing, the network, the equation of the regression and the refined one.
 
-        NLL a choice (nats), how many numbers were estimated, NLL of held-out choices (if `fit` was given test data), BIC, and the share of the network's advantage over guessing that is kept."""
+        NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many numbers were estimated, NLL of held-out choices (if `fit` was given test data), BIC, and
+        the share of the network's advantage over guessing that is kept. A mechanism that the network lacks, too, shows in none of these: see `discover`."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 

@@ -257,7 +257,7 @@ def fit(
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
-    Starts come in rounds, until eight have ended at the best that was found or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
+    Starts come in rounds, until ten have ended at the best that was found, and enough of them for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
     if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
     if draw not in ('uniform', 'normal', None): raise ValueError(f"draw must be 'uniform', 'normal' or None, got {draw!r}")

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONTEXT_COLOURS', 'GROUP_COLOURS', 'plot_session', 'plot_fit_quality', 'plot_equation', 'plot_comparison',
-           'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs', 'plot_contrast',
-           'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power', 'plot_stability']
+           'plot_selection', 'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs',
+           'plot_contrast', 'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power',
+           'plot_stability']
 
 # %% ../nbs/40_plotting.ipynb #bd39631c
 import textwrap
@@ -379,6 +380,30 @@ def plot_comparison(
         ax.text(i, value, f"{value:.1f}\n{share[model]:.0f} %", ha='center', va='bottom', fontsize=8)
     ax.set(xticks=range(len(means)), ylabel=f"mean {comparison.criterion}", ylim=(0, means.max() * 1.18))
     ax.set_xticklabels([_wrap(m) for m in means.index], fontsize=8)
+    return ax
+
+# %% ../nbs/40_plotting.ipynb #bc89dc65
+def plot_selection(
+    selection, # What `select_models` returned
+    families=False, # Families instead of models?
+    ax=None # Axes to draw on (default: new ones)
+):
+    "How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line. Returns the axes."
+    table, risks = selection.table(families), selection.risks['families' if families else 'models']
+    groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
+    names = list(table.loc[groups[0]].index)
+    width = .8 / len(groups)
+    if ax is None: ax = plt.subplots(figsize=(3.6 + max(.55, .32 * len(groups)) * len(names), 2.8), constrained_layout=True)[1]
+    for i, group in enumerate(groups):
+        t, x = table.loc[group], np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
+        ax.bar(x, t.frequency, width * .9, color='#BBCCEE' if selection.groups is None else GROUP_COLOURS[i % len(GROUP_COLOURS)], label=f"{'everybody' if selection.groups is None else group}\n(omnibus risk {risks[group]:.3f})")
+        ax.errorbar(x, t.frequency, t.sd, fmt='none', color='.35', lw=1, capsize=2)
+        ax.plot(x, t.protected, 'D', color='black', ms=5, mec='white', mew=.6, clip_on=False, label='protected exceedance' if group == groups[-1] else None)
+    ax.axhline(1 / len(names), color='.5', lw=.8, ls='--', zorder=0)
+    ax.set(xticks=range(len(names)), ylim=(0, 1.03), ylabel='frequency · probability')
+    ax.set_xticklabels([_wrap(str(n)) for n in names], fontsize=8)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles[1:] + handles[:1], labels[1:] + labels[:1], frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, .5))
     return ax
 
 # %% ../nbs/40_plotting.ipynb #2c51c203

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 from tqdm.auto import tqdm
 from .data import Trials
 from .engine import Lanes, as_seed
-from .equation import SIGNALS, Equation, Rule, Scoring, _term, equation_names
+from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
 from .library import polynomial_terms
 from .params import check_names
@@ -37,6 +37,11 @@ def bandit_library(
     return rules + ([Rule(TRACE, TRACE, (), (('c_action', 'action'),), terms(2))] if trace else [])
 
 # %% ../nbs/36_refinement.ipynb #49005f27
+def _paid(trials):
+    "All values that a reward takes; 0 and 1 if none is shown."
+    seen = np.unique(trials.reward[trials.choice >= 0])
+    return [float(r) for r in seen[~np.isnan(seen)]] or [0., 1.]
+
 def _shown(rule, kind, trials):
     "All values of a signal on the options where a rule applies (an action, a reward); None for a latent value."
     acted = [value for _, k, value in rule.filters if k == 'action']
@@ -50,6 +55,18 @@ def _shown(rule, kind, trials):
         if acted: others[np.arange(len(made)), trials.choice[made]] = np.nan
         seen = others.ravel()
     return np.unique(seen[~np.isnan(seen)])
+
+def _check(trials, rules=None):
+    "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
+    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; see Trials.from_frame and Trials.from_dataset")
+    if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
+    if rules is None: return
+    if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
+    check_rules(rules, {r.state: 0 for r in rules if isinstance(r, Rule)})
+    apart = lambda a, b: any(kind == k and value != v for _, kind, value in a.filters for _, k, v in b.filters)
+    for i, b in enumerate(rules):
+        for a in rules[:i]:
+            if a.state == b.state and not apart(a, b): raise ValueError(f"the rules {a.module!r} and {b.module!r} move {a.state!r} of the same option on the same trial; make them one rule, or give them filters that exclude each other")
 
 def _tidy(rules, trials):
     "The rules without the terms that choices cannot tell from simpler ones, and sentences about those."
@@ -105,8 +122,10 @@ class _Library:
         self.n_choices = int((counted[self.rows.last] - counted[self.rows.first]).sum())
         self.shown = [[_shown(r, kind, trials) for _, kind in r.signals] for r in rules]
         self.code, flat = Scoring(rules, latents, self.rows, ()).c, [values for rule in self.shown for values in rule]
-        few = [np.empty(0) if v is None else v if len(v) <= 9 else np.linspace(v.min(), v.max(), 9) for v in flat]
+        few = [np.empty(0) if v is None else np.zeros(1) if not len(v) else v if len(v) <= 9 else np.linspace(v.min(), v.max(), 9) for v in flat]
         self.n_values, self.values = np.array([len(v) for v in few], np.int64), np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9)
+        most = {id(v): abs(v).max() for v in flat if v is not None and len(v) and v.any()}   # coefficients of rewards are counted in these units
+        self.unit = np.array([1. if t is None else np.prod([most.get(id(v), 1.)**-float(e) for v, e in zip(self.shown[q], t[1:])]) for q, t in zip(self.of, self.term)])
         self.plain = [3. * (q in paid) + 2. * (q not in paid) if t is not None and sum(t) == 0 else .1 if t is None else sum(t) for q, t in zip(self.of, self.term)]
 
     def scoring(self, free, kept): # Free numbers; further numbers whose terms are there
@@ -130,7 +149,7 @@ def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
     damping, done = 1e-3, not free
     for step_number in range(most):
         if done: break
-        unit = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12))
+        unit = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12 / library.unit[free]**2))
         step = -unit * np.linalg.solve(f * unit[:, None] * unit + damping * np.eye(len(free)), g * unit)
         gain = -(g @ step + .5 * step @ f @ step)
         done = gain < 1e-5 and damping <= 1e-2
@@ -142,13 +161,13 @@ def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
             damping = max(damping / 10, 1e-9) if v - w > .5 * gain else damping
             x, v, g, f = y, w, h, e
         else: damping *= 10
-    return Structure(frozenset(free), frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f, _is_flat(f), _range(library, x), done or damping > 1e8)
+    return Structure(frozenset(free), frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f, _is_flat(f, library.unit[free]), _range(library, x), done or damping > 1e8)
 
-def _is_flat(information):
+def _is_flat(information, unit): # Of the numbers, and what they are counted in
     "Is there a direction in which the likelihood does not change?"
     if not len(information): return False
     scale = np.sqrt(np.diag(information))
-    return bool((scale <= 1e-6 * scale.max()).any() or np.linalg.eigvalsh(information / scale[:, None] / scale).min() < 1e-7)
+    return bool((scale * unit <= 1e-6 * (scale * unit).max()).any() or np.linalg.eigvalsh(information / scale[:, None] / scale).min() < 1e-7)
 
 # %% ../nbs/36_refinement.ipynb #2a23f4b3
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -246,9 +265,10 @@ class _Search:
         cost = np.array([len(free) for free, _ in moves]) * np.log(library.n_choices)
         if not (np.isfinite(g).all() and np.isfinite(f).all()): return 2 * s.nll + cost
         place, scale, out = {j: i for i, j in enumerate(can)}, np.sqrt(np.diag(f)), []
+        seen = scale * library.unit[can]
         for free, gone in moves:
             d = np.array([0. if j in free else (0. if j in gone else library.base[j]) - s.numbers[j] for j in can])
-            a = [place[j] for j in free if scale[place[j]] > 1e-6 * scale.max()]
+            a = [place[j] for j in free if seen[place[j]] > 1e-6 * seen.max()]
             if a: d[a] = -np.linalg.solve(f[np.ix_(a, a)] / scale[a][:, None] / scale[a] + 1e-8 * np.eye(len(a)), (g[a] + f[a] @ d) / scale[a]) / scale[a]
             out.append(2 * (v + g @ d + .5 * d @ f @ d))
         return np.array(out) + cost
@@ -277,11 +297,12 @@ class _Search:
         return self.fitted((free, s.gone), s.numbers) or s
 
     def begin(self):
-        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear."
+        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear; the same with values counted from where they start."
         library, low = self.library, [j for j in self.library.can if j not in self.library.starts and sum(self.library.term[j]) <= 1]
         learned = library.starts + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
         traced = learned + [j for j in low if library.rules[library.of[j]].state not in library.valued]
-        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low)))
+        counted = [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
+        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low, counted)))
 
     def first(self, rate):
         "Numbers to start from: values that move by this rate toward what was paid."
@@ -303,8 +324,8 @@ class _Search:
             if found is not None and ((free, gone) not in by_move or found.nll < by_move[free, gone].nll): by_move[free, gone] = found
         for move, s in by_move.items():
             self.seen[move] = s
-            s = self.climb(self.prune(s), 6)
-            if best is None or self.better(s, best): best = s
+            for found in (self.climb(self.prune(s), 6), s):   # where choices are certain the quadratic misleads
+                if best is None or self.better(found, best): best = found
         if best is None: best = self.fitted((frozenset(), frozenset()), self.library.base)
         return self.climb(best, 30)
 
@@ -315,13 +336,14 @@ def _covariance(library, s):
     score, there = library.scoring(free, ())
     hessian = np.empty((len(free), len(free)))
     for i, j in enumerate(free):
-        h, (up, down) = 1e-5 * max(1., abs(s.numbers[j])), (s.numbers.copy(), s.numbers.copy())
+        h, (up, down) = 1e-5 * max(library.unit[j], abs(s.numbers[j])), (s.numbers.copy(), s.numbers.copy())
         up[j] += h
         down[j] -= h
         hessian[i] = (score(up[there])[1] - score(down[there])[1]) / (2 * h)
     hessian = (hessian + hessian.T) / 2
-    sound = len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0
-    return np.linalg.inv(hessian) if sound else np.full(hessian.shape, np.nan)
+    unit = np.outer(library.unit[free], library.unit[free])
+    sound = len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian * unit).min() > 0
+    return np.linalg.inv(hessian * unit) * unit if sound else np.full(hessian.shape, np.nan)
 
 def _profile(library, s, covariance, level=.95):
     "Profile-likelihood intervals of the free numbers, (free, 2); infinite on a side where the likelihood never falls far enough."
@@ -343,9 +365,9 @@ def _profile(library, s, covariance, level=.95):
     return out
 
 # %% ../nbs/36_refinement.ipynb #e610cc24
-def _folds(n_sessions, folds, seed):
+def _folds(n_sessions, folds, seed, who='everybody'):
     "Sessions of each fold."
-    if int(folds) != folds or not 2 <= folds <= n_sessions: raise ValueError(f"folds must be a whole number from 2 to the number of sessions ({n_sessions}), got {folds}")
+    if not isinstance(folds, (int, np.integer)) or not 2 <= folds <= n_sessions: raise ValueError(f"folds must be a whole number from 2 to the number of sessions ({n_sessions} of {who}), got {folds!r}")
     return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), int(folds))
 
 def _held_out(make, structures, folds): # make: sessions -> `_Library`
@@ -371,7 +393,7 @@ class Refinement:
     """What `refine` and `discover` found. Everything is told for `who`: 'everybody', or each participant or group that was refined alone.
 
     - `estimates`: number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    - `terms`: every term considered: is it in, and how NLL and BIC change when it is left out, or put in
+    - `terms`: every term considered: is it in, how NLL and BIC change when it is left out, or put in, and whether that structure is `sound` (values cannot run away, and choices see every number)
     - `structures`: all that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
     - `scores`: nll (nats), k numbers estimated, n choices, bic, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
     - `unseen`: what choices cannot tell, in words
@@ -383,6 +405,7 @@ class Refinement:
     scores: pd.DataFrame
     unseen: tuple
     criterion: str
+    rewards: tuple # All values that a reward takes, in order
 
     def shared(self, who=None):
         "Terms that are in all structures within 6 BIC of the best."
@@ -391,7 +414,7 @@ class Refinement:
 
     def as_rl(self, who=None):
         "The equation read as a learning rule: see `Equation.as_rl`."
-        return self.equation.as_rl(who)
+        return self.equation.as_rl(who, self.rewards)
 
     def _of(self, frame, who):
         who = self.scores.index[0] if who is None else who
@@ -415,7 +438,7 @@ class Refinement:
         "The equation, its reading as a learning rule, and each number with its standard error and 95 % interval."
         rows = self._of(self.estimates, who)
         return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
-                         + [f"  {r.number} = {r.estimate:.{digits}f} ± {r.se:.{digits}f} [{r.lower:.{digits}f}, {r.upper:.{digits}f}]" for r in rows.itertuples()])
+                         + [f"  {r.number} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
 
     def _head(self):
         s = self.scores
@@ -433,13 +456,13 @@ class Refinement:
 def _unseen(library):
     "What choices cannot tell about this library, in words."
     free = [j for j in library.can if j in library.starts or sum(library.term[j]) <= 1]
-    numbers = library.base + .1 + .05 * np.arange(len(library.base)) % .37   # no two alike
+    numbers = library.base + (.1 + .05 * np.arange(len(library.base)) % .37) * library.unit   # no two alike
     numbers[library.own] = .9 - .07 * np.arange(len(library.own))
     numbers[[j for j in library.can if j not in free]] = 0.
     score, there = library.scoring(free, ())
     information = score(numbers[there])[2]
     scale, out = np.sqrt(np.maximum(np.diag(information), 1e-300)), []
-    moved = scale > 1e-6 * scale.max()
+    moved = scale * library.unit[free] > 1e-6 * (scale * library.unit[free]).max()
     out += [f"{library.names[j]}, which moves all options alike" for j, yes in zip(free, moved) if not yes]
     kept, scaled = [j for j, yes in zip(free, moved) if yes], (information / scale[:, None] / scale)[np.ix_(moved, moved)]
     for value, vector in zip(*(x.T for x in np.linalg.eigh(scaled))):
@@ -448,7 +471,7 @@ def _unseen(library):
         origin = [library.latents[j] for j in involved if j in library.starts]
         out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest numbers is printed)" if origin
                    else f"a change of {', '.join(library.names[j] for j in involved)} together")
-    return out
+    return list(dict.fromkeys(out))
 
 # %% ../nbs/36_refinement.ipynb #61fd45ee
 def _one(who, rules, latents, weights, trials, given, criterion, folds, seed):
@@ -478,7 +501,7 @@ def _terms(search, best):
         move = (frozenset(search.without(best.free, [j])), best.gone) if there else search.complete(best.free | {j}, best.gone - {j})
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1]))
+        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
@@ -509,9 +532,9 @@ def _assemble(library, found, covariances): # {who: `Structure`}; the covariance
                     covariances)
 
 def _bounds(library, j, values):
-    "Bounds for fitting a number to single people: a value's own coefficient stays within -1 and 1, others within ten times the estimate (or 1)."
+    "Bounds for fitting a number to single people: a value's own coefficient stays within -1 and 1, others within ten times the estimate (or 1, for the largest reward)."
     if j in library.own: return min(-1., float(values.min())), max(1., float(values.max()))
-    room = 10 * max(float(abs(values).max()), .1)
+    room = 10 * max(float(abs(values).max()), .1 * library.unit[j])
     return -room, room
 
 # %% ../nbs/36_refinement.ipynb #ab6ce4e7
@@ -526,8 +549,12 @@ def refine(
 ) -> Refinement:
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
 
+    Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
+
     Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
-    rules = list(equation.equation_rules if library is None else library)
+    if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
+    _check(trials, library := equation.equation_rules if library is None else library)
+    rules = list(library)
     latents = list(dict.fromkeys([*equation.state, *(r.state for r in rules)]))
     rows = {who: _in_logits(equation, equation.row(who)) for who in equation.coefficients.index}
     lacking = [n for row in rows.values() for n, x in row.items() if n not in equation_names(rules, latents) and x != 0]
@@ -569,27 +596,37 @@ def discover(
     folds=5, seed=0    # For 'heldout': sessions are cut into so many parts, at random
 ) -> Refinement:
     "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; see Trials.from_frame and Trials.from_dataset")
-    library = _library_for(trials) if library is None else library
+    _check(trials)
+    _check(trials, library := _library_for(trials) if library is None else library)
     latents = list(dict.fromkeys(r.state for r in library))
     return _refined(list(library), latents, dict.fromkeys(latents, 1.), trials, by, lambda who: lambda library: [], criterion, folds, seed)
 
+def _units(trials, by):
+    "The trials of each participant or group, or everybody's: {who: `Trials`}."
+    if by is None: return {'everybody': trials}
+    if by == 'participant': units = {who: trials.take(participants=[who]) for who in trials.participants}
+    else:
+        said = trials.per_participant(by)
+        if said.isna().any(): raise ValueError(f"column {by!r} says nothing about participant {trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: trials.take(…)")
+        units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
+    for who, mine in units.items():
+        if not mine.n_counted: raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: trials.take(…)")
+    return units
+
 def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed):
     "Search for everybody together, or for each participant or group."
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; see Trials.from_frame and Trials.from_dataset")
     if criterion not in ('bic', 'heldout'): raise ValueError(f"criterion must be 'bic' or 'heldout', got {criterion!r}")
-    if not (trials.counted & (trials.choice >= 0)).any(): raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     rules, unseen = _tidy(rules, trials)
-    units = {'everybody': trials}
-    if by == 'participant': units = {who: trials.take(participants=[who]) for who in trials.participants}
-    elif by is not None: units = {group: trials.take(participants=list(people.index)) for group, people in trials.per_participant(by).groupby(trials.per_participant(by))}
+    units = _units(trials, by)
+    for who, mine in units.items():
+        if criterion == 'heldout': _folds(mine.n_sessions, folds, 0, who)
     found, covariances, frames = {}, [], []
     for who, mine in units.items() if len(units) == 1 else tqdm(units.items(), 'refining'):
         found[who], library, covariance, *frame = _one(who, rules, latents, weights, mine, given(who), criterion, folds, seed)
         covariances.append(covariance)
         frames.append(frame)
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
-    return Refinement(_assemble(library, found, covariances), estimates, terms, near, pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)), criterion)
+    return Refinement(_assemble(library, found, covariances), estimates, terms, near, pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)), criterion, tuple(_paid(trials)))
 
 # %% ../nbs/36_refinement.ipynb #e8982390
 @dataclass(repr=False)
@@ -613,9 +650,11 @@ def stability(
     folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
 ) -> Stability:
     "How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work."
+    _check(trials)
     if int(n) != n or n < 2: raise ValueError(f"n must be a whole number of at least 2, got {n}")
     if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
-    rules, _ = _tidy(_library_for(trials) if library is None else library, trials)
+    _check(trials, library := _library_for(trials) if library is None else library)
+    rules, _ = _tidy(library, trials)
     latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
     weights = dict.fromkeys(latents, 1.)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
@@ -643,14 +682,17 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `discover`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    "How much should people share? A row for each answer, with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first."
+    "How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first."
+    _check(trials)
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
+    _units(trials, 'participant')
     if groups is None and 'group_code' in trials.to_frame(): groups = 'group_code'
     rows, together = [], discover(trials, library)
     add = lambda what, many, nll, k: rows.append(dict(equations=what, how_many=many, nll=nll, k=int(k)))
     add('one for everybody', 1, together.scores.nll.sum(), together.scores.k.sum())
-    own = fit(together.equation, trials).table
-    add("the same terms, everyone's own numbers", len(own), own.nll.sum(), own.k.sum())
+    if together.equation.params:
+        own = fit(together.equation, trials).table
+        add("the same terms, everyone's own numbers", len(own), own.nll.sum(), own.k.sum())
     for by, what in ((groups, 'one per group'), ('participant', 'one per participant')):
         if by is None: continue
         apart = discover(trials, library, by=by)

@@ -132,7 +132,9 @@ def regress(
         name = 'everybody' if who is None else labels[who]
         rows[name], table['participant'] = row, name
         tables.append(table)
-    equation = Equation(rules, network.init_values, pd.DataFrame(list(rows.values()), index=list(rows)))
+    frame = pd.DataFrame(list(rows.values()), index=list(rows))
+    given = [n for n in frame if n.startswith(('start: ', 'weight: ')) and frame[n].nunique() == 1]   # by the network, not estimated
+    equation = Equation(rules, network.init_values, frame, given)
     return Regression(equation, pd.concat(tables, ignore_index=True))
 
 # %% ../nbs/35_sindy.ipynb #a33675af

@@ -143,6 +143,16 @@ def test_every_public_name_has_a_page():
 
 # The package
 
+@pytest.mark.parametrize("path", HOME.values())
+def test_imports_have_cells_of_their_own(path):
+    "The pages of the site are made by running the imports of a notebook and nothing else"
+    for code in cells(NOTEBOOKS[path], "code"):
+        if re.search(r"^#\s*\|\s*export", code, re.MULTILINE): continue
+        lines = [line for line in code.splitlines() if line.strip() and not line.startswith("#")]
+        told = [bool(re.match("(from|import) ", line)) for line in lines]
+        assert all(told) or not any(told), f"{path}: give the imports a cell of their own:\n{code}"
+
+
 def test_modules_have_a_notebook():
     assert set(MODULES) == set(HOME), "a module without its notebook is a left-over: delete it"
 
