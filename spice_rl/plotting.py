@@ -365,6 +365,18 @@ def _legend_of(axs, alone): # alone: is the figure all ours?
 CONTEXT_COLOURS = {'Reward': '#0072B2', 'Loss Avoid': '#D55E00'}
 GROUP_COLOURS = ['#999999', '#56B4E9', '#CC79A7', '#009E73', '#E69F00', '#332288']
 
+def _readable(name, width=20):
+    "A name in readable words, in lines of at most this width."
+    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else str(name).replace('_', ' '), width))
+
+def _term_name(number):
+    "The name of a number of an equation in readable words: what changes, and with which term."
+    module, _, term = number.partition(': ')
+    words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
+    if module in ('start', 'weight'): return f'{words(term)}, {module}'
+    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
+    return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
+
 def _wrap(name): return name.replace('+', '\n+')
 
 def plot_comparison(
@@ -463,7 +475,7 @@ def plot_parameters(
             error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
             ax.errorbar(i, x.mean(), error, fmt='o', ms=5, color='black', lw=1.4, capsize=3, zorder=2)
         ax.set(xticks=range(len(order)), xlim=(-.6, len(order) - .4))
-        ax.set_title(name.replace('_', ' '), fontsize=8)
+        ax.set_title(_readable(name), fontsize=8)
         ax.set_xticklabels([str(g).replace(' ', '\n') for g in order], fontsize=7)
         ax.tick_params(axis='y', labelsize=7)
     return fig
@@ -534,7 +546,7 @@ def plot_contrast(
             ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=error, fmt='o', ms=4, capsize=2, lw=1.2, color=_FREE[j % len(_FREE)], label=f'{a} − {b}' if i == 0 else None)
     ax.axvline(0, color='.6', lw=.8)
     ax.set(yticks=-np.arange(len(fit.names)), xlabel="difference (Cohen's d, 95 % interval)")
-    ax.set_yticklabels([n.replace('_', ' ') for n in fit.names], fontsize=8)
+    ax.set_yticklabels([_readable(n, 30) for n in fit.names], fontsize=8)
     if pairs: ax.legend(frameon=False, fontsize=7, loc='lower center', bbox_to_anchor=(.5, 1), ncol=1)
     else: ax.text(0, -(len(fit.names) - 1) / 2, 'one group: nothing to compare', ha='center', fontsize=8)
     return ax
@@ -552,11 +564,10 @@ def _panel(ax, d, name):
     ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), box_aspect=1)
     ax.set_title(f"{_readable(name)}\n" + ('r: nothing varies' if np.isnan(r) else f"r = {r:.2f}"), fontsize=8)
     ticks = [t for t in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low - room, high + room) if low - room <= t <= high + room]
+    if max((len(f'{t:g}') for t in ticks), default=0) > 3: ticks = ticks[::max(1, len(ticks) - 1)]   # long numbers: the outer two
     ax.set(xticks=ticks, yticks=ticks)
     ax.tick_params(labelsize=7)
     _trim(ax)
-
-def _readable(name, width=20): return '\n'.join(textwrap.wrap(str(name).replace('_', ' '), width))
 
 # %% ../nbs/40_plotting.ipynb #dfcc6b71
 def plot_recovery(
@@ -674,14 +685,6 @@ def plot_power(
     return fig
 
 # %% ../nbs/40_plotting.ipynb #25615833
-def _term_name(number):
-    "The name of a number of an equation in readable words: what changes, and with which term."
-    module, term = number.split(': ')
-    words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
-    if module == 'start': return f'{words(term)}, start'
-    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
-    return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
-
 def plot_stability(
     stability, # What `stability` returned
     truth=None # True numbers, as changes: a dict name -> number (crosses)

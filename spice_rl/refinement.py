@@ -20,6 +20,7 @@ from .fitting import fit
 from .library import polynomial_terms
 from .params import check_names
 from .pieces import run_pieces
+from .recovery import _digest
 
 # %% ../nbs/36_refinement.ipynb #92113862
 VALUE, TRACE = 'x_value_reward', 'x_value_choice'
@@ -58,7 +59,7 @@ def _shown(rule, kind, trials):
 
 def _check(trials, rules=None):
     "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; see Trials.from_frame and Trials.from_dataset")
+    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; read_trials makes them from a table, Trials.from_dataset from tensors")
     if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
@@ -237,7 +238,7 @@ class _Search:
         return sum(plain[j] for j in a.free) < sum(plain[j] for j in b.free) - 1e-9
 
     def complete(self, free, gone):
-        "A move, with the factors that its products need; None if these are gone."
+        "A move, with the factors that its products need (but for values that are forgotten at once)."
         free = set(free)
         for j in list(free): free |= {i for i in self.library.needs.get(j, ()) if i not in gone}
         return frozenset(free), frozenset(gone)
@@ -507,7 +508,7 @@ def _terms(search, best):
 def _near(search, best, within=6.):
     "The sound structures within 6 BIC of the best, each said in one form, with their weights."
     library, out = search.library, [best]
-    some = sorted((s for s in search.seen.values() if s is not None and s.sound and s.done and s is not best and s.bic < min(best.bic, best.bic) + within), key=lambda s: s.bic)
+    some = sorted((s for s in search.seen.values() if s is not None and s.sound and s.done and s is not best and s.bic < best.bic + within), key=lambda s: s.bic)
     for s in some:
         if not any(len(s.free) == len(t.free) and abs(s.nll - t.nll) < .01 for t in out): out.append(s)
     weight = np.exp([-(s.bic - best.bic) / 2 for s in out])
@@ -659,7 +660,7 @@ def stability(
     weights = dict.fromkeys(latents, 1.)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
     arguments = dict(rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
-    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(int(n))}, folder=folder, about=dict(what='stability', n=int(n), seed=seed), title='stability')
+    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(int(n))}, folder=folder, about=dict(what='stability', n=int(n), seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
     low, high = draws.quantile(.025), draws.quantile(.975)
@@ -670,9 +671,7 @@ def stability(
 
 def _drawn(rules, latents, weights, trials, free, gone, numbers, seed):
     "The search on sessions drawn with replacement: one row of changes."
-    rng, of = np.random.default_rng(seed), np.sort(trials.session_participant)
-    sessions = np.concatenate([rng.choice(np.flatnonzero(of == who), (of == who).sum()) for who in range(trials.n_participants)])
-    library = _Library(rules, latents, weights, trials, sessions)
+    library = _Library(rules, latents, weights, trials, np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions))
     best = _Search(library).run([(frozenset(free), frozenset(gone), numbers)])
     return pd.DataFrame([{library.names[j]: best.numbers[j] - library.base[j] for j in library.can}])
 

@@ -495,3 +495,20 @@ def test_it_is_a_model_like_others():
     again = simulate(d.equation, BanditsDrift(.2), people=2, sessions=3, n_trials=50, seed=0)
     assert nll(d.equation, None, again).sum() < np.log(2) * len(again)
     assert isinstance(d, Refinement)
+
+
+def test_sessions_are_drawn_from_all_people():
+    "With a session each there would be nothing to draw within a person, and everything would look stable"
+    people = simulate(AgentQ(alpha_reward=.3), BanditsDrift(.2), people=12, sessions=1, n_trials=60, seed=3)
+    draws = stability(people, bandit_library(1, trace=False), n=4, seed=0).draws
+    assert draws[PAID].nunique() == 4
+
+
+def test_draws_are_kept_and_belong_to_their_data(tmp_path):
+    trials, library = small().take(sessions=[0, 1, 2]), bandit_library(1, trace=False)
+    kept = stability(trials, library, n=2, folder=tmp_path)
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "pieces").iterdir()}
+    pd.testing.assert_frame_equal(stability(trials, library, n=2, folder=tmp_path).draws, kept.draws)
+    assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "pieces").iterdir()}
+    for other, rules in ((small().take(sessions=[0, 1]), library), (trials, bandit_library(2, trace=False))):
+        with pytest.raises(ValueError, match="holds the pieces of another run"): stability(other, rules, n=2, folder=tmp_path)

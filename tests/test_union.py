@@ -73,7 +73,9 @@ def test_avoidance_task(avoidance):
     equation = discover(avoidance).equation
     found = fit(equation, avoidance, name="discovered", starts=1)
     behaviour = check(found, avoidance, times=2, seed=1)
-    assert np.isfinite(behaviour.learning.select_dtypes(float).to_numpy()).any()
+    shares = behaviour.learning.select_dtypes(float).to_numpy()
+    assert np.isfinite(shares).all() and shares.std() > 0
+    assert found.table.nll.sum() < found.table.n.sum() * np.log(2)
     others = [fit(avoidance_model(m), avoidance, name=m, starts=1) for m in ("QLearning", "Relative")]
     assert len(compare([found, *others]).ranking()) == 3
 
