@@ -308,7 +308,7 @@ def _infer(models, x, u, equal=False): # x: the groups to start from; u: everybo
     return x, u, r, bounds, False
 
 # %% ../nbs/27_selection.ipynb #cc8357fe
-def _concurrent(models, starts, seed):
+def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to start from, too
     "The best run of `_infer`, the bound if all models are equally frequent, and people with another mode within 2 nats: a dict."
     draw = lambda c, rng: rng.standard_normal((2 * starts, len(c.a0)))   # the same for everybody: nobody's result depends on their place in the data, nor a model's on its own
     first = [c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8) for c in models]
@@ -316,7 +316,7 @@ def _concurrent(models, starts, seed):
         if not np.isfinite(f).all(): return dict(broken=(c, int((~np.isfinite(f)).argmax())))
     for c, (u, _) in zip(models, first): c.expand(c.a0, c.wide, u)
     E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
-    beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)]) for r in (np.ones(E.shape), _posterior(E, np.ones(len(models)))[1])]
+    beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)]) for r in [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]]
     theta = [c.a0 + c.wide * c.u for c in models]
     runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))]) for x in beginnings]
     best, rngs = max(runs, key=lambda run: run[3][-1]), [np.random.default_rng([seed, 1]) for _ in models]
@@ -481,6 +481,16 @@ def _candidates(cells):
         if not is_compiled(c): raise TypeError(f"model {name!r} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
     return dict(cells)
 
+def _check_guess(guess, people, models):
+    "A guess as an array (people, models)."
+    if not isinstance(guess, pd.DataFrame): raise TypeError(f"guess must be a frame (participants, models), got {type(guess).__name__}")
+    odd = set(people) ^ set(guess.index) or set(models) ^ set(guess.columns)
+    if odd: raise ValueError(f"guess must have a row for each participant and a column for each model; missing or unknown: {sorted(map(str, odd))[:6]}")
+    guess = guess.loc[list(people), models].to_numpy(float)
+    bad = ~(np.isfinite(guess).all(1) & (guess >= 0).all(1) & np.isclose(guess.sum(1), 1))
+    if bad.any(): raise ValueError(f"guess must hold probabilities that sum to 1, got {guess[bad.argmax()]} for participant {people[bad.argmax()]!r}")
+    return guess
+
 def fit_hbi(
     cells,         # The models: a dict name -> cell, or a list of cells of different classes
     trials,        # The choices
@@ -489,6 +499,7 @@ def fit_hbi(
     starts=10,     # How hard to search for each person's mode: twice as many draws are tried, at the start and again at the end
     seed=0,        # An int or a numpy Generator
     options=None,  # For a model alone: a dict name -> dict of `bounds`, `hold` and `start`, as for `fit_hierarchical`
+    guess=None,    # Who may follow which, to start from, too: a frame (participants, models) of responsibilities
     threads=None   # How many threads (default: all cores)
 ) -> HBI:
     """Fit several models to all people at once: how frequent each is, who follows which, and the group of those who do.
@@ -502,8 +513,9 @@ def fit_hbi(
     check_names(options, cells, 'model')
     for m, given in options.items(): check_names(given, ('bounds', 'hold', 'start'), f'option of {m}')
     groups = None if groups is None else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups, pd.Index(trials.participants, name='participant'))
+    if guess is not None: guess = _check_guess(guess, trials.participants, list(cells))
     candidates = {m: _Candidate(c, trials, threads, **options.get(m, {})) for m, c in cells.items()}
-    found = _concurrent(list(candidates.values()), int(starts), seed)
+    found = _concurrent(list(candidates.values()), int(starts), seed, guess)
     if 'broken' in found:
         m = next(m for m, c in candidates.items() if c is found['broken'][0])
         raise FloatingPointError(f"{m} gives no finite likelihood for participant {trials.participants[found['broken'][1]]!r} at any of its starts: a value became infinite or NaN")
