@@ -15,6 +15,7 @@ from sklearn.cluster import KMeans
 from .engine import as_seed
 from .equation import Equation
 from .hierarchy import fit_hierarchical
+from .params import check_names
 from .refinement import _Library, _Search, _assemble, _check, _library_for, _paid, _range, _setting, _tidy, _units
 from .selection import fit_hbi
 
@@ -129,6 +130,12 @@ class Individuals:
     def as_rl(self, who=None):
         "The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`."
         return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(who, self.rewards)
+
+    def cell(self, kind):
+        "The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`."
+        check_names([kind], self.fits, 'kind')
+        e = self.fits[kind].cell
+        return Equation(e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()}, list(e.held), e.bounds)
 
     def rules(self):
         "Each participant's learning rule: kind, rule, and its parameters (alpha, beta, …), NaN where the rule has none."
