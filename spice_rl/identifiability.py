@@ -99,7 +99,7 @@ def _relabelled(x, o, exchanged, flipped, turned):
     x = x.copy()
     for a, b in exchanged: x[:, [a, b]] = x[:, [b, a]]
     x[:, flipped] *= -1
-    x[:, turned] = (o.lower + o.upper)[list(turned)] - x[:, turned]
+    for j in turned: x[:, j] = o.lower[j] + o.upper[j] - x[:, j]
     return x
 
 # %% ../nbs/28_identifiability.ipynb #63941f0e
@@ -178,7 +178,7 @@ def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (peop
         grow = np.minimum(away * np.clip(z / np.maximum(r_in, 1e-9), 1.5, 4.), most)
         part = np.where(np.isfinite(r_out), np.clip((z - r_in) / np.where(np.isfinite(r_out), r_out - r_in, 1.), .1, .9), .5)
         away[todo] = np.where(np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, 0.) - inner), grow)[todo]
-    return (at + sign * away).reshape(-1, 2), open_.reshape(-1, 2), rest.reshape(-1, 2, rest.shape[1]), low.reshape(-1, 2).min(1)
+    return (at + sign * away).reshape(-1, 2), open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]), low.reshape(-1, 2).min(1)
 
 # %% ../nbs/28_identifiability.ipynb #bcadc2ef
 def _curve(o, x, j, ends, open_, rest, points):
@@ -195,10 +195,10 @@ def _curve(o, x, j, ends, open_, rest, points):
     share = np.clip((value - x[:, [j]]) / np.where(abs(ends - x[:, [j]]) > 0, ends - x[:, [j]], 1.)[np.arange(n)[:, None], side], 0., 1.)[..., None]
     flat, person = value.ravel(), np.repeat(np.arange(n), points)
     starts = np.stack([here[:, None] + share * (to - here[:, None]), np.broadcast_to(here[:, None], to.shape), to], 2)
-    v, found = _reoptimise(o, j, flat, person, starts.reshape(n * points, 3, -1))
-    found = found.reshape(n, points, -1)
+    v, found = _reoptimise(o, j, flat, person, starts.reshape(n * points, 3, len(here.T)))
+    found = found.reshape(n, points, len(here.T))
     beside = np.stack([np.roll(found, 1, 1), np.roll(found, -1, 1)], 2)
-    w, again = _reoptimise(o, j, flat, person, beside.reshape(n * points, 2, -1))
+    w, again = _reoptimise(o, j, flat, person, beside.reshape(n * points, 2, len(here.T)))
     better = (w < v).reshape(n, points)
     return value, np.minimum(v, w).reshape(n, points), np.where(better[..., None], again.reshape(found.shape), found)
 
@@ -231,7 +231,7 @@ class Profile:
         t, out = self.intervals, []
         for side in ('below', 'above'):
             who = list(t.index[t[f'open_{side}']])
-            if who: out.append(f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of {len(t)}: {_some(who)}; {'no value down to the lower' if side == 'below' else 'no value up to the upper'} bound is worse than chance would have it")
+            if who: out.append(f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of {len(t)}: {_some(who)}; no value {'down to the lower' if side == 'below' else 'up to the upper'} bound can be ruled out")
         better = list(t.index[t.gain > .01])
         if better: out.append(f"for {len(better)} of {len(t)} a better point than that of the fit turned up on the way: {_some(better)}; fit with more starts (a MAP estimate is not the likelihood's best)")
         return out
@@ -298,7 +298,7 @@ def _profile(o, found, people, parameter, level, points):
     intervals = pd.DataFrame(dict(estimate=x[:, j], lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least), index=index)
     table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points), value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
     rest_names = [n for n in o.names if n != parameter]
-    return Profile(parameter, table.join(pd.DataFrame(others.reshape(len(table), -1), columns=rest_names)), intervals, level)
+    return Profile(parameter, table.join(pd.DataFrame(others.reshape(len(table), len(rest_names)), columns=rest_names)), intervals, level)
 
 # %% ../nbs/28_identifiability.ipynb #241693bf
 def _informations(o, values): # (people, n_free)
@@ -369,7 +369,7 @@ class Identification:
 
     `values` (participants, parameters): where the information is taken. `at_bound`: which estimates sit at a bound. `flat`: directions in which the likelihood does not change: `kind` ('nothing', 'product', 'ratio', 'sum', 'difference', 'mixture'),
     `parameters`, `exact` (it stays so far from the estimates). `symmetries`: relabellings that change no likelihood, in words. `rivals`: other solutions of a person within 1.92 nats of the best (`above`), behind a barrier (not looked for where a direction is flat).
-    A range is the distance of the bounds a parameter is fitted in; one without bounds counts as 1, or as the size of its default if that is larger."""
+    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger."""
     name: str                # Name of the model
     values: pd.DataFrame
     information: np.ndarray  # Expected information of each person, (people, parameters, parameters)
@@ -379,36 +379,46 @@ class Identification:
     symmetries: list
     rivals: pd.DataFrame
     ranges: pd.Series        # Range of each parameter
-    wanted: pd.Series        # Standard error that is wanted
+    wanted: pd.Series        # Standard error that is wanted; missing for one without bounds of which nothing is said
     n: float                 # Choices of a person (median)
     fitted: Fit              # The estimates
     simulated: bool          # Are the people simulated, and the information taken at their true parameters?
+
+    @property
+    def _misses(self):
+        "Errors of the estimates of simulated people in units of their standard errors by the information, (people, parameters); missing at bounds, and for people who are not simulated."
+        se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
+        miss = (self.fitted.table.loc[list(self.values.index), self.names].to_numpy(float) - self.values.to_numpy(float)) / se
+        return np.where(self.at_bound | (not self.simulated), np.nan, miss)
 
     @property
     def names(self): return list(self.values.columns)
     @property
     def _off(self): return ~_at_bounds(self.values.to_numpy(float), *(np.array([self.fitted.bounds[n][side] for n in self.names]) for side in (0, 1)), self.ranges.to_numpy())
     @property
+    def _bounded(self): return self.ranges.where([bool(np.isfinite(self.fitted.bounds[n][1] - self.fitted.bounds[n][0])) for n in self.names])
+    @property
     def _lost(self): return {n for kind, parameters, _ in self.flat.itertuples(index=False) for n in parameters}
 
     def errors(self):
-        """For each parameter, of the typical (median) person: its value, standard error `se` (infinite in a flat direction), the same as share `of_range`, how many people have their estimate `at_bound`, how many `trials` a person needs for
-        the error that is wanted (in sessions like these, in which the information adds up), and how the information `grows` in a session: 1 with the number of trials, 0 not at all after the first half."""
+        """For each parameter, of the typical (median) person: its value, standard error `se` (infinite in a flat direction), the same as share `of_range` (missing without bounds), how many people have their estimate `at_bound`, how many `trials` a person needs for
+        the error that is wanted (in sessions like these, in which the information adds up), and how the information `grows` in a session: 1 with the number of trials, 0 not at all after the first half. Of simulated people also `scatter`: the median
+        size of the errors of their estimates (off the bounds), over what it should be if `se` is right: near 1 if the information tells the truth."""
         variance, half = (np.diagonal(_covariances(f, self._off)[0], axis1=1, axis2=2) for f in (self.information, self.first_half))
         variance = np.where([n in self._lost for n in self.names], np.where(np.isnan(variance), np.nan, np.inf), variance)
-        rows = {}
+        rows, misses = {}, pd.DataFrame(abs(self._misses)).median() / .6745
         for k, name in enumerate(self.names):
             known = variance[:, k][~np.isnan(variance[:, k])]
             se, both = np.sqrt(np.median(known)) if len(known) else np.nan, np.isfinite(variance[:, k]) & np.isfinite(half[:, k])
             grows = np.median(np.log2(half[both, k] / variance[both, k])) if both.any() else np.nan
-            rows[name] = dict(value=self.values[name].median(), se=se, of_range=se / self.ranges[name], at_bound=int(self.at_bound[name].sum()), trials=self.n * (se / self.wanted[name])**2, grows=grows)
-        return pd.DataFrame(rows).T.rename_axis('parameter')
+            rows[name] = dict(value=self.values[name].median(), se=se, of_range=se / self._bounded[name], at_bound=int(self.at_bound[name].sum()), trials=self.n * (se / self.wanted[name])**2, grows=grows, scatter=np.nan if name in self._lost else misses[k])
+        return pd.DataFrame(rows).T.rename_axis('parameter').drop(columns=[] if self.simulated else 'scatter')
 
     def people(self):
         "A row for each participant and parameter: value, standard error by the expected information (missing at a bound), share `of_range`, is the estimate `at_bound`?"
         se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
         shape = dict(participant=np.repeat(np.array([*self.values.index, None], object)[:-1], len(self.names)), parameter=self.names * len(self.values))
-        return pd.DataFrame(shape | dict(value=self.values.to_numpy().ravel(), se=se.ravel(), of_range=(se / self.ranges.to_numpy()).ravel(), at_bound=self.at_bound.to_numpy().ravel()))
+        return pd.DataFrame(shape | dict(value=self.values.to_numpy().ravel(), se=se.ravel(), of_range=(se / self._bounded.to_numpy()).ravel(), at_bound=self.at_bound.to_numpy().ravel()))
 
     def correlations(self,
         who=None # A participant (default: the median over people)
@@ -423,14 +433,15 @@ class Identification:
 
     def tradeoffs(self):
         """Each pair of parameters, the strongest first: correlation of their estimates (median over `people` who are off the bounds in both), the best known `combination` (product, ratio, sum or difference; none if none is known twice
-        as well as the better known of the two), what an error looks like (`in_words`)."""
+        as well as the better known of the two), what an error looks like (`in_words`). Of simulated people also `simulated`: the rank correlation of the errors of their estimates, off the bounds."""
         covariance, correlation = _covariances(self.information, self._off)
-        values, rows = self.values.to_numpy(), []
+        values, rows, simulated = self.values.to_numpy(), [], pd.DataFrame(self._misses, columns=self.names).corr('spearman')
         for a, b, r, n in _pairs(correlation, self.names):
             pair = [self.names.index(a), self.names.index(b)]
             known = ~np.isnan(correlation[:, pair[0], pair[1]]) & np.isfinite(covariance[:, pair, pair]).all(1)
-            rows.append((a, b, r, n, _combination(values[known][:, pair], covariance[known][:, pair][:, :, pair], self.fitted.bounds[a] == self.fitted.bounds[b]), _in_words(a, b, r)))
-        return pd.DataFrame(rows, columns=['first', 'second', 'correlation', 'people', 'combination', 'in_words']).sort_values('correlation', key=abs, ascending=False, ignore_index=True)
+            rows.append((a, b, r, n, _combination(values[known][:, pair], covariance[known][:, pair][:, :, pair], self.fitted.bounds[a] == self.fitted.bounds[b]), _in_words(a, b, r), simulated.loc[a, b]))
+        table = pd.DataFrame(rows, columns=['first', 'second', 'correlation', 'people', 'combination', 'in_words', 'simulated']).drop(columns=[] if self.simulated else 'simulated')
+        return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
     def directions(self):
         "All directions of the information, the sloppiest first, in ranges of the parameters: the larger parts of each, and its `width`, how far (in ranges) the choices of the typical person leave it open, as a standard error."
@@ -459,20 +470,23 @@ class Identification:
         for t in self.tradeoffs().itertuples():
             if abs(t.correlation) <= _STRONG or {t.first, t.second} & self._lost: continue
             trials, report = e.trials[[t.first, t.second]].max(), f"report their {t.combination}" if t.combination else "hold one of them"
-            more = 'both are known well enough all the same' if trials <= self.n else f"add trials ({self._trials(trials, e.grows[[t.first, t.second]].min(), [t.first, t.second])})"
-            yield f"{t.first} and {t.second} trade off (r = {_number(t.correlation)}): {report}, or {more}" if trials > self.n else f"{t.first} and {t.second} trade off (r = {_number(t.correlation)}), but {more}; where one number is enough, {report}"
+            head, pair = f"{t.first} and {t.second} trade off (r = {_number(t.correlation)})", [t.first, t.second]
+            if trials <= self.n: yield f"{head}, but both are known as well as is wanted; where one number is enough, {report}"
+            else: yield f"{head}: {report}, or add trials{self._trials(trials, e.grows[pair].min(), [n for n in pair if self.wanted[n] > 0])}"
 
     def _trials(self, trials, grows, names):
         "How many trials, in words."
+        if not np.isfinite(trials): return ''
         many = f"{float(f'{trials:.2g}'):.0f}"
         wanted = ' and '.join(f"{self.wanted[n]:.2g} ({n})" for n in names) if len(names) > 1 else f"{self.wanted[names[0]]:.2g}"
-        return f"about {many} a person in place of {self.n:.0f} for standard errors of {wanted}{', in new sessions: longer ones add little' if grows < .5 else ''}"
+        return f" (about {many} a person in place of {self.n:.0f} for standard errors of {wanted}{', in new sessions: longer ones add little' if grows < .5 else ''})"
 
     def _notes_on_errors(self):
         for name, e in self.errors().iterrows():
             if name in self._lost: continue
             if np.isnan(e.se): yield f"{name}: nobody's estimate is off its bounds, so there is no standard error; widen the bounds, or hold it"
-            elif e.of_range > 12**-.5: yield f"{name}: a standard error of {e.se:.2g} ({_number(e.of_range)} of its range) says less than the range alone (.29): add trials ({self._trials(e.trials, e.grows, [name])}), or hold it"
+            elif self.simulated and e.scatter > 1.5 and len(self.values) >= 30: yield f"{name}: the estimates of the simulated people scatter {e.scatter:.1f} times as much as the information says, which looks near the truth only: trust a recovery (parameter_recovery) more than this standard error"
+            if e.of_range > 12**-.5: yield f"{name}: a standard error of {e.se:.2g} ({_number(e.of_range)} of its range) says less than the range alone (.29): add trials{self._trials(e.trials, e.grows, [name])}, or hold it"
 
     def _notes_on_people(self):
         for name, at in self.at_bound.items():
@@ -490,7 +504,7 @@ class Identification:
 
     def _table(self):
         e = self.errors()
-        return e.assign(**e[['value', 'se', 'of_range', 'grows']].round(3), at_bound=e.at_bound.astype(int), trials=[f"{x:.0f}" if np.isfinite(x) else '∞' if x > 0 else '' for x in e.trials])
+        return e.assign(**e.drop(columns=['at_bound', 'trials']).round(3), at_bound=e.at_bound.astype(int), trials=[f"{x:.0f}" if np.isfinite(x) else '∞' if x > 0 else '' for x in e.trials])
 
     def _head(self): return f"{self.name}: what {self.n:.0f} choices of each of {len(self.values)} {'simulated ' if self.simulated else ''}people tell"
 
@@ -561,7 +575,7 @@ def _wanted(target, model):
     return target
 
 def _errors_wanted(wanted, ranges):
-    "The standard error that is wanted of each parameter: a tenth of the range where nothing else is said."
+    "The standard error that is wanted of each parameter: a tenth of the range where nothing else is said, missing without bounds."
     return pd.Series({n: wanted.get(n, .1 * r) if isinstance(wanted, dict) else wanted * r for n, r in ranges.items()}, dtype=float)
 
 def _identified(o, found, trials, values, simulated, wanted, seed):
@@ -576,4 +590,4 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
     rivals = pd.DataFrame(columns=['participant', 'above', *o.names]) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
     return Identification(type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat, [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
-                          _errors_wanted(wanted, ranges), n, found, simulated)
+                          _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)
