@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
+from .cell import Cell
 from .data import Trials
 from .engine import Lanes, _rows, as_seed
 from .fitting import Fit, _Descent, _Objective, _distinct, fit
@@ -90,8 +91,8 @@ def _relabellings(o):
     turned = [j for j in range(k) if np.isfinite(o.upper[j] - o.lower[j]) and o.lower[j] != -o.upper[j]]
     turns = [((), (j,)) for j in turned]
     flips = [((j,), ()) for j in signed] + [(two, ()) for two in combinations(signed, 2)]
-    twice = [(p, q) for p, q in combinations(pairs, 2) if not set(p) & set(q)]
-    out = [((), *t) for t in flips + turns] + [((p,), *t) for p in pairs for t in [((), ()), *turns, *flips]] + [(two, *t) for two in twice for t in [((), ()), *turns]]
+    twice = [(p, q) for p, q in combinations(pairs, 2) if not set(p) & set(q)] if k <= 10 else []
+    out = [((), *t) for t in flips + turns] + [((p,), *t) for p in pairs for t in [((), ()), *turns, *flips[:len(signed)]]] + [(two, *t) for two in twice for t in [((), ()), *turns]]
     return sorted(out, key=lambda r: sum(map(len, r)))   # simple ones first
 
 def _relabelled(x, o, exchanged, flipped, turned):
@@ -241,6 +242,11 @@ class Profile:
     def _head(self): return f"profile likelihood of {self.parameter}: {100 * self.level:g} % intervals"
 
 # %% ../nbs/28_identifiability.ipynb #575e8fdd
+def _one_model(cell, bounds, hold):
+    "A cell, with its bounds and what is held, checked."
+    if not isinstance(cell, Cell): raise TypeError(f"cell must be one cell, got {type(cell).__name__}; a model of the avoidance task is made by avoidance_model('QLearning')")
+    return next(iter(_models(cell, bounds, hold, None).values()))
+
 def _of_fit(cell, fitted, bounds, hold):
     "Bounds and held parameters of a `Fit`, checked against the cell."
     if bounds or hold: raise ValueError("the Fit brings its own bounds and held parameters: leave out bounds and hold")
@@ -279,7 +285,7 @@ def profile_likelihood(
     if int(points) != points or points < 3: raise ValueError(f"points must be a whole number of at least 3, got {points}")
     if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; simulate makes them from an environment")
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
-    model = next(iter(_models(cell, bounds, hold, None).values()))
+    model = _one_model(cell, bounds, hold)
     check_names([parameter], model.free, 'estimated parameter')
     if who is not None: trials = trials.take([who] if np.isscalar(who) else list(who))
     found = _fitted(model, trials, fitted, starts, as_seed(seed), threads)
@@ -425,11 +431,12 @@ class Identification:
     ):
         "Correlations of the estimates, a square frame; missing where an estimate sits at a bound."
         if who is not None: check_names([who], self.values.index, 'participant')
-        correlation = _covariances(self.information, self._off)[1]
+        mine = slice(None) if who is None else [self.values.index.get_loc(who)]
+        correlation = _covariances(self.information[mine], self._off[mine])[1]
         typical = np.full(correlation.shape[1:], np.nan)
         for a, b, r, _ in _pairs(correlation, range(len(self.names))): typical[a, b] = typical[b, a] = r
         np.fill_diagonal(typical, 1.)
-        return pd.DataFrame(typical if who is None else correlation[self.values.index.get_loc(who)], self.names, self.names)
+        return pd.DataFrame(typical if who is None else correlation[0], self.names, self.names)
 
     def tradeoffs(self):
         """Each pair of parameters, the strongest first: correlation of their estimates (median over `people` who are off the bounds in both), the best known `combination` (product, ratio, sum or difference; none if none is known twice
@@ -531,7 +538,7 @@ def identify(
     seed, simulated = as_seed(seed), people is not None or not isinstance(design, Trials)
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
-    model = next(iter(_models(cell, bounds, hold, None).values()))
+    model = _one_model(cell, bounds, hold)
     if simulated: trials, true = _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads)
     elif draw is not None or (n_trials, sessions) != (None, 1): raise ValueError("draw, n_trials and sessions are about simulated people, and these trials have choices; say how many people to simulate (people=…), or leave them out")
     else: trials, true = design, None
