@@ -213,10 +213,10 @@ class _Candidate:
         u, f = _search_modes(self.line, np.tile(a, (len(self.who), 1)), s, draws, best, most)
         return u[self.who, f.argmin(1)], f.min(1)
 
-    def expand(self, a, s, u):
+    def expand(self, a, s, u, small=1e-11): # small: nats that a last step may still gain
         "Go to the modes from `u`, and take the parabolas there."
         k = len(a)
-        u, f, g, A = _climb(self.line, np.tile(a, (len(u), 1)), s, u, self.who, 30, H=self.H)
+        u, f, g, A = _climb(self.line, np.tile(a, (len(u), 1)), s, u, self.who, 30, small, H=self.H)
         self.mode, self.value, self.f, self.z, self.g, self.F = u, f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None])
         J = self.line.hessian(self.z)
         self.J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, self.F)
@@ -274,35 +274,40 @@ def _turn(models, x, equal, firm=True): # x: the groups' numbers, packed; equal:
     return _pack(models, [c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2))) for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]), bound, r
 
 # %% ../nbs/27_selection.ipynb #7a5ae5f4
+_FAR = .5   # how far from its mode a parabola is believed, in standard deviations of the group
+
+def _moved(models, x): return max(abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min() for c, (N, a, sigma) in zip(models, _unpack(models, x)))
+
 def _settle(models, x, equal, most):
-    "Turns on the parabolas until nothing moves, at most so many: squared extrapolation (Varadhan & Roland, 2008), taken where it does not lower the bound."
+    "Turns on the parabolas, at most so many, until nothing moves or somebody's mode moves too far: squared extrapolation (Varadhan & Roland, 2008), taken where it does not lower the bound."
     for _ in range(most):
-        one, _, _ = _turn(models, x, equal)
+        one, *_ = _turn(models, x, equal)
         two, bound, _ = _turn(models, one, equal)
         d, v = one - x, two - 2 * one + x
-        if abs(two - one).max() < 1e-7: return two
+        if abs(two - one).max() < 1e-7 or _moved(models, one) > _FAR: return one
         pace = max(1., np.sqrt(d @ d / max(v @ v, 1e-300)))
-        three, higher, _ = _turn(models, x + 2 * pace * d + pace**2 * v, equal, firm=False)
-        x = three if higher >= bound else two
+        three, higher, _ = _turn(models, far := x + 2 * pace * d + pace**2 * v, equal, firm=False)
+        x = three if higher >= bound and _moved(models, far) < _FAR else two
     return x
 
 def _infer(models, x, u, equal=False): # x: the groups to start from; u: everybody's modes, a list of (people, n_free)
-    "Modes and parabolas, groups on the parabolas, and again: the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
-    bounds, before, step, pace = [], np.inf, 0., 1.
+    "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
+    bounds, change, step, old = [], np.inf, None, None
     for turn in range(100):
-        groups = _unpack(models, x)
-        for c, (N, a, sigma), at in zip(models, groups, u):
+        for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
             if turn < 10: c.lame[:] = False
-            c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
+            c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
         _, bound, r = _turn(models, x, equal)
         bounds.append(bound)
-        new = _settle(models, x, equal, 2**min(turn, 8))
-        last, step = step, new - x
-        change = abs(step).max()
-        rate, before = min(.99, change / before) if np.isfinite(before) else .99, change
+        last, step = step, _settle(models, x, equal, 60) - x
+        rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
         if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds, True
-        if turn > 8 and rate > .5: pace = max(.1, .6 * pace) if step @ last < 0 else min(1., 1.5 * pace)   # to and fro: shorter steps
-        x = x + pace * step
+        new = x + step
+        if rate < .95 and change < .3:
+            bend = step - last
+            secant = new - step @ bend / (bend @ bend) * (x - old + bend)
+            if min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
+        x, old = new, x
         _turn(models, x, equal)
         u = [c.u for c in models]
     return x, u, r, bounds, False
