@@ -263,14 +263,15 @@ def _evidences(models, groups, firm=True):
     E = [c.explain(a, np.sqrt(sigma / (_V + N / 2)), firm) for c, (N, a, sigma) in zip(models, groups)]
     return None if any(e is None for e in E) else np.stack([e + _price(N, len(a)) for e, (N, a, _) in zip(E, groups)], 1)
 
-def _turn(models, x, equal, firm=True): # x: the groups' numbers, packed; equal: are all models equally frequent?
+def _turn(models, x, null=None, firm=True): # x: the groups' numbers, packed; null: are all models equally frequent, with responsibilities 'free' or 'held' at that?
     "The groups that follow from `x`, the bound at `x` and responsibilities there."
     groups, K = _unpack(models, x), len(models)
     if min(N for N, *_ in groups) < 0 or (L := _evidences(models, groups, firm)) is None: return x, -np.inf, None
     counts, prior = 1 + np.array([N for N, *_ in groups]), np.ones(K)
-    log_m = np.full(K, -np.log(K)) if equal else digamma(counts) - digamma(counts.sum())
-    r, bound = softmax(L + log_m, axis=1), logsumexp(L + log_m, axis=1).sum() - sum(_divergence(c, *g) for c, g in zip(models, groups))
-    if not equal: bound += _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_m).sum()
+    log_m = np.full(K, -np.log(K)) if null else digamma(counts) - digamma(counts.sum())
+    r = np.full(L.shape, 1 / K) if null == 'held' else softmax(L + log_m, axis=1)
+    bound = (L.mean(1) if null == 'held' else logsumexp(L + log_m, axis=1)).sum() - sum(_divergence(c, *g) for c, g in zip(models, groups))
+    if not null: bound += _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_m).sum()
     return _pack(models, [c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2))) for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]), bound, r
 
 # %% ../nbs/27_selection.ipynb #7a5ae5f4
@@ -278,39 +279,40 @@ _FAR = .5   # how far from its mode a parabola is believed, in standard deviatio
 
 def _moved(models, x): return max(abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min() for c, (N, a, sigma) in zip(models, _unpack(models, x)))
 
-def _settle(models, x, equal, most):
+def _settle(models, x, null, most):
     "Turns on the parabolas, at most so many, until nothing moves or somebody's mode moves too far: squared extrapolation (Varadhan & Roland, 2008), taken where it does not lower the bound."
     for _ in range(most):
-        one, *_ = _turn(models, x, equal)
-        two, bound, _ = _turn(models, one, equal)
+        one, *_ = _turn(models, x, null)
+        two, bound, _ = _turn(models, one, null)
         d, v = one - x, two - 2 * one + x
         if abs(two - one).max() < 1e-7 or _moved(models, one) > _FAR: return one
         pace = max(1., np.sqrt(d @ d / max(v @ v, 1e-300)))
-        three, higher, _ = _turn(models, far := x + 2 * pace * d + pace**2 * v, equal, firm=False)
+        three, higher, _ = _turn(models, far := x + 2 * pace * d + pace**2 * v, null, firm=False)
         x = three if higher >= bound and _moved(models, far) < _FAR else two
     return x
 
-def _infer(models, x, u, equal=False): # x: the groups to start from; u: everybody's modes, a list of (people, n_free)
+def _infer(models, x, u, null=None): # x: the groups to start from; u: everybody's modes, a list of (people, n_free)
     "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
-    bounds, change, step, old = [], np.inf, None, None
+    bounds, change, step, old, pace = [-np.inf], np.inf, None, None, 1.
     for turn in range(100):
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
             if turn < 10: c.lame[:] = False
             c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
-        _, bound, r = _turn(models, x, equal)
+        _, bound, r = _turn(models, x, null)
+        pace = min(1., 1.2 * pace) if bound > bounds[-1] - 1e-3 else max(.05, .5 * pace)   # to and fro: shorter steps
         bounds.append(bound)
-        last, step = step, _settle(models, x, equal, 60) - x
+        last, step = step, _settle(models, x, null, 60) - x
         rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
-        if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds, True
-        new = x + step
-        if rate < .95 and change < .3:
+        if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds[1:], True
+        new = x + pace * step
+        if rate < .95 and change < .3 and pace == 1:
             bend = step - last
             secant = new - step @ bend / (bend @ bend) * (x - old + bend)
             if min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
         x, old = new, x
-        _turn(models, x, equal)
+        _turn(models, x, null)
         u = [c.u for c in models]
-    return x, u, r, bounds, False
+    return x, u, r, bounds[1:], False
 
 # %% ../nbs/27_selection.ipynb #cc8357fe
 def _concurrent(models, starts, seed):
@@ -334,9 +336,9 @@ def _concurrent(models, starts, seed):
         if not any(m.any() for m in moved): break
         best = _infer(models, x, [np.where(m[:, None], v, at) for m, (v, _), at in zip(moved, others, u)])
     x, u, r, bounds, converged = best
-    null = _infer(models, x, u, equal=True)
+    nulls = [_infer(models, x, u, null) for null in ('free', 'held')]
     for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
-    return dict(groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=null[3][-1], converged=converged and null[4], second=second, starts=[run[3][-1] for run in runs])
+    return dict(groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=max(run[3][-1] for run in nulls), converged=converged and all(run[4] for run in nulls), second=second, starts=[run[3][-1] for run in runs])
 
 def _stand(theta, group): # theta: (people, n_free)
     "In standard deviations of a group."
