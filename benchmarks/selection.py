@@ -5,9 +5,9 @@ results/selection_null.csv: 500 data sets each in which all models are equally f
 results/selection_risk.csv: half of each kind together, cut by the omnibus risk that was reported: how many of them were equal in truth; the same for two groups of 25 people, half of them with the same frequencies.
 Beside each, the probability by exact summation in place of free energies.
 
-Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 100 data sets each of 30/10, 20/20 and
+Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 40 data sets each of 30/10, 20/20 and
 10/30 people, against MAP fits + BIC + `select_models` and separate hierarchical fits + `select_models`; errors are those of the group's mean on the line from the mean of those who follow the model;
-results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; one model under two names; the same with different starting values, on data of guessing).
+results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; one model under two names; the same with another starting value, on data of guessing).
 results/selection_hbi_time.csv: CPU seconds, compiled, 60 people × 200 trials.
 """
 import os
@@ -158,11 +158,11 @@ def nothing_to_find(seed, kind):
     return dict(kind=kind, first_exceedance=first.exceedance, first_protected=first.protected, top_exceedance=found.models.exceedance.max(), top_protected=found.models.protected.max(), frequency=first.frequency, risk=found.risk)
 
 
-def hbi(sets=100):
+def hbi(sets=40, nulls=100):
     rows = pd.DataFrame([row for people in (dict(one=30, two=10), dict(one=20, two=20), dict(one=10, two=30)) for seed in range(sets) for row in compare_ways(seed, people)])
     by, errors = rows.groupby(['people', 'way'], sort=False), [c for c in rows if '.' in c]
     table = by[['frequency_one', 'protected_one', 'protected_right', 'attributed']].mean().join(by[errors].mean().add_prefix('bias ')).join(by[errors].agg(lambda x: (x**2).mean()**.5).add_prefix('rmse ')).reset_index()
-    null = pd.DataFrame([nothing_to_find(seed, kind) for kind in ('20/20 people', 'one model, two names', 'two starting values, guessing') for seed in range(sets)])
+    null = pd.DataFrame([nothing_to_find(seed, kind) for kind in ('20/20 people', 'one model, two names', 'two starting values, guessing') for seed in range(nulls)])
     by = null.groupby('kind', sort=False)
     nothing = by[['first_exceedance', 'first_protected', 'top_exceedance', 'top_protected', 'frequency', 'risk']].mean().join(by[['top_exceedance', 'top_protected']].agg(lambda x: (x > .95).mean()).add_suffix('_over_95')).reset_index()
     trials, spent = learners(0, dict(one=45, two=15))[0], []

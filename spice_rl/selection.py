@@ -293,26 +293,25 @@ def _settle(models, x, null, most):
 
 def _infer(models, x, u, null=None): # x: the groups to start from; u: everybody's modes, a list of (people, n_free)
     "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
-    bounds, change, step, old, pace = [-np.inf], np.inf, None, None, 1.
+    bounds, change, step, old = [], np.inf, None, None
     for turn in range(100):
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
             if turn < 10: c.lame[:] = False
             c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
-        _, bound, r = _turn(models, x, null)
-        pace = min(1., 1.2 * pace) if bound > bounds[-1] - 1e-3 else max(.05, .5 * pace)   # to and fro: shorter steps
+        next_x, bound, r = _turn(models, x, null)
         bounds.append(bound)
-        last, step = step, _settle(models, x, null, 60) - x
+        last, step = step, (_settle(models, x, null, 60) if turn < 12 else next_x) - x   # where parabolas hold only nearby, turns of the paper
         rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
-        if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds[1:], True
-        new = x + pace * step
-        if rate < .95 and change < .3 and pace == 1:
+        if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds, True
+        new = x + step
+        if rate < .95 and change < .3:
             bend = step - last
             secant = new - step @ bend / (bend @ bend) * (x - old + bend)
             if min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
         x, old = new, x
         _turn(models, x, null)
         u = [c.u for c in models]
-    return x, u, r, bounds[1:], False
+    return x, u, r, bounds, False
 
 # %% ../nbs/27_selection.ipynb #cc8357fe
 def _concurrent(models, starts, seed):
