@@ -5,9 +5,10 @@ results/selection_null.csv: 500 data sets each in which all models are equally f
 results/selection_risk.csv: half of each kind together, cut by the omnibus risk that was reported: how many of them were equal in truth; the same for two groups of 25 people, half of them with the same frequencies.
 Beside each, the probability by exact summation in place of free energies.
 
-Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 40 data sets each of 30/10, 20/20 and
-10/30 people, against MAP fits + BIC + `select_models` and separate hierarchical fits + `select_models`; errors are those of the group's mean on the line from the mean of those who follow the model;
-results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; one model under two names; the same with another starting value, on data of guessing).
+Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 30 data sets each of 30/10, 20/20 and
+10/30 people, against MAP fits + BIC + `select_models` and separate hierarchical fits + `select_models`; errors are those of the group's mean on the line from the mean of those who follow the model; `covered`: share of 95 % intervals
+of means that hold the mean of the population;
+results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; two models that differ in the starting value, on data of guessing).
 results/selection_hbi_time.csv: CPU seconds, compiled, 60 people × 200 trials.
 """
 import os
@@ -125,9 +126,9 @@ def learners(seed, people, n_trials=200): # people: how many follow each model, 
     return read_trials(pd.concat(frames, ignore_index=True), participant='participant', choice='choice', reward='reward'), lines
 
 
-def separate(fits, by): # by: what select_models takes
-    "Protected exceedance probabilities, frequencies and who follows whom, from separate fits."
-    found = select_models(by)
+def separate(comparison):
+    "Frequencies and protected exceedance probabilities, and who follows which model, from separate fits."
+    found = select_models(comparison)
     return found.models.loc['full'], found.best().model
 
 
@@ -137,48 +138,63 @@ def compare_ways(seed, people):
     hbi = fit_hbi(CELLS, trials)
     alone = {m: fit_hierarchical(c, trials, name=m) for m, c in CELLS.items()}
     each = {m: fit(c, trials, name=m, starts=1, priors={p: PRIORS[p] for p in c.params}) for m, c in CELLS.items()}
-    ways = {'HBI': (hbi.models, hbi.assigned, {m: f.means['mean'] for m, f in hbi.fits.items()}),
-            'hierarchical fits, then BMS': (*separate(alone, compare(list(alone.values()))), {m: f.means['mean'].droplevel('group') for m, f in alone.items()}),
-            'MAP, BIC, then BMS': (*separate(each, compare(list(each.values()))), {m: pd.Series(np.median(to_line(f.parameters.to_numpy(), list(f.cell.params.values())), axis=0), list(f.cell.params)) for m, f in each.items()})}
+    medians = {m: pd.DataFrame(dict(mean=np.median(to_line(f.parameters.to_numpy(), list(f.cell.params.values())), axis=0), lower=np.nan, upper=np.nan), list(f.cell.params)) for m, f in each.items()}
+    ways = {'HBI': (hbi.models, hbi.assigned, {m: f.means for m, f in hbi.fits.items()}),
+            'hierarchical fits, then BMS': (*separate(compare(list(alone.values()))), {m: f.means.droplevel('group') for m, f in alone.items()}),
+            'MAP, BIC, then BMS': (*separate(compare(list(each.values()))), medians)}
     true = pd.Series([m for m, n in people.items() for _ in range(n)], [f'{m}{i}' for m, n in people.items() for i in range(n)])
     out = []
     for way, (models, assigned, means) in ways.items():
-        errors = {f'{m}.{p}': means[m][p] - lines[m][p].mean() for m in people for p in lines[m]}
-        out.append(dict(people='/'.join(map(str, people.values())), way=way, frequency_one=models.frequency['one'], protected_one=models.protected['one'], protected_right=models.protected[max(people, key=people.get)], attributed=(assigned == true.reindex(assigned.index)).mean(), **errors))
+        errors = {f'{m}.{p}': means[m]['mean'][p] - lines[m][p].mean() for m in people for p in lines[m]}
+        held = {m: np.mean([means[m].lower[p] < mu < means[m].upper[p] for p, mu in zip(lines[m], GROUP[m][0])]) if means[m].lower.notna().all() else np.nan for m in people}
+        out.append(dict(people='/'.join(map(str, people.values())), way=way, frequency_one=models.frequency['one'], protected_one=models.protected['one'], protected_right=models.protected[max(people, key=people.get)], attributed=(assigned == true.reindex(assigned.index)).mean(),
+                        covered_one=held['one'], covered_two=held['two'], **errors))
     return out
 
 
 def nothing_to_find(seed, kind):
     "The protected and plain exceedance probability of the first model, and the omnibus risk."
     if kind == '20/20 people': cells, trials = CELLS, learners(seed, dict(one=20, two=20))[0]
-    elif kind == 'one model, two names': cells, trials = dict(one=One(), again=One()), learners(seed, dict(one=40))[0]
     else: cells, trials = dict(one=One(), low=Low()), simulate(Bias(), BanditsDrift(.15), pd.DataFrame(dict(bias=np.zeros(40))), n_trials=200, seed=seed)
     found = fit_hbi(cells, trials)
     first = found.models.iloc[0]
     return dict(kind=kind, first_exceedance=first.exceedance, first_protected=first.protected, top_exceedance=found.models.exceedance.max(), top_protected=found.models.protected.max(), frequency=first.frequency, risk=found.risk)
 
 
-def hbi(sets=40, nulls=100):
-    rows = pd.DataFrame([row for people in (dict(one=30, two=10), dict(one=20, two=20), dict(one=10, two=30)) for seed in range(sets) for row in compare_ways(seed, people)])
-    by, errors = rows.groupby(['people', 'way'], sort=False), [c for c in rows if '.' in c]
-    table = by[['frequency_one', 'protected_one', 'protected_right', 'attributed']].mean().join(by[errors].mean().add_prefix('bias ')).join(by[errors].agg(lambda x: (x**2).mean()**.5).add_prefix('rmse ')).reset_index()
-    null = pd.DataFrame([nothing_to_find(seed, kind) for kind in ('20/20 people', 'one model, two names', 'two starting values, guessing') for seed in range(nulls)])
+def write(name, table):
+    table.to_csv(RESULTS / f'selection_{name}.csv', index=False, float_format='%.4g')
+    print(table.round(3).T.to_string(), flush=True)
+
+
+def hbi_null(sets=100):
+    null = pd.DataFrame([nothing_to_find(seed, kind) for kind in ('20/20 people', 'two starting values, guessing') for seed in range(sets)])
     by = null.groupby('kind', sort=False)
-    nothing = by[['first_exceedance', 'first_protected', 'top_exceedance', 'top_protected', 'frequency', 'risk']].mean().join(by[['top_exceedance', 'top_protected']].agg(lambda x: (x > .95).mean()).add_suffix('_over_95')).reset_index()
+    over = by[['top_exceedance', 'top_protected']].agg(lambda x: (x > .95).mean()).add_suffix('_over_95')
+    write('hbi_null', by[['first_exceedance', 'first_protected', 'top_exceedance', 'top_protected', 'frequency', 'risk']].mean().join(over).reset_index())
+
+
+def hbi_time():
     trials, spent = learners(0, dict(one=45, two=15))[0], []
     for models in (CELLS, CELLS | dict(bias=Bias())):
         fit_hbi(models, trials)
         start = time.process_time()
         for seed in range(3): fit_hbi(models, trials, seed=seed)
         spent.append(dict(models=len(models), people=60, n_trials=200, cpu_seconds=(time.process_time() - start) / 3))
-    for name, t in (('hbi', table), ('hbi_null', nothing), ('hbi_time', pd.DataFrame(spent))):
-        t.to_csv(RESULTS / f'selection_{name}.csv', index=False, float_format='%.4g')
-        print(t.round(3).T.to_string())
+    write('hbi_time', pd.DataFrame(spent))
+
+
+def hbi_ways(sets=30):
+    rows = pd.DataFrame([row for seed in range(sets) for people in (dict(one=30, two=10), dict(one=20, two=20), dict(one=10, two=30)) for row in compare_ways(seed, people)])
+    by, errors = rows.groupby(['people', 'way'], sort=False), [c for c in rows if '.' in c]
+    table = by[['frequency_one', 'protected_one', 'protected_right', 'attributed', 'covered_one', 'covered_two']].mean().join(by[errors].mean().add_prefix('bias ')).join(by[errors].agg(lambda x: (x**2).mean()**.5).add_prefix('rmse '))
+    write('hbi', table.reset_index())
 
 
 def main():
     RESULTS.mkdir(exist_ok=True)
-    hbi()
+    hbi_time()
+    hbi_null()
+    hbi_ways()
     evidences()
 
 
