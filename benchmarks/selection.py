@@ -5,7 +5,7 @@ results/selection_null.csv: 500 data sets each in which all models are equally f
 results/selection_risk.csv: half of each kind together, cut by the omnibus risk that was reported: how many of them were equal in truth; the same for two groups of 25 people, half of them with the same frequencies.
 Beside each, the probability by exact summation in place of free energies.
 
-Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 30 data sets each of 30/10, 20/20 and
+Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 20 data sets each of 30/10, 20/20 and
 10/30 people, against MAP fits + BIC + `select_models` and separate hierarchical fits + `select_models`; errors are those of the group's mean on the line from the mean of those who follow the model; `covered`: share of 95 % intervals
 of means that hold the mean of the population;
 results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; two models that differ in the starting value, on data of guessing).
@@ -138,7 +138,7 @@ def compare_ways(seed, people):
     hbi = fit_hbi(CELLS, trials)
     alone = {m: fit_hierarchical(c, trials, name=m) for m, c in CELLS.items()}
     each = {m: fit(c, trials, name=m, starts=1, priors={p: PRIORS[p] for p in c.params}) for m, c in CELLS.items()}
-    medians = {m: pd.DataFrame(dict(mean=np.median(to_line(f.parameters.to_numpy(), list(f.cell.params.values())), axis=0), lower=np.nan, upper=np.nan), list(f.cell.params)) for m, f in each.items()}
+    medians = {m: pd.DataFrame(dict(mean=to_line(f.parameters.median().to_numpy(), list(f.cell.params.values())), lower=np.nan, upper=np.nan), list(f.cell.params)) for m, f in each.items()}
     ways = {'HBI': (hbi.models, hbi.assigned, {m: f.means for m, f in hbi.fits.items()}),
             'hierarchical fits, then BMS': (*separate(compare(list(alone.values()))), {m: f.means.droplevel('group') for m, f in alone.items()}),
             'MAP, BIC, then BMS': (*separate(compare(list(each.values()))), medians)}
@@ -183,7 +183,7 @@ def hbi_time():
     write('hbi_time', pd.DataFrame(spent))
 
 
-def hbi_ways(sets=30):
+def hbi_ways(sets=20):
     rows = pd.DataFrame([row for seed in range(sets) for people in (dict(one=30, two=10), dict(one=20, two=20), dict(one=10, two=30)) for row in compare_ways(seed, people)])
     by, errors = rows.groupby(['people', 'way'], sort=False), [c for c in rows if '.' in c]
     table = by[['frequency_one', 'protected_one', 'protected_right', 'attributed', 'covered_one', 'covered_two']].mean().join(by[errors].mean().add_prefix('bias ')).join(by[errors].agg(lambda x: (x**2).mean()**.5).add_prefix('rmse '))
