@@ -98,12 +98,10 @@ class NormalCandidate(_Candidate):
         return self.mode, self.value
 
     def expand(self, a, s, u, small=0.):
-        self.z = self.m.center + .3   # any point gives the same parabola
-        self.g, self.f = self.m.precision * .3, -self.m.constant + .5 * (self.m.precision * .09).sum(1)
-        A = self.m.precision + 1 / s**2
-        theta = (self.m.precision * self.m.center + a / s**2) / A
-        self.mode = (theta - a) / s
-        self.value = -self.m.constant + .5 * (self.m.precision * (theta - self.m.center)**2).sum(1) + .5 * (self.mode**2).sum(1)
+        theta = (self.m.precision * self.m.center + a / s**2) / (self.m.precision + 1 / s**2)
+        self.mode, self.z = (theta - a) / s, theta + .1 * s   # any point nearby gives the same parabola
+        nll = lambda z: -self.m.constant + .5 * (self.m.precision * (z - self.m.center)**2).sum(1)
+        self.value, self.f, self.g = nll(theta) + .5 * (self.mode**2).sum(1), nll(self.z), self.m.precision * (self.z - self.m.center)
 
 
 def paper(models, turns=4000):
@@ -137,6 +135,7 @@ def paper(models, turns=4000):
                 E[i, k] = m.constant[i] + sum(-.5 * m.precision[i][d] * ((theta[k][i][d] - m.center[i][d])**2 + 1 / A[k][i][d])
                                               + .5 * log_tau[k][d] - .5 * log(2 * pi) - .5 * tau[k][d] * ((theta[k][i][d] - a[k][d])**2 + 1 / A[k][i][d]) - .5 / beta[k]
                                               + .5 * log(2 * pi) + .5 - .5 * log(A[k][i][d]) for d in D)
+        before = r.copy()
         for i in range(n):
             w = [E[i, k] + log_m[k] for k in range(K)]
             r[i] = [exp(x - max(w)) for x in w]
@@ -152,7 +151,7 @@ def paper(models, turns=4000):
                 q_tau = v * log(s) - lgamma(v) + (v - 1) * lt - s * t
                 L += p_mu - q_mu + p_tau - q_tau
         bounds.append(L)
-        if len(bounds) > 5 and abs(bounds[-1] - bounds[-2]) < 1e-13 * abs(L): break
+        if abs(r - before).max() < 1e-11: break
     return dict(N=N, a=a, sigma=sigma, r=r, bounds=bounds)
 
 
