@@ -64,7 +64,7 @@ def mixed():
             spent, kind = time.process_time() - began, np.array([int(w[0]) for w in trials.participants])
             known = np.stack([nll(c, trials=trials) for c in cells], 1).argmin(1)
             of_kind = pd.crosstab(kind, found.people.kind.to_numpy())
-            row = dict(learners=what, seed=seed, kinds=len(found.kinds), right_terms=right(found.equation, trials, cells), right_kind=of_kind.max(axis=1).sum() / len(kind), kind_if_all_were_known=(known == kind).mean(), cpu_s=spent)
+            row = dict(learners=what, seed=seed, kinds=len(found.kinds), right_terms=right(found.equation, trials, cells), right_kind=of_kind.max(axis=1).sum() / len(kind) if len(found.kinds) > 1 else .5, kind_if_all_were_known=(known == kind).mean(), cpu_s=spent)
             true = np.array([c.values['alpha_reward'] for c in cells])[kind]
             row['alpha_rmse'] = np.sqrt(np.nanmean((rates(found.equation, trials) - true)**2))
             if seed < 2:

@@ -39,12 +39,15 @@ class _People:
         return Equation(e.equation_rules, e.state, e.coefficients, list(e.held), {n: (-own, own) if n in mine else b for n, b in e.bounds.items()})
 
     def ibic(self, s):
-        "Integrated BIC of a structure whose numbers differ between people, where a variance that went to 0 is no number; without numbers, its BIC."
-        if not s.free: return s.bic
-        if (s.free, s.gone) not in self.seen:
-            fit = fit_hierarchical(self.cell(s, 1.5), self.trials, starts=2, seed=self.seed, threads=1)
-            self.seen[s.free, s.gone] = fit.integrated_bic - (fit.variances.shrinkage > .99).sum() * np.log(self.library.n_choices)
+        "Integrated BIC of a structure whose numbers differ between people, where a variance that went to 0 is no number; infinite if somebody's values run away."
+        if (s.free, s.gone) not in self.seen: self.seen[s.free, s.gone] = self._ibic(s)
         return self.seen[s.free, s.gone]
+
+    def _ibic(self, s):
+        try: fit = fit_hierarchical(self.cell(s, 1.5), self.trials, starts=2, seed=self.seed, threads=1)
+        except FloatingPointError: return np.inf
+        if not (fit.table.evidence <= -fit.table.nll + 1e-6).all(): return np.inf   # a likelihood that is no hill around the mode
+        return fit.integrated_bic - (fit.variances.shrinkage > .99).sum() * np.log(self.library.n_choices)
 
 # %% ../nbs/37_individuals.ipynb #ec68e8f2
 def _lean(people, s):
@@ -237,7 +240,10 @@ def individual_equations(
     if not pooled.free: raise ValueError("no term of the library explains these choices better than guessing, all people together: there is no equation to give to single ones")
     found = [_together(people, [_lean(people, pooled)])]
     while len(found) < kinds:
-        more = _split(people, found[0], len(found) + 1)
+        try: more = _split(people, found[0], len(found) + 1)
+        except FloatingPointError as e:
+            found[0].remarks.append(f"{len(found) + 1} kinds could not be fitted: {e}")
+            break
         if more is None: break
         found.append(more)
         if more.ibic >= min(f.ibic for f in found[:-1]): break
