@@ -31,7 +31,7 @@ def save(frame, name):
 
 def mixture(cells, seed, people=50, sessions=1):
     parts = [simulate(cell, BanditsDrift(sigma=.2), people=people, sessions=sessions, n_trials=100, seed=2 * seed + i).to_frame() for i, cell in enumerate(cells)]
-    return read_trials(pd.concat([p.assign(participant=f'{i} ' + p.participant.astype(str)) for i, p in enumerate(parts)], ignore_index=True))
+    return read_trials(pd.concat([p.assign(participant=f'{i} ' + p.participant.astype(str)) for i, p in enumerate(parts)], ignore_index=True), block='session')
 
 
 def terms(equation, who):
