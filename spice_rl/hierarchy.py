@@ -101,13 +101,15 @@ def _search_modes(line, mean, s, draws, best, most): # draws: (n, n_free), the s
 
 # %% ../nbs/25_hierarchy.ipynb #48870ef2
 _FLOOR, _LEAST = 1e-6, .1   # smallest variance, in squared units; least precision of a posterior, relative to the group's
-_EDGE = 1e-3                # smallest eigenvalue of the correlations: two go together by .999 at most
+_EDGE = .01                 # smallest eigenvalue of the correlations: two go together by .99 at most
 
 class _Variances:
     "Variances of people's parameters, `v` (n_free,), and their roots `s`."
+    careful, least = False, _LEAST   # whether a step has to be tried before it is taken; least precision of a posterior
     def __init__(self, v, unit): self.v, self.unit, self.s = v, unit, np.sqrt(v)
     def times(self, J): return J * self.v
     def inside(self, t): return self.v[t] > 2 * _FLOOR * self.unit[t]**2
+    def moves(self, t): return np.ones(len(t), bool)
     def entries(self, t): return np.arange(len(t)), np.arange(len(t))
     def correlation(self): return np.eye(len(self.v))
 
@@ -122,11 +124,13 @@ class _Variances:
         score = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push + first[t]
         return score, .5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None] + np.diag(np.maximum(0., -second[t])), len(w) / 2 * np.eye(len(t))
 
+    def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
+
     def grown(self, grow, t):
-        "After a step, which is shortened if it is too long."
-        v, grow = self.v.copy(), grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
+        "After a step."
+        v = self.v.copy()
         v[t] = np.maximum(v[t] * np.exp(grow), _FLOOR * self.unit[t]**2)
-        return _Variances(v, self.unit), grow
+        return _Variances(v, self.unit)
 
     def ratio(self, new): return np.where(new.inside(slice(None)), np.log(new.v / self.v), 0.)
     def far(self, new): return abs(np.log(new.v / self.v)).max()
@@ -140,16 +144,13 @@ def _symmetric(x, a, b, m):
     G[a, b] = G[b, a] = x
     return G
 
-def _exp(G, power=1.):
-    values, vectors = np.linalg.eigh(G)
-    return (vectors * np.exp(power * values)) @ vectors.T
-
 def _growth(E, a, b): # E: (n_free, m); a, b: entries of G
     "Derivative of the covariance matrix by entries of G, (n_free, n_free, len(a))."
     return np.where(a == b, .5, 1.) * (E[:, None, a] * E[:, b] + E[:, None, b] * E[:, a])
 
 class _Covariance:
     "Covariances of people's parameters, `S` (n_free, n_free), variances `v`, and a root `s` (Cholesky's)."
+    careful, least = True, .5
     def __init__(self, S, unit):
         self.v, self.unit, d = np.maximum(np.diag(S), _FLOOR * unit**2), unit, np.sqrt(np.diag(S))
         values, vectors = np.linalg.eigh(S / d / d[:, None])
@@ -158,6 +159,8 @@ class _Covariance:
         self.s = np.linalg.cholesky(self.S)
 
     def times(self, J): return J @ self.S
+    def moves(self, t): return self.inside(t)
+    def log_size(self, t): return np.linalg.slogdet(self.S[np.ix_(t, t)])[1]
     def entries(self, t): return np.triu_indices(len(t))
     def correlation(self): return self.S / np.sqrt(self.v * self.v[:, None])
 
@@ -187,12 +190,13 @@ class _Covariance:
         score = (.5 * (y.T @ y - Y.sum(0)) + push * np.eye(len(t)))[a, b] * times + first @ D
         return score, .25 * info * times * times[:, None] + D.T @ (np.maximum(0., -second)[:, None] * D), len(w) / 2 * np.diag(times)
 
+    def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(np.linalg.eigvalsh(_symmetric(grow, *self.entries(t), len(t)))).max()))
+
     def grown(self, grow, t):
-        "After a step, which is shortened if it is too long."
-        E, G = self.axes(t), np.zeros(self.S.shape)
-        G[:len(t), :len(t)] = _symmetric(grow, *self.entries(t), len(t))
-        pace = min(1., 1.5 / max(1e-300, abs(np.linalg.eigvalsh(G)).max()))
-        return _Covariance(E @ _exp(pace * G) @ E.T, self.unit), pace * grow
+        "After a step."
+        E, (values, vectors) = self.axes(t), np.linalg.eigh(_symmetric(grow, *self.entries(t), len(t)))
+        E[:, :len(t)] = E[:, :len(t)] @ vectors * np.exp(.5 * values)
+        return _Covariance(E @ E.T, self.unit)
 
     def ratio(self, new):
         "How far each entry moved, in standard deviations; nothing for variances at the floor."
@@ -243,6 +247,12 @@ class _Prior:
         "As one of means and effects, (n_effects, n_free, n_effects, n_free)."
         return np.einsum('gp,gj,gq,jl->pjql', self.rows, -second, self.rows, np.eye(second.shape[1]))
 
+    def value(self, B, spread):
+        "Log density of the means and standard deviations, on the line."
+        z = self.rows @ B
+        typical, slope = from_line(z, self.line.params), self.line.slope(z)
+        return sum((d.logpdf(typical[:, j]) + np.log(slope[:, j])).sum() for j, d in self.typical) + sum(d.logpdf(np.sqrt(spread.v[j])) for j, d in self.sd)
+
     def deviations(self, spread):
         "By the logarithms of the variances, (n_free,) and (n_free,)."
         first, second, h = np.zeros(len(spread.v)), np.zeros(len(spread.v)), 1e-3
@@ -254,7 +264,7 @@ class _Prior:
 # %% ../nbs/25_hierarchy.ipynb #a16f4e55
 def _lame(J, spread):
     "Whose posterior has too little precision somewhere?"
-    return ~(np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0] >= _LEAST)
+    return ~(np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0] >= spread.least)
 
 def _bent(J, F, lame): return np.where(lame[:, None, None], F, J)
 
@@ -284,11 +294,34 @@ def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the cho
     return step.reshape(p, -1), slope @ step
 
 def _spread_step(spread, w, W, t, prior, push):
-    "The variances after a step, and the slope in its direction."
+    "A step of the variances, and the slope in its direction."
     score, info, complete = spread.pull(w, W, t, prior, push)
-    new, grow = spread.grown(np.linalg.solve(_or_complete(info, complete), score), t)
-    inside = spread.inside(t)
-    return new, score[inside] @ grow[inside]
+    inside, grow = spread.inside(t), np.zeros(len(score))
+    free = np.flatnonzero(spread.moves(t) | (score > 0))
+    grow[free] = np.linalg.solve(_or_complete(info[np.ix_(free, free)], complete[np.ix_(free, free)]), score[free])
+    grow = spread.shortened(grow, t)
+    return grow, score[inside] @ grow[inside]
+
+def _value(X, B, spread, at, g, H, prior, push, t):
+    "Log marginal likelihood of these parabolas, less a constant, plus the log prior."
+    dev, K = at - X @ B, np.eye(len(spread.s)) + spread.times(H)
+    pull = (H @ dev[..., None])[..., 0] - g
+    w = np.linalg.solve(K, pull[..., None])[..., 0]
+    sign, size = np.linalg.slogdet(K)
+    if (sign <= 0).any(): return -np.inf
+    fit = (g * dev).sum() - .5 * np.einsum('ij,ijl,il->', dev, H, dev) + .5 * (pull * spread.times(w)).sum() - .5 * size.sum()
+    return fit + prior.value(B, spread) + push * spread.log_size(t)
+
+def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
+    "The step, halved until the likelihood does not fall, and by how much it rises."
+    for _ in range(20):
+        ahead, new = B.copy(), spread.grown(grow, t)
+        ahead[:, t] += step
+        H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
+        rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
+        if rise >= 0.: break
+        step, grow = step / 2, grow / 2
+    return step, grow, rise
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
@@ -297,11 +330,12 @@ def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
         step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
-        new, rise = _spread_step(spread, w, W, t, prior, push)
+        grow, rise = _spread_step(spread, w, W, t, prior, push)
         if turn == 0: gain = .5 * (climb + rise)
-        B, spread, old = B.copy(), new, spread
+        if spread.careful: step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
+        B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6: break
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
@@ -325,6 +359,12 @@ def _parabolas(line, mean, s, u, H, most):
     z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
     J = line.hessian(z)
     return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
+
+def _better(line, mean, s, u, z):
+    "Of each person's mode foretold, `u`, and the last one, `z`, the better."
+    last, who = np.linalg.solve(s, (z - mean).T).T, np.arange(len(u))
+    ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
+    return np.where((ahead <= back)[:, None], u, last)
 
 def _elsewhere(u, others, theirs, f):
     "By how many nats the best other solution of each person is worse; infinite where none was found."
@@ -360,6 +400,7 @@ def _em(line, X, starts, seed, prior, full):
         H = _bent(J, F, lame)
         pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
+        if spread.careful: u = _better(line, X @ B, spread.s, u, z)
     return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second)
 
 # %% ../nbs/25_hierarchy.ipynb #dab47a42
