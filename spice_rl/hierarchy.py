@@ -440,12 +440,14 @@ def _error(d, V):
 def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     "Errors of the log variances (n_free,), and of each artanh of a correlation (n_free, n_free)."
     t, first, k = np.flatnonzero(told), np.flatnonzero(told & ~gone), len(spread.v)
-    a, b = (e[spread.inside(first)] for e in spread.entries(first))
+    a, b = spread.entries(first)
+    open_ = spread.inside(first)[a == b]   # of the axes
+    a, b = a[open_[a] & open_[b]], b[open_[a] & open_[b]]
     V = _inverse(_information(x, H, dev, spread, t, first, a, b, B, prior))[x.shape[1] * len(t):, x.shape[1] * len(t):]
     grow, R, log_se, z_se = _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan)
     D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
     for j in first: log_se[j] = _error(D[j, j], V)
-    for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .99): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
+    for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
     return log_se, z_se
 
 # %% ../nbs/25_hierarchy.ipynb #c96cf84f
@@ -729,7 +731,7 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), so the correlations have no errors, and may be less extreme; more people or choices, or fewer parameters, help" for _, x in edge]
+        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
     z, a, b = _score_test(r, dev, t)
     p = 2 * stats.norm.sf(abs(z))
     clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]
