@@ -326,7 +326,7 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
     t = np.flatnonzero(told)
-    for turn in range(60):
+    for turn in range(15 if spread.careful else 60):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
         step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
@@ -370,19 +370,20 @@ def _elsewhere(u, others, theirs, f):
     "By how many nats the best other solution of each person is worse; infinite where none was found."
     return np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1)
 
-def _first(line, X, full, draws):
-    "Means, variances and modes to begin with, and the values there."
-    B, v = np.zeros((X.shape[1], len(line.start))), np.where(line.low | line.high, 6.25, 1.) * line.unit**2
-    B[0], spread = line.start, _Covariance(np.diag(v), line.unit) if full else _Variances(v, line.unit)
-    u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
-    return B, spread, u[np.arange(len(X)), f.argmin(1)], f.min(1)
+def _first(line, X):
+    "Means and variances to begin with."
+    B = np.zeros((X.shape[1], len(line.start)))
+    B[0] = line.start
+    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
-def _em(line, X, starts, seed, prior, full):
-    "Alternate until nothing moves: a dict of means, variances, modes, …"
+def _em(line, X, starts, seed, prior, B, spread):
+    "Alternate until nothing moves, from these means and variances: a dict of means, variances, modes, …"
     rng, n, k, who = np.random.default_rng(seed), len(X), len(line.start), np.arange(len(X))
     lame, H, pace, freed, second, converged = np.zeros(n, bool), None, _Pace(), False, np.full(n, np.inf), False
-    B, spread, u, f = _first(line, X, full, np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))]))   # the same draws for everybody: nobody's result depends on their place in the data
+    draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
+    u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
+    u, f = u[who, f.argmin(1)], f.min(1)
     if not np.isfinite(f).all(): return dict(broken=int((~np.isfinite(f)).argmax()))
     for turn in range(200):
         u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 3 if pace.change > .05 else 15)
@@ -402,6 +403,20 @@ def _em(line, X, starts, seed, prior, full):
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
         if spread.careful: u = _better(line, X @ B, spread.s, u, z)
     return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second)
+
+def _em_full(line, X, starts, seed, prior):
+    "The better of two ways to a full covariance matrix: from afar, and from variances alone, which it may be stuck beside."
+    B, spread = _first(line, X)
+    alone = _em(line, X, starts, seed, prior, B, spread)
+    if 'broken' in alone: return alone
+    both = [_em(line, X, starts, seed, prior, b, _Covariance(np.diag(v.v), line.unit)) for b, v in ((B, spread), (alone['B'], alone['spread']))]
+    value = [_marginal(line, r, prior) for r in both]
+    return both[int(np.argmax(value))] | dict(behind=_marginal(line, alone, prior) - max(value))
+
+def _marginal(line, r, prior):
+    "Log marginal likelihood at a fixed point, plus the log prior."
+    precision = np.eye(len(line.start)) + _both_by_u(r['spread'].s, r['H'])
+    return prior.value(r['B'], r['spread']) - (line.nll(r['z'], np.arange(len(r['z']))) + .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(precision)[1]).sum()
 
 # %% ../nbs/25_hierarchy.ipynb #dab47a42
 def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m, k, k), directions
@@ -596,7 +611,8 @@ def fit_hierarchical(
     line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads)
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
-    found = _em(line, X.to_numpy() / scale, int(starts), as_seed(seed), belief, covariance == 'full')
+    work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
+    found = _em_full(*work) if covariance == 'full' else _em(*work, *_first(line, work[1]))
     if 'broken' in found: raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
     return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds, belief, beliefs)
 
@@ -731,7 +747,8 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
+        behind = [f"variances alone explain the choices better, by {r['behind']:.1f} nats, though they are a special case: Laplace's approximation does not hold for these choices, or the best matrix was not found; use covariance='diagonal'"] if r['behind'] > 1 else []
+        return behind + [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
     z, a, b = _score_test(r, dev, t)
     p = 2 * stats.norm.sf(abs(z))
     clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]
