@@ -148,6 +148,7 @@ def _growth(E, a, b): # E: (n_free, m); a, b: entries of G
     "Derivative of the covariance matrix by entries of G, (n_free, n_free, len(a))."
     return np.where(a == b, .5, 1.) * (E[:, None, a] * E[:, b] + E[:, None, b] * E[:, a])
 
+# %% ../nbs/25_hierarchy.ipynb #ed702e91
 class _Covariance:
     "Covariances of people's parameters, `S` (n_free, n_free), variances `v`, and a root `s` (Cholesky's)."
     careful, least = True, .5
@@ -366,9 +367,12 @@ def _better(line, mean, s, u, z):
     ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
     return np.where((ahead <= back)[:, None], u, last)
 
-def _elsewhere(u, others, theirs, f):
-    "By how many nats the best other solution of each person is worse; infinite where none was found."
-    return np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1)
+def _elsewhere(line, mean, s, u, f, draws):
+    "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
+    others, theirs = _search_modes(line, mean, s, draws, 1, 8)
+    moved = theirs.min(1) < f - 2e-3
+    second = np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1)
+    return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
 
 def _first(line, X):
     "Means and variances to begin with."
@@ -380,7 +384,7 @@ def _first(line, X):
 def _em(line, X, starts, seed, prior, B, spread):
     "Alternate until nothing moves, from these means and variances: a dict of means, variances, modes, …"
     rng, n, k, who = np.random.default_rng(seed), len(X), len(line.start), np.arange(len(X))
-    lame, H, pace, freed, second, converged = np.zeros(n, bool), None, _Pace(), False, np.full(n, np.inf), False
+    lame, H, pace, freed, converged = np.zeros(n, bool), None, _Pace(), False, False
     draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
     u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
     u, f = u[who, f.argmin(1)], f.min(1)
@@ -389,12 +393,11 @@ def _em(line, X, starts, seed, prior, B, spread):
         u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 3 if pace.change > .05 else 15)
         told = np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * n
         if not told.any() or pace.arrived():
-            others, theirs = _search_modes(line, X @ B, spread.s, rng.standard_normal((2 * starts, k)), 1, 8)
-            moved, recovered = theirs.min(1) < f - 2e-3, lame & ~_lame(J, spread.scaled(1.2)) & (not freed)
-            if not moved.any() and not (recovered.any() and told.any()):
-                second, converged = _elsewhere(u, others, theirs, f), True
-                break
-            u, freed, lame = np.where(moved[:, None], others[who, theirs.argmin(1)], u), True, lame & ~recovered
+            moved, found, second = _elsewhere(line, X @ B, spread.s, u, f, rng.standard_normal((2 * starts, k)))
+            recovered = lame & ~_lame(J, spread.scaled(1.2)) & (not freed)
+            converged = not moved.any() and not (recovered.any() and told.any())
+            if converged: break
+            u, freed, lame = found, True, lame & ~recovered
             pace.again()
             if moved.any(): continue
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
@@ -402,7 +405,7 @@ def _em(line, X, starts, seed, prior, B, spread):
         pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
         if spread.careful: u = _better(line, X @ B, spread.s, u, z)
-    return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second)
+    return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))
 
 def _em_full(line, X, starts, seed, prior):
     "The better of two ways to a full covariance matrix: from afar, and from variances alone, which it may be stuck beside."
@@ -456,8 +459,8 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     "Errors of the log variances (n_free,), and of each artanh of a correlation (n_free, n_free)."
     t, first, k = np.flatnonzero(told), np.flatnonzero(told & ~gone), len(spread.v)
     a, b = spread.entries(first)
-    open_ = spread.inside(first)[a == b]   # of the axes
-    a, b = a[open_[a] & open_[b]], b[open_[a] & open_[b]]
+    free = spread.inside(first)[a == b]   # axes away from the edge
+    a, b = a[free[a] & free[b]], b[free[a] & free[b]]
     V = _inverse(_information(x, H, dev, spread, t, first, a, b, B, prior))[x.shape[1] * len(t):, x.shape[1] * len(t):]
     grow, R, log_se, z_se = _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan)
     D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
