@@ -50,6 +50,7 @@ class _Line:
         e, (a, b) = np.diag(h), (np.diag(h)[j], np.diag(h)[l])
         points = z + np.concatenate([np.zeros((1, k)), e, -e, a + b, a - b, b - a, -a - b])[:, None]
         f = self.nll(points.reshape(-1, k), np.tile(np.arange(len(z)), len(points))).reshape(len(points), -1)
+        f = np.where(f < 1e12, f, np.nan)   # where the model breaks down, there is no second derivative
         out, pairs = np.empty((len(z), k, k)), f[1 + 2 * k:].reshape(4, len(j), len(z))
         out[:, range(k), range(k)] = ((f[1:1 + k] - 2 * f[0] + f[1 + k:1 + 2 * k]) / h[:, None]**2).T
         out[:, j, l] = out[:, l, j] = ((pairs[0] - pairs[1] - pairs[2] + pairs[3]) / (4 * h[j] * h[l])[:, None]).T
@@ -405,6 +406,7 @@ def _em(line, X, starts, seed, prior, B, spread):
         pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
         if spread.careful: u = _better(line, X @ B, spread.s, u, z)
+    lame = lame | _lame(_bent(J, F, lame), spread)
     return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))
 
 def _em_full(line, X, starts, seed, prior):
@@ -490,6 +492,11 @@ class HierarchicalFit(Fit):
     prior: dict              # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
+
+    @property
+    def evidence(self):
+        "Log evidence of each participant's choices under the group (nats), for `select_models`."
+        return self.table.evidence.rename(self.name)
 
     @property
     def log_likelihood(self):

@@ -40,7 +40,7 @@ def _evidence(source):
         return -factor * source.values, source.groups, f"log evidence taken to be {'minus the' if factor == 1 else 'minus half the'} {source.criterion}"
     if isinstance(source, pd.DataFrame): return source, None, "log evidence as given"
     fits = list(source) if isinstance(source, (list, tuple)) else []
-    if fits and all(isinstance(f, Fit) for f in fits): raise TypeError("a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
+    if fits and all(isinstance(f, Fit) and not hasattr(f, 'evidence') for f in fits): raise TypeError("a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
         raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of fits with a Series `evidence` and a `name`")
     for f in fits:
