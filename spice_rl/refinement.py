@@ -73,6 +73,9 @@ def _tidy(rules, trials):
     "The rules without the terms that choices cannot tell from simpler ones, and sentences about those."
     out, said = [], []
     for r in rules:
+        if r.fixed:
+            out.append(r)
+            continue
         few = {j: len(values) for j, (_, kind) in enumerate(r.signals, 1) if (values := _shown(r, kind, trials)) is not None}
         for j, n in few.items():
             if n == 0: raise ValueError(f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it applies to; leave it out of the library")
@@ -101,20 +104,26 @@ class Structure:
     def sound(self): return self.range is not None and not self.flat
 
 # %% ../nbs/36_refinement.ipynb #07db554f
+def _remembers(rule): # A hard-coded one
+    return any(t[0] and c for t, c in zip(rule.terms, rule.fixed))
+
 class _Library:
     "Rules with all candidate terms, on a data set."
-    def __init__(self, rules, latents, weights, trials, sessions=None):
+    def __init__(self, rules, latents, weights, trials, sessions=None, origins=None): # weights that are held (None: estimated); starts that are held (others: estimated, or 0)
+        origins = origins or {}
         self.rules, self.latents, self.trials = list(rules), list(latents), trials
         self.names, n = equation_names(rules, latents), len(latents)
         self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]                 # rule of each number
         self.term = [None] * 2 * n + [t for r in rules for t in r.terms]
         linear = lambda t: t is not None and sum(t) == 1
-        self.own = [j for j, t in enumerate(self.term) if linear(t) and t[0] == 1]
-        self.base = np.r_[np.zeros(n), [float(weights[s]) for s in latents], [float(linear(t) and t[0] == 1) for t in self.term[2 * n:]]]   # nothing changes
+        self.fixed = {j: c for j, c in zip(range(2 * n, len(self.names)), [c for r in rules for c in r.fixed or [None] * len(r.terms)]) if c is not None}
+        self.own = [j for j, t in enumerate(self.term) if linear(t) and t[0] == 1 and j not in self.fixed]
+        self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
+        self.base = np.r_[[origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents], [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n:], 2 * n)]]   # nothing changes
         paid = [q for q, r in enumerate(rules) if any(kind in ('reward', 'chosen_reward') for _, kind in r.signals)]
-        self.paid, self.valued = paid, {rules[q].state for q in paid}
-        self.starts = [i for i, s in enumerate(latents) if s in self.valued]
-        self.can = self.starts + list(range(2 * n, len(self.names)))
+        self.paid, self.valued = paid, {rules[q].state for q in paid if not rules[q].fixed or _remembers(rules[q])}
+        self.starts = [i for i, s in enumerate(latents) if s in self.valued and s not in origins]
+        self.can = self.starts + self.scales + [j for j in range(2 * n, len(self.names)) if j not in self.fixed]
         self.needs = {j: [i for i in self.can if i >= 2 * n and self.of[i] == self.of[j] and i != j and 0 < sum(self.term[i]) and all(a <= b for a, b in zip(self.term[i], self.term[j]))]
                       for j in self.can if j >= 2 * n and sum(self.term[j]) > 1}
         lanes = Lanes(Equation(rules, latents, dict(zip(self.names, self.base))), trials, 1)
@@ -132,7 +141,7 @@ class _Library:
     def scoring(self, free, kept): # Free numbers; further numbers whose terms are there
         "A `Scoring` of a part of the library, and the numbers it has."
         n = 2 * len(self.latents)
-        there = sorted({*range(n), *free, *kept, *self.own})
+        there = sorted({*range(n), *free, *kept, *self.own, *self.fixed})
         rules = [replace(r, terms=tuple(t for j, t in zip(range(len(self.term)), self.term) if j in there and self.of[j] == q)) for q, r in enumerate(self.rules)]
         return Scoring(rules, self.latents, self.rows, [self.names[j] for j in free]), there
 
@@ -251,7 +260,7 @@ class _Search:
         "All structures one move away from `s`."
         library, free, gone = self.library, s.free, s.gone
         parts = [[j for j in library.can if library.of[j] == q] for q in range(len(library.rules))]
-        parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]] + [i] for i, latent in enumerate(library.latents)]
+        parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]] + [i, i + len(library.latents)] for i, latent in enumerate(library.latents)]
         out = [(self.without(free, [i]), gone) for i in free] + [self.complete(free | {j}, gone - {j}) for j in library.can if j not in free]
         out += [self.complete(self.without(free, [i]) | {j}, gone - {j}) for i in free for j in library.can if j not in free and i not in library.needs.get(j, ())]
         out += [(free - {j}, gone | {j}) for j in library.own if j not in gone]
@@ -299,17 +308,18 @@ class _Search:
 
     def begin(self):
         "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear; the same with values counted from where they start."
-        library, low = self.library, [j for j in self.library.can if j not in self.library.starts and sum(self.library.term[j]) <= 1]
-        learned = library.starts + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
+        library, low = self.library, [j for j in self.library.can if self.library.term[j] is not None and sum(self.library.term[j]) <= 1]
+        learned = library.starts + library.scales + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
         traced = learned + [j for j in low if library.rules[library.of[j]].state not in library.valued]
-        counted = [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
-        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + low, counted)))
+        counted = library.scales + [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
+        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + library.scales + low, counted)))
 
     def first(self, rate):
         "Numbers to start from: values that move by this rate toward what was paid."
         library, x = self.library, self.library.base.copy()
         for j in library.can:
             if j in library.own: x[j] -= rate
+            elif j in library.scales: x[j] = 1.
             elif j not in library.starts and sum(library.term[j]) == 1:
                 shown = library.shown[library.of[j]][library.term[j].index(1) - 1]
                 x[j] = 1. if shown is None or not shown.any() else 1 / abs(shown).max()
@@ -456,7 +466,7 @@ class Refinement:
 # %% ../nbs/36_refinement.ipynb #b56beb79
 def _unseen(library):
     "What choices cannot tell about this library, in words."
-    free = [j for j in library.can if j in library.starts or sum(library.term[j]) <= 1]
+    free = [j for j in library.can if library.term[j] is None or sum(library.term[j]) <= 1]
     numbers = library.base + (.1 + .05 * np.arange(len(library.base)) % .37) * library.unit   # no two alike
     numbers[library.own] = .9 - .07 * np.arange(len(library.own))
     numbers[[j for j in library.can if j not in free]] = 0.
@@ -475,14 +485,14 @@ def _unseen(library):
     return list(dict.fromkeys(out))
 
 # %% ../nbs/36_refinement.ipynb #61fd45ee
-def _one(who, rules, latents, weights, trials, given, criterion, folds, seed):
+def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, origins=None):
     "Search for one person, group or everybody: (structure, library, frames)."
-    library = _Library(rules, latents, weights, trials)
+    library = _Library(rules, latents, weights, trials, origins=origins)
     search = _Search(library)
     best, held_out = search.run(given(library)), np.nan
     if criterion == 'heldout':
         some = sorted((s for s in search.seen.values() if s is not None and s.sound and s.done and s.bic < best.bic + 15), key=lambda s: s.bic)[:40]
-        lost = _held_out(lambda sessions: _Library(rules, latents, weights, trials, sessions), some, _folds(trials.n_sessions, folds, seed))
+        lost = _held_out(lambda sessions: _Library(rules, latents, weights, trials, sessions, origins), some, _folds(trials.n_sessions, folds, seed))
         i = _simplest(lost, some)
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
@@ -516,15 +526,29 @@ def _near(search, best, within=6.):
                          for s, w in zip(out, weight / weight.sum())])
 
 # %% ../nbs/36_refinement.ipynb #cfb08aeb
+def _spoken_of(rules, weighs): # Rules; latent values that count in the logits
+    "The rules without signals that they do not use, and without hard-coded equations that nothing uses; and the latent values that they need."
+    def lean(r):
+        keep = [j for j, (_, kind) in enumerate(r.signals, 1) if kind in SIGNALS or any(t[j] for t in r.terms)]   # a reward that is hidden stops a rule, used or not
+        return replace(r, signals=tuple(r.signals[j - 1] for j in keep), terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
+    rules, needed = [r if r.fixed else lean(r) for r in rules], None
+    reads = lambda some: {kind for r in some for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters)) if kind not in SIGNALS}
+    there = [r for r in rules if not r.fixed or r.state in weighs]
+    while needed != (needed := {r.state for r in there} | reads(there)): there = [r for r in rules if not r.fixed or r.state in weighs | needed]
+    return there, needed
+
 def _assemble(library, found, covariances): # {who: `Structure`}; the covariance of each one's estimates
     "One equation with a row for each, with the terms that anybody needs."
     rules, names, n = [], library.names, len(library.latents)
     used = lambda j: any(j in s.free for s in found.values())
     for q, r in enumerate(library.rules):
         mine = [j for j in range(2 * n, len(names)) if library.of[j] == q]
-        if any(used(j) or j in s.gone for j in mine for s in found.values()):
+        if r.fixed: rules.append(r)
+        elif any(used(j) or j in s.gone for j in mine for s in found.values()):
             rules.append(replace(r, terms=tuple(library.term[j] for j in mine if used(j) or j in library.own and not all(j in s.gone for s in found.values()))))
-    needed = {r.state for r in rules} | {kind for r in rules for _, kind in r.signals if kind not in SIGNALS} | {s for i, s in enumerate(library.latents) if used(i)}
+    weighs = {s for i, s in enumerate(library.latents) if used(i) or any(f.numbers[n + i] for f in found.values())}
+    rules, needed = _spoken_of(rules, weighs)
+    needed |= {s for i, s in enumerate(library.latents) if used(i)}
     latents = [s for s in library.latents if s in needed] or library.latents[:1]
     wanted = equation_names(rules, latents)
     frame = pd.DataFrame([s.numbers for s in found.values()], list(found), names)[wanted]
@@ -551,31 +575,44 @@ def refine(
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
 
     Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
+    Hard-coded equations (`Rule.fixed`) stay as they are, the values they move keep their units, and the weights of those are estimated; to estimate such a rule, too, give it in `library` without its `fixed`.
 
     Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
     _check(trials, library := equation.equation_rules if library is None else library)
     rules = list(library)
     latents = list(dict.fromkeys([*equation.state, *(r.state for r in rules)]))
-    rows = {who: _in_logits(equation, equation.row(who)) for who in equation.coefficients.index}
+    weights, origins = _held(equation, rules, latents)
+    rows = {who: _in_logits(equation, equation.row(who), weights) for who in equation.coefficients.index}
     lacking = [n for row in rows.values() for n, x in row.items() if n not in equation_names(rules, latents) and x != 0]
     if lacking: raise ValueError(f"the library lacks {lacking[0]!r}, which the equation has; add the term, or leave it out of the equation")
     if by is None and len(rows) > 1: by = 'participant'
-    weights = {s: float(equation.row()[f'weight: {s}'] != 0) if s in equation.state else 1. for s in latents}
     def given(who):
         row = rows.get(who, next(iter(rows.values())))
         def start(library):
             x = np.array([row.get(name, b) for name, b in zip(library.names, library.base)])
-            x[[j for j in range(len(latents)) if j not in library.starts]] = 0.
+            still = [j for j in range(len(x)) if j not in library.can]
+            x[still] = library.base[still]
             free = frozenset(j for j in library.can if x[j] != library.base[j])
             return [(free, frozenset(), x)]
         return start
-    return _refined(rules, latents, weights, trials, by, given, criterion, folds, seed)
+    return _refined(rules, latents, weights, trials, by, given, criterion, folds, seed, origins)
 
-def _in_logits(equation, row):
-    "An equation's numbers with every latent value in logits: its weight becomes 1."
-    unit = {s: row[f'weight: {s}'] or 1. for s in equation.state}
-    out = {f'start: {s}': row[f'start: {s}'] * unit[s] for s in equation.state}
+def _held(equation, rules, latents):
+    "Weights and starts that are held: {latent: weight, or None if it is estimated}, {latent: start}. Hard-coded equations keep the values that they speak of in their own units."
+    hard, row = [r for r in rules if r.fixed], equation.row()
+    moved, read = {r.state for r in hard}, {kind for r in hard for _, kind in r.signals}
+    def weight(s):
+        w = row[f'weight: {s}'] if s in equation.state else None
+        if w is None: return None if s in moved else 1.
+        return 0. if w == 0 else None if s in moved else w if s in read else 1.
+    silent = [s for s in moved & set(equation.state) if row[f'weight: {s}'] == 0 and not any(r.state == s and (not r.fixed or _remembers(r)) for r in rules)]
+    return {s: weight(s) for s in latents}, {s: float(row[f'start: {s}']) for s in silent}
+
+def _in_logits(equation, row, weights):
+    "An equation's numbers with every latent value in logits, so that its weight becomes 1; or in the units in which its weight is held, or its own if that is estimated."
+    unit = {s: 1. if weights[s] is None else row[f'weight: {s}'] / (weights[s] or 1.) or 1. for s in equation.state}
+    out = {f'start: {s}': row[f'start: {s}'] * unit[s] for s in equation.state} | {f'weight: {s}': row[f'weight: {s}'] for s in equation.state if weights[s] is None}
     for r in equation.equation_rules:
         scale = [unit[r.state], *(unit.get(kind, 1.) for _, kind in r.signals)]
         out |= {r.parameter(t): row[r.parameter(t)] * unit[r.state] / np.prod([s**e for s, e in zip(scale, t)]) for t in r.terms}
@@ -587,6 +624,11 @@ def _library_for(trials):
     others = trials.reward[made].copy()
     others[np.arange(len(made)), trials.choice[made]] = np.nan
     return bandit_library(counterfactual=bool(np.isfinite(others).any()))
+
+def _weights(library, latents):
+    "Weights that are held when there is only a library: those of values in logits. A value that a hard-coded equation moves has units of its own."
+    hard = {r.state for r in library if r.fixed}
+    return {s: None if s in hard else 1. for s in latents}
 
 def discover(
     trials,            # The choices, `Trials`
@@ -600,7 +642,7 @@ def discover(
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
     latents = list(dict.fromkeys(r.state for r in library))
-    return _refined(list(library), latents, dict.fromkeys(latents, 1.), trials, by, lambda who: lambda library: [], criterion, folds, seed)
+    return _refined(list(library), latents, _weights(library, latents), trials, by, lambda who: lambda library: [], criterion, folds, seed)
 
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."
@@ -614,7 +656,7 @@ def _units(trials, by):
         if not mine.n_counted: raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: trials.take(…)")
     return units
 
-def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed):
+def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed, origins=None):
     "Search for everybody together, or for each participant or group."
     if criterion not in ('bic', 'heldout'): raise ValueError(f"criterion must be 'bic' or 'heldout', got {criterion!r}")
     rules, unseen = _tidy(rules, trials)
@@ -623,7 +665,7 @@ def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed)
         if criterion == 'heldout': _folds(mine.n_sessions, folds, 0, who)
     found, covariances, frames = {}, [], []
     for who, mine in units.items() if len(units) == 1 else tqdm(units.items(), 'refining'):
-        found[who], library, covariance, *frame = _one(who, rules, latents, weights, mine, given(who), criterion, folds, seed)
+        found[who], library, covariance, *frame = _one(who, rules, latents, weights, mine, given(who), criterion, folds, seed, origins)
         covariances.append(covariance)
         frames.append(frame)
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
@@ -657,7 +699,7 @@ def stability(
     _check(trials, library := _library_for(trials) if library is None else library)
     rules, _ = _tidy(library, trials)
     latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
-    weights = dict.fromkeys(latents, 1.)
+    weights = _weights(rules, latents)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
     arguments = dict(rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
     found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(int(n))}, folder=folder, about=dict(what='stability', n=int(n), seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
