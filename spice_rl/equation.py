@@ -311,7 +311,7 @@ class Reading:
 class _Terms:
     "The coefficients of one rule, in logits; those that were not asked for are what is left over."
     def __init__(self, rule, row, weights):
-        unit = [weights.get(rule.state, 1.), *(weights.get(kind, 1.) for _, kind in rule.signals)]
+        unit = [weights.get(kind, 1.) or 1. for kind in (rule.state, *(kind for _, kind in rule.signals))]
         self.rule, self.left = rule, {t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)]) for t in rule.terms if row[rule.parameter(t)] != 0}
 
     def take(self, *term): # Exponents; the zeros at the end may be left out
