@@ -61,10 +61,10 @@ def world(what, seed):
     if what == 'two learning rates': return LearningRateRNN, LEARNING_RATE_CONFIG, 2, [AgentQ(alpha_reward=.6, alpha_penalty=.2)], 100, [asymmetric]
     if what == 'learning rate follows surprise': return LearningRateRNN, LEARNING_RATE_CONFIG, 2, [Surprised()], 100, None
     if what == 'two-back habit': return WorkingMemoryRNN, WORKING_MEMORY_CONFIG, 3, [two_back()], 100, [{k: v for k, v in two_back().row().items() if v and not k.startswith('weight') and not k.startswith('x_choice_1')}]
-    people = group(seed, 8, what == 'all of it')
+    people = group(seed, 4 if what == 'all of it' else 8, what == 'all of it')
     truth = [q_terms(p['alpha_reward'], p['beta_reward'], p['forget_rate'], p.get('beta_choice', 0.), p.get('alpha_choice', 1.)) for p in people]
     if what == 'people differ': return ParticipantEmbeddingRNN, PARTICIPANT_EMBEDDING_CONFIG, 2, [AgentQ(**p) for p in people], 25, truth
-    return Weinhardt2024RNN, WEINHARDT_2024_CONFIG, 3, [AgentQ(3, **p) for p in people], 25, truth
+    return Weinhardt2024RNN, WEINHARDT_2024_CONFIG, 3, [AgentQ(3, **p) for p in people], 15, truth
 
 
 def sessions(learners, n_options, n_sessions, seed):
