@@ -103,7 +103,7 @@ class SpiceEstimator(BaseEstimator):
     Other arguments:
 
     - `batch_size` (sessions), `n_steps_per_call` (trials after which the gradient is cut), `scheduler`, `bagging`, `l2_weight_decay`: see `Plan`
-    - `dropout`: share of an embedding hidden at random in training; `device`: 'cpu' or 'cuda'; `n_experiments`: ids in the last but one column
+    - `embedding_size`: numbers in a participant's embedding, for networks that take it (default: the network's own); `dropout`: share of it hidden at random in training; `device`: 'cpu' or 'cuda'; `n_experiments`: ids in the last but one column
     - `train_test_ratio`: share of the sessions to train on; the others decide when to stop (the equation is read from all)
     - `spice_optimizer_type`, `spice_optim_regularization`: see `sparse_regression`
     - `n_sessions_off_policy`, `n_trials_off_policy`, `n_trials_same_action_off_policy`: record signals on made-up sessions (default: on the people's own)
@@ -116,7 +116,7 @@ class SpiceEstimator(BaseEstimator):
                  starts=3, seed=0, batch_size=None, n_steps_per_call=None, bagging=False, convergence_threshold=1e-5, scheduler=False, device='cpu', dropout=0.,
                  l2_weight_decay=5., train_test_ratio=1., spice_participant_id=None, spice_optimizer_type='SR3_weighted_l1', spice_optim_threshold=None,
                  spice_optim_regularization=1e-2, spice_library_polynomial_degree=1, n_trials_off_policy=1000, n_sessions_off_policy=0,
-                 n_trials_same_action_off_policy=5, refine=True, verbose=False, save_path_rnn=None, save_path_spice=None):
+                 n_trials_same_action_off_policy=5, refine=True, verbose=False, save_path_rnn=None, save_path_spice=None, embedding_size=None):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
         self.n_participants, self.n_experiments, self.starts, self.seed = n_participants, n_experiments, starts, seed
@@ -128,7 +128,7 @@ class SpiceEstimator(BaseEstimator):
         self.spice_library_polynomial_degree = spice_library_polynomial_degree
         self.n_trials_off_policy, self.n_sessions_off_policy = n_trials_off_policy, n_sessions_off_policy
         self.n_trials_same_action_off_policy, self.refine = n_trials_same_action_off_policy, refine
-        self.verbose, self.save_path_rnn, self.save_path_spice = verbose, save_path_rnn, save_path_spice
+        self.verbose, self.save_path_rnn, self.save_path_spice, self.embedding_size = verbose, save_path_rnn, save_path_spice, embedding_size
 
     # Learning
 
@@ -177,7 +177,8 @@ class SpiceEstimator(BaseEstimator):
         "A new network, made without touching torch's global random state."
         if torch.device(self.device).type == 'cuda' and not torch.cuda.is_available(): raise ValueError(f"device={self.device!r} needs a graphics card that torch can use, and there is none here; use device='cpu'")
         with seeded(self.seed, self.device):
-            network = self.rnn_class(n_actions=self.n_actions, n_participants=self.n_participants_, n_experiments=self.n_experiments, dropout=self.dropout, device=self.device)
+            asked = {} if self.embedding_size is None else dict(embedding_size=self.embedding_size)
+            network = self.rnn_class(n_actions=self.n_actions, n_participants=self.n_participants_, n_experiments=self.n_experiments, dropout=self.dropout, device=self.device, **asked)
         network.device = torch.device(self.device)
         if self.dropout and not any(isinstance(m, torch.nn.Dropout) and m.p for m in network.modules()):
             raise ValueError(f"dropout={self.dropout} would do nothing: it hides parts of an embedding, and {self.rnn_class.__name__} has none (or does not pass it on)")
@@ -317,7 +318,7 @@ class SpiceEstimator(BaseEstimator):
     def save_spice(self, path_rnn=None, path_spice=None):
         "Save the network, the equation, or both. The files are JSON, whatever their names end in."
         if path_rnn is None and path_spice is None: raise ValueError("nothing to save: give path_rnn, path_spice, or both")
-        options = dict(n_actions=self.n_actions, n_experiments=self.n_experiments, dropout=self.dropout)
+        options = dict(n_actions=self.n_actions, n_experiments=self.n_experiments, dropout=self.dropout, **({} if self.embedding_size is None else dict(embedding_size=self.embedding_size)))
         config = self.spice_config.to_dict()
         if path_rnn is not None:
             network = self._need('network_', 'path_rnn')

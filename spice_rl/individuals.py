@@ -22,14 +22,14 @@ from .selection import fit_hbi
 # %% ../nbs/37_individuals.ipynb #e179f7e6
 class _People:
     "Rules, and the choices of some people."
-    def __init__(self, rules, latents, weights, trials, seed):
-        self.rules, self.latents, self.weights, self.trials, self.seed = rules, latents, weights, trials, seed
-        self.library = _Library(rules, latents, weights, trials)
+    def __init__(self, rules, latents, weights, origins, trials, seed):
+        self.setting, self.trials, self.seed = (rules, latents, weights, origins), trials, seed
+        self.library = _Library(rules, latents, weights, trials, origins=origins)
         self.search, self.seen = _Search(self.library), {}
 
     def of(self, people):
         "Some of them."
-        return _People(self.rules, self.latents, self.weights, self.trials.take(participants=list(people)), self.seed)
+        return _People(*self.setting, self.trials.take(participants=list(people)), self.seed)
 
     def cell(self, s, own=None):
         "A structure as a cell; `own`: how large a value's own coefficient may be."
@@ -234,8 +234,8 @@ def individual_equations(
     _units(trials, 'participant')
     _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)
     if equation is None: equation = _nothing(library)
-    rules, latents, weights, given = _setting(equation, library)
-    people = _People(_tidy(rules, trials)[0], latents, weights, trials, as_seed(seed))
+    rules, latents, weights, given, origins = _setting(equation, library)
+    people = _People(_tidy(rules, trials)[0], latents, weights, origins, trials, as_seed(seed))
     pooled = people.search.run(given(None)(people.library))
     if not pooled.free: raise ValueError("no term of the library explains these choices better than guessing, all people together: there is no equation to give to single ones")
     found = [_together(people, [_lean(people, pooled)])]
