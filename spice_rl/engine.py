@@ -16,7 +16,7 @@ import pandas as pd
 from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
-from numba.extending import intrinsic
+from numba.extending import intrinsic, typeof_impl
 from .cell import Cell, Trial, make_trial
 from .data import Trials
 from .params import check_names
@@ -106,6 +106,7 @@ class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
     def __init__(self, rule):
         self.types = rule.nopython_signatures[0]
+        self.kind = types.FunctionType(self.types)
         made = rule.get_compile_result(self.types)
         self.address = made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
 
@@ -115,6 +116,9 @@ class _Pointer(types.WrapperAddressProtocol):
 
     def __wrapper_address__(self): return self.address
     def signature(self): return self.types
+
+@typeof_impl.register(_Pointer)
+def _(rule, context): return rule.kind   # made once: numba would make it anew for each call
 
 # %% ../nbs/03_engine.ipynb #3dc1ab6c
 Rows = namedtuple('Rows', 'first last people options n_options choice reward context times same')

@@ -41,9 +41,9 @@ class _Priors:
         far = abs(z)
         return np.where(self.both, self.log_width - far - 2 * np.log1p(np.exp(-far)), self.side * z), np.where(self.both, -np.tanh(z / 2), self.side)
 
-    def at(self, z): # (n, n_free)
+    def at(self, z, log_slope, bend): # (n, n_free), and what `jacobian` says there
         "Log density on the line, without the constants of normal ones and of cuts, (n,), and its slope, (n, n_free)."
-        (log_slope, bend), x = self.jacobian(z), (z - self.line.start) / self.scale
+        x = (z - self.line.start) / self.scale
         value = np.where(self.flat, log_slope - self.log_width, np.where(self.normal, -.5 * x**2, 0.)).sum(-1)
         slope = np.where(self.flat, bend, np.where(self.normal, -x / self.scale, 0.))
         for j, prior in self.own:
@@ -105,14 +105,16 @@ class _Person:
 
     def __call__(self, x):
         "Log density and gradient."
-        loss, g = _loss(self.line, self.priors, x[None], self.who)
-        value, slope = self.priors.at(x[None])
+        z = x[None]
+        log_slope, bend = self.priors.jacobian(z)
+        loss, g = _loss(self.line, z, log_slope, self.who)
+        value, slope = self.priors.at(z, log_slope, bend)
         return _or_nothing(value[0] - loss[0], slope[0] - g[0])
 
-def _loss(line, priors, z, who):
+def _loss(line, z, log_slope, who):
     "NLL and its gradient by `z`."
     v, g, _ = line.o.lanes.scoring(line.o.theta(from_line(z, line.params)), who, 1e-7)
-    return v, g[:, line.o.free] * np.exp(priors.jacobian(z)[0])
+    return v, g[:, line.o.free] * np.exp(log_slope)
 
 def _or_nothing(value, slope):
     return (float(value), slope) if np.isfinite(value) and np.isfinite(slope).all() else (-np.inf, np.zeros(len(slope)))
@@ -141,8 +143,9 @@ class _Everybody:
     def __call__(self, x):
         "Log density and gradient."
         mean, sd, power, u = self.parts(x)
-        loss, g = _loss(self.line, self.priors, mean[self.group] + sd * u, self.who)
-        (value, slope), c, ratio = self.priors.at(mean), self.centred, (sd / self.scale)**2
+        z = mean[self.group] + sd * u
+        loss, g = _loss(self.line, z, self.priors.jacobian(z)[0], self.who)
+        (value, slope), c, ratio = self.priors.at(mean, *self.priors.jacobian(mean)), self.centred, (sd / self.scale)**2
         by_x = -g * sd / power - u / power
         by_log_sd = (c * (u**2 - 1) - (1 - c) * g * sd * u).sum(0) + 1 - ratio
         value = value.sum() - loss.sum() - (.5 * u**2 + c * np.log(sd)).sum() + (np.log(sd) - .5 * ratio).sum()
@@ -373,6 +376,22 @@ class Calibration:
         np.ravel(axes)[0].set_ylabel('ECDF − uniform')
         return axes
 
+# %% ../nbs/29_posterior.ipynb #783a964e
+_RANKED = 99   # draws that are ranked: a hundred possible ranks, in twenty bins of five
+
+def _true_people(line, priors, rng, people, spread):
+    "Parameters of one person or of a group, (people, n_free), and the group's means and sds on the line."
+    if people is None: return priors.draw(rng, 1), None, None
+    mean, sd = to_line(priors.draw(rng, 1)[0], line.params), abs(rng.standard_normal(len(line.start))) * spread * line.unit
+    return from_line(mean + sd * rng.standard_normal((people, len(mean))), line.params), mean, sd
+
+def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)}, divergences) of each simulation
+    "Ranks of the true values among draws that stand as far apart as there are."
+    ranks = pd.DataFrame([{q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum()) for q, (x, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
+    truth = pd.DataFrame([{q: true for q, (_, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
+    runs = pd.DataFrame([dict(divergences=d, ess=min(float(az.ess(x)) for x, _ in given.values())) for given, d in rows]).rename_axis('simulation')
+    return Calibration(name, ranks, _RANKED, truth, runs)
+
 # %% ../nbs/29_posterior.ipynb #aeca0e90
 def simulation_based_calibration(
     cell,             # The model: any cell with compiled rules
@@ -419,19 +438,3 @@ def simulation_based_calibration(
             given['log likelihood'] = _of_people(here, trials, drawn, None).sum(-1), -here.o.lanes.nll(here.o.theta(theta), np.arange(len(theta))).sum()
             rows.append((given, int(numbers['diverging'].sum())))
     return _ranked(az, type(cell).__name__, rows)
-
-# %% ../nbs/29_posterior.ipynb #783a964e
-_RANKED = 99   # draws that are ranked: a hundred possible ranks, in twenty bins of five
-
-def _true_people(line, priors, rng, people, spread):
-    "Parameters of one person or of a group, (people, n_free), and the group's means and sds on the line."
-    if people is None: return priors.draw(rng, 1), None, None
-    mean, sd = to_line(priors.draw(rng, 1)[0], line.params), abs(rng.standard_normal(len(line.start))) * spread * line.unit
-    return from_line(mean + sd * rng.standard_normal((people, len(mean))), line.params), mean, sd
-
-def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)}, divergences) of each simulation
-    "Ranks of the true values among draws that stand as far apart as there are."
-    ranks = pd.DataFrame([{q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum()) for q, (x, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
-    truth = pd.DataFrame([{q: true for q, (_, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
-    runs = pd.DataFrame([dict(divergences=d, ess=min(float(az.ess(x)) for x, _ in given.values())) for given, d in rows]).rename_axis('simulation')
-    return Calibration(name, ranks, _RANKED, truth, runs)
