@@ -166,11 +166,11 @@ def test_what_cannot_be_is_refused(six, call, error, says):
 
 # Calibration
 
-def calibrate(cell=Bias, n=40, **more): return simulation_based_calibration(cell(), BanditsDrift(.2), simulations=n, n_trials=20, draws=150, tune=100, chains=1, **more)
+def calibrate(n, **more): return simulation_based_calibration(Bias(), BanditsDrift(.2), simulations=n, n_trials=20, draws=150, tune=100, chains=1, **more)
 
 
 def test_calibrated():
-    a, b = calibrate(), calibrate(n=12, people=4)
+    a, b = calibrate(n=30), calibrate(n=6, people=4)
     assert list(b.ranks) == ["mean bias", "sd bias", "bias", "log likelihood"] and (a.table().p_ecdf > .005).all() and (b.table().p_ecdf > .005).all()
     pd.testing.assert_frame_equal(calibrate(n=3).ranks, a.ranks.head(3))
 
@@ -179,7 +179,7 @@ def test_a_wrong_prior_is_found(monkeypatch):
     "Truths from a prior that is shifted by one of its sds"
     draw = module._Priors.draw
     monkeypatch.setattr(module._Priors, "draw", lambda self, rng, n: draw(self, rng, n) + 1.5)
-    found = calibrate(n=40, priors=dict(bias=stats.norm(0, 1.5)))
+    found = calibrate(n=30, priors=dict(bias=stats.norm(0, 1.5)))
     assert found.table().p_ecdf["bias"] < .01 and "ranks are not uniform for bias" in found.notes()[0]
 
 
@@ -187,7 +187,7 @@ def test_a_wrong_likelihood_is_found(monkeypatch):
     "Choices counted twice: posteriors that are too narrow"
     loss = module._loss
     monkeypatch.setattr(module, "_loss", lambda *args: tuple(8 * x for x in loss(*args)))
-    assert calibrate(n=40).table().p_ecdf["bias"] < .01
+    assert calibrate(n=30).table().p_ecdf["bias"] < .01
 
 
 # The extra
