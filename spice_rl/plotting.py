@@ -6,7 +6,7 @@
 __all__ = ['CONTEXT_COLOURS', 'GROUP_COLOURS', 'plot_session', 'plot_fit_quality', 'plot_equation', 'plot_comparison',
            'plot_selection', 'plot_behaviour', 'plot_parameters', 'plot_simulations', 'plot_fits', 'plot_runs',
            'plot_contrast', 'plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power',
-           'plot_stability']
+           'plot_profile', 'plot_stability']
 
 # %% ../nbs/40_plotting.ipynb #bd39631c
 import textwrap
@@ -683,6 +683,31 @@ def plot_power(
         ax.tick_params(labelsize=7)
         _trim(ax)
     return fig
+
+# %% ../nbs/40_plotting.ipynb #19e43aa6
+def plot_profile(
+    profile,    # What `profile_likelihood` returned
+    who=None,   # Whose: a participant, or a list of them (default: everybody's)
+    truth=None, # True value (a dashed line)
+    ax=None     # Axes to draw on (default: a new figure)
+): # (figure, axes)
+    "How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there."
+    who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
+    check_names(who, list(profile.intervals.index), 'participant')
+    if ax is None: ax = plt.subplots(figsize=(4.5, 2.8), layout='constrained')[1]
+    for i, name in enumerate(who):
+        some, colour = profile.table[profile.table.participant == name], _FREE[i % len(_FREE)]
+        ax.plot(some.value, some.deviance, lw=1.6, color=colour, label=str(name), zorder=2)
+        ax.plot(profile.intervals.estimate[name], 0, 'o', ms=5, color=colour, clip_on=False, zorder=3)
+    ax.axhline(profile.line, color='.45', lw=1, ls='--', zorder=1)
+    ax.annotate(f'{100 * profile.level:g} %', (1, profile.line), (-2, 2), xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right', va='bottom', fontsize=8, color='.35')
+    if truth is not None: ax.axvline(truth, color='black', lw=1, ls=':', zorder=1)
+    ax.set(ylim=(0, 1.7 * profile.line))
+    ax.set_xlabel(_readable(profile.parameter, 60), fontsize=9)
+    ax.set_ylabel('deviance', fontsize=9)
+    if 1 < len(who) <= len(_FREE): ax.legend(frameon=False, fontsize=8)
+    _trim(ax)
+    return ax.figure, ax
 
 # %% ../nbs/40_plotting.ipynb #25615833
 def plot_stability(
