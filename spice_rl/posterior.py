@@ -8,6 +8,7 @@ __all__ = ['sample_posterior', 'posterior_notes', 'Calibration', 'simulation_bas
 # %% ../nbs/29_posterior.ipynb #3af27de7
 import json, warnings
 from dataclasses import dataclass
+from functools import cache
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -274,7 +275,9 @@ def _of_trials(line, trials, theta, scored):
     out, cell = np.empty((*theta.shape[:2], len(scored))), line.o.lanes.cell
     for at in np.ndindex(theta.shape[:2]):
         x = replay_arrays(cell, pd.DataFrame(line.o.theta(theta[at]), list(trials.participants), list(cell.params)), trials)[0][scored]
-        out[at] = x[np.arange(len(x)), trials.choice[scored]] - logsumexp(np.where(np.isnan(x), -np.inf, x), axis=1)
+        x = np.where(np.isnan(x), -np.inf, x)
+        x -= x.max(1, keepdims=True)   # a first choice is then equally likely to the last digit in all draws: ArviZ makes NaN of rounding errors
+        out[at] = x[np.arange(len(x)), trials.choice[scored]] - logsumexp(x, axis=1)
     return out
 
 _LIKELIHOODS = dict(participant=_of_people, trial=_of_trials)
@@ -315,18 +318,19 @@ def _some(rows): return ', '.join(map(str, rows.index[rows][:5])) + (' …' if r
 # %% ../nbs/29_posterior.ipynb #17f63861
 _NULLS = 4000   # simulated sets of uniform ranks
 
-def _extreme(ranks, draws): # (…, simulations)
-    "How unlikely the least likely point of the ranks' cumulative distribution is by itself, (…): two-sided."
-    n = ranks.shape[-1]
-    counts = np.stack([(ranks <= c).sum(-1) for c in range(draws)], -1)
-    p = np.arange(1, draws + 1) / (draws + 1)
-    table = np.minimum(stats.binom.cdf(np.arange(n + 1)[:, None], n, p), stats.binom.sf(np.arange(n + 1)[:, None] - 1, n, p))
-    return 2 * table[counts, np.arange(draws)].min(-1)
+@cache
+def _unlikely(n, draws):
+    "How unlikely each count of `n` uniform ranks at or below each of 0..draws − 1 is, two-sided, (n + 1, draws); and the least of these for many sets of uniform ranks, sorted."
+    p, count = np.arange(1, draws + 1) / (draws + 1), np.arange(n + 1)[:, None]
+    table = 2 * np.minimum(stats.binom.cdf(count, n, p), stats.binom.sf(count - 1, n, p))
+    counts = np.random.default_rng(0).multinomial(n, np.full(draws + 1, 1 / (draws + 1)), _NULLS).cumsum(1)[:, :-1]
+    return table, np.sort(table[counts, np.arange(draws)].min(1))
 
-def _uniform_extremes(n, draws, seed=0):
-    "The same for sets of uniform ranks, sorted."
-    rng = np.random.default_rng(seed)
-    return np.sort([_extreme(rng.integers(0, draws + 1, n), draws) for _ in range(_NULLS)])
+def _p_uniform(ranks, draws): # (simulations,)
+    "p of the least likely point of the ranks' cumulative distribution."
+    table, null = _unlikely(len(ranks), draws)
+    least = table[np.bincount(ranks, minlength=draws + 1).cumsum()[:-1], np.arange(draws)].min()
+    return np.searchsorted(null, least, 'right') / len(null)
 
 # %% ../nbs/29_posterior.ipynb #5862be83
 @dataclass(repr=False)
@@ -345,10 +349,10 @@ class Calibration:
         """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`, which looks for the least likely point of the cumulative distribution
         (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated)."""
         if (self.draws + 1) % bins: raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
-        null, out = _uniform_extremes(len(self.ranks), self.draws), {}
+        out = {}
         for name, r in self.ranks.items():
             chi2, p = stats.chisquare(np.bincount(r * bins // (self.draws + 1), minlength=bins))
-            out[name] = {'mean rank': r.mean() / self.draws, 'chi2': chi2, 'df': bins - 1, 'p_chi2': p, 'p_ecdf': np.searchsorted(null, _extreme(r.to_numpy(), self.draws), 'right') / len(null)}
+            out[name] = {'mean rank': r.mean() / self.draws, 'chi2': chi2, 'df': bins - 1, 'p_chi2': p, 'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
         return pd.DataFrame(out).T.astype({'df': int})
 
     def notes(self):
@@ -366,7 +370,7 @@ class Calibration:
         "Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases."
         import matplotlib.pyplot as plt
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
-        level = _uniform_extremes(n, self.draws)[int(.05 * _NULLS)]
+        level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         if axes is None: axes = plt.subplots(1, self.ranks.shape[1], figsize=(2.3 * self.ranks.shape[1], 2.2), sharey=True, squeeze=False, layout='constrained')[1][0]
         for ax, (name, r) in zip(np.ravel(axes), self.ranks.items()):
             ax.fill_between(p, stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid', color='.88', lw=0)
