@@ -417,6 +417,11 @@ class Refinement:
         "The equation read as a learning rule: see `Equation.as_rl`."
         return self.equation.as_rl(who, self.rewards)
 
+    @property
+    def numbers(self):
+        "How many numbers were estimated in all."
+        return int(self.scores.k.sum())
+
     def _of(self, frame, who):
         who = self.scores.index[0] if who is None else who
         check_names([who], self.scores.index, 'participant or group')
@@ -555,12 +560,16 @@ def refine(
     Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
     _check(trials, library := equation.equation_rules if library is None else library)
+    if by is None and len(equation.coefficients) > 1: by = 'participant'
+    return _refined(*_setting(equation, library), trials, by, criterion, folds, seed)
+
+def _setting(equation, library):
+    "Rules, latent values, their weights, and where the search starts for whom, as an equation has them."
     rules = list(library)
     latents = list(dict.fromkeys([*equation.state, *(r.state for r in rules)]))
     rows = {who: _in_logits(equation, equation.row(who)) for who in equation.coefficients.index}
     lacking = [n for row in rows.values() for n, x in row.items() if n not in equation_names(rules, latents) and x != 0]
     if lacking: raise ValueError(f"the library lacks {lacking[0]!r}, which the equation has; add the term, or leave it out of the equation")
-    if by is None and len(rows) > 1: by = 'participant'
     weights = {s: float(equation.row()[f'weight: {s}'] != 0) if s in equation.state else 1. for s in latents}
     def given(who):
         row = rows.get(who, next(iter(rows.values())))
@@ -570,7 +579,7 @@ def refine(
             free = frozenset(j for j in library.can if x[j] != library.base[j])
             return [(free, frozenset(), x)]
         return start
-    return _refined(rules, latents, weights, trials, by, given, criterion, folds, seed)
+    return rules, latents, weights, given
 
 def _in_logits(equation, row):
     "An equation's numbers with every latent value in logits: its weight becomes 1."
@@ -600,7 +609,7 @@ def discover(
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
     latents = list(dict.fromkeys(r.state for r in library))
-    return _refined(list(library), latents, dict.fromkeys(latents, 1.), trials, by, lambda who: lambda library: [], criterion, folds, seed)
+    return _refined(list(library), latents, dict.fromkeys(latents, 1.), lambda who: lambda library: [], trials, by, criterion, folds, seed)
 
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."
@@ -614,7 +623,7 @@ def _units(trials, by):
         if not mine.n_counted: raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: trials.take(…)")
     return units
 
-def _refined(rules, latents, weights, trials, by, given, criterion, folds, seed):
+def _refined(rules, latents, weights, given, trials, by, criterion, folds, seed):
     "Search for everybody together, or for each participant or group."
     if criterion not in ('bic', 'heldout'): raise ValueError(f"criterion must be 'bic' or 'heldout', got {criterion!r}")
     rules, unseen = _tidy(rules, trials)
