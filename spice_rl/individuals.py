@@ -78,7 +78,7 @@ def _together(people, structures, guess=None):
     if len(structures) == 1:
         fit = fit_hierarchical(cells[names[0]], people.trials, seed=people.seed, threads=1, name=names[0])
         return _Kinds(structures, [fit], pd.DataFrame(1., fit.modes.index, names), fit.integrated_bic, fit.notes())
-    hbi = fit_hbi(cells, people.trials, seed=people.seed, threads=1, guess=pd.DataFrame(np.eye(len(names))[guess], people.trials.participants, names))
+    hbi = fit_hbi(cells, people.trials, starts=3, seed=people.seed, threads=1, guess=pd.DataFrame(np.eye(len(names))[guess], people.trials.participants, names))
     share, numbers = hbi.responsibilities.mean().to_numpy(), sum(2 * len(c.params) for c in cells.values()) + len(cells) - 1
     evidence = np.stack([f.evidence for f in hbi.fits.values()], 1)
     with np.errstate(divide='ignore'): total = logsumexp(evidence + np.log(share), axis=1).sum()   # a kind may be nobody's
@@ -101,6 +101,7 @@ def _split(people, one, k):
         if not all(f.free for f in found): return None
         kinds = _together(people, found, label)
         before, label = label, kinds.probability.to_numpy().argmax(1)
+        if kinds.ibic > one.ibic: return kinds   # no better at once
         if len(set(zip(before, label))) == k: break
     return _together(people, [_lean(p, f) for p, f in zip(parts, found)], before)
 
