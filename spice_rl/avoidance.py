@@ -238,7 +238,7 @@ class Avoidance(Cell, rules=False):
         if self.equations is None: raise ValueError(f"{type(self).__name__} gives no equations; write them beside its rules: equations = {{'choice': (…,), 'learning': (…,)}}, see QLearning")
         said = dict(start='before the first trial', choice='choice', learning='learning', transfer='before transfer')
         lines = [line + (rf' && \text{{({said[part]})}}' if i == 0 else '') for part in said for i, line in enumerate(self.equations.get(part, ()))]
-        return r"\begin{aligned}" + r" \\ ".join(re.sub('<(.*?)>', lambda m: parameter_symbol(m[1]), line) for line in lines) + r"\end{aligned}"
+        return r"\begin{aligned}" + r" \\ ".join(re.sub(r'<(\w+)>', lambda m: parameter_symbol(m[1]), line) for line in lines) + r"\end{aligned}"
 
     def __reduce_ex__(self, protocol):
         "A cell with options is made anew where it arrives: its class there is the one that `avoidance_model` gives there."

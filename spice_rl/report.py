@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RULES', 'apa_number', 'apa_p', 'apa_test', 'apa_r', 'apa_mean', 'apa_table', 'RunFolder', 'run_call', 'search_table',
            'comparison_table', 'against_next', 'misses', 'learning_test', 'estimates_table', 'group_tests',
-           'recovery_table', 'worst_recovered', 'confusion', 'outside', 'disagreements', 'ten_rules', 'with_mathml',
-           'write_report', 'show_figure']
+           'recovery_table', 'worst_recovered', 'confusion', 'outside', 'disagreements', 'ten_rules', 'show_figure',
+           'with_mathml', 'write_report']
 
 # %% ../nbs/42_report.ipynb #c977af0c
 import json
@@ -283,7 +283,8 @@ def _parameters_recovered(run):
     if not run.parameter: return False, f"run {_RUNS['PARAMETER']}"
     w, lost = worst_recovered(run), _lost(run, run.parameter)
     said = f"lowest *r* = {apa_number(w.r, 2, True)} ({w.parameter} of {w.model})" if w is not None else "nothing varied, so there is no correlation"
-    far = outside(run).query('people > of / 2')
+    far = outside(run)
+    far = far[far.people > .5 * far.of]
     if len(far): said += f"; but {far.people.iloc[0]} of {far.of.iloc[0]} people lie outside the true values in {far.parameter.iloc[0]} of {far.model.iloc[0]}: run it with the bounds of the fit, or with fit_filename"
     return not lost and w is not None and far.empty, said + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
 
@@ -311,6 +312,21 @@ def _reported(run, done):
     without = [n for n, m in run.models.items() if m['latex'] is None]
     if lost or without: return False, '; '.join(([f"results of rule {', '.join(lost)} are missing"] if lost else []) + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else []))
     return True, "this report: equations, bounds, search, comparison, recovery, checks, versions and seed. Data and code are yours to share"
+
+# %% ../nbs/42_report.ipynb #0f02c56c
+def show_figure(
+    run,    # `RunFolder`
+    name,   # Path of the picture in the folder
+    number, # Its number
+    title,  # Its title
+    note='' # What stands beneath
+):
+    "Show a figure in APA form."
+    from IPython.display import Image, Markdown, display
+    display(Markdown(_caption('Figure', number, title)))
+    with Picture.open(run.folder / name) as picture: width, dpi = picture.width, picture.info.get('dpi', (150, 150))[0]
+    display(Image(run.folder / name, width=round(96 * width / dpi), alt=title))
+    if note: display(Markdown(f"*Note.* {note}"))
 
 # %% ../nbs/42_report.ipynb #8ca08d15
 _TEMPLATES = Path(str(files('spice_rl') / 'templates'))
@@ -383,18 +399,3 @@ def write_report(
     os.replace(new, out)
     pdf = _pdf(nb, out.with_suffix('.pdf')) if shutil.which('quarto') else None
     return [out] if pdf is None else [out, pdf]
-
-# %% ../nbs/42_report.ipynb #0f02c56c
-def show_figure(
-    run,    # `RunFolder`
-    name,   # Path of the picture in the folder
-    number, # Its number
-    title,  # Its title
-    note='' # What stands beneath
-):
-    "Show a figure in APA form."
-    from IPython.display import Image, Markdown, display
-    display(Markdown(_caption('Figure', number, title)))
-    with Picture.open(run.folder / name) as picture: width, dpi = picture.width, picture.info.get('dpi', (150, 150))[0]
-    display(Image(run.folder / name, width=round(96 * width / dpi), alt=title))
-    if note: display(Markdown(f"*Note.* {note}"))

@@ -115,7 +115,7 @@ def test_printed_equations_are_the_code(name):
 def test_equations_name_the_parameters(name):
     cell = avoidance_model(name)
     used = [k for k in cell.params if k != "decay_factor" or "q" in cell.state]   # without q, nothing decays
-    assert set(re.findall("<(.*?)>", " ".join(line for part in cell.equations.values() for line in part))) == set(used)
+    assert set(re.findall(r"<(\w+)>", " ".join(line for part in cell.equations.values() for line in part))) == set(used)
     symbols = [SYMBOL_OF[k][0] for k in used]
     assert len(set(symbols)) == len(symbols) and all(s in cell.latex() for s in symbols) and "<" not in cell.latex().replace("r_i < 0", "")
 
