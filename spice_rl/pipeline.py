@@ -493,7 +493,7 @@ def _write_parameter_recovery(found, folder):
     (folder / 'correlations').mkdir()
     for name in (None, *found.fits):
         figure = plot_recovery(found, name)
-        figure.savefig(folder / 'correlations' / f"{name or 'recovery'}_correlation_plot.png", dpi=150)
+        figure.savefig(folder / 'correlations' / f"{name or 'recovery'}_correlation_plot.png", dpi=150, bbox_inches='tight')   # two-line titles push the labels out of a figure of one row
         plt.close(figure)
 
 def _write_model_recovery(found, folder):

@@ -310,7 +310,7 @@ def _latent(run):
 def _reported(run, done):
     lost = [f'{i}' for i in (4, 5, 6, 8) if not done[i - 1]]
     without = [n for n, m in run.models.items() if m['latex'] is None]
-    if lost or without: return False, '; '.join(([f"results of rule {', '.join(lost)} are missing"] if lost else []) + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else []))
+    if lost or without: return False, '; '.join(([f"what rule{'s' if len(lost) > 1 else ''} {', '.join(lost)} ask{'' if len(lost) > 1 else 's'} for is not there"] if lost else []) + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else []))
     return True, "this report: equations, bounds, search, comparison, recovery, checks, versions and seed. Data and code are yours to share"
 
 # %% ../nbs/42_report.ipynb #0f02c56c
