@@ -257,7 +257,8 @@ def _choices(run):
 def _experiment(run):
     if not run.parameter: return False, f"whether {_choices(run)} are enough is not known; run a parameter recovery on them ({_RUNS['PARAMETER']}), or plan the study with `power_curve`"
     w = worst_recovered(run)
-    return True, f"{_choices(run)}; with them every parameter is recovered with *r* ≥ {apa_number(w.r, 2, True)}. Whether the task engages the processes in question is for you to say" if w is not None else f"{_choices(run)}"
+    if w is None: return False, f"{_choices(run)}; but in the recovery no parameter varied: draw them (random_params='random')"
+    return True, f"{_choices(run)}; with them every parameter is recovered with *r* ≥ {apa_number(w.r, 2, True)}. Whether the task engages the processes in question is for you to say"
 
 def _models_of(run):
     models = run.models
@@ -267,12 +268,13 @@ def _models_of(run):
     return True, f"{len(models)} models of {min(sizes)} to {max(sizes)} parameters: {', '.join(models)}" + (f" (without equations: {', '.join(without)})" if without else '')
 
 def _simulated(run):
-    told = [f"{r['data']['participants']} people of each of {len(r['models'])} models, for {what.lower()} recovery" for what, r in run.records.items() if what != 'FIT']
+    told = [f"{r['data']['participants']} people of {', '.join(r['models'])}, for {what.lower()} recovery" for what, r in run.records.items() if what != 'FIT']
     return (True, '; '.join(told)) if told else (False, f"no model was simulated before it was fitted; run {_RUNS['PARAMETER']}")
 
 # %% ../nbs/42_report.ipynb #292e9aed
 def _fitted(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"
+    if run.fit['settings']['random_params'] is False: return False, "one start a person: it may have ended beside the best; run it with random_params='random'"
     t = run.table('fits', keep_default_na=False)
     twice, converged = (t.agree.astype(int) > 1).mean(), (t.converged.astype(str) == 'True').mean()
     return True, f"maximum likelihood from many starts; for {100 * twice:.0f} % of fits two starts or more ended at the best, {100 * converged:.0f} % converged, {100 * (t.at_bound != '').mean():.0f} % have a parameter at a bound"
@@ -292,7 +294,7 @@ def _models_recovered(run):
     if not run.model: return False, f"run {_RUNS['MODEL']}"
     c, lost = confusion(run)[0], _lost(run, run.model)
     own = pd.Series(np.diag(c), c.index)
-    return not lost, f"the right model wins for {100 * own.min():.0f} % ({own.idxmin()}) to {100 * own.max():.0f} % ({own.idxmax()}) of simulated people" + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
+    return not lost, f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})" + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
 
 def _analysed(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"

@@ -240,9 +240,10 @@ def test_one_model_one_group_and_a_class_without_equations(tables, tmp_path):
         def value(p, q): return q
         def learn(p, state, chosen, other, r_chosen, r_other): state.q[chosen] += p.lr * (r_chosen - state.q[chosen])
     pipeline = Pipeline(seed=0)
-    pipeline.run(mode="fit", learning_filename=tables[0].assign(group_code="g"), transfer_filename=tables[1].assign(group_code="g"), models=[Bare], number_of_runs=1, simulations=2, output_dir=tmp_path)
+    pipeline.run(mode="fit", learning_filename=tables[0].assign(group_code="g"), transfer_filename=tables[1].assign(group_code="g"), models=[Bare], random_params=False, number_of_runs=1, simulations=2, output_dir=tmp_path)
     page = text_of(pipeline.report()[0].read_text())
     assert "state.q[chosen] += p.lr * (r_chosen - state.q[chosen])" in page and "one model (Bare) has no rival" in page and "Bare gives no equations: write them into the class" in page and "Groups differ" not in page
+    assert "from one start, the point in the table" in page and "differential evolution" not in page and not ten_rules(RunFolder(tmp_path)).done[4]
 
 
 # Calls
