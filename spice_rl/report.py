@@ -119,7 +119,7 @@ class RunFolder:
         return [name for name in json.loads(listing.read_text()) if name.endswith('.png')] if what in self.records and listing.is_file() else []
 
 # %% ../nbs/42_report.ipynb #09d4bd68
-_SHARED = ('models', 'learning_filename', 'transfer_filename', 'bounds', 'fixed', 'random_params', 'number_of_runs', 'number_of_participants', 'multiprocessing')   # what a run of one kind can take from another
+_SHARED = ('models', 'learning_filename', 'transfer_filename', 'bounds', 'number_of_runs', 'number_of_participants', 'multiprocessing')   # what means the same in every kind of run (random_params does not: starts, or true parameters)
 
 def run_call(
     run,       # `RunFolder`
@@ -291,7 +291,7 @@ def _parameters_recovered(run):
     return not lost and w is not None and far.empty, said + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
 
 def _models_recovered(run):
-    if not run.model: return False, f"run {_RUNS['MODEL']}"
+    if not run.model: return False, f"run {_RUNS['MODEL']}" + ('' if len(run.models) > 1 else ', with two models or more')
     c, lost = confusion(run)[0], _lost(run, run.model)
     own = pd.Series(np.diag(c), c.index)
     return not lost, f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})" + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
@@ -361,6 +361,7 @@ def with_mathml(
     text = text.replace('{aligned}', '{align*}')   # the name that the converter knows
     html = convert(re.sub(r'\$\$(.+?)\$\$|\$([^$\n]+?)\$', keep, text, flags=re.DOTALL))
     for i, (math, display) in enumerate(found): html = html.replace(f'FORMULA{i}X', f'<span class="formula">{math}</span>' if display else math)
+    html = re.sub(r'<t[dh][^>]*>[^<]*', lambda cell: cell[0].replace('+', '+<wbr>'), html)   # long names of models may be broken
     return html.replace('<table>', '<div class="table"><table>').replace('</table>', '</table></div>')
 
 def _page(nb):

@@ -3,6 +3,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -35,8 +36,9 @@ def folders(tables, tmp_path_factory):
     files = [base/"learning.csv", base/"transfer.csv"]
     for t, f in zip(tables, files): t.to_csv(f, index=False)
     common = dict(learning_filename=str(files[0]), transfer_filename=str(files[1]), models=MODELS, number_of_runs=1)
-    for out in ("fit", "all"): Pipeline(seed=1).run(mode="fit", simulations=5, output_dir=base/out, **common)
-    for out in ("recovery", "all"): Pipeline(seed=2).run(mode="validation", recovery="parameter", bounds={"Advantage": {"temperature": (.01, .2)}}, output_dir=base/out, **common)
+    Pipeline(seed=1).run(mode="fit", simulations=5, output_dir=base/"fit", **common)
+    Pipeline(seed=2).run(mode="validation", recovery="parameter", bounds={"Advantage": {"temperature": (.01, .2)}}, output_dir=base/"recovery", **common)
+    for out in ("fit", "recovery"): shutil.copytree(base/out, base/"all", dirs_exist_ok=True)
     Pipeline(seed=2).run(mode="validation", recovery="model", generate_data=False, bounds={"Advantage": {"temperature": (.01, .2)}}, output_dir=base/"all", **common)
     return SimpleNamespace(fit=base/"fit", recovery=base/"recovery", all=base/"all")
 
@@ -168,6 +170,8 @@ def test_calls_make_the_same_run(folders, tmp_path):
     assert (tmp_path/"fits.csv").read_bytes() == (folders.fit/"fits.csv").read_bytes()
     lost = run_call(RunFolder(folders.fit), "PARAMETER")
     assert lost.startswith("Pipeline(seed=1).run(mode='validation', recovery='parameter', ") and "simulations" not in lost
+    eval(lost.replace(repr(str(folders.fit)), repr(str(tmp_path))), {"Pipeline": Pipeline})   # and then both are there
+    assert disagreements(RunFolder(tmp_path)) == [] or "outside the true values" in disagreements(RunFolder(tmp_path))[0]
 
 
 def test_numbers_are_those_of_the_files(folders, pages):
@@ -243,6 +247,7 @@ def test_one_model_one_group_and_a_class_without_equations(tables, tmp_path):
     pipeline.run(mode="fit", learning_filename=tables[0].assign(group_code="g"), transfer_filename=tables[1].assign(group_code="g"), models=[Bare], random_params=False, number_of_runs=1, simulations=2, output_dir=tmp_path)
     page = text_of(pipeline.report()[0].read_text())
     assert "state.q[chosen] += p.lr * (r_chosen - state.q[chosen])" in page and "one model (Bare) has no rival" in page and "Bare gives no equations: write them into the class" in page and "Groups differ" not in page
+    assert "It needs two models or more." in page and "random_params" not in run_call(RunFolder(tmp_path), "PARAMETER")
     assert "from one start, the point in the table" in page and "differential evolution" not in page and not ten_rules(RunFolder(tmp_path)).done[4]
 
 
