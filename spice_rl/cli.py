@@ -124,6 +124,12 @@ def _fit(args):
     print(result)
 
 # %% ../nbs/50_cli.ipynb #a3858705
+def _write_report(args):
+    "`spice-rl report`"
+    from spice_rl.report import write_report
+    print('Written: ' + ', '.join(map(str, write_report(args.folder, args.out))))
+
+# %% ../nbs/50_cli.ipynb #9a083051
 def _parser():
     "The command line."
     top = argparse.ArgumentParser('spice-rl', description='How do people learn? From tables of choices to equations and fitted models.')
@@ -153,6 +159,11 @@ def _parser():
     f.add_argument('--out', default='modelling', help='folder for tables and figures (default: %(default)s)')
     f.add_argument('--seed', type=int, default=0, help='where randomness comes from (default: %(default)s)')
     f.set_defaults(run=_fit)
+    r = commands.add_parser('report', help='write what a folder of runs holds as one page: methods, tables, figures, recovery, a checklist',
+                            description='Write a report on the runs in a folder, ready for a paper: one HTML file, and a PDF beside it where Quarto is installed. Example: spice-rl report modelling')
+    r.add_argument('folder', help='the folder that spice-rl fit or Pipeline has written')
+    r.add_argument('--out', help='where the report goes (default: report.html in the folder)')
+    r.set_defaults(run=_write_report)
     for p in (d, m):
         p.add_argument('--out', help='folder for the equation (JSON), tables and figures')
         p.add_argument('--seed', type=int, default=0, help='where randomness comes from (default: %(default)s)')

@@ -8,7 +8,7 @@ __all__ = ['Hybrid2012', 'StandardHybrid2012', 'noisy_log_odds', 'Hybrid2021', '
 # %% ../nbs/13_hybrid.ipynb #5d34e346
 import numpy as np
 from .actor_critic import bring_to_one
-from .avoidance import Avoidance
+from .avoidance import CHOICE_RULE, Avoidance
 from .params import Param
 
 # %% ../nbs/13_hybrid.ipynb #ca6fa954
@@ -18,6 +18,10 @@ class Hybrid2012(Avoidance):
                   critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1), mixing_factor=Param(.7, 0, 1))
     state = 'q', 'w', 'v'
     options = ('bias', 'novel', 'decay')
+    equations = dict(start=('q_i &= 0', 'w_i &= .01', 'v &= 0'), choice=(r'x_i &= (1 - <mixing_factor>)\,w_i + <mixing_factor>\,q_i', CHOICE_RULE),
+                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)', r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)',
+                               r'w_c &\leftarrow w_c + <factual_actor_lr>\,(r_c - v)', r'w_u &\leftarrow w_u + <counterfactual_actor_lr>\,(r_u - v)',
+                               r'w_i &\leftarrow \frac{w_i}{|w_c| + |w_u|}', r'v &\leftarrow v + <critic_lr>\,(r_c - v)'))
 
     def init(p, state): state.w[:] = .01
 
@@ -36,6 +40,7 @@ class Hybrid2012(Avoidance):
 class StandardHybrid2012(Hybrid2012):
     "The mixture without counterfactual learning (Gold et al., 2012): only what was chosen moves (the weights are still brought to a sum of 1)."
     params = {k: v for k, v in Hybrid2012.params.items() if not k.startswith('counterfactual')}
+    equations = Hybrid2012.equations | dict(learning=tuple(line for line in Hybrid2012.equations['learning'] if '<counterfactual' not in line))
 
     def learn(p, state, chosen, other, r_chosen, r_other):
         v = state.v[chosen]
@@ -53,12 +58,16 @@ def noisy_log_odds(p, d):
     return np.log(odds) if d > 0. else -np.log(odds)
 
 # %% ../nbs/13_hybrid.ipynb #9c08609c
+_NOISY_CHOICE = CHOICE_RULE.replace('&= ', r'&= (1 - <noise_factor>)\,') + r' + \frac{<noise_factor>}{2}'
+
 class Hybrid2021(Hybrid2012):
     "The mixture with random choices (Geana et al., 2021)."
     params = Hybrid2012.params | dict(mixing_factor=Param(.69, 0, 1), noise_factor=Param(.04, 0, .2))
+    equations = Hybrid2012.equations | dict(choice=(Hybrid2012.equations['choice'][0], _NOISY_CHOICE))
     log_odds = noisy_log_odds
 
 class StandardHybrid2021(StandardHybrid2012):
     "The mixture with random choices, without counterfactual learning (Geana et al., 2021)."
     params = StandardHybrid2012.params | dict(mixing_factor=Param(.69, 0, 1), noise_factor=Param(.04, 0, .2))
+    equations = StandardHybrid2012.equations | dict(choice=(StandardHybrid2012.equations['choice'][0], _NOISY_CHOICE))
     log_odds = noisy_log_odds

@@ -36,7 +36,7 @@ def test_every_file_is_there(done):
         "BIC-model-comparisons.png", "AIC-model-comparisons.png", "group_AIC.csv", "group_BIC.csv", "group_AIC_percentages.csv", "group_BIC_percentages.csv", *[f"model_behaviours/{m}_model_behaviours.png" for m in models],
         *[f"parameter_fits/{m}-model-fits.png" for m in models], *[f"{g}_model_simulations.png" for g in groups], "model_fits_distributions.png", "fit-by-runs.png", "parameter_of_interest_comparisons.png",
         "fit_data_FIT.pkl", "fit_data_FIT.csv", "full_fit_data_FIT.pkl", "full_fit_data_FIT.csv", "fits.csv", "modelsimulation_accuracy_data.csv", "modelsimulation_choice_data.csv", "param_fit_descriptives.csv",
-        "pain_fits_linear_results.csv", "pain_fits_ttest_results.csv", "pain_fits_posthoc_results.csv", "parameter_outlier_results.pkl", "parameter_outlier_results.csv"}
+        "pain_fits_linear_results.csv", "pain_fits_ttest_results.csv", "pain_fits_posthoc_results.csv", "parameter_outlier_results.pkl", "parameter_outlier_results.csv", "predictive_checks.csv", "run_FIT.json"}
 
 
 def test_columns(done):
