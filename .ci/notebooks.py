@@ -174,6 +174,7 @@ def markdown(nb, image, table, prose):
         if opts.get("output") == "false" or "hide_output" in opts: continue
         for n, o in enumerate(cell.get("outputs", [])):
             data = {k: v if isinstance(v, str) else "".join(v) for k, v in o.get("data", {}).items()}
+            if o["output_type"] == "error": raise ValueError(f"cell {cell.id} stores an error: {o['ename']} {o['evalue']}")
             if o["output_type"] == "stream": out.append(fence("".join(o["text"])))
             elif "text/markdown" in data: out.append(data["text/markdown"].strip())
             elif "image/png" in data: out.append(f"![]({image(base64.b64decode(data['image/png']), f'{cell.id}-{n}.png')})")

@@ -50,15 +50,37 @@ def rows(contents, depth=0):
 
 def processed(path):
     "A notebook as Quarto gets it: processed by nbdev, without the links that nbdev puts where none can be"
-    from execnb.nbio import read_nb
-    from nbdev.processors import FilterDefaults
+    from execnb.nbio import mk_cell, read_nb
+    from nbdev.process import Processor
+    from nbdev.processors import FilterDefaults, add_show_docs
+
+    class add_methods(Processor):
+        "Documentation of the methods of an exported class, behind that of the class, where nbdev has none"
+        def begin(self):
+            methods = {name: own for cell in self.nb.cells if cell.cell_type == "code" and "export" in cell.directives_ for name, own in public_methods(cell.source)}
+            for at in reversed(range(len(self.nb.cells))):
+                cell = self.nb.cells[at]
+                for method in reversed(methods.get(cell.source[len("show_doc("):-1], []) if getattr(cell, "has_sd", False) else []):
+                    self.nb.cells.insert(at + 1, mk_cell(f"show_doc({cell.source[len('show_doc('):-1]}.{method}, title_level=4)"))
+
+    class Filter(FilterDefaults):
+        def base_procs(self): return [step for proc in super().base_procs() for step in ([proc, add_methods] if proc is add_show_docs else [proc])]
+
     nb = read_nb(path)
-    FilterDefaults()(nb)
+    Filter()(nb)
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
             data["text/markdown"] = without_links("".join(data["text/markdown"]))
     return nb
+
+
+def public_methods(code):
+    "The classes that `code` defines, each with its methods that have a docstring of their own"
+    import ast
+    if not re.search(r"^class \w", code, re.MULTILINE): return []
+    return [(c.name, [m.name for m in c.body if isinstance(m, ast.FunctionDef) and m.name[0] != "_" and ast.get_docstring(m) and not m.decorator_list])
+            for c in ast.parse(code).body if isinstance(c, ast.ClassDef)]
 
 
 def without_links(text):
