@@ -56,9 +56,8 @@ def test_search_finds_pages_and_functions(site):
 
 
 def test_the_changelog_is_a_page_newest_first(site):
-    versions = re.findall(r'<h2[^>]*id="([^"]*)"', (site/"CHANGELOG.html").read_text())
-    numbers = [tuple(map(int, re.match(r"(\d)(\d+)(\d)", v.replace(".", ""))[0])) for v in versions if v[0].isdigit()]
-    assert versions and numbers == sorted(numbers, reverse=True)
+    versions = re.findall(r"<h2[^>]*>(\d+)\.(\d+)\.(\d+)", (site/"CHANGELOG.html").read_text())
+    assert ".".join(versions[0]) == settings()["version"] and versions == sorted(versions, key=lambda v: [int(n) for n in v], reverse=True)
 
 
 # Each check can fail
@@ -142,8 +141,8 @@ def whole(
 
 
 def test_links_stay_out_of_code():
-    text = "Of [`fit`](./fitting.html#fit) and [`_inner`](./a.html#_inner)\n\n```python\nx, # See [`fit`](./fitting.html#fit)\n```\n"
-    assert PAGES.without_links(text) == "Of [`fit`](./fitting.html#fit) and `_inner`\n\n```python\nx, # See `fit`\n```\n"
+    text = "Of [`fit`](./fitting.html#fit), [[`fit`](./fitting.html#fit)](20_fitting.ipynb) and [`_inner`](./a.html#_inner)\n\n```python\nx, # See [`fit`](./fitting.html#fit)\n```\n"
+    assert PAGES.without_links(text) == "Of [`fit`](./fitting.html#fit), [`fit`](20_fitting.ipynb) and `_inner`\n\n```python\nx, # See `fit`\n```\n"
 
 
 # What Quarto gets
