@@ -3,7 +3,7 @@
 Quarto is pandoc and a theme. nbdev processes the notebooks, pandoc writes the pages, `_quarto.yml` gives navigation and style
 sheet: what is checked here is what the published workflow hands to Quarto.
 """
-import argparse, base64, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
+import argparse, ast, base64, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
 from functools import cache
 from html import escape, unescape
 from html.parser import HTMLParser
@@ -51,17 +51,22 @@ def rows(contents, depth=0):
 def processed(path):
     "A notebook as Quarto gets it: processed by nbdev, without the links that nbdev puts where none can be"
     from execnb.nbio import mk_cell, read_nb
+    from nbdev.config import get_config
     from nbdev.process import Processor
     from nbdev.processors import FilterDefaults, add_show_docs
 
     class add_methods(Processor):
-        "Documentation of the methods of an exported class, behind that of the class, where nbdev has none"
+        "Documentation of the methods of an exported class, behind that of the class, where nbdev has none. What is exported is imported, not run: that is faster"
         def begin(self):
             methods = {name: own for cell in self.nb.cells if cell.cell_type == "code" and "export" in cell.directives_ for name, own in public_methods(cell.source)}
             for at in reversed(range(len(self.nb.cells))):
                 cell = self.nb.cells[at]
                 for method in reversed(methods.get(cell.source[len("show_doc("):-1], []) if getattr(cell, "has_sd", False) else []):
                     self.nb.cells.insert(at + 1, mk_cell(f"show_doc({cell.source[len('show_doc('):-1]}.{method}, title_level=4)"))
+            exported = [cell for cell in self.nb.cells if cell.cell_type == "code" and {"export", "exporti"} & cell.directives_.keys()]
+            for cell in exported: cell.source = ""
+            module = [cell.directives_["default_exp"][0] for cell in self.nb.cells if cell.cell_type == "code" and "default_exp" in cell.directives_]
+            if module: self.nb.cells.insert(1, mk_cell(f"#| hide\n#| exec_doc\nfrom {get_config().lib_name}.{module[0]} import *"))
 
     class Filter(FilterDefaults):
         def base_procs(self): return [step for proc in super().base_procs() for step in ([proc, add_methods] if proc is add_show_docs else [proc])]
@@ -71,13 +76,25 @@ def processed(path):
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
-            data["text/markdown"] = without_links("".join(data["text/markdown"]))
+            data["text/markdown"] = with_line(without_links("".join(data["text/markdown"])))
     return nb
+
+
+def with_line(text):
+    "Documentation with the line of its source, which nbdev knows only of what the notebook itself defined"
+    what = re.search(r"/blob/[^/\s]+/(\S+\.py)#LNone.*?^#+ ([\w.]+)", text, re.DOTALL | re.MULTILINE)
+    return text.replace("#LNone", f"#L{lines(ROOT/what[1])[what[2]]}") if what else text
+
+
+@cache
+def lines(path):
+    "The line of each function, class and method of a module"
+    nodes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")]
+    return {node.name: node.lineno for node in nodes} | {f"{node.name}.{m.name}": m.lineno for node in nodes for m in node.body if hasattr(m, "name")}
 
 
 def public_methods(code):
     "The classes that `code` defines, each with its methods that have a docstring of their own"
-    import ast
     if not re.search(r"^class \w", code, re.MULTILINE): return []
     return [(c.name, [m.name for m in c.body if isinstance(m, ast.FunctionDef) and m.name[0] != "_" and ast.get_docstring(m) and not m.decorator_list])
             for c in ast.parse(code).body if isinstance(c, ast.ClassDef)]
