@@ -176,7 +176,7 @@ def build(out):
         text = relink(text.replace(cfg.doc_host + cfg.doc_baseurl, to("nbs")), address)
         body = pypandoc.convert_text(text, "html5", "markdown-implicit_figures", ["--mathml"])
         body = re.sub(r'<math display="block".*?</math>|(?<=<p>)<math(?:(?!</math>).)*</math>(?=</p>)', r'<span class="equation">\g<0></span>', body, flags=re.DOTALL)
-        body = body.replace("<mo>⁡</mo>", '<mo rspace="0.17em">⁡</mo>')  # else "log a" reads "loga"
+        body = re.sub(r"(<mi[^>]*>\w+</mi>)<mo>&#8289;</mo>", r'<mspace width="0.17em"></mspace>\1<mspace width="0.17em"></mspace>', body)  # else "log a" reads "loga"
         heads = [(int(h), i, re.sub("<.*?>", "", t)) for h, i, t in re.findall(r'<h([23])[^>]* id="([^"]+)">(.*?)</h', body, re.DOTALL)]
         index += [(page[row], name[row], name[row])] + [(f"{page[row]}#{i}", unescape(t), name[row]) for _, i, t in heads]
         head = f'<h1>{escape(front.get("title", ""))}</h1>' + (f'<p class="subtitle">{escape(front["description"])}</p>' if front.get("description") else "")
