@@ -27,7 +27,7 @@ def fields():
                      "Development Status :: 3 - Alpha", "Programming Language :: Python :: 3"],
         python_requires=f">={cfg['min_python']}",
         install_requires=cfg["requirements"].split(),
-        extras_require={"dev": cfg["dev_requirements"].split()},
+        extras_require={key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")},
         packages=[cfg["lib_path"]],
         package_data={cfg["lib_path"]: ["datasets/*.csv"]},
         entry_points={"console_scripts": cfg["console_scripts"].split(),

@@ -1,19 +1,25 @@
-"""Hierarchical fits. Issue 6, points 1 and 2: the golden data set of ../shared in CPU seconds, and differences between groups: false positives and power. Run: make bench
+"""Hierarchical fits. Issue 6, points 1 and 2: the golden data set of ../shared in CPU seconds beside other packages, and differences between groups: false positives and power. Run: make bench
 
 Groups: two of 30, 200 trials each (two arms paying .8 and .2, reversed every 50 trials), parameters on the line normal with the means and variances of the golden data set; the second group's learning rate is 0, .5 or 1 sd
 higher. Tests at the 5 % level: the hierarchical effect (Wald, t with 58 degrees of freedom), and t-tests of two steps, on maximum-likelihood estimates and on modes of a hierarchical fit that knows no groups. The inverse temperature never differs.
-Also with 50 trials. Writes results/hierarchy_groups.csv and results/hierarchy_speed.csv. pyEM, cpm and cbm are not run here: no one has them
-installed, so nothing about them could be tried; the table says whether they are (their seconds of another machine are in ../shared/golden/README.md).
+Also with 50 trials. Writes results/hierarchy_groups.csv and results/hierarchy_speed.csv.
+
+Parameters that go together: the same groups with 100 trials, fitted with variances only and with a full covariance matrix: the learner itself, whose alpha and beta correlate by .7 on the line, and the Rescorla-Wagner equation, whose three numbers are made of two.
+Writes results/hierarchy_correlated.csv, and results/hierarchy_correlations.csv: known correlations of 60 people with 150 trials recovered.
+
+Other packages are run where they are installed, by benchmarks/peers.py, which needs none of ours: PEERS=/path/to/python says which Python has them. Parts: python benchmarks/hierarchy.py speed groups correlated correlations
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+import io
+import subprocess
+import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
-from spice_rl import Cell, Param, Trials, fit, fit_hierarchical, from_line, play, read_trials
+from spice_rl import Cell, Param, Trials, fit, fit_hierarchical, from_line, play, read_trials, rescorla_wagner_equation
 
 RESULTS = Path(__file__).parent / 'results'
 GOLDEN = Path(__file__).parents[2] / 'shared' / 'golden' / 'q2_50x200.csv'
@@ -28,11 +34,12 @@ class Q2(Cell):
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
-def two_groups(effect, n_trials, seed, each=30):
+def two_groups(effect, n_trials, seed, each=30, correlation=0.):
     "Choices of two groups, and everybody's group."
     rng, n = np.random.default_rng([seed, n_trials, int(100 * effect)]), 2 * each
     group = pd.Series(np.repeat(['a', 'b'], each))
-    z = np.c_[rng.normal(-.04, 1.35, n) + 1.35 * effect * (group == 'b'), rng.normal(-1.23, .64, n)]
+    alpha, beta = rng.normal(-.04, 1.35, n), rng.normal(0, .64, n)
+    z = np.c_[alpha + 1.35 * effect * (group == 'b'), -1.23 + correlation * .64 / 1.35 * (alpha + .04) + np.sqrt(1 - correlation**2) * beta]
     p = np.where(np.arange(n_trials) // 50 % 2 == 0, .8, .2)
     reward = (rng.random((n, n_trials, 2)) < np.stack([p, 1 - p], 1)).astype(float).reshape(-1, 2)
     who = np.repeat(np.arange(n), n_trials)
@@ -61,6 +68,33 @@ def groups():
     return out.assign(se=np.sqrt(out.significant * (1 - out.significant) / out.data_sets))
 
 
+def effects_of(model, cell, correlation, effect, covariance, seed):
+    "p of the group's effect on each parameter. The equation's first number has a true effect wherever alpha has."
+    trials, group = two_groups(effect, 100, seed, correlation=correlation)
+    found = fit_hierarchical(cell, trials, group, covariance=covariance, threads=1)
+    said = dict(edge=any('as far as they can' in note for note in found.notes()), named=any("fit with covariance='full'" in note for note in found.notes()), behind=any('explain the choices better' in note for note in found.notes()), converged=bool(found.table.converged.all()))
+    return [dict(model=model, parameter=q.split(': ')[-1], effect_of_alpha=effect, covariance=covariance, p=p, **said) for (q, _), p in found.effects.p.items()]
+
+
+def correlated():
+    "Share of p below .05 where parameters go together, by what the fit knows of that."
+    models = {'learner, correlation .7': (Q2(), .7), 'equation': (rescorla_wagner_equation(.3, 3.), 0.)}
+    t = pd.DataFrame([row for model, (cell, r) in models.items() for effect in (0., .5, 1.) for seed in range(TIMES if effect == 0 else TIMES // 2) for covariance in ('diagonal', 'full') for row in effects_of(model, cell, r, effect, covariance, seed)])
+    t = t.assign(significant=t.p < .05, unknown=t.p.isna())
+    out = t.groupby(['model', 'parameter', 'effect_of_alpha', 'covariance'], sort=False).agg(data_sets=('p', 'size'), significant=('significant', 'mean'), unknown=('unknown', 'sum'), at_the_edge=('edge', 'sum'), named=('named', 'sum'), behind=('behind', 'sum'), not_converged=('converged', lambda c: (~c).sum())).reset_index()
+    return out.assign(se=np.sqrt(out.significant * (1 - out.significant) / out.data_sets))
+
+
+def correlations():
+    "Known correlations, estimated: mean, sd, mean of the reported errors, and how often the 95 % interval holds the truth."
+    rows = []
+    for r in (-.6, 0., .6, .9):
+        for seed in range(TIMES // 2):
+            row = fit_hierarchical(Q2(), two_groups(0., 150, seed, correlation=r)[0], covariance='full', threads=1).correlations.iloc[0]
+            rows.append(dict(true=r, estimate=row.correlation, reported_se=row.se, inside=row.lower <= r <= row.upper if np.isfinite(row.se) else np.nan))
+    return pd.DataFrame(rows).groupby('true').agg(data_sets=('estimate', 'size'), mean=('estimate', 'mean'), sd=('estimate', 'std'), reported_se=('reported_se', 'mean'), inside=('inside', 'mean'), without_error=('reported_se', lambda x: x.isna().sum())).reset_index()
+
+
 def seconds(work, times=10):
     "CPU seconds, the least of several runs, once compiled."
     work()
@@ -71,23 +105,39 @@ def seconds(work, times=10):
     return min(once() for _ in range(times))
 
 
+def row_of(what, found, cpu_s):
+    "Estimates of a hierarchical fit as a row of the table."
+    return dict(what=what, cpu_s=cpu_s, mean_alpha=found.means['mean'].iloc[0], mean_beta=found.means['mean'].iloc[1], variance_alpha=found.variances.variance.iloc[0], variance_beta=found.variances.variance.iloc[1],
+                nll=found.nll.sum(), log_likelihood=found.log_likelihood, log_evidence=found.log_evidence)
+
+
 def speed():
-    "CPU seconds of the golden data set, hierarchical and by maximum likelihood, in the same run."
-    trials = read_trials(GOLDEN, participant='participant', choice='choice', reward='reward')
-    rows = [dict(what='fit_hierarchical', cpu_s=seconds(lambda: fit_hierarchical(Q2(), trials, threads=1))), dict(what='fit, maximum likelihood', cpu_s=seconds(lambda: fit(Q2(), trials, threads=1)))]
-    return pd.DataFrame(rows + [dict(what=name, note='not installed here' if find_spec(name) is None else 'installed, not run') for name in ('pyEM', 'cpm', 'cbm')])
+    "The golden data set in the same run: CPU seconds and estimates, ours and those of other packages."
+    trials, rows = read_trials(GOLDEN, participant='participant', choice='choice', reward='reward'), []
+    for covariance in ('diagonal', 'full'):
+        work = lambda: fit_hierarchical(Q2(), trials, covariance=covariance, threads=1)
+        rows.append(row_of('fit_hierarchical' + (", covariance='full'" if covariance == 'full' else ''), work(), seconds(work)))
+    alone = lambda: fit(Q2(), trials, threads=1)
+    rows.append(dict(what='fit, maximum likelihood', cpu_s=seconds(alone), nll=alone().nll.sum()))
+    script = Path(__file__).with_name('peers.py')
+    run = subprocess.run([os.environ.get('PEERS', sys.executable), str(script), str(GOLDEN)], capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': ''})
+    if run.returncode: raise SystemExit(f"{script} failed:\n{run.stderr[-3000:]}")
+    return pd.concat([pd.DataFrame(rows), pd.read_csv(io.StringIO(run.stdout))], ignore_index=True)
+
+
+PARTS = dict(speed=speed, groups=groups, correlated=correlated, correlations=correlations)
 
 
 def main():
     RESULTS.mkdir(exist_ok=True)
-    if GOLDEN.exists():
-        table = speed()
-        table.to_csv(RESULTS / 'hierarchy_speed.csv', index=False, float_format='%.4g')
-        print(table.to_string())
-    else: print(f'{GOLDEN} is not here: no timing')
-    table = groups()
-    table.to_csv(RESULTS / 'hierarchy_groups.csv', index=False, float_format='%.4g')
-    print(table.round(3).to_string())
+    for part in sys.argv[1:] or PARTS:
+        if part not in PARTS: raise SystemExit(f"there is no part {part!r}; there are {', '.join(PARTS)}")
+        if part == 'speed' and not GOLDEN.exists():
+            print(f'{GOLDEN} is not here: no timing')
+            continue
+        table = PARTS[part]()
+        table.to_csv(RESULTS / f'hierarchy_{part}.csv', index=False, float_format='%.4g' if part != 'speed' else '%.7g')
+        print(table.round(3).to_string())
 
 
 if __name__ == '__main__': main()

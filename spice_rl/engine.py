@@ -16,7 +16,7 @@ import pandas as pd
 from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
-from numba.extending import intrinsic
+from numba.extending import intrinsic, typeof_impl
 from .cell import Cell, Trial, make_trial
 from .data import Trials
 from .params import check_names
@@ -106,6 +106,7 @@ class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
     def __init__(self, rule):
         self.types = rule.nopython_signatures[0]
+        self.kind = types.FunctionType(self.types)
         made = rule.get_compile_result(self.types)
         self.address = made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
 
@@ -115,6 +116,9 @@ class _Pointer(types.WrapperAddressProtocol):
 
     def __wrapper_address__(self): return self.address
     def signature(self): return self.types
+
+@typeof_impl.register(_Pointer)
+def _(rule, context): return rule.kind   # made once: numba would make it anew for each call
 
 # %% ../nbs/03_engine.ipynb #3dc1ab6c
 Rows = namedtuple('Rows', 'first last people options n_options choice reward context times same')
@@ -237,8 +241,8 @@ def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, wh
 def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; how many threads (default: all cores)
     "Run `work` over 0..n cut into as many runs as there are threads."
     threads = max(1, min(threads or os.cpu_count(), n))
-    cuts = np.linspace(0, n, threads + 1).astype(int)
     if threads == 1: return work(0, n)
+    cuts = np.linspace(0, n, threads + 1).astype(int)
     with ThreadPoolExecutor(threads) as pool: list(pool.map(work, cuts[:-1], cuts[1:]))
 
 # %% ../nbs/03_engine.ipynb #07af2935
@@ -317,6 +321,7 @@ _BUNDLE = 32   # lanes of one person that go side by side: more would not fit in
 
 def _bundles(who): # Person of each lane, (lanes,)
     "An order in which the lanes of a person stand together, where each bundle begins (and the last one ends), and the person of each bundle."
+    if (who[1:] > who[:-1]).all(): return np.arange(len(who)), np.arange(len(who) + 1), who   # one lane each: nothing to sort
     order = np.argsort(who, kind='stable')
     _, begin, many = np.unique(who[order], return_index=True, return_counts=True)
     first = np.concatenate([np.arange(b, b + m, _BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)

@@ -30,6 +30,7 @@ class Rule:
     filters: tuple   # Where it applies: ((name, kind, value), …), kind as in `signals`
     signals: tuple   # What its terms use besides the value: ((name, kind), …), kind one of `SIGNALS` or a latent value
     terms: tuple     # Exponents over (value, *signals)
+    fixed: tuple = () # Coefficients of the terms, if they are given and not to be estimated: a hard-coded equation
 
     @property
     def names(self):
@@ -132,6 +133,7 @@ def check_rules(rules, latents):
         if unknown: raise ValueError(f"the rule {r.module!r} reads {unknown[0]!r}; there are: {', '.join((*SIGNALS, *latents))}")
         wrong = [t for t in r.terms if len(t) != 1 + len(r.signals)]
         if wrong: raise ValueError(f"the rule {r.module!r} has the term {wrong[0]}, but a term of it needs {1 + len(r.signals)} exponents: one for the value, one for each signal")
+        if r.fixed and len(r.fixed) != len(r.terms): raise ValueError(f"the rule {r.module!r} has {len(r.terms)} terms, but {len(r.fixed)} coefficients in `fixed`; give one for each term, or none")
     names = equation_names(rules, latents)
     twice = [n for n in names if names.count(n) > 1]
     if twice: raise ValueError(f"two numbers are called {twice[0]!r}; give each rule a name of its own, and each term once")
@@ -166,6 +168,10 @@ class Equation(Cell, rules=False):
         wrong = set(names) ^ set(frame.columns)
         if wrong: raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
         self.coefficients = frame[names].astype(float)
+        given = {r.parameter(t): float(c) for r in self.equation_rules for t, c in zip(r.terms, r.fixed)}
+        for name, c in given.items():
+            if (self.coefficients[name] != c).any(): raise ValueError(f"{name!r} is hard-coded as {c:g} (`fixed`), got {self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave its `fixed` out")
+        held = [*held, *(name for name in given if name not in held)]
         if not frame.index.is_unique: raise ValueError(f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one for each participant")
         if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(frame)):
             raise ValueError(f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got {'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
@@ -190,6 +196,15 @@ class Equation(Cell, rules=False):
     def table(self, participants):
         "The parameters of these people, one row for each."
         return self._numbers(participants)[list(self.params)]
+
+    def for_members(self,
+        groups # Group of each participant: a Series, or a dict
+    ):
+        "The equations of groups as those of their members: an `Equation` with a row for each participant."
+        groups, c = pd.Series(groups), self.coefficients
+        check_names(groups.unique(), c.index, 'group')
+        rows = [list(c.index).index(g) for g in groups]
+        return Equation(self.equation_rules, self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds, None if self.covariance is None else [self.covariance[i] for i in rows])
 
     def _numbers(self, participants):
         "All numbers of these people, those that are held, too."
@@ -240,7 +255,7 @@ class Equation(Cell, rules=False):
         for module, terms in self.terms(participant).items():
             right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()).replace(' + -', ' - ') or '0'
             lines.append(f"({module})[k+1] = {right}")
-        uneven = {s: row[f"weight: {s}"] for s in self.state if len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9}
+        uneven = {s: row[f"weight: {s}"] for s in self.state if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
         if uneven: lines.append('logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
         return '\n'.join(lines)
 
@@ -296,7 +311,7 @@ class Reading:
 class _Terms:
     "The coefficients of one rule, in logits; those that were not asked for are what is left over."
     def __init__(self, rule, row, weights):
-        unit = [weights.get(rule.state, 1.), *(weights.get(kind, 1.) for _, kind in rule.signals)]
+        unit = [weights.get(kind, 1.) or 1. for kind in (rule.state, *(kind for _, kind in rule.signals))]
         self.rule, self.left = rule, {t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)]) for t in rule.terms if row[rule.parameter(t)] != 0}
 
     def take(self, *term): # Exponents; the zeros at the end may be left out
@@ -520,7 +535,7 @@ def equation_to_dict(equation):
     "An `Equation` as plain data."
     c = equation.coefficients
     return dict(latents=list(equation.state), rules=[dict(module=r.module, state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
-                terms=[list(t) for t in r.terms]) for r in equation.equation_rules],
+                terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {})) for r in equation.equation_rules],
                 participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns), coefficients=c.to_numpy().tolist(), held=list(equation.held),
                 bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None if equation.covariance is None else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 

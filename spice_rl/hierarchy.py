@@ -7,9 +7,10 @@ __all__ = ['HierarchicalFit', 'fit_hierarchical']
 
 # %% ../nbs/25_hierarchy.ipynb #a321d089
 from dataclasses import dataclass
+from types import SimpleNamespace
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import linalg, stats
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
 from .params import Param, check_names, from_line, to_line
@@ -49,22 +50,30 @@ class _Line:
         e, (a, b) = np.diag(h), (np.diag(h)[j], np.diag(h)[l])
         points = z + np.concatenate([np.zeros((1, k)), e, -e, a + b, a - b, b - a, -a - b])[:, None]
         f = self.nll(points.reshape(-1, k), np.tile(np.arange(len(z)), len(points))).reshape(len(points), -1)
+        f = np.where(f < 1e12, f, np.nan)   # where the model breaks down, there is no second derivative
         out, pairs = np.empty((len(z), k, k)), f[1 + 2 * k:].reshape(4, len(j), len(z))
         out[:, range(k), range(k)] = ((f[1:1 + k] - 2 * f[0] + f[1 + k:1 + 2 * k]) / h[:, None]**2).T
         out[:, j, l] = out[:, l, j] = ((pairs[0] - pairs[1] - pairs[2] + pairs[3]) / (4 * h[j] * h[l])[:, None]).T
         return out
 
 # %% ../nbs/25_hierarchy.ipynb #ef87f9ac
+def _out(s, u): return s * u if s.ndim == 1 else u @ s.T
+def _by_u(s, g): return s * g if s.ndim == 1 else g @ s
+def _by_z(s, g): return g / s if s.ndim == 1 else np.linalg.solve(s.T, g[..., None])[..., 0]
+def _both_by_u(s, A): return s * A * s[:, None] if s.ndim == 1 else s.T @ A @ s
+def _both_by_z(s, A): return A / (s * s[:, None]) if s.ndim == 1 else np.linalg.solve(s.T, np.linalg.solve(s.T, A).transpose(0, 2, 1))
+
+# %% ../nbs/25_hierarchy.ipynb #397f97f4
 def _posterior(line, mean, s, u, who):
     "Negative log posterior without its constant, gradient and information by `u`, (lanes, …)."
-    v, g, f = line.scoring(mean + s * u, who)
-    return v + .5 * (u**2).sum(1), s * g + u, s * f * s[:, None] + np.eye(len(s))
+    v, g, f = line.scoring(mean + _out(s, u), who)
+    return v + .5 * (u**2).sum(1), _by_u(s, g) + u, _both_by_u(s, f) + np.eye(len(s))
 
-def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None): # mean, u: (lanes, n_free); s: (n_free,)
+def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None): # mean, u: (lanes, n_free); s: (n_free,) or (n_free, n_free)
     "Move every lane to its mode by damped Newton steps with the expected information, or with the second derivatives `H` from nearby: where they end, and what `_posterior` says there."
     u, rows, near = u.copy(), np.arange(len(u)), np.full(len(u), H is not None)
     f, g, a = _posterior(line, mean, s, u, who)
-    fixed = None if H is None else s * H * s[:, None] + np.eye(len(s))
+    fixed = None if H is None else _both_by_u(s, H) + np.eye(len(s))
     damping = np.full(len(u), 1e-6)
     for _ in range(most):
         A = a[rows] if H is None else np.where(near[rows, None, None], fixed[rows], a[rows])
@@ -85,23 +94,185 @@ def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None): # mean, u: (lan
 def _search_modes(line, mean, s, draws, best, most): # draws: (n, n_free), the same for everybody
     "Where each person's search ends that starts at the best few of the draws: modes (people, best, n_free), and their values."
     (n, k), m = mean.shape, len(draws)
-    f = line.nll((mean[:, None] + s * draws).reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m) + .5 * (draws**2).sum(1)
+    f = line.nll((mean[:, None] + _out(s, draws)).reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m) + .5 * (draws**2).sum(1)
     top = np.argsort(np.where(np.isfinite(f), f, np.inf), 1, kind='stable')[:, :best]
     who = np.repeat(np.arange(n), top.shape[1])
     x, f, *_ = _climb(line, mean[who], s, draws[top].reshape(-1, k), who, most, 1e-4)
     return x.reshape(n, -1, k), f.reshape(n, -1)
 
-# %% ../nbs/25_hierarchy.ipynb #a16f4e55
+# %% ../nbs/25_hierarchy.ipynb #48870ef2
 _FLOOR, _LEAST = 1e-6, .1   # smallest variance, in squared units; least precision of a posterior, relative to the group's
+_EDGE = .01                 # smallest eigenvalue of the correlations: two go together by .99 at most
 
-def _lame(J, v):
+class _Variances:
+    "Variances of people's parameters, `v` (n_free,), and their roots `s`."
+    careful, least = False, _LEAST   # whether a step has to be tried before it is taken; least precision of a posterior
+    def __init__(self, v, unit): self.v, self.unit, self.s = v, unit, np.sqrt(v)
+    def times(self, J): return J * self.v
+    def inside(self, t): return self.v[t] > 2 * _FLOOR * self.unit[t]**2
+    def moves(self, t): return np.ones(len(t), bool)
+    def entries(self, t): return np.arange(len(t)), np.arange(len(t))
+    def correlation(self): return np.eye(len(self.v))
+
+    def axes(self, t): # t: which parameters come first
+        "A root of the covariance matrix, (n_free, n_free), whose first columns are those of the parameters `t`."
+        return np.diag(self.s)[:, np.append(t, np.setdiff1d(np.arange(len(self.v)), t))]
+
+    def pull(self, w, W, t, prior, push):
+        "Score, expected information, and that of complete data, by the logarithms of the variances `t`."
+        v, k = self.v, len(self.v)
+        first, second = prior.deviations(self)
+        score = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push + first[t]
+        return score, .5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None] + np.diag(np.maximum(0., -second[t])), len(w) / 2 * np.eye(len(t))
+
+    def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
+
+    def grown(self, grow, t):
+        "After a step."
+        v = self.v.copy()
+        v[t] = np.maximum(v[t] * np.exp(grow), _FLOOR * self.unit[t]**2)
+        return _Variances(v, self.unit)
+
+    def ratio(self, new): return np.where(new.inside(slice(None)), np.log(new.v / self.v), 0.)
+    def far(self, new): return abs(np.log(new.v / self.v)).max()
+    def scaled(self, by): return _Variances(by * self.v, self.unit)
+    def toward(self, new, pace): return _Variances(self.v * (new.v / self.v)**pace, self.unit)
+
+# %% ../nbs/25_hierarchy.ipynb #e773a185
+def _symmetric(x, a, b, m):
+    "Entries `a`, `b` of a symmetric matrix, (m, m)."
+    G = np.zeros((m, m))
+    G[a, b] = G[b, a] = x
+    return G
+
+def _growth(E, a, b): # E: (n_free, m); a, b: entries of G
+    "Derivative of the covariance matrix by entries of G, (n_free, n_free, len(a))."
+    return np.where(a == b, .5, 1.) * (E[:, None, a] * E[:, b] + E[:, None, b] * E[:, a])
+
+# %% ../nbs/25_hierarchy.ipynb #ed702e91
+class _Covariance:
+    "Covariances of people's parameters, `S` (n_free, n_free), variances `v`, and a root `s` (Cholesky's)."
+    careful, least = True, .5
+    def __init__(self, S, unit):
+        self.v, self.unit, d = np.maximum(np.diag(S), _FLOOR * unit**2), unit, np.sqrt(np.diag(S))
+        values, vectors = np.linalg.eigh(S / d / d[:, None])
+        R = (vectors * np.maximum(values, _EDGE)) @ vectors.T if values[0] < _EDGE else S / d / d[:, None]
+        self.S = R / np.sqrt(np.diag(R) * np.diag(R)[:, None]) * np.sqrt(self.v * self.v[:, None])
+        self.s = np.linalg.cholesky(self.S)
+
+    def times(self, J): return J @ self.S
+    def moves(self, t): return self.inside(t)
+    def log_size(self, t): return np.linalg.slogdet(self.S[np.ix_(t, t)])[1]
+    def entries(self, t): return np.triu_indices(len(t))
+    def correlation(self): return self.S / np.sqrt(self.v * self.v[:, None])
+
+    def axes(self, t): # t: which parameters come first
+        "A root of the covariance matrix, (n_free, n_free), whose first columns are the principal axes of the parameters `t`."
+        rest, d, E = np.setdiff1d(np.arange(len(self.v)), t), np.sqrt(self.v[t]), np.zeros(self.S.shape)
+        values, vectors = np.linalg.eigh(self.S[np.ix_(t, t)] / d / d[:, None])
+        E[t, :len(t)] = own = d[:, None] * vectors * np.sqrt(values)
+        E[rest, :len(t)] = below = np.linalg.solve(own, self.S[np.ix_(t, rest)]).T
+        E[rest, len(t):] = np.linalg.cholesky(self.S[np.ix_(rest, rest)] - below @ below.T)
+        return E
+
+    def inside(self, t):
+        "Which entries of G a step may still move: not the length of an axis at the edge, nor a variance at the floor."
+        (a, b), d = self.entries(t), np.sqrt(self.v[t])
+        values, vectors = np.linalg.eigh(self.S[np.ix_(t, t)] / d / d[:, None])
+        least = np.where(values < 2 * _EDGE, 0., (vectors**2 * (self.v / self.unit**2)[t][:, None]).sum(0))
+        return (a != b) | (least[a] > 2 * _FLOOR)
+
+    def pull(self, w, W, t, prior, push):
+        "Score, expected information, and that of complete data, by the entries of G of the parameters `t`."
+        E, (a, b), m = self.axes(t)[:, :len(t)], self.entries(t), np.arange(len(t))
+        y, Y, times = w @ E, E.T @ W @ E, np.where(a == b, 1., 2.)
+        (first, second), D = prior.deviations(self), _growth(E, a, b)[range(len(E)), range(len(E))] / self.v[:, None]
+        pairs = lambda i, j: Y[:, i[:, None], j]
+        info = np.einsum('nab,nab->ab', pairs(a, a), pairs(b, b)) + np.einsum('nab,nab->ab', pairs(a, b), pairs(b, a))
+        score = (.5 * (y.T @ y - Y.sum(0)) + push * np.eye(len(t)))[a, b] * times + first @ D
+        return score, .25 * info * times * times[:, None] + D.T @ (np.maximum(0., -second)[:, None] * D), len(w) / 2 * np.diag(times)
+
+    def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(np.linalg.eigvalsh(_symmetric(grow, *self.entries(t), len(t)))).max()))
+
+    def grown(self, grow, t):
+        "After a step."
+        E, (values, vectors) = self.axes(t), np.linalg.eigh(_symmetric(grow, *self.entries(t), len(t)))
+        E[:, :len(t)] = E[:, :len(t)] @ vectors * np.exp(.5 * values)
+        return _Covariance(E @ E.T, self.unit)
+
+    def ratio(self, new):
+        "How far each entry moved, in standard deviations; nothing for variances at the floor."
+        d, live = np.sqrt(new.v), new.v > 2 * _FLOOR * self.unit**2
+        return (np.where(live & live[:, None], new.S - self.S, 0.) / d / d[:, None])[np.triu_indices(len(d))]
+
+    def far(self, new): return abs(self.ratio(new)).max()
+    def scaled(self, by): return _Covariance(by * self.S, self.unit)
+
+    def toward(self, new, pace):
+        "Part of the way, on the geodesic."
+        values, vectors = np.linalg.eigh(_both_by_z(self.s.T, new.S[None])[0])
+        root = self.s @ vectors
+        return _Covariance((root * values**pace) @ root.T, self.unit)
+
+# %% ../nbs/25_hierarchy.ipynb #233e4413
+def _beliefs(prior, names, bounds):
+    "What is believed, as a dict name -> {'typical': distribution, 'sd': distribution}, checked."
+    check_names(prior or {}, names, 'free parameter in prior')
+    out = {n: dict(given) if isinstance(given, dict) else dict(typical=given) for n, given in (prior or {}).items()}
+    for n, given in out.items():
+        check_names(given, ('typical', 'sd'), f'belief about {n}')
+        for what, d in given.items():
+            low, high = (bounds[n] if what == 'typical' else (0., np.inf))
+            if not hasattr(d, 'logpdf') or not hasattr(d, 'support'): raise ValueError(f"the prior of {n} ({what}) must be a frozen scipy.stats distribution with a density, such as stats.beta(2, 2), got {d!r}")
+            if d.support()[0] > low or d.support()[1] < high:
+                raise ValueError(f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it may lie anywhere in ({low:g}, {high:g}): choose one that is positive all over{', or narrow bounds=…' if what == 'typical' else ''}")
+    return out
+
+class _Prior:
+    "Slopes and second derivatives of the log prior of the group's numbers on the line."
+    def __init__(self, beliefs, line, rows): # rows: each group's row of the design, (groups, n_effects)
+        self.line, self.rows, self.names = line, rows, line.o.names
+        self.typical, self.sd = ([(self.names.index(n), d[what]) for n, d in beliefs.items() if what in d] for what in ('typical', 'sd'))
+
+    def means(self, B): # B: (n_effects, n_free)
+        "By the means of the groups, (groups, n_free) and (groups, n_free)."
+        mean = self.rows @ B
+        first, second, k = np.zeros(mean.shape), np.zeros(mean.shape), mean.shape[1]
+        for j, d in self.typical:
+            h = 1e-3 * self.line.unit[j]
+            z = mean + h * np.array([-1., 0., 1.])[:, None, None] * (np.arange(k) == j)
+            down, at, up = d.logpdf(from_line(z, self.line.params)[..., j]) + np.log(self.line.slope(z)[..., j])
+            first[:, j], second[:, j] = (up - down) / (2 * h), (up - 2 * at + down) / h**2
+        return first, second
+
+    def information(self, second):
+        "As one of means and effects, (n_effects, n_free, n_effects, n_free)."
+        return np.einsum('gp,gj,gq,jl->pjql', self.rows, -second, self.rows, np.eye(second.shape[1]))
+
+    def value(self, B, spread):
+        "Log density of the means and standard deviations, on the line."
+        z = self.rows @ B
+        typical, slope = from_line(z, self.line.params), self.line.slope(z)
+        return sum((d.logpdf(typical[:, j]) + np.log(slope[:, j])).sum() for j, d in self.typical) + sum(d.logpdf(np.sqrt(spread.v[j])) for j, d in self.sd)
+
+    def deviations(self, spread):
+        "By the logarithms of the variances, (n_free,) and (n_free,)."
+        first, second, h = np.zeros(len(spread.v)), np.zeros(len(spread.v)), 1e-3
+        for j, d in self.sd:
+            down, at, up = d.logpdf(np.exp(.5 * (np.log(spread.v[j]) + h * np.array([-1., 0., 1.]))))
+            first[j], second[j] = (up - down) / (2 * h), (up - 2 * at + down) / h**2
+        return first, second
+
+# %% ../nbs/25_hierarchy.ipynb #a16f4e55
+def _lame(J, spread):
     "Whose posterior has too little precision somewhere?"
-    s = np.sqrt(v)
-    return ~(np.linalg.eigvalsh(np.eye(len(v)) + s * J * s[:, None])[:, 0] >= _LEAST)
+    return ~(np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0] >= spread.least)
 
-def _weights(J, g, dev, v):
+def _bent(J, F, lame): return np.where(lame[:, None, None], F, J)
+
+def _weights(J, g, dev, spread):
     "Precision of each person's parameters as an observation of the group's mean, (people, k, k), and its score, (people, k)."
-    K = np.eye(len(v)) + J * v
+    K = np.eye(len(spread.s)) + spread.times(J)
     W = np.linalg.solve(K, J)
     w = np.linalg.solve(K, (J @ dev[..., None])[..., 0][..., None] - g[..., None])[..., 0]
     return .5 * (W + W.transpose(0, 2, 1)), w
@@ -110,75 +281,164 @@ def _or_complete(A, complete):
     "`A` with a little of the complete-data information, which moves what the data do not; that alone (EM's own step) where `A` is not positive definite."
     return A + 1e-3 * complete if np.linalg.eigvalsh(A)[0] > -1e-3 * np.linalg.eigvalsh(complete)[0] else complete
 
-def _group_step(line, X, B, v, z, g, J, F, told, lame, push=0.):
-    "Means (n_effects, n_free) and variances that suit these parabolas, and the modes they lead to. `lame`, who gets the expected information, is added to. `push` · log v is added to the likelihood."
-    (n, p), k, at, t = X.shape, len(v), z, np.flatnonzero(told)
-    cells = (np.arange(p)[:, None] * k + t).ravel()
-    for turn in range(60):
-        lame |= _lame(np.where(lame[:, None, None], F, J), v)
-        H = np.where(lame[:, None, None], F, J)
-        W, w = _weights(H, g, at - X @ B, v)
-        A = np.einsum('ip,ijl,iq->pjql', X, W, X).reshape(p * k, p * k)[np.ix_(cells, cells)]
-        slope, score = (X.T @ w)[:, t].ravel(), .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push
-        step = np.linalg.solve(_or_complete(A, np.kron(X.T @ X, np.diag(1 / np.maximum(v, .01 * line.unit**2)[t]))), slope)
-        step *= min(1., 3 / max(1e-300, abs(step.reshape(p, -1) / line.unit[t]).max()))
-        grow = np.linalg.solve(_or_complete(.5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None], n / 2 * np.eye(len(t))), score)
-        grow *= min(1., 1.5 / max(1e-300, abs(grow).max()))
-        if turn == 0: gain = .5 * (slope @ step + score[v[t] > 2 * _FLOOR * line.unit[t]**2] @ grow[v[t] > 2 * _FLOOR * line.unit[t]**2])
-        B, v, old = B.copy(), v.copy(), v
-        B[:, t] += step.reshape(p, -1)
-        v[t] = np.maximum(v[t] * np.exp(grow), _FLOOR * line.unit[t]**2)
-        if max(abs(step.reshape(p, -1) / line.unit[t]).max(), abs(np.log(v / old)).max()) < 1e-6: break
-    return B, v, np.sqrt(v) * _weights(np.where(lame[:, None, None], F, J), g, at - X @ B, v)[1], gain
-
 # %% ../nbs/25_hierarchy.ipynb #c26242de
-def _em(line, X, starts, seed):
-    "Alternate until nothing moves: a dict of means, variances, modes, …"
-    rng, (n, p), k, who = np.random.default_rng(seed), X.shape, len(line.start), np.arange(len(X))
-    B, v, lame, H = np.zeros((p, k)), np.where(line.low | line.high, 6.25, 1.) * line.unit**2, np.zeros(n, bool), None
-    change, rate, gain, step, pace, freed, converged = np.inf, .99, np.inf, 0., 1., False, False
+def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the choices say something about
+    "A step of their means and effects, (n_effects, len(t)), and the slope in its direction."
+    (p, k), unit = B.shape, line.unit[t]
+    cells = (np.arange(p)[:, None] * k + t).ravel()
+    A, slope = np.einsum('ip,ijl,iq->pjql', X, W, X), X.T @ w
+    if prior.typical:
+        first, second = prior.means(B)
+        A, slope = A + prior.information(np.minimum(0., second)), slope + prior.rows.T @ first
+    A, slope = A.reshape(p * k, p * k)[np.ix_(cells, cells)], slope[:, t].ravel()
+    step = np.linalg.solve(_or_complete(A, np.kron(X.T @ X, np.diag(1 / np.maximum(spread.v, .01 * line.unit**2)[t]))), slope)
+    step *= min(1., 3 / max(1e-300, abs(step.reshape(p, -1) / unit).max()))
+    return step.reshape(p, -1), slope @ step
+
+def _spread_step(spread, w, W, t, prior, push):
+    "A step of the variances, and the slope in its direction."
+    score, info, complete = spread.pull(w, W, t, prior, push)
+    inside, grow = spread.inside(t), np.zeros(len(score))
+    free = np.flatnonzero(spread.moves(t) | (score > 0))
+    grow[free] = np.linalg.solve(_or_complete(info[np.ix_(free, free)], complete[np.ix_(free, free)]), score[free])
+    grow = spread.shortened(grow, t)
+    return grow, score[inside] @ grow[inside]
+
+def _value(X, B, spread, at, g, H, prior, push, t):
+    "Log marginal likelihood of these parabolas, less a constant, plus the log prior."
+    dev, K = at - X @ B, np.eye(len(spread.s)) + spread.times(H)
+    pull = (H @ dev[..., None])[..., 0] - g
+    w = np.linalg.solve(K, pull[..., None])[..., 0]
+    sign, size = np.linalg.slogdet(K)
+    if (sign <= 0).any(): return -np.inf
+    fit = (g * dev).sum() - .5 * np.einsum('ij,ijl,il->', dev, H, dev) + .5 * (pull * spread.times(w)).sum() - .5 * size.sum()
+    return fit + prior.value(B, spread) + push * spread.log_size(t)
+
+def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
+    "The step, halved until the likelihood does not fall, and by how much it rises."
+    for _ in range(20):
+        ahead, new = B.copy(), spread.grown(grow, t)
+        ahead[:, t] += step
+        H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
+        rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
+        if rise >= 0.: break
+        step, grow = step / 2, grow / 2
+    return step, grow, rise
+
+def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
+    "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
+    t = np.flatnonzero(told)
+    for turn in range(15 if spread.careful else 60):
+        lame |= _lame(_bent(J, F, lame), spread)
+        W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
+        step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
+        grow, rise = _spread_step(spread, w, W, t, prior, push)
+        if turn == 0: gain = .5 * (climb + rise)
+        if spread.careful: step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
+        B, spread, old = B.copy(), spread.grown(grow, t), spread
+        B[:, t] += step
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
+    return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
+
+# %% ../nbs/25_hierarchy.ipynb #6d102b3b
+class _Pace:
+    "How far the last steps went, and how far the next should."
+    def __init__(self): self.change, self.rate, self.gain, self.step, self.pace = np.inf, .99, np.inf, 0., 1.
+
+    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-5 or self.gain < 1e-5   # how far the fixed point still is; nats that are left
+
+    def again(self): self.change, self.gain = np.inf, np.inf
+
+    def see(self, moved, ratio, gain, turn): # moved: means and effects, (n_effects, n_free), in units
+        before, self.change, self.gain = self.change, max(abs(moved).max(), abs(ratio).max()), gain
+        self.rate = min(.99, self.change / before) if np.isfinite(before) else .99
+        last, self.step = self.step, np.append(moved, ratio)
+        if turn > 1 and self.rate > .5: self.pace = max(.1, .6 * self.pace) if self.step @ last < 0 else min(1., 1.5 * self.pace)   # to and fro: shorter steps
+
+def _parabolas(line, mean, s, u, H, most):
+    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
+    u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
+    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
+    J = line.hessian(z)
+    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
+
+def _better(line, mean, s, u, z):
+    "Of each person's mode foretold, `u`, and the last one, `z`, the better."
+    last, who = np.linalg.solve(s, (z - mean).T).T, np.arange(len(u))
+    ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
+    return np.where((ahead <= back)[:, None], u, last)
+
+def _elsewhere(line, mean, s, u, f, draws):
+    "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
+    others, theirs = _search_modes(line, mean, s, draws, 1, 8)
+    moved = theirs.min(1) < f - 2e-3
+    second = np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1)
+    return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
+
+def _first(line, X):
+    "Means and variances to begin with."
+    B = np.zeros((X.shape[1], len(line.start)))
     B[0] = line.start
+    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
+
+# %% ../nbs/25_hierarchy.ipynb #2509c4e8
+def _em(line, X, starts, seed, prior, B, spread):
+    "Alternate until nothing moves, from these means and variances: a dict of means, variances, modes, …"
+    rng, n, k, who = np.random.default_rng(seed), len(X), len(line.start), np.arange(len(X))
+    lame, H, pace, freed, converged = np.zeros(n, bool), None, _Pace(), False, False
     draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
-    u, f = _search_modes(line, X @ B, np.sqrt(v), draws, 2, 8)
+    u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
     u, f = u[who, f.argmin(1)], f.min(1)
     if not np.isfinite(f).all(): return dict(broken=int((~np.isfinite(f)).argmax()))
     for turn in range(200):
-        s = np.sqrt(v)
-        u, f, g, a = _climb(line, X @ B, s, u, who, 3 if change > .05 else 15, H=H)
-        z, g, F = X @ B + s * u, (g - u) / s, (a - np.eye(k)) / (s * s[:, None])
-        J = line.hessian(z)
-        J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
+        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 3 if pace.change > .05 else 15)
         told = np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * n
-        if not told.any() or change * rate / (1 - rate) < 1e-5 or gain < 1e-5:   # how far the fixed point still is; nats that are left
-            others, theirs = _search_modes(line, X @ B, s, rng.standard_normal((2 * starts, k)), 1, 8)
-            moved, recovered = theirs.min(1) < f - 2e-3, lame & ~_lame(J, 1.2 * v) & (not freed)
-            if not moved.any() and not (recovered.any() and told.any()):
-                converged = True
-                break
-            u, freed, change, gain, lame = np.where(moved[:, None], others[who, theirs.argmin(1)], u), True, np.inf, np.inf, lame & ~recovered
+        if not told.any() or pace.arrived():
+            moved, found, second = _elsewhere(line, X @ B, spread.s, u, f, rng.standard_normal((2 * starts, k)))
+            recovered = lame & ~_lame(J, spread.scaled(1.2)) & (not freed)
+            converged = not moved.any() and not (recovered.any() and told.any())
+            if converged: break
+            u, freed, lame = found, True, lame & ~recovered
+            pace.again()
             if moved.any(): continue
-        newB, newv, newu, gain = _group_step(line, X, B, v, z, g, J, F, told, lame)
-        H = np.where(lame[:, None, None], F, J)
-        ratio = np.where(newv > 2 * _FLOOR * line.unit**2, np.log(newv / v), 0.)
-        before, change = change, max(abs((newB - B) / line.unit).max(), abs(ratio).max())
-        rate, last, step = min(.99, change / before) if np.isfinite(before) else .99, step, np.append((newB - B) / line.unit, ratio)
-        if turn > 1 and rate > .5: pace = max(.1, .6 * pace) if step @ last < 0 else min(1., 1.5 * pace)   # to and fro: shorter steps
-        B, v = B + pace * (newB - B), v * (newv / v)**pace
-        u = u + pace * (newu - u)
-    H = np.where(lame[:, None, None], F, J)
-    return dict(B=B, v=v, z=z, u=u, H=H, F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1) if converged else np.full(n, np.inf))
+        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
+        H = _bent(J, F, lame)
+        pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
+        B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
+        if spread.careful: u = _better(line, X @ B, spread.s, u, z)
+    lame = lame | _lame(_bent(J, F, lame), spread)
+    return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))
 
-# %% ../nbs/25_hierarchy.ipynb #6d102b3b
-def _information(X, H, u, v, t, vary):
-    "Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the log variances `vary`, where modes are `u` standard deviations from the mean."
-    s, (n, p), k = np.sqrt(v), X.shape, len(v)
-    eye = np.eye(k)
-    c = np.linalg.inv(eye + s * H * s[:, None])   # posterior covariance, in standard deviations of the group
-    W = np.linalg.solve(eye + H * v, H)
-    means = np.einsum('ip,ijl,iq->pjql', X, W, X)[:, t][:, :, :, t].reshape(p * len(t), p * len(t))
-    cross = np.einsum('ip,ijl->pjl', X, (eye * u[:, None] - u[:, None] * c) / s[:, None])[:, t][:, :, vary].reshape(p * len(t), len(vary))
-    second = eye * (u**2 + c[:, range(k), range(k)] - .5)[:, None] - .5 * c**2 - u[:, :, None] * u[:, None] * c
-    return np.block([[means, cross], [cross.T, second.sum(0)[np.ix_(vary, vary)]]])
+def _em_full(line, X, starts, seed, prior):
+    "The better of two ways to a full covariance matrix: from afar, and from variances alone, which it may be stuck beside."
+    B, spread = _first(line, X)
+    alone = _em(line, X, starts, seed, prior, B, spread)
+    if 'broken' in alone: return alone
+    both = [_em(line, X, starts, seed, prior, b, _Covariance(np.diag(v.v), line.unit)) for b, v in ((B, spread), (alone['B'], alone['spread']))]
+    value = [_marginal(line, r, prior) for r in both]
+    return both[int(np.argmax(value))] | dict(behind=_marginal(line, alone, prior) - max(value))
+
+def _marginal(line, r, prior):
+    "Log marginal likelihood at a fixed point, plus the log prior."
+    precision = np.eye(len(line.start)) + _both_by_u(r['spread'].s, r['H'])
+    return prior.value(r['B'], r['spread']) - (line.nll(r['z'], np.arange(len(r['z']))) + .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(precision)[1]).sum()
+
+# %% ../nbs/25_hierarchy.ipynb #dab47a42
+def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m, k, k), directions
+    "Observed information of growth in these directions, where posteriors are normal with means `u` and covariances `c`."
+    Gu, cG = np.einsum('mjl,nl->njm', G, u), c[:, None] @ G
+    complete = np.einsum('ajl,blq,qj->ab', G, G, u.T @ u + c.sum(0) - .5 * len(u) * np.eye(u.shape[1]))
+    return .5 * (complete + complete.T) - .5 * np.einsum('najl,nblj->ab', cG, cG) - np.einsum('nja,njl,nlb->ab', Gu, c, Gu)
+
+def _information(X, H, dev, spread, t, first, a, b, B, prior): # dev: modes minus means, (people, k)
+    "Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the entries `a`, `b` of the growth of the principal axes of the parameters `first`."
+    E, eye, G, p = spread.axes(first), np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1]
+    G[range(len(a)), a, b] = G[range(len(a)), b, a] = 1.
+    u, c = np.linalg.solve(E, dev.T).T, np.linalg.inv(eye + E.T @ H @ E)   # posterior means and covariances along the axes
+    means = np.einsum('ip,ijl,iq->pjql', X, np.linalg.solve(eye + spread.times(H), H), X) + prior.information(prior.means(B)[1])
+    cross = np.linalg.solve(E.T, np.einsum('ip,ijm->pjm', X, (eye - c) @ np.einsum('mjl,nl->njm', G, u)))[:, t].reshape(p * len(t), len(a))
+    D, (slope, second) = _growth(E, a, b)[range(len(E)), range(len(E))] / spread.v[:, None], prior.deviations(spread)
+    return np.block([[means[:, t][:, :, :, t].reshape(p * len(t), p * len(t)), cross], [cross.T, _complete_less_missing(u, c, G) + D.T @ ((slope - second)[:, None] * D)]])
 
 def _inverse(A):
     "Inverse of an information; NaN for what it leaves open."
@@ -191,6 +451,25 @@ def _inverse(A):
     out[np.ix_(known[sure], known[sure])] = inverse[np.ix_(sure, sure)]
     return out
 
+# %% ../nbs/25_hierarchy.ipynb #67fabd18
+def _error(d, V):
+    "Standard error of what depends by `d` on numbers with covariance `V`; those it does not depend on may be unknown."
+    on = abs(d) > 1e-12 * abs(d).max(initial=0.)
+    return np.sqrt(d[on] @ V[np.ix_(on, on)] @ d[on]) if on.any() else np.nan
+
+def _spread_errors(x, H, dev, spread, told, gone, B, prior):
+    "Errors of the log variances (n_free,), and of each artanh of a correlation (n_free, n_free)."
+    t, first, k = np.flatnonzero(told), np.flatnonzero(told & ~gone), len(spread.v)
+    a, b = spread.entries(first)
+    free = spread.inside(first)[a == b]   # axes away from the edge
+    a, b = a[free[a] & free[b]], b[free[a] & free[b]]
+    V = _inverse(_information(x, H, dev, spread, t, first, a, b, B, prior))[x.shape[1] * len(t):, x.shape[1] * len(t):]
+    grow, R, log_se, z_se = _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan)
+    D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
+    for j in first: log_se[j] = _error(D[j, j], V)
+    for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
+    return log_se, z_se
+
 # %% ../nbs/25_hierarchy.ipynb #c96cf84f
 @dataclass(repr=False, kw_only=True)
 class HierarchicalFit(Fit):
@@ -198,17 +477,26 @@ class HierarchicalFit(Fit):
 
     `table` has a row for each participant: parameters (posterior modes), standard errors `se_…` and 95 % posterior intervals `lower_…`, `upper_…`, `nll` of the choices there,
     `evidence` (log of the choices' probability under the group, nats), `k` (its share of the numbers estimated, `numbers`/people), `n` choices, `bic` (its share of the integrated BIC), `converged`.
-    The intervals take the group's numbers as known. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of the parameter."""
+    The intervals take the group's numbers as known. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of the parameter.
+    With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these numbers."""
     means: pd.DataFrame      # Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower, typical_upper
     variances: pd.DataFrame  # Variance between people: variance, se, lower, upper
+    between: pd.DataFrame    # Covariances of people's parameters, (n_free, n_free)
+    correlations: pd.DataFrame # Correlations between people's parameters: correlation, se, z, p, lower, upper; no row if there are variances only
     effects: pd.DataFrame    # Groups (against the first) and covariates (of one unit) on each parameter: effect, se, t, df, p, lower, upper, in_sd
     modes: pd.DataFrame      # Each person's parameters on the line
     covariances: np.ndarray  # Posterior covariances there, (people, n_free, n_free)
     design: pd.DataFrame     # (people, effects)
-    numbers: int             # Numbers estimated: means, effects and variances
+    numbers: int             # Numbers estimated: means, effects, variances and covariances
     turns: int               # Turns of expectation maximisation
+    prior: dict              # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
+
+    @property
+    def evidence(self):
+        "Log evidence of each participant's choices under the group (nats), for `select_models`."
+        return self.table.evidence.rename(self.name)
 
     @property
     def log_likelihood(self):
@@ -247,18 +535,14 @@ class HierarchicalFit(Fit):
 
     def notes(self): return list(self.remarks)
 
-    def __repr__(self):
-        shown = [self._head(), self.summary().round(3).to_string()]
-        if len(self.effects): shown.append(self.effects.round(3).to_string())
-        return '\n'.join(shown + self.notes())
+    def _tables(self): return [t for t in (self.summary(), self.correlations, self.effects) if len(t)]
+    def __repr__(self): return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
 
     def _head(self):
         t = self.table
         return f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC {self.integrated_bic:.1f}, NLL {t.nll.sum():.2f} at the modes ({t.nll.sum() / t.n.sum():.4f} a choice)"
 
-    def _repr_html_(self):
-        tables = [self.summary(), self.effects] if len(self.effects) else [self.summary()]
-        return f"<p>{self._head()}</p>" + ''.join(t.round(3).to_html() for t in tables) + ''.join(f"<p>{note}</p>" for note in self.notes())
+    def _repr_html_(self): return f"<p>{self._head()}</p>" + ''.join(t.round(3).to_html() for t in self._tables()) + ''.join(f"<p>{note}</p>" for note in self.notes())
 
 # %% ../nbs/25_hierarchy.ipynb #0586f89e
 def _series(trials, given, what):
@@ -271,7 +555,7 @@ def _series(trials, given, what):
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
 def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 
-def _design(trials, groups, covariates):
+def _design(trials, groups, covariates, spread=1): # spread: dimensions of the covariance that is estimated
     "Design (people, effects) and the group of each participant, or None."
     X, group = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), None
     if groups is not None:
@@ -287,9 +571,16 @@ def _design(trials, groups, covariates):
         if np.ptp(x) == 0: raise ValueError(f"covariate {name!r} is {x[0]:g} for everybody, so it has no effect to estimate")
         if name in X: raise ValueError(f"covariate {name!r} has the name of another effect; rename it")
         X[name] = x - x.mean()
-    if len(X) <= X.shape[1] + 1: raise ValueError(f"{X.shape[1]} means and effects and a variance need more than {X.shape[1] + 1} participants, got {len(X)}")
+    least = X.shape[1] + spread
+    if len(X) <= least: raise ValueError(f"{X.shape[1]} means and effects and {'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} participants, got {len(X)}")
     if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]: raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
     return X, group
+
+def _group_rows(X, group):
+    "Labels of the groups, and each group's row of the design, (groups, n_effects), at average covariates."
+    labels, eye = [], np.eye(X.shape[1])
+    if group is not None and (names := [c for c in _against(_labels(group)) if c in X]): labels = _labels(group)
+    return labels, np.array([eye[0] + (eye[list(X).index(names[g - 1])] if g else 0) for g in range(len(labels))] or [eye[0]])
 
 def _covariates(trials, given):
     if given is None: return {}
@@ -304,57 +595,87 @@ def fit_hierarchical(
     groups=None,     # Each participant's group: a column of `trials`, or a Series or dict by participant
     covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
     *,
+    prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
+    covariance='diagonal', # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
     starts=10,       # How hard to search for each person's mode: twice as many draws from the group are tried, at the start and again at the end
     seed=0,          # An int or a numpy Generator
     bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,       # Parameters that are not fitted: a dict name -> value
-    start=None,      # Where the group's mean starts: a dict name -> value (default: the cell's own values)
+    start=None,      # Where the group's mean starts: a dict name -> value (default: the prior's median, or the cell's own value)
     name=None,       # Name for tables and figures (default: that of the cell's class)
     threads=None     # How many threads (default: all cores)
 ) -> HierarchicalFit:
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's parameters.
 
-    Raises a `ValueError` for names, numbers, groups and covariates that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
+    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
     if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
+    if covariance not in ('diagonal', 'full'): raise ValueError(f"covariance must be 'diagonal' or 'full', got {covariance!r}")
     hold, bounds = dict(hold or {}), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
-    X, group = _design(trials, groups, covariates)
-    line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, [n for n in cell.params if n not in hold]), threads)
+    free = [n for n in cell.params if n not in hold]
+    beliefs, (X, group) = _beliefs(prior, free, bounds), _design(trials, groups, covariates, len(free) if covariance == 'full' else 1)
+    start = {n: float(d['typical'].median()) for n, d in beliefs.items() if 'typical' in d} | dict(start or {})
+    line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads)
+    belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
-    found = _em(line, X.to_numpy() / scale, int(starts), as_seed(seed))
+    work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
+    found = _em_full(*work) if covariance == 'full' else _em(*work, *_first(line, work[1]))
     if 'broken' in found: raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
-    return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds)
+    return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds, belief, beliefs)
 
 # %% ../nbs/25_hierarchy.ipynb #18e655eb
-def _report(line, r, X, scale, trials, group, name, bounds):
+def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     "What `_em` found as a `HierarchicalFit`."
-    o, v, u, H, told, (n, p), k = line.o, r['v'], r['u'], r['H'], r['told'], X.shape, len(r['v'])
-    s, df, x = np.sqrt(v), n - p, X.to_numpy() / scale
-    c = np.linalg.inv(np.eye(k) + s * H * s[:, None])
-    gone = told & (v < 1e-4 * line.unit**2) & (c[:, range(k), range(k)].mean(0) > .99)
-    t, vary = np.flatnonzero(told), np.flatnonzero(told & ~gone)
-    at, log_se, joint = (np.arange(p)[:, None] * k + t).ravel(), np.full(k, np.nan), np.full((p * k, p * k), np.nan)
-    log_se[vary] = np.sqrt(np.diag(_inverse(_information(x, H, u, v, t, vary)))[len(at):])
-    lame, wide = r['lame'].copy(), v
-    if len(t): wide = _group_step(line, x, r['B'], v, r['z'], r['g'], H, r['F'], told, lame, p / 2)[1]
-    joint[np.ix_(at, at)] = _inverse(_information(x, np.where(lame[:, None, None], r['F'], H), u, wide, t, t[:0]))
-    unit = np.repeat(1 / scale, k)
-    B, joint, wide = r['B'] / scale[:, None], joint * unit * unit[:, None], np.exp(np.minimum(1.96 * log_se, 700))
-    variances = pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=c[:, range(k), range(k)].mean(0)), index=pd.Index(o.names, name='parameter'))
-    table = _people_table(line, r, c, trials, (p + 1) * len(t), bounds)
-    return HierarchicalFit(name, o.lanes.cell, table, tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, df, group),
-                           variances=variances, effects=_effects(o.names, X, B, joint, df, np.where(gone, np.nan, s)), modes=pd.DataFrame(r['z'], table.index, o.names), covariances=c * s * s[:, None], design=X,
-                           numbers=(p + 1) * len(t), turns=r['turns'], remarks=_remarks(o.names, r, c, gone, told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit), log_se, variances, table.index), joint=joint)
+    o, spread, told, (n, p), k = line.o, r['spread'], r['told'], X.shape, len(line.start)
+    x, people, s, t = X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told)
+    c = np.linalg.inv(np.eye(k) + _both_by_u(s, r['H']))
+    C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], p * len(t) + len(spread.entries(t)[0])
+    left = C[:, range(k), range(k)] / spread.v
+    gone = told & (spread.v < 1e-4 * line.unit**2) & (left.mean(0) > .99)
+    log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
+    joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
+    B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
+    variances, correlations = _variance_table(o.names, spread, told, log_se, left), _correlation_table(o.names, spread, told & ~gone, z_se)
+    unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
+    remarks = _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, C, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
+                           variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
+                           effects=_effects(o.names, X, B, joint, n - p, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
+                           numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
 
-def _people_table(line, r, c, trials, numbers, bounds):
+def _joint(line, x, r, dev, prior):
+    "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
+    (n, p), k, lame, wide, t, none = x.shape, len(line.start), r['lame'].copy(), r['spread'], np.flatnonzero(r['told']), np.arange(0)
+    at, out = (np.arange(p)[:, None] * k + t).ravel(), np.full((p * k, p * k), np.nan)
+    if len(t): wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
+    out[np.ix_(at, at)] = _inverse(_information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior))
+    return out
+
+# %% ../nbs/25_hierarchy.ipynb #867bab0b
+def _variance_table(names, spread, told, log_se, left): # left: what each person's choices leave open, (people, n_free)
+    "Variances with errors, and how much of them one person's choices leave open."
+    v, wide = spread.v, np.exp(np.minimum(1.96 * log_se, 700))
+    return pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
+
+def _correlation_table(names, spread, live, z_se):
+    "Correlations with errors, a row for each pair of parameters; none of variances alone."
+    R, columns = spread.correlation(), ['parameter', 'other', 'correlation', 'se', 'z', 'p', 'lower', 'upper']
+    rows = []
+    for j, l in zip(*np.triu_indices(len(names), 1)) if spread.s.ndim == 2 else ():
+        r, se = (R[j, l], z_se[j, l]) if live[j] and live[l] else (np.nan, np.nan)
+        z, low, high = np.arctanh(r) / se, *np.tanh(np.arctanh(r) + 1.96 * se * np.array([-1., 1.]))
+        rows.append((names[j], names[l], r, se * (1 - r**2), z, 2 * stats.norm.sf(abs(z)), low, high))
+    return pd.DataFrame(rows, columns=columns).set_index(['parameter', 'other'])
+
+def _people_table(line, r, c, C, trials, numbers): # c, C: posterior covariances by `u` and on the line, (people, n_free, n_free)
     "One row for each participant."
-    o, z, told, n, k = line.o, r['z'], r['told'], len(r['z']), len(r['v'])
+    o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
     counted = trials.counted & (trials.choice >= 0)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), list(o.lanes.cell.params))
-    sd = np.where(told, np.sqrt(c[:, range(k), range(k)] * r['v']), np.nan)
+    sd = np.where(told, np.sqrt(C[:, range(k), range(k)]), np.nan)
     low, high = (from_line(z + 1.96 * side * sd, line.params) for side in (-1, 1))
     for j, q in enumerate(o.names): table = table.assign(**{f'se_{q}': (line.slope(z) * sd)[:, j], f'lower_{q}': low[:, j], f'upper_{q}': high[:, j]})
     loss = line.nll(z, np.arange(n))
@@ -363,9 +684,7 @@ def _people_table(line, r, c, trials, numbers, bounds):
 
 def _means(line, X, B, joint, df, group):
     "Mean of each parameter in each group (at average covariates), on the line and as a value of the parameter."
-    labels, (p, k) = [], B.shape
-    if group is not None and (names := [c for c in _against(_labels(group)) if c in X]): labels = _labels(group)
-    rows = [np.eye(p)[0] + (np.eye(p)[list(X).index(names[g - 1])] if g else 0) for g in range(len(labels))] or [np.eye(p)[0]]
+    (labels, rows), k = _group_rows(X, group), B.shape[1]
     out, q = [], stats.t.ppf(.975, df)
     for j, param in enumerate(line.o.names):
         V = joint[j::k, j::k]
@@ -387,25 +706,32 @@ def _effects(names, X, B, joint, df, s):
             out.append(dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df), lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
     return pd.DataFrame(out, columns=['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']).set_index(['parameter', 'effect_of'])
 
-# %% ../nbs/25_hierarchy.ipynb #867bab0b
-def _remarks(names, r, c, gone, unsure, log_se, variances, people):
+
+
+# %% ../nbs/25_hierarchy.ipynb #bf0379db
+def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
-    who, out, n, told = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told']
+    who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {r['v'][j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
+    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
     if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
-    t = np.flatnonzero(told & ~gone)
-    values, vectors = np.linalg.eigh((np.eye(len(t)) - c.mean(0)[np.ix_(t, t)]))
-    for value, vector in zip(values, vectors.T):
-        if value < .02: out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector)}: {1 - value:.1%} of the spread between people stay open")
-    for j in t:
+    out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
+    for j in np.flatnonzero(told & ~gone):
         if not log_se[j] < 1: out.append(f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to {variances.upper.iloc[j]:.2g})")
-        clear = c[:, j, j] < .9
-        if 8 <= clear.sum() <= 5000 and (odd := stats.shapiro(r['u'][clear, j] / np.sqrt(1 - c[clear, j, j])).pvalue) < .01: out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at `modes`; two groups in one, or an outlier?")
+        clear = left[:, j] < .9
+        if 8 <= clear.sum() <= 5000 and (odd := stats.shapiro(dev[clear, j] / np.sqrt(v[j] * (1 - left[clear, j]))).pvalue) < .01: out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at `modes`; two groups in one, or an outlier?")
+    return out
+
+def _open_directions(names, t, spread, C): # t: which parameters; C: posterior covariances, (people, n_free, n_free)
+    "Sentences about combinations of parameters that one person's choices leave open."
+    R, s, out = spread.correlation()[np.ix_(t, t)], np.sqrt(spread.v[t]), []
+    for value, vector in zip(*map(np.transpose, linalg.eigh(R - C.mean(0)[np.ix_(t, t)] / s / s[:, None], R))) if len(t) else ():
+        length = np.sqrt(vector @ vector)
+        if value < .02 and 1 / length**2 > 2 * _EDGE: out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector / length)}: {1 - value:.1%} of the spread between people stay open")
     return out
 
 def _direction(names, vector):
@@ -413,3 +739,34 @@ def _direction(names, vector):
     big = [j for j in np.argsort(-abs(vector), kind='stable') if abs(vector[j]) > .3]
     if len(big) == 1: return names[big[0]]
     return ', '.join(f"{names[j]} {'up' if vector[j] * vector[big[0]] > 0 else 'down'}" for j in big)
+
+# %% ../nbs/25_hierarchy.ipynb #b4d2c894
+def _score_test(r, dev, t):
+    "z of each correlation between the parameters `t`, at 0, and the pairs, from a fit with variances alone."
+    v, nothing = r['spread'].v, SimpleNamespace(deviations=lambda spread: (np.zeros(len(v)), np.zeros(len(v))))
+    W, w = _weights(r['H'], r['g'], dev, r['spread'])
+    full = _Covariance(np.diag(v), r['spread'].unit)
+    (a, b), (score, info, _) = full.entries(t), full.pull(w, W, t, nothing, 0.)
+    off, own = np.flatnonzero(a != b), np.flatnonzero(a == b)
+    left = info[np.ix_(off, off)] - info[np.ix_(off, own)] @ np.linalg.solve(info[np.ix_(own, own)], info[np.ix_(own, off)])
+    return score[off] / np.sqrt(np.diag(left)), t[a[off]], t[b[off]]
+
+def _remarks_on_correlations(names, r, dev, live):
+    "Sentences about parameters that go together."
+    t, R = np.flatnonzero(live), r['spread'].correlation()
+    if len(t) < 2: return []
+    if r['spread'].s.ndim == 2:
+        edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
+        behind = [f"variances alone explain the choices better, by {r['behind']:.1f} nats, though they are a special case: Laplace's approximation does not hold for these choices, or the best matrix was not found; use covariance='diagonal'"] if r['behind'] > 1 else []
+        return behind + [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
+    z, a, b = _score_test(r, dev, t)
+    p = 2 * stats.norm.sf(abs(z))
+    clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]
+    if not clear: return []
+    pairs = ', '.join(f"{names[a[i]]} and {names[b[i]]} (score test z = {z[i]:.1f}, p = {p[i]:.1g})" for i in clear[:4]) + (f" and {len(clear) - 4} more pairs" if len(clear) > 4 else '')
+    return [f"people's parameters go together: {pairs}; with variances alone, tests of single effects on them are too liberal: fit with covariance='full'"]
+
+def _said(beliefs):
+    "What was believed, in words."
+    words = lambda d: f"{d.dist.name}({', '.join([*map(str, d.args), *(f'{k}={v}' for k, v in d.kwds.items())])})" if hasattr(d, 'dist') else str(d)
+    return [f"prior of {n}: {', '.join(f'{what} {words(d)}' for what, d in given.items())}" for n, given in beliefs.items()]

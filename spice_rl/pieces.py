@@ -47,6 +47,11 @@ def _column(x, what): # A Series or an Index; what it is, for errors
         for i in np.flatnonzero(~np.isfinite(a)): values[i] = a[i].tobytes().hex()
     return dict(dtype=dtype, values=values)
 
+def _text_type(dtype, values):
+    "The type of a column of texts: where pyarrow is installed, pandas would keep them there, but half a surrogate pair only Python can keep."
+    half = any(v and re.search('[\ud800-\udfff]', v) for v in values)
+    return pd.StringDtype('python', na_value=pd.NA if dtype == 'string' else np.nan) if half else dtype
+
 def _values(column):
     "The inverse of `_column`: an array of numpy or pandas."
     dtype, values = column['dtype'], column['values']
@@ -54,7 +59,7 @@ def _values(column):
         a = np.empty(len(values), object)
         for i, v in enumerate(values): a[i] = _object(v)
         return a
-    if dtype.startswith('str'): return pd.array(values, dtype=dtype)
+    if dtype.startswith('str'): return pd.array(values, dtype=_text_type(dtype, values))
     a = np.array([0. if isinstance(v, str) else v for v in values], dtype)
     for i, v in enumerate(values):
         if isinstance(v, str): a[i:i + 1] = np.frombuffer(bytes.fromhex(v), a.dtype)
@@ -71,7 +76,7 @@ def _index(axis):
     "The inverse of `_axis`."
     name = _object(axis['name'])
     if 'range' in axis: return pd.RangeIndex(*axis['range'], name=name)
-    return pd.Index(_values(axis), dtype=axis['dtype'], name=name, tupleize_cols=False)
+    return pd.Index(v := _values(axis), dtype=v.dtype if axis['dtype'].startswith('str') else axis['dtype'], name=name, tupleize_cols=False)
 
 def _to_text(frame):
     "A frame as JSON."
@@ -83,7 +88,7 @@ def _from_text(text):
     "The inverse of `_to_text`."
     d = json.loads(text)
     index = _index(d['index'])
-    frame = pd.DataFrame({j: pd.Series(_values(c), index, c['dtype']) for j, c in enumerate(d['data'])}, index)
+    frame = pd.DataFrame({j: pd.Series(v := _values(c), index, v.dtype if c['dtype'].startswith('str') else c['dtype']) for j, c in enumerate(d['data'])}, index)
     frame.columns = _index(d['columns'])
     return frame
 

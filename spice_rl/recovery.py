@@ -338,16 +338,27 @@ def _covariances(information, off): # (people, k, k); is each estimate off its b
         out[i][at], correlation[i][at] = c / np.outer(size, size), c / np.outer(sd, sd)
     return out, correlation
 
-def _sloppiest(information, scale): # (people, k, k); unit of each parameter, (k,)
-    "The direction that the choices say least about, (k,), and how wide it is left open, both for the typical person."
+def _sloppiest(information, scale, rank=0): # (people, k, k); unit of each parameter, (k,); 0: the sloppiest, 1: the next, …
+    "A direction that the choices say little about, (k,), and how wide it is left open, both for the typical person."
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
-    worst = vectors[:, :, 0]
+    worst = vectors[:, :, rank]
     typical = np.linalg.eigh((worst[:, :, None] * worst[:, None]).mean(0))[1][:, -1]
-    wide = np.divide(1., np.sqrt(np.maximum(values[:, 0], 0.)), out=np.full(len(values), np.inf), where=values[:, 0] > 0)
+    wide = np.divide(1., np.sqrt(np.maximum(values[:, rank], 0.)), out=np.full(len(values), np.inf), where=values[:, rank] > 0)
     return typical * np.sign(typical[abs(typical).argmax()]), np.median(wide)
+
+def _pairs(correlation, names): # (people, k, k), NaN where it is not known
+    "A row for each pair of parameters: their names, the median of the correlations that are known, and for how many people."
+    for a, b in zip(*np.triu_indices(len(names), 1)):
+        known = correlation[~np.isnan(correlation[:, a, b]), a, b]
+        if len(known): yield names[a], names[b], np.median(known), len(known)
+
+def _parts_of(vector, names):
+    "The larger parts of a direction, in words."
+    return ', '.join(f"{name} {'up' if v > 0 else 'down'} ({abs(v):.2f})" for v, name in sorted(zip(vector, names), key=lambda x: -abs(x[0])) if abs(v) >= .3)
 
 # %% ../nbs/22_recovery.ipynb #4cbb6197
 _OPEN = 100   # standard deviations of the true values: an estimate less certain than this is not certain at all
+_STRONG = .8   # correlation of two estimates that is worth a sentence
 
 @dataclass(repr=False)
 class ParameterRecovery:
@@ -376,9 +387,7 @@ class ParameterRecovery:
         for model, information in self.information.items():
             off = ~self._columns(model, 'at_bound')
             correlation = _covariances(information, off.to_numpy(bool))[1]
-            for a, b in zip(*np.triu_indices(len(off.columns), 1)):
-                known = correlation[~np.isnan(correlation[:, a, b]), a, b]
-                if len(known): rows.append((model, off.columns[a], off.columns[b], np.median(known), len(known), _in_words(off.columns[a], off.columns[b], np.median(known))))
+            rows += [(model, a, b, r, n, _in_words(a, b, r)) for a, b, r, n in _pairs(correlation, off.columns)]
         table = pd.DataFrame(rows, columns=['model', 'first', 'second', 'correlation', 'people', 'in_words'])
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
@@ -390,14 +399,13 @@ class ParameterRecovery:
             spread = _spread(self._columns(model, 'true'))
             spread = spread.where(spread > 0, _spread(self._columns(model, 'fitted'))).replace(0., 1.)
             vector, wide = _sloppiest(information, spread.to_numpy())
-            some = [f"{name} {'up' if v > 0 else 'down'} ({abs(v):.2f})" for v, name in sorted(zip(vector, spread.index), key=lambda x: -abs(x[0])) if abs(v) >= .3]
-            rows[model] = dict(direction=', '.join(some), width=wide)
+            rows[model] = dict(direction=_parts_of(vector, spread.index), width=wide)
         return pd.DataFrame(rows).T.rename_axis('model')
 
     def notes(self):
         "When not to trust an estimate: a list of sentences."
         return [*self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
-                for t in self.tradeoffs().itertuples() if abs(t.correlation) > .8), *_notes_on_search(self.fits)]
+                for t in self.tradeoffs().itertuples() if abs(t.correlation) > _STRONG), *_notes_on_search(self.fits)]
 
     def _notes_on_data(self):
         "Parameters about which the choices say less than the draw does."

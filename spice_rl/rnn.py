@@ -169,16 +169,16 @@ class ValueModule(nn.Module):
 
 # %% ../nbs/30_rnn.ipynb #5afe2684
 class Constant(nn.Module):
-    "One number for everyone, or a linear function of an embedding; starts at 1."
-    def __init__(self, embedding_size=None):
+    "One number for everyone, or a linear function of an embedding; training begins near `start`."
+    def __init__(self, embedding_size=None, start=1.):
         super().__init__()
-        self.size = embedding_size or 0
+        self.size, self.start = embedding_size or 0, float(start)
         self.rows = 1
         self.reset(1, np.random.default_rng(0))
 
     def reset(self, starts, rng):
         weight = rng.normal(0, .1, (starts, 1 + self.size))
-        weight[:, 0] += 1
+        weight[:, 0] += self.start
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
     def forward(self, embedding=None): # Embedding, (rows, size)
@@ -241,7 +241,7 @@ class BaseRNN(nn.Module):
         super().__init__()
         self.n_actions, self.n_participants, self.n_experiments = n_actions, n_participants, n_experiments
         self.embedding_size, self.dropout, self.device = embedding_size, dropout, torch.device(device)
-        self.submodules_rnn, self.betas = nn.ModuleDict(), nn.ModuleDict()
+        self.submodules_rnn, self.betas, self.initial_values = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.submodules_eq, self.submodules_sindy = {}, {}
         self.n_starts, self.state, self.signals, self.recording, self._last = 1, {}, {}, None, ()
 
@@ -259,6 +259,10 @@ class BaseRNN(nn.Module):
         "A few numbers for each participant (`dropout`: default, the network's)."
         return Embedding(num_embeddings, embedding_size, self.dropout if dropout is None else dropout)
 
+    def setup_initial_value(self, start=0., embedding_size=None):
+        "Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`."
+        return Constant(embedding_size, start)
+
     # What a subclass calls in forward.
 
     def init_forward_pass(self, inputs, prev_state=None, batch_first=False):
@@ -275,12 +279,11 @@ class BaseRNN(nn.Module):
         choice, rewards, additional = inputs[..., :n], inputs[..., n:2 * n], inputs[..., 2 * n:-ids]
         self._missing = torch.isnan(choice).any(-1)
         self._missing_on = self._missing.any(1).tolist()
-        self.set_initial_state(inputs.shape[1]) if prev_state is None else self.set_state(prev_state)
-        for m in self.modules():
-            if isinstance(m, Constant): m.rows = inputs.shape[1]
+        participant = inputs[0, :, -1:].round().int()
+        self._set_rows(inputs.shape[1])
+        self.set_initial_state(inputs.shape[1], participant) if prev_state is None else self.set_state(prev_state)
         if prev_state is None or len(self._last) != inputs.shape[1]: self._last = torch.zeros(inputs.shape[1], n, dtype=torch.float64, device=self.device)
         self._logits, self._timesteps = [None] * len(inputs), _Timesteps(self, len(inputs))
-        participant = inputs[0, :, -1:].round().int()
         experiment = inputs[0, :, -2:-1].round().int() if self.n_experiments else torch.zeros_like(participant)
         shown = (~torch.isnan(rewards)).to(inputs.dtype)
         return (torch.nan_to_num(choice), rewards, shown, additional), (participant, experiment), self._logits, self._timesteps
@@ -320,7 +323,7 @@ class BaseRNN(nn.Module):
         else:
             raise ValueError(f"no module {key_module!r}; there are: {', '.join([*self.submodules_rnn, *self.submodules_eq]) or 'none'}")
         if self.recording is not None:
-            for name, signal in dict(value=value, gate=gate, next=new).items(): self.recording.setdefault((key_module, name), []).append(signal.detach())
+            for name, signal in dict(value=value, gate=gate, next=new, inputs=x).items(): self.recording.setdefault((key_module, name), []).append(signal.detach())
             self.recording.setdefault((key_module, 'state'), key_state)
         return new * self.betas[key_state](participant_embedding) if scaling else new
 
@@ -342,12 +345,28 @@ class BaseRNN(nn.Module):
         "Continue from a state that `get_state` gave."
         self.state = {k: v.to(self.device, torch.float64) for k, v in state.items()}
 
-    def set_initial_state(self, batch_size=1):
+    def set_initial_state(self, batch_size=1, participant=None): # How many rows; the participant of each, (rows, 1) (default: the first one)
         "Every latent value at its start."
+        self._set_rows(batch_size)
         self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device) for k, v in self.init_values.items()}
+        for k, start in self.initial_values.items():
+            if k not in self.state: raise ValueError(f"initial_values has a start for {k!r}, which is none of the latent values: {', '.join(self.state)}; name it in init_values, too")
+            who = torch.zeros(batch_size, 1, dtype=torch.int32, device=self.device) if participant is None else participant
+            self.state[k] = start(self.participant_embedding(who) if start.size else None).expand(-1, self.n_actions)
         return self.get_state()
 
+    def starts(self, participant=0):
+        "Where the latent values of a participant start, a dict; of the trained network (one start)."
+        before = self.state
+        with torch.no_grad(): state = self.set_initial_state(1, torch.tensor([[participant]], device=self.device))
+        self.state = before
+        return {k: float(v[0, 0]) for k, v in state.items()}
+
     # What training needs.
+
+    def _set_rows(self, n):
+        for m in self.modules():
+            if isinstance(m, Constant): m.rows = n
 
     def _stack(self, value, inputs):
         if inputs is None: return value.new_zeros(*value.shape, 0)
@@ -427,7 +446,7 @@ class NetworkCell(Cell, rules=False):
 
     def init(self, p, n_options=2):
         "Latent values at their start, and logits of 0."
-        values = [np.full(n_options, float(v)) for v in self.network.init_values.values()]
+        values = [np.full(n_options, v) for v in self.network.starts(int(getattr(p, 'participant', 0))).values()]
         return namedtuple('State', (*self.state, 'logits'))(*values, np.zeros(n_options))
 
     def logits(self, p, state, trial):
@@ -453,10 +472,10 @@ class NetworkCell(Cell, rules=False):
         now = (trials.session, np.arange(trials.n_trials) - trials.starts[trials.session])
         x, states = signals['logits'][now], np.stack([signals['state', k][now] for k in self.state], 1)
         if after: return x, states
-        start = np.array(list(self.network.init_values.values()), float)[:, None] * np.ones(trials.n_options)
+        start = np.array([list(self.network.starts(int(who)).values()) for who in people])[..., None] * np.ones(trials.n_options)
         first = now[1] == 0
         x, states = np.roll(x, 1, 0), np.roll(states, 1, 0)
-        x[first], states[first] = 0., start
+        x[first], states[first] = 0., start[trials.session_participant]
         return x, states
 
 # %% ../nbs/30_rnn.ipynb #b5f29b8d
@@ -469,6 +488,7 @@ class SpiceConfig:
     control_parameters: tuple # Names of the signals that `forward` records
     library_setup: dict       # Module -> signals its equation may use (besides the value itself)
     filter_setup: dict        # Module -> [signal, value, drop it from the inputs?], or a list of such triplets
+    degrees: dict = None      # Module -> highest power of its terms, where more is needed than is asked for
 
     def __post_init__(self):
         put = lambda name, value: object.__setattr__(self, name, value)
@@ -487,6 +507,10 @@ class SpiceConfig:
         for m in self.rnn_modules:
             check_names(self.library_setup[m], self.control_parameters, f"signal in library_setup[{m!r}]")
             check_names([f[0] for f in self.filter_setup[m]], self.control_parameters, f"signal in filter_setup[{m!r}]")
+        put('degrees', dict(self.degrees or {}))
+        check_names(self.degrees, self.rnn_modules, "module in degrees")
+        for m, d in self.degrees.items():
+            if d < 1 or d != int(d): raise ValueError(f"the degree of the terms of {m!r} must be a whole number of at least 1, got {d}")
 
     def _triplets(self, m):
         "The filters of a module as a tuple of (signal, value, drop)."

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['sparse_regression', 'signal_kinds', 'readout', 'module_pairs', 'Regression', 'regress', 'check_regression',
-           'tells_apart', 'equation_modules']
+           'tells_apart', 'hard_coded', 'equation_modules']
 
 # %% ../nbs/35_sindy.ipynb #b7d6d36f
+from contextlib import contextmanager
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from .engine import nll, replay_arrays
 from .equation import Equation, Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
 from .params import check_names
+from .rnn import Embedding
 
 # %% ../nbs/35_sindy.ipynb #a7a9a474
 OPTIMIZERS = {
@@ -53,7 +55,7 @@ def signal_kinds(
     latents,  # Latent values and their starts, a dict
     n         # How many options
 ):
-    "What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value."
+    "What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name of a latent value is taken for it, if they agree."
     xs = np.asarray(xs, float)
     choice, reward = xs[..., :n], xs[..., n:2 * n]
     there = ~np.isnan(choice).any(-1)
@@ -66,7 +68,7 @@ def signal_kinds(
     for name in names:
         if name not in recorded: raise ValueError(f"the network's forward never calls record_signal({name!r}, …); it records: {', '.join(k for k in recorded if isinstance(k, str) and k != 'logits')}")
         same = lambda a: np.allclose(recorded[name][there], a[there], atol=1e-9, equal_nan=True)
-        kinds[name] = next((kind for kind, values in known.items() if same(values)), None)
+        kinds[name] = next((kind for kind in sorted(known, key=lambda kind: kind != name) if same(known[kind])), None)
         if kinds[name] is None:
             raise ValueError(f"the signal {name!r} is none of those an equation can use (the choice, the reward of each option, the reward of the chosen option, "
                              f"or a latent value: {', '.join(latents)}): an equation in it could not be simulated")
@@ -74,11 +76,18 @@ def signal_kinds(
 
 # %% ../nbs/35_sindy.ipynb #461c5b5f
 def readout(recorded, latents, there):
-    "Weight of each latent value in the logits, (latents,). Raises a `ValueError` if the logits are not a weighted sum of them."
+    "Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if the logits are not a weighted sum of them."
     states = np.stack([recorded['state', k][there].ravel() for k in latents], 1)
     logits = recorded['logits'][there].ravel()
-    weights = np.linalg.lstsq(states, logits, rcond=None)[0]
-    worst = abs(states @ weights - logits).max()
+    used = list(range(len(latents)))
+    def fitted(columns):
+        weights = np.zeros(len(latents))
+        weights[columns] = np.linalg.lstsq(states[:, columns], logits, rcond=None)[0]
+        return weights, abs(states @ weights - logits).max()
+    weights, worst = fitted(used)
+    for i in reversed(range(1, len(latents))):   # signals such as buffers have no weight, and may be collinear with values
+        less, off = fitted([j for j in used if j != i])
+        if off <= max(1e-9, 2 * worst): used.remove(i); weights, worst = less, off
     if worst > 1e-6 * max(1, abs(logits).max()):
         raise ValueError(f"the network's logits are not a weighted sum of its latent values ({', '.join(latents)}): off by up to {worst:.2g}. An equation cannot stand for it.")
     return weights
@@ -113,23 +122,25 @@ def regress(
     *,
     participants=None, # Labels of participants 0, 1, … (default: their numbers)
     only=None,         # Only this participant (default: all)
+    groups=None,       # Group of each participant, in their order: one equation for each group (default: one for each participant the network tells apart)
     degree=1,          # Highest power of the terms
     threshold=None,    # Leave out terms with smaller coefficients (default: decided by BIC)
     optimizer='SR3_weighted_l1', regularization=1e-2, # See `sparse_regression`
     probes=None        # Inputs to record the network on (default: the people's own trials)
 ) -> Regression:
-    "Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells people apart."
+    """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells people apart, or one per group.
+
+    A group's equation is that of the network with the mean embedding of its members, recorded on their trials. A hard-coded equation whose inputs are all signals is written down as it stands (`Rule.fixed`); one that
+    reads something else, such as a learning rate, is regressed like a module."""
     check_regression(network, config, xs, only, degree, threshold, optimizer, regularization)
     ids = np.asarray(xs[:, 0, -1], int)
     labels = list(participants) if participants is not None else list(range(ids.max() + 1))
-    apart = tells_apart(network)
-    people = [only] if only is not None else (sorted(set(ids.tolist())) if apart else [None])
     rows, tables, rules = {}, [], None
-    for who in people:
-        mine = ids == who if who is not None else np.ones(len(ids), bool)
-        asked = xs[mine] if probes is None else _as_participant(probes, ids[mine][0])
-        rules, row, table = _regress_one(network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
-        name = 'everybody' if who is None else labels[who]
+    for name, people in _readers(network, ids, labels, only, groups).items():
+        mine = np.isin(ids, people)
+        asked = xs[mine] if probes is None else _as_participant(probes, people[0])
+        with _averaged(network, people if groups is not None else []):
+            rules, row, table = _regress_one(network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
         rows[name], table['participant'] = row, name
         tables.append(table)
     frame = pd.DataFrame(list(rows.values()), index=list(rows))
@@ -140,8 +151,9 @@ def regress(
 # %% ../nbs/35_sindy.ipynb #a33675af
 def check_regression(network, config, xs, only=None, degree=1, threshold=None, optimizer='SR3_weighted_l1', regularization=1e-2):
     "Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be in vain."
-    unknown = [m for m in config.rnn_modules if m not in network.submodules_rnn]
-    if unknown: raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(network.submodules_rnn)}")
+    known = [*network.submodules_rnn, *network.submodules_eq]
+    unknown = [m for m in config.rnn_modules if m not in known]
+    if unknown: raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(known)}")
     there = sorted({int(i) for i in xs[:, 0, -1]})
     if only is not None and only not in there: raise ValueError(f"there are no trials of participant {only!r}; there are: {there[:10]}")
     check_names([optimizer], OPTIMIZERS, 'optimizer')
@@ -160,21 +172,43 @@ def _as_participant(xs, who):
     xs[..., -1] = float(who)
     return xs
 
+def _readers(network, ids, labels, only, groups):
+    "Whose equations to read, and from whose trials: {name: ids of people}."
+    there = sorted(set(ids.tolist()))
+    if groups is None: return {labels[only]: [only]} if only is not None else {labels[i]: [i] for i in there} if tells_apart(network) else {'everybody': there}
+    if only is not None: raise ValueError("`only` asks for one participant's equation and `groups` for one per group; give one of them")
+    groups = list(groups)
+    if len(groups) != len(labels): raise ValueError(f"groups must name the group of each of the {len(labels)} participants, got {len(groups)} names")
+    return {g: [i for i in there if groups[i] == g] for g in dict.fromkeys(groups[i] for i in there)}
+
+@contextmanager
+def _averaged(network, people):
+    "Let these people share the mean of their embeddings, for a while."
+    embeddings = [m for m in network.modules() if isinstance(m, Embedding)] if len(people) else []
+    before = [m.weight.detach().clone() for m in embeddings]
+    with torch.no_grad():
+        for m in embeddings: m.weight[:, people] = m.weight[:, people].mean(1, keepdim=True)
+    try: yield
+    finally:
+        with torch.no_grad():
+            for m, weight in zip(embeddings, before): m.weight.copy_(weight)
+
 # %% ../nbs/35_sindy.ipynb #22810dfd
 def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, regularization, rules):
     "Regression for one participant or all together: (rules, coefficients, table of candidates)."
-    recorded, latents = network.record(asked), list(network.init_values)
+    recorded, latents, starts = network.record(asked), list(network.init_values), network.starts(int(asked[0, 0, -1]))
     there = ~np.isnan(np.asarray(asked[..., :network.n_actions])).any(-1)
     weights = readout(recorded, latents, there)
-    kinds = signal_kinds(_used(config), recorded, asked, network.init_values, network.n_actions)
+    kinds = signal_kinds(_used(config), recorded, asked, starts, network.n_actions)
     data = {m: module_pairs(m, config, recorded, there) for m in config.rnn_modules}
-    if rules is None: rules = _rules(config, kinds, recorded, degree, data)
-    fixed = {f"start: {k}": float(v) for k, v in network.init_values.items()} | {f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
+    if rules is None: rules = _rules(network, config, kinds, recorded, degree, data)
+    fixed = {f"start: {k}": v for k, v in starts.items()} | {f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
+    fixed |= {r.parameter(t): c for r in rules for t, c in zip(r.terms, r.fixed)}
     trials = Trials.from_dataset(DatasetRNN(_as_participant(xs, 0), ys), n_options=network.n_actions)
     candidates = {}
     for cut in THRESHOLDS if threshold is None else [threshold]:
         row, kept = dict(fixed), []
-        for r in rules:
+        for r in [r for r in rules if not r.fixed]:
             x, after = data[r.module]
             change = sparse_regression(evaluate_terms(r.terms, x), after - x[:, 0], cut, optimizer, regularization)
             kept += [bool(c) for c in change]
@@ -197,13 +231,38 @@ def _used(config):
     "Names of all signals that a config reads."
     return sorted({s for m in config.rnn_modules for s in config.inputs(m)} | {f[0] for m in config.rnn_modules for f in config.filter_setup[m]})
 
-def _rules(config, kinds, recorded, degree, data):
-    "The rules with all candidate terms: those that the data can tell apart."
+def hard_coded(
+    equation,  # A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1, n_inputs) -> next value (n, 1)
+    n_inputs,  # How many inputs it has
+    degree=3   # Highest power
+):
+    "The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of this degree."
+    terms, rng = polynomial_terms(1 + n_inputs, degree), np.random.default_rng(0)
+    x = rng.uniform(-2, 2, (4 * len(terms), 1 + n_inputs))
+    with torch.no_grad(): after = equation(torch.as_tensor(x[:, :1]), torch.as_tensor(x[:, None, 1:])).numpy()[:, 0]
+    columns = evaluate_terms(terms, x)
+    c = np.linalg.lstsq(columns, after, rcond=None)[0]
+    if not np.allclose(columns @ c, after, rtol=0, atol=1e-8): return None
+    return {t: float(np.round(k, 10)) for t, k in zip(terms, c) if abs(k) > 1e-9} or {terms[0]: 0.}
+
+def _as_it_stands(network, module, signals, recorded):
+    "A hard-coded equation as a polynomial in these signals, or None if it reads something else or is none."
+    if module not in network.submodules_eq or recorded[module, 'inputs'].shape[-1] != len(signals): return None
+    same = lambda a, b: np.array_equal(a, b, equal_nan=True)
+    if not all(same(recorded[module, 'inputs'][..., j], recorded[s]) for j, s in enumerate(signals)): return None
+    n = 4 * len(polynomial_terms(1 + len(signals), 3))
+    network._set_rows(n)   # it may multiply by a number that was learned
+    return hard_coded(network.submodules_eq[module], len(signals))
+
+def _rules(network, config, kinds, recorded, degree, data):
+    "The rules: hard-coded ones as they stand, others with all candidate terms that the data can tell apart."
     rules = []
     for m in config.rnn_modules:
         signals = tuple((s, kinds[s]) for s in config.inputs(m))
         filters = tuple((s, kinds[s], v) for s, v, _ in config.filter_setup[m])
-        rules.append(Rule(m, recorded[m, 'state'], filters, signals, tuple(polynomial_terms(1 + len(signals), degree, two_valued(data[m][0])))))
+        given = _as_it_stands(network, m, config.inputs(m), recorded)
+        terms = polynomial_terms(1 + len(signals), max(degree, config.degrees.get(m, 1)), two_valued(data[m][0])) if given is None else given
+        rules.append(Rule(m, recorded[m, 'state'], filters, signals, tuple(terms), tuple((given or {}).values())))
     return rules
 
 # %% ../nbs/35_sindy.ipynb #a3fed814

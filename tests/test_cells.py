@@ -13,7 +13,7 @@ from spice_rl.cell import make_trial
 from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
 from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
 from spice_rl.rnn import NetworkCell
-from worlds import Coin, PearceHall, TwoRates, network, people, rebuild
+from worlds import ARCHITECTURES, Coin, PearceHall, TwoRates, equation_of, network, people, rebuild
 
 # make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads; zero: parameters
 # with which all options are alike; value: the latent value that only rewards move; labels: what it calls people
@@ -61,6 +61,11 @@ CASES = dict(
     forgetting_network=Case(lambda: NetworkCell(network("forgetting")), n=2),
     people_network=Case(lambda: NetworkCell(network("people"), ["ann", "bob", "cem"]), n=2, labels=["ann", "bob", "cem"]),
 )
+PEOPLE = ["ann", "bob", "cem"]
+for kind in ARCHITECTURES:
+    own = dict(labels=PEOPLE) if kind in ("embedding", "weinhardt") else {}
+    CASES[f"{kind}_network"] = Case(lambda kind=kind, own=own: NetworkCell(network(kind), own.get("labels")), n=2, **own)
+    CASES[f"{kind}_equation"] = Case(partial(equation_of, kind), n=2)
 COMPILED = [name for name, c in CASES.items() if c.learner]
 each = pytest.mark.parametrize("name", CASES)
 compiled = pytest.mark.parametrize("name", COMPILED)

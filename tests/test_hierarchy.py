@@ -322,3 +322,149 @@ def test_bad_input(twenty, options, message):
 def test_prints(found):
     assert "20 participants together" in repr(found) and "<table" in found._repr_html_()
     with pytest.raises(ValueError, match="no effect to test"): found.test()
+
+
+# What is believed beforehand
+
+GAMMA = stats.gamma(2, scale=.5)
+
+
+def test_a_prior_is_the_top_of_likelihood_and_prior():
+    "Bias, by quadrature: marginal likelihood times the densities of the mean and the sd, and its errors"
+    trials, k = bias_people(15, 20, 3)
+    prior = dict(bias=dict(typical=stats.norm(-.5, .2), sd=stats.halfnorm(scale=.3)))
+    f, plain = fit_hierarchical(Bias(), trials, prior=prior), fit_hierarchical(Bias(), trials)
+    cost = lambda x: -bias_marginal(k, 20, x[0], np.exp(x[1])).sum() - prior["bias"]["typical"].logpdf(x[0]) - prior["bias"]["sd"].logpdf(np.exp(x[1] / 2))
+    best = minimize(cost, [0., 0.], method="BFGS")
+    mean_se, log_se = np.sqrt(np.diag(best.hess_inv))
+    assert abs(f.means["mean"].iloc[0] - best.x[0]) < .1 * mean_se and abs(np.log(f.variances.variance.iloc[0]) - best.x[1]) < .25 * log_se
+    assert f.means["mean"].iloc[0] < plain.means["mean"].iloc[0] and f.variances.variance.iloc[0] < plain.variances.variance.iloc[0] and f.means.se.iloc[0] < plain.means.se.iloc[0]
+    assert f.means.se.iloc[0] == pytest.approx(mean_se, rel=.05) and f.variances.se.iloc[0] / f.variances.variance.iloc[0] == pytest.approx(log_se, rel=.1)
+    assert f.prior == prior and any("prior of bias: typical norm(-0.5, 0.2), sd halfnorm(scale=0.3)" in n for n in f.notes())
+
+
+def test_prior_in_the_units_of_the_parameter(twenty, found):
+    "A logistic density on the line is a uniform one between the bounds; a narrow one wins over the choices; a flat one changes nothing"
+    flat = fit_hierarchical(Q(), twenty[0], prior=dict(alpha=stats.uniform(0, 1), beta=stats.uniform(0, 20)))
+    assert abs(flat.means["mean"] - found.means["mean"]).max() < .15
+    narrow = fit_hierarchical(Q(), twenty[0], prior=dict(alpha=stats.beta(2000, 8000)))
+    assert narrow.means.typical["alpha", "everybody"] == pytest.approx(.2, abs=.01) and narrow.means.se["alpha", "everybody"] < .1
+    wide = fit_hierarchical(Q(), twenty[0], prior=dict(alpha=dict(sd=stats.halfcauchy(scale=1e3))))
+    np.testing.assert_allclose(wide.variances.variance, found.variances.variance, rtol=1e-4)
+
+
+def test_prior_of_each_group_does_not_depend_on_their_order():
+    trials, _ = people(24, 80, 7, effect=1.2)
+    group = pd.Series(np.where(np.arange(24) % 2, "b", "a"))
+    one, other = (fit_hierarchical(Q(), trials, g, prior=dict(alpha=stats.beta(8, 8))) for g in (group, group.map(dict(a="b", b="a"))))
+    assert one.effects.effect["alpha", "b - a"] == pytest.approx(-other.effects.effect["alpha", "b - a"], abs=1e-3)
+    assert abs(one.effects.effect["alpha", "b - a"]) < abs(fit_hierarchical(Q(), trials, group).effects.effect["alpha", "b - a"])
+
+
+def test_a_prior_keeps_a_variance():
+    trials, k = bias_people(30, 40, 8, sd=1e-9)
+    f = fit_hierarchical(Bias(), trials, prior=dict(bias=dict(sd=GAMMA)))
+    assert f.variances.variance.iloc[0] > .005 and np.isfinite(f.variances.se.iloc[0]) and not any("do not differ measurably" in n for n in f.notes()) and f.table.converged.all()
+
+
+def test_a_prior_of_what_nobody_informs(twenty):
+    class Idle(Q): params = Q.params | dict(idle=Param(.5, 0, 1))
+    f = fit_hierarchical(Idle(), twenty[0], prior=dict(idle=stats.beta(2, 6)))
+    assert f.parameters.idle.iloc[0] == pytest.approx(stats.beta(2, 6).median()) and any("nobody's choices say anything about idle" in n for n in f.notes())
+
+
+# Parameters that go together
+
+def together(n, n_trials, seed, r):
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, 2)) @ np.linalg.cholesky([[1, r], [r, 1]]).T * (1.2, .6) + (0, -1.2)
+    return simulate(Q(), BanditsDrift(.15), pd.DataFrame(from_line(z, list(Q.params.values())), columns=["alpha", "beta"]), n_trials=n_trials, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def pair(): return together(60, 200, 1, .8)
+
+
+@pytest.fixture(scope="module")
+def full(pair): return fit_hierarchical(Q(), pair, covariance="full")
+
+
+def test_full_is_a_fixed_point_of_em(full):
+    "Means of the modes; covariance of the modes plus what each leaves open"
+    dev = full.modes - full.means["mean"].to_numpy()
+    assert abs(dev.mean()).max() < 1e-3
+    S = (dev.T @ dev / len(dev)).to_numpy() + full.covariances.mean(0)
+    np.testing.assert_allclose(full.between, S, rtol=.02, atol=2e-3)
+    assert full.correlations.correlation["alpha", "beta"] == pytest.approx(S[0, 1] / np.sqrt(S[0, 0] * S[1, 1]), abs=.01) and full.table.converged.all()
+
+
+def test_modes_and_evidence_of_full(pair, full):
+    lanes, mean, S = Lanes(Q(), pair, 1), full.means["mean"].to_numpy(), full.between.to_numpy()
+    params = list(Q.params.values())
+    for i in (0, 7, 19):
+        cost = lambda z: lanes.nll(from_line(z[None], params), [i])[0] + .5 * (z - mean) @ np.linalg.solve(S, z - mean)
+        best = minimize(cost, full.modes.iloc[i], method="Nelder-Mead", options=dict(xatol=1e-6, fatol=1e-9))
+        np.testing.assert_allclose(full.modes.iloc[i], best.x, atol=1e-3)
+        laplace = -best.fun - .5 * np.linalg.slogdet(S)[1] + .5 * np.linalg.slogdet(full.covariances[i])[1]
+        assert full.table.evidence.iloc[i] == pytest.approx(laplace, abs=1e-4)
+    rng = np.random.default_rng(0)   # the integral itself, by draws from the posterior's normal
+    z = rng.multivariate_normal(full.modes.iloc[7], 1.5 * full.covariances[7], 20000)
+    log = -lanes.nll(from_line(z, params), np.full(len(z), 7)) + stats.multivariate_normal(mean, S).logpdf(z) - stats.multivariate_normal(full.modes.iloc[7], 1.5 * full.covariances[7]).logpdf(z)
+    assert full.table.evidence.iloc[7] == pytest.approx(logsumexp(log) - np.log(len(z)), abs=.2)
+
+
+def test_full_finds_the_correlation_and_the_diagonal_fit_names_it(pair, full):
+    row, plain = full.correlations.loc["alpha", "beta"], fit_hierarchical(Q(), pair)
+    assert row.lower < .8 < row.upper and row.p < .001 and full.numbers == plain.numbers + 1
+    assert full.log_evidence > plain.log_evidence + 3 and full.integrated_bic < plain.integrated_bic
+    assert any("go together: alpha and beta" in n and "covariance='full'" in n for n in plain.notes()) and not any("go together" in n for n in full.notes())
+    assert len(plain.correlations) == 0 and (plain.between.to_numpy() == np.diag(plain.variances.variance)).all()
+
+
+def test_full_where_nothing_goes_together(twenty, found):
+    f = fit_hierarchical(Q(), twenty[0], covariance="full")
+    assert f.correlations.lower.iloc[0] < 0 < f.correlations.upper.iloc[0] and not any("go together" in n for n in found.notes())
+    np.testing.assert_allclose(f.means["mean"], found.means["mean"], atol=.1)
+
+
+def test_full_of_one_parameter_is_diagonal():
+    trials, _ = bias_people(20, 60, 2)
+    group = {i: i % 2 for i in range(20)}
+    f, g = (fit_hierarchical(Bias(), trials, group, covariance=c) for c in ("full", "diagonal"))
+    np.testing.assert_allclose(f.effects, g.effects, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(f.variances, g.variances, rtol=1e-3)
+    assert f.log_evidence == pytest.approx(g.log_evidence, abs=1e-3)
+
+
+def test_full_at_the_edge():
+    "One parameter that is the other one's shadow: said, and with finite numbers"
+    class Shadow(Q):
+        params = Q.params | dict(bias=Param(0.), again=Param(0.))
+        def logit(p, state, trial, k): return p.beta * state.q[k] + (p.bias + p.again) * k
+    trials = people(15, 60, 2)[0]
+    f = fit_hierarchical(Shadow(), trials, covariance="full")
+    assert f.notes() and np.isfinite(f.table.evidence).all() and (np.linalg.eigvalsh(f.between) > 0).all() and (np.linalg.eigvalsh(f.covariances) > 0).all()
+
+
+def test_full_with_an_uninformed_parameter(twenty):
+    class Idle(Q): params = Q.params | dict(idle=Param(.5, 0, 1))
+    f, g = fit_hierarchical(Idle(), twenty[0], covariance="full"), fit_hierarchical(Q(), twenty[0], covariance="full")
+    assert f.log_evidence == pytest.approx(g.log_evidence, abs=.01) and f.numbers == g.numbers and f.correlations.correlation.isna().sum() == 2
+    np.testing.assert_allclose(f.correlations.correlation.iloc[0], g.correlations.correlation.iloc[0], atol=.01)
+
+
+def test_full_with_a_prior_and_effects():
+    trials, _ = people(30, 80, 7, effect=1.2)
+    group = pd.Series(np.where(np.arange(30) % 2, "b", "a"))
+    f = fit_hierarchical(Q(), trials, group, covariance="full", prior=dict(alpha=dict(typical=stats.beta(2, 2), sd=GAMMA), beta=dict(sd=GAMMA)))
+    assert f.table.converged.all() and f.effects.p["alpha", "b - a"] < .05 and f.test().p["alpha"] == pytest.approx(f.effects.p["alpha", "b - a"], rel=1e-9)
+    again = fit_hierarchical(Q(), trials, group, covariance="full", prior=dict(alpha=dict(typical=stats.beta(2, 2), sd=GAMMA), beta=dict(sd=GAMMA)), threads=2)
+    pd.testing.assert_frame_equal(again.table, f.table)
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(prior=dict(alph=GAMMA)), "did you mean 'alpha'"), (dict(prior=dict(alpha=dict(mean=GAMMA))), "unknown belief about alpha"), (dict(prior=dict(alpha=.3)), "frozen scipy.stats distribution"),
+    (dict(prior=dict(alpha=stats.poisson(3))), "frozen scipy.stats distribution"), (dict(prior=dict(alpha=stats.beta(2, 2, scale=.5))), "it may lie anywhere in"), (dict(prior=dict(beta=dict(sd=stats.uniform(0, 3)))), "positive all over"),
+    (dict(prior=dict(alpha=GAMMA), hold=dict(alpha=.3)), "unknown free parameter in prior"), (dict(covariance="none"), "'diagonal' or 'full'")])
+def test_bad_priors_and_covariances(twenty, options, message):
+    with pytest.raises(ValueError, match=message): fit_hierarchical(Q(), twenty[0], **options)

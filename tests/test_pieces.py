@@ -33,7 +33,7 @@ ODD = [np.nan, -np.nan, np.inf, -np.inf, 0., -0., 5e-324, 1.7976931348623157e308
 FRAMES = {
     "floats": pd.DataFrame(dict(x=ODD, y=np.float32(ODD[:5] + [.1] * 6))),
     "integers": pd.DataFrame(dict(a=[2**63 - 1, -2**63], b=np.array([2**64 - 1, 0], np.uint64), c=np.array([-128, 127], np.int8))),
-    "bools and texts": pd.DataFrame(dict(b=[True, False], s=["é\n\"'\\ \ud800", ""])),
+    "bools and texts": pd.DataFrame(dict(b=[True, False], s=pd.array(["é\n\"'\\ \ud800", ""], pd.StringDtype("python", na_value=np.nan)))),  # pyarrow's cannot hold half a surrogate pair
     "text with gaps": pd.DataFrame(dict(s=pd.Series(["a", None]), t=pd.array(["a", None], "string"))),
     "objects": pd.DataFrame(dict(o=pd.Series([None, True, 1, 1., "1", np.nan, -0., -np.inf, (1, ("a", 2.)), np.float32(.1), np.int64(7), np.bool_(True), 10**30], dtype=object))),
     "ids as text": pd.DataFrame(dict(x=[1, 2]), index=pd.Index(["007", "7"], name="participant")),

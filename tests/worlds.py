@@ -8,8 +8,11 @@ from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
 from spice_rl.cell import Cell
 from spice_rl.data import Trials
 from spice_rl.params import Param
-from spice_rl.precoded import RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
+from spice_rl.equation import Equation
+from spice_rl.precoded import (LEARNING_RATE_CONFIG, PARTICIPANT_EMBEDDING_CONFIG, PERSEVERATION_CONFIG, RESCORLA_WAGNER_CONFIG, WEINHARDT_2024_CONFIG, WORKING_MEMORY_CONFIG, ForgettingRNN, LearningRateRNN,
+                               ParticipantEmbeddingRNN, PerseverationRNN, RescorlaWagnerRNN, Weinhardt2024RNN, WorkingMemoryRNN)
 from spice_rl.rnn import BaseRNN
+from spice_rl.sindy import regress
 from spice_rl.training import train
 
 
@@ -127,10 +130,30 @@ def people_dataset(n_sessions=6, n_trials=50):
 def network(kind):
     "A network trained for a moment"
     import warnings
-    make, data = dict(rescorla=(RescorlaWagnerRNN, q_dataset), forgetting=(ForgettingRNN, q_dataset), people=(lambda: PeopleRNN(n_participants=3), people_dataset))[kind]
+    if kind in ARCHITECTURES: cls, _, data = ARCHITECTURES[kind]
+    else: cls, data = dict(rescorla=(RescorlaWagnerRNN, q_dataset), forgetting=(ForgettingRNN, q_dataset), people=(PeopleRNN, people_dataset))[kind]
+    make = cls if data is q_dataset else lambda: cls(n_participants=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # short training: the starts need not agree
         return train(make(), data().xs, data().ys, starts=2, rounds=1, epochs=30, seed=1).network
+
+
+ARCHITECTURES = dict(perseveration=(PerseverationRNN, PERSEVERATION_CONFIG, q_dataset), learning_rate=(LearningRateRNN, LEARNING_RATE_CONFIG, q_dataset),
+                     embedding=(ParticipantEmbeddingRNN, PARTICIPANT_EMBEDDING_CONFIG, people_dataset), weinhardt=(Weinhardt2024RNN, WEINHARDT_2024_CONFIG, people_dataset),
+                     memory=(WorkingMemoryRNN, WORKING_MEMORY_CONFIG, q_dataset))
+
+
+@cache
+def regression(kind):
+    "What is read out of that network"
+    _, config, data = ARCHITECTURES[kind]
+    return regress(network(kind), config, data().xs, data().ys)
+
+
+def equation_of(kind):
+    "The equation of a network; of the second person, if it tells people apart"
+    e = regression(kind).equation
+    return Equation(e.equation_rules, e.state, dict(e.coefficients.iloc[-1 if len(e.coefficients) == 1 else 1]), e.held)
 
 
 def exact_network(coefficients=(-.3, -.3, .9), product=0., others=None):
