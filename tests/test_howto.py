@@ -26,7 +26,7 @@ def test_comparison_is_whole():
         widths = {row.count("|") for row in table.strip().split("\n")}
         assert len(widths) == 1, table.split("\n")[0]
     marks = set(re.findall(r"\(([a-z])\) \|", text))
-    notes = set(re.findall(r"(?:^|· )\(([a-z])\) ", text, re.MULTILINE))
+    notes = set(re.findall(r"(?:^Notes: |· )\(([a-z])\) ", text, re.MULTILINE))
     assert marks and marks == notes, f"marks without a note, or notes without a mark: {sorted(marks ^ notes)}"
 
 
