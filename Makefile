@@ -9,7 +9,7 @@ READY := .venv/.ready
 include .ci/env
 export $(shell sed 's/=.*//' .ci/env)
 
-.PHONY: help demo test export run docs bench
+.PHONY: help demo test export run docs bench versions
 
 help:
 	@echo 'make demo                  a first result, written to $(OUT)/'
@@ -18,6 +18,7 @@ help:
 	@echo 'make run NB=nbs/x.ipynb    run notebooks and store their outputs'
 	@echo 'make docs                  the pages in _docs/, built and checked'
 	@echo 'make bench                 run the scripts of benchmarks/'
+	@echo 'make versions              tests and tutorials with the oldest and the newest versions of what we need'
 
 # Made once, and again whenever what is to be installed changes.
 $(READY): settings.ini setup.py constraints.txt
@@ -47,3 +48,7 @@ docs: $(READY)
 
 bench: $(READY)
 	@for f in benchmarks/*.py; do echo "== $$f"; $(PY) $$f || exit 1; done
+
+# Makes its own environments; W=oldest or W=newest for one of them.
+versions:
+	$(PYTHON) .ci/versions.py $(W)
