@@ -60,7 +60,10 @@ def apa_r(
     t = r * np.sqrt((n - 2) / max(1 - r * r, 1e-300))
     return apa_test('r', r, n - 2, 2 * stats.t.sf(abs(t), n - 2))
 
-def apa_mean(x, digits=2): # Numbers, (n,); decimals
+def apa_mean(
+    x,       # Numbers, (n,)
+    digits=2 # Decimals
+):
     "Mean and standard deviation in APA form."
     return f"*M* = {apa_number(np.mean(x), digits)}, *SD* = {apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}"
 
@@ -158,7 +161,10 @@ def against_next(run): # `RunFolder` with a fit of two models or more
     return other, d.mean(), d.mean() - half, d.mean() + half
 
 # %% ../nbs/42_report.ipynb #6af0d76c
-def misses(run, model): # `RunFolder` with a fit; name of a model
+def misses(
+    run,  # `RunFolder` with a fit
+    model # Name of a model
+):
     "Predictive checks of a model: how many means of people there are, and those outside the model's interval, in words."
     t = run.table('predictive_checks')
     t = t[t.model == model]
@@ -175,7 +181,10 @@ def learning_test(run): # `RunFolder` with a fit
     return first, last, (test.statistic, test.df, test.pvalue) if varies else None
 
 # %% ../nbs/42_report.ipynb #38ada64c
-def estimates_table(run, model): # `RunFolder` with a fit; name of a model
+def estimates_table(
+    run,  # `RunFolder` with a fit
+    model # Name of a model
+):
     "Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as text."
     t, parameters = run.table('fits'), run.fit['models'][model]['parameters']
     t = t[t.model == model].merge(run.table('fit_data_FIT')[['participant', 'model', 'pain_group']], on=['participant', 'model'])
@@ -186,7 +195,10 @@ def estimates_table(run, model): # `RunFolder` with a fit; name of a model
         out.loc[row.parameter, ['*F*', '*p*', '*R*²']] = apa_number(row.F), '< .001' if row.p_value < .001 else apa_number(row.p_value, 3, True), apa_number(row.r_squared, 2, True)
     return out
 
-def group_tests(run, model): # `RunFolder` with a fit; name of a model
+def group_tests(
+    run,  # `RunFolder` with a fit
+    model # Name of a model
+):
     "Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells apart."
     tests, pairs, out = run.table('pain_fits_linear_results'), run.table('pain_fits_posthoc_results'), []
     for row in tests[(tests.model == model) & (tests.p_value < .05)].itertuples():
