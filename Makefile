@@ -16,7 +16,7 @@ help:
 	@echo 'make test                  in sync, every notebook, every test'
 	@echo 'make export                notebooks -> spice_rl/ and README.md'
 	@echo 'make run NB=nbs/x.ipynb    run notebooks and store their outputs'
-	@echo 'make docs                  the pages in _docs/, to look at without Quarto'
+	@echo 'make docs                  the pages in _docs/, built and checked'
 	@echo 'make bench                 run the scripts of benchmarks/'
 
 # Made once, and again whenever what is to be installed changes.
@@ -43,7 +43,7 @@ run: $(READY)
 	$(PY) .ci/notebooks.py run $(NB)
 
 docs: $(READY)
-	$(PY) .ci/notebooks.py docs
+	$(PY) .ci/pages.py
 
 bench: $(READY)
 	@for f in benchmarks/*.py; do echo "== $$f"; $(PY) $$f || exit 1; done

@@ -1,11 +1,10 @@
-"""The notebooks: run, check, export, README and pages. Called by the Makefile; `python .ci/notebooks.py --help`.
+"""The notebooks: run, check, export and README. Called by the Makefile; `python .ci/notebooks.py --help`.
 
-nbdev does the export, the cleaning and the processing of pages. What it does not do is here: running with outputs kept
-(and nothing random kept with them), a README and pages without Quarto, and one answer to "is everything in sync?".
+nbdev does the export and the cleaning. What it does not do is here: running with outputs kept (and nothing random kept
+with them), a README without Quarto, and one answer to "is everything in sync?".
 """
-import argparse, base64, hashlib, multiprocessing, os, re, sys, time
+import argparse, base64, hashlib, json, multiprocessing, os, re, sys, time
 from concurrent.futures import ProcessPoolExecutor
-from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,13 +96,42 @@ def check():
     if left := changed(before, state()): sys.exit("Running the notebooks changed or left files:\n  " + "\n  ".join(left))
 
 
+# Colab --------------------------------------------------------------------------------------------------------------
+
+BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{repo}/blob/{branch}/{path})"
+INSTALL = """#| hide
+#| eval: false
+import sys
+if 'google.colab' in sys.modules:
+    %pip install -q git+{url}@{branch}"""
+
+
+def taught():
+    "The notebooks that people open in Colab"
+    return [p for p in notebooks() if p.parent.name in ("tutorials", "howto")]
+
+
+def for_colab(path, text):
+    "The notebook with its badge and the cell that installs the package in Colab, each in a cell of its own behind the title"
+    from nbdev.config import get_config
+    cfg, name, nb = get_config(path=ROOT), path.relative_to(ROOT).as_posix(), json.loads(text)
+    fill = dict(repo=cfg.git_url.removeprefix("https://github.com/"), url=cfg.git_url, branch=cfg.branch, path=name)
+    number = lambda what: hashlib.sha256(f"{name} {what}".encode()).hexdigest()[:8]  # an id that stays
+    badge = dict(cell_type="markdown", id=number("badge"), metadata={}, source=[BADGE.format(**fill)])
+    install = dict(cell_type="code", execution_count=None, id=number("install"), metadata={}, outputs=[], source=INSTALL.format(**fill).splitlines(True))
+    rest = [c for c in nb["cells"] if not re.search("colab-badge|google.colab", "".join(c["source"]))]
+    if nb["cells"] == (cells := [rest[0], badge, install, *rest[1:]]): return text
+    return json.dumps(nb | dict(cells=cells), indent=1, ensure_ascii=False) + "\n"
+
+
 # In sync ------------------------------------------------------------------------------------------------------------
 
 def export():
-    "Clean the notebooks, export the modules, write the README"
+    "Clean the notebooks, put the cells for Colab in place, export the modules, write the README"
     from nbdev.clean import nbdev_clean
     from nbdev.doclinks import nbdev_export
     os.environ.pop("IN_TEST", None)  # with it nbdev_export does nothing, and says nothing
+    for path in taught(): path.write_text(for_colab(path, path.read_text(encoding="utf-8")), encoding="utf-8")
     nbdev_clean.__wrapped__()
     nbdev_export.__wrapped__()
     text, images = readme()
@@ -146,6 +174,7 @@ def markdown(nb, image, table, prose):
         if opts.get("output") == "false" or "hide_output" in opts: continue
         for n, o in enumerate(cell.get("outputs", [])):
             data = {k: v if isinstance(v, str) else "".join(v) for k, v in o.get("data", {}).items()}
+            if o["output_type"] == "error": raise ValueError(f"cell {cell.id} stores an error: {o['ename']} {o['evalue']}")
             if o["output_type"] == "stream": out.append(fence("".join(o["text"])))
             elif "text/markdown" in data: out.append(data["text/markdown"].strip())
             elif "image/png" in data: out.append(f"![]({image(base64.b64decode(data['image/png']), f'{cell.id}-{n}.png')})")
@@ -184,59 +213,9 @@ def readme():
     return "<!-- Written from nbs/index.ipynb by `make export`: edit that. -->\n\n" + markdown(nb, image, table, prose), images
 
 
-PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; margin: 0; display: flex; color: #222 }}
-nav {{ flex: 0 0 13em; padding: 2em 1.5em; background: #f6f7f8; min-height: 100vh; font-size: 14px }}
-nav a {{ display: block }} nav b {{ display: block; margin-top: 1em }} a {{ color: #1a5fb4; text-decoration: none }}
-main {{ padding: 1em 3em; max-width: 52em; min-width: 0 }} img, svg {{ max-width: 100% }}
-pre {{ padding: .6em .9em; overflow-x: auto; font-size: 13.5px; border-left: 3px solid #ddd }}
-pre.sourceCode {{ background: #f4f6f8; border-color: #9bb7d4 }} blockquote {{ color: #555; margin-left: 0; font-style: italic }}
-table {{ border-collapse: collapse; font-size: 14px }} td, th {{ padding: .2em .8em; border-bottom: 1px solid #ddd }}
-[class*=callout] {{ border-left: 4px solid #e5a50a; background: #fdf8ec; padding: .1em 1em }}
-.kw, .cf, .im {{ color: #8f2f8f }} .st {{ color: #1f7a33 }} .co {{ color: #777 }} .dv, .fl {{ color: #a33e00 }}
-</style><nav>{nav}</nav><main>{body}</main>"""
-
-
-def docs():
-    "The pages in _docs/, as nbdev processes them, with the sidebar of _quarto.yml: to look at without Quarto"
-    import pypandoc, yaml
-    from execnb.nbio import read_nb
-    from nbdev.config import get_config
-    from nbdev.serve import proc_nbs
-    cfg = get_config()
-    sidebar = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
-    rows = [r for item in sidebar for r in ([item["section"], *item["contents"]] if isinstance(item, dict) else [item])]
-    cache = proc_nbs(".", n_workers=2)
-    pages = {}  # notebook: (its address, title, processed notebook)
-    for row in rows:
-        if not (cache/row).exists():
-            if row.endswith(".ipynb"): print("not there yet:", row)
-            continue
-        nb = read_nb(cache/row)
-        front = next((yaml.safe_load(c.source.strip().strip("-")) for c in nb.cells if c.cell_type == "raw"), {})
-        name = front.get("output-file") or re.sub(r"^\d+[a-z]?_", "", Path(row).stem) + ".html"
-        pages[row] = str(Path(row).with_name(name)), front, nb
-    for row, (page, front, nb) in pages.items():
-        here, target = Path(row).parent, cfg.doc_path/page
-        target.parent.mkdir(parents=True, exist_ok=True)
-        to = lambda goal: os.path.relpath(goal, here)
-        nav = "".join(f'<a href="{to(pages[r][0])}">{escape(pages[r][1].get("title", Path(r).stem))}</a>' if r in pages
-                      else f"<b>{r}</b>" for r in rows if r in pages or not r.endswith(".ipynb"))
-
-        def address(link):
-            path, hash_, anchor = link.partition("#")
-            goal = os.path.normpath(here/path)
-            return to(pages[goal][0] if goal in pages else goal if goal.endswith(".html") else ROOT/goal) + hash_ + anchor
-
-        def prose(text): return relink(text.replace(cfg.doc_host + cfg.doc_baseurl, to("nbs")), address)
-
-        def image(png, name): return "data:image/png;base64," + base64.b64encode(png).decode()
-
-        head = f"# {front.get('title', '')}\n\n" + (f"> {front['description']}\n\n" if front.get("description") else "")
-        text = head + prose(markdown(nb, image, lambda html: html, lambda s: s))
-        body = pypandoc.convert_text(text, "html5", "markdown-implicit_figures", ["--mathml"])
-        target.write_text(PAGE.format(title=escape(front.get("title", row)), nav=nav, body=body), encoding="utf-8")
-    print(f"{len(pages)} pages in {cfg.doc_path}; start at {cfg.doc_path}/nbs/index.html")
+def same_environment():
+    "Start again with the environment of .ci/env if this is another: hashes are seeded when Python starts"
+    if any(os.environ.get(k) != v for k, v in ENV.items()): os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENV)
 
 
 if __name__ == "__main__":
@@ -244,12 +223,11 @@ if __name__ == "__main__":
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run notebooks and store their outputs").add_argument("files", nargs="+")
     for name, doc in dict(check="run all notebooks, writing nothing", export="clean, modules, README",
-                          insync="export, and fail if that changed anything", docs="pages in _docs/").items():
+                          insync="export, and fail if that changed anything").items():
         commands.add_parser(name, help=doc)
     commands.add_parser("readme", help="print README.md")
     args = vars(parser.parse_args())
-    if any(os.environ.get(k) != v for k, v in ENV.items()):  # hashes are seeded when Python starts: start again
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENV)
+    same_environment()
     command = args.pop("command")
     if command == "run": args["files"] = [os.path.abspath(f) for f in args["files"]]
     os.chdir(ROOT)

@@ -12,7 +12,11 @@ from .params import Param
 
 # %% ../nbs/11_actor_critic.ipynb #f5a484f1
 @register_jitable
-def bring_to_one(w, i, j):
+def bring_to_one(
+    w, # Weights; two of them are changed
+    i, # Which one
+    j  # And which other
+):
     "Divide two weights by the sum of their sizes; both are ½ if that is 0."
     size = abs(w[i]) + abs(w[j])
     if size == 0.: w[i] = w[j] = .5

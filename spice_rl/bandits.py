@@ -62,6 +62,12 @@ class Bandits:
         self.rng = np.random.default_rng(as_seed(seed))
         self.new_session()
 
+    def start(e, uniform, normal, world):
+        "A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers."
+
+    def pay(e, world, choice, uniform, normal, reward):
+        "A rule: write what every option pays now into `reward`, then move `world` on."
+
     def kernels(self):
         "The compiled rules."
         return _compile(type(self))

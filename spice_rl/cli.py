@@ -159,7 +159,7 @@ def _parser():
     return top
 
 # %% ../nbs/50_cli.ipynb #79aa7fea
-def main(argv=None):
+def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
     "Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input."
     args = _parser().parse_args(argv)
     from spice_rl.training import TrainingError

@@ -36,15 +36,25 @@ class Trials:
             object.__setattr__(self, name, _read_only(np.asarray(getattr(self, name), dtype)))
 
     @property
-    def n_trials(self): return len(self.choice)
+    def n_trials(self):
+        "How many trials, missing choices included."
+        return len(self.choice)
     @property
-    def n_options(self): return len(self.options)
+    def n_options(self):
+        "How many options the task has."
+        return len(self.options)
     @property
-    def n_participants(self): return len(self.participants)
+    def n_participants(self):
+        "How many people."
+        return len(self.participants)
     @property
-    def n_sessions(self): return len(self.starts) - 1
+    def n_sessions(self):
+        "How many sessions, over all people."
+        return len(self.starts) - 1
     @property
-    def n_counted(self): return int((self.counted & (self.choice >= 0)).sum())
+    def n_counted(self):
+        "How many choices a likelihood counts: made, and not set apart."
+        return int((self.counted & (self.choice >= 0)).sum())
     def __len__(self): return self.n_trials
 
     @cached_property
@@ -720,7 +730,9 @@ class DatasetRNN:
         if len(self.participants) < n: raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
 
     @property
-    def n_actions(self): return self.ys.shape[-1]
+    def n_actions(self):
+        "How many options."
+        return self.ys.shape[-1]
     def __len__(self): return len(self.xs)
     def __getitem__(self, i): return self.xs[i], self.ys[i]
     def __repr__(self):

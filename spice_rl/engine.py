@@ -78,12 +78,16 @@ def _compile(cls):
     return Kernels(**made, constants=np.zeros(1))
 
 # %% ../nbs/03_engine.ipynb #2e75086d
-def is_compiled(cell):
+def is_compiled(cell): # A cell
     "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
 # %% ../nbs/03_engine.ipynb #4538b3e2
-def kernels(cell, n_options=2, offer=None): # A cell; how many options its task has; those on offer on a trial (default: all)
+def kernels(
+    cell,        # A cell
+    n_options=2, # How many options its task has
+    offer=None   # Options on offer on a trial (default: all)
+):
     "The compiled rules of `cell`, tried in plain Python first."
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
@@ -238,7 +242,11 @@ def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, wh
                 for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
 
 # %% ../nbs/03_engine.ipynb #0ca8b05c
-def on_threads(work, n, threads=None): # work(lo, hi); how many pieces of work; how many threads (default: all cores)
+def on_threads(
+    work,        # What is done to the pieces lo..hi: work(lo, hi)
+    n,           # How many pieces of work
+    threads=None # How many threads (default: all cores)
+):
     "Run `work` over 0..n cut into as many runs as there are threads."
     threads = max(1, min(threads or os.cpu_count(), n))
     if threads == 1: return work(0, n)
@@ -397,13 +405,23 @@ def nll(
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
 
 # %% ../nbs/03_engine.ipynb #3631b951
-def gradient(cell, parameters=None, trials=None, *, threads=None):
+def gradient(
+    cell,            # A cell with compiled rules
+    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials=None,     # The choices
+    *, threads=None  # How many threads (default: all cores)
+):
     "Gradient of each participant's NLL: a frame, (participants, parameters). Central differences."
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
 # %% ../nbs/03_engine.ipynb #309e5cd9
-def hessian(cell, parameters=None, trials=None, *, threads=None):
+def hessian(
+    cell,            # A cell with compiled rules
+    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials=None,     # The choices
+    *, threads=None  # How many threads (default: all cores)
+):
     "Second derivatives of each participant's NLL, (participants, n_params, n_params). Central differences."
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
@@ -429,7 +447,13 @@ def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x,
                     elif choice >= 0: _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
 
 # %% ../nbs/03_engine.ipynb #088bef53
-def replay_arrays(cell, parameters, trials, *, after=False):
+def replay_arrays(
+    cell,        # A cell
+    parameters,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials,      # Somebody's trials
+    *,
+    after=False  # States after the feedback? (Default: before the choice)
+):
     "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)

@@ -124,7 +124,10 @@ def equation_names(
     "Names of the numbers of an equation, in order."
     return [f"start: {s}" for s in latents] + [f"weight: {s}" for s in latents] + [r.parameter(t) for r in rules for t in r.terms]
 
-def check_rules(rules, latents):
+def check_rules(
+    rules,   # A list of `Rule`
+    latents  # Names of the latent values
+):
     "Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name."
     for r in rules:
         if not isinstance(r, Rule): raise TypeError(f"an equation is made of Rules, got {r!r}, a {type(r).__name__}")
@@ -531,7 +534,7 @@ class Scoring:
         return total, gradient, information
 
 # %% ../nbs/34_equation.ipynb #8d09d1c3
-def equation_to_dict(equation):
+def equation_to_dict(equation): # An `Equation`
     "An `Equation` as plain data."
     c = equation.coefficients
     return dict(latents=list(equation.state), rules=[dict(module=r.module, state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
@@ -539,7 +542,7 @@ def equation_to_dict(equation):
                 participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns), coefficients=c.to_numpy().tolist(), held=list(equation.held),
                 bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None if equation.covariance is None else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
-def equation_from_dict(d):
+def equation_from_dict(d): # What `equation_to_dict` gave
     "The inverse of `equation_to_dict`."
     deep = lambda x: tuple(map(deep, x)) if isinstance(x, list) else x
     rules = [Rule(**{k: deep(v) for k, v in r.items()}) for r in d['rules']]

@@ -69,10 +69,11 @@ def read_model(
 
 # %% ../nbs/38_estimator.ipynb #ef9a34c3
 def off_policy_sessions(
-    n_sessions, n_trials, # How many, how long
+    n_sessions, # How many
+    n_trials,   # How long
     n_same,    # How often each option is repeated
     n_actions, # How many options
-    seed=0
+    seed=0     # An int
 ):
     "Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit."
     xs = np.full((n_sessions, n_trials, 2 * n_actions + 1), np.nan)

@@ -239,10 +239,14 @@ class Explorer:
         self.panel = widgets.VBox([*([grid, reset] if made else []), self._text, self._image])
 
     @property
-    def values(self): return self._start | {name: slider.value for name, slider in self.sliders.items()}
+    def values(self):
+        "The numbers that are set: a dict name -> value."
+        return self._start | {name: slider.value for name, slider in self.sliders.items()}
 
     @property
-    def trials(self): return self._view.trials
+    def trials(self):
+        "The trials that are shown, `Trials`."
+        return self._view.trials
 
     def _look(self):
         theta = pd.DataFrame([self.values], index=[self._who])

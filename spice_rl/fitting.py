@@ -209,7 +209,9 @@ class Fit:
         return self.table[list(self.cell.params)].copy()
 
     @property
-    def nll(self): return self.table.nll
+    def nll(self):
+        "NLL of each participant at the estimate, in nats: a Series."
+        return self.table.nll
 
     def to_csv(self, path): # Where to write
         "Write the table, one row per participant."

@@ -45,7 +45,10 @@ class StandardHybrid2012(Hybrid2012):
         state.v[chosen] = state.v[other] = v + p.critic_lr * (r_chosen - v)
 
 # %% ../nbs/13_hybrid.ipynb #1f067dcc
-def noisy_log_odds(p, d):
+def noisy_log_odds(
+    p, # Parameters, with a `noise_factor`
+    d  # Log odds without noise
+):
     "Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random."
     if p.noise_factor == 0.: return d
     less = np.exp(-abs(d))

@@ -398,7 +398,9 @@ class Identification:
         return np.where(self.at_bound | (not self.simulated), np.nan, miss)
 
     @property
-    def names(self): return list(self.values.columns)
+    def names(self):
+        "Names of the parameters."
+        return list(self.values.columns)
     @property
     def _off(self): return ~_at_bounds(self.values.to_numpy(float), *(np.array([self.fitted.bounds[n][side] for n in self.names]) for side in (0, 1)), self.ranges.to_numpy())
     @property

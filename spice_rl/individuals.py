@@ -145,7 +145,9 @@ class Individuals:
         read = {who: self.equation.as_rl(who, self.rewards) for who in self.people.index}
         return pd.DataFrame([dict(kind=self.people.kind[who], rule=r.name, **r.parameters.value) for who, r in read.items()], self.people.index)
 
-    def notes(self): return list(self.remarks)
+    def notes(self):
+        "What to know before believing it: a list of sentences."
+        return list(self.remarks)
 
     def text(self, who=None, digits=3):
         "The equation of a participant or a kind (default: the first kind), and its reading."

@@ -48,10 +48,13 @@ def term_text(
     return ' '.join(f"{n}[k]" + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e) or '1'
 
 # %% ../nbs/33_library.ipynb #040c173c
-def symbol(name):
+def symbol(name): # Of a latent value or signal
     "A name as a LaTeX symbol: the prefix x_ or c_ is dropped."
     return r'\mathit{' + (name[2:] if name[:2] in ('x_', 'c_') else name).replace('_', r'\ ') + '}'
 
-def term_latex(term, names):
+def term_latex(
+    term,  # The power of each variable
+    names  # Names of the variables
+):
     "A term as LaTeX, at time t; the constant is empty."
     return r'\,'.join(symbol(n) + '_t' + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e)

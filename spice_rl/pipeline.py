@@ -75,7 +75,9 @@ class PipelineResult:
     output_dir: Path
 
     @property
-    def best_model(self): return self.bic.table().best_model['full']
+    def best_model(self):
+        "Name of the model with the lowest BIC over all people."
+        return self.bic.table().best_model['full']
     def __repr__(self): return f"{self.bic!r}\nbest model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}"
     def _repr_html_(self): return f"{self.bic._repr_html_()}<p>best model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}</p>"
 

@@ -738,7 +738,8 @@ KIND_COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9']
 
 def plot_individuals(
     individuals, # What `individual_equations` returned
-    x='alpha', y='beta', # Columns of its `rules()`
+    x='alpha',   # Column of its `rules()`
+    y='beta',    # And another
     truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
     ax=None      # Axes to draw on (default: new ones)
 ):

@@ -404,10 +404,10 @@ def simulation_based_calibration(
     simulations=200,  # How many
     people=None,      # People of a group in each simulation, sampled as a hierarchy (default: one person, alone)
     n_trials=None,    # Trials of each person (default: 100, or what the task has)
-    priors=None,      # As in `sample_posterior`, as are `spread`, `bounds` and `hold`
-    spread=1.,
-    bounds=None,
-    hold=None,
+    priors=None,      # As in `sample_posterior`
+    spread=1.,        # As in `sample_posterior`
+    bounds=None,      # As in `sample_posterior`
+    hold=None,        # As in `sample_posterior`
     draws=500,        # Draws of each chain; 99 of all are ranked
     tune=300,         # Draws of each chain before these
     chains=2,         # Chains of each simulation

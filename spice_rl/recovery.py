@@ -535,7 +535,9 @@ class ModelRecovery:
     fits: dict              # {fitted model: table}
 
     @property
-    def models(self): return list(self.fits)
+    def models(self):
+        "Names of the models that were fitted."
+        return list(self.fits)
 
     def _shares(self, by, group):
         "Who wins each person or data set (rows), as shares that sum to 1: a win is shared by models that are equally good."

@@ -101,7 +101,9 @@ class Structure:
     done: bool        # Was it followed to its end?
 
     @property
-    def sound(self): return self.range is not None and not self.flat
+    def sound(self):
+        "Do its values stay inside an interval, and can the choices tell every number?"
+        return self.range is not None and not self.flat
 
 # %% ../nbs/36_refinement.ipynb #07db554f
 def _remembers(rule): # A hard-coded one
@@ -593,7 +595,8 @@ def refine(
     library=None,      # Rules with all terms that may be needed (default: the equation's own)
     by=None,           # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each (default: as the equation has it)
     criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5, seed=0    # For 'heldout': sessions are cut into so many parts, at random
+    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
+    seed=0             # An int: the same parts each time
 ) -> Refinement:
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
 
@@ -669,7 +672,8 @@ def discover(
     *,
     by=None,           # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each
     criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5, seed=0    # For 'heldout': sessions are cut into so many parts, at random
+    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
+    seed=0             # An int: the same parts each time
 ) -> Refinement:
     "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
     _check(trials)

@@ -176,7 +176,8 @@ class Constant(nn.Module):
         self.rows = 1
         self.reset(1, np.random.default_rng(0))
 
-    def reset(self, starts, rng):
+    def reset(self, starts, rng): # How many starts; a numpy Generator
+        "Draw new weights: around 1, whoever it is."
         weight = rng.normal(0, .1, (starts, 1 + self.size))
         weight[:, 0] += self.start
         self.weight = nn.Parameter(torch.as_tensor(weight))
@@ -195,10 +196,13 @@ class Embedding(nn.Module):
         self.n, self.size, self.dropout = num_embeddings, embedding_size, nn.Dropout(dropout)
         self.reset(1, np.random.default_rng(0))
 
-    def reset(self, starts, rng):
+    def reset(self, starts, rng): # How many starts; a numpy Generator
+        "Draw new embeddings."
         self.weight = nn.Parameter(torch.as_tensor(rng.normal(0, .3, (starts, self.n, self.size))))
 
-    def penalty(self): return (self.weight ** 2).sum((1, 2))
+    def penalty(self):
+        "Sum of the squared embeddings: one number for each start."
+        return (self.weight ** 2).sum((1, 2))
 
     def forward(self, ids): # Participant of each row, (rows,) or (rows, 1)
         "Embeddings, (rows, size)."

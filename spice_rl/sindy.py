@@ -75,7 +75,11 @@ def signal_kinds(
     return kinds
 
 # %% ../nbs/35_sindy.ipynb #461c5b5f
-def readout(recorded, latents, there):
+def readout(
+    recorded, # What the network did: signals by name
+    latents,  # Names of the latent values
+    there     # Trials that count, (sessions, trials)
+):
     "Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if the logits are not a weighted sum of them."
     states = np.stack([recorded['state', k][there].ravel() for k in latents], 1)
     logits = recorded['logits'][there].ravel()
@@ -93,7 +97,12 @@ def readout(recorded, latents, there):
     return weights
 
 # %% ../nbs/35_sindy.ipynb #ee7799bd
-def module_pairs(module, config, recorded, there):
+def module_pairs(
+    module,   # Name of the module
+    config,   # Which signals it may use, and on which options it applies: a `SpiceConfig`
+    recorded, # What the network did: signals by name
+    there     # Trials that count, (sessions, trials)
+):
     "For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter says it applies."
     where = there[..., None] & np.ones(recorded['logits'].shape[-1], bool)
     for name, value, _ in config.filter_setup[module]: where = where & (recorded[name] == value)
@@ -118,14 +127,16 @@ class Regression:
 def regress(
     network, # A trained network
     config,  # What to read out of it, a `SpiceConfig`
-    xs, ys,  # The choices, as tensors
+    xs,      # Choices and rewards, (sessions, trials, features)
+    ys,      # The next choice, (sessions, trials, n_actions)
     *,
     participants=None, # Labels of participants 0, 1, … (default: their numbers)
     only=None,         # Only this participant (default: all)
     groups=None,       # Group of each participant, in their order: one equation for each group (default: one for each participant the network tells apart)
     degree=1,          # Highest power of the terms
     threshold=None,    # Leave out terms with smaller coefficients (default: decided by BIC)
-    optimizer='SR3_weighted_l1', regularization=1e-2, # See `sparse_regression`
+    optimizer='SR3_weighted_l1', # See `sparse_regression`
+    regularization=1e-2,         # See `sparse_regression`
     probes=None        # Inputs to record the network on (default: the people's own trials)
 ) -> Regression:
     """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells people apart, or one per group.
@@ -149,7 +160,16 @@ def regress(
     return Regression(equation, pd.concat(tables, ignore_index=True))
 
 # %% ../nbs/35_sindy.ipynb #a33675af
-def check_regression(network, config, xs, only=None, degree=1, threshold=None, optimizer='SR3_weighted_l1', regularization=1e-2):
+def check_regression(
+    network,        # A network
+    config,         # What to read out of it, a `SpiceConfig`
+    xs,             # The choices, (sessions, trials, features)
+    only=None,      # Only this participant (default: all)
+    degree=1,       # Highest power of the terms
+    threshold=None, # Smallest coefficient (default: decided by BIC)
+    optimizer='SR3_weighted_l1', # See `sparse_regression`
+    regularization=1e-2          # See `sparse_regression`
+):
     "Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be in vain."
     known = [*network.submodules_rnn, *network.submodules_eq]
     unknown = [m for m in config.rnn_modules if m not in known]
@@ -162,7 +182,7 @@ def check_regression(network, config, xs, only=None, degree=1, threshold=None, o
     if not regularization > 0: raise ValueError(f"the optimizers need a regularization above 0, got {regularization}")
 
 # %% ../nbs/35_sindy.ipynb #602be21a
-def tells_apart(network):
+def tells_apart(network): # A `BaseRNN`
     "Does a network tell people apart, that is, has it an embedding?"
     return any(hasattr(m, 'dropout') and hasattr(m, 'n') for m in network.own_modules())
 
@@ -266,7 +286,7 @@ def _rules(network, config, kinds, recorded, degree, data):
     return rules
 
 # %% ../nbs/35_sindy.ipynb #a3fed814
-def equation_modules(equation):
+def equation_modules(equation): # An `Equation`
     "The rules of an equation as functions that can take the place of a network's modules (`submodules_sindy`)."
     row = equation.row()
     def module(rule):

@@ -276,7 +276,8 @@ def train(
     network, # A `BaseRNN`; it is trained in place
     xs,      # (sessions, trials, features)
     ys,      # (sessions, trials, n_actions): the next choice
-    xs_test=None, ys_test=None, # Data that decide when to stop and which start is best
+    xs_test=None, # Data that decide when to stop and which start is best
+    ys_test=None, # And their next choices
     *,
     starts=3,    # Random starts, side by side
     rounds=4,    # Rounds of training, at most: in each, the starts that failed are replaced
@@ -319,7 +320,10 @@ def one_thread():
     finally: torch.set_num_threads(before)
 
 @contextmanager
-def seeded(seed, device='cpu'):
+def seeded(
+    seed,        # An int
+    device='cpu' # Whose random state is put back
+):
     "Let torch draw from `seed` (dropout and constructors do), and put its random state back afterwards."
     on_gpu = [torch.device(device)] if torch.device(device).type == 'cuda' else []
     with torch.random.fork_rng(devices=on_gpu):
