@@ -211,7 +211,7 @@ def _remarks(library, pooled, kinds, own):
     names, needed = lambda s: {library.names[j] for j in s.free}, set().union(*(s.free for s in kinds.structures))
     out = list(kinds.remarks)
     only = [library.names[j] for j in sorted(pooled.free - needed)]
-    if only: out.append(f"one equation for everybody would also have {', '.join(only)}: no kind needs {'it' if len(only) == 1 else 'them'}, what looks like {'it' if len(only) == 1 else 'them'} is that people differ")
+    if only: out.append(f"one equation for everybody would also have {', '.join(only)}: once people may differ, no kind needs {'it' if len(only) == 1 else 'them'}")
     unsure = kinds.probability.index[kinds.probability.max(axis=1) < .8]
     if len(unsure): out.append(f"{len(unsure)} of {len(own)} could be of another kind (probability of theirs below .8): {', '.join(map(str, unsure[:8]))}{' …' if len(unsure) > 8 else ''}")
     away = [who for who, s in own.items() if s.range is None]

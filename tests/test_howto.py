@@ -13,7 +13,7 @@ def prose(path): return ["".join(c["source"]) for c in json.loads(path.read_text
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda p: p.stem)
 def test_guide_answers_first_and_leads_on(path):
-    title, first, *_, last = prose(path)
+    title, badge, first, *_, last = prose(path)
     assert re.fullmatch(r"# .+\n> .+", title)
     assert first.startswith("**") and "**" in first.split("\n")[0][2:], "the answer, in bold, comes first"
     end = last[last.index("**Go on**"):]
