@@ -372,7 +372,8 @@ def _elsewhere(line, mean, s, u, f, draws):
     "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
     others, theirs = _search_modes(line, mean, s, draws, 1, 8)
     moved = theirs.min(1) < f - 2e-3
-    second = np.where(abs(others - u[:, None]).max(2) > .5, theirs - f[:, None], np.inf).min(1)
+    worse = np.subtract(theirs, f[:, None], out=np.full(theirs.shape, np.inf), where=np.isfinite(theirs))
+    second = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf).min(1)
     return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
 
 def _first(line, X):
