@@ -6,16 +6,7 @@ import pytest
 from scipy.special import digamma
 from spice_rl import AgentQ, BanditsDrift, CandidateFit, Cell, Param, fit_hbi, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, select_models, simulate
 from spice_rl.selection import _B, _S, _V, _Candidate, _concurrent, _infer, _pack, _price, _unpack
-
-HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
-
-
-class Q(Cell):
-    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
-    state = "q",
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+from worlds import HELD, Bias, Q
 
 
 class Dual(Cell):
@@ -27,15 +18,6 @@ class Dual(Cell):
         pe = trial.reward[trial.choice] - state.q[trial.choice]
         if pe > 0: state.q[trial.choice] += p.up * pe
         else: state.q[trial.choice] += p.down * pe
-
-
-class Bias(Cell):
-    "One number: the logit of the second option"
-    params = dict(bias=Param(.5))
-    state = "w",
-    def init(p, state): state.w[:] = 0.
-    def logit(p, state, trial, k): return p.bias * k
-    def update(p, state, trial): pass
 
 
 class Broken(Q):

@@ -8,26 +8,9 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+from worlds import HELD, Bias, Q
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
-
-
-class Q(Cell):
-    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
-    state = "q",
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
-class Bias(Cell):
-    "One number: the logit of the second option"
-    params = dict(bias=Param(.5))
-    state = "w",
-    def init(p, state): state.w[:] = 0.
-    def logit(p, state, trial, k): return p.bias * k
-    def update(p, state, trial): pass
 
 
 def people(n, n_trials, seed, effect=0., sd=(1.2, .6)):

@@ -17,16 +17,9 @@ from spice_rl.identifiability import identify, profile_likelihood
 from spice_rl.models import avoidance_model
 from spice_rl.params import Param
 from spice_rl.plotting import plot_profile
+from worlds import Rescorla
 
 TASK = BanditsDrift(.2)
-
-
-class Rescorla(Cell):
-    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 12))
-    state = "q",
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, option): return p.beta * state.q[option]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
 class AlphaBeta(Rescorla):

@@ -8,26 +8,15 @@ from scipy import stats
 from scipy.special import expit
 from spice_rl import AvoidanceTask, BanditsDrift, Cell, Param, Trials, avoidance_model, nll, posterior_notes, sample_posterior, simulate, simulation_based_calibration
 from spice_rl import posterior as module
+from worlds import Bias, Rescorla
 
 az = pytest.importorskip("arviz")
 pytest.importorskip("nutpie")
 
 
-class Q(Cell):
+class Q(Rescorla):
+    "Without an upper bound"
     params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0))
-    state = "q",
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
-class Bias(Cell):
-    "One number: the logit of the second option"
-    params = dict(bias=Param(.5))
-    state = "w",
-    def init(p, state): state.w[:] = 0.
-    def logit(p, state, trial, k): return p.bias * k
-    def update(p, state, trial): pass
 
 
 class Breaks(Bias):

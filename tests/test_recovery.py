@@ -22,17 +22,9 @@ from spice_rl.models import avoidance_model
 from spice_rl.params import Param
 from spice_rl.plotting import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
 from spice_rl.recovery import Simulated, model_recovery, parameter_recovery, simulate_like, simulate_people
+from worlds import HELD, Rescorla
 
-HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
 TASK = BanditsDrift(.1)
-
-
-class Rescorla(Cell):
-    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 12))
-    state = "q",
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, option): return p.beta * state.q[option]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
 class Twice(Rescorla):

@@ -16,6 +16,10 @@ from spice_rl.sindy import regress
 from spice_rl.training import train
 
 
+# Parameters of AgentQ that make it Q-learning with a rate for rewards and one for penalties.
+HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
+
+
 class PearceHall(Cell):
     "A learning rate that follows surprise: two latent values, written with whole arrays"
     params = dict(kappa=Param(.5, 0, 1), eta=Param(.3, 0, 1), beta=Param(4., 0, 50))
@@ -42,13 +46,32 @@ class Coin(Cell):
     def update(p, state, trial): pass
 
 
-class TwoRates(Cell):
-    "Rescorla-Wagner with bounds, as the golden data were fitted"
-    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+class Rescorla(Cell):
+    "Rescorla-Wagner with bounds"
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 12))
     state = "q",
     def init(p, state): state.q[:] = .5
     def logit(p, state, trial, option): return p.beta * state.q[option]
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+class TwoRates(Rescorla):
+    "Bounds as the golden data were fitted"
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+
+
+class Q(Rescorla):
+    "The same, starting in the middle"
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
+
+
+class Bias(Cell):
+    "One number: the logit of the second option"
+    params = dict(bias=Param(.5))
+    state = "w",
+    def init(p, state): state.w[:] = 0.
+    def logit(p, state, trial, k): return p.bias * k
+    def update(p, state, trial): pass
 
 
 class PeopleRNN(BaseRNN):
