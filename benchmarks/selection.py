@@ -8,7 +8,7 @@ Beside each, the probability by exact summation in place of free energies.
 Models and people at once (`fit_hbi`), people × 200 trials of a two-armed bandit with drifting rewards, Q-learning with one learning rate or two (the design of Piray et al., 2019): results/selection_hbi.csv, 20 data sets each of 30/10, 20/20 and
 10/30 people, against MAP fits + BIC + `select_models` and separate hierarchical fits + `select_models`; errors are those of the group's mean on the line from the mean of those who follow the model; `covered`: share of 95 % intervals
 of means that hold the mean of the population;
-results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 100 data sets each (20/20 people; two models that differ in the starting value, on data of guessing).
+results/selection_hbi_null.csv: protected exceedance probabilities where there is nothing to find, 20 data sets each (20/20 people; two models that differ in the starting value, on data of guessing).
 results/selection_hbi_time.csv: CPU seconds, compiled, 60 people × 200 trials.
 """
 import os
@@ -166,7 +166,7 @@ def write(name, table):
     print(table.round(3).T.to_string(), flush=True)
 
 
-def hbi_null(sets=100):
+def hbi_null(sets=20):
     null = pd.DataFrame([nothing_to_find(seed, kind) for kind in ('20/20 people', 'two starting values, guessing') for seed in range(sets)])
     by = null.groupby('kind', sort=False)
     over = by[['top_exceedance', 'top_protected']].agg(lambda x: (x > .95).mean()).add_suffix('_over_95')
