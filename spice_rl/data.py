@@ -7,6 +7,7 @@ __all__ = ['Trials', 'read_trials', 'check_xs_ys', 'DatasetRNN', 'convert_datase
 
 # %% ../nbs/00_data.ipynb #486a32fc
 import difflib
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -410,6 +411,12 @@ def _people(column, what='participant', line=2):
                                          'every row needs one')
     return tuple(people), who.astype(np.int64)
 
+def _say_unused(frame, who, block, used):
+    "A warning if the table seems to say where sessions begin, and is not asked."
+    for name in ('session', 'block'):
+        if block is None and name in frame and name not in used and frame[name].groupby(who).nunique().max() > 1:
+            warnings.warn(f"the column {name!r} is not used: all trials of a participant are one session, in which learning goes on; with block={name!r} it starts anew in each")
+
 def _check_people(people, who, choice):
     single = [p for p, n in zip(people, np.bincount(who)) if n == 1]
     if single: raise ValueError(f'every participant needs two trials or more, got one for {_list(single, 20)}; '
@@ -449,6 +456,7 @@ def read_trials(
     _check_columns(frame, [('participant', participant), ('choice', choice), *[('reward', c) for c in rewards], *optional,
                            *[('offer', c) for c in offers]])
     people, who = _people(frame[participant])
+    _say_unused(frame, who, block, {participant, choice, *rewards, *offers, *(c for _, c in optional)})
     at = _At(participant, people, who)
     labels, code, on = _choices(frame, choice, offers, options, at)
     _check_people(people, who, code)

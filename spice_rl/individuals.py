@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
-from scipy.stats import chi2
 from sklearn.cluster import KMeans
 from .engine import as_seed
 from .equation import Equation
 from .hierarchy import fit_hierarchical
 from .params import check_names
-from .refinement import _Library, _Search, _assemble, _check, _library_for, _paid, _range, _setting, _tidy, _units
+from .refinement import _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units
 from .selection import fit_hbi
 
 # %% ../nbs/37_individuals.ipynb #e179f7e6
@@ -129,7 +128,6 @@ class Individuals:
     remarks: list
     fits: dict      # Kind -> its people's fit: means, variances, modes (on the line)
     rewards: tuple  # All values that a reward takes, in order
-    trials: object  # The choices
 
     def as_rl(self, who=None):
         "The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`."
@@ -236,37 +234,30 @@ def individual_equations(
     if trials.n_participants < 5: raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; discover(trials, by='participant') gives each an equation from their own choices alone")
     _units(trials, 'participant')
     _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)
-    if equation is None: equation = _nothing(library)
-    rules, latents, weights, given, origins = _setting(equation, library)
+    rules, latents, weights, given, origins = _from_nothing(library) if equation is None else _setting(equation, library)
     people = _People(_tidy(rules, trials)[0], latents, weights, origins, trials, as_seed(seed))
     pooled = people.search.run(given(None)(people.library))
     if not pooled.free: raise ValueError("no term of the library explains these choices better than guessing, all people together: there is no equation to give to single ones")
-    found = [_together(people, [_lean(people, pooled)])]
+    found, broken = [_together(people, [_lean(people, pooled)])], []
     while len(found) < kinds:
         try: more = _split(people, found[0], len(found) + 1)
         except FloatingPointError as e:
-            found[0].remarks.append(f"{len(found) + 1} kinds could not be fitted: {e}")
+            broken = [f"{len(found) + 1} kinds could not be fitted: {e}"]
             break
         if more is None: break
         found.append(more)
         if more.ibic >= min(f.ibic for f in found[:-1]): break
-    return _individuals(people, pooled, found)
+    return _individuals(people, pooled, found, broken)
 
-def _nothing(library):
-    "An equation in which nothing changes."
-    latents = list(dict.fromkeys(r.state for r in library))
-    rules = [replace(r, terms=((1,) + (0,) * len(r.signals),)) for r in library]
-    return Equation(rules, latents, {f'start: {s}': 0. for s in latents} | {f'weight: {s}': 1. for s in latents} | {r.parameter(r.terms[0]): 1. for r in rules})
-
-def _individuals(people, pooled, found):
+def _individuals(people, pooled, found, broken):
     "The best of these as `Individuals`."
-    kinds, library, trials = min(found, key=lambda f: f.ibic), people.library, people.trials
+    kinds, library = min(found, key=lambda f: f.ibic), people.library
     own, covariances = _own(library, kinds)
     typical = _assemble(library, _typical(library, kinds), None)
     sure, table = kinds.probability.max(axis=1), pd.DataFrame(dict(kind=kinds.probability.idxmax(axis=1)))
-    fits, rewards = {f.name: f for f in kinds.fits}, tuple(_paid(trials))
+    fits, rewards = {f.name: f for f in kinds.fits}, tuple(_paid(people.trials))
     table = table.assign(probability=sure, nll=[fits[k].table.nll[who] for who, k in table.kind.items()], n=[kinds.fits[0].table.n[who] for who in table.index])
     about = pd.DataFrame(dict(people=kinds.probability.sum(), share=kinds.probability.mean(), k=[len(s.free) for s in kinds.structures], rule=[typical.as_rl(k, rewards).name for k in fits]), pd.Index(fits, name='kind'))
     tried = pd.Series({len(f.fits): f.ibic for f in found}, name='integrated BIC').rename_axis('kinds')
     numbers = sum(2 * len(s.free) for s in kinds.structures) + len(kinds.fits) - 1
-    return Individuals(_assemble(library, own, covariances), typical, table, about, kinds.probability, tried, numbers, kinds.ibic, _remarks(library, pooled, kinds, own), fits, rewards, trials)
+    return Individuals(_assemble(library, own, covariances), typical, table, about, kinds.probability, tried, numbers, kinds.ibic, _remarks(library, pooled, kinds, own) + broken, fits, rewards)

@@ -678,8 +678,12 @@ def discover(
     "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
+    return _refined(*_from_nothing(library), trials, by, criterion, folds, seed)
+
+def _from_nothing(library):
+    "The same as `_setting` when there is only a library: the search starts from its own guesses, and no start is held."
     latents = list(dict.fromkeys(r.state for r in library))
-    return _refined(list(library), latents, _weights(library, latents), lambda who: lambda library: [], {}, trials, by, criterion, folds, seed)
+    return list(library), latents, _weights(library, latents), lambda who: lambda library: [], {}
 
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."

@@ -1,5 +1,5 @@
 "Pins `spice_rl.data`: nothing of a table is lost, splits leak nothing, and every wrong table or tensor is refused with a reason"
-import copy, pickle, re
+import copy, pickle, re, warnings
 from pathlib import Path
 
 import numpy as np
@@ -496,3 +496,13 @@ def test_a_million_trials_read_in_seconds():
     start = time.perf_counter()
     assert len(read_trials(frame)) == n
     assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize("name", ["session", "block"])
+def test_a_column_of_sessions_that_is_not_used_is_said(name):
+    table = pd.DataFrame({"participant": 4 * [1], "choice": [0, 1, 0, 1], "reward": 1., name: [1, 1, 2, 2]})
+    with pytest.warns(UserWarning, match=f"block='{name}'"): assert read_trials(table).n_sessions == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_trials(table, block=name).n_sessions == 2
+        read_trials(table.assign(**{name: 1}))

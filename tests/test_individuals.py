@@ -2,9 +2,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from spice_rl import (AgentQ, BanditsDrift, BaseRNN, SpiceConfig, SpiceEstimator, Trials, discover, fit, individual_equations, load_spice, nll, parameter_recovery, plot_individuals,
+from spice_rl import (AgentQ, BanditsDrift, SpiceEstimator, discover, fit, individual_equations, load_spice, nll, parameter_recovery, plot_individuals,
                       read_trials, rescorla_wagner_equation, simulate)
+from worlds import PEOPLE_CONFIG, PeopleRNN
 
 CHOSEN, OTHERS = "x_value_reward_chosen", "x_value_reward_not_chosen"
 
@@ -106,34 +106,9 @@ def test_bad_input(mixed):
     with pytest.raises(ValueError, match="every choice is missing"): individual_equations(read_trials(frame))
 
 
-class Apart(BaseRNN):
-    "Rescorla-Wagner with an embedding"
-    init_values = dict(x_value_reward=.5)
-
-    def __init__(self, n_actions=2, n_participants=1, **kwargs):
-        super().__init__(n_actions=n_actions, n_participants=n_participants, **kwargs)
-        self.who = self.setup_embedding(n_participants, 2)
-        self.submodules_rnn[CHOSEN] = self.setup_module(input_size=1 + 2)
-
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        inputs, (who, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
-        embedding = self.who(who)
-        for t, action, reward in zip(timesteps, actions, rewards):
-            value = self.state["x_value_reward"]
-            self.record_signal("c_action", action)
-            self.record_signal("c_reward", reward)
-            self.state["x_value_reward"] = self.call_module(CHOSEN, "x_value_reward", action=action, inputs=reward, participant_embedding=embedding) + value * (1 - action)
-            logits[t] = self.state["x_value_reward"]
-        return self.post_forward_pass(logits, batch_first), self.get_state()
-
-
-CONFIG = SpiceConfig([CHOSEN], ["c_action", "c_reward"], {CHOSEN: ["c_reward"]}, {CHOSEN: ["c_action", 1, True]})
-
-
 def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
     data = mixed.to_dataset()
-    estimator = SpiceEstimator(Apart, CONFIG, epochs=200, starts=1).fit(data.xs, data.ys)
+    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=200, starts=1).fit(data.xs, data.ys)
     told = estimator.differences()
     assert {"mean", "sd", "left_open"} <= set(told) and "alpha" in told.index.get_level_values("what")
     alpha = estimator.refinement_.rules().alpha
