@@ -9,25 +9,17 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import sys, time
 from pathlib import Path
 import pandas as pd
-from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Param, avoidance_model, fit, fit_hierarchical, read_trials, sample_posterior, simulation_based_calibration
+from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, RescorlaWagner, avoidance_model, fit, fit_hierarchical, read_trials, sample_posterior, simulation_based_calibration
 
 RESULTS = Path(__file__).parent / 'results'
 GOLDEN = Path(__file__).parents[2] / 'shared' / 'golden' / 'q2_50x200.csv'
 HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
 
 
-class Q2(Cell):
-    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
-    state = 'q',
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
 RUNS = {
     'QLearning': lambda: simulation_based_calibration(avoidance_model('QLearning'), AvoidanceTask()),
     'AgentQ': lambda: simulation_based_calibration(AgentQ(), BanditsDrift(.2), hold=HELD, n_trials=100),
-    'group of 8': lambda: simulation_based_calibration(Q2(), BanditsDrift(.2), people=8, n_trials=40),
+    'group of 8': lambda: simulation_based_calibration(RescorlaWagner(), BanditsDrift(.2), people=8, n_trials=40),
 }
 
 
@@ -45,19 +37,19 @@ def golden():
     "Each parameter of each person by three methods, and the true value."
     trials, truth = read_trials(GOLDEN, participant='participant', choice='choice', reward='reward'), pd.read_csv(GOLDEN.with_name('q2_50x200_truth.csv'), index_col=0)
     rows, everybody = [], []
-    ml, together = fit(Q2(), trials, threads=1), fit_hierarchical(Q2(), trials, threads=1)
+    ml, together = fit(RescorlaWagner(), trials, threads=1), fit_hierarchical(RescorlaWagner(), trials, threads=1)
     for what, hierarchical in (('alone', False), ('together', True)):
         start = time.process_time()
-        found = sample_posterior(Q2(), trials, hierarchical=hierarchical)
+        found = sample_posterior(RescorlaWagner(), trials, hierarchical=hierarchical)
         print(f"{what}: {time.process_time() - start:.0f} CPU s; {found.attrs['notes']}", flush=True)
         theta, f = found.posterior.theta, (together if hierarchical else ml).table
-        for q in Q2.params:
+        for q in RescorlaWagner.params:
             draws = theta.sel(parameter=q)
             rows += [pd.DataFrame(dict(people=what, parameter=q, participant=truth.index, true=truth[q].to_numpy(), fit=f[q].to_numpy(), se=f[f'se_{q}'].to_numpy(),
                                        mean=draws.mean(('chain', 'draw')).to_numpy(), sd=draws.std(('chain', 'draw')).to_numpy()))]
         everybody += [dict(people=what, cpu_s=time.process_time() - start, notes=found.attrs['notes'])]
         if hierarchical:
-            for q in Q2.params:
+            for q in RescorlaWagner.params:
                 d = found.posterior.sel(parameter=q, group='everybody')
                 everybody += [dict(people='group', parameter=q, number=n, fit=x, se=se, mean=float(y.mean()), sd=float(y.std())) for n, x, se, y in
                               (('mean', *together.means.loc[(q, 'everybody'), ['mean', 'se']], d['mean']), ('variance', *together.variances.loc[q, ['variance', 'se']], d['sd']**2))]

@@ -19,19 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
-from spice_rl import Cell, Param, Trials, fit, fit_hierarchical, from_line, play, read_trials, rescorla_wagner_equation
+from spice_rl import RescorlaWagner, Trials, fit, fit_hierarchical, from_line, play, read_trials, rescorla_wagner_equation
 
 RESULTS = Path(__file__).parent / 'results'
 GOLDEN = Path(__file__).parents[2] / 'shared' / 'golden' / 'q2_50x200.csv'
 TIMES = 200
-
-
-class Q2(Cell):
-    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
-    state = 'q',
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
 def two_groups(effect, n_trials, seed, each=30, correlation=0.):
@@ -43,17 +35,17 @@ def two_groups(effect, n_trials, seed, each=30, correlation=0.):
     p = np.where(np.arange(n_trials) // 50 % 2 == 0, .8, .2)
     reward = (rng.random((n, n_trials, 2)) < np.stack([p, 1 - p], 1)).astype(float).reshape(-1, 2)
     who = np.repeat(np.arange(n), n_trials)
-    truth = pd.DataFrame(from_line(z, list(Q2.params.values())), columns=list(Q2.params))
-    choice = play(Q2(), truth, Trials.from_arrays(np.zeros(len(who), int), reward, who), seed=rng)[0]
+    truth = pd.DataFrame(from_line(z, list(RescorlaWagner.params.values())), columns=list(RescorlaWagner.params))
+    choice = play(RescorlaWagner(), truth, Trials.from_arrays(np.zeros(len(who), int), reward, who), seed=rng)[0]
     return Trials.from_arrays(choice, reward[np.arange(len(who)), choice], who), group
 
 
 def p_values(effect, n_trials, seed):
     "p of each test and parameter."
     trials, group = two_groups(effect, n_trials, seed)
-    together, blind, alone = fit_hierarchical(Q2(), trials, group, threads=1), fit_hierarchical(Q2(), trials, threads=1), fit(Q2(), trials, threads=1)
+    together, blind, alone = fit_hierarchical(RescorlaWagner(), trials, group, threads=1), fit_hierarchical(RescorlaWagner(), trials, threads=1), fit(RescorlaWagner(), trials, threads=1)
     out = []
-    for q in Q2.params:
+    for q in RescorlaWagner.params:
         two = {'t-test on maximum likelihood': alone.table[q], 't-test on hierarchical modes': blind.modes[q]}
         out += [dict(test='hierarchical effect', parameter=q, p=together.effects.p[q, 'b - a'], collapsed=together.variances.shrinkage[q] > .99)]
         out += [dict(test=name, parameter=q, p=stats.ttest_ind(x[group == 'a'], x[group == 'b']).pvalue, collapsed=False) for name, x in two.items()]
@@ -78,7 +70,7 @@ def effects_of(model, cell, correlation, effect, covariance, seed):
 
 def correlated():
     "Share of p below .05 where parameters go together, by what the fit knows of that."
-    models = {'learner, correlation .7': (Q2(), .7), 'equation': (rescorla_wagner_equation(.3, 3.), 0.)}
+    models = {'learner, correlation .7': (RescorlaWagner(), .7), 'equation': (rescorla_wagner_equation(.3, 3.), 0.)}
     t = pd.DataFrame([row for model, (cell, r) in models.items() for effect in (0., .5, 1.) for seed in range(TIMES if effect == 0 else TIMES // 2) for covariance in ('diagonal', 'full') for row in effects_of(model, cell, r, effect, covariance, seed)])
     t = t.assign(significant=t.p < .05, unknown=t.p.isna())
     out = t.groupby(['model', 'parameter', 'effect_of_alpha', 'covariance'], sort=False).agg(data_sets=('p', 'size'), significant=('significant', 'mean'), unknown=('unknown', 'sum'), at_the_edge=('edge', 'sum'), named=('named', 'sum'), behind=('behind', 'sum'), not_converged=('converged', lambda c: (~c).sum())).reset_index()
@@ -90,7 +82,7 @@ def correlations():
     rows = []
     for r in (-.6, 0., .6, .9):
         for seed in range(TIMES // 2):
-            row = fit_hierarchical(Q2(), two_groups(0., 150, seed, correlation=r)[0], covariance='full', threads=1).correlations.iloc[0]
+            row = fit_hierarchical(RescorlaWagner(), two_groups(0., 150, seed, correlation=r)[0], covariance='full', threads=1).correlations.iloc[0]
             rows.append(dict(true=r, estimate=row.correlation, reported_se=row.se, inside=row.lower <= r <= row.upper if np.isfinite(row.se) else np.nan))
     return pd.DataFrame(rows).groupby('true').agg(data_sets=('estimate', 'size'), mean=('estimate', 'mean'), sd=('estimate', 'std'), reported_se=('reported_se', 'mean'), inside=('inside', 'mean'), without_error=('reported_se', lambda x: x.isna().sum())).reset_index()
 
@@ -115,9 +107,9 @@ def speed():
     "The golden data set in the same run: CPU seconds and estimates, ours and those of other packages."
     trials, rows = read_trials(GOLDEN, participant='participant', choice='choice', reward='reward'), []
     for covariance in ('diagonal', 'full'):
-        work = lambda: fit_hierarchical(Q2(), trials, covariance=covariance, threads=1)
+        work = lambda: fit_hierarchical(RescorlaWagner(), trials, covariance=covariance, threads=1)
         rows.append(row_of('fit_hierarchical' + (", covariance='full'" if covariance == 'full' else ''), work(), seconds(work)))
-    alone = lambda: fit(Q2(), trials, threads=1)
+    alone = lambda: fit(RescorlaWagner(), trials, threads=1)
     rows.append(dict(what='fit, maximum likelihood', cpu_s=seconds(alone), nll=alone().nll.sum()))
     script = Path(__file__).with_name('peers.py')
     run = subprocess.run([os.environ.get('PEERS', sys.executable), str(script), str(GOLDEN)], capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': ''})

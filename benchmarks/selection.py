@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.special import expit, gammaln, logsumexp
-from spice_rl import BanditsDrift, Cell, Param, compare, fit, fit_hbi, fit_hierarchical, from_line, read_trials, select_models, simulate, to_line
+from spice_rl import BanditsDrift, Cell, Param, RescorlaWagner, compare, fit, fit_hbi, fit_hierarchical, from_line, read_trials, select_models, simulate, to_line
 
 RESULTS = Path(__file__).parent / 'results'
 APART, SETS = 2., 500
@@ -76,15 +76,6 @@ def cut(rows, kind):
     return pd.concat([each('risk').assign(question=kind, by='free energy'), each('exact_risk').assign(question=kind, by='exact summation')])
 
 
-class One(Cell):
-    "Q-learning, one learning rate"
-    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0, 20))
-    state = 'q',
-    def init(p, state): state.q[:] = .5
-    def logit(p, state, trial, k): return p.beta * state.q[k]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
 class Two(Cell):
     "Q-learning, a learning rate for good news and one for bad news"
     params = dict(up=Param(.5, 0, 1), down=Param(.5, 0, 1), beta=Param(3., 0, 20))
@@ -96,8 +87,8 @@ class Two(Cell):
         state.q[trial.choice] += (p.up if pe > 0 else p.down) * pe
 
 
-class Low(One):
-    "As `One`, but nothing is expected at first"
+class Low(RescorlaWagner):
+    "As `RescorlaWagner`, but nothing is expected at first"
     def init(p, state): state.q[:] = 0.
 
 
@@ -111,7 +102,7 @@ class Bias(Cell):
 
 
 PRIORS = dict(alpha=stats.beta(1.1, 1.1), up=stats.beta(1.1, 1.1), down=stats.beta(1.1, 1.1), beta=stats.gamma(1.2, scale=5))
-CELLS = dict(one=One(), two=Two())
+CELLS = dict(one=RescorlaWagner(), two=Two())
 GROUP = dict(one=([-.5, -1.2], [.8, .5]), two=([1., -2., -1.2], [.6, .6, .5]))   # means and sds on the line
 
 
@@ -155,7 +146,7 @@ def compare_ways(seed, people):
 def nothing_to_find(seed, kind):
     "The protected and plain exceedance probability of the first model, and the omnibus risk."
     if kind == '20/20 people': cells, trials = CELLS, learners(seed, dict(one=20, two=20))[0]
-    else: cells, trials = dict(one=One(), low=Low()), simulate(Bias(), BanditsDrift(.15), pd.DataFrame(dict(bias=np.zeros(40))), n_trials=200, seed=seed)
+    else: cells, trials = dict(one=RescorlaWagner(), low=Low()), simulate(Bias(), BanditsDrift(.15), pd.DataFrame(dict(bias=np.zeros(40))), n_trials=200, seed=seed)
     found = fit_hbi(cells, trials)
     first = found.models.iloc[0]
     return dict(kind=kind, first_exceedance=first.exceedance, first_protected=first.protected, top_exceedance=found.models.exceedance.max(), top_protected=found.models.protected.max(), frequency=first.frequency, risk=found.risk)
