@@ -68,9 +68,17 @@ def _as_in(column, options): # A column of the table; what was typed
     try: return [known[o] if known else int(o) if re.fullmatch(r'[+-]?\d+', o) else float(o) for o in options]
     except (KeyError, ValueError): raise ValueError(f"the choices in column {column.name!r} are {'True or False' if known else 'numbers'}, and --options {shlex.join(options)} names others; write them as the table does") from None
 
+def _text(path):
+    "The path, unless its file is no text."
+    if os.path.isfile(path):
+        with open(path, 'rb') as f:
+            if b'\0' in f.read(4096): raise ValueError(f"{path!r} is no text file; save the table as .csv")
+    return path
+
 def _discover(args):
     "`spice-rl discover`"
     from spice_rl.data import _open, read_trials
+    _text(args.file)
     seed, frame = _whole('--seed', args.seed, 0), _open(args.file, args.participant)
     options = _as_in(frame[args.choice], args.options) if list(frame.columns).count(args.choice) == 1 else args.options
     trials = read_trials(frame, participant=args.participant, choice=args.choice, reward=args.reward, block=args.block, trial=args.trial, options=options)
@@ -101,9 +109,17 @@ def _bounds(texts):
         bounds[model][parameter] = lower, upper
     return bounds
 
+def _check_files(learning, transfer):
+    "Two files of the right kind, as far as their columns say."
+    from spice_rl.data import _open
+    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
+    shown = [{'feedback_L', 'feedback_R'} & set(_open(_text(f), 'participant_id').columns) for f in (learning, transfer)]   # outcomes, which only learning trials have
+    if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
+
 def _fit(args):
     "`spice-rl fit`"
     from spice_rl.pipeline import Pipeline
+    _check_files(args.learning, args.transfer)
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
     try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=args.learning, transfer_filename=args.transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
     except RuntimeError as e:   # another run is at work there
@@ -123,7 +139,9 @@ _WORDS = ((r", or reward=None if none was shown", ''), (r"(?<=\w)= the right col
           (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r": '[\w-]+' codec can't decode .*", ': it is not text in UTF-8; save it as .csv (UTF-8)'),
           (r": Error tokenizing data\. C error: Expected (\d+) fields in line (\d+), saw (\d+).*", r': line \2 has \3 fields, and the lines above have \1'), (r": Error tokenizing data\. C error: EOF inside string starting at row (\d+).*", r': a quotation mark in row \1 is never closed'),
           (r": Error tokenizing data\. C error: (.*)", r': \1'), (r"If these are choices that were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not made, leave their rows out'),
-          (r"parameter in bounds\['(\w+)'\]", r'parameter of \1 in --bounds'), (r"model in bounds", 'model in --bounds'), (r"^bounds: ", '--bounds: '), (r"is in models twice", 'stands twice in --models'),
+          (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
+          (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
+          (r"^the template '.*?' failed: ValueError: ", ''),
           (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
           (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"runs of Pipeline", 'runs of spice-rl fit'),
           (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
@@ -147,9 +165,10 @@ class _Parser(argparse.ArgumentParser):
     def format_help(self): return re.sub(r'\n +\n', '\n', super().format_help())   # no empty line where the commands have no common name
 
     def error(self, message):
-        if m := re.match(r"argument \w+: invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            message = f"no command {m[1]!r}{_nearest(m[1], re.findall(r'[a-z]+', m[2]))}; there are {m[2]}"
-        self.exit(2, f"spice-rl: {message.replace('the following arguments are required:', 'this is needed:')}; {self.prog} --help says more\n")
+        if m := re.match(r"argument .*?: invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            message = f"no command {m[1]!r}{_nearest(m[1], re.findall(r'[a-z]+', m[2]))}"
+        message = re.sub(r"argument (--\w+): expected .*", r"\1 needs something behind it", message.replace('the following arguments are required:', 'this is needed:'))
+        self.exit(2, f"spice-rl: {message} ({self.prog} --help says more)\n")
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     "Paragraphs are filled, lines that are set in stay as they are."
@@ -229,9 +248,10 @@ def _parsed(argv):
     "What was typed, checked as far as the line itself goes."
     parser = _parser()
     args, rest = parser.parse_known_args(argv)
-    if args.command is None:
+    if args.command is None and not rest:
         parser.print_help()
         parser.exit(2)
+    if args.command is None: parser.error(f"{rest[0]!r} is no command and no option")
     if rest:
         known = [s for a in args.parser._actions for s in a.option_strings if s.startswith('--')]
         args.parser.error(f"{args.command} does not know {rest[0]!r}{_nearest(rest[0], known)}" if rest[0].startswith('-') else f"{args.command} has no place for {rest[0]!r}")
@@ -243,7 +263,7 @@ def main(argv=None): # What was typed after `spice-rl`, as a list (default: the 
     args = _parsed(argv)
     names = [k for k in vars(args) if k not in ('run', 'parser', 'command', 'typed')]
     try:
-        if 'model' in names and args.model not in MODELS: raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)}; --model takes {' or '.join(MODELS)}")
+        if 'model' in names and args.model not in MODELS: raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} (--model takes {' or '.join(MODELS)})")
         with _notes(names): args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:   # before OSError, which it is
@@ -253,7 +273,8 @@ def main(argv=None): # What was typed after `spice-rl`, as a list (default: the 
         print("spice-rl: stopped", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError) as e:
-        print(f"spice-rl: {_typed(str(e), names)}", file=sys.stderr)
+        said = f"cannot use {e.filename!r}: {e.strerror}" if getattr(e, 'strerror', None) else str(e)
+        print(f"spice-rl: {_typed(said, names)}", file=sys.stderr)
         return 2
     except _Unlearned as e:
         print(f"spice-rl: {_typed(str(e), names)}", file=sys.stderr)

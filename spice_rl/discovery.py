@@ -21,7 +21,7 @@ from .data import DatasetRNN, Trials
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
-from .report import RULES, _RECORD, apa_number, apa_p, apa_test
+from .report import RULES, _RECORD, _read_record, apa_number, apa_p, apa_test
 
 # %% ../nbs/44_discovery.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
@@ -242,12 +242,12 @@ class DiscoveryFolder:
         if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
         path = self.folder / _RECORD
         if not path.is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
-        self.record = json.loads(path.read_text(encoding='utf-8'))
+        self.record = _read_record(path)
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
         "A table of the folder."
         path = self.folder / f'{name}.csv'
-        if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it again")
+        if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
         return pd.read_csv(path, **options)
 
     @property

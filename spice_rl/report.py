@@ -89,14 +89,19 @@ def apa_table(
 _RECORD = 'run_DISCOVER.json'   # of a discovered equation
 _RUNS = dict(FIT="mode='fit'", PARAMETER="mode='validation', recovery='parameter'", MODEL="mode='validation', recovery='model'")
 
+def _read_record(path):
+    "A record of a run."
+    try: return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError: raise ValueError(f"{str(path)!r} is damaged or cut off; run it again") from None
+
 class RunFolder:
     """What runs of `Pipeline` wrote into one folder: `fit`, `parameter` and `model`, the records of the runs (None: was not run), their tables and figures.
 
     Raises a `ValueError` if there is no such folder, or no run in it."""
     def __init__(self, folder): # Path
         self.folder = Path(folder)
-        if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that a run has written (its output_dir)")
-        self.records = {what: json.loads(path.read_text(encoding='utf-8')) for what in _RUNS if (path := self.folder / f'run_{what}.json').is_file()}
+        if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that a run has written (its output_dir)")
+        self.records = {what: _read_record(path) for what in _RUNS if (path := self.folder / f'run_{what}.json').is_file()}
         if not self.records: raise ValueError(f"{str(folder)!r} holds no run: there is no run_FIT.json, run_PARAMETER.json or run_MODEL.json in it (Pipeline().run(…) or spice-rl fit write them), and no {_RECORD} (write_discovery(…) or spice-rl discover write it); run one of them with this folder first")
         self.fit, self.parameter, self.model = (self.records.get(what) for what in _RUNS)
         self.first = next(iter(self.records.values()))
@@ -431,7 +436,8 @@ def _template(folder):
     "The notebook for what a folder holds."
     discovered, runs = (folder / _RECORD).is_file(), [what for what in _RUNS if (folder / f'run_{what}.json').is_file()]
     if discovered and runs: raise ValueError(f"{str(folder)!r} holds a discovered equation ({_RECORD}) and runs of Pipeline (run_{runs[0]}.json); a report is about one of them: give each a folder of its own")
-    if not discovered: RunFolder(folder)   # or an error that says what there could be
+    if discovered: _read_record(folder / _RECORD)
+    else: RunFolder(folder)   # or an error that says what there could be
     return _TEMPLATES / 'report' / ('discovery.ipynb' if discovered else 'report.ipynb')
 
 def write_report(
@@ -452,7 +458,9 @@ def write_report(
     if not os.access(out.absolute().parent, os.W_OK): raise ValueError(f"cannot write into the folder {str(out.absolute().parent)!r}; choose another place")
     nb = _executed(template or own, folder=str(folder.absolute()))
     new = out.with_name(f'.{out.name}.new')
-    new.write_text(_page(nb), encoding='utf-8')
-    os.replace(new, out)
+    try:
+        new.write_text(_page(nb), encoding='utf-8')
+        os.replace(new, out)
+    except OSError as e: raise ValueError(f"cannot write {str(out)!r}: {e.strerror}; choose another place") from None
     pdf = _pdf(nb, out.with_suffix('.pdf')) if shutil.which('quarto') else None
     return [out] if pdf is None else [out, pdf]
