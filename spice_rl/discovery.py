@@ -69,7 +69,7 @@ def _about_network(e): # A fitted `SpiceEstimator`
 
 def _about_library(equation): # The one of the regression
     "Candidate terms of each rule, as text."
-    return [dict(module=r.module, terms=[term_text(t, r.names).replace('[k]', '') for t in r.terms], fixed=bool(r.fixed)) for r in equation.equation_rules]
+    return [dict(module=r.module, terms=[term_text(t, r.names).replace('[k]', '').replace(' ', ' × ') for t in r.terms], fixed=bool(r.fixed)) for r in equation.equation_rules]
 
 def _symbols(): return {'alpha': r'\alpha', 'alpha_reward': r'\alpha_{+}', 'alpha_penalty': r'\alpha_{-}', 'beta': r'\beta', 'Q at the start': 'Q_0', 'forget_rate': r'\varphi', 'forgets toward': 'Q_{\\varphi}', 'alpha_counterfactual': r'\alpha_{u}',
                         'beta_counterfactual': r'\beta_{u}', 'counterfactual offset': 'q_{u}', 'alpha_choice': r'\alpha_{C}', 'alpha_choice of the others': r"\alpha'_{C}", 'beta_choice': r'\beta_{C}'}

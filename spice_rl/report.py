@@ -419,7 +419,8 @@ def _page(nb):
     from nbconvert.filters import markdown2html
     exporter = HTMLExporter(template_name='report', extra_template_basedirs=[str(_TEMPLATES)], exclude_input=True)
     exporter.register_filter('report_html', lambda text: with_mathml(text, markdown2html))
-    return exporter.from_notebook_node(nb)[0]
+    title = next((c.source.splitlines()[0][2:] for c in nb.cells if c.cell_type == 'markdown' and c.source.startswith('# ')), 'Report')
+    return exporter.from_notebook_node(nb, resources=dict(metadata=dict(name=title)))[0]
 
 # %% ../nbs/42_report.ipynb #01d502be
 def _pdf(nb, path): # An executed notebook; where the PDF goes
