@@ -117,9 +117,9 @@ def content(path):
     nb, figures = processed(path), {}
     front = next((yaml.safe_load(c.source.strip().strip("-")) for c in nb.cells if c.cell_type == "raw"), {})
 
-    def image(png, name):
+    def image(png, name, width):
         figures[f"{path.stem}_files/{name}"] = png
-        return f"{path.stem}_files/{name}"
+        return f"![]({path.stem}_files/{name})" + (f"{{width={width}}}" if width else "")
 
     return front, markdown(nb, image, lambda html: html, lambda s: s), figures
 

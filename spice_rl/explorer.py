@@ -23,7 +23,8 @@ from .cell import Cell
 from .data import Trials
 from .engine import as_seed, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
 from .params import check_names
-from .plotting import _FREE, _draw_lanes, _draw_marks, _legend_above, _marks, _outcomes, _readable, _session_axes, _trim
+from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
+from .style import in_style
 
 # %% ../nbs/41_explorer.ipynb #e04dd624
 def _player(cell, task, who, n_trials, seed):
@@ -129,6 +130,7 @@ def _runs(keys, rows): # keys: session and context of each trial; rows: the tria
 # %% ../nbs/41_explorer.ipynb #0199f646
 class _Picture:
     "The figure of a view, and how to move its lines to another one."
+    @in_style
     def __init__(self, view, options, signals, figure):
         trials = view.trials
         self.n, self.options, self.signals = int(np.flatnonzero(view.taught)[-1]) + 1, options, [view.cell.state.index(s) for s in signals]
@@ -137,7 +139,7 @@ class _Picture:
         self.fig = self.axs[0].figure
         offered = [rows[(trials.offer[:self.n] == k).any(1)] for k in options]
         self.at = [_runs((trials.session, trials.context), r) for r in offered], [_runs((trials.session,), rows)] * len(options)
-        self.lines = [[ax.plot([], [], color=_FREE[i % len(_FREE)], ls='-' if i < len(_FREE) else '--', lw=1.6, zorder=4, label=name)[0] for i, name in enumerate(names)] for ax in self.axs]
+        self.lines = [[ax.plot([], [], zorder=4, label=name, **_of_series(i))[0] for i, name in enumerate(names)] for ax in self.axs]
         for line, r in zip(self.lines[0], offered):
             if len(r) < self.n: line.set(marker='.', ms=4, lw=1)   # what lies between two offers is not known
         _draw_lanes(self.axs[0], names, self.missing, self.n)
@@ -149,16 +151,15 @@ class _Picture:
 
     def _name(self, signals, trials):
         low, high = self.axs[0].get_ylim()
-        self.axs[0].set_ylabel('P(choose)', fontsize=9, y=(.5 - low) / (high - low))
+        self.axs[0].set_ylabel('P(choose)', y=(.5 - low) / (high - low))
         for ax, s in zip(self.axs[1:], signals):
-            ax.set_ylabel(_readable(s, 14), fontsize=9)
+            ax.set_ylabel(_readable(s, 14))
             ax.ticklabel_format(axis='y', scilimits=(-2, 3))
         for ax in self.axs:
             ax.axhline(0, color='0.8', lw=.7, zorder=1)
             for start in trials.starts[1:-1]: ax.axvline(start - .5, color='0.6', lw=.7, ls=':', zorder=1)
             ax.set_xlim(-1.5, self.n + .5)
-            _trim(ax)
-        self.axs[-1].set_xlabel('trial', fontsize=9)
+        self.axs[-1].set_xlabel('trial')
 
     def move(self, view):
         "Draw another view of the same task."
@@ -295,12 +296,13 @@ class Explorer:
     def __repr__(self): return '\n'.join(self._caption())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        lines = self._caption()
-        def taller(figsize, **how): return _quietly(figsize=(figsize[0], figsize[1] + .155 * len(lines) + .1), **how)
+        lines, dots = self._caption(), 2   # pixels for each one on the page
+        def taller(figsize, **how): return _quietly(figsize=(figsize[0], figsize[1] + .155 * len(lines) + .1), dpi=dots * plt.rcParams['figure.dpi'], **how)
         picture = _Picture(self._view, self._options, self._signals, taller)
         picture.fig.supxlabel('\n'.join(lines), x=.02, ha='left', fontsize=8, linespacing=1.3)
+        width, height = (int(n) // dots for n in picture.fig.canvas.get_width_height())
         return {'text/plain': repr(self), 'image/png': base64.b64encode(picture.png()).decode(),
-                'application/vnd.jupyter.widget-view+json': dict(version_major=2, version_minor=0, model_id=self.panel.model_id)}
+                'application/vnd.jupyter.widget-view+json': dict(version_major=2, version_minor=0, model_id=self.panel.model_id)}, {'image/png': dict(width=width, height=height)}
 
 # %% ../nbs/41_explorer.ipynb #3dd2618c
 def explore(

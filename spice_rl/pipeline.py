@@ -367,22 +367,24 @@ def _about_model(name, cell, p):
                 parameters={k: dict(symbol=parameter_symbol(k), words=SYMBOL_OF.get(k, ('', ''))[1], lower=bounds[k][0], upper=bounds[k][1], start=float(fixed.get(k, v))) for k, v in cell.values.items()})
 
 # %% ../nbs/43_pipeline.ipynb #f30f40d2
+def _save(drawn, path):
+    "A figure as pixels, to look at, and as a PDF beside it, for papers."
+    from matplotlib import pyplot as plt
+    from spice_rl.style import save_figure
+    path.parent.mkdir(exist_ok=True)
+    for kind in ('.png', '.pdf'): save_figure(drawn, path.with_suffix(kind))
+    plt.close(drawn[0])
+
 def _write_figures(result, folder):
     "All figures of the fit mode."
-    from matplotlib import pyplot as plt
     from spice_rl.plotting import plot_behaviour, plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations
-    def save(figure, name):
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, dpi=150)
-        plt.close(figure)
-    for c in (result.bic, result.aic): save(plot_comparison(c).figure, f'{c.criterion}-model-comparisons.png')
-    for name, c in result.checks.items(): save(plot_behaviour(c), f'model_behaviours/{name}_model_behaviours.png')
-    for name, f in result.fits.items(): save(plot_parameters(f), f'parameter_fits/{name}-model-fits.png')
-    for group in next(iter(result.fits.values())).groups.unique(): save(plot_simulations(result.checks, group)[0].figure, f"{str(group).replace(' ', '')}_model_simulations.png")
-    save(plot_fits(result.fits).figure, 'model_fits_distributions.png')
-    save(plot_runs(result.fits).figure, 'fit-by-runs.png')
-    save(plot_contrast(result.fits[result.best_model]).figure, 'parameter_of_interest_comparisons.png')
+    for c in (result.bic, result.aic): _save(plot_comparison(c), folder / f'{c.criterion}-model-comparisons.png')
+    for name, c in result.checks.items(): _save(plot_behaviour(c), folder / f'model_behaviours/{name}_model_behaviours.png')
+    for name, f in result.fits.items(): _save(plot_parameters(f), folder / f'parameter_fits/{name}-model-fits.png')
+    for group in next(iter(result.fits.values())).groups.unique(): _save(plot_simulations(result.checks, group), folder / f"{str(group).replace(' ', '')}_model_simulations.png")
+    _save(plot_fits(result.fits), folder / 'model_fits_distributions.png')
+    _save(plot_runs(result.fits), folder / 'fit-by-runs.png')
+    _save(plot_contrast(result.fits[result.best_model]), folder / 'parameter_of_interest_comparisons.png')
 
 # %% ../nbs/43_pipeline.ipynb #6f2544f2
 def _checked_validation(p, cells):
@@ -484,7 +486,6 @@ def _params_of(fits): return [c.removeprefix('se_') for c in fits if c.startswit
 
 def _write_parameter_recovery(found, folder):
     "All files of parameter recovery; the full tables hold all that `fit` says about each person."
-    from matplotlib import pyplot as plt
     from spice_rl.plotting import plot_recovery
     groups = {n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy() for n, f in found.fits.items()}
     _write_both(folder, 'PARAMETER', {n: _recovered_frame(f, groups[n], _params_of(f)) for n, f in found.fits.items()}, {n: f.reset_index().assign(pain_group=groups[n]) for n, f in found.fits.items()})
@@ -492,15 +493,11 @@ def _write_parameter_recovery(found, folder):
     s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[['Model', 'Parameter', 'Correlation']].to_csv(folder / 'param_recovery_corrs.csv', index=False)
     s.to_csv(folder / 'param_recovery_summary.csv', index=False)
     found.table.to_csv(folder / 'param_recovery.csv', index=False)
-    (folder / 'correlations').mkdir()
     for name in (None, *found.fits):
-        figure = plot_recovery(found, name)
-        figure.savefig(folder / 'correlations' / f"{name or 'recovery'}_correlation_plot.png", dpi=150, bbox_inches='tight')   # two-line titles push the labels out of a figure of one row
-        plt.close(figure)
+        _save(plot_recovery(found, name), folder / f"correlations/{name or 'recovery'}_correlation_plot.png")
 
 def _write_model_recovery(found, folder):
     "All files of model recovery."
-    from matplotlib import pyplot as plt
     from spice_rl.plotting import plot_bic_matrix, plot_confusion, plot_inverse
     frames = {n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(model=f.generated.to_numpy(), dataset=f.dataset.to_numpy()) for n, f in found.fits.items()}
     _write_both(folder, 'MODEL', frames, {n: f.reset_index().rename(columns=dict(generated='model', group='pain_group')) for n, f in found.fits.items()})
@@ -508,6 +505,4 @@ def _write_model_recovery(found, folder):
     tables |= {f"confusion_{str(g).replace(' ', '')}": found.confusion(group=g) for g in found.table.group.unique() if found.table.group.nunique() > 1}
     for name, table in tables.items(): table.to_csv(folder / f'model_recovery_{name}.csv')
     for name, plot in dict(model_recovery=plot_bic_matrix, model_recovery_confusion=plot_confusion, model_recovery_inverse=plot_inverse).items():
-        figure = plot(found).figure
-        figure.savefig(folder / f'{name}.png', dpi=150)
-        plt.close(figure)
+        _save(plot(found), folder / f'{name}.png')

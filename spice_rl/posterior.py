@@ -19,6 +19,7 @@ from .engine import as_seed, is_compiled, replay_arrays, simulate
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
 from .params import check_names, from_line, to_line
+from .style import COLOURS, axes_for, in_style
 
 # %% ../nbs/29_posterior.ipynb #2a10d5db
 def _packages():
@@ -366,19 +367,19 @@ class Calibration:
 
     def __repr__(self): return '\n'.join([f"{self.name}: {len(self.ranks)} simulations, ranks among {self.draws} draws", self.table().round(3).to_string(), *self.notes()])
 
-    def plot(self, axes=None): # One matplotlib axis for each quantity (default: new ones)
+    @in_style
+    def plot(self, axs=None): # Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
         "Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases."
-        import matplotlib.pyplot as plt
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
-        if axes is None: axes = plt.subplots(1, self.ranks.shape[1], figsize=(2.3 * self.ranks.shape[1], 2.2), sharey=True, squeeze=False, layout='constrained')[1][0]
-        for ax, (name, r) in zip(np.ravel(axes), self.ranks.items()):
+        axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
+        for ax, (name, r) in zip(axs, self.ranks.items()):
             ax.fill_between(p, stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid', color='.88', lw=0)
-            ax.step(p, [(r <= c).mean() for c in range(self.draws)] - p, where='mid', color='#0072B2', lw=1.2)
-            ax.axhline(0, color='.5', lw=.8)
+            ax.step(p, [(r <= c).mean() for c in range(self.draws)] - p, where='mid', color=COLOURS['model'])
+            ax.axhline(0, color=COLOURS['guide'], lw=.8)
             ax.set(title=name, xlabel='rank / draws', xlim=(0, 1))
-        np.ravel(axes)[0].set_ylabel('ECDF − uniform')
-        return axes
+        axs[0].set_ylabel('ECDF − uniform')
+        return axs[0].figure, axs
 
 # %% ../nbs/29_posterior.ipynb #783a964e
 _RANKED = 99   # draws that are ranked: a hundred possible ranks, in twenty bins of five

@@ -50,7 +50,7 @@ def test_setup_reads_settings():
     assert (fields["name"], fields["version"]) == ("spice_rl", spice_rl.__version__)
     assert fields["python_requires"] == f">={cfg['min_python']}"
     assert fields["entry_points"]["console_scripts"] == ["spice-rl=spice_rl.cli:main"]
-    assert fields["packages"] == ["spice_rl"] and fields["package_data"] == {"spice_rl": ["datasets/*.csv", "templates/*/*"]}
+    assert fields["packages"] == ["spice_rl"] and fields["package_data"] == {"spice_rl": ["datasets/*.csv", "templates/*/*", "*.mplstyle"]}
     for need in fields["install_requires"]:
         assert re.fullmatch(r"[\w-]+(>=[\d.]+)?", need), f"{need}: the package asks for lower bounds only"
     assert "nbdev" not in " ".join(fields["install_requires"]) and any("nbdev==2" in r for r in fields["extras_require"]["dev"])
