@@ -218,6 +218,7 @@ def write_discovery(
 
     Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written."""
     from matplotlib import pyplot as plt
+    from spice_rl.style import save_figure
     trials, folder = _fitted_to(estimator, data), Path(folder)
     _made(folder)
     (folder / _RECORD).unlink(missing_ok=True)   # it stands for all the other files
@@ -226,11 +227,11 @@ def write_discovery(
     (folder / 'equation.txt').write_text('\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n', encoding='utf-8')
     for name, table in tables.items(): table.to_csv(folder / f'{name}.csv', index=False)
     for name, fig in figures.items():
-        fig.savefig(folder / name, dpi=150)
+        for kind in ('.png', '.pdf'): save_figure(fig, (folder / name).with_suffix(kind))
         plt.close(fig)
     record = _record(estimator, trials, equations, truth, command, [*figures], lost)
     (folder / _RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
-    return ['equation.txt', 'equation.json', 'network.json', *(f'{name}.csv' for name in tables), *figures, _RECORD]
+    return ['equation.txt', 'equation.json', 'network.json', *(f'{name}.csv' for name in tables), *figures, *(name.replace('.png', '.pdf') for name in figures), _RECORD]
 
 # %% ../nbs/44_discovery.ipynb #454d0884
 class DiscoveryFolder:
