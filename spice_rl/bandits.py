@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Bandits', 'BanditsDrift', 'BanditsFixed', 'BanditsFlip', 'BanditsSwitch', 'BanditsReversal', 'BanditsGeneral',
-           'AgentQ', 'create_dataset', 'demo_trials', 'demo_file', 'simulate_demo']
+           'AgentQ', 'RescorlaWagner', 'create_dataset', 'demo_trials', 'demo_file', 'simulate_demo']
 
 # %% ../nbs/04_bandits.ipynb #221436e4
 from collections import namedtuple
@@ -277,6 +277,18 @@ class AgentQ(Cell):
                 frame[name] = truncnorm.rvs((p.lower - m) / sd[name], (p.upper - m) / sd[name], m, sd[name], size=n, random_state=rng)
         if self.one_rate and not (isinstance(self.parameter_variance, dict) and 'alpha_penalty' in self.parameter_variance): frame['alpha_penalty'] = frame['alpha_reward']
         return frame
+
+# %% ../nbs/04_bandits.ipynb #55d78d1f
+class RescorlaWagner(Cell):
+    """The chosen value moves toward the reward by a fraction of the surprise, and choices follow values by softmax (Rescorla & Wagner, 1972, in Classical Conditioning II, 64-99).
+
+    `alpha` is the learning rate, `beta` the inverse temperature. State: `q`, which starts at .5; so rewards should lie between 0 and 1 (divide points by their largest)."""
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+    state = 'q',
+    logit_unit = dict(q='beta')
+    def init(p, state): state.q[:] = .5
+    def logits(p, state, trial): return p.beta * state.q
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 # %% ../nbs/04_bandits.ipynb #11e1b844
 def create_dataset(
