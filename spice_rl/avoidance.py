@@ -228,6 +228,10 @@ class Avoidance(Cell, rules=False):
         if 'value' in cls.parts and 'learn' in cls.parts: cls.rules = _rules(cls)
         if option is None: cls._known = _Known(cls)
 
+    def _missing(self):
+        "The rules that the class lacks."
+        return [text for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items() if name not in self.parts]
+
     def __init__(self, **values):
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:

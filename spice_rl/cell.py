@@ -82,8 +82,14 @@ class Cell:
                 delattr(cls, name)
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
+        if lost := self._missing(): raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the class")
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
+
+    def _missing(self):
+        "The rules that the class lacks."
+        there = set(self.rules) | {name for name in ('init', 'logits', 'update') if getattr(type(self), name) is not getattr(Cell, name)}
+        return [text for text, names in {'init(p, state)': {'init'}, 'logits(p, state, trial)': {'logits', 'logit'}, 'update(p, state, trial)': {'update'}}.items() if not there & names]
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"

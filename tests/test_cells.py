@@ -1,4 +1,5 @@
 """Laws that hold for every cell, whoever wrote it: a rule, an equation or a trained network; `reference.py` is the judge."""
+import re
 from collections import namedtuple
 from functools import partial
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 import reference as ref
+from spice_rl.avoidance import Avoidance
 from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.cell import make_trial
+from spice_rl.cell import Cell, make_trial
 from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
 from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
+from spice_rl.params import Param
 from spice_rl.rnn import NetworkCell
 from worlds import ARCHITECTURES, Coin, PearceHall, TwoRates, equation_of, network, people, rebuild
 
@@ -521,3 +524,18 @@ def test_rules_may_not_write_into_the_trial():
     with pytest.raises(ValueError, match="Filler.*writes where it may only read"): nll(cell, None, people(3))
     with pytest.raises(ValueError, match="read-only"): cell.update(cell.p(), cell.init(cell.p(), 3), trial)
     np.testing.assert_array_equal(trial.reward, before)
+
+
+def test_a_cell_that_lacks_a_rule_says_which():
+    class Half(Cell):
+        state = "q",
+        def init(p, state): state.q[:] = 0
+        def logit(p, state, trial, option): return state.q[option]
+
+    class Deaf(Avoidance):
+        params = dict(temperature=Param(.1, .01, 1))
+        state = "q",
+        def value(p, q): return q
+
+    with pytest.raises(TypeError, match=re.escape("Half lacks the rule update(p, state, trial): write it into the class")): Half()
+    with pytest.raises(TypeError, match=re.escape("Deaf lacks the rule learn(p, state, chosen, other, r_chosen, r_other)")): Deaf()

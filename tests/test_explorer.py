@@ -80,7 +80,7 @@ def test_a_learner_plays_with_the_same_luck():
     same = simulate(AgentQ(), TASK, e.values, n_trials=40, seed=5)
     assert np.array_equal(e.trials.choice, same.choice) and np.array_equal(e.trials.reward, same.reward, equal_nan=True)
     one, other = (explore(AgentQ(), TASK, seed=s) for s in (5, 5))
-    assert one._image.value == other._image.value and one._repr_mimebundle_()["image/png"] == other._repr_mimebundle_()["image/png"]
+    assert one._image.value == other._image.value and one._repr_mimebundle_()[0]["image/png"] == other._repr_mimebundle_()[0]["image/png"]
     assert explore(AgentQ(), TASK, seed=6)._image.value != one._image.value
     a, b = (explore(AgentQ(), TASK, seed=np.random.default_rng(1)) for _ in range(2))
     assert a.numbers == b.numbers
@@ -158,7 +158,7 @@ def test_sessions_missing_choices_and_hidden_rewards():
 
 def test_a_panel_and_its_picture():
     e = explore(AgentQ(), BanditsFixed(), hold=dict(alpha_choice=.5), signals="x_value_reward")
-    bundle = e._repr_mimebundle_()
+    bundle, size = e._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"])[:4] == e._image.value[:4] == b"\x89PNG"
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == e.panel.model_id
     assert "alpha_choice = 0.5" in bundle["text/plain"] and all(w.split()[0] in bundle["text/plain"] for w in e.words())

@@ -18,6 +18,7 @@ from spice_rl.params import Param
 from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
 from spice_rl.precoded import RescorlaWagnerRNN
 from spice_rl.rnn import NetworkCell
+from spice_rl.style import COLOURS
 
 MARKERS = {"rewarded": TICKUP, "not rewarded": TICKDOWN, "reward not shown": "|", "choice missing": "."}
 
@@ -216,7 +217,7 @@ def test_colours_belong_to_labels():
     def colours(labels): return {k: v.get_color() for k, v in lines(plot_session(dict.fromkeys(labels, AgentQ()), session())[1][1]).items() if k in labels}
     all_of_them = ["rnn", "groundtruth", "spice", "network", "equation", "mine"]
     many = colours(all_of_them)
-    assert len(set(many.values())) == len(many) and many["groundtruth"] == "black"
+    assert len(set(many.values())) == len(many) and many["groundtruth"] == COLOURS["truth"]
     assert all(colours([k])[k] == many[k] for k in ("rnn", "spice", "groundtruth"))
 
 
