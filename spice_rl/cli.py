@@ -7,15 +7,19 @@ __all__ = ['main']
 
 # %% ../nbs/50_cli.ipynb #6332cf13
 import argparse
+import ast
+import difflib
+import os
+import re
+import shlex
 import sys
-from itertools import product
-from math import comb, prod
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
-import numpy as np
-import pandas as pd
 from . import __version__
 
 # %% ../nbs/50_cli.ipynb #9cd3afe5
+TUTORIALS = 'https://spice-rl.github.io/spice_rl/nbs/start.html'
 MODELS = {'rescorla-wagner': 'the chosen value is moved by its reward, the others stay',
           'forgetting': 'the same, and the values of the others may decay'}
 
@@ -25,68 +29,27 @@ def _architecture(model): # A name in `MODELS`
     return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG), 'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
 
 # %% ../nbs/50_cli.ipynb #b71872ff
-def _moved(equation, starts): # starts: {latent value: where it starts}
-    "The terms of an equation whose values are counted from these starts: {(module, term): coefficient}."
-    from spice_rl.library import term_text
-    row, out = equation.row(), {}
-    shift = {s: starts.get(s, row[f'start: {s}']) - row[f'start: {s}'] for s in equation.state}
-    for r in equation.equation_rules:
-        by = [shift[r.state], *(shift.get(kind, 0.) for _, kind in r.signals)]
-        sums = {(0,) * len(by): by[0]}
-        for t in r.terms:
-            for low in product(*(range(e + 1) for e in t)):   # (value − shift)^e, multiplied out
-                sums[low] = sums.get(low, 0.) + row[r.parameter(t)] * prod(comb(e, i) * (-b)**(e - i) for e, i, b in zip(t, low, by))
-        out |= {(r.module, term_text(t, r.names)): c for t, c in sums.items() if abs(c) > 1e-12}
-    return out
+class _Unlearned(Exception): "Nothing could be learned from these choices."
 
-# %% ../nbs/50_cli.ipynb #066b0528
-def _beside_truth(equation, truth): # Two `Equation`s
-    "What was found and the truth: alpha, beta, … with standard errors if both are learning rules, else the terms of both, counted from the same start."
-    found, true = equation.as_rl(), truth.as_rl()
-    if not found.obstacles and not true.obstacles:
-        names = list(dict.fromkeys([*found.parameters.index, *true.parameters.index]))
-        return found.parameters.rename(columns={'value': 'found'}).reindex(names).assign(truth=true.parameters.value)
-    starts = {s: equation.row()[f'start: {s}'] for s in equation.state}
-    found, true = _moved(equation, starts), _moved(truth, starts)
-    keys = list(dict.fromkeys([*true, *found]))
-    return pd.DataFrame(dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]), index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
-
-# %% ../nbs/50_cli.ipynb #8831aea8
-def _write_results(estimator, trials, dataset, scores, out, truth=None):
-    "Write equation, network, tables and figures into the folder `out`; what else is there is left alone. Returns the names."
-    from matplotlib import pyplot as plt
-    from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    estimator.save_spice(path_rnn=out / 'network.json', path_spice=out / 'equation.json')
-    (out / 'equation.txt').write_text(f"{estimator.equation_}\n{estimator.equation_.as_rl()}\n")
-    scores.to_csv(out / 'scores.csv', index_label='model')
-    estimator.refinement_.estimates.to_csv(out / 'estimates.csv', index=False)
-    estimator.refinement_.terms.to_csv(out / 'terms.csv', index=False)
-    paid = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))})
-    figures = {'equation.png': plot_equation(estimator.equation_, truth=truth, rewards=paid), 'scores.png': plot_fit_quality(scores),
-               'session.png': plot_session({'network': estimator.rnn_agent, 'equation': estimator.spice_agent}, dataset.xs[0], estimator.equation_.state, labels=[str(o) for o in trials.options])}
-    for name, (fig, _) in figures.items():
-        fig.savefig(out / name, dpi=150)
-        plt.close(fig)
-    return ['equation.txt', 'equation.json', 'network.json', 'scores.csv', 'estimates.csv', 'terms.csv', *figures]
-
-# %% ../nbs/50_cli.ipynb #be37c87b
-def _report(trials, model, out=None, truth=None, seed=0):
-    "Discover, print, and write: the work of both commands. Returns the estimator."
+def _report(trials, model, command, out=None, truth=None, seed=0): # command: what was typed
+    "Discover, write, and print: the work of both commands. Returns the estimator."
+    from spice_rl.discovery import _beside_truth, _made, _scores, write_discovery
     from spice_rl.estimator import SpiceEstimator
+    from spice_rl.training import TrainingError
+    if out is not None: _made(Path(out))   # before the work, not after it
     dataset = trials.to_dataset()
-    print(f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).")
+    print(f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).", flush=True)
     rnn_class, config = _architecture(model)
-    estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
-    equation, scores = estimator.equation_, estimator.summary().dropna(axis=1, how='all')
-    scores.insert(1, 'probability', np.exp(-scores.nll_per_choice))
-    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{equation.as_rl()}\n")
+    try: estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
+    except TrainingError as e: raise _Unlearned(str(e)) from None
+    written = None if out is None else write_discovery(estimator, trials, out, truth=truth, command=command)
+    equation, found = estimator.equation_, estimator.refinement_
+    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
-    if notes := estimator.refinement_.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
-    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{scores.round(4).to_string()}\n")
+    if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
+    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
-    if out is not None: print(f"Written to {out}: {', '.join(_write_results(estimator, trials, dataset, scores, out, truth))}")
+    if written: print(f"Written to {out}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(out))}")
     return estimator
 
 def _units(equation):
@@ -94,32 +57,74 @@ def _units(equation):
     return ', '.join(['values in logits', *(f"{s} starts at {equation.held[f'start: {s}']:g}" for s in equation.state if f'start: {s}' in equation.held)])
 
 # %% ../nbs/50_cli.ipynb #aeb1659b
+def _whole(option, text, least):
+    "A number that was typed."
+    if not re.fullmatch(r'[+-]?\d+', str(text)) or int(text) < least: raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
+    return int(text)
+
+def _as_in(column, options): # A column of the table; what was typed
+    "The options as the table has them: numbers, if its choices are numbers."
+    if options is None or column.dtype.kind not in 'biuf': return options
+    known = {'True': True, 'False': False} if column.dtype.kind == 'b' else {}
+    try: return [known[o] if known else int(o) if re.fullmatch(r'[+-]?\d+', o) else float(o) for o in options]
+    except (KeyError, ValueError): raise ValueError(f"the choices in column {column.name!r} are {'True or False' if known else 'numbers'}, and --options {shlex.join(options)} names others; write them as the table does") from None
+
+def _text(path):
+    "The path, unless its file is no text."
+    if os.path.isfile(path):
+        with open(path, 'rb') as f:
+            if b'\0' in f.read(4096): raise ValueError(f"{path!r} is no text file; save the table as .csv")
+    return path
+
 def _discover(args):
     "`spice-rl discover`"
-    from spice_rl.data import read_trials
-    trials = read_trials(args.file, participant=args.participant, choice=args.choice, reward=args.reward, block=args.block, trial=args.trial, options=args.options)
-    _report(trials, args.model, args.out, seed=args.seed)
+    from spice_rl.data import _open, read_trials
+    _text(args.file)
+    seed, frame = _whole('--seed', args.seed, 0), _open(args.file, args.participant)
+    options = _as_in(frame[args.choice], args.options) if list(frame.columns).count(args.choice) == 1 else args.options
+    trials = read_trials(frame, participant=args.participant, choice=args.choice, reward=args.reward, block=args.block, trial=args.trial, options=options)
+    if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
+    _report(trials, args.model, args.typed, args.out, seed=seed)
 
 def _demo(args):
     "`spice-rl demo`"
     from spice_rl.bandits import DEMO, demo_file, demo_trials
     from spice_rl.equation import rescorla_wagner_equation
+    seed = _whole('--seed', args.seed, 0)
     print(f"Simulated people (in the package: {demo_file().name}): learning rate {DEMO['alpha_reward']}, inverse temperature {DEMO['beta_reward']}.")
-    _report(demo_trials(), 'rescorla-wagner', args.out, rescorla_wagner_equation(DEMO['alpha_reward'], DEMO['beta_reward']), args.seed)
+    _report(demo_trials(), 'rescorla-wagner', args.typed, args.out, rescorla_wagner_equation(DEMO['alpha_reward'], DEMO['beta_reward']), seed)
 
-# %% ../nbs/50_cli.ipynb #6b4bcd79
+# %% ../nbs/50_cli.ipynb #1b733766
+_BOUNDS = "--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2"
+
+def _bounds(texts):
+    "Bounds as they were typed: {model: {parameter: (lower, upper)}}."
+    bounds = {}
+    for text in texts:
+        place, *numbers = text.split(':')
+        model, _, parameter = place.partition('.')
+        try: lower, upper = map(float, numbers)
+        except ValueError: raise ValueError(f"{_BOUNDS}; got {text!r}") from None
+        if not model or not parameter or not abs(lower) < float('inf') or not abs(upper) < float('inf'): raise ValueError(f"{_BOUNDS}; got {text!r}")
+        if parameter in bounds.setdefault(model, {}): raise ValueError(f"--bounds names {place} twice; give its bounds once")
+        bounds[model][parameter] = lower, upper
+    return bounds
+
+def _check_files(learning, transfer):
+    "Two files of the right kind, as far as their columns say."
+    from spice_rl.data import _open
+    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
+    shown = [{'feedback_L', 'feedback_R'} & set(_open(_text(f), 'participant_id').columns) for f in (learning, transfer)]   # outcomes, which only learning trials have
+    if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
+
 def _fit(args):
     "`spice-rl fit`"
     from spice_rl.pipeline import Pipeline
-    bounds = {}
-    for text in args.bounds or []:
-        try: place, lower, upper = text.split(':')[0], *map(float, text.split(':')[1:])
-        except ValueError: raise ValueError(f"--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2; got {text!r}") from None
-        if '.' not in place: raise ValueError(f"--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2; got {text!r}")
-        model, parameter = place.split('.', 1)
-        bounds.setdefault(model, {})[parameter] = lower, upper
-    result = Pipeline(seed=args.seed).run(mode='fit', learning_filename=args.learning, transfer_filename=args.transfer, models=args.models, bounds=bounds or None,
-                                          number_of_runs=args.runs, multiprocessing=args.multiprocessing, output_dir=args.out)
+    _check_files(args.learning, args.transfer)
+    seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
+    try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=args.learning, transfer_filename=args.transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
+    except RuntimeError as e:   # another run is at work there
+        raise ValueError(str(e)) from None
     for f in result.fits.values(): print(f"{f}\n")
     print(result)
 
@@ -130,55 +135,150 @@ def _write_report(args):
     print('Written: ' + ', '.join(map(str, write_report(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
+_WORDS = ((r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
+          (r"; read it with pandas and pass the frame", '; save it as .csv'), (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
+          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r": '[\w-]+' codec can't decode .*", ': it is not text in UTF-8; save it as .csv (UTF-8)'),
+          (r": Error tokenizing data\. C error: Expected (\d+) fields in line (\d+), saw (\d+).*", r': line \2 has \3 fields, and the lines above have \1'), (r": Error tokenizing data\. C error: EOF inside string starting at row (\d+).*", r': a quotation mark in row \1 is never closed'),
+          (r": Error tokenizing data\. C error: (.*)", r': \1'), (r"If these are choices that were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not made, leave their rows out'),
+          (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
+          (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
+          (r"^the template '.*?' failed: ValueError: ", ''),
+          (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
+          (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"runs of Pipeline", 'runs of spice-rl fit'),
+          (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
+
+def _typed(message, names): # What Python says; options of the command
+    "The same in the words of the command line, in one line."
+    def option(m):
+        try: value = ast.literal_eval(m[2]) if m[2] != '...' else None
+        except (ValueError, SyntaxError): value = m[2]
+        return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
+    for pattern, words in _WORDS: message = re.sub(pattern, words, message)
+    return re.sub(rf"\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option, message.split('\n')[0])
+
+# %% ../nbs/50_cli.ipynb #717de044
+class _Parser(argparse.ArgumentParser):
+    "A command line whose help is not broken where an example stands, and whose errors are one sentence."
+    def __init__(self, *args, heading='arguments', **options):
+        super().__init__(*args, formatter_class=_Help, **options)
+        self._positionals.title = heading
+
+    def format_help(self): return re.sub(r'\n +\n', '\n', super().format_help())   # no empty line where the commands have no common name
+
+    def error(self, message):
+        if m := re.match(r"argument .*?: invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            message = f"no command {m[1]!r}{_nearest(m[1], re.findall(r'[a-z]+', m[2]))}"
+        message = re.sub(r"argument (--\w+): expected .*", r"\1 needs something behind it", message.replace('the following arguments are required:', 'this is needed:'))
+        self.exit(2, f"spice-rl: {message} ({self.prog} --help says more)\n")
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    "Paragraphs are filled, lines that are set in stay as they are."
+    def __init__(self, prog): super().__init__(prog, max_help_position=26, width=100)
+    def _fill_text(self, text, width, indent):
+        fill = super(argparse.RawDescriptionHelpFormatter, self)._fill_text
+        return '\n\n'.join(part if '\n' in part else fill(part, width, indent) for part in text.split('\n\n'))
+
+def _nearest(name, known):
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ''
+
+# %% ../nbs/50_cli.ipynb #96217fe4
+def _out_and_seed(p, out, **options):
+    p.add_argument('--out', metavar='FOLDER', help=out, **options)
+    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+
+def _add_demo(commands):
+    p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known', epilog='Example:\n  spice-rl demo --out demo',
+                            description='Find the equation of simulated people who learn in a known way, and print it beside the truth. It takes some seconds and needs no data of yours.')
+    _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
+    p.set_defaults(run=_demo, parser=p)
+
+def _add_discover(commands):
+    p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
+                            description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
+    p.add_argument('file', metavar='FILE', help='the table')
+    p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
+    p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen; empty: missing (default: %(default)s)')
+    p.add_argument('--reward', default='reward', metavar='COLUMN', help='what the chosen option paid; empty: not shown (default: %(default)s)')
+    p.add_argument('--block', metavar='COLUMN', help='session or block; learning starts anew in each (default: one per participant)')
+    p.add_argument('--trial', metavar='COLUMN', help='number of the trial, to check that rows are in order (default: not checked)')
+    p.add_argument('--options', nargs='+', metavar='LABEL', help='all options that could be chosen (default: those in the table)')
+    p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
+    _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
+    p.set_defaults(run=_discover, parser=p)
+
+def _add_fit(commands):
+    p = commands.add_parser('fit', help='fit, compare and check models of the avoidance-learning task', epilog='Example:\n  spice-rl fit learning.csv transfer.csv --models QLearning+novel Advantage+novel',
+                            description='Fit reinforcement-learning models to the two files of the avoidance-learning task, one person after the other; say which describes people best, and check it against what they did.')
+    p.add_argument('learning', metavar='LEARNING', help='file of the learning trials')
+    p.add_argument('transfer', metavar='TRANSFER', help='file of the transfer trials')
+    p.add_argument('--models', nargs='+', required=True, metavar='MODEL', help='one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel')
+    p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER', help='narrower bounds, such as QLearning.temperature:.01:.2')
+    p.add_argument('--runs', default=10, metavar='N', help='how hard to search (default: %(default)s)')
+    p.add_argument('--multiprocessing', action='store_true', help='use all cores')
+    _out_and_seed(p, 'folder for tables and figures (default: %(default)s)', default='modelling')
+    p.set_defaults(run=_fit, parser=p)
+
+def _add_report(commands):
+    p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper', epilog='Example:\n  spice-rl report modelling',
+                            description='Write a report on what demo, discover or fit have written into a folder: methods in words, tables, figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
+    p.add_argument('folder', metavar='FOLDER', help='the folder that was given to them as --out')
+    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the folder)')
+    p.set_defaults(run=_write_report, parser=p)
+
 def _parser():
     "The command line."
-    top = argparse.ArgumentParser('spice-rl', description='How do people learn? From tables of choices to equations and fitted models.')
+    top = _Parser('spice-rl', heading='commands', usage='spice-rl COMMAND …', description='How do people learn? From tables of choices to equations and fitted models.',
+                  epilog=f'Start here:\n  spice-rl demo              no data needed, some seconds\n  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
     top.add_argument('--version', action='version', version=__version__)
-    commands = top.add_subparsers(dest='command', required=True)
-    d = commands.add_parser('discover', help='read a table of choices and print the equation of how these people learn',
-                            description='Read a table with one row per choice (.csv, .tsv) and print the equation of how these people learn.')
-    d.add_argument('file', help='the table')
-    d.add_argument('--participant', default='participant', help='column that says who chose (default: %(default)s)')
-    d.add_argument('--choice', default='choice', help='column that says which option was chosen; empty: missing (default: %(default)s)')
-    d.add_argument('--reward', default='reward', help='column that says what the chosen option paid; empty: not shown (default: %(default)s)')
-    d.add_argument('--block', help='column that says which session or block; learning starts anew in each (default: one per participant)')
-    d.add_argument('--trial', help='column that counts trials, to check that they are in order (default: rows are in order)')
-    d.add_argument('--options', nargs='+', help='names of all options (default: those in the table)')
-    d.add_argument('--model', choices=MODELS, default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()))
-    d.set_defaults(run=_discover)
-    m = commands.add_parser('demo', help='the same on simulated people whose equation is known')
-    m.set_defaults(run=_demo)
-    f = commands.add_parser('fit', help='fit reinforcement-learning models to the avoidance-learning task, compare and check them',
-                            description='Fit models to the two files of the avoidance-learning task. Example: spice-rl fit learning.csv transfer.csv --models QLearning+novel Advantage+novel')
-    f.add_argument('learning', help='file of the learning trials')
-    f.add_argument('transfer', help='file of the transfer trials')
-    f.add_argument('--models', nargs='+', required=True, help='such as QLearning+novel ActorCritic Hybrid2012+bias+novel')
-    f.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER', help='narrower bounds, such as QLearning.temperature:.01:.2')
-    f.add_argument('--runs', type=int, default=10, help='how hard to search (default: %(default)s)')
-    f.add_argument('--multiprocessing', action='store_true', help='use all cores')
-    f.add_argument('--out', default='modelling', help='folder for tables and figures (default: %(default)s)')
-    f.add_argument('--seed', type=int, default=0, help='where randomness comes from (default: %(default)s)')
-    f.set_defaults(run=_fit)
-    r = commands.add_parser('report', help='write what a folder of runs holds as one page: methods, tables, figures, recovery, a checklist',
-                            description='Write a report on the runs in a folder, ready for a paper: one HTML file, and a PDF beside it where Quarto is installed. Example: spice-rl report modelling')
-    r.add_argument('folder', help='the folder that spice-rl fit or Pipeline has written')
-    r.add_argument('--out', help='where the report goes (default: report.html in the folder)')
-    r.set_defaults(run=_write_report)
-    for p in (d, m):
-        p.add_argument('--out', help='folder for the equation (JSON), tables and figures')
-        p.add_argument('--seed', type=int, default=0, help='where randomness comes from (default: %(default)s)')
+    commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
+    for add in (_add_demo, _add_discover, _add_fit, _add_report): add(commands)
     return top
 
-# %% ../nbs/50_cli.ipynb #79aa7fea
+# %% ../nbs/50_cli.ipynb #f65bc4d4
+@contextmanager
+def _notes(names): # Options of the command
+    "Show warnings as notes, in the words of the command line."
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"spice-rl: note: {_typed(str(message), names)}", file=sys.stderr)
+        yield
+
+def _parsed(argv):
+    "What was typed, checked as far as the line itself goes."
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if args.command is None and not rest:
+        parser.print_help()
+        parser.exit(2)
+    if args.command is None: parser.error(f"{rest[0]!r} is no command and no option")
+    if rest:
+        known = [s for a in args.parser._actions for s in a.option_strings if s.startswith('--')]
+        args.parser.error(f"{args.command} does not know {rest[0]!r}{_nearest(rest[0], known)}" if rest[0].startswith('-') else f"{args.command} has no place for {rest[0]!r}")
+    args.typed = shlex.join(['spice-rl', *(sys.argv[1:] if argv is None else map(str, argv))])
+    return args
+
+def _run(argv):
+    "Do what was typed; the exit status. Bad input becomes one sentence."
+    args = _parsed(argv)
+    names = [k for k in vars(args) if k not in ('run', 'parser', 'command', 'typed')]
+    try:
+        if 'model' in names and args.model not in MODELS: raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} (--model takes {' or '.join(MODELS)})")
+        with _notes(names): args.run(args)
+        return 0
+    except BrokenPipeError: raise   # before OSError, which it is
+    except (ValueError, OSError, FloatingPointError, _Unlearned) as e:
+        said = f"cannot use {e.filename!r}: {e.strerror}" if getattr(e, 'strerror', None) else str(e)
+        print(f"spice-rl: {_typed(said, names)}", file=sys.stderr)
+        return 1 if isinstance(e, _Unlearned) else 2
+
 def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
-    "Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input."
-    args = _parser().parse_args(argv)
-    from spice_rl.training import TrainingError
-    try: args.run(args)
-    except TrainingError as e:
-        print(f"spice-rl: {e}", file=sys.stderr)
-        return 1
-    except (ValueError, OSError, FloatingPointError) as e:
-        print(f"spice-rl: {e}", file=sys.stderr)
-        return 2
-    return 0
+    "Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed."
+    try:
+        try: return _run(argv)
+        finally: sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # Python flushes once more at its end
+        return 141
+    except KeyboardInterrupt:
+        print("spice-rl: stopped", file=sys.stderr)
+        return 130

@@ -111,7 +111,7 @@ class SpiceEstimator(BaseEstimator):
     - `save_path_rnn`, `save_path_spice`: save here after fitting
 
     After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared, and the equation of the regression), `refinement_` (a `Refinement`:
-    standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the last stage), `n_participants_`; `summary()` shows them side by side.
+    standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the last stage), `n_participants_`; `summary()` shows them side by side, and `write_discovery` keeps all of it in a folder for a report.
     """
     def __init__(self, rnn_class=RescorlaWagnerRNN, spice_config=RESCORLA_WAGNER_CONFIG, *, epochs=1024, learning_rate=1e-2, n_actions=2, n_participants=None, n_experiments=0,
                  starts=3, seed=0, batch_size=None, n_steps_per_call=None, bagging=False, convergence_threshold=1e-5, scheduler=False, device='cpu', dropout=0.,

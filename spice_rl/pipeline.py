@@ -278,7 +278,7 @@ def _write_tables(result, folder):
     accuracy = accuracy.rename(columns={'people': 'accuracy', 'model': 'simulated_accuracy'}).rename(columns={'model_name': 'model'})
     accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']].to_csv(folder / 'modelsimulation_accuracy_data.csv', index=False)
     letters = dict(HR='A', LR='B', LP='E', HP='F', N='N')
-    choices = [c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model').rename(columns=letters)[list(letters.values())].reset_index().assign(model=n) for n, c in result.checks.items()]
+    choices = [c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model').rename(columns=letters).reindex(columns=list(letters.values())).reset_index().assign(model=n) for n, c in result.checks.items()]
     choices = pd.concat(choices, ignore_index=True)
     choices[['model', 'group', 'participant', *letters.values()]].to_csv(folder / 'modelsimulation_choice_data.csv', index=False)
     checks = [part.assign(model_name=n, phase=phase) for n, c in result.checks.items() for phase, part in (('learning', c.learning), ('transfer', c.transfer))]

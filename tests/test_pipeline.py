@@ -159,6 +159,6 @@ def test_command_line(tables, tmp_path, capsys):
     for t, p in zip(tables, paths): t.to_csv(p, index=False)
     assert main(["fit", *paths, "--models", "QLearning+novel", "--bounds", "QLearning.temperature:.01:.4", "--runs", "1", "--out", str(tmp_path / "out")]) == 0
     assert "best model: QLearning+novel" in capsys.readouterr().out and pd.read_csv(tmp_path / "out/fits.csv").temperature.max() <= .4
-    for bad, message in ((["--models", "QLearnin"], "nearest is 'QLearning'"), (["--models", "QLearning", "--bounds", "temperature:1"], "MODEL.PARAMETER:LOWER:UPPER"), (["--models", "QLearning", "--runs", "0"], "number_of_runs")):
+    for bad, message in ((["--models", "QLearnin"], "nearest is 'QLearning'"), (["--models", "QLearning", "--bounds", "temperature:1"], "MODEL.PARAMETER:LOWER:UPPER"), (["--models", "QLearning", "--runs", "0"], "--runs")):
         assert main(["fit", *paths, *bad, "--out", str(tmp_path / "x")]) == 2
         assert message in capsys.readouterr().err

@@ -310,6 +310,8 @@ def test_pdf_by_quarto(folders, tmp_path, monkeypatch, fails):
 def test_template_is_clean_and_ships():
     import spice_rl
     folder = Path(spice_rl.__file__).parent/"templates/report"
-    nb = json.loads((folder/"report.ipynb").read_text())
-    assert not any(c.get("outputs") or c.get("execution_count") for c in nb["cells"]) and sorted(p.name for p in folder.iterdir()) == ["conf.json", "index.html.j2", "report.ipynb"]
+    for name in ("report.ipynb", "discovery.ipynb"):
+        nb = json.loads((folder/name).read_text())
+        assert not any(c.get("outputs") or c.get("execution_count") for c in nb["cells"])
+    assert sorted(p.name for p in folder.iterdir()) == ["conf.json", "discovery.ipynb", "index.html.j2", "report.ipynb"]
     assert [c["metadata"]["tags"] for c in nb["cells"] if c["metadata"].get("tags")] == [["parameters"]]

@@ -1,0 +1,283 @@
+"The command line: its help is a table of contents with an example for each command, and whatever is typed wrong is answered by one sentence that says what to type"
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import pytest
+from spice_rl import avoidance_tutorial_files, demo_file, read_trials
+from spice_rl.cli import TUTORIALS, _parser, _typed, main
+
+COMMANDS = ["demo", "discover", "fit", "report"]
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def helped(capsys, *words):
+    with pytest.raises(SystemExit) as end: main([*words, "--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def example(command):
+    "The line under 'Example:'"
+    text = [a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)][0].choices[command].format_help()
+    assert len(re.findall(r"^Example:$", text, re.M)) == 1
+    return re.search(r"^Example:\n  (.+)$", text, re.M)[1]
+
+
+@pytest.fixture
+def table():
+    "Four people × 60 choices of the demo"
+    t = pd.read_csv(demo_file())
+    return t[t.participant.isin(t.participant.unique()[:4]) & (t.trial <= 60)].reset_index(drop=True)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# Help
+
+def test_help_is_a_table_of_contents(capsys):
+    text = helped(capsys)
+    rows = re.findall(r"^    (\w+) +(.+)$", text, re.M)
+    assert [name for name, _ in rows] == COMMANDS and all(len(f"    {n:10}{said}") < 80 for n, said in rows)
+    assert text.index("commands:") < text.index("options:") < text.index("Start here:\n  spice-rl demo") < text.index("Tutorials:\n  http")
+
+
+def test_nothing_typed_shows_the_same(capsys):
+    with pytest.raises(SystemExit) as end: main([])
+    assert end.value.code == 2 and capsys.readouterr().out == helped(capsys)
+
+
+def test_the_address_is_that_of_the_settings():
+    s = dict(re.findall(r"^(\w+) = (.+)$", (ROOT/"settings.ini").read_text(), re.M))
+    assert TUTORIALS == s["doc_host"].replace("%(user)s", s["user"]) + s["doc_baseurl"].replace("%(repo)s", s["repo"]) + "/start.html" and (ROOT/"nbs/start.ipynb").is_file()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_says_what_it_does_and_has_one_example(capsys, command):
+    text = helped(capsys, command)
+    assert re.search(r"\n\n[A-Z].{60,}", text) and text.startswith(f"usage: spice-rl {command} ")
+    words = shlex.split(example(command))
+    assert words[:2] == ["spice-rl", command]
+    args, rest = _parser().parse_known_args(words[1:])
+    assert not rest and args.command == command
+
+
+def test_the_examples_run(here, capsys):
+    shutil.copy(demo_file(), "choices.csv")
+    assert main(shlex.split(example("discover"))[1:]) == 0
+    said = capsys.readouterr().out
+    assert "Rescorla-Wagner: alpha = 0.29" in said and "Written to found: " in said and "spice-rl report found" in said
+    assert main(shlex.split(example("demo"))[1:]) == 0
+    said = capsys.readouterr().out
+    assert "Beside the truth:" in said and (here/"demo/run_DISCOVER.json").is_file() and json.loads((here/"demo/run_DISCOVER.json").read_text())["command"] == "spice-rl demo --out demo"
+    (here/"demo").rename("modelling")
+    assert main(shlex.split(example("report"))[1:]) == 0 and capsys.readouterr().out == f"Written: {Path('modelling/report.html')}\n"
+    assert "spice-rl demo --out demo" in (here/"modelling/report.html").read_text()
+
+
+# Discover, end to end on a small table
+
+def test_discover_reads_what_it_is_told(here, table, capsys):
+    t = table.rename(columns=dict(participant="who", choice="key", reward="points")).assign(key=lambda d: (d.key == "left").astype(int))
+    t.to_csv("t.csv", index=False)
+    assert main(["discover", "t.csv", "--participant", "who", "--choice", "key", "--reward", "points", "--options", "0", "1", "2", "--out", "o"]) == 0
+    assert "4 participants, 4 sessions, 240 choices among 3 options (0, 1, 2)." in capsys.readouterr().out
+    record = json.loads((here/"o/run_DISCOVER.json").read_text())
+    assert record["command"].startswith("spice-rl discover t.csv --participant who") and record["data"]["options"] == ["0", "1", "2"]
+    assert main(["discover", "t.csv", "--participant", "who", "--choice", "key", "--reward", "points", "--options", "0", "1", "2", "--out", "p"]) == 0
+    for name in ("equation.json", "network.json", "estimates.csv"): assert (here/"o"/name).read_bytes() == (here/"p"/name).read_bytes()
+
+
+def test_warnings_are_notes(here, table, capsys):
+    table.assign(session=(table.trial - 1) // 30).to_csv("t.csv", index=False)
+    assert main(["discover", "t.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "spice-rl: note: the column 'session' is not used" in said and "with --block session it starts anew" in said and "Warning" not in said and ".py" not in said
+
+
+# Errors
+
+PYTHON = re.compile(r"Traceback|Error|\.py\b|\bframe\b|pandas|codec|dtype|None|NaN|number_of_runs|output_dir|missing_choices|\w=['\[.\w]|\[Errno|\bself\b|<class")
+
+
+def refused(capsys, words, *needed, code=2):
+    "The sentence on stderr"
+    try: status = main([str(w) for w in words])
+    except SystemExit as end: status = end.code
+    out, err = capsys.readouterr()
+    assert status == code, (words, out, err)
+    assert err.startswith("spice-rl: ") and err.count("\n") == 1 and len(err) < 450, err
+    assert not PYTHON.search(err), err
+    for text in needed: assert text in err, (text, err)
+    return err
+
+
+def damaged(table, path, **cells):
+    "The table with some cells changed, as a file: column=(row, value)"
+    t = table.astype(object)
+    for column, (row, value) in cells.items(): t.loc[row, column] = value
+    t.to_csv(path, index=False)
+    return path
+
+
+def test_files_that_are_no_tables(here, table, capsys):
+    (here/"folder").mkdir()
+    files = {"binary.csv": bytes(range(256)), "zip.csv": b"PK\x03\x04" + b"\0\xff" * 50, "latin.csv": "participant,choice,reward\nJürgen,l,1\n".encode("latin-1"), "empty.csv": b"", "head.csv": b"participant,choice,reward\n",
+             "ragged.csv": b"participant,choice,reward\na,l,1\na,l,1,7,8\n", "quote.csv": b'participant,choice,reward\na,"l,1\na,l,1\n', "t.xlsx": b"PK"}
+    for name, content in files.items(): (here/name).write_bytes(content)
+    table.to_csv("semi.csv", index=False, sep=";")
+    table.to_csv("choices.csv", index=False)
+    for name, needed in {"nowhere.csv": "no file 'nowhere.csv'", "choicse.csv": "did you mean 'choices.csv'?", "folder": "got the folder 'folder'", "binary.csv": "'binary.csv' is no text file", "zip.csv": "save the table as .csv", "latin.csv": "UTF-8", "empty.csv": "'empty.csv' is empty",
+                         "head.csv": "no rows", "ragged.csv": "line 3 has 5 fields, and the lines above have 3", "quote.csv": "never closed", "t.xlsx": "save it as .csv", "semi.csv": "Save it with commas"}.items():
+        refused(capsys, ["discover", name], needed)
+
+
+def test_columns_that_are_not_there(here, table, capsys):
+    table.rename(columns=dict(participant="who")).to_csv("t.csv", index=False)
+    refused(capsys, ["discover", "t.csv"], "no column 'participant' for participant; there are 'who', 'trial', 'choice', 'reward'", "--participant COLUMN")
+    refused(capsys, ["discover", "t.csv", "--participant", "whoo"], "nearest is 'who'", "Name it: --participant who")
+    refused(capsys, ["discover", "t.csv", "--participant", "who", "--reward", "rewrad"], "--reward reward")
+    refused(capsys, ["discover", "t.csv", "--participant", "who", "--block", "session"], "--block COLUMN")
+    refused(capsys, ["discover", "t.csv", "--participant", "choice"], "'choice' is named twice")
+
+
+def test_cells_that_do_not_fit(here, table, capsys):
+    d = lambda **cells: damaged(table, "t.csv", **cells)
+    for file, more, needed in ((lambda: d(reward=(5, "win")), [], "got 'win' in participant 1, line 7"), (lambda: d(reward=(5, np.inf)), [], "must be finite, got inf in participant 1, line 7"), (lambda: d(participant=(7, np.nan)), [], "participant is empty in line 9"),
+                               (lambda: d(choice=(7, np.nan)), [], "participant 1, line 9 belongs to no option"), (lambda: d(choice=(3, "Left")), [], "--options Left left right"), (lambda: d(choice=(3, " ")), [], "is blank"),
+                               (lambda: d(trial=(9, np.nan)), ["--trial", "trial"], "leave out --trial"), (lambda: d(trial=(9, 1)), ["--trial", "trial"], "sort the table by 'participant', 'trial'")):
+        refused(capsys, ["discover", file(), *more], needed)
+    for change, more, needed in ((dict(choice="left"), [], "name both: --options LABEL LABEL"), (dict(reward=np.nan), [], "--reward COLUMN"), (dict(choice=np.nan), [], "empty in every row"), (dict(session=table.trial % 2), ["--block", "session"], "--trial COLUMN")):
+        table.assign(**change).to_csv("t.csv", index=False)
+        refused(capsys, ["discover", "t.csv", *more], needed)
+
+
+def test_options_that_do_not_fit_the_table(here, table, capsys):
+    table.to_csv("t.csv", index=False)
+    refused(capsys, ["discover", "t.csv", "--options", "left", "up"], "choice 'right' in participant 1", "--options left up")
+    refused(capsys, ["discover", "t.csv", "--options", "left"], "at least two options, got --options left")
+    refused(capsys, ["discover", "t.csv", "--options", "left", "left"], "--options has a label twice")
+    refused(capsys, ["discover", "t.csv", "--options"], "--options needs something behind it")
+    table.assign(choice=(table.choice == "left") + 1).to_csv("t.csv", index=False)
+    refused(capsys, ["discover", "t.csv", "--options", "left", "right"], "are numbers, and --options left right names others")
+
+
+@pytest.mark.parametrize("command", ["demo", "discover", "fit"])
+def test_folders_and_seeds(here, table, capsys, command):
+    table.to_csv("t.csv", index=False)
+    (here/"file").write_text("x")
+    learning, transfer = avoidance_tutorial_files()
+    start = [command, *dict(demo=[], discover=["t.csv"], fit=[learning, transfer, "--models", "QLearning"])[command]]
+    refused(capsys, [*start, "--out", "file"], "--out 'file' is a file; name a folder")
+    refused(capsys, [*start, "--out", "file/below"], "file/below")
+    for seed in ("-1", "x", "1.5"): refused(capsys, [*start, "--seed", seed, "--out", "o"], f"--seed takes a whole number of at least 0, got '{seed}'")
+    assert not (here/"o").exists()
+
+
+def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
+    (here/"locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    refused(capsys, ["demo", "--out", "locked"], "cannot write into the folder 'locked'; choose another place")
+
+
+def test_the_line_itself(here, table, capsys):
+    table.to_csv("t.csv", index=False)
+    for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "this is needed: FILE", "spice-rl discover --help"), (["fit", "t.csv"], "TRANSFER, --models"),
+                           (["discover", "t.csv", "--modle", "forgetting"], "did you mean --model?"), (["discover", "t.csv", "more"], "no place for 'more'"), (["discover", "t.csv", "--model", "forgeting"], "did you mean forgetting? (--model takes rescorla-wagner or forgetting)"),
+                           (["discover", "t.csv", "--seed"], "--seed needs something behind it"), (["report"], "this is needed: FOLDER"), (["demo", "x"], "no place for 'x'")):
+        refused(capsys, words, *needed)
+
+
+# Fit
+
+@pytest.fixture
+def two(here):
+    "Files of four people in two groups"
+    frames = [pd.read_csv(f) for f in avoidance_tutorial_files()]
+    frames = [f[f.participant_id.isin(["s01", "s02", "s16", "s17"])].reset_index(drop=True) for f in frames]
+    for f, name in zip(frames, ("l.csv", "t.csv")): f.to_csv(name, index=False)
+    return frames
+
+
+def test_files_of_fit(two, here, capsys):
+    fit = lambda a, b: ["fit", a, b, "--models", "QLearning", "--out", "o"]
+    refused(capsys, fit("t.csv", "l.csv"), "LEARNING and TRANSFER are swapped")
+    refused(capsys, fit("l.csv", "l.csv"), "the same file, 'l.csv'")
+    refused(capsys, fit("l.csv", "nowhere.csv"), "no file 'nowhere.csv'")
+    (here/"folder").mkdir()
+    refused(capsys, fit("folder", "t.csv"), "got the folder 'folder'")
+    l = two[0]
+    for change, *needed in ((lambda d: d.rename(columns=dict(participant_id="participant")), "learning trials: no column 'participant_id'", "nearest is 'participant'"), (lambda d: d[d.participant_id != "s01"], "no learning trials for participant", "s01"),
+                            (lambda d: d.assign(choice_made=[np.nan, *d.choice_made[1:]]), "choice_made is empty in the learning trials, participant 's01', line 2"), (lambda d: d.assign(choice_made=["left", *d.choice_made[1:]]), "got 'left' in the learning trials, participant 's01', line 2"),
+                            (lambda d: d.assign(symbol_L_name=["Q", *d.symbol_L_name[1:]]), "unknown symbol 'Q'", "line 2")):
+        change(l).to_csv("x.csv", index=False)
+        refused(capsys, fit("x.csv", "t.csv"), *needed)
+
+
+def test_models_bounds_and_runs(two, capsys):
+    fit = lambda *more, m=("QLearning",): ["fit", "l.csv", "t.csv", "--models", *m, "--out", "o", *more]
+    for m, needed in ((["Qlearning"], "nearest is 'QLearning'"), (["QLearning+nvel"], "nearest is 'QLearning+novel'"), (["QLearning+bias"], "options of QLearning: novel, decay"), (["QLearning", "QLearning"], "QLearning stands twice in --models")): refused(capsys, fit(m=m), needed)
+    for bad in ("temperature:.1:.2", "QLearning.temperature:.1", "QLearning.temperature:a:b", "QLearning.temperature:nan:1", "QLearning.:.1:.2"): refused(capsys, fit("--bounds", bad), "--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2", repr(bad))
+    for bad, needed in (("QLearning.temprature:.1:.2", "--bounds: unknown parameter 'temprature' of QLearning; did you mean 'temperature'?"), ("Qlearning.temperature:.1:.2", "did you mean 'QLearning'?"), ("ActorCritic.temperature:.1:.2", "--bounds: unknown model 'ActorCritic'"), ("QLearning+novel.temperature:.1:.2", "without its options"),
+                        ("QLearning.temperature:.2:.1", "are they swapped?"), ("QLearning.temperature:.1:.1", "must be below"), ("QLearning.temperature:-5:5", "must lie within (0.01, 1)")): refused(capsys, fit("--bounds", bad), "--bounds", needed)
+    refused(capsys, fit("--bounds", "QLearning.temperature:.1:.2", "QLearning.temperature:.1:.3"), "twice")
+    for runs in ("0", "-3", "many", "1.5"): refused(capsys, fit("--runs", runs), f"--runs takes a whole number of at least 1, got '{runs}'")
+
+
+def test_a_transfer_phase_without_the_novel_symbol(two, here, capsys):
+    t = two[1][~two[1][["symbol_L_name", "symbol_R_name"]].isin(["Zero"]).any(axis=1)]
+    t.to_csv("t.csv", index=False)
+    assert main(["fit", "l.csv", "t.csv", "--models", "QLearning", "--runs", "1", "--out", "o"]) == 0
+    assert pd.read_csv(here/"o/modelsimulation_choice_data.csv").N.isna().all()
+
+
+# Report
+
+def test_report_of_what_is_not_there(here, capsys):
+    (here/"empty").mkdir()
+    (here/"file").write_text("x")
+    (here/"broken").mkdir()
+    (here/"broken/run_DISCOVER.json").write_text('{"what": ')
+    refused(capsys, ["report", "nowhere"], "no folder 'nowhere'", "--out of demo, discover or fit")
+    refused(capsys, ["report", "file"], "it is a file")
+    refused(capsys, ["report", "empty"], "holds no run", "spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER", "spice-rl discover FILE --out FOLDER")
+    refused(capsys, ["report", "broken"], "run_DISCOVER.json' is damaged or cut off")
+
+
+# The words
+
+def test_hints_become_options():
+    for said, typed in (("Name it: reward='my points'", "Name it: --reward 'my points'"), ("or: options=[1, 'two words']", "or: --options 1 'two words'"), ("name both: options=[...]", "name both: --options LABEL LABEL"), ("say: trial=...", "say: --trial COLUMN"), ("others: x=1", "others: x=1")):
+        assert _typed(said, ["reward", "options", "trial"]) == typed
+    assert _typed("first\nsecond", ["out"]) == "first"
+
+
+def test_python_messages_stay(table):
+    with pytest.raises(ValueError, match=r"Name it: participant='who'"): read_trials(table.rename(columns=dict(participant="who")), participant="whoo")
+
+
+# An early end
+
+def test_interrupted(monkeypatch, here, capsys):
+    def stop(*_, **__): raise KeyboardInterrupt
+    monkeypatch.setattr("spice_rl.report.write_report", stop)
+    assert main(["report", "x"]) == 130 and capsys.readouterr() == ("", "spice-rl: stopped\n")
+
+
+def test_nobody_reads_on(here, table):
+    table.to_csv("t.csv", index=False)
+    p = subprocess.Popen([sys.executable, "-c", "import sys; from spice_rl.cli import main; sys.exit(main())", "discover", "t.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    assert p.stdout.readline().startswith("4 participants")
+    p.stdout.close()
+    assert p.stderr.read() == "" and p.wait() == 141
