@@ -201,6 +201,8 @@ def _read_file(path, participant):
         raise ValueError(f'cannot read {str(path)!r} as a table separated by {sep!r}: {e}') from None
     if not isinstance(frame.index, pd.RangeIndex):
         raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(frame.columns)}); name every column')
+    twice = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna().value_counts() # of two equal names pandas changes the second
+    if len(twice) and twice.iloc[0] > 1: raise ValueError(f'{twice.iloc[0]} columns of {str(path)!r} are called {twice.index[0]!r}; give each a name of its own')
     if participant in frame and frame[participant].dtype.kind in 'if': # pandas reads 01 and 1 as one person
         text = pd.read_csv(path, sep=sep, usecols=[participant], dtype=str)[participant]
         if text.str.match(r'0\d').any(): frame[participant] = text

@@ -126,12 +126,16 @@ def _draw_choices(ax, trials, names):
 # %% ../nbs/40_plotting.ipynb #a4da7f87
 _ROLES = dict(groundtruth='truth', truth='truth', network='network', rnn='network', equation='equation', spice='equation')   # labels that say what an agent is
 
+def _role(label):
+    "The role that a label's first word says, or None: 'equation (refined)' is an equation."
+    return _ROLES.get(str(label).split(' ')[0])
+
 def _colours(labels):
     "A colour for each label, a different one as long as there are any: {label: colour}."
     colours = {}
-    for label in sorted(labels, key=lambda label: label not in _ROLES):
+    for label in sorted(labels, key=lambda label: _role(label) is None):
         free = [c for c in SERIES if c not in colours.values()]
-        own = COLOURS.get(_ROLES.get(label))
+        own = COLOURS.get(_role(label))
         colours[label] = own if own and own not in colours.values() else free[0] if free else SERIES[len(colours) % len(SERIES)]
     return colours
 
@@ -226,7 +230,7 @@ def plot_fit_quality(
     check_names(['guessing'], scores.index, 'row of scores')
     p, guess = scores['probability'].drop('guessing'), scores.loc['guessing', 'probability']
     (ax,) = axes_for(ax, (4.5, .8 + .32 * len(p)), name='ax')
-    y, colours = np.arange(len(p))[::-1], _colours(p.index)
+    y, colours = np.arange(len(p))[::-1], _colours(p.index) | {name: COLOURS[_role(name)] for name in p.index if _role(name)}
     ax.axvline(guess, color='0.45', lw=1, ls='--', zorder=1)
     ax.annotate(f'guessing {guess:.3f}', (guess, 1), (0, 3), xycoords=('data', 'axes fraction'), textcoords='offset points', ha='center', fontsize='small', color='0.35')
     for row, (name, value) in zip(y, p.items()):

@@ -162,6 +162,8 @@ def test_refuses_files(tmp_path):
     with refuses('no rows'): read_trials(tmp_path/'header.csv')
     (tmp_path/'wide.csv').write_text('participant,choice,reward\n' + 'a,1,2,9\n'*3)
     with refuses('more fields than its header'): read_trials(tmp_path/'wide.csv')
+    (tmp_path/'twice.csv').write_text('participant,choice,reward,reward\n1,a,1,2\n1,b,0,2\n')
+    with refuses('2 columns of', "twice.csv' are called 'reward'"): read_trials(tmp_path/'twice.csv')
     (tmp_path/'ragged.csv').write_text('participant,choice,reward\na,1,2\na,1,2,3,4\n')
     with refuses('cannot read', 'line 3'): read_trials(tmp_path/'ragged.csv')
     table().to_csv(tmp_path/'semi.csv', sep=';', index=False)

@@ -32,7 +32,8 @@ def test_every_file_is_there(done):
     result, out = done
     files = {str(f.relative_to(out)) for f in out.rglob("*") if f.is_file() and not f.name.startswith(".")}
     models, groups = ["QLearning+novel", "Advantage"], ["nopain", "acutepain", "chronicpain"]
-    assert files == set(result.files) == {
+    assert {f.replace(".pdf", ".png") for f in files if f.endswith(".pdf")} == {f for f in files if f.endswith(".png")}, "each picture also as a PDF"
+    assert files == set(result.files) and {f for f in files if not f.endswith(".pdf")} == {
         "BIC-model-comparisons.png", "AIC-model-comparisons.png", "group_AIC.csv", "group_BIC.csv", "group_AIC_percentages.csv", "group_BIC_percentages.csv", *[f"model_behaviours/{m}_model_behaviours.png" for m in models],
         *[f"parameter_fits/{m}-model-fits.png" for m in models], *[f"{g}_model_simulations.png" for g in groups], "model_fits_distributions.png", "fit-by-runs.png", "parameter_of_interest_comparisons.png",
         "fit_data_FIT.pkl", "fit_data_FIT.csv", "full_fit_data_FIT.pkl", "full_fit_data_FIT.csv", "fits.csv", "modelsimulation_accuracy_data.csv", "modelsimulation_choice_data.csv", "param_fit_descriptives.csv",
