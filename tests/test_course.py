@@ -1,10 +1,11 @@
 "The tutorials as one course: each opens, proceeds and ends alike, and leads to the next."
 import ast, re
 
+import pandas as pd
 import pytest
 
 import spice_rl
-from test_project import NOTEBOOKS, cells
+from test_project import NOTEBOOKS, ROOT, cells
 
 COURSE = sorted(p for p in NOTEBOOKS if p.startswith("nbs/tutorials/"))
 NAMES = [p.rpartition("/")[2] for p in COURSE]
@@ -95,3 +96,9 @@ def test_one_chain_leads_through_all():
     for path, after in zip(COURSE, NAMES[1:]):
         assert re.search(rf"Next: \[[^]]+\]\({after}\)", cells(NOTEBOOKS[path], "markdown")[-1]), f"{path}: the next is {after}"
     assert "Where to go from here" in cells(NOTEBOOKS[COURSE[-1]], "markdown")[-1]
+
+
+def test_no_tutorial_costs_more_than_two_minutes():
+    "As benchmarks/tutorials.py measured them, on one core and with nothing compiled"
+    costs = pd.read_csv(ROOT/"benchmarks/results/tutorials.csv").set_index("tutorial").cpu_s
+    assert list(costs.index) == [name.removesuffix(".ipynb") for name in NAMES] and costs.max() <= 120
