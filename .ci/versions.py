@@ -1,15 +1,15 @@
 """Does it run with the oldest versions that settings.ini admits, and with the newest? `make versions`, or `python .ci/versions.py oldest`.
 
-Each set of versions gets an environment of its own (.venv-oldest, .venv-newest). pip has to resolve all lower bounds at once; then the quick tests and the first
-five tutorials run there, as on Colab: without nbdev. torch is the CPU build of constraints.txt in the newest, and what PyPI has in the oldest (gigabytes of CUDA).
+Each set of versions gets an environment of its own (.venv-oldest, .venv-newest). pip has to resolve all lower bounds at once; then the quick tests and all
+tutorials run there, as on Colab: without nbdev. torch is the CPU build of constraints.txt in the newest, and what PyPI has in the oldest (gigabytes of CUDA).
 """
 import argparse, configparser, json, os, subprocess, sys, venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ENV = dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())
-TESTS = [f"tests/test_{name}.py" for name in "data cells fitting estimator refinement hierarchy".split()]
-TUTORIALS = "01_discover 02_custom_network 03_your_data 04_fitting_models 05_your_own_model".split()
+TESTS = [f"tests/test_{name}.py" for name in "data cells fitting estimator refinement hierarchy plotting".split()]
+TUTORIALS = sorted((ROOT/"nbs/tutorials").glob("[0-9]*.ipynb"))
 TOOLS = "pytest pyyaml nbclient ipykernel".split()  # what runs the checks
 
 
@@ -55,10 +55,10 @@ def check(which, again):
     env, failed = os.environ | ENV | dict(PYTHONPATH=str(ROOT)), []
     print(f"== {which}: Python {sys.version.split()[0]} {versions(python)}", flush=True)
     if subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], cwd=ROOT, env=env).returncode: failed.append("tests")
-    for name in TUTORIALS:
-        good = not subprocess.run([python, __file__, "--notebook", ROOT/f"nbs/tutorials/{name}.ipynb"], cwd=ROOT, env=env).returncode
-        print(f"  {'ok    ' if good else 'FAILED'} {name}", flush=True)
-        if not good: failed.append(name)
+    for path in TUTORIALS:
+        good = not subprocess.run([python, __file__, "--notebook", path], cwd=ROOT, env=env).returncode
+        print(f"  {'ok    ' if good else 'FAILED'} {path.stem}", flush=True)
+        if not good: failed.append(path.stem)
     return [f"{which}: {name}" for name in failed]
 
 
