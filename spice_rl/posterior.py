@@ -25,7 +25,7 @@ from .style import COLOURS, axes_for, in_style
 def _packages():
     "ArviZ and nutpie."
     try: import arviz, nutpie
-    except ImportError as e: raise ImportError(f"sampling a posterior needs {e.name}, which is not installed: pip install \"spice-rl[bayes]\"") from e
+    except ImportError as e: raise ImportError(f"sampling a posterior needs {e.name}, which is not installed: pip install nutpie \"arviz<1\"") from e
     return arviz, nutpie
 
 # %% ../nbs/29_posterior.ipynb #0b4f4ffd
@@ -224,7 +224,7 @@ def sample_posterior(
     `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions, and `notes` as JSON.
 
     The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
-    where the model breaks down, and an `ImportError` without the extra `spice-rl[bayes]`."""
+    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`)."""
     az, _ = _packages()
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
         if int(x) != x or x < least: raise ValueError(f"{n} must be a whole number of at least {least}, got {x}")
