@@ -54,10 +54,11 @@ def _about_choices(trials, simulated):
                 rewards=_values(own), hidden=int(np.isnan(own).sum()), others_shown=bool(np.isfinite(others).any()), simulated=simulated, stay=None if stay is None else _stay(stay), sha256=_digest(trials))
 
 def _stay(t):
-    "Means and standard deviations over people, and a paired t-test."
+    "Means and standard deviations over people, and a paired t-test; None if nobody has both kinds of rewards."
     both = t.dropna()
+    if not len(both): return None
     test = stats.ttest_rel(both.above, both.others) if len(both) > 1 and np.ptp(both.above - both.others) > 0 else None
-    return dict(n=len(both), above=[float(both.above.mean()), float(both.above.std())], others=[float(both.others.mean()), float(both.others.std())], test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
+    return dict(n=len(both), above=[float(both.above.mean()), _finite(both.above.std())], others=[float(both.others.mean()), _finite(both.others.std())], test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
 
 # %% ../nbs/44_discovery.ipynb #8da583e4
 def _about_network(e): # A fitted `SpiceEstimator`
@@ -303,7 +304,7 @@ def _arbitrated(run):
 def _analysed(run):
     d = run.record['data']
     if d['simulated']: return False, "these are no people"
-    if d['stay'] is None: return False, "rewards never vary, so that nothing can be learned from them"
+    if d['stay'] is None: return False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared"
     a, o, test = d['stay']['above'][0], d['stay']['others'][0], d['stay']['test']
     return True, f"{d['participants']} participants; without any model, a choice is repeated after {100 * a:.0f} % of the better and {100 * o:.0f} % of the other rewards" + (f", {apa_test('t', test[0], test[1], test[2])}" if test else '')
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 from test_report import text_of
-from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
-from spice_rl.discovery import _recovered
+from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
+from spice_rl.discovery import _analysed, _recovered, _stay
 from spice_rl.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
 from spice_rl.report import REFERENCES
 
@@ -166,6 +166,13 @@ def test_both_and_neither(folders, tmp_path):
 
 
 # What the page says of unusual runs
+
+def test_few_people_and_rewards_make_no_nan():
+    rows = lambda who, reward: pd.DataFrame(dict(participant=who, choice=[0, 0, 1, 1], reward=reward))
+    one, none = (_stay(stay_after_reward(read_trials(t))) for t in (rows("a", [1, 0, 1, 0]), pd.concat([rows("a", 1), rows("b", 0)])))
+    assert json.dumps(one, allow_nan=False) and one["n"] == 1 and one["above"] == [1., None] and none is None
+    assert _analysed(SimpleNamespace(record=dict(data=dict(simulated=False, stay=None)))) == (False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared")
+
 
 def test_a_mechanism_that_was_not_found_is_not_recovered():
     number = dict(what="alpha", found=.3, se=.02, truth=.31)
