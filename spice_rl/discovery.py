@@ -21,7 +21,8 @@ from .data import DatasetRNN, Trials
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
-from .report import RULES, _RECORD, _read_record, apa_number, apa_p, apa_test
+from .report import RULES, _RECORD, _read_record, apa_number, apa_test
+from .sindy import tells_apart
 
 # %% ../nbs/44_discovery.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
@@ -53,10 +54,11 @@ def _about_choices(trials, simulated):
                 rewards=_values(own), hidden=int(np.isnan(own).sum()), others_shown=bool(np.isfinite(others).any()), simulated=simulated, stay=None if stay is None else _stay(stay), sha256=_digest(trials))
 
 def _stay(t):
-    "Means and standard deviations over people, and a paired t-test."
+    "Means and standard deviations over people, and a paired t-test; None if nobody has both kinds of rewards."
     both = t.dropna()
+    if not len(both): return None
     test = stats.ttest_rel(both.above, both.others) if len(both) > 1 and np.ptp(both.above - both.others) > 0 else None
-    return dict(n=len(both), above=[float(both.above.mean()), float(both.above.std())], others=[float(both.others.mean()), float(both.others.std())], test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
+    return dict(n=len(both), above=[float(both.above.mean()), _finite(both.above.std())], others=[float(both.others.mean()), _finite(both.others.std())], test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
 
 # %% ../nbs/44_discovery.ipynb #8da583e4
 def _about_network(e): # A fitted `SpiceEstimator`
@@ -65,7 +67,7 @@ def _about_network(e): # A fitted `SpiceEstimator`
     modules = [dict(name=m, state=known[m].state, where=[f'{s} = {v:g}' for s, _, v in known[m].filters], inputs=[s for s, _ in known[m].signals], fixed=bool(known[m].fixed)) for m in config.rnn_modules]
     random = bool(e.batch_size or e.n_steps_per_call or e.dropout)
     return dict(name=type(network).__name__, about=(type(network).__doc__ or '').strip().split('\n')[0], numbers=sum(w.numel() for w in network.parameters()), modules=modules,
-                starts={k: float(v) for k, v in network.starts(0).items()}, optimiser='Adam' if random else 'L-BFGS', tells_apart=list(e.regression_.equation.coefficients.index) != ['everybody'])
+                starts={k: float(v) for k, v in network.starts(0).items()}, optimiser='Adam' if random else 'L-BFGS', tells_apart=tells_apart(network))
 
 def _about_library(equation): # The one of the regression
     "Candidate terms of each rule, as text."
@@ -161,7 +163,8 @@ def _tables(e):
 def _figures(e, trials, truth):
     "Every figure that is written, by name; those that cannot be drawn are named with the reason."
     from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
-    paid, first = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))}), trials.to_dataset().xs[0]
+    paid, xs = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))}), trials.to_dataset().xs
+    first = xs[0] if e.spice_participant_id is None else xs[xs[:, 0, -1] == e.spice_participant_id][0]   # the equation may know nothing of the others
     makers = {'equation.png': lambda: plot_equation(e.equation_, truth=truth, rewards=paid), 'scores.png': lambda: plot_fit_quality(_scores(e)),
               'session.png': lambda: plot_session({'network': e.rnn_agent, 'equation': e.spice_agent}, first, e.equation_.state, labels=[str(o) for o in trials.options])}
     figures, lost = {}, {}
@@ -290,7 +293,7 @@ def _recovered(run):
     true = run.record['truth']
     if true is None: return False, "whether its numbers can be recovered was not looked at; run `parameter_recovery` with the equation"
     far = [abs(r['found'] - r['truth']) / r['se'] for r in true['beside'] if r.get('se') and r['found'] is not None and r['truth'] is not None]
-    if not far: return False, "the equation is of another form than the true one, or has no standard errors: compare them term by term"
+    if not far or any(r['found'] is None or r['truth'] is None for r in true['beside']): return False, "the equation is of another form than the true one, or has no standard errors: compare them term by term"
     return max(far) < 3, f"the true values lie within {apa_number(max(far), 1)} standard errors of the estimates, once; `parameter_recovery` says it for many samples"
 
 def _arbitrated(run):
@@ -301,7 +304,7 @@ def _arbitrated(run):
 def _analysed(run):
     d = run.record['data']
     if d['simulated']: return False, "these are no people"
-    if d['stay'] is None: return False, "rewards never vary, so that nothing can be learned from them"
+    if d['stay'] is None: return False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared"
     a, o, test = d['stay']['above'][0], d['stay']['others'][0], d['stay']['test']
     return True, f"{d['participants']} participants; without any model, a choice is repeated after {100 * a:.0f} % of the better and {100 * o:.0f} % of the other rewards" + (f", {apa_test('t', test[0], test[1], test[2])}" if test else '')
 

@@ -22,7 +22,7 @@ from .cell import Cell, make_trial
 from .data import Trials
 from .engine import is_compiled, parameter_table, replay_arrays, softmax
 from .params import check_names
-from .style import COLOURS, SERIES, axes_for, in_style, save_figure
+from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
@@ -151,7 +151,7 @@ def _session_axes(n_rows, n_lanes, figure=plt.figure): # figure: makes one
     heights = [1.3 * (1.05 + _LANE * (n_lanes + .8)), *[1.05] * (n_rows - 1)]
     fig = figure(figsize=(5.5, sum(heights) + .75), layout='constrained')
     axs = fig.subplots(n_rows, 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
-    for ax in axs: ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'])   # ticks are made when the style is gone
+    _keep_ticks(axs)
     fig.align_ylabels(axs)
     return axs
 
@@ -290,8 +290,9 @@ def _reward_style(reward, rewards):
     "Label and colour of the line of a reward."
     if reward is None: return dict(label='any reward', color=COLOURS['equation'])
     if isinstance(reward, str): return dict(label=reward, color=COLOURS['equation'] if reward == 'chosen' else SERIES[0])
+    rewards = sorted(set(rewards))   # the least is the loss, whatever the order of the lines
     colours = [COLOURS['loss'], *(SERIES[i % len(SERIES)] for i in range(len(rewards) - 2)), COLOURS['gain']] if len(rewards) > 1 else [COLOURS['gain']]
-    return dict(label=f'reward {reward:g}', color=colours[list(rewards).index(reward)])
+    return dict(label=f'reward {reward:g}', color=colours[rewards.index(reward)])
 
 # %% ../nbs/40_plotting.ipynb #b434b6a4
 def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
@@ -378,7 +379,7 @@ def _term_name(number):
     factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
     return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
-def _wrap(name): return name.replace('+', '\n+')
+def _wrap(name): return str(name).replace('+', '\n+')
 
 # %% ../nbs/40_plotting.ipynb #60a2d525
 @in_style
@@ -470,6 +471,8 @@ def plot_simulations(
     axs=None # Two axes, for reward and loss avoidance (default: a new figure)
 ): # (figure, two axes)
     "Learning of one group: what each model does (lines) and what the people did (diamonds)."
+    if not checks: raise ValueError("checks is empty: give what check(…) returned for at least one model, {'name': check}")
+    check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
     axs = axes_for(axs, (6.4, 2.8), 1, 2, sharey=True)
     for ax, (context, (words, _)) in zip(axs, _CONTEXTS.items()):
         for i, (name, c) in enumerate(checks.items()):
@@ -489,8 +492,9 @@ def plot_parameters(
     axs=None    # Axes to draw on, one for each (default: a new figure)
 ): # (figure, axes: one for each parameter)
     "Each parameter by group: every person a dot, the mean with its 95 % interval (1.96 standard errors of the mean) on top."
-    names = list(fit.names if names is None else names)
+    names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
     check_names(names, fit.names)
+    if not names: raise ValueError(f"names is empty: name at least one of {', '.join(fit.names)}")
     groups = pd.Series('everybody', index=fit.table.index) if fit.groups is None else fit.groups
     order, columns = sorted(groups.unique(), key=str), min(4, len(names))
     rows = -(-len(names) // columns)
@@ -541,6 +545,7 @@ def plot_runs(
 # %% ../nbs/40_plotting.ipynb #ec4bcb03
 def _cohens_d(x, y): # Numbers of two groups
     "The difference in pooled standard deviations, and its standard error (Hedges & Olkin, 1985); None if nothing varies."
+    if len(x) + len(y) < 3: return None
     pooled = np.sqrt((((x - x.mean()) ** 2).sum() + ((y - y.mean()) ** 2).sum()) / (len(x) + len(y) - 2))
     if not pooled > 0: return None
     d = (x.mean() - y.mean()) / pooled

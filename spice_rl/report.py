@@ -403,12 +403,13 @@ def with_mathml(
     from latex2mathml.converter import convert as mathml
     found = []
     def keep(m):
+        if m[0].startswith('`'): return m[0]   # code, where a dollar is a dollar
         display = m[1] is not None
         found.append((mathml((m[1] if display else m[2]).strip(), display='block' if display else 'inline'), display))
         return f'FORMULA{len(found) - 1}X'
     text = text.replace('{aligned}', '{align*}')   # the name that the converter knows
     text = re.sub(r'\\mathit\{([^{}]*)\}', lambda m: rf"\text{{{m[1].replace(chr(92) + ' ', ' ')}}}", text)   # it would set the letters of a word apart
-    html = convert(re.sub(r'\$\$(.+?)\$\$|\$([^$\n]+?)\$', keep, text, flags=re.DOTALL))
+    html = convert(re.sub(r'```.*?```|`[^`\n]*`|\$\$(.+?)\$\$|\$([^$\n]+?)\$', keep, text, flags=re.DOTALL))
     for i, (math, display) in enumerate(found): html = html.replace(f'FORMULA{i}X', f'<span class="formula">{math}</span>' if display else math)
     html = re.sub(r'<t[dh][^>]*>[^<]*', lambda cell: cell[0].replace('+', '+<wbr>'), html)   # long names of models may be broken
     return html.replace('<table>', '<div class="table"><table>').replace('</table>', '</table></div>')

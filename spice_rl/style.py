@@ -7,6 +7,8 @@ __all__ = ['COLOURS', 'SERIES', 'in_style', 'axes_for', 'save_figure']
 
 # %% ../nbs/07_style.ipynb #fa946980
 from functools import wraps
+from inspect import signature
+from numbers import Real
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,16 +20,32 @@ COLOURS = dict(person='#56B4E9', model='#882255', truth='#000000', network='#007
 SERIES = ['#332288', '#CC6677', '#44AA99', '#DDCC77', '#117733', '#AA4499', '#999933']                     # groups, kinds, parameters, …
 
 # %% ../nbs/07_style.ipynb #b0172b68
+def _look(given): # Are the axes the caller's?
+    "The style sheet; on axes of the caller's, letters keep the colour that they have there."
+    return ['spice_rl.figures', {k: plt.rcParams[k] for k in ('text.color', 'axes.labelcolor', 'xtick.color', 'ytick.color') if given}]
+
 def in_style(
     draw # A function that draws
 ):
-    "The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were."
+    """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
+
+    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed."""
     @wraps(draw)
     def drawn(*args, **kwargs):
-        with plt.style.context('spice_rl.figures'): return draw(*args, **kwargs)
+        asked = dict(zip(signature(draw).parameters, args)) | kwargs
+        with plt.style.context(_look(any(asked.get(name) is not None for name in ('ax', 'axs')))):
+            before = set(plt.get_fignums())
+            try: return draw(*args, **kwargs)
+            except Exception:
+                for number in set(plt.get_fignums()) - before: plt.close(number)
+                raise
     return drawn
 
 # %% ../nbs/07_style.ipynb #b020aee4
+def _keep_ticks(axs):
+    "Give ticks the style: matplotlib makes them when they are first looked at, and the style may be gone by then."
+    for ax in axs: ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'], color=plt.rcParams['xtick.color'], labelcolor=plt.rcParams['xtick.color'])
+
 def axes_for(
     given,         # Axes of the caller: one, or an array of them; None for a new figure
     size,          # Size of a new figure, (width, height) in inches
@@ -46,7 +64,7 @@ def axes_for(
         if np.size(given) != len(need): raise ValueError(f"{name} must hold {len(need)} axes, got {np.size(given)}; leave it out for a new figure")
         return np.ravel(given)
     axs = np.ravel(plt.subplots(rows, columns, figsize=size, squeeze=False, **options)[1])
-    for ax in axs: ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'])   # matplotlib makes ticks when they are first looked at: the style may be gone by then
+    _keep_ticks(axs)
     for i, ax in enumerate(axs): ax.set_visible(i in need)
     return axs[need]
 
@@ -59,13 +77,13 @@ def save_figure(
     """Write a figure for a paper: vector graphics whose text stays text (PDF) or keeps its form (SVG); equal figures give equal bytes (PDF, SVG, pixels).
 
     The figure itself has the new size afterwards. Raises a `ValueError` for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written."""
-    figure = drawn[0] if isinstance(drawn, tuple) else np.ravel(drawn)[0]
-    figure, path = getattr(figure, 'figure', figure), Path(path)
+    figure, path = drawn[0] if isinstance(drawn, tuple) else np.ravel(list(drawn.values()) if isinstance(drawn, dict) else drawn)[0], Path(path)
+    while getattr(figure, 'figure', figure) is not figure: figure = figure.figure   # of axes, of a part of a figure
     kind, known = path.suffix.lstrip('.').lower(), figure.canvas.get_supported_filetypes()
     if kind not in known: raise ValueError(f"cannot write {str(path)!r}: the name must end in one of {', '.join('.' + k for k in known)}")
     if width is not None:
-        if not width >= 20: raise ValueError(f"width is in mm, at least 20 (a column of a journal: 88), got {width!r}")
+        if not (isinstance(width, Real) and 20 <= width < np.inf): raise ValueError(f"width is in mm, at least 20 (a column of a journal: 88), got {width!r}")
         figure.set_size_inches(np.array(figure.get_size_inches()) * width / 25.4 / figure.get_size_inches()[0])
     undated = dict(pdf=dict(CreationDate=None), svg=dict(Date=None)).get(kind)
-    with plt.style.context('spice_rl.figures'): figure.savefig(path, metadata=undated)
+    with plt.style.context(_look(True)): figure.savefig(path, metadata=undated)
     return path

@@ -2,13 +2,15 @@
 import json
 import re
 import shutil
+from html import unescape
 from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from test_report import text_of
-from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
+from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
+from spice_rl.discovery import _analysed, _recovered, _stay
 from spice_rl.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
 from spice_rl.report import REFERENCES
 
@@ -161,3 +163,37 @@ def test_both_and_neither(folders, tmp_path):
     shutil.copytree(folders["one"].folder, tmp_path/"lost")
     (tmp_path/"lost/terms.csv").unlink()
     with pytest.raises(ValueError, match="no terms.csv; write it anew"): write_report(tmp_path/"lost")
+
+
+# What the page says of unusual runs
+
+def test_few_people_and_rewards_make_no_nan():
+    rows = lambda who, reward: pd.DataFrame(dict(participant=who, choice=[0, 0, 1, 1], reward=reward))
+    one, none = (_stay(stay_after_reward(read_trials(t))) for t in (rows("a", [1, 0, 1, 0]), pd.concat([rows("a", 1), rows("b", 0)])))
+    assert json.dumps(one, allow_nan=False) and one["n"] == 1 and one["above"] == [1., None] and none is None
+    assert _analysed(SimpleNamespace(record=dict(data=dict(simulated=False, stay=None)))) == (False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared")
+
+
+def test_a_mechanism_that_was_not_found_is_not_recovered():
+    number = dict(what="alpha", found=.3, se=.02, truth=.31)
+    for more, done in (([], True), ([dict(what="forget_rate", found=None, se=None, truth=.2)], False), ([dict(what="forget_rate", found=.2, se=.01, truth=None)], False)):
+        assert _recovered(SimpleNamespace(record=dict(truth=dict(beside=[number, *more]))))[0] == done
+
+
+def test_one_participant_of_a_shared_network_and_bagging(tmp_path):
+    d = made(2, [AgentQ(alpha_reward=a, beta_reward=3.) for a in (.2, .6)], shared=False)
+    e = SpiceEstimator(starts=1, epochs=60, bagging=True, spice_participant_id=1).fit(d.xs, d.ys)
+    write_discovery(e, DatasetRNN(d.xs, d.ys), tmp_path)
+    text = text_of(write_report(tmp_path)[0].read_text())
+    assert "All participants share the weights" in text and "embedding" not in text and "The equation of participant 1 is" in text and "those of that participant, by maximum likelihood" in text
+    assert "Not drawn" not in text and DiscoveryFolder(tmp_path).record["figures"] == ["equation.png", "scores.png", "session.png"]
+    assert "not finite or worse than guessing was replaced" in text and "random start was trained, each" in text
+
+
+def test_labels_are_no_markdown(folders, tmp_path):
+    shutil.copytree(folders["one"].folder, tmp_path/"found")
+    record = json.loads((tmp_path/"found"/RECORD).read_text())
+    record["data"]["options"], record["command"] = ["$5 *now*", "<b>$10_later_"], "spice-rl discover a.csv --options '$5 *now*' '<b>$10_later_' `$x$`"
+    (tmp_path/"found"/RECORD).write_text(json.dumps(record))
+    text = unescape(text_of(write_report(tmp_path/"found")[0].read_text()))
+    assert "($5 *now*, <b>$10_later_)" in text and record["command"] in text

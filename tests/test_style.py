@@ -1,5 +1,6 @@
 """One look: colours mean roles on every page, every drawing function takes axes, returns (figure, axes) and has its picture in the docs."""
 import inspect, re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
@@ -133,4 +134,78 @@ def test_files(tmp_path, kind, begin):
 def test_letters_of_a_pdf_can_be_edited(tmp_path):
     data = save_figure(plot_equation(rescorla_wagner_equation(.3, 3)), tmp_path/"a.pdf").read_bytes()
     assert b"/Type3" not in data and b"/FontFile2" in data   # TrueType
+    plt.close("all")
+
+
+# Whatever the reader has set
+
+@pytest.mark.parametrize("style", ["dark_background", "ggplot", "seaborn-v0_8-poster"])
+def test_our_figures_are_black_on_white_in_any_style(tmp_path, style):
+    plain = save_figure(plot_equation(rescorla_wagner_equation(.3, 3), truth=rescorla_wagner_equation(.4, 2)), tmp_path/"plain.png")
+    with plt.style.context(style):
+        figure, axs = plot_equation(rescorla_wagner_equation(.3, 3), truth=rescorla_wagner_equation(.4, 2))
+        assert figure.get_facecolor() == axs[0].get_facecolor() == (1, 1, 1, 1) and not axs[0].xaxis.get_gridlines()[0].get_visible()
+        for made_late in (axs[0].xaxis.get_major_ticks()[0].label1, axs[0].yaxis.label, axs[0].title): assert made_late.get_color() in ("black", "#000000")
+        other = save_figure((figure, axs), tmp_path/"other.png")
+    corner = [Image.open(p).convert("RGB").getpixel((0, 0)) for p in (plain, other)]
+    assert corner == [(255, 255, 255)] * 2
+    plt.close("all")
+
+
+def test_letters_on_given_axes_have_their_colour():
+    with plt.style.context("dark_background"):
+        ax = plt.subplots()[1]
+        for given in ((ax,), ()):
+            plot_fit_quality(pd.DataFrame(dict(probability=[.5, .6]), index=["guessing", "network"]), *given, **({} if given else dict(ax=ax)))
+            assert ax.texts[-1].get_color() == "white" and ax.yaxis.get_major_ticks()[0].label1.get_color() == "white"
+    plt.close("all")
+
+
+@pytest.mark.parametrize("setting", [{"savefig.bbox": "tight"}, {"figure.autolayout": True}])
+def test_width_of_a_file_is_the_one_asked_for(tmp_path, setting):
+    with plt.rc_context(setting): path = save_figure(plot_equation(rescorla_wagner_equation(.3, 3)), tmp_path/"a.png", width=88)
+    assert Image.open(path).width == round(88 / 25.4 * 300)
+    plt.close("all")
+
+
+def test_parts_of_figures_are_saved(tmp_path):
+    figure = plt.figure(figsize=(8, 4), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    ax = left.subplots()
+    drawn = plot_equation(rescorla_wagner_equation(.3, 3), axs=ax)
+    for given in (drawn, ax, left, [ax], dict(a=ax)): assert save_figure(given, tmp_path/"a.PNG", width=100).is_file() and figure.get_size_inches()[0] == pytest.approx(100 / 25.4)
+    for width in ("88", np.inf, np.nan, 3):
+        with pytest.raises(ValueError, match="width is in mm"): save_figure(drawn, tmp_path/"a.png", width=width)
+    plt.close("all")
+
+
+def test_a_figure_that_cannot_be_drawn_is_not_left_open(world):
+    for make in (lambda: plot_session([individual_equations(world.bandit, kinds=1).equation], simulate(AgentQ(), BanditsDrift(.2), people=8, n_trials=9, seed=1).take(participants=[7])), lambda: plot_parameters(world.fits["QLearning"], [])):
+        with pytest.raises(ValueError): make()
+        assert plt.get_fignums() == []
+
+
+# Roles and groups
+
+def test_the_greatest_reward_is_the_gain_in_any_order():
+    for rewards in ((0, 1), (1, 0), (1, -1, 0)):
+        lines = {line.get_label(): line.get_color() for line in plot_equation(rescorla_wagner_equation(.3, 3), rewards=rewards)[1][0].lines}
+        assert lines[f"reward {max(rewards)}"] == COLOURS["gain"] and lines[f"reward {min(rewards)}"] == COLOURS["loss"]
+    plt.close("all")
+
+
+def test_bad_names(world):
+    with pytest.raises(ValueError, match="unknown group 'c'.*a, b"): plot_simulations(world.checks, "c")
+    with pytest.raises(ValueError, match="checks is empty"): plot_simulations({}, "a")
+    with pytest.raises(ValueError, match="names is empty"): plot_parameters(world.fits["QLearning"], [])
+    assert len(plot_parameters(world.fits["QLearning"], "temperature")[1]) == 1 and plot_fits(dict(enumerate(world.fits.values())))
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("error")
+def test_groups_of_one_person_have_no_contrast(world):
+    f = world.fits["QLearning"]
+    two = replace(f, table=f.table.iloc[:2], groups=f.groups.iloc[:2])
+    figure, ax = plot_contrast(two)
+    assert np.isnan([c.lines[0].get_xdata()[0] for c in ax.containers]).all()
     plt.close("all")
