@@ -20,7 +20,7 @@ from numba import njit
 from numba.extending import register_jitable
 from .cell import Cell
 from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
-from .engine import as_seed, play
+from .engine import as_seed
 from .params import Param
 
 # %% ../nbs/05_avoidance.ipynb #435aae04

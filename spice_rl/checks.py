@@ -9,7 +9,7 @@ __all__ = ['Check', 'check']
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from .avoidance import KINDS, PAIRS, SYMBOLS, TRANSFER, VALUES
+from .avoidance import KINDS, SYMBOLS, TRANSFER
 from .engine import as_seed, play
 from .fitting import Fit
 

@@ -282,3 +282,7 @@ def main(argv=None): # What was typed after `spice-rl`, as a list (default: the 
     except KeyboardInterrupt:
         print("spice-rl: stopped", file=sys.stderr)
         return 130
+
+# %% ../nbs/50_cli.ipynb #45964c5e
+#| eval: false
+if __name__ == '__main__': sys.exit(main())

@@ -7,10 +7,8 @@ __all__ = ['Comparison', 'compare', 'cross_validate']
 
 # %% ../nbs/21_comparison.ipynb #b9aeae1c
 from dataclasses import dataclass, replace
-from pathlib import Path
 import numpy as np
 import pandas as pd
-from .data import Trials
 from .engine import nll
 from .fitting import Fit, fit
 

@@ -269,7 +269,7 @@ def discovery_rules(run): # `DiscoveryFolder`
 
 def _experiment(run):
     d = run.record['data']
-    return False, f"whether {d['choices']} choices of {d['participants']} participants are enough to find this equation is not known; simulate people from it and discover it anew, or let `power_curve` plan the study"
+    return False, f"whether {d['choices']} choices of {d['participants']} participants are enough to find this equation is not known; simulate people from it and discover it anew, or let `power` plan the study"
 
 def _candidates(run):
     rules, m = [r for r in run.record['library'] if not r['fixed']], run.record['refinement']
@@ -294,7 +294,7 @@ def _recovered(run):
     if true is None: return False, "whether its numbers can be recovered was not looked at; run `parameter_recovery` with the equation"
     far = [abs(r['found'] - r['truth']) / r['se'] for r in true['beside'] if r.get('se') and r['found'] is not None and r['truth'] is not None]
     if not far or any(r['found'] is None or r['truth'] is None for r in true['beside']): return False, "the equation is of another form than the true one, or has no standard errors: compare them term by term"
-    return max(far) < 3, f"the true values lie within {apa_number(max(far), 1)} standard errors of the estimates, once; `parameter_recovery` says it for many samples"
+    return max(far) < 3, f"the true values lie within {apa_number(np.ceil(10 * max(far)) / 10, 1)} standard errors of the estimates, once; `parameter_recovery` says it for many samples"
 
 def _arbitrated(run):
     m = run.record['refinement']

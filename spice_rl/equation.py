@@ -7,7 +7,6 @@ __all__ = ['Rule', 'equation_names', 'check_rules', 'Equation', 'Reading', 'Scor
            'rescorla_wagner_equation']
 
 # %% ../nbs/34_equation.ipynb #676e494f
-import json
 from collections import namedtuple
 from dataclasses import dataclass
 import numpy as np

@@ -22,7 +22,7 @@ from . import __version__
 from .bandits import BanditsDrift
 from .data import DatasetRNN, Trials, check_xs_ys
 from .engine import replay_arrays
-from .equation import Equation, equation_from_dict, equation_to_dict
+from .equation import equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig
 from .individuals import Individuals, individual_equations

@@ -334,9 +334,9 @@ def plot_equation(
 # %% ../nbs/40_plotting.ipynb #1bb80414
 def _who(equation, truth, participant):
     "The participant to draw: the one asked for, or the first one, or None if all share one equation."
-    if participant is not None: return participant
     apart = [e.coefficients.index for e in (equation, truth) if e is not None and list(e.coefficients.index) != ['everybody']]
-    return apart[0][0] if apart else None
+    if participant is not None and not apart: raise ValueError(f"the equation is everybody's, so there is none of participant {participant!r}; leave participant out")
+    return participant if participant is not None else apart[0][0] if apart else None
 
 def _truth_row(truth, equation, participant):
     "The true parameters of the person, if the truth has all latent values of the equation."
@@ -501,7 +501,7 @@ def plot_parameters(
     axs = axes_for(axs, (max(3., 1.8 * columns), 2.2 * rows), rows, columns, need=range(len(names)))
     for ax, name in zip(axs, names):
         for i, group in enumerate(order):
-            x = fit.table.loc[groups[groups == group].index, name].to_numpy()
+            x = fit.table.loc[groups[groups == group].index, name].dropna().to_numpy()
             spread = np.linspace(-.18, .18, len(x)) if len(x) > 1 else np.zeros(1)
             ax.plot(i + spread, np.sort(x), '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
             error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
@@ -539,7 +539,8 @@ def plot_runs(
         ax.plot(best.index, (best - f.table.nll).mean(axis=1), label=name, **_of_series(i))
     ax.set_yscale('symlog', linthresh=1e-3)
     ax.set(xscale='log', xlabel='completed starts', ylabel='mean NLL above the best', ylim=(-2e-4, None))
-    ax.legend()
+    if len(fits) <= 6: ax.legend()
+    else: ax.legend(loc='center left', bbox_to_anchor=(1, .5))
     return ax.figure, ax
 
 # %% ../nbs/40_plotting.ipynb #ec4bcb03

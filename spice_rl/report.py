@@ -273,7 +273,7 @@ def _choices(run):
     return f"{many(d['learning'])} learning and {many(d['transfer'])} transfer trials a person"
 
 def _experiment(run):
-    if not run.parameter: return False, f"whether {_choices(run)} are enough is not known; run a parameter recovery on them ({_RUNS['PARAMETER']}), or plan the study with `power_curve`"
+    if not run.parameter: return False, f"whether {_choices(run)} are enough is not known; run a parameter recovery on them ({_RUNS['PARAMETER']}), or plan the study with `power`"
     w = worst_recovered(run)
     if w is None: return False, f"{_choices(run)}; but in the recovery no parameter varied: draw them (random_params='random')"
     return True, f"{_choices(run)}; with them every parameter is recovered with *r* ≥ {apa_number(w.r, 2, True)}. Whether the task engages the processes in question is for you to say"

@@ -230,3 +230,14 @@ def test_house_rules(module):
         if not isinstance(node, ast.Attribute): continue
         for rule in ("warnings.filterwarnings", "warnings.simplefilter", "np.random.seed", "torch.manual_seed"):
             assert ast.unparse(node) != rule, f"line {node.lineno}: {rule} changes the caller's state"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_import_that_nothing_uses(module):
+    if module == "models": return  # it imports all models, so that their names are known
+    source = (ROOT/f"spice_rl/{module}.py").read_text(encoding="utf-8")
+    for node in MODULES[module].body:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)): continue
+        rest = source.replace(ast.get_source_segment(source, node), "")
+        unused = [name for a in node.names if not re.search(rf"\b{(name := (a.asname or a.name).split('.')[0])}\b", rest)]
+        assert not unused, f"{module}.py imports {unused} for nothing: take it out of the notebook's exported imports"
