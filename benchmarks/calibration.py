@@ -1,4 +1,4 @@
-"""Is the posterior sampled right? Issue 6, point 5: simulation-based calibration, and the golden data set of ../shared beside maximum likelihood and the hierarchical fit. Run: make bench (needs the extra: pip install "spice-rl[bayes]")
+"""Is the posterior sampled right? Simulation-based calibration, and the golden data set of ../shared beside maximum likelihood and the hierarchical fit. Run: make bench (needs the extra: pip install "spice-rl[bayes]")
 
 200 simulations of each: a person who goes through the avoidance task as it is (96 learning and 384 transfer trials) with the parameters of QLearning, uniform within their bounds; a person with the two rates and the inverse temperature of AgentQ
 at a drifting bandit (100 trials); and a group of 8 people (two-parameter Q-learning, 40 trials each), sampled as a hierarchy. Of each, the ranks of the true values among 99 of the draws (2 chains × 500 after 300).

@@ -1,4 +1,4 @@
-"""How well is the equation recovered? Issue 1, points 1 and 2. Run: make bench, or python benchmarks/discovery.py
+"""How well is the equation recovered? Run: make bench, or python benchmarks/discovery.py
 
 Simulated learners with known equations (100 sessions × 100 trials of BanditsDrift(.2)) are discovered from their choices alone. What is judged is the equation of the
 regression, before it is refined on the choices. One row per fit goes to results/discovery.csv: the coefficients, the terms that are there, NLL a choice of equation, network and the learner itself, the starts, CPU seconds.

@@ -1,4 +1,4 @@
-"""Can the equation be trusted? Issue 4. Run: make bench, or python benchmarks/equations.py [structures] [sessions] [regression] [time] [avoidance] [people]
+"""Can the equation be trusted? Run: make bench, or python benchmarks/equations.py [structures] [sessions] [regression] [time] [avoidance] [people]
 
 Six learners whose equations are known, simulated with 20 seeds (100 sessions × 100 trials of BanditsDrift(.2)), and `discover` with one library for all (degree 2: the chosen option, the others, and
 a trace of choices):
@@ -55,7 +55,7 @@ def exact(trials, true):
 
 
 def structures():
-    "Point 1: the terms found, each number beside its bound, and the intervals."
+    "The terms found, each number beside its bound, and the intervals."
     found, numbers = [], []
     for learner, (_, true) in LEARNERS.items():
         for seed in range(20):
@@ -75,7 +75,7 @@ def structures():
 
 
 def sessions():
-    "Point 2: fewer and more sessions."
+    "Fewer and more sessions."
     rows = []
     for learner, (_, true) in LEARNERS.items():
         for n in (10, 20, 50, 100, 200):
@@ -138,7 +138,7 @@ def seconds(what, work):
 
 
 def timing():
-    "Point 3: the refinement on the tutorial's data, once everything is compiled."
+    "The refinement on the tutorial's data, once everything is compiled."
     dataset, _, _ = create_dataset(AgentQ(alpha_reward=.3), BanditsDrift(sigma=.2), n_trials=100, n_sessions=100)
     raw = SpiceEstimator(refine=False).fit(dataset.xs, dataset.ys).regression_.equation
     trials = Trials.from_dataset(dataset)
@@ -179,7 +179,7 @@ MODELS = {'Q-learning, one rate': (OneRate(), NO_TRACE | NO_FORGETTING), 'Q-lear
 
 
 def people():
-    "Point 4: one set of numbers for twenty people; folds are people, and the equation's terms are chosen anew in each."
+    "One set of numbers for twenty people; folds are people, and the equation's terms are chosen anew in each."
     if not DATA.exists(): return print(f"{DATA} is not here: this part needs the example data of hBayesDM")
     apart = read_trials(DATA, participant='subjID', choice='choice', reward='outcome', trial='trial')
     trials = Trials.from_arrays(apart.choice, apart.reward, None, apart.session, options=apart.options)   # all people as one, with a session each

@@ -116,7 +116,7 @@ def speed(trials):
 
 
 if __name__ == '__main__':
-    if not FILES[0].is_file(): sys.exit(f"{FILES[0]} is not here: nothing done")
+    if not FILES[0].is_file(): sys.exit(print(f"{FILES[0]} is not here: nothing done"))   # status 0: the others go on
     data = read_avoidance(*FILES)
     if 'speed' in sys.argv or len(sys.argv) == 1: speed(data)
     if 'optima' in sys.argv or len(sys.argv) == 1: optima(data)

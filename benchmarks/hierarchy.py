@@ -1,4 +1,4 @@
-"""Hierarchical fits. Issue 6, points 1 and 2: the golden data set of ../shared in CPU seconds beside other packages, and differences between groups: false positives and power. Run: make bench
+"""Hierarchical fits. The golden data set of ../shared in CPU seconds beside other packages, and differences between groups: false positives and power. Run: make bench
 
 Groups: two of 30, 200 trials each (two arms paying .8 and .2, reversed every 50 trials), parameters on the line normal with the means and variances of the golden data set; the second group's learning rate is 0, .5 or 1 sd
 higher. Tests at the 5 % level: the hierarchical effect (Wald, t with 58 degrees of freedom), and t-tests of two steps, on maximum-likelihood estimates and on modes of a hierarchical fit that knows no groups. The inverse temperature never differs.

@@ -1,4 +1,4 @@
-"""Equations of single people. Issue 6, point 4. Run: make bench, or python benchmarks/individuals.py [mixed] [pairs] [spread]
+"""Equations of single people. Run: make bench, or python benchmarks/individuals.py [mixed] [pairs] [spread]
 
 - mixed: two kinds of learner, 50 people of each with one session of 100 trials, one library for all (5 seeds): how many people get the terms of their own kind from `individual_equations`; from `discover` with each person alone
   (2 seeds); and with the kinds' true numbers known, which is the most that these choices can give -> results/individuals_mixed.csv

@@ -1,4 +1,4 @@
-"""Real people. Issue 1, point 5: hBayesDM's example data (20 people × 100 trials, two arms, outcome ±1), read from ../shared where it is there. Run: make bench
+"""Real people: hBayesDM's example data (20 people × 100 trials, two arms, outcome ±1), read from ../shared where it is there. Run: make bench
 
 Compares, in NLL a choice: guessing, a two-parameter Rescorla-Wagner rule fitted by maximum likelihood with the engine (one for all; one per person), the network, and
 the equation of the regression, before it is refined on the choices. Writes results/people.csv and results/people_equation.txt.
@@ -31,7 +31,7 @@ def fit_rescorla_wagner(trials, who):
 
 
 def main():
-    if not DATA.exists(): raise SystemExit(f"{DATA} is not here: this benchmark needs the example data of hBayesDM")
+    if not DATA.exists(): return print(f"{DATA} is not here: this benchmark needs the example data of hBayesDM")
     trials = read_trials(DATA, participant='subjID', choice='choice', reward='outcome', trial='trial')
     dataset = trials.to_dataset()
     n, everyone = trials.n_counted - trials.n_sessions, np.arange(trials.n_participants)

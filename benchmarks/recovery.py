@@ -125,7 +125,7 @@ def spread(trials):
 if __name__ == '__main__':
     asked = sys.argv[1:] or ['coverage', 'parameters', 'models', 'time', 'spread']
     if 'coverage' in asked: coverage()
-    if set(asked) - {'coverage'} and not FILES[0].is_file(): sys.exit(f"{FILES[0]} is not here: the rest is left out")
+    if set(asked) - {'coverage'} and not FILES[0].is_file(): sys.exit(print(f"{FILES[0]} is not here: the rest is left out"))   # status 0: other scripts go on
     if 'parameters' in asked: parameters(read_avoidance(*FILES))
     if 'models' in asked: models(read_avoidance(*FILES))
     if 'time' in asked: timing(read_avoidance(*FILES))

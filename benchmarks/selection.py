@@ -1,4 +1,4 @@
-"""Model selection when there is nothing to find, and when there is. Issue 6, "must be shown" 3. Run: make bench
+"""Model selection when there is nothing to find, and when there is. Run: make bench
 
 People follow models of given frequencies; each person's evidences are exact (a data point from a normal distribution around the model's own axis, `APART` standard deviations from the origin). Writes
 results/selection_null.csv: 500 data sets each in which all models are equally frequent, and 500 in which frequencies are drawn uniformly, by numbers of models and people;

@@ -1,4 +1,4 @@
-"""How fast is it? Issue 1, points 3 and 4. CPU seconds on one thread, every figure beside a named reference in the same run. Run: make bench
+"""How fast is it? CPU seconds on one thread, every figure beside a named reference in the same run. Run: make bench
 
 Writes results/speed.csv (one row per figure, with the reference and the ratio) and results/fit_profile.csv (where the time of a fit goes).
 A fit is network and regression here, without the refinement that follows by default.
