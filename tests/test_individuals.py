@@ -127,6 +127,6 @@ def test_the_estimator_without_people_says_why_it_cannot_tell():
 
 
 def test_the_figure(found):
-    ax = plot_individuals(found, truth={w: w[0] for w in found.people.index})
+    _, ax = plot_individuals(found, truth={w: w[0] for w in found.people.index})
     assert ax.get_xlabel() == "alpha" and "kind 1" in ax.get_legend().get_texts()[0].get_text()
     with pytest.raises(ValueError, match="unknown parameter"): plot_individuals(found, y="gamma")

@@ -64,7 +64,7 @@ def test_models_are_told_apart_better_with_more_trials(tmp_path):
     assert (group[60] >= group[5]).all()
     pd.testing.assert_frame_equal(power(models, task, **options).table, t)   # from the pieces that were kept
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1 trials", "40 trials"]
-    assert len(plot_power(power(models, task, **options)).axes) == 3
+    assert len(plot_power(power(models, task, **options))[1]) == 3
 
 
 def test_same_seed_same_table():

@@ -332,7 +332,12 @@ def test_errors(cells, task, options, says):
 
 
 def test_errors_of_type(tutorial):
-    class Wordless(Cell, rules=False): params = dict(a=Param(0.))
+    class Wordless(Cell, rules=False):
+        params = dict(a=Param(0.))
+        def init(self, p, n_options=2): pass
+        def logits(self, p, state, trial): pass
+        def update(self, p, state, trial): pass
+
     with pytest.raises(TypeError, match="no compiled rules"): parameter_recovery(Wordless(), TASK)
     with pytest.raises(TypeError, match="avoidance_model"): parameter_recovery("QLearning", AvoidanceTask())
     for task in (AgentQ(), "bandit", None, [1]):
@@ -357,16 +362,17 @@ def test_nothing_of_the_callers_is_changed(tutorial):
 # Figures
 
 def test_figures(good, told):
-    fig = plot_recovery(good)
+    fig, axs = plot_recovery(good)
     shown = [ax for ax in fig.axes if ax.get_visible()]
+    assert shown == list(axs)
     assert len(shown) == 2 and all("r = 0.9" in ax.get_title() for ax in shown)
     at = good.table[good.table.parameter == "beta"].at_bound.sum()
     assert sum(len(c.get_offsets()) for ax in shown for c in ax.collections) == 80
     assert at == sum(len(c.get_offsets()) for c in shown[1].collections if c.get_label() == "at a bound")
-    numbers = [float(t.get_text().replace("−", "-")) for t in plot_confusion(told).texts]
+    numbers = [float(t.get_text().replace("−", "-")) for t in plot_confusion(told)[1].texts]
     np.testing.assert_allclose(numbers, 100 * told.confusion().to_numpy().ravel(), atol=.51)
     for plot in (plot_inverse, plot_bic_matrix):
-        ax = plot(told)
+        _, ax = plot(told)
         assert len(ax.patches) == 2 and ax.get_xlabel() and ax.get_ylabel()
     with pytest.raises(ValueError, match="unknown model"): plot_recovery(good, "Resorla")
     plt.close("all")

@@ -250,10 +250,10 @@ def test_words():
 @pytest.mark.parametrize("families", [False, True])
 def test_figure_shows_the_table(families):
     found = select_models(TEN, families=FAMILIES, groups=dict(zip(TEN.index, "aaaaabbbbb")))
-    ax, table = plot_selection(found, families), found.table(families)
+    (_, ax), table = plot_selection(found, families), found.table(families)
     np.testing.assert_allclose([b.get_height() for b in ax.patches], table.loc[["a", "b"]].frequency)
     np.testing.assert_allclose(np.concatenate([l.get_ydata() for l in ax.get_lines() if l.get_marker() == "D"]), table.loc[["a", "b"]].protected)
-    assert plot_selection(select_models(TEN), ax=ax) is ax
+    assert plot_selection(select_models(TEN), ax=ax)[1] is ax
     plt.close("all")
 
 

@@ -56,6 +56,7 @@ def test_no_drawing_function_is_left_out(): assert set(CALLS) == set(DRAWING)
 
 @pytest.mark.parametrize("name", DRAWING)
 def test_takes_and_returns_axes(world, name):
+    plt.close("all")
     before, given = dict(plt.rcParams), [a for a in inspect.signature(getattr(spice_rl, name)).parameters if a in ("ax", "axs")]
     assert len(given) == 1, "it takes `ax`, or `axs` if it needs several"
     figure, axs = CALLS[name](world)
