@@ -63,7 +63,8 @@ def groups():
 def effects_of(model, cell, correlation, effect, covariance, seed):
     "p of the group's effect on each parameter. The equation's first number has a true effect wherever alpha has."
     trials, group = two_groups(effect, 100, seed, correlation=correlation)
-    found = fit_hierarchical(cell, trials, group, covariance=covariance, threads=1)
+    try: found = fit_hierarchical(cell, trials, group, covariance=covariance, threads=1)
+    except FloatingPointError: return [dict(model=model, parameter=q.split(': ')[-1], effect_of_alpha=effect, covariance=covariance, p=np.nan, edge=False, named=False, behind=False, converged=False) for q in cell.params]   # a variance without bound
     said = dict(edge=any('as far as they can' in note for note in found.notes()), named=any("fit with covariance='full'" in note for note in found.notes()), behind=any('explain the choices better' in note for note in found.notes()), converged=bool(found.table.converged.all()))
     return [dict(model=model, parameter=q.split(': ')[-1], effect_of_alpha=effect, covariance=covariance, p=p, **said) for (q, _), p in found.effects.p.items()]
 

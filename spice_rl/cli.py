@@ -285,4 +285,5 @@ def main(argv=None): # What was typed after `spice-rl`, as a list (default: the 
 
 # %% ../nbs/50_cli.ipynb #45964c5e
 #| eval: false
+# not run here: a notebook is `__main__`, too
 if __name__ == '__main__': sys.exit(main())

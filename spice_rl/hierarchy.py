@@ -327,7 +327,7 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
-    t = np.flatnonzero(told)
+    t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
     for turn in range(15 if spread.careful else 60):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
@@ -338,6 +338,7 @@ def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
         if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
+        if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
@@ -406,6 +407,7 @@ def _em(line, X, starts, seed, prior, B, spread):
         H = _bent(J, F, lame)
         pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
+        if (wild := ~(spread.v <= 1e12 * line.unit**2)).any(): raise FloatingPointError(f"the variance of {', '.join(np.array(line.o.names)[wild])} grows without bound: these choices do not say how far people differ there; hold it, or believe something about it: prior=dict(name=dict(sd=…))")
         if spread.careful: u = _better(line, X @ B, spread.s, u, z)
     lame = lame | _lame(_bent(J, F, lame), spread)
     return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))

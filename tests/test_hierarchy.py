@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+from test_project import ROOT, load
 from worlds import HELD, Bias, Q
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -451,3 +452,9 @@ def test_full_with_a_prior_and_effects():
     (dict(prior=dict(alpha=GAMMA), hold=dict(alpha=.3)), "unknown free parameter in prior"), (dict(covariance="none"), "'diagonal' or 'full'")])
 def test_bad_priors_and_covariances(twenty, options, message):
     with pytest.raises(ValueError, match=message): fit_hierarchical(Q(), twenty[0], **options)
+
+
+def test_a_variance_without_bound_is_said():
+    "Three numbers of an equation made of two, with variances only: of this data set nothing bounds them"
+    trials, group = load(ROOT/"benchmarks/hierarchy.py").two_groups(.5, 100, 99)
+    with pytest.raises(FloatingPointError, match="the variance of x_value_reward_chosen: 1, .* grows without bound"): fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, group, threads=1)

@@ -93,10 +93,6 @@ def test_notebook_outputs(path):
             assert not any("widget" in kind for kind in output.get("data", {})), f"cell {cell['id']} stores a widget"
 
 
-def test_all_notebooks_are_a_light_download():
-    assert sum((ROOT/path).stat().st_size for path in NOTEBOOKS) < 12_000_000
-
-
 def test_tutorials_show_figures():
     for path, nb in NOTEBOOKS.items():
         kinds = {kind for c in nb["cells"] for o in c.get("outputs", []) for kind in o.get("data", {})}
