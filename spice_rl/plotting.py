@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from .cell import Cell, make_trial
 from .data import Trials
-from .engine import is_compiled, parameter_table, replay_arrays, softmax
+from .engine import _check_cell, is_compiled, parameter_table, replay_arrays, softmax
 from .params import check_names
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
 
@@ -28,11 +28,12 @@ from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
 def _by_label(agents):
     "Agents as a dict; one that came without a label is called after its class."
     if not isinstance(agents, dict):
-        agents = [agents] if isinstance(agents, Cell) else list(agents)
+        agents = [agents] if isinstance(agents, (Cell, type)) else list(agents)
         names = [type(a).__name__ for a in agents]
         agents = {n if names.count(n) == 1 else f'{n} {names[:i].count(n) + 1}': a for i, (n, a) in enumerate(zip(names, agents))}
     if not agents: raise ValueError("agents is empty: give at least one cell, {'label': cell}")
     for label, a in agents.items():
+        if isinstance(a, type): _check_cell(a)
         if not isinstance(a, Cell):
             raise TypeError(f"agents must be cells, got {type(a).__name__} for {label!r}; of an estimator take rnn_agent or spice_agent, of a network NetworkCell(network)")
     return agents

@@ -10,7 +10,8 @@ import torch
 
 import reference as ref
 from spice_rl.avoidance import Avoidance
-from spice_rl.bandits import AgentQ, BanditsDrift
+from spice_rl import fit, fit_hierarchical, identify, parameter_recovery, plot_session, power
+from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.cell import Cell, make_trial
 from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
 from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
@@ -21,6 +22,7 @@ from worlds import ARCHITECTURES, Coin, PearceHall, TwoRates, equation_of, netwo
 # make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads; zero: parameters
 # with which all options are alike; value: the latent value that only rewards move; labels: what it calls people
 Case = namedtuple("Case", "make n full learner values zero value labels", defaults=(3, False, None, None, None, 0, None))
+TRIALS = simulate(RescorlaWagner(), BanditsDrift(.2), people=2, n_trials=20, seed=0)
 ALL = dict(alpha_reward=.3, alpha_penalty=.15, alpha_counterfactual_reward=.2, alpha_counterfactual_penalty=.1, beta_reward=3., beta_choice=.8,
            alpha_choice=.6, forget_rate=.1)
 
@@ -539,3 +541,9 @@ def test_a_cell_that_lacks_a_rule_says_which():
 
     with pytest.raises(TypeError, match=re.escape("Half lacks the rule update(p, state, trial): write it into the class")): Half()
     with pytest.raises(TypeError, match=re.escape("Deaf lacks the rule learn(p, state, chosen, other, r_chosen, r_other)")): Deaf()
+
+
+@pytest.mark.parametrize("call", [lambda c: nll(c, trials=TRIALS), lambda c: simulate(c, BanditsDrift(.2)), lambda c: fit(c, TRIALS), lambda c: fit_hierarchical(c, TRIALS), lambda c: parameter_recovery(c, BanditsDrift(.2)),
+                                  lambda c: power(c, BanditsDrift(.2)), lambda c: identify(c, TRIALS), lambda c: plot_session(c, TRIALS.take(sessions=0))])
+def test_forgotten_brackets_are_named(call):
+    with pytest.raises(TypeError, match=re.escape("RescorlaWagner is a class, not a learner: write RescorlaWagner()")): call(RescorlaWagner)
