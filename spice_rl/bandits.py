@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 from .cell import Cell
 from .data import Trials, read_trials
 from .engine import as_seed, pay_type, simulate, start_type
-from .params import Param, check_names
+from .arguments import check_names
+from .params import Param
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
 Worlds = namedtuple('Worlds', 'start pay')

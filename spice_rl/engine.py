@@ -17,9 +17,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
-from .cell import Cell, Trial, make_trial
+from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials
-from .params import check_names
+from .arguments import check_names, check_seed
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -78,14 +78,9 @@ def _compile(cls):
     return Kernels(**made, constants=np.zeros(1))
 
 # %% ../nbs/03_engine.ipynb #2e75086d
-def _check_cell(cell):
-    "Raise a `TypeError` for what is no cell: most often a class whose brackets were forgotten."
-    if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
-    if not isinstance(cell, Cell): raise TypeError(f"one cell is needed, such as RescorlaWagner() or avoidance_model('QLearning'), got {type(cell).__name__}")
-
 def is_compiled(cell): # A cell
     "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
-    _check_cell(cell)
+    check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
 # %% ../nbs/03_engine.ipynb #4538b3e2
@@ -379,7 +374,7 @@ def parameter_table(
     participants     # Labels of the participants, in order
 ):
     "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
-    _check_cell(cell)
+    check_cell(cell)
     frame = parameters if isinstance(parameters, pd.DataFrame) else pd.DataFrame(dict(parameters or {}), index=list(participants))
     check_names(frame.columns, cell.params)
     missing = [who for who in participants if who not in frame.index]
@@ -553,7 +548,8 @@ def person_rng(
 
 def as_seed(seed): # An int or a numpy Generator
     "An int: `seed` itself, or one drawn from the generator."
-    return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else int(seed)
+    seed = check_seed(seed)
+    return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
 # %% ../nbs/03_engine.ipynb #3873ce6d
 def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance):

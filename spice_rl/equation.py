@@ -15,7 +15,8 @@ from numba import njit
 from .cell import Cell
 from .engine import Kernels, _view, init_type, logits_type, update_type
 from .library import symbol, term_latex, term_text
-from .params import Param, check_names
+from .arguments import check_names
+from .params import Param
 
 # %% ../nbs/34_equation.ipynb #7089ebc1
 SIGNALS = ('action', 'reward', 'chosen_reward')

@@ -22,7 +22,7 @@ from .avoidance import SYMBOLS, AvoidanceTask
 from .cell import Cell
 from .data import Trials
 from .engine import as_seed, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
-from .params import check_names
+from .arguments import check_names
 from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
 from .style import in_style
 

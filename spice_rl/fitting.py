@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from .engine import Lanes, as_seed, is_compiled
-from .params import check_names
+from .arguments import check_names
 
 # %% ../nbs/20_fitting.ipynb #633caafd
 class _Objective:

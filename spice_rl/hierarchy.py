@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import linalg, stats
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
-from .params import Param, check_names, from_line, to_line
+from .arguments import check_names
+from .params import Param, from_line, to_line
 
 # %% ../nbs/25_hierarchy.ipynb #bc28f5b3
 class _Line:

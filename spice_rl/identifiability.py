@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 from .data import Trials
-from .engine import Lanes, _check_cell, _rows, as_seed
+from .cell import check_cell
+from .engine import Lanes, _rows, as_seed
 from .fitting import Fit, _Descent, _Objective, _distinct, fit
-from .params import check_names
+from .arguments import check_names
 from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people
 
 # %% ../nbs/28_identifiability.ipynb #c841452c
@@ -243,7 +244,7 @@ class Profile:
 # %% ../nbs/28_identifiability.ipynb #575e8fdd
 def _one_model(cell, bounds, hold):
     "A cell, with its bounds and what is held, checked."
-    _check_cell(cell)
+    check_cell(cell)
     return next(iter(_models(cell, bounds, hold, None).values()))
 
 def _of_fit(cell, fitted, bounds, hold):

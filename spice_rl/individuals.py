@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from .engine import as_seed
 from .equation import Equation
 from .hierarchy import fit_hierarchical
-from .params import check_names
+from .arguments import check_names
 from .refinement import _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units
 from .selection import fit_hbi
 

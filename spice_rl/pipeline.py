@@ -28,7 +28,7 @@ from .comparison import compare
 from .engine import as_seed
 from .fitting import _bounds, _start, fit
 from .models import avoidance_model, avoidance_models
-from .params import check_names
+from .arguments import check_names
 from .priors import check_overrides
 from .recovery import Simulated, _digest, _join, model_recovery, parameter_recovery, simulate_people
 from .report import write_report

@@ -20,8 +20,9 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from .cell import Cell, make_trial
 from .data import Trials
-from .engine import _check_cell, is_compiled, parameter_table, replay_arrays, softmax
-from .params import check_names
+from .cell import check_cell
+from .engine import is_compiled, parameter_table, replay_arrays, softmax
+from .arguments import check_names
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
@@ -33,7 +34,7 @@ def _by_label(agents):
         agents = {n if names.count(n) == 1 else f'{n} {names[:i].count(n) + 1}': a for i, (n, a) in enumerate(zip(names, agents))}
     if not agents: raise ValueError("agents is empty: give at least one cell, {'label': cell}")
     for label, a in agents.items():
-        if isinstance(a, type): _check_cell(a)
+        if isinstance(a, type): check_cell(a)
         if not isinstance(a, Cell):
             raise TypeError(f"agents must be cells, got {type(a).__name__} for {label!r}; of an estimator take rnn_agent or spice_agent, of a network NetworkCell(network)")
     return agents

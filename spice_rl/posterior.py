@@ -18,7 +18,8 @@ from . import __version__
 from .engine import as_seed, is_compiled, replay_arrays, simulate
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
-from .params import check_names, from_line, to_line
+from .arguments import check_names
+from .params import from_line, to_line
 from .style import COLOURS, axes_for, in_style
 
 # %% ../nbs/29_posterior.ipynb #2a10d5db

@@ -7,7 +7,7 @@ __all__ = ['fixed_priors', 'parameter_bounds', 'check_overrides']
 
 # %% ../nbs/15_priors.ipynb #0d91879b
 from .models import avoidance_model
-from .params import check_names
+from .arguments import check_names
 
 # %% ../nbs/15_priors.ipynb #75576f0d
 def fixed_priors(

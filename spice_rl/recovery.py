@@ -17,9 +17,10 @@ from . import __version__
 from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
 from .data import Trials, _list
-from .engine import Lanes, _check_cell, as_seed, is_compiled, parameter_table, play, simulate
+from .cell import check_cell
+from .engine import Lanes, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import Fit, _bounds, fit
-from .params import check_names
+from .arguments import check_names
 from .pieces import run_pieces
 
 # %% ../nbs/22_recovery.ipynb #a88ad66e
@@ -94,7 +95,7 @@ def _models(cells, bounds, hold, draw):
     pairs = [(type(c).__name__, c) for c in ([cells] if isinstance(cells, (Cell, type)) else cells)] if not isinstance(cells, dict) else list(cells.items())
     if not pairs: raise ValueError("cells is empty: give at least one cell")
     for name, c in pairs:
-        _check_cell(c)
+        check_cell(c)
         if not is_compiled(c): raise TypeError(f"{name} has no compiled rules, so it cannot be fitted; a trained network is read with an equation, which can")
     names = [name for name, _ in pairs]
     twice = [n for n in names if names.count(n) > 1]

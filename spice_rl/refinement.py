@@ -18,7 +18,7 @@ from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
 from .library import polynomial_terms
-from .params import check_names
+from .arguments import check_names
 from .pieces import run_pieces
 from .recovery import _digest
 

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image as Picture
 from scipy import stats
-from .params import check_names
+from .arguments import check_names
 
 # %% ../nbs/42_report.ipynb #785a5a8b
 def apa_number(

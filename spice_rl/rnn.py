@@ -14,7 +14,8 @@ import torch
 from numba import njit, types
 from torch import nn
 from .cell import Cell
-from .params import Param, check_names
+from .arguments import check_names
+from .params import Param
 
 # %% ../nbs/30_rnn.ipynb #6b93d65a
 f8 = types.float64

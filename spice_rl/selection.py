@@ -16,7 +16,8 @@ from .comparison import Comparison
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _bounds, _start
 from .hierarchy import _Line, _climb, _search_modes
-from .params import check_names, from_line
+from .arguments import check_names
+from .params import from_line
 
 # %% ../nbs/27_selection.ipynb #bf7642da
 def exceedance(

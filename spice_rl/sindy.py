@@ -17,7 +17,7 @@ from .data import DatasetRNN, Trials
 from .engine import nll, replay_arrays
 from .equation import Equation, Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
-from .params import check_names
+from .arguments import check_names
 from .rnn import Embedding
 
 # %% ../nbs/35_sindy.ipynb #a7a9a474
