@@ -46,7 +46,16 @@ def read_avoidance(
 
     Columns of both files: `participant_id`, `group_code`, `symbol_L_name`, `symbol_R_name` (names as in `SYMBOLS`), `choice_made` (0 left, 1 right);
     of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points / 10. Order within a person is that of the file.
-    Raises a `ValueError` that names file, participant and line."""
+    Raises a `ValueError` that names file, participant and line.
+
+    Parameters
+    ----------
+    learning
+        Learning trials: path of a .csv or .tsv file, or a frame
+    transfer
+        Transfer trials: the same
+    missing_choices
+        Are empty cells of `choice_made` choices that were not made? (default: an error)"""
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         try:
@@ -122,7 +131,19 @@ def _trials(frame):
 
 # %% ../nbs/05_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
-    "The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer."
+    """The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer.
+
+    Parameters
+    ----------
+    n_learning
+        Learning trials of each of the four pairs
+    n_transfer
+        Transfer trials of each of the 32 pairs of unequal value
+    p_often
+        Probability of the likelier outcome
+    groups
+        Group of each participant: a dict or a Series (default: one group, 'everybody')
+    """
     n_actions = len(SYMBOLS)
 
     def __init__(self,
@@ -182,7 +203,17 @@ def to_files(
     learning, # Path of the learning trials to write
     transfer  # Path of the transfer trials to write
 ):
-    "Write trials into two files that `read_avoidance` reads."
+    """Write trials into two files that `read_avoidance` reads.
+
+    Parameters
+    ----------
+    trials
+        Trials of the avoidance task
+    learning
+        Path of the learning trials to write
+    transfer
+        Path of the transfer trials to write
+    """
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
@@ -203,7 +234,13 @@ CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../nbs/05_avoidance.ipynb #f009b121
 def parameter_symbol(name): # Name of a parameter
-    "How it is written in equations: as `SYMBOL_OF` says, or its name."
+    """How it is written in equations: as `SYMBOL_OF` says, or its name.
+
+    Parameters
+    ----------
+    name
+        Name of a parameter
+    """
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d
@@ -318,7 +355,13 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
     return None if model.equations is None else model.equations | {part: (*lines, *model.equations.get(part, ()))}
 
 def with_bias(model): # A class of `Avoidance`
-    "Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012)."
+    """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     base = model.parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
@@ -333,7 +376,13 @@ def _weigh(valence_factor, r):
     return (1. - valence_factor) * r if r > 0. else valence_factor * r
 
 def with_novel(model): # A class of `Avoidance`
-    "The novel symbol has a value of its own, `novel_value`, in place of 0."
+    """The novel symbol has a value of its own, `novel_value`, in place of 0.
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Novel(model, option='novel'):
         params = model.params | dict(novel_value=Param(0., -1, 1))
         with_options = (*model.with_options, 'novel')
@@ -341,7 +390,13 @@ def with_novel(model): # A class of `Avoidance`
     return _named(Novel, model, 'novel')
 
 def with_decay(model): # A class of `Avoidance`
-    "Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021)."
+    """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Decayed(model, option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')

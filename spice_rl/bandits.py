@@ -304,7 +304,24 @@ def create_dataset(
 ):
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
-    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities)."""
+    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities).
+
+    Parameters
+    ----------
+    agent
+        An agent, or a list of agents (any cells)
+    environment
+        The task
+    n_trials
+        Trials of each session
+    n_sessions
+        Sessions of each agent
+    sample_parameters
+        Draw a new learner for each session, as `agent.parameter_variance` says?
+    verbose
+        Show a progress bar?
+    seed
+        An int or a numpy Generator"""
     agents = list(agent) if isinstance(agent, (list, tuple)) else [agent]
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))
     parts, parameters = [], []

@@ -30,7 +30,21 @@ def make_trial(
     options=None,   # Options on offer (default: all)
     context=0       # Which situation
 ):
-    "Build a `Trial` by hand, for looking at a cell step by step."
+    """Build a `Trial` by hand, for looking at a cell step by step.
+
+    Parameters
+    ----------
+    choice
+        The option chosen, -1 before the choice
+    reward
+        What the chosen option paid, or one number per option
+    n_options
+        How many options there are
+    options
+        Options on offer (default: all)
+    context
+        Which situation
+    """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
     elif choice >= 0: shown[choice] = reward
@@ -65,6 +79,11 @@ class Cell:
 
     Two laws hold for every cell: a missing choice teaches nothing and is not scored; where the reward of the chosen
     option was not shown, a value that would need it stays as it was.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults
     """
     params: dict = {}
     state: tuple = ()
@@ -97,7 +116,13 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
     def p(self, **values): # Values of parameters, in place of this instance's
-        "The parameters as the rules see them: `p.alpha`, `p.beta`, …"
+        """The parameters as the rules see them: `p.alpha`, `p.beta`, …
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of this instance's
+        """
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
 
@@ -127,7 +152,19 @@ def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
 ): # The cell
-    "Return `cell`, or raise a `TypeError` that says what came in place of a learner."
+    """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
+
+    Parameters
+    ----------
+    cell
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The cell
+    """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
     hint = f"; the order is {name} first, then trials" if isinstance(cell, Trials) else ''

@@ -15,7 +15,21 @@ from .fitting import Fit, fit
 # %% ../nbs/21_comparison.ipynb #4b747779
 @dataclass(repr=False)
 class Comparison:
-    "Models side by side: a number for each participant and model (lower is better), and the participants' groups."
+    """Models side by side: a number for each participant and model (lower is better), and the participants' groups.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+        (participants, models)
+    criterion : str
+        What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
+    groups : pd.Series
+        Group of each participant, or None
+    models : pd.DataFrame
+        Where they were fitted: NLL and numbers estimated, in all (nats), of each model
+    limits : tuple
+        NLL of guessing and of the ceiling, if there is one
+    """
     values: pd.DataFrame # (participants, models)
     criterion: str       # What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
     groups: pd.Series    # Group of each participant, or None
@@ -54,7 +68,20 @@ def compare(
     ceiling=None,     # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
     trials=None       # The choices, for the ceiling
 ) -> Comparison:
-    "Compare models by BIC or AIC. People are matched by their labels. Raises a `ValueError` if the fits are not of the same people and choices."
+    """Compare models by BIC or AIC. People are matched by their labels. Raises a `ValueError` if the fits are not of the same people and choices.
+
+    Parameters
+    ----------
+    fits
+        `Fit`s of different models to the same people: a list
+    criterion
+        'bic' or 'aic'
+    ceiling
+        A cell that says how well these choices can be predicted, with nothing left to fit: a
+        trained network
+    trials
+        The choices, for the ceiling
+    """
     fits = list(fits)
     if criterion not in ('bic', 'aic'): raise ValueError(f"criterion must be 'bic' or 'aic', got {criterion!r}; for held-out choices use cross_validate")
     if not fits or not all(isinstance(f, Fit) for f in fits): raise ValueError("compare needs a list of what `fit` returned")
@@ -86,7 +113,21 @@ def cross_validate(
     seed=0,    # An int or a numpy Generator
     **options  # For `fit`
 ) -> Comparison:
-    "Held-out NLL of each participant's choices, summed over folds: a `Comparison`."
+    """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
+
+    Parameters
+    ----------
+    cells
+        Models: a list of cells, or a dict name -> cell
+    trials
+        The choices
+    folds
+        How many parts
+    seed
+        An int or a numpy Generator
+    **options
+        For `fit`
+    """
     if folds < 2: raise ValueError(f"folds must be at least 2, got {folds}")
     cells = cells if isinstance(cells, dict) else {type(c).__name__: c for c in cells}
     few = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)

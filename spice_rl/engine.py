@@ -79,7 +79,13 @@ def _compile(cls):
 
 # %% ../nbs/03_engine.ipynb #2e75086d
 def is_compiled(cell): # A cell
-    "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
+    """Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)
+
+    Parameters
+    ----------
+    cell
+        A cell
+    """
     check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
@@ -89,7 +95,17 @@ def kernels(
     n_options=2, # How many options its task has
     offer=None   # Options on offer on a trial (default: all)
 ):
-    "The compiled rules of `cell`, tried in plain Python first."
+    """The compiled rules of `cell`, tried in plain Python first.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    n_options
+        How many options its task has
+    offer
+        Options on offer on a trial (default: all)
+    """
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
@@ -248,7 +264,17 @@ def on_threads(
     n,           # How many pieces of work
     threads=None # How many threads (default: all cores)
 ):
-    "Run `work` over 0..n cut into as many runs as there are threads."
+    """Run `work` over 0..n cut into as many runs as there are threads.
+
+    Parameters
+    ----------
+    work
+        What is done to the pieces lo..hi: work(lo, hi)
+    n
+        How many pieces of work
+    threads
+        How many threads (default: all cores)
+    """
     threads = max(1, min(threads or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
@@ -258,7 +284,17 @@ def on_threads(
 _WORTH = 2e6   # lanes × rows from which several threads pay: some ten milliseconds of work
 
 class Lanes:
-    "A cell on a data set, ready to be evaluated at many parameter vectors at once."
+    """A cell on a data set, ready to be evaluated at many parameter vectors at once.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell with compiled rules
+    trials : Trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     def __init__(self,
         cell: Cell,     # A cell with compiled rules
         trials: Trials, # The choices
@@ -275,7 +311,15 @@ class Lanes:
         theta, # Parameters, (lanes, n_params)
         who    # Which participant, (lanes,)
     ):
-        "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
+        """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
@@ -284,7 +328,17 @@ class Lanes:
         who,   # Which participant, (lanes,)
         size=1e-6 # Size of the differences, relative to the bounds' distance (or 1)
     ):
-        "NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther."
+        """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        size
+            Size of the differences, relative to the bounds' distance (or 1)
+        """
         theta = np.asarray(theta, float)
         wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
         return self._run(theta, np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide, who)
@@ -373,7 +427,17 @@ def parameter_table(
     parameters,      # None, a dict of numbers, or a frame with a row per participant
     participants     # Labels of the participants, in order
 ):
-    "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
+    """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None, a dict of numbers, or a frame with a row per participant
+    participants
+        Labels of the participants, in order
+    """
     check_cell(cell)
     frame = parameters if isinstance(parameters, pd.DataFrame) else pd.DataFrame(dict(parameters or {}), index=list(participants))
     check_names(frame.columns, cell.params)
@@ -396,7 +460,19 @@ def nll(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Negative log-likelihood of each participant's choices, in nats: a Series."
+    """Negative log-likelihood of each participant's choices, in nats: a Series.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     theta = parameter_table(cell, parameters, trials.participants)
     if is_compiled(cell): total = Lanes(cell, trials, threads).nll(theta, np.arange(len(theta)))
     else: total = _replayed_nll(cell, theta, trials)
@@ -413,7 +489,19 @@ def gradient(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Gradient of each participant's NLL: a frame, (participants, parameters). Central differences."
+    """Gradient of each participant's NLL: a frame, (participants, parameters). Central differences.
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
@@ -424,7 +512,19 @@ def hessian(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Second derivatives of each participant's NLL, (participants, n_params, n_params). Central differences."
+    """Second derivatives of each participant's NLL, (participants, n_params, n_params). Central differences.
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
@@ -456,7 +556,19 @@ def replay_arrays(
     *,
     after=False  # States after the feedback? (Default: before the choice)
 ):
-    "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
+    """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        Somebody's trials
+    after
+        States after the feedback? (Default: before the choice)
+    """
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
     f = kernels(cell, trials.n_options, _an_offer(trials))
@@ -468,7 +580,13 @@ def replay_arrays(
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
 def softmax(x): # Logits, (..., n_options); NaN: not on offer
-    "Choice probabilities; 0 for what is not on offer."
+    """Choice probabilities; 0 for what is not on offer.
+
+    Parameters
+    ----------
+    x
+        Logits, (..., n_options); NaN: not on offer
+    """
     e = np.exp(x - np.nanmax(x, -1, keepdims=True))
     return np.nan_to_num(e) / np.nansum(e, -1, keepdims=True)
 
@@ -488,7 +606,16 @@ def replay(
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
     Columns: `participant`, `session`, `trial`, and for each option k its logit `logit_k`, choice probability `p_k`, and each
-    latent value `NAME_k`."""
+    latent value `NAME_k`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        Somebody's trials
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant"""
     x, states = replay_arrays(cell, parameters, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
@@ -543,11 +670,25 @@ def person_rng(
     seed,     # An int, or a numpy Generator (one number is drawn from it)
     person    # Which person
 ):
-    "The random generator that belongs to one simulated person."
+    """The random generator that belongs to one simulated person.
+
+    Parameters
+    ----------
+    seed
+        An int, or a numpy Generator (one number is drawn from it)
+    person
+        Which person
+    """
     return np.random.default_rng([seed, person])
 
 def as_seed(seed): # An int or a numpy Generator
-    "An int: `seed` itself, or one drawn from the generator."
+    """An int: `seed` itself, or one drawn from the generator.
+
+    Parameters
+    ----------
+    seed
+        An int or a numpy Generator
+    """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
@@ -582,7 +723,26 @@ def simulate(
 ):
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
-    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
+    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …
+
+    Parameters
+    ----------
+    cell
+        Who chooses
+    environment
+        What pays
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per person
+    people
+        How many people (if `parameters` is not a frame)
+    sessions
+        Sessions of each person
+    n_trials
+        Trials of each session (default: 100, or what the task has)
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
     own_trials = hasattr(environment, 'design')
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
     n_trials = 100 if n_trials is None else n_trials
@@ -638,7 +798,23 @@ def play(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ):
-    "Choices of a simulated learner on the trials of each participant, (times, trials)."
+    """Choices of a simulated learner on the trials of each participant, (times, trials).
+
+    Parameters
+    ----------
+    cell
+        Who chooses (with compiled rules)
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The trials to go through; their rewards are what every option pays
+    times
+        How often each participant goes through them
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+    """
     if times < 1: raise ValueError(f"times must be at least 1, got {times}")
     theta = parameter_table(cell, parameters, trials.participants).to_numpy()
     f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)

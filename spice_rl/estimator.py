@@ -41,7 +41,17 @@ def write_model(
     kind,    # 'network' or 'equation'
     content  # Plain data
 ):
-    "Write a model file, whole or not at all."
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to
+    kind
+        'network' or 'equation'
+    content
+        Plain data
+    """
     content = dict(format=FORMAT, kind=kind, version=__version__, **content)
     path = Path(path)
     beside = path.with_name(path.name + '.part')
@@ -53,7 +63,15 @@ def read_model(
     path, # Where from
     kind  # 'network' or 'equation'
 ):
-    "Read a model file. Raises `FileNotFoundError`, or a `ValueError` for a damaged, truncated or foreign file."
+    """Read a model file. Raises `FileNotFoundError`, or a `ValueError` for a damaged, truncated or foreign file.
+
+    Parameters
+    ----------
+    path
+        Where from
+    kind
+        'network' or 'equation'
+    """
     path = Path(path)
     if not path.exists(): raise FileNotFoundError(f"there is no model file {str(path)!r}")
     raw = path.read_bytes()
@@ -75,7 +93,21 @@ def off_policy_sessions(
     n_actions, # How many options
     seed=0     # An int
 ):
-    "Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit."
+    """Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit.
+
+    Parameters
+    ----------
+    n_sessions
+        How many
+    n_trials
+        How long
+    n_same
+        How often each option is repeated
+    n_actions
+        How many options
+    seed
+        An int
+    """
     xs = np.full((n_sessions, n_trials, 2 * n_actions + 1), np.nan)
     for s in range(n_sessions):
         task = BanditsDrift(.2, n_actions, seed=seed + s)
@@ -88,36 +120,112 @@ def off_policy_sessions(
 class SpiceEstimator(BaseEstimator):
     """Train a network on choices and read an equation out of it (Weinhardt, Eckstein & Musslick, 2024).
 
-    Main arguments:
-
-    - `rnn_class`, `spice_config`: the network's class, and what to read out of it
-    - `epochs`: most passes over the data; training stops earlier when it has converged (`convergence_threshold`, in nats a choice)
-    - `learning_rate`: length of the first step; later ones find their own (with mini-batches: of every step)
-    - `n_actions`: how many options; `n_participants`: how many people (default: as many as there are ids)
-    - `spice_participant_id`: find the equation of this participant only
-    - `spice_library_polynomial_degree`: highest power of the terms
-    - `spice_optim_threshold`: leave out terms with smaller coefficients of the regression (default: the likelihood of the choices decides, by BIC)
-    - `refine`: estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
-    - `starts`, `seed`: random starts trained side by side; where randomness comes from
-    - `verbose`: show progress?
-
-    Other arguments:
-
-    - `batch_size` (sessions), `n_steps_per_call` (trials after which the gradient is cut), `scheduler`, `bagging`, `l2_weight_decay`: see `Plan`
-    - `embedding_size`: numbers in a participant's embedding, for networks that take it (default: the network's own); `dropout`: share of it hidden at random in training; `device`: 'cpu' or 'cuda'; `n_experiments`: ids in the last but one column
-    - `train_test_ratio`: share of the sessions to train on; the others decide when to stop (the equation is read from all)
-    - `spice_optimizer_type`, `spice_optim_regularization`: see `sparse_regression`
-    - `n_sessions_off_policy`, `n_trials_off_policy`, `n_trials_same_action_off_policy`: record signals on made-up sessions (default: on the people's own)
-    - `save_path_rnn`, `save_path_spice`: save here after fitting
-
     After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared, and the equation of the regression), `refinement_` (a `Refinement`:
     standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the last stage), `n_participants_`; `summary()` shows them side by side, and `write_discovery` keeps all of it in a folder for a report.
+
+    Parameters
+    ----------
+    rnn_class
+        The network's class
+    spice_config
+        What to read out of it, a `SpiceConfig`
+    epochs
+        Most passes over the data; training stops earlier when it has converged
+    learning_rate
+        Length of the first step; later ones find their own (with mini-batches: of every step)
+    n_actions
+        How many options
+    n_participants
+        How many people (default: as many as there are ids)
+    n_experiments
+        How many experiments; their ids are then the last but one column
+    starts
+        Random starts, trained side by side
+    seed
+        Where randomness comes from, an int
+    batch_size
+        Sessions in a mini-batch (default: all); see `Plan`
+    n_steps_per_call
+        Trials after which the gradient is cut (default: never); see `Plan`
+    bagging
+        Train each start on its own bootstrap sample of the sessions? See `Plan`
+    convergence_threshold
+        Training stops when five steps gain less, in nats a choice
+    scheduler
+        Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
+    device
+        Where the network runs: 'cpu' or 'cuda'
+    dropout
+        Share of a participant's embedding hidden at random in training
+    l2_weight_decay
+        Weight of the penalty on bends and embeddings, in nats; see `Plan`
+    train_test_ratio
+        Share of the sessions to train on; the others decide when to stop (the equation is read
+        from all)
+    spice_participant_id
+        Find the equation of this participant only (default: of all)
+    spice_optimizer_type
+        How the regression makes terms few; see `sparse_regression`
+    spice_optim_threshold
+        Leave out terms with smaller coefficients (default: the likelihood of the choices
+        decides, by BIC)
+    spice_optim_regularization
+        Strength of the regression's penalty; see `sparse_regression`
+    spice_library_polynomial_degree
+        Highest power of the terms
+    n_trials_off_policy
+        Length of made-up sessions, if there are any
+    n_sessions_off_policy
+        Record signals on so many made-up sessions (default: on the people's own)
+    n_trials_same_action_off_policy
+        How often each option is repeated in them
+    refine
+        Estimate the equation anew on the choices themselves, with terms removed and added by
+        BIC (`refine`)?
+    verbose
+        Show progress?
+    save_path_rnn
+        Save the network here after fitting
+    save_path_spice
+        Save the equation here after fitting
+    embedding_size
+        Numbers in a participant's embedding, for networks that take it (default: the network's
+        own)
     """
-    def __init__(self, rnn_class=RescorlaWagnerRNN, spice_config=RESCORLA_WAGNER_CONFIG, *, epochs=1024, learning_rate=1e-2, n_actions=2, n_participants=None, n_experiments=0,
-                 starts=3, seed=0, batch_size=None, n_steps_per_call=None, bagging=False, convergence_threshold=1e-5, scheduler=False, device='cpu', dropout=0.,
-                 l2_weight_decay=5., train_test_ratio=1., spice_participant_id=None, spice_optimizer_type='SR3_weighted_l1', spice_optim_threshold=None,
-                 spice_optim_regularization=1e-2, spice_library_polynomial_degree=1, n_trials_off_policy=1000, n_sessions_off_policy=0,
-                 n_trials_same_action_off_policy=5, refine=True, verbose=False, save_path_rnn=None, save_path_spice=None, embedding_size=None):
+    def __init__(self,
+        rnn_class=RescorlaWagnerRNN,         # The network's class
+        spice_config=RESCORLA_WAGNER_CONFIG, # What to read out of it, a `SpiceConfig`
+        *,
+        epochs=1024,                # Most passes over the data; training stops earlier when it has converged
+        learning_rate=1e-2,         # Length of the first step; later ones find their own (with mini-batches: of every step)
+        n_actions=2,                # How many options
+        n_participants=None,        # How many people (default: as many as there are ids)
+        n_experiments=0,            # How many experiments; their ids are then the last but one column
+        starts=3,                   # Random starts, trained side by side
+        seed=0,                     # Where randomness comes from, an int
+        batch_size=None,            # Sessions in a mini-batch (default: all); see `Plan`
+        n_steps_per_call=None,      # Trials after which the gradient is cut (default: never); see `Plan`
+        bagging=False,              # Train each start on its own bootstrap sample of the sessions? See `Plan`
+        convergence_threshold=1e-5, # Training stops when five steps gain less, in nats a choice
+        scheduler=False,            # Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
+        device='cpu',               # Where the network runs: 'cpu' or 'cuda'
+        dropout=0.,                 # Share of a participant's embedding hidden at random in training
+        l2_weight_decay=5.,         # Weight of the penalty on bends and embeddings, in nats; see `Plan`
+        train_test_ratio=1.,        # Share of the sessions to train on; the others decide when to stop (the equation is read from all)
+        spice_participant_id=None,  # Find the equation of this participant only (default: of all)
+        spice_optimizer_type='SR3_weighted_l1', # How the regression makes terms few; see `sparse_regression`
+        spice_optim_threshold=None, # Leave out terms with smaller coefficients (default: the likelihood of the choices decides, by BIC)
+        spice_optim_regularization=1e-2, # Strength of the regression's penalty; see `sparse_regression`
+        spice_library_polynomial_degree=1, # Highest power of the terms
+        n_trials_off_policy=1000,   # Length of made-up sessions, if there are any
+        n_sessions_off_policy=0,    # Record signals on so many made-up sessions (default: on the people's own)
+        n_trials_same_action_off_policy=5, # How often each option is repeated in them
+        refine=True,                # Estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
+        verbose=False,              # Show progress?
+        save_path_rnn=None,         # Save the network here after fitting
+        save_path_spice=None,       # Save the equation here after fitting
+        embedding_size=None         # Numbers in a participant's embedding, for networks that take it (default: the network's own)
+    ):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
         self.n_participants, self.n_experiments, self.starts, self.seed = n_participants, n_experiments, starts, seed
@@ -133,11 +241,27 @@ class SpiceEstimator(BaseEstimator):
 
     # Learning
 
-    def fit(self, xs, ys, xs_test=None, ys_test=None):
+    def fit(self,
+        xs,           # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys,           # The next choice, one-hot, (sessions, trials, n_actions)
+        xs_test=None, # Data that decide when to stop (default: none)
+        ys_test=None  # And their next choices
+    ):
         """Train the network, read an equation out of it by regression, and refine that on the choices.
 
         `xs` (sessions, trials, features) and `ys` (sessions, trials, n_actions) are tensors or arrays as in `DatasetRNN`; test data decide when to stop.
-        Raises a `ValueError` for data that do not fit, and `TrainingError` if nothing could be learned."""
+        Raises a `ValueError` for data that do not fit, and `TrainingError` if nothing could be learned.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        xs_test
+            Data that decide when to stop (default: none)
+        ys_test
+            And their next choices"""
         if not isinstance(self.spice_config, SpiceConfig): raise TypeError(f"spice_config must be a SpiceConfig, got {type(self.spice_config).__name__}")
         if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
         xs, ys = check_xs_ys(xs, ys, self.n_actions)
@@ -226,8 +350,14 @@ class SpiceEstimator(BaseEstimator):
         "The equation as a cell."
         return self._need('equation_', 'path_spice')
 
-    def print_spice_model(self, participant_id=0):
-        "Print the equation of a participant, one line for each module (the only one, if there is but one)."
+    def print_spice_model(self, participant_id=0): # Whose; passed over if all share one equation
+        """Print the equation of a participant, one line for each module (the only one, if there is but one).
+
+        Parameters
+        ----------
+        participant_id
+            Whose; passed over if all share one equation
+        """
         print(self.spice_agent.text(participant_id if len(self.spice_agent.coefficients) > 1 else None))
 
     def get_spice_features(self):
@@ -282,10 +412,15 @@ class SpiceEstimator(BaseEstimator):
 
     # Predicting
 
-    def predict(self, xs):
+    def predict(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         """Probability of the next choice after each trial, by the network and by the equation: two arrays (sessions, trials, n_actions).
 
-        NaN behind the end of a session that is shorter than the others."""
+        NaN behind the end of a session that is shorter than the others.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`"""
         xs, _ = check_xs_ys(xs, None, self.n_actions)
         return tuple(np.exp(x) for x in (self._network_logp(xs), self._equation_logp(xs)))
 
@@ -303,21 +438,54 @@ class SpiceEstimator(BaseEstimator):
         x[trials.session, np.arange(trials.n_trials) - trials.starts[trials.session]] = log_softmax(logits, axis=-1)
         return x
 
-    def score(self, xs, ys):
-        "Mean log-likelihood of a choice under the equation, in nats (higher is better; guessing has -log n_actions)."
+    def score(self,
+        xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys  # The next choice, one-hot, (sessions, trials, n_actions)
+    ):
+        """Mean log-likelihood of a choice under the equation, in nats (higher is better; guessing has -log n_actions).
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        """
         xs, ys = check_xs_ys(xs, ys, self.n_actions)
         return _mean(self._equation_logp(xs), ys)
 
-    def scores(self, xs, ys):
-        "How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation."
+    def scores(self,
+        xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys  # The next choice, one-hot, (sessions, trials, n_actions)
+    ):
+        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        """
         xs, ys = check_xs_ys(xs, ys, self.n_actions)
         nll = pd.Series({'guessing': np.log(self.n_actions), 'network': -_mean(self._network_logp(xs), ys), 'equation': -_mean(self._equation_logp(xs), ys)})
         return pd.DataFrame(dict(nll_per_choice=nll, probability=np.exp(-nll), choices=int(np.nansum(ys.numpy()))))
 
     # Saving
 
-    def save_spice(self, path_rnn=None, path_spice=None):
-        "Save the network, the equation, or both. The files are JSON, whatever their names end in."
+    def save_spice(self,
+        path_rnn=None,  # Where the network goes (default: nowhere)
+        path_spice=None # Where the equation goes (default: nowhere)
+    ):
+        """Save the network, the equation, or both. The files are JSON, whatever their names end in.
+
+        Parameters
+        ----------
+        path_rnn
+            Where the network goes (default: nowhere)
+        path_spice
+            Where the equation goes (default: nowhere)
+        """
         if path_rnn is None and path_spice is None: raise ValueError("nothing to save: give path_rnn, path_spice, or both")
         options = dict(n_actions=self.n_actions, n_experiments=self.n_experiments, dropout=self.dropout, **({} if self.embedding_size is None else dict(embedding_size=self.embedding_size)))
         config = self.spice_config.to_dict()
@@ -329,8 +497,19 @@ class SpiceEstimator(BaseEstimator):
         if path_spice is not None:
             write_model(path_spice, 'equation', dict(options=options, config=config, n_participants=getattr(self, 'n_participants_', None), equation=equation_to_dict(self.spice_agent)))
 
-    def load_spice(self, path_rnn=None, path_spice=None):
-        "Load a network, an equation, or both, into this estimator."
+    def load_spice(self,
+        path_rnn=None,  # A file with a network
+        path_spice=None # A file with an equation
+    ):
+        """Load a network, an equation, or both, into this estimator.
+
+        Parameters
+        ----------
+        path_rnn
+            A file with a network
+        path_spice
+            A file with an equation
+        """
         if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")
         network = None if path_rnn is None else read_model(path_rnn, 'network')
         equation = None if path_spice is None else read_model(path_spice, 'equation')
@@ -364,7 +543,17 @@ def load_spice(
     path_spice=None, # Another
     rnn_class=None   # The class of the network, if it is not one of ours and not defined in this session
 ) -> SpiceEstimator:
-    "Open model files without being told what is in them: an estimator with the network, the equation, or both."
+    """Open model files without being told what is in them: an estimator with the network, the equation, or both.
+
+    Parameters
+    ----------
+    path_rnn
+        A file written by `SpiceEstimator.save_spice`
+    path_spice
+        Another
+    rnn_class
+        The class of the network, if it is not one of ours and not defined in this session
+    """
     if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")
     content = read_model(path_rnn, 'network') if path_rnn is not None else read_model(path_spice, 'equation')
     if rnn_class is None: rnn_class = _find_class(content['architecture']) if path_rnn is not None else RescorlaWagnerRNN

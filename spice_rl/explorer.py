@@ -268,7 +268,13 @@ class Explorer:
         self._show()
 
     def set(self, **values): # Parameters, and where their sliders go
-        "Move sliders from code. Returns the explorer."
+        """Move sliders from code. Returns the explorer.
+
+        Parameters
+        ----------
+        **values
+            Parameters, and where their sliders go
+        """
         check_names(values, self.sliders, 'slider')
         for name, value in values.items():
             low, high = self._ranges[name]
@@ -319,7 +325,30 @@ def explore(
 ) -> Explorer:
     """A slider for each parameter of a model, with what it thinks and chooses, drawn anew at each move.
 
-    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are."""
+    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell. A trained network has no parameters, so no sliders
+    task
+        A task that it plays (an environment), or `Trials` that it is shown
+    participant
+        Whose trials (and whose coefficients, if an equation has those of several people;
+        default: the first)
+    n_trials
+        How many trials it plays (default: 100, or what the task has)
+    seed
+        Luck of the learner who plays: an int or a numpy Generator
+    bounds
+        How far sliders go, where the model's bounds are not it: a dict name -> (lowest,
+        highest)
+    hold
+        Parameters without a slider: a dict name -> value
+    options
+        Options to draw, by name (default: all)
+    signals
+        Latent values to draw, by name (default: all)"""
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
     start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in (hold or {}).items()}
     ranges = _ranges(cell, start, bounds or {}, hold or {})

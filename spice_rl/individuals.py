@@ -116,6 +116,13 @@ class Individuals:
     - `probability`: of each kind, (participants, kinds)
     - `tried`: integrated BIC for each number of kinds that was tried; `ibic`: that of the best; `numbers`: how many were estimated for it (means, variances, shares)
     - `remarks`: what a reader should know, a list of sentences
+
+    Parameters
+    ----------
+    fits : dict
+        Kind -> its people's fit: means, variances, modes (on the line)
+    rewards : tuple
+        All values that a reward takes, in order
     """
     equation: Equation
     typical: Equation
@@ -227,7 +234,22 @@ def individual_equations(
 ) -> Individuals:
     """The equation of each participant: terms of the kind of learner they are, numbers shrunk toward those of the kind.
 
-    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the equation, and choices that no term explains."""
+    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the equation, and choices that no term explains.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: the equation's own, or as in
+        `discover`)
+    equation
+        An approximate `Equation` to start from, such as that of a network (default: from
+        nothing)
+    kinds
+        Most kinds of learner that are looked for
+    seed
+        An int or a numpy Generator"""
     _check(trials)
     if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
     if int(kinds) != kinds or kinds < 1: raise ValueError(f"kinds must be a whole number of at least 1, got {kinds}")

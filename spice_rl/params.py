@@ -12,7 +12,21 @@ import numpy as np
 # %% ../nbs/01_params.ipynb #6d85ff24
 @dataclass(frozen=True)
 class Param:
-    "One parameter of a model: where it starts, where it may go, and what we believe about it."
+    """One parameter of a model: where it starts, where it may go, and what we believe about it.
+
+    Parameters
+    ----------
+    default : float
+        Value if nothing else is said
+    lower : float
+        Smallest value allowed
+    upper : float
+        Largest value allowed
+    prior : object
+        What we believe beforehand: a frozen `scipy.stats` distribution
+    unit : str
+        Unit, for tables and axes
+    """
     default: float         # Value if nothing else is said
     lower: float = -np.inf # Smallest value allowed
     upper: float = np.inf  # Largest value allowed
@@ -35,7 +49,15 @@ def to_line(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Map parameters from inside their bounds to the whole line."
+    """Map parameters from inside their bounds to the whole line.
+
+    Parameters
+    ----------
+    theta
+        Values inside their bounds, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     x = np.empty_like(theta)
     for j, p in enumerate(params):
@@ -51,7 +73,15 @@ def from_line(
     x, # Values on the whole line, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Map values on the whole line back inside the bounds: the inverse of `to_line`."
+    """Map values on the whole line back inside the bounds: the inverse of `to_line`.
+
+    Parameters
+    ----------
+    x
+        Values on the whole line, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     x = np.asarray(x, float)
     theta = np.empty_like(x)
     for j, p in enumerate(params):
@@ -67,6 +97,14 @@ def log_prior(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Sum of the log prior densities of the parameters that have a prior, in nats."
+    """Sum of the log prior densities of the parameters that have a prior, in nats.
+
+    Parameters
+    ----------
+    theta
+        Values inside their bounds, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     return sum((p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1]))

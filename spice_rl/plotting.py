@@ -187,7 +187,28 @@ def plot_session(
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in logit units, minus its mean over the
-    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not."""
+    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not.
+
+    Parameters
+    ----------
+    agents
+        Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or a list of cells
+    experiment
+        One session: (trials, features) as `dataset.xs[0]`, or `Trials` with one session
+    signals_to_plot
+        Names of latent values, a row for each
+    labels
+        Names of the options (needed if a tensor has features besides choices, rewards and id)
+    save
+        Path of a file to write, as `save_figure` does it
+    option
+        Which option to draw, counted from 0
+    axs
+        Axes to draw on, one for each row (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
@@ -227,7 +248,20 @@ def plot_fit_quality(
     scores,  # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
     ax=None  # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Probability of a choice under each model (geometric mean), against guessing."
+    """Probability of a choice under each model (geometric mean), against guessing.
+
+    Parameters
+    ----------
+    scores
+        Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the
+        column 'probability'
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     check_names(['probability'], scores.columns, 'column of scores')
     check_names(['guessing'], scores.index, 'row of scores')
     p, guess = scores['probability'].drop('guessing'), scores.loc['guessing', 'probability']
@@ -323,7 +357,24 @@ def plot_equation(
 ): # (figure, axes: one for each rule)
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value settles.
 
-    Raises a `ValueError` for rules that use more than one signal, or another than a reward."""
+    Raises a `ValueError` for rules that use more than one signal, or another than a reward.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    truth
+        Another to draw beside it, dashed, with its values counted from the same start
+    participant
+        Whose coefficients (default: everybody's, or the first one's)
+    rewards
+        A line for each of these rewards
+    axs
+        Axes to draw on, one for each rule (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each rule)"""
     rules, who = equation.equation_rules, _who(equation, truth, participant)
     row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
     values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
@@ -389,7 +440,19 @@ def plot_comparison(
     comparison, # What `compare` returned
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Mean criterion of each model over all people, the best in full colour, and the share of people that it describes best."
+    """Mean criterion of each model over all people, the best in full colour, and the share of people that it describes best.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     means, share = comparison.values.mean(), comparison.percentages().loc['full']
     (ax,) = axes_for(ax, (1.2 + .8 * len(means), 2.8), name='ax')
     for i, (model, value) in enumerate(means.items()):
@@ -406,7 +469,21 @@ def plot_selection(
     families=False, # Families instead of models?
     ax=None         # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line."
+    """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line.
+
+    Parameters
+    ----------
+    selection
+        What `select_models` returned
+    families
+        Families instead of models?
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
     names, width = list(table.loc[groups[0]].index), .8 / len(groups)
@@ -450,7 +527,19 @@ def plot_behaviour(
     check,   # What `check` returned
     axs=None # Axes to draw on, two rows with one for each group (default: a new figure)
 ): # (figure, axes: (2, groups))
-    "What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below."
+    """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below.
+
+    Parameters
+    ----------
+    check
+        What `check` returned
+    axs
+        Axes to draw on, two rows with one for each group (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: (2, groups))
+    """
     groups = list(dict.fromkeys(check.learning.group))
     made, axs = axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1)
     for i, group in enumerate(groups):
@@ -472,7 +561,21 @@ def plot_simulations(
     group,   # Which group
     axs=None # Two axes, for reward and loss avoidance (default: a new figure)
 ): # (figure, two axes)
-    "Learning of one group: what each model does (lines) and what the people did (diamonds)."
+    """Learning of one group: what each model does (lines) and what the people did (diamonds).
+
+    Parameters
+    ----------
+    checks
+        What `check` returned for each model: a dict name -> Check
+    group
+        Which group
+    axs
+        Two axes, for reward and loss avoidance (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
     if not checks: raise ValueError("checks is empty: give what check(…) returned for at least one model, {'name': check}")
     check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
     axs = axes_for(axs, (6.4, 2.8), 1, 2, sharey=True)
@@ -493,7 +596,21 @@ def plot_parameters(
     names=None, # Which parameters (default: all that were fitted)
     axs=None    # Axes to draw on, one for each (default: a new figure)
 ): # (figure, axes: one for each parameter)
-    "Each parameter by group: every person a dot, the mean with its 95 % interval (1.96 standard errors of the mean) on top."
+    """Each parameter by group: every person a dot, the mean with its 95 % interval (1.96 standard errors of the mean) on top.
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    names
+        Which parameters (default: all that were fitted)
+    axs
+        Axes to draw on, one for each (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter)
+    """
     names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
     check_names(names, fit.names)
     if not names: raise ValueError(f"names is empty: name at least one of {', '.join(fit.names)}")
@@ -518,7 +635,19 @@ def plot_fits(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "NLL of each person under each model: a dot for each, a bar for the median."
+    """NLL of each person under each model: a dot for each, a bar for the median.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
     for i, f in enumerate(fits.values()):
         x = np.sort(f.table.nll.to_numpy())
@@ -534,7 +663,19 @@ def plot_runs(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "What more starts buy: mean NLL above the best, after so many starts that were followed to their end."
+    """What more starts buy: mean NLL above the best, after so many starts that were followed to their end.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
         best = f.runs.assign(nll=f.runs.groupby('participant').nll.cummin()).pivot(index='run', columns='participant', values='nll').ffill()
@@ -559,7 +700,19 @@ def plot_contrast(
     fit,    # What `fit` returned
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985)."
+    """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985).
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []
     pairs = [(a, b) for i, a in enumerate(groups) for b in groups[i + 1:]]
@@ -612,7 +765,23 @@ def plot_recovery(
     columns=5,  # Panels in a row, at most
     axs=None    # Axes to draw on, one for each parameter of each model (default: a new figure)
 ): # (figure, axes: one for each parameter of each model)
-    "True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow."
+    """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow.
+
+    Parameters
+    ----------
+    recovery
+        What `parameter_recovery` returned
+    model
+        Only this model (default: all, a row or more for each)
+    columns
+        Panels in a row, at most
+    axs
+        Axes to draw on, one for each parameter of each model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter of each model)
+    """
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
     rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
@@ -656,7 +825,23 @@ def plot_confusion(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed."
+    """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x, (f"best described by (% of {what})", 'simulated by'))
@@ -669,7 +854,23 @@ def plot_inverse(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed."
+    """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     table = recovery.inverse(by, group)
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
 
@@ -679,7 +880,19 @@ def plot_bic_matrix(
     recovery, # What `model_recovery` returned
     ax=None   # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed."
+    """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     table = recovery.normalised()
     return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
 
@@ -689,7 +902,19 @@ def plot_power(
     power,   # What `power` returned
     axs=None # Axes to draw on: one, and one for each parameter or model (default: a new figure)
 ): # (figure, axes: 1 + parameters or models)
-    "First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials."
+    """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials.
+
+    Parameters
+    ----------
+    power
+        What `power` returned
+    axs
+        Axes to draw on: one, and one for each parameter or model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: 1 + parameters or models)
+    """
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
     axs = axes_for(axs, (2.6 + 1.9 * len(names), 2.6), 1, 1 + len(names))
@@ -720,7 +945,23 @@ def plot_profile(
     truth=None, # True value (a dashed line)
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there."
+    """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there.
+
+    Parameters
+    ----------
+    profile
+        What `profile_likelihood` returned
+    who
+        Whose: a participant, or a list of them (default: everybody's)
+    truth
+        True value (a dashed line)
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
@@ -744,7 +985,21 @@ def plot_stability(
     truth=None, # True numbers, as changes: a dict name -> number (crosses)
     axs=None    # Two axes to draw on (default: a new figure)
 ): # (figure, two axes)
-    "Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose."
+    """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose.
+
+    Parameters
+    ----------
+    stability
+        What `stability` returned
+    truth
+        True numbers, as changes: a dict name -> number (crosses)
+    axs
+        Two axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
     axs = axes_for(axs, (6.4, .8 + .26 * len(table)), 1, 2, sharey=True, width_ratios=[1, 1.4])
@@ -769,7 +1024,25 @@ def plot_individuals(
     truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
     ax=None      # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross)."
+    """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross).
+
+    Parameters
+    ----------
+    individuals
+        What `individual_equations` returned
+    x
+        Column of its `rules()`
+    y
+        And another
+    truth
+        What people are in truth, a Series or dict by participant: a marker for each
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')
     marks = pd.Series('everybody', people.index) if truth is None else pd.Series(truth).reindex(people.index)

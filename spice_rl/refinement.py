@@ -30,7 +30,17 @@ def bandit_library(
     trace=True,           # With a trace of past choices?
     counterfactual=False  # Do the options not chosen learn from their own reward, which is shown?
 ):
-    "Candidate rules for tasks with reward: a list of `Rule`s."
+    """Candidate rules for tasks with reward: a list of `Rule`s.
+
+    Parameters
+    ----------
+    degree
+        Highest power of the terms
+    trace
+        With a trace of past choices?
+    counterfactual
+        Do the options not chosen learn from their own reward, which is shown?
+    """
     if int(degree) != degree or degree < 1: raise ValueError(f"degree must be a whole number of at least 1, got {degree}")
     reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, int(degree)))
     rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
@@ -88,17 +98,41 @@ def _tidy(rules, trials):
 # %% ../nbs/36_refinement.ipynb #50c110d3
 @dataclass(frozen=True)
 class Structure:
-    "A choice of terms, fitted."
-    free: frozenset   # Which numbers are estimated
-    gone: frozenset   # Values whose own coefficient is 0: they are forgotten at once
-    numbers: np.ndarray
-    nll: float        # In nats
-    bic: float
-    slope: np.ndarray # Gradient of the NLL by the free numbers, in order
-    information: np.ndarray
-    flat: bool        # Does a direction exist that choices cannot see?
-    range: object     # Bounds of each latent value, (2, latents), if none can leave them; else None
-    done: bool        # Was it followed to its end?
+    """A choice of terms, fitted.
+
+    Parameters
+    ----------
+    free : frozenset
+        Which numbers are estimated
+    gone : frozenset
+        Values whose own coefficient is 0: they are forgotten at once
+    numbers : np.ndarray
+        All numbers, in order
+    nll : float
+        In nats
+    bic : float
+        Its BIC
+    slope : np.ndarray
+        Gradient of the NLL by the free numbers, in order
+    information : np.ndarray
+        Expected information of the free numbers, (free, free)
+    flat : bool
+        Does a direction exist that choices cannot see?
+    range : object
+        Bounds of each latent value, (2, latents), if none can leave them; else None
+    done : bool
+        Was it followed to its end?
+    """
+    free: frozenset         # Which numbers are estimated
+    gone: frozenset         # Values whose own coefficient is 0: they are forgotten at once
+    numbers: np.ndarray     # All numbers, in order
+    nll: float              # In nats
+    bic: float              # Its BIC
+    slope: np.ndarray       # Gradient of the NLL by the free numbers, in order
+    information: np.ndarray # Expected information of the free numbers, (free, free)
+    flat: bool              # Does a direction exist that choices cannot see?
+    range: object           # Bounds of each latent value, (2, latents), if none can leave them; else None
+    done: bool              # Was it followed to its end?
 
     @property
     def sound(self):
@@ -403,30 +437,58 @@ def _simplest(lost, structures):
 # %% ../nbs/36_refinement.ipynb #1422f3d3
 @dataclass(repr=False)
 class Refinement:
-    """What `refine` and `discover` found. Everything is told for `who`: 'everybody', or each participant or group that was refined alone.
+    """What `refine` and `discover` found.
 
-    - `estimates`: number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    - `terms`: every term considered: is it in, how NLL and BIC change when it is left out, or put in, and whether that structure is `sound` (values cannot run away, and choices see every number)
-    - `structures`: all that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
-    - `scores`: nll (nats), k numbers estimated, n choices, bic, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
-    - `unseen`: what choices cannot tell, in words
-    """
-    equation: Equation
-    estimates: pd.DataFrame
-    terms: pd.DataFrame
-    structures: pd.DataFrame
-    scores: pd.DataFrame
-    unseen: tuple
-    criterion: str
-    rewards: tuple # All values that a reward takes, in order
+    All frames are told for `who`: 'everybody', or each participant or group that was refined alone.
 
-    def shared(self, who=None):
-        "Terms that are in all structures within 6 BIC of the best."
+    Parameters
+    ----------
+    equation : Equation
+        The equation that was found
+    estimates : pd.DataFrame
+        Number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms : pd.DataFrame
+        Every term considered: is it in, and how NLL and BIC change when it is left out, or put
+        in; `sound`: values cannot run away, and choices see every parameter
+    structures : pd.DataFrame
+        All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
+    scores : pd.DataFrame
+        NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked
+        for), and the bounds that no value can leave
+    unseen : tuple
+        What choices cannot tell, in words
+    criterion : str
+        How terms were chosen: 'bic' or 'heldout'
+    rewards : tuple
+        All values that a reward takes, in order"""
+    equation: Equation       # The equation that was found
+    estimates: pd.DataFrame  # Number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound`: values cannot run away, and choices see every parameter
+    structures: pd.DataFrame # All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
+    scores: pd.DataFrame     # NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
+    unseen: tuple            # What choices cannot tell, in words
+    criterion: str           # How terms were chosen: 'bic' or 'heldout'
+    rewards: tuple           # All values that a reward takes, in order
+
+    def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+        """Terms that are in all structures within 6 BIC of the best.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
         return [t for t in self._of(self.structures, who).terms.iloc[0] if all(t in s for s in sets)]
 
-    def as_rl(self, who=None):
-        "The equation read as a learning rule: see `Equation.as_rl`."
+    def as_rl(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+        """The equation read as a learning rule: see `Equation.as_rl`.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         return self.equation.as_rl(who, self.rewards)
 
     @property
@@ -452,8 +514,19 @@ class Refinement:
         out += [f"the interval of {row.number} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
         return out
 
-    def text(self, who=None, digits=3):
-        "The equation, its reading as a learning rule, and each number with its standard error and 95 % interval."
+    def text(self,
+        who=None, # Whose: 'everybody', a participant or a group (default: the first one)
+        digits=3  # Decimals; a small number keeps as many digits
+    ):
+        """The equation, its reading as a learning rule, and each number with its standard error and 95 % interval.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         rows = self._of(self.estimates, who)
         return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
                          + [f"  {r.number} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
@@ -573,7 +646,13 @@ def _bounds(library, j, values):
 def one_rule(
     equation # An `Equation`
 ):
-    "The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none."
+    """The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
         pair = {r.filters[0][2]: r for r in rules if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
@@ -605,7 +684,25 @@ def refine(
 
     Two rules that say how choices alone move a value, one for the option chosen and one for the others, are also tried as one rule with the choice as its signal (`one_rule`), unless a library is given; the better one is returned.
 
-    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
+    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`, approximate: from a network's signals, a paper, or a guess
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: the equation's own)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each (default: as the equation has it)
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time"""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
@@ -675,7 +772,25 @@ def discover(
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
+    """Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: `bandit_library`, with rewards of the
+        options not chosen if they are shown)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time
+    """
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
     return _refined(*_from_nothing(library), trials, by, criterion, folds, seed)
@@ -733,7 +848,22 @@ def stability(
     seed=0,        # An int or a numpy Generator
     folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
 ) -> Stability:
-    "How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work."
+    """How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    n
+        How many data sets are drawn
+    seed
+        An int or a numpy Generator
+    folder
+        Folder where finished draws are kept, so that a run can be resumed (default: nothing is
+        kept)
+    """
     _check(trials)
     if int(n) != n or n < 2: raise ValueError(f"n must be a whole number of at least 2, got {n}")
     if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
@@ -764,7 +894,18 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `discover`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    "How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first."
+    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    groups
+        Column of `trials` that says each participant's group (default: `group_code`, if it is
+        there)
+    """
     _check(trials)
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
     _units(trials, 'participant')

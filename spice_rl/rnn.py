@@ -130,7 +130,15 @@ def _torch_step(weight, value, inputs, gate):
 
 # %% ../nbs/30_rnn.ipynb #3d51baf4
 class ValueModule(nn.Module):
-    "A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each start."
+    """A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each start.
+
+    Parameters
+    ----------
+    input_size
+        Inputs besides the value itself
+    hidden
+        Bend units
+    """
     def __init__(self,
         input_size=1, # Inputs besides the value itself
         hidden=6      # Bend units
@@ -144,8 +152,19 @@ class ValueModule(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1, self.products.stop + hidden * (2 + d), dtype=torch.float64))
         self.reset(1, np.random.default_rng(0))
 
-    def reset(self, starts, rng): # How many starts; a numpy Generator
-        "Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend."
+    def reset(self,
+        starts, # How many starts
+        rng     # A numpy Generator
+    ):
+        """Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         d, weight = self.input_size + 1, np.zeros((starts, self.weight.shape[1]))
         weight[:, 1] = rng.uniform(-.5, -.1, starts)
         weight[:, 2:1 + d] = rng.normal(0, .3, (starts, d - 1))
@@ -153,8 +172,14 @@ class ValueModule(nn.Module):
         weight[:, self.bends] = bend.reshape(starts, -1)
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
-    def set_unit(self, size):
-        "Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100 train as well as 0 and 1."
+    def set_unit(self, size): # Typical size of each input, (input_size,)
+        """Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100 train as well as 0 and 1.
+
+        Parameters
+        ----------
+        size
+            Typical size of each input, (input_size,)
+        """
         far = (size > 5) | ((size < .1) & (size > 0))
         self.unit = torch.where(far, 10. ** torch.log10(torch.where(far, size, 1.)).round(), 1.).to(self.weight)
 
@@ -162,43 +187,110 @@ class ValueModule(nn.Module):
         "Sum of the squared weights of the bend, and a tenth of those of the products: one number for each start."
         return (self.weight[:, self.bends] ** 2).sum(1) + .1 * (self.weight[:, self.products] ** 2).sum(1)
 
-    def forward(self, value, inputs, gate):
-        "The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options)."
+    def forward(self,
+        value,  # (rows, options)
+        inputs, # (rows, options, inputs)
+        gate    # 1 where the module applies, else 0, (rows, options)
+    ):
+        """The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options).
+
+        Parameters
+        ----------
+        value
+            (rows, options)
+        inputs
+            (rows, options, inputs)
+        gate
+            1 where the module applies, else 0, (rows, options)
+        """
         inputs = inputs / self.unit
         if value.is_cuda or value.dtype != torch.float64: return _torch_step(self.weight, value, inputs, gate)
         return _Step.apply(self.weight, value.contiguous(), inputs.contiguous(), gate.contiguous())
 
 # %% ../nbs/30_rnn.ipynb #5afe2684
 class Constant(nn.Module):
-    "One number for everyone, or a linear function of an embedding; training begins near `start`."
-    def __init__(self, embedding_size=None, start=1.):
+    """One number for everyone, or a linear function of an embedding; training begins near `start`.
+
+    Parameters
+    ----------
+    embedding_size
+        Numbers in the embedding that it depends on (default: on none)
+    start
+        Where training begins
+    """
+    def __init__(self,
+        embedding_size=None, # Numbers in the embedding that it depends on (default: on none)
+        start=1.             # Where training begins
+    ):
         super().__init__()
         self.size, self.start = embedding_size or 0, float(start)
         self.rows = 1
         self.reset(1, np.random.default_rng(0))
 
-    def reset(self, starts, rng): # How many starts; a numpy Generator
-        "Draw new weights: around 1, whoever it is."
+    def reset(self,
+        starts, # How many starts
+        rng     # A numpy Generator
+    ):
+        """Draw new weights: around 1, whoever it is.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         weight = rng.normal(0, .1, (starts, 1 + self.size))
         weight[:, 0] += self.start
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
     def forward(self, embedding=None): # Embedding, (rows, size)
-        "One number for each row, (rows, 1)."
+        """One number for each row, (rows, 1).
+
+        Parameters
+        ----------
+        embedding
+            Embedding, (rows, size)
+        """
         n = self.rows if embedding is None else len(embedding)
         weight = self.weight.repeat_interleave(n // len(self.weight), 0)
         return weight[:, :1] + (weight[:, 1:] * embedding).sum(1, keepdim=True) if self.size else weight
 
 # %% ../nbs/30_rnn.ipynb #fa4a5abe
 class Embedding(nn.Module):
-    "A few numbers for each participant, learned with the rest; with `dropout`, some are hidden at random in training."
-    def __init__(self, num_embeddings, embedding_size, dropout=0.):
+    """A few numbers for each participant, learned with the rest; with `dropout`, some are hidden at random in training.
+
+    Parameters
+    ----------
+    num_embeddings
+        How many participants
+    embedding_size
+        Numbers for each
+    dropout
+        Share of them hidden at random in training
+    """
+    def __init__(self,
+        num_embeddings, # How many participants
+        embedding_size, # Numbers for each
+        dropout=0.      # Share of them hidden at random in training
+    ):
         super().__init__()
         self.n, self.size, self.dropout = num_embeddings, embedding_size, nn.Dropout(dropout)
         self.reset(1, np.random.default_rng(0))
 
-    def reset(self, starts, rng): # How many starts; a numpy Generator
-        "Draw new embeddings."
+    def reset(self,
+        starts, # How many starts
+        rng     # A numpy Generator
+    ):
+        """Draw new embeddings.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         self.weight = nn.Parameter(torch.as_tensor(rng.normal(0, .3, (starts, self.n, self.size))))
 
     def penalty(self):
@@ -206,7 +298,13 @@ class Embedding(nn.Module):
         return (self.weight ** 2).sum((1, 2))
 
     def forward(self, ids): # Participant of each row, (rows,) or (rows, 1)
-        "Embeddings, (rows, size)."
+        """Embeddings, (rows, size).
+
+        Parameters
+        ----------
+        ids
+            Participant of each row, (rows,) or (rows, 1)
+        """
         ids = ids.reshape(-1)
         if len(ids) and int(ids.max()) >= self.n:
             raise ValueError(f"participant {int(ids.max())} does not exist: the network was made for n_participants={self.n}, counted from 0")
@@ -239,10 +337,32 @@ class BaseRNN(nn.Module):
     """A recurrent network of small modules.
 
     A subclass defines `init_values` (a dict: latent value -> start, the same for all options), adds modules to `submodules_rnn` in `__init__`, and writes
-    `forward(self, inputs, prev_state=None, batch_first=False)`, which returns (logits, state)."""
+    `forward(self, inputs, prev_state=None, batch_first=False)`, which returns (logits, state).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people, for networks that tell them apart
+    n_experiments
+        How many experiments; their ids are then the last but one column of the data
+    embedding_size
+        Numbers in the embedding of a participant
+    dropout
+        Share of an embedding hidden at random in training
+    device
+        Where it runs: 'cpu' or 'cuda'"""
     init_values: dict = {}
 
-    def __init__(self, n_actions=2, n_participants=0, n_experiments=0, embedding_size=0, dropout=0., device='cpu'):
+    def __init__(self,
+        n_actions=2,      # How many options
+        n_participants=0, # How many people, for networks that tell them apart
+        n_experiments=0,  # How many experiments; their ids are then the last but one column of the data
+        embedding_size=0, # Numbers in the embedding of a participant
+        dropout=0.,       # Share of an embedding hidden at random in training
+        device='cpu'      # Where it runs: 'cpu' or 'cuda'
+    ):
         super().__init__()
         self.n_actions, self.n_participants, self.n_experiments = n_actions, n_participants, n_experiments
         self.embedding_size, self.dropout, self.device = embedding_size, dropout, torch.device(device)
@@ -252,29 +372,86 @@ class BaseRNN(nn.Module):
 
     # What a subclass calls in __init__.
 
-    def setup_module(self, input_size=1, hidden=6):
-        "A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its size)."
+    def setup_module(self,
+        input_size=1, # Inputs besides the value itself; an embedding counts with its size
+        hidden=6      # Bend units
+    ):
+        """A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its size).
+
+        Parameters
+        ----------
+        input_size
+            Inputs besides the value itself; an embedding counts with its size
+        hidden
+            Bend units
+        """
         return ValueModule(input_size, hidden)
 
-    def setup_constant(self, embedding_size=None):
-        "A number to be learned: one for everyone, or a function of an embedding of this size."
+    def setup_constant(self,
+        embedding_size=None # Numbers in the embedding that it depends on (default: on none)
+    ):
+        """A number to be learned: one for everyone, or a function of an embedding of this size.
+
+        Parameters
+        ----------
+        embedding_size
+            Numbers in the embedding that it depends on (default: on none)
+        """
         return Constant(embedding_size)
 
-    def setup_embedding(self, num_embeddings, embedding_size, dropout=None):
-        "A few numbers for each participant (`dropout`: default, the network's)."
+    def setup_embedding(self,
+        num_embeddings, # How many participants
+        embedding_size, # Numbers for each
+        dropout=None    # Share of them hidden at random in training (default: the network's)
+    ):
+        """A few numbers for each participant (`dropout`: default, the network's).
+
+        Parameters
+        ----------
+        num_embeddings
+            How many participants
+        embedding_size
+            Numbers for each
+        dropout
+            Share of them hidden at random in training (default: the network's)
+        """
         return Embedding(num_embeddings, embedding_size, self.dropout if dropout is None else dropout)
 
-    def setup_initial_value(self, start=0., embedding_size=None):
-        "Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`."
+    def setup_initial_value(self,
+        start=0.,           # Where training begins
+        embedding_size=None # Numbers in the embedding that it depends on (default: on none)
+    ):
+        """Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`.
+
+        Parameters
+        ----------
+        start
+            Where training begins
+        embedding_size
+            Numbers in the embedding that it depends on (default: on none)
+        """
         return Constant(embedding_size, start)
 
     # What a subclass calls in forward.
 
-    def init_forward_pass(self, inputs, prev_state=None, batch_first=False):
+    def init_forward_pass(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
         """Set the state and take `inputs` apart: ((actions, rewards, shown, additional), (participant ids, experiment ids), logits, timesteps).
 
         `inputs` is (trials, sessions, features), or (sessions, trials, features) with `batch_first`. `actions` is one-hot, 0 for a missing choice; `rewards`
-        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a `ValueError` for a wrong shape."""
+        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a `ValueError` for a wrong shape.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?"""
         n, ids = self.n_actions, 1 + bool(self.n_experiments)
         if inputs.ndim != 3 or inputs.shape[-1] < 2 * n + ids:
             raise ValueError(f"inputs must have three axes and at least {2 * n + ids} features ({n} for the choice, {n} for the rewards, the ids last), "
@@ -293,8 +470,19 @@ class BaseRNN(nn.Module):
         shown = (~torch.isnan(rewards)).to(inputs.dtype)
         return (torch.nan_to_num(choice), rewards, shown, additional), (participant, experiment), self._logits, self._timesteps
 
-    def record_signal(self, name, value): # Name; one number per row and option, (rows, n_actions)
-        "Name a signal of this trial: equations are written in these names. Call it before `call_module`."
+    def record_signal(self,
+        name, # What equations call it
+        value # One number per row and option, (rows, n_actions)
+    ):
+        """Name a signal of this trial: equations are written in these names. Call it before `call_module`.
+
+        Parameters
+        ----------
+        name
+            What equations call it
+        value
+            One number per row and option, (rows, n_actions)
+        """
         self.signals[name] = value
         if self.recording is not None: self.recording.setdefault(name, []).append(value.detach())
 
@@ -308,7 +496,27 @@ class BaseRNN(nn.Module):
         activation_rnn=None, # A function put around the next value
         scaling=False # Multiply the result by the constant `betas[key_state]`?
     ):
-        "The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value stays."
+        """The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value stays.
+
+        Parameters
+        ----------
+        key_module
+            Which module
+        key_state
+            Which latent value it moves
+        action
+            Where it applies, (rows, n_actions): 1 or 0 (default: everywhere)
+        inputs
+            What it sees besides the value: (rows, n_actions), a tuple of them, or None
+        participant_embedding
+            (rows, size), seen by the module as further inputs
+        participant_index
+            Participant of each row, (rows, 1), for equations that differ between people
+        activation_rnn
+            A function put around the next value
+        scaling
+            Multiply the result by the constant `betas[key_state]`?
+        """
         value = self.state[key_state]
         gate = torch.ones_like(value) if action is None else action.to(value.dtype)
         x = self._stack(value, inputs)
@@ -332,8 +540,19 @@ class BaseRNN(nn.Module):
             self.recording.setdefault((key_module, 'state'), key_state)
         return new * self.betas[key_state](participant_embedding) if scaling else new
 
-    def post_forward_pass(self, logits, batch_first=False):
-        "The logits of all trials as one tensor: (trials, sessions, n_actions), or sessions first with `batch_first`."
+    def post_forward_pass(self,
+        logits,           # One entry a trial, (sessions, n_actions) each
+        batch_first=False # Shall sessions come first?
+    ):
+        """The logits of all trials as one tensor: (trials, sessions, n_actions), or sessions first with `batch_first`.
+
+        Parameters
+        ----------
+        logits
+            One entry a trial, (sessions, n_actions) each
+        batch_first
+            Shall sessions come first?
+        """
         self._timesteps.close()
         if any(self._missing_on) and self._timesteps.done < len(self._timesteps):
             raise RuntimeError("the data have missing choices, which are taken care of while `forward` loops over `timesteps`; "
@@ -342,16 +561,39 @@ class BaseRNN(nn.Module):
         out, self._last = torch.stack(list(logits)), logits[-1].detach()
         return out.transpose(0, 1) if batch_first else out
 
-    def get_state(self, detach=False):
-        "The latent values: a dict of tensors (rows, n_actions)."
+    def get_state(self, detach=False): # Without what gradients need?
+        """The latent values: a dict of tensors (rows, n_actions).
+
+        Parameters
+        ----------
+        detach
+            Without what gradients need?
+        """
         return {k: v.detach() if detach else v for k, v in self.state.items()}
 
-    def set_state(self, state):
-        "Continue from a state that `get_state` gave."
+    def set_state(self, state): # What `get_state` gave
+        """Continue from a state that `get_state` gave.
+
+        Parameters
+        ----------
+        state
+            What `get_state` gave
+        """
         self.state = {k: v.to(self.device, torch.float64) for k, v in state.items()}
 
-    def set_initial_state(self, batch_size=1, participant=None): # How many rows; the participant of each, (rows, 1) (default: the first one)
-        "Every latent value at its start."
+    def set_initial_state(self,
+        batch_size=1,    # How many rows
+        participant=None # The participant of each, (rows, 1) (default: the first one)
+    ):
+        """Every latent value at its start.
+
+        Parameters
+        ----------
+        batch_size
+            How many rows
+        participant
+            The participant of each, (rows, 1) (default: the first one)
+        """
         self._set_rows(batch_size)
         self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device) for k, v in self.init_values.items()}
         for k, start in self.initial_values.items():
@@ -360,8 +602,14 @@ class BaseRNN(nn.Module):
             self.state[k] = start(self.participant_embedding(who) if start.size else None).expand(-1, self.n_actions)
         return self.get_state()
 
-    def starts(self, participant=0):
-        "Where the latent values of a participant start, a dict; of the trained network (one start)."
+    def starts(self, participant=0): # Number of the participant, from 0
+        """Where the latent values of a participant start, a dict; of the trained network (one start).
+
+        Parameters
+        ----------
+        participant
+            Number of the participant, from 0
+        """
         before = self.state
         with torch.no_grad(): state = self.set_initial_state(1, torch.tensor([[participant]], device=self.device))
         self.state = before
@@ -389,10 +637,15 @@ class BaseRNN(nn.Module):
         if self.recording is None: return
         for k, v in self.state.items(): self.recording.setdefault(('state', k), []).append(v.detach())
 
-    def record(self, xs):
+    def record(self, xs): # What was chosen and paid, (sessions, trials, features)
         """Run over `xs` (sessions, trials, features) and return all signals as arrays (sessions, trials, n_actions).
 
-        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent) after each trial; 'logits'."""
+        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent) after each trial; 'logits'.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features)"""
         self.recording = {}
         try:
             with torch.no_grad(): logits, _ = self(xs, batch_first=True)
@@ -404,15 +657,32 @@ class BaseRNN(nn.Module):
         "The modules that can be trained from several starts at once."
         return [m for m in self.modules() if isinstance(m, (ValueModule, Constant, Embedding))]
 
-    def reset(self, starts, rng): # How many starts; a numpy Generator
-        "Draw new weights for several starts. Parameters not made by a `setup_` method are left alone."
+    def reset(self,
+        starts, # How many starts
+        rng     # A numpy Generator
+    ):
+        """Draw new weights for several starts. Parameters not made by a `setup_` method are left alone.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         self.double().to(self.device)
         for m in self.own_modules(): m.reset(starts, rng)
         self.n_starts = starts
         return self.to(self.device)
 
-    def measure(self, xs):
-        "Let every module see the typical size of its inputs on these data, and choose its units."
+    def measure(self, xs): # What was chosen and paid, (sessions, trials, features)
+        """Let every module see the typical size of its inputs on these data, and choose its units.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features)
+        """
         sizes, hooks = {}, []
         for m in self.modules():
             if isinstance(m, ValueModule) and m.input_size:
@@ -430,7 +700,17 @@ class BaseRNN(nn.Module):
 
 # %% ../nbs/30_rnn.ipynb #986c5452
 class NetworkCell(Cell, rules=False):
-    "A trained network as a cell. Before the first trial, all options are equally likely."
+    """A trained network as a cell. Before the first trial, all options are equally likely.
+
+    Parameters
+    ----------
+    network
+        A trained `BaseRNN`
+    participants
+        Labels of the people it knows, if it tells them apart
+    experiment
+        The experiment it is in, if it tells experiments apart
+    """
     def __init__(self,
         network,            # A trained `BaseRNN`
         participants=None,  # Labels of the people it knows, if it tells them apart
@@ -443,23 +723,68 @@ class NetworkCell(Cell, rules=False):
 
     def __repr__(self): return f"NetworkCell({type(self.network).__name__})"
 
-    def table(self, participants):
-        "The parameters of these people."
+    def table(self, participants): # Their labels
+        """The parameters of these people.
+
+        Parameters
+        ----------
+        participants
+            Their labels
+        """
         if not self.params: return pd.DataFrame(index=list(participants))
         check_names(participants, self.participants, 'participant')
         return pd.DataFrame(dict(participant=[float(list(self.participants).index(w)) for w in participants]), index=list(participants))
 
-    def init(self, p, n_options=2):
-        "Latent values at their start, and logits of 0."
+    def init(self,
+        p,          # Parameters, as `cell.p()` gives them
+        n_options=2 # How many options
+    ):
+        """Latent values at their start, and logits of 0.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         values = [np.full(n_options, v) for v in self.network.starts(int(getattr(p, 'participant', 0))).values()]
         return namedtuple('State', (*self.state, 'logits'))(*values, np.zeros(n_options))
 
-    def logits(self, p, state, trial):
-        "What the state says."
+    def logits(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """What the state says.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         return state.logits.copy()
 
-    def update(self, p, state, trial):
-        "The state after the network has seen one more trial."
+    def update(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """The state after the network has seen one more trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
         row = np.r_[np.eye(n)[trial.choice], trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
@@ -467,8 +792,22 @@ class NetworkCell(Cell, rules=False):
         with torch.no_grad(): logits, after = self.network(torch.as_tensor(row)[None, None], before)
         return type(state)(*(after[k][0].cpu().numpy() for k in self.state), logits[0, 0].cpu().numpy())
 
-    def replay_arrays(self, theta, trials, after):
-        "Logits (trials, options) and states (trials, latents, options), before each choice or after the feedback."
+    def replay_arrays(self,
+        theta,  # Frame of parameters, a row for each participant
+        trials, # `Trials`
+        after   # After the feedback, or before each choice?
+    ):
+        """Logits (trials, options) and states (trials, latents, options), before each choice or after the feedback.
+
+        Parameters
+        ----------
+        theta
+            Frame of parameters, a row for each participant
+        trials
+            `Trials`
+        after
+            After the feedback, or before each choice?
+        """
         xs = trials.to_dataset().xs.double()
         people = theta['participant'].to_numpy() if self.params else np.zeros(trials.n_participants)
         xs[..., -1] = torch.as_tensor(people[trials.session_participant])[:, None]
@@ -488,7 +827,20 @@ class NetworkCell(Cell, rules=False):
 class SpiceConfig:
     """Which equations to look for.
 
-    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never changed."""
+    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never changed.
+
+    Parameters
+    ----------
+    rnn_modules : tuple
+        Names of the modules
+    control_parameters : tuple
+        Names of the signals that `forward` records
+    library_setup : dict
+        Module -> signals its equation may use (besides the value itself)
+    filter_setup : dict
+        Module -> [signal, value, drop it from the inputs?], or a list of such triplets
+    degrees : dict
+        Module -> highest power of its terms, where more is needed than is asked for"""
     rnn_modules: tuple        # Names of the modules
     control_parameters: tuple # Names of the signals that `forward` records
     library_setup: dict       # Module -> signals its equation may use (besides the value itself)
@@ -526,8 +878,14 @@ class SpiceConfig:
             if not isinstance(f[1], (int, float)): raise ValueError(f"a filter compares a signal with a number, got {f[1]!r} for the module {m!r}")
         return tuple((str(s), float(v), bool(drop)) for s, v, drop in given)
 
-    def inputs(self, module):
-        "The signals that the equation of a module may use."
+    def inputs(self, module): # Name of a module
+        """The signals that the equation of a module may use.
+
+        Parameters
+        ----------
+        module
+            Name of a module
+        """
         dropped = {s for s, _, drop in self.filter_setup[module] if drop}
         return tuple(s for s in self.library_setup[module] if s not in dropped)
 
