@@ -221,7 +221,7 @@ def test_with_compare_and_check():
     trials = simulate(model, AvoidanceTask(n_transfer=2, groups={i: "ab"[i % 2] for i in range(10)}), people=10, seed=2)
     f, g = fit_hierarchical(model, trials, "group_code"), fit_hierarchical(avoidance_model("ActorCritic"), trials, "group_code", name="other")
     ranking = compare([f, g]).ranking()
-    assert ranking.BIC[f.name] == pytest.approx(f.integrated_bic) and ranking.numbers[f.name] == f.numbers
+    assert ranking.BIC[f.name] == pytest.approx(f.integrated_bic) and ranking.parameters[f.name] == f.numbers
     assert check(f, trials, times=10).learning.group.nunique() == 2
     with pytest.raises(ValueError, match="has no AIC"): compare([f, g], "aic")
 

@@ -42,7 +42,7 @@ def test_fit_and_compare(people, equation):
     q = fit(OneRate(), people, name="one rate")
     ranking = compare([found, q], ceiling=OneRate(), trials=people).ranking()
     assert set(ranking.index) == {"discovered", "one rate"} and abs(ranking.behind).max() < 10  # it is Q-learning, but for the start
-    assert ranking.numbers.tolist() == [8, 8]
+    assert ranking.parameters.tolist() == [8, 8]
     slope = next(p for p in found.names if p.endswith(": x_value_reward_chosen"))
     np.testing.assert_allclose(1 - found.table[slope], q.table.alpha, atol=.06)
 
