@@ -140,7 +140,7 @@ def _layout(lines, ending):
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(_MARKS)), len(lines) - 1)
     order = _ENDINGS.get(ending, '\t;,|')
     for i in range(first, min(first + 20, len(lines))):
-        fits = [(*_fits(lines[i:], s), s) for s in order]
+        fits = [(*_fits(lines[i:], s), s) for s in order if not any(s in above for above in lines[first:i])]
         good = [f for f in fits if f[0] > (1 if i == first else 2) and (f[1] > .5 or i == first and f[1] > 0)]
         if good: return _named_above(lines, i, max(good, key=lambda f: f[1])[2])
     blank = len(lines[first].split()) > 1 and _fits(lines[first:], r'\s+')[1] > .5

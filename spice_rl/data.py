@@ -428,17 +428,20 @@ class _Seen:
     def where(self, k): return self.at((self.codes == k).argmax() % self.n)
     @property
     def given(self):
-        labels = self.labels
-        try: labels = sorted(labels)
-        except TypeError: pass
+        labels = _in_order(self.labels)
         return f'pass options={labels}' if len(labels) < 9 else 'pass options=[...] with all labels'
 
     def refuse(self, k, why=''):
         "Label `k` looks like a code for a missing choice"
-        label, others = self.labels[k], [l for i, l in enumerate(self.labels) if i != k]
+        label, others = self.labels[k], _in_order([l for i, l in enumerate(self.labels) if i != k])
         more = f' and {self.count[k] - 1} more rows' if self.count[k] > 1 else ''
         raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then empty the cell, '
                          f'or say missing=[{label!r}]; or if it is an option {self.given}')
+
+def _in_order(labels):
+    "The labels sorted, if they can be"
+    try: return sorted(labels)
+    except TypeError: return list(labels)
 
 def _check_labels(seen):
     "Without `options=`: refuse what looks like a slip, like a code for missing, or like another column"
@@ -529,9 +532,15 @@ def _missing(missing, ask):
     answers = [ask.choice, *ask.offers]
     if isinstance(missing, dict):
         check_names(missing, [*answers, *ask.rewards], 'column in missing')
-        return {c: _listed(codes) for c, codes in missing.items()}
+        gone = _Codes((c, _listed(codes)) for c, codes in missing.items())
+        gone.named = set(gone)
+        return gone
     codes = _listed(missing)
-    return {c: codes for c in answers if codes} | {c: words for c in ask.rewards if (words := [w for w in codes if isinstance(w, str)])}
+    return _Codes({c: codes for c in answers if codes} | {c: words for c in ask.rewards if (words := [w for w in codes if isinstance(w, str)])})
+
+class _Codes(dict):
+    "Codes for nothing, by column; `named`: the columns of which the caller says so"
+    named = ()
 
 # %% ../nbs/00_data.ipynb #fe3aa82d
 _SIDES = (('left', 'right'), ('l', 'r'), ('arrowleft', 'arrowright'), ('leftarrow', 'rightarrow'))
@@ -564,7 +573,7 @@ def _pair(labels, stood, sides, ask):
     pair = next((p for p in _SIDES if plain & set(p)), None)
     if pair is not None and not plain & stood: return pair
     if pair is None and set(labels) <= stood and not set(labels) <= {0, 1, 2}: return None
-    raise ValueError(f"which of the choices {_list(labels)} in column {ask.choice!r} is left? Name them: sides=(LEFT, RIGHT); or if they are options, offer={ask.offers} in place of left and right")
+    raise ValueError(f"which of the choices {_list(_in_order(labels))} in column {ask.choice!r} is left? Name them: sides=(LEFT, RIGHT); or if they are options, offer={ask.offers} in place of left and right")
 
 # %% ../nbs/00_data.ipynb #4e0fdf55
 def _check_offer(offer, choice, options, at):
@@ -597,9 +606,7 @@ def _rewards(frame, ask, options, choice, on, gone, at):
 def _paid(frame, name, gone, at):
     "One column of rewards; a number apart from all others must be declared"
     x = _numbers(_without(frame[name], gone.get(name, ())), name, at)
-    odd = [] if name in gone else _apart([v for v in pd.unique(x) if v == v], _CODES)
-    odd = [v for v in odd if v > 0 or np.nanmax(x) <= -v / 4]
-    if odd:
+    if odd := [] if name in gone.named else _far(x):
         v = int(odd[0])
         raise ValueError(f'reward {v} in {at((x == v).argmax())} and {(x == v).sum() - 1} more rows stands apart from all others: missing? Then empty the cell, '
                          f'or say missing={{{name!r}: {v}}}; or if it was paid, missing={{{name!r}: []}}')
@@ -623,6 +630,13 @@ def _pay(r, choice, n_options, at):
     there = choice >= 0
     reward[there, choice[there]] = r[there]
     return reward
+
+def _far(x):
+    "Numbers that programs write for nothing and that are far from all others in `x`: the others are within a quarter of them"
+    values = pd.unique(x[~np.isnan(x)])
+    others = values[~np.isin(values, _CODES)]
+    if not len(others): return []
+    return [v for v in values if v in _CODES and abs(others).max() <= abs(v) / 4 and (v < 0 or len(others) > 1)]
 
 # %% ../nbs/00_data.ipynb #e6413726
 def _check_order(frame, ask, who, people, key, at):
