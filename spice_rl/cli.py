@@ -170,7 +170,7 @@ def _typed(message, names): # What Python says; options of the command
         except (ValueError, SyntaxError): value = m[2]
         return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
     for pattern, words in _WORDS: message = re.sub(pattern, words, message)
-    return re.sub(rf"\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option, message.split('\n')[0])
+    return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option, message.split('\n')[0])
 
 # %% ../nbs/50_cli.ipynb #717de044
 class _Parser(argparse.ArgumentParser):

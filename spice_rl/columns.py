@@ -126,7 +126,7 @@ _MARKS = ('#', '%', '//')
 
 def _records(lines, separator):
     "The fields of each line that is not blank"
-    if separator == r'\s+': return [line.split() for line in lines if line.strip()]
+    if separator == r'\s+': lines, separator = [re.sub(r'[ \t]+', ' ', line.strip()) for line in lines], ' '
     return [r for r in csv.reader(lines, delimiter=separator) if r]
 
 def _fits(lines, separator):
@@ -137,6 +137,7 @@ def _fits(lines, separator):
 
 def _layout(lines, ending):
     "(lines above the header, separator)"
+    if lines[0].lower().startswith('sep=') and len(lines[0].strip()) == 5: return 1, lines[0].strip()[4] # as Excel is told
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(_MARKS)), len(lines) - 1)
     order = _ENDINGS.get(ending, '\t;,|')
     for i in range(first, min(first + 20, len(lines))):
@@ -159,6 +160,7 @@ def _named_above(lines, i, separator):
 def _names(path, records, separator):
     "Names of the columns; of two equal ones pandas would change the second"
     names = [f.lstrip('#%/ ') if i == 0 else f for i, f in enumerate(records[0])]
+    if all(n.startswith(' ') for n in names[1:]): names = [n.strip() for n in names] # a blank after each separator
     names = [n if n.strip() else f'Unnamed: {i}' for i, n in enumerate(names)]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None: raise ValueError(f'{names.count(twice)} columns of {str(path)!r} are called {twice!r}; give each a name of its own')
@@ -197,11 +199,11 @@ class Table:
         "The line of the file in which a row begins; of a frame, the line that it would have in a file"
         if self.text is None: return int(row) + 2
         lines, seen, before = io.StringIO(self.text), -2, 0
-        reader = (line.split() for line in lines) if self.separator == r'\s+' else csv.reader(lines, delimiter=self.separator)
-        for n, record in enumerate(reader, 1):
+        reader = csv.reader(lines, delimiter=' ' if self.separator == r'\s+' else self.separator)
+        for record in reader:
             seen += bool(record)
             if seen == row: break
-            before = getattr(reader, 'line_num', n)
+            before = reader.line_num
         return self.above + before + 1
 
     def as_text(self,
@@ -248,9 +250,10 @@ def read_table(
     _check_program(path, text)
     lines = text.split('\n', 200)[:200]
     above, separator = _layout(lines, path.suffix.lower())
-    skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS)]
+    skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS) and not line.lower().startswith('sep=')]
     if skipped: _say(f'the first {above} line{"s"[:above - 1]} of {path.name!r} (such as {skipped[0].strip()[:60]!r}) stand above the header, and are not read')
     text = text.split('\n', above)[-1]
+    if text.startswith(_MARKS): text = text.lstrip('#%/ ') # the header is a comment
     return _read(path, text, separator, above, tuple(map(str, labels)))
 
 def _read(path, text, separator, above, labels):

@@ -466,7 +466,7 @@ def _check_running(seen):
     else: return
     raise ValueError(f'column {seen.column!r} holds {len(seen.labels)} different choices, and {why} Is choice= the right column? If so {seen.given}')
 
-_WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out', 'timed out', 'too slow', 'late',
+_WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined', '<undefined>', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out', 'timed out', 'too slow', 'late',
                                    'no response', 'nr', 'no answer', 'no choice', 'no key', 'omission', 'omitted', 'skip', 'skipped', 'invalid', '-', '--', '.', '..', '?', '??', 'x_x', '[]', 'non-response')} - {'xx'}
 
 def _check_words_for_missing(seen):
@@ -710,11 +710,11 @@ class _Row(_At):
     def __call__(self, i): return f'participant {self.people[self.who[i]]!r}, row {i}'
 
 # %% ../nbs/00_data.ipynb #130ce630
-def _people(column, what='participant', line=lambda i: int(i) + 2):
+def _people(column, what='participant', line=lambda i: int(i) + 2, hint=''):
     "Labels of the people in order of appearance, and the code of each row's person"
     who, people = _factorize(column, what)
     if (who < 0).any(): raise ValueError(f'{what} is empty in line {line((who < 0).argmax())} ({(who < 0).sum()} such rows); '
-                                         'every row needs one')
+                                         f'every row needs one{hint}')
     _check_alike(who, people, what, line)
     return tuple(people), who
 
@@ -724,6 +724,10 @@ def _check_people(people, who, choice):
                                 'is participant= the right column? If so, leave them out')
     empty = [p for p, n in zip(people, np.bincount(who, choice >= 0)) if n == 0]
     if empty: raise ValueError(f'every choice is missing for participant {_list(empty, 20)}; leave them out')
+
+def _after_the_end(frame):
+    "What to do about a last row of nobody in a file of PsychoPy"
+    return '; PsychoPy writes such a row for what comes after the last trial: delete it' if any(str(c).endswith('.thisN') for c in frame) else ''
 
 def _say_few(choice):
     "A warning if most rows have no choice"
@@ -765,7 +769,7 @@ def read_trials(
     if sides is not None and left is None: raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
     frame = _typed(table, ask, gone, options)
-    people, who = _people(frame[participant], line=table.line)
+    people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
     at = _At(participant, people, who, table.line)
     labels, code, on = _choices(frame, ask, options, sides, gone, at)
     _check_people(people, who, code)
