@@ -20,7 +20,7 @@ from numba import njit
 from numba.extending import register_jitable
 from .cell import Cell
 from .arguments import check_number, check_whole
-from .columns import _labels_of
+from .columns import _labels_of, _uncoded
 from .data import Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers, _open
 from .engine import as_seed
 from .params import Param
@@ -66,9 +66,9 @@ def read_avoidance(
 def _labelled(tables): # Phase -> `Table`
     "The frames; people and groups of the files are numbers in both or in none (01 beside 1 stays text)"
     frames = {phase: t.frame.copy(deep=False) for phase, t in tables.items()}
-    read = [phase for phase, t in tables.items() if t.text is not None]
+    read = [phase for phase, t in tables.items() if t.data is not None]
     for c in ('participant_id', 'group_code') if read else ():
-        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]): frames[phase][c] = column
+        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]): frames[phase][c] = _uncoded(column)
     return frames
 
 # %% ../nbs/05_avoidance.ipynb #f3b596a6

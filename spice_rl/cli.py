@@ -88,7 +88,7 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
 
 def _discover(args):
     "`spice-rl discover`"
-    from spice_rl.columns import _labels_of
+    from spice_rl.columns import _labels_of, _uncoded
     from spice_rl.data import _open, _without, read_trials
     seed, given = _whole('--seed', args.seed, 0), dict(participant=args.participant, choice=args.choice, block=args.block, left=args.left, right=args.right)
     table, options = _open(args.file, [c for c in given.values() if c]), args.options
@@ -96,7 +96,7 @@ def _discover(args):
     answers = args.left or args.choice
     if options and answers in table.names: # typed options are text; the table may hold numbers
         codes = missing.get(answers, []) if isinstance(missing, dict) else missing
-        options = _as_in(_without(_labels_of([table.frame[answers]], codes, options)[0][0], codes).infer_objects(), options)
+        options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]), codes).infer_objects(), options)
     trials = read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing, sides=args.sides)
     if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)

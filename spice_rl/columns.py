@@ -33,8 +33,11 @@ def _as_numbers(texts): # Different texts
     "The numbers (or truth values) that these texts are, or None if any would print otherwise or equal another"
     if not texts: return None
     if any(set(texts) <= pair for pair in _BOOLS): return [t in ('True', 'TRUE', 'true') for t in texts]
-    numbers = [_number(t) for t in texts]
-    return None if None in numbers or len(set(numbers)) < len(texts) else numbers
+    numbers = []
+    for t in texts:
+        if (number := _number(t)) is None: return None
+        numbers.append(number)
+    return numbers if len(set(numbers)) == len(texts) else None
 
 # %% ../nbs/00_columns.ipynb #9f6c1d4e
 _QUIET = ('', 'NA', 'NaN', 'nan', '<NA>', '#N/A', '#NA', 'N/A', '-nan', '-NaN', '1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN')
@@ -52,22 +55,30 @@ def _float(x):
     except (TypeError, ValueError): return None
 
 def _labels_of(columns, missing=(), keep=()):
-    "Columns of texts that share their labels → the same as numbers where `_as_numbers` allows it; the words read as empty, counted"
-    codes, texts = pd.factorize(pd.concat(columns, ignore_index=True))
-    texts, keep = [str(t) for t in texts], set(map(str, keep))
-    empty = [t in _EMPTY and t not in keep for t in texts]
-    numbers = _as_numbers([t for t, e in zip(texts, empty) if not e and not _is_code(t, missing)])
-    values = pd.Series(_values(texts, empty, numbers, missing))
-    found = values.take(codes) if (codes >= 0).all() else values.reindex(np.where(codes < 0, len(values), codes))
-    words = {t: int((codes == k).sum()) for k, t in enumerate(texts) if empty[k] and t}
-    parts = np.split(np.arange(len(codes)), np.cumsum([len(c) for c in columns])[:-1])
-    return [found.iloc[p].set_axis(c.index).rename(c.name).infer_objects() for p, c in zip(parts, columns)], words
+    "Columns of texts that share their labels → of categories, numbers where `_as_numbers` allows it; the words read as empty, counted"
+    coded, keep = [(codes, list(own)) for codes, own in map(pd.factorize, columns)], set(map(str, keep))
+    texts = list(dict.fromkeys(t for _, there in coded for t in there))
+    empty = {t for t in texts if t in _EMPTY and t not in keep}
+    there = [t for t in texts if t not in empty]
+    numbers = _as_numbers([t for t in there if not _is_code(t, missing)])
+    values = pd.Index(there if numbers is None else _numbered(there, iter(numbers), missing))
+    place, words, found = {t: k for k, t in enumerate(there)}, {}, []
+    for c, (codes, own) in zip(columns, coded):
+        new = np.array([place.get(t, -1) for t in own] + [-1])[codes]
+        found.append(pd.Series(pd.Categorical.from_codes(new, values), index=c.index, name=c.name))
+        for k, t in enumerate(own):
+            if t in empty and t: words[t] = words.get(t, 0) + int((codes == k).sum())
+    return found, words
 
-def _values(texts, empty, numbers, missing):
-    "What each text stands for: NaN if empty, its number if there are numbers, else itself"
-    if numbers is None: return [np.nan if e else t for t, e in zip(texts, empty)]
-    number = iter(numbers)
-    return [np.nan if e else t if _is_code(t, missing) else next(number) for t, e in zip(texts, empty)]
+def _numbered(texts, numbers, missing):
+    "The number that each text is; a code for missing stays what it is"
+    return [t if _is_code(t, missing) else next(numbers) for t in texts]
+
+def _uncoded(column):
+    "A column of categories as the values themselves, in the dtype that pandas gives them"
+    codes, values = column.cat.codes.to_numpy(), pd.Series(column.cat.categories)
+    if (codes >= 0).all(): return values.take(codes).set_axis(column.index).rename(column.name)
+    return values.reindex(np.where(codes < 0, len(values), codes)).set_axis(column.index).rename(column.name)
 
 # %% ../nbs/00_columns.ipynb #fd59f067
 _KINDS = {'.xlsx': 'an Excel workbook', '.xls': 'an Excel workbook', '.ods': 'an OpenDocument sheet', '.numbers': 'a Numbers sheet', '.mat': 'a MATLAB file',
@@ -179,16 +190,15 @@ def _check_program(path, text):
     head = '\n'.join(text[:200_000].split('\n', 8)[:8])
     for mark, what in _PROGRAMS:
         if mark in head: raise ValueError(f'{str(path)!r} is {what}')
-    last = text.rstrip().rsplit('\n', 1)[-1]
-    if last.lstrip('"').startswith('END OF FILE'): raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; delete that line')
+    if 'END OF FILE' in text[-2000:] and text.rstrip().rsplit('\n', 1)[-1].lstrip('"').startswith('END OF FILE'): raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; delete that line')
 
 # %% ../nbs/00_columns.ipynb #47dcb2be
 @dataclass(frozen=True)
 class Table:
     "A frame, and where it comes from"
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # Of a file, columns of labels hold texts
     path: Path = None    # None: it came as a frame
-    text: str = None     # The file from its header on
+    data: bytes = None   # The file from its header on, in UTF-8
     names: tuple = ()
     separator: str = ','
     above: int = 0       # Lines above the header
@@ -197,30 +207,38 @@ class Table:
              row # Number of the row, from 0
             ): # Number of the line, from 1
         "The line of the file in which a row begins; of a frame, the line that it would have in a file"
-        if self.text is None: return int(row) + 2
-        lines, seen, before = io.StringIO(self.text), -2, 0
-        reader = csv.reader(lines, delimiter=' ' if self.separator == r'\s+' else self.separator)
+        if self.data is None: return int(row) + 2
+        seen, before = -2, 0
+        reader = csv.reader(io.StringIO(self.data.decode()), delimiter=' ' if self.separator == r'\s+' else self.separator)
         for record in reader:
             seen += bool(record)
             if seen == row: break
             before = reader.line_num
         return self.above + before + 1
 
-    def as_text(self,
-                column # Name of a column
-               ): # Series of texts
-        "One column as it was written"
-        return _parse(self.text, self.names, self.separator, (column,), usecols=[column])[column]
+    def texts(self,
+              column, # Name of a column
+              rows    # Numbers of rows, from 0
+             ): # Array of texts
+        "Some cells of a column as they were written"
+        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
+        if len(ends) - (ends[-1:] == len(self.data) - 1).sum() != len(self.frame): # blank lines, or line breaks within cells
+            return _parse(self.data, self.names, self.separator, (column,), usecols=[column])[column].astype(str).to_numpy()[rows]
+        lines = [self.data[a + 1:b].decode() for a, b in zip(ends[rows], np.append(ends, len(self.data))[np.asarray(rows) + 1])]
+        records, k = _records(lines, self.separator), self.names.index(column)
+        return np.array([r[k].strip() if k < len(r) else '' for r in records], object)
 
-def _parse(text, names, separator, labels, **options):
-    "What pandas makes of the text; columns of labels stay text, their empty cells empty texts"
-    empty = {c: list(_EMPTY) for c in names if c not in labels}
-    return pd.read_csv(io.StringIO(text), sep=separator, names=list(names), header=0, dtype={c: str for c in labels if c in names},
-                       keep_default_na=False, na_values=empty, low_memory=False, skipinitialspace=_spaced(text, separator), **options)
+def _parse(data, names, separator, labels, **options):
+    "What pandas makes of it; columns of labels are texts, their empty cells empty texts"
+    options = dict(sep=separator, names=list(names), header=0, keep_default_na=False, low_memory=False, skipinitialspace=_spaced(data, separator)) | options
+    frame = pd.read_csv(io.BytesIO(data), na_values={c: list(_EMPTY) for c in names if c not in labels}, **options)
+    lost = [c for c in labels if c in frame and not pd.api.types.is_string_dtype(frame[c])] # pandas took them for numbers
+    if lost and isinstance(frame.index, pd.RangeIndex): frame[lost] = pd.read_csv(io.BytesIO(data), **options | dict(usecols=lost, dtype=str))[lost]
+    return frame
 
-def _spaced(text, separator):
+def _spaced(data, separator):
     "Does a blank follow each separator of the header?"
-    fields = text.split('\n', 1)[0].split(separator)[1:] if separator != r'\s+' else []
+    fields = data[:data.find(b'\n')].decode().split(separator)[1:] if separator != r'\s+' else []
     return bool(fields) and all(f.startswith(' ') for f in fields)
 
 # %% ../nbs/00_columns.ipynb #6c843c99
@@ -245,35 +263,39 @@ def read_table(
     if not path.is_file(): raise FileNotFoundError(f'no file {str(path)!r} (looked in {Path.cwd()}); {_near_file(path)}')
     data = path.read_bytes()
     _check_kind(path, data)
-    if not data.strip(): raise ValueError(f'the file {str(path)!r} is empty; it needs a header line and one line a trial')
-    text = _decode(path, data).replace('\r\n', '\n').replace('\r', '\n')
+    if not data or data.isspace(): raise ValueError(f'the file {str(path)!r} is empty; it needs a header line and one line a trial')
+    text = _decode(path, data)
+    if '\r' in text: text = text.replace('\r\n', '\n').replace('\r', '\n')
     _check_program(path, text)
     lines = text.split('\n', 200)[:200]
     above, separator = _layout(lines, path.suffix.lower())
     skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS) and not line.lower().startswith('sep=')]
     if skipped: _say(f'the first {above} line{"s"[:above - 1]} of {path.name!r} (such as {skipped[0].strip()[:60]!r}) stand above the header, and are not read')
-    text = text.split('\n', above)[-1]
-    if text.startswith(_MARKS): text = text.lstrip('#%/ ') # the header is a comment
-    return _read(path, text, separator, above, tuple(map(str, labels)))
+    below = text.split('\n', above)[-1] if above else text
+    if below.startswith(_MARKS): below = below.lstrip('#%/ ') # the header is a comment
+    return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above, tuple(map(str, labels)))
 
-def _read(path, text, separator, above, labels):
+def _read(path, text, data, separator, above, labels):
     "The table below its header"
     try: records = _records(text.split('\n', 100)[:100], separator)
     except csv.Error as e: raise ValueError(f'cannot read {str(path)!r} as a table separated by {separator!r}: {e}') from None
     names = _names(path, records[:-1] if len(records) == 100 else records, separator)
     _check_end(path, text, len(names), separator)
-    try: frame = _parse(text, names, separator, labels)
-    except pd.errors.ParserError as e: raise ValueError(_why(path, text, separator, above, len(names), str(e))) from None
+    try: frame = _parse(data, names, separator, labels)
+    except pd.errors.ParserError as e: raise ValueError(_why(path, separator, above, len(names), str(e))) from None
     if not isinstance(frame.index, pd.RangeIndex): raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column')
-    return Table(frame.assign(**{c: _decimals(frame[c]) for c in frame if c not in labels and frame[c].dtype.kind in 'OT'}), path, text, tuple(names), separator, above)
+    for c in frame:
+        if c not in labels and pd.api.types.is_string_dtype(frame[c]): frame[c] = _decimals(frame[c])
+    return Table(frame, path, data, tuple(names), separator, above)
 
 def _check_end(path, text, k, separator):
     "The last line is whole"
-    last = text.rstrip('\n').rsplit('\n', 1)[-1]
-    if separator == r'\s+' or '"' in last or last.count(separator) >= k - 1: return
+    end = len(text) - (text[-1:] == '\n')
+    last = text[text.rfind('\n', 0, end) + 1:end]
+    if separator == r'\s+' or '"' in last or not last.strip() or last.count(separator) >= k - 1: return
     if text.count('"') % 2 == 0 and text.count('\n') > 1: raise ValueError(f'the last line of {str(path)!r} has {last.count(separator) + 1} fields, its header {k}: the file was cut off? Complete that line, or delete it')
 
-def _why(path, text, separator, above, k, message):
+def _why(path, separator, above, k, message):
     "What is wrong with the lines, in words"
     wrong = f'cannot read {str(path)!r} as a table separated by {separator!r}: '
     if found := re.search(r'EOF inside string starting at row (\d+)', message): return f'{wrong}a quotation mark in line {int(found[1]) + 1 + above} is never closed'

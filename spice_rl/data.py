@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from .arguments import check_names, check_number, check_seed
-from .columns import Table, _COMMA, _EMPTY, _QUIET, _float, _is_code, _labels_of, _plain_text, _say, read_table
+from .columns import Table, _COMMA, _EMPTY, _QUIET, _float, _is_code, _labels_of, _plain_text, _say, _uncoded, read_table
 
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,9 +191,11 @@ def _list(labels, most=8):
     return f'({shown}, … {len(labels)} in all)' if len(labels) > most else f'({shown})'
 
 # %% ../nbs/00_data.ipynb #3dded58e
+_EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
+
 def _open(source, labels=()):
     "`Table` from a path, a frame (copied) or a `Table`; `labels`: names of columns that hold labels"
-    if isinstance(source, pd.DataFrame): table = Table(source.copy())
+    if isinstance(source, pd.DataFrame): table = Table(source.copy(deep=_EAGER))
     elif isinstance(source, (str, Path)): table = read_table(source, labels)
     elif isinstance(source, Table): table = source
     else: raise TypeError(f'trials are read from a path or a pandas DataFrame, got {type(source).__name__}; '
@@ -249,7 +251,7 @@ def _asked(frame, participant, choice, reward, block, trial, context, offer, lef
 # %% ../nbs/00_data.ipynb #f7979c98
 def _typed(table, ask, gone, options):
     "The frame of a file, its labels numbers where nothing is lost by it"
-    if table.text is None: return table.frame
+    if table.data is None: return table.frame
     frame = table.frame.copy(deep=False)
     for group in ask.groups:
         answers = ask.choice in group or group == ask.offers
@@ -267,17 +269,21 @@ def _check_words(words, column):
         if word: raise ValueError(f'column {column!r} says {word!r} in {_n(k, "row")}, which is read as empty, and every row needs a label; write another one there')
 
 def _keep_groups(table, frame, who, used):
-    "What a file says about each person (their group) stays text where numbers would make two of them one"
-    if table.text is None: return frame
-    first = np.unique(who, return_index=True)[1]
-    for c in frame.columns.difference(list(used), sort=False):
-        if frame[c].dtype.kind not in 'biuf': continue
+    "The frame as it is kept: labels themselves; what a file says about each person (their group) is text where numbers would make two of them one"
+    if table.data is None: return frame
+    first = np.r_[0, np.flatnonzero(np.diff(np.maximum.accumulate(who))) + 1] # people are numbered as they appear
+    for c in frame.columns:
+        if isinstance(frame[c].dtype, pd.CategoricalDtype):
+            same = len(there := frame[c].cat.categories) and isinstance(there[0], str) and not frame[c].hasnans
+            frame[c] = table.frame[c] if same else _uncoded(frame[c])
+        if c in used or frame[c].dtype.kind not in 'biuf': continue
         x = frame[c].to_numpy()
-        same = (x == x[first][who]) | (pd.isna(x) & pd.isna(x[first][who]))
-        if not same.all() or pd.Series(x[first]).nunique() == len(first): continue # not of people, or nobody can be lost
-        text = table.as_text(c)
-        text = text[~text.isin(_EMPTY)]
-        if text.nunique() > frame[c].nunique(): frame[c] = text
+        one = x[first]
+        if (x[:9] != one[who[:9]]).any() and x.dtype.kind != 'f': continue
+        if ((x != one[who]) & ~(pd.isna(x) & pd.isna(one[who]))).any() or pd.Series(one).nunique() == len(one): continue # not of people, or nobody can be lost
+        text = pd.Series(table.texts(c, first))
+        text = text.where(~text.isin(_EMPTY))
+        if text.nunique() > frame[c].nunique(): frame[c] = text.take(who).to_numpy()
     return frame
 
 # %% ../nbs/00_data.ipynb #990052ac
@@ -338,6 +344,8 @@ def _sorted(codes, labels, what):
 
 def _check_alike(codes, labels, what, line):
     "No two labels differ only in blanks; that some differ only in case is said"
+    texts = [l for l in labels if isinstance(l, str)]
+    if len({l.strip().casefold() for l in texts} - {''}) == len(texts) and not any('  ' in l for l in texts): return
     for plain, wrong in ((lambda l: ' '.join(l.split()), True), (lambda l: l.strip().casefold(), False)):
         seen = {}
         for k, label in enumerate(labels):
@@ -741,9 +749,12 @@ def _gather(frame, people, who, key, options, contexts=None, **columns):
     owner = np.zeros(len(unique), np.int64)
     owner[seen] = who
     session = np.argsort(np.argsort(owner, kind='stable'))[seen]
-    rows = np.argsort(session, kind='stable')
-    return Trials(options=tuple(options), participants=tuple(people), participant=who[rows], session=session[rows],
-                  **{name: x[rows] for name, x in columns.items()}, _frame=frame, _rows=rows, _contexts=contexts)
+    rows = np.arange(len(session))
+    if (np.diff(session) < 0).any(): # else the file is in this order
+        rows = np.argsort(session, kind='stable')
+        who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
+    return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts)
 
 # %% ../nbs/00_data.ipynb #d9e220f4
 def read_trials(
@@ -917,7 +928,7 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
     context_ = np.zeros(n, np.int64) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
-    counted = np.ones(n, bool) if counted is None else _length(np.asarray(counted), n, 'counted')
+    counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra)
@@ -926,7 +937,7 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
 def _series(x, n): return pd.Series(np.zeros(n, np.int64) if x is None else x).reset_index(drop=True)
 
 def _floats(x):
-    try: return np.asarray(x, np.float64)
+    try: return np.array(x, np.float64)
     except (TypeError, ValueError) as e: raise ValueError(f'reward must be numbers, NaN: not shown; {e}') from None
 
 # %% ../nbs/00_data.ipynb #fb599542
