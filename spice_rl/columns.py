@@ -60,13 +60,13 @@ def _labels_of(columns, missing=(), keep=()):
     texts = list(dict.fromkeys(t for _, there in coded for t in there))
     empty = {t for t in texts if t in _EMPTY and t not in keep}
     there = [t for t in texts if t not in empty]
-    numbers = _as_numbers([t for t in there if not _is_code(t, missing)])
+    numbers = _as_numbers([t for t in there if not _is_code(t, missing)] if len(missing) else there)
     values = pd.Index(there if numbers is None else _numbered(there, iter(numbers), missing))
     place, words, found = {t: k for k, t in enumerate(there)}, {}, []
     for c, (codes, own) in zip(columns, coded):
         new = np.array([place.get(t, -1) for t in own] + [-1])[codes]
         found.append(pd.Series(pd.Categorical.from_codes(new, values), index=c.index, name=c.name))
-        for k, t in enumerate(own):
+        for k, t in enumerate(own) if empty else ():
             if t in empty and t: words[t] = words.get(t, 0) + int((codes == k).sum())
     return found, words
 
@@ -230,11 +230,17 @@ class Table:
 
 def _parse(data, names, separator, labels, **options):
     "What pandas makes of it; columns of labels are texts, their empty cells empty texts"
+    labels = [c for c in labels if c in names]
     options = dict(sep=separator, names=list(names), header=0, keep_default_na=False, low_memory=False, skipinitialspace=_spaced(data, separator)) | options
-    frame = pd.read_csv(io.BytesIO(data), na_values={c: list(_EMPTY) for c in names if c not in labels}, **options)
-    lost = [c for c in labels if c in frame and not pd.api.types.is_string_dtype(frame[c])] # pandas took them for numbers
-    if lost and isinstance(frame.index, pd.RangeIndex): frame[lost] = pd.read_csv(io.BytesIO(data), **options | dict(usecols=lost, dtype=str))[lost]
-    return frame
+    frame = pd.read_csv(io.BytesIO(data), dtype={c: object for c in _numeric(data, names, separator, labels)},
+                        na_values={c: list(_EMPTY) for c in names if c not in labels}, **options)
+    lost = [c for c in labels if isinstance(frame.index, pd.RangeIndex) and frame[c].dtype.kind in 'biufc']
+    return frame.assign(**pd.read_csv(io.BytesIO(data), dtype=object, **options | dict(usecols=lost))) if lost else frame
+
+def _numeric(data, names, separator, labels):
+    "Columns of labels that begin with numbers: pandas would make all of them numbers; of a text it leaves every one"
+    rows = _records(data[:20_000].decode('utf-8', 'ignore').split('\n')[1:30], separator)
+    return [c for c in labels if all(len(r) <= (k := names.index(c)) or _float(r[k]) is not None or r[k] in _EMPTY or r[k].strip().casefold() in ('true', 'false') for r in rows)]
 
 def _spaced(data, separator):
     "Does a blank follow each separator of the header?"

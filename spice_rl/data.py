@@ -517,13 +517,15 @@ def _check_spelling(seen):
 
 def _check_paid(labels, code, r, known, at):
     "An option that never has a reward, while others have, is a code for missing"
+    hidden = np.isnan(r) & (code >= 0)
+    if not hidden.any() and 0 not in labels: return
     made = np.bincount(code[code >= 0], minlength=len(labels))
-    shown = np.bincount(code[(code >= 0) & ~np.isnan(r)], minlength=len(labels))
+    shown = made - np.bincount(code[hidden], minlength=len(labels))
     seen = _Seen(code, list(labels), len(code), at, 'choice')
     for k in np.flatnonzero((made > 0) & (shown == 0)):
         if k in known or not shown.any(): continue
-        hidden = 1 - shown.sum() / (made.sum() - made[k])
-        if hidden ** made[k] < .01: seen.refuse(k, ', and its reward is never shown') # rarer than one in a hundred by chance
+        lacking = 1 - shown.sum() / (made.sum() - made[k])
+        if lacking ** made[k] < .01: seen.refuse(k, ', and its reward is never shown') # rarer than one in a hundred by chance
     if 0 not in labels or list(labels) != list(range(len(labels))) or len(labels) < 3 or 0 in known: return
     if made[0] < made[1:].min() / 2 and made[0] and not np.nansum(np.abs(r[code == 0])) and np.nansum(np.abs(r[code > 0])): seen.refuse(0, ', and never pays')
 
