@@ -21,11 +21,12 @@ import pandas as pd
 
 # %% ../nbs/00_columns.ipynb #580f83fc
 _WHOLE = re.compile(r'-?\d{1,18}')
-_FRACTION = re.compile(r'-?\d+\.\d+')
+_FRACTION = re.compile(r'-?\d+\.\d+|-?\d+,0')
 _BOOLS = ({'True', 'False'}, {'TRUE', 'FALSE'}, {'true', 'false'})
 
 def _number(text):
-    "The number that prints as this text, or None"
+    "The number that prints as this text, or None; 1,0 is what programs in Europe make of 1 beside an empty cell"
+    if _FRACTION.fullmatch(text): text = text.replace(',', '.')
     number = int(text) if _WHOLE.fullmatch(text) else float(text) if _FRACTION.fullmatch(text) else None
     return None if number is None or str(number) != text else number
 
