@@ -93,7 +93,7 @@ def _check(frame, phase, missing_choices, line):
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
             if np.isnan(x).any(): raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both are needed")
-            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} and {(x == odd[0]).sum() - 1} more rows, apart from all others: a code for a missing outcome? Both outcomes are needed; correct it or leave the person out")
+            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} such rows), apart from all others: a code for a missing outcome? Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
         if pairs.isna().any(): raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of {first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}

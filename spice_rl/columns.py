@@ -277,7 +277,7 @@ def read_table(
     lines = text.split('\n', 200)[:200]
     above, separator = _layout(lines, path.suffix.lower())
     skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS) and not line.lower().startswith('sep=')]
-    if skipped: _say(f'the first {above} line{"s"[:above - 1]} of {path.name!r} (such as {skipped[0].strip()[:60]!r}) stand above the header, and are not read')
+    if skipped: _say(f'what stands above the header of {path.name!r} (line {above + 1}) is not read, such as {skipped[0].strip()[:60]!r}')
     below = text.split('\n', above)[-1] if above else text
     if below.startswith(_MARKS): below = below.lstrip('#%/ ') # the header is a comment
     return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above, tuple(map(str, labels)))

@@ -8,8 +8,7 @@ __all__ = ['Trials', 'read_trials', 'check_xs_ys', 'DatasetRNN', 'convert_datase
 # %% ../nbs/00_data.ipynb #486a32fc
 import difflib
 import re
-import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -259,7 +258,7 @@ def _typed(table, ask, gone, options):
         for column in columns: frame[column.name] = column
         if not answers: _check_words(words, group[0])
         elif words := {w: k for w, k in words.items() if w not in _QUIET}:
-            _say(f"{sum(words.values())} choices are read as missing, where the column {group[0]!r} says {' or '.join(map(repr, words))}; "
+            _say(f"{_n(sum(words.values()), 'choice')} read as missing, where the column {group[0]!r} says {' or '.join(map(repr, words))}; "
                  'if that is an option, name them all: options=[...]')
     return frame
 
@@ -442,7 +441,7 @@ class _Seen:
     def refuse(self, k, why=''):
         "Label `k` looks like a code for a missing choice"
         label, others = self.labels[k], _in_order([l for i, l in enumerate(self.labels) if i != k])
-        more = f' and {self.count[k] - 1} more rows' if self.count[k] > 1 else ''
+        more = f" and {_n(self.count[k] - 1, 'more row')}" if self.count[k] > 1 else ''
         raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then empty the cell, '
                          f'or say missing=[{label!r}]; or if it is an option {self.given}')
 
@@ -618,7 +617,7 @@ def _paid(frame, name, gone, at):
     x = _numbers(_without(frame[name], gone.get(name, ())), name, at)
     if odd := [] if name in gone.named else _far(x):
         v = int(odd[0])
-        raise ValueError(f'reward {v} in {at((x == v).argmax())} and {(x == v).sum() - 1} more rows stands apart from all others: missing? Then empty the cell, '
+        raise ValueError(f'reward {v} in {at((x == v).argmax())} ({(x == v).sum()} such rows) stands apart from all others: missing? Then empty the cell, '
                          f'or say missing={{{name!r}: {v}}}; or if it was paid, missing={{{name!r}: []}}')
     return x
 

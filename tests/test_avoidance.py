@@ -305,4 +305,4 @@ def test_blanks_at_the_end_of_labels(tables, column):
 
 def test_a_code_in_place_of_an_outcome(tables):
     tables[0].loc[tables[0].index[:3], "feedback_L"] = -999
-    with pytest.raises(ValueError, match="feedback_L is -999 in the learning trials, participant .*, line 2 and 2 more rows, apart from all others"): read_avoidance(*tables)
+    with pytest.raises(ValueError, match="feedback_L is -999 in the learning trials, participant .*, line 2 \\(3 such rows\\), apart from all others"): read_avoidance(*tables)

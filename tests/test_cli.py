@@ -119,7 +119,7 @@ def test_missing_answers_are_named(here, table, only_read, capsys):
     coded = table.assign(choice=table.choice.mask(late, "timeout"), reward=table.reward.astype(object).mask(late, np.nan).mask(table.index % 10 == 5, -99))
     coded.to_csv("t.csv", index=False)
     refused(capsys, ["discover", "t.csv"], "choice 'timeout' in participant 1, line 5 and 23 more rows", "or say --missing timeout; or if it is an option pass --options left right timeout")
-    refused(capsys, ["discover", "t.csv", "--missing", "timeout"], "reward -99 in participant 1, line 7", "or say --missing reward=-99; or if it was paid, --missing reward=")
+    refused(capsys, ["discover", "t.csv", "--missing", "timeout"], "reward -99 in participant 1, line 7 (24 such rows)", "or say --missing reward=-99; or if it was paid, --missing reward=")
     assert main(["discover", "t.csv", "--missing", "choice=timeout", "reward=-99"]) == 0
     assert main(["discover", "t.csv", "--missing", "choice=timeout", "reward="]) == 0
     empty, paid = only_read

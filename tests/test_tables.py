@@ -213,7 +213,7 @@ def test_an_option_that_is_never_paid():
 @pytest.mark.parametrize('code', [-999, -99, 99, 999, -9])
 def test_rewards_apart_from_all_others(code):
     frame = bandit(reward=np.where(LATE, code, bandit().reward))
-    with pytest.raises(ValueError, match=rf"reward {code} in participant \d, line 6 and 9 more rows stands apart .* missing={{'reward': {code}}}"): read_trials(frame)
+    with pytest.raises(ValueError, match=rf"reward {code} in participant \d, line 6 \(10 such rows\) stands apart .* missing={{'reward': {code}}}"): read_trials(frame)
     hidden, real = read_trials(frame, missing=dict(reward=code)), read_trials(frame, missing=dict(reward=[]))
     assert np.isfinite(hidden.reward).sum() == 80 and np.isfinite(real.reward).sum() == 90 and hidden.n_counted == 90
 
