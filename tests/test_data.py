@@ -13,7 +13,7 @@ SHARED = Path(__file__).parents[2]/'shared'/'data'/'bandit2arm.tsv'
 ARRAYS = ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')
 
 
-def refuses(*parts, error=ValueError):
+def refuses(*parts, error=(ValueError, TypeError)):
     "The block raises `error`, and its message has all `parts`"
     return pytest.raises(error, match='(?s)' + ''.join(f'(?=.*{re.escape(p)})' for p in parts))
 
@@ -125,7 +125,8 @@ def test_offer_and_context():
     assert moved.offer[0].tolist() == [0, -1] # padding is always last
 
 def test_files(tmp_path):
-    for name, sep in [('a.csv', ','), ('a.tsv', '\t'), ('tab.txt', '\t'), ('semi.txt', ';'), ('blank.txt', ' '), ('comma.txt', ',')]:
+    for name, sep in [('a.csv', ','), ('a.tsv', '\t'), ('tab.txt', '\t'), ('semi.txt', ';'), ('blank.txt', ' '), ('comma.txt', ','),
+                      ('semi.csv', ';'), ('tab.csv', '\t'), ('comma.tsv', ','), ('bar.dat', '|'), ('no_ending', ',')]:
         table().to_csv(tmp_path/name, sep=sep, index=False)
         pd.testing.assert_frame_equal(read_trials(tmp_path/name).to_frame(), table())
         assert read_trials(str(tmp_path/name)).participants == ('ann', 'bob')
@@ -166,8 +167,6 @@ def test_refuses_files(tmp_path):
     with refuses('2 columns of', "twice.csv' are called 'reward'"): read_trials(tmp_path/'twice.csv')
     (tmp_path/'ragged.csv').write_text('participant,choice,reward\na,1,2\na,1,2,3,4\n')
     with refuses('cannot read', 'line 3'): read_trials(tmp_path/'ragged.csv')
-    table().to_csv(tmp_path/'semi.csv', sep=';', index=False)
-    with refuses('another separator?'): read_trials(tmp_path/'semi.csv')
     (tmp_path/'a.xlsx').write_text('x')
     with refuses('got the folder'): read_trials(tmp_path)
     with refuses('.csv, .tsv or .txt', 'a.xlsx'): read_trials(tmp_path/'a.xlsx')
@@ -289,8 +288,13 @@ def test_split_of_a_split_counts_only_what_counted():
 
 def test_splits_refuse():
     trials = read_trials(table())
-    for share in (0, 1, 30, -.1, 'half', np.nan, [.3]):
-        with refuses('between 0 and 1', repr(share)): trials.split_time(share)
+    for share in (0, 1, 30, -.1, np.nan):
+        with refuses('share to hold out, must be above 0 and below 1', repr(share), error=ValueError): trials.split_time(share)
+    for share in ('half', [.3], None):
+        with refuses('share to hold out, must be a number', repr(share), error=TypeError): trials.split_time(share)
+    for seed in ('a', None, -1, 1.5):
+        with refuses('seed must be a whole number', repr(seed)): trials.split_participants(seed=seed)
+        with refuses('seed must be a whole number', repr(seed)): read_trials(table(b=[1, 1, 2, 2]*2), block='b').split_sessions(seed=seed)
     with refuses('two sessions or more', 'block=...'): trials.split_sessions()
     with refuses('two people or more', "('ann')"): trials.take('ann').split_participants()
     with refuses('session of two trials'): Trials.from_arrays([0, 1], [1, 1], session=[0, 1]).split_time()
