@@ -21,6 +21,7 @@ from numba.extending import register_jitable
 from .cell import Cell
 from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
 from .engine import as_seed
+from .folders import write_table
 from .params import Param
 
 # %% ../nbs/05_avoidance.ipynb #435aae04
@@ -186,7 +187,8 @@ def to_files(
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
-        frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed]).to_csv(path, index=False)
+        frame = frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed])
+        write_table(frame, path, index=False)
 
 def avoidance_tutorial_files():
     "Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package; see `14_models` for how they were made."

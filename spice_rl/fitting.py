@@ -7,11 +7,11 @@ __all__ = ['Fit', 'fit']
 
 # %% ../nbs/20_fitting.ipynb #39cb9321
 from dataclasses import dataclass, field
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from .engine import Lanes, as_seed, is_compiled
 from .arguments import check_names
+from .folders import write_table
 
 # %% ../nbs/20_fitting.ipynb #633caafd
 class _Objective:
@@ -215,7 +215,7 @@ class Fit:
 
     def to_csv(self, path): # Where to write
         "Write the table, one row per participant."
-        self.table.to_csv(Path(path), index_label='participant')
+        write_table(self.table, path, index_label='participant')
 
     def summary(self):
         "Mean, spread and median standard error of each free parameter; how many people sit at a bound."
