@@ -93,8 +93,9 @@ def _machine(): return hashlib.sha256(socket.gethostname().encode()).hexdigest()
 # %% ../nbs/00_folders.ipynb #405f574d
 @contextmanager
 def written(
-    path # Where the file is to stand
-):       # Where to write it
+    path,     # Where the file is to stand
+    tidy=True # Take away what killed processes left half written beside it?
+):            # Where to write it
     """Write a file at once: under its name there is all of it, or what was there before.
 
     Raises an `OSError` that names the file."""
@@ -106,7 +107,7 @@ def written(
     part = path.with_name(f'{_PART}{_machine()}-{os.getpid()}-{next(_number)}-{path.name[-80:]}') if plain else path
     try:
         if plain:
-            _clear(path.parent)
+            if tidy: _clear(path.parent)
             open(part, 'xb').close()   # new, and no link
         yield part
         if plain:
@@ -195,12 +196,13 @@ def _lock(folder, name, what, file=_LOCK):
 
 def _made(folder, name):
     "Make a folder that can be written, or raise a `ValueError`."
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"{name} {str(folder)!r} is a file; name a folder")
+    if os.path.exists(folder) and not folder.is_dir(): raise ValueError(f"{name} {str(folder)!r} is a file; name a folder")
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise ValueError(f"cannot make the folder {str(folder)!r}: {e.strerror}; choose another place") from None
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"cannot write into the folder {str(folder)!r}; choose another place")
+    if not _writable(folder): raise ValueError(f"cannot write into the folder {str(folder)!r}; choose another place")
+
+def _writable(folder): return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 # %% ../nbs/00_folders.ipynb #0ef7c323
 @contextmanager
@@ -397,7 +399,7 @@ def finished(
     "The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now."
     folder = Path(folder)
     if os.path.lexists(folder / _PLAN):
-        if not os.access(folder, os.W_OK):
+        if not _writable(folder):
             raise ValueError(f"the run that wrote into {str(folder)!r} was killed while it moved its files there, and "
                              "you may not write there to move the others; its owner can: spice-rl report does")
         with held(folder, what='finishing what a killed run began'): pass
