@@ -58,11 +58,12 @@ def _safe(text):
     return '_' + name if not name or _DEVICES.match(name) else name
 
 def file_names(
-    labels # Texts, numbers, … as the data have them
+    labels,  # Texts, numbers, … as the data have them
+    taken=() # Names that none of them may have
 ) -> dict:
     "A name without an ending for each label, {label: name}: safe on every system, and different for different labels."
     safe = {label: _safe(str(label)) for label in labels}
-    kinds = [name.casefold() for name in safe.values()]
+    kinds = [name.casefold() for name in (*safe.values(), *taken)]
     alone = {label: name == str(label) and kinds.count(name.casefold()) == 1 for label, name in safe.items()}
     return {label: name if alone[label] else f'{name}-{_digest(label)}' for label, name in safe.items()}
 
