@@ -15,7 +15,6 @@ import shlex
 import sys
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from . import __version__
 
 # %% ../nbs/50_cli.ipynb #9cd3afe5
@@ -33,23 +32,31 @@ class _Unlearned(Exception): "Nothing could be learned from these choices."
 
 def _report(trials, model, command, out=None, truth=None, seed=0): # command: what was typed
     "Discover, write, and print: the work of both commands. Returns the estimator."
-    from spice_rl.discovery import _beside_truth, _made, _scores, write_discovery
+    from spice_rl.discovery import _claimed
+    from spice_rl.folders import held
+    if out is None: return _discovered(trials, model, command, None, truth, seed)
+    with held(out, '--out', command) as folder:   # before the work, not after it
+        _claimed(folder)
+        return _discovered(trials, model, command, folder, truth, seed)
+
+def _discovered(trials, model, command, folder, truth, seed): # folder: one that is held, or None
+    "The same, into a folder that is held."
+    from spice_rl.discovery import _beside_truth, _fitted_to, _scores, _write_held
     from spice_rl.estimator import SpiceEstimator
     from spice_rl.training import TrainingError
-    if out is not None: _made(Path(out))   # before the work, not after it
     dataset = trials.to_dataset()
     print(f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).", flush=True)
     rnn_class, config = _architecture(model)
     try: estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
     except TrainingError as e: raise _Unlearned(str(e)) from None
-    written = None if out is None else write_discovery(estimator, trials, out, truth=truth, command=command)
+    written = None if folder is None else _write_held(folder, estimator, _fitted_to(estimator, trials), truth, command)
     equation, found = estimator.equation_, estimator.refinement_
     print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
     print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
-    if written: print(f"Written to {out}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(out))}")
+    if written: print(f"Written to {folder}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
     return estimator
 
 def _units(equation):

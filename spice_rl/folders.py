@@ -318,10 +318,11 @@ def publish(
     keep=()  # Kinds whose old files stay, beside the new ones
 ) -> list:   # Names of the new files
     "Move the files of a result to their places, for those of the last run: all or none, even if the process is killed."
-    files, own, lists = _names(place), set(), []
+    files, own, lists, taken = _names(place), set(), [], set()
     for kind, (where, before) in claimed.items():
-        mine = {n for n in files if n not in own and (not where or n.startswith(f'{where}/'))}
+        mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
         before = {f'{where}/{n}' if where else n for n in before}
+        taken |= mine
         own |= mine & before if kind in keep else before   # these go, or are replaced
         lists.append(_listing(kind, where))
         listing = sorted(PurePath(n).relative_to(where).as_posix() for n in (mine | before if kind in keep else mine))

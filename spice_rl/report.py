@@ -411,7 +411,7 @@ REFERENCES = {
 
 def references(text): # Prose with citations, such as '(Schwarz, 1978)'
     "The references that a text cites, in order; what is not in `REFERENCES` is listed as missing."
-    cited = set(re.findall(r"[A-ZÖ][\w-]+(?:(?:, | & )[A-Z][\w-]+)*(?: et al\.)?, (?:19|20)\d\d", text))
+    cited = set(re.findall(r"[A-ZÖ][\w-]+(?:(?:, | & )[A-Z][\w-]+)*(?: et al\.)?, (?:19|20)\d\d", unescape(text)))
     return [REFERENCES.get(key, f'{key}. [This reference is not known here: add it.]') for key in sorted(cited)]
 
 # %% ../nbs/42_report.ipynb #8ca08d15
