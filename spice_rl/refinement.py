@@ -420,6 +420,8 @@ class Refinement:
     criterion: str
     rewards: tuple # All values that a reward takes, in order
 
+    def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
+
     def shared(self, who=None):
         "Terms that are in all structures within 6 BIC of the best."
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
