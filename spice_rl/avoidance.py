@@ -19,8 +19,11 @@ import pandas as pd
 from numba import njit
 from numba.extending import register_jitable
 from .cell import Cell
-from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
+from .arguments import check_number, check_whole
+from .columns import _labels_of, _uncoded
+from .data import Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers, _open
 from .engine import as_seed
+from .folders import write_table
 from .params import Param
 
 # %% ../nbs/05_avoidance.ipynb #435aae04
@@ -59,22 +62,33 @@ def read_avoidance(
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         try:
-            frame = _open(file, 'participant_id')
-            _check_columns(frame, [(c, c) for c in columns])
-        except ValueError as e: raise ValueError(f"{phase} trials: {str(e).split('. Name it:')[0]}") from None
+            tables[phase] = _open(file, ('participant_id', 'group_code'))
+            _check_columns(tables[phase].frame, [(c, c) for c in columns])
+        except (ValueError, TypeError) as e: raise type(e)(f"{phase} trials: {str(e).split('. Name it:')[0]}") from None
+    frames = _labelled(tables)
+    for phase, frame in frames.items():
         odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
         if len(odd): raise ValueError(f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says 'learning' or 'transfer': rename yours")
-        tables[phase] = _check(frame.reset_index(drop=True), phase, missing_choices)
-    _check_people(tables)
-    return _trials(pd.concat([t.assign(phase=phase) for phase, t in tables.items()], ignore_index=True))
+        frames[phase] = _check(frame.reset_index(drop=True), phase, missing_choices, tables[phase].line)
+    _check_people(frames)
+    return _trials(pd.concat([t.assign(phase=phase) for phase, t in frames.items()], ignore_index=True))
+
+def _labelled(tables): # Phase -> `Table`
+    "The frames; people and groups of the files are numbers in both or in none (01 beside 1 stays text)"
+    frames = {phase: t.frame.copy(deep=False) for phase, t in tables.items()}
+    read = [phase for phase, t in tables.items() if t.data is not None]
+    for c in ('participant_id', 'group_code') if read else ():
+        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]): frames[phase][c] = _uncoded(column)
+    return frames
 
 # %% ../nbs/05_avoidance.ipynb #f3b596a6
-def _check(frame, phase, missing_choices):
-    "The same table, if it can be used."
-    def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {i + 2}"
+def _check(frame, phase, missing_choices, line):
+    "The same table, if it can be used; `line`: line of the file of a row."
+    def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {line(i)}"
     def first(bad): return at(int(np.flatnonzero(bad)[0]))
     for c in ('participant_id', 'group_code'):
-        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line {int(frame[c].isna().to_numpy().argmax()) + 2}; every row needs one")
+        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line {line(frame[c].isna().to_numpy().argmax())}; every row needs one")
+        _check_alike(*_factorize(frame[c], c), f"{phase} trials: {c}", line)
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
         if bad.any(): raise ValueError(f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are {_list(list(SYMBOLS), 9)}")
@@ -89,6 +103,7 @@ def _check(frame, phase, missing_choices):
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
             if np.isnan(x).any(): raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both are needed")
+            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} such rows), apart from all others: a code for a missing outcome? Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
         if pairs.isna().any(): raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of {first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -152,9 +167,8 @@ class AvoidanceTask:
         p_often=.75,    # Probability of the likelier outcome
         groups=None     # Group of each participant: a dict or a Series (default: one group, 'everybody')
     ):
-        if min(n_learning, n_transfer) < 1 or int(n_learning) != n_learning or int(n_transfer) != n_transfer: raise ValueError(f"n_learning and n_transfer must be at least 1 and whole numbers, got {n_learning} and {n_transfer}")
-        n_learning, n_transfer = int(n_learning), int(n_transfer)
-        if not 0 <= p_often <= 1: raise ValueError(f"p_often must lie in [0, 1], got {p_often}")
+        n_learning, n_transfer = check_whole(n_learning, 'n_learning', 1), check_whole(n_transfer, 'n_transfer', 1)
+        p_often = check_number(p_often, 'p_often', 0, 1)
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 
     def design(self, participants, seed=0):
@@ -217,7 +231,8 @@ def to_files(
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
-        frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed]).to_csv(path, index=False)
+        frame = frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed])
+        write_table(frame, path, index=False)
 
 def avoidance_tutorial_files():
     "Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package; see `14_models` for how they were made."

@@ -7,7 +7,6 @@ __all__ = ['stay_after_reward', 'rule_latex', 'write_discovery', 'DiscoveryFolde
 
 # %% ../nbs/44_discovery.ipynb #90564c0c
 import json
-import os
 import platform
 from importlib.metadata import version
 from itertools import product
@@ -18,10 +17,11 @@ import pandas as pd
 from scipy import stats
 from . import __version__
 from .data import DatasetRNN, Trials
+from .folders import check_path, claim, finished, held, inside, publish, say_formulas, staged, write_table, write_text
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
-from .report import RULES, _RECORD, _read_record, apa_number, apa_test
+from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
 from .sindy import tells_apart
 
 # %% ../nbs/44_discovery.ipynb #95981be1
@@ -189,19 +189,15 @@ def _figures(e, trials, truth):
 # %% ../nbs/44_discovery.ipynb #d9bd61a2
 def _fitted_to(estimator, data):
     "The data as `Trials`, if they can be those that the estimator was fitted to."
+    if not hasattr(estimator, 'save_spice'):
+        raise TypeError(f"write_discovery writes the network and the equation of a fitted SpiceEstimator, got {type(estimator).__name__}, which has no network; "
+                        "fit one: dataset = trials.to_dataset(), then SpiceEstimator().fit(dataset.xs, dataset.ys)")
     if not hasattr(estimator, 'training_'): raise ValueError("there is nothing to write: call fit(xs, ys) first; of files that were loaded nobody knows how the network was trained")
     if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions)
     if not isinstance(data, Trials): raise TypeError(f"data must be Trials or a DatasetRNN, got {type(data).__name__}; of tensors make DatasetRNN(xs, ys)")
     for what, here, there in (('options', data.n_options, estimator.n_actions), ('participants', data.n_participants, estimator.n_participants_)):
         if here != there: raise ValueError(f"these data have {here} {what}, and the estimator was fitted to {there}; give the data that it was fitted to")
     return data
-
-def _made(folder):
-    "Make a folder that can be written, or raise a `ValueError`."
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"folder {str(folder)!r} is a file; name a folder")
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ValueError(f"cannot make the folder {str(folder)!r}: {e.strerror}; choose another place") from None
-    if not os.access(folder, os.W_OK): raise ValueError(f"cannot write into the folder {str(folder)!r}; choose another place")
 
 def _setting(x): return x.__name__ if isinstance(x, type) else x if x is None or isinstance(x, (str, bool, int, float)) else x.to_dict() if hasattr(x, 'to_dict') else str(x)
 
@@ -251,21 +247,40 @@ def write_discovery(
     -------
     list
         Names of the files"""
+    trials, folder = _fitted_to(estimator, data), check_path(folder, 'folder')
+    with held(folder, what='write_discovery') as folder: return _write_held(folder, estimator, trials, truth, command)
+
+def _claimed(folder):
+    "Before the work: see that the folder takes a discovery."
+    runs = [what for what in _RUNS if (folder / f'run_{what}.json').exists()]
+    if runs: raise ValueError(f"folder {str(folder)!r} holds runs of Pipeline (run_{runs[0]}.json), and a report is about one of them; choose another folder")
+    return claim(folder, dict(DISCOVER=''), [_RECORD])
+
+def _write_held(folder, estimator, trials, truth, command):
+    "Write into a folder that is held; the names of the files, the record last."
+    claimed = _claimed(folder)
+    _say_replaced(folder, 'DISCOVER', seed=int(estimator.seed), data=_digest(trials))
+    say_formulas([*map(str, trials.options), *map(str, trials.participants)], folder)
+    with staged(folder) as place:
+        lost = _write_all(place, estimator, trials, truth)
+        figures = sorted(path.name for path in place.glob('*.png'))
+        record = _record(estimator, trials, _equations(estimator, trials), truth, command, figures, lost)
+        write_text(place / _RECORD, json.dumps(record, indent=1))
+        return sorted(publish(folder, place, claimed), key=lambda name: name == _RECORD)
+
+def _write_all(place, estimator, trials, truth):
+    "Models, equations, tables and figures; why some figures were not drawn."
     from matplotlib import pyplot as plt
     from spice_rl.style import save_figure
-    trials, folder = _fitted_to(estimator, data), Path(folder)
-    _made(folder)
-    (folder / _RECORD).unlink(missing_ok=True)   # it stands for all the other files
-    estimator.save_spice(path_rnn=folder / 'network.json', path_spice=folder / 'equation.json')
-    equations, tables, (figures, lost) = _equations(estimator, trials), _tables(estimator), _figures(estimator, trials, truth)
-    (folder / 'equation.txt').write_text('\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n', encoding='utf-8')
-    for name, table in tables.items(): table.to_csv(folder / f'{name}.csv', index=False)
+    estimator.save_spice(path_rnn=place / 'network.json', path_spice=place / 'equation.json')
+    (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
+    write_text(place / 'equation.txt', '\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n')
+    for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():
-        for kind in ('.png', '.pdf'): save_figure(fig, (folder / name).with_suffix(kind))
+        for kind in ('.png', '.pdf'): save_figure(fig, (place / name).with_suffix(kind))
         plt.close(fig)
-    record = _record(estimator, trials, equations, truth, command, [*figures], lost)
-    (folder / _RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
-    return ['equation.txt', 'equation.json', 'network.json', *(f'{name}.csv' for name in tables), *figures, *(name.replace('.png', '.pdf') for name in figures), _RECORD]
+    return lost
+
 
 # %% ../nbs/44_discovery.ipynb #454d0884
 class DiscoveryFolder:
@@ -278,11 +293,11 @@ class DiscoveryFolder:
     folder
         Path"""
     def __init__(self, folder): # Path
-        self.folder = Path(folder)
+        self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
-        path = self.folder / _RECORD
-        if not path.is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
-        self.record = _read_record(path)
+        finished(self.folder)
+        if not (self.folder / _RECORD).is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
+        self.record = _read_record(self.folder, _RECORD)
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
         """A table of the folder.
@@ -292,7 +307,7 @@ class DiscoveryFolder:
         name, **options
             Name of a .csv file, without its ending; for `pandas.read_csv`
         """
-        path = self.folder / f'{name}.csv'
+        path = inside(self.folder, f'{name}.csv')
         if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
         return pd.read_csv(path, **options)
 

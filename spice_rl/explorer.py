@@ -313,7 +313,7 @@ class Explorer:
 # %% ../nbs/41_explorer.ipynb #3dd2618c
 def explore(
     cell,             # The model: any cell. A trained network has no parameters, so no sliders
-    task,             # A task that it plays (an environment), or `Trials` that it is shown
+    task=None,        # A task that it plays (an environment), or `Trials` that it is shown: needed
     *,
     participant=None, # Whose trials (and whose coefficients, if an equation has those of several people; default: the first)
     n_trials=None,    # How many trials it plays (default: 100, or what the task has)
@@ -332,7 +332,7 @@ def explore(
     cell
         The model: any cell. A trained network has no parameters, so no sliders
     task
-        A task that it plays (an environment), or `Trials` that it is shown
+        A task that it plays (an environment), or `Trials` that it is shown: needed
     participant
         Whose trials (and whose coefficients, if an equation has those of several people;
         default: the first)
@@ -349,6 +349,7 @@ def explore(
         Options to draw, by name (default: all)
     signals
         Latent values to draw, by name (default: all)"""
+    if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
     start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in (hold or {}).items()}
     ranges = _ranges(cell, start, bounds or {}, hold or {})

@@ -8,12 +8,12 @@ __all__ = ['column_of', 'Fit', 'fit']
 # %% ../nbs/20_fitting.ipynb #39cb9321
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from .arguments import check_list, check_mapping, check_names, check_number, check_one_of, check_whole
 from .data import check_trials
 from .engine import Lanes, as_seed, is_compiled
+from .folders import write_table
 
 # %% ../nbs/20_fitting.ipynb #633caafd
 class _Objective:
@@ -306,7 +306,7 @@ class Fit:
         path
             Where to write
         """
-        self.table.to_csv(Path(path), index_label='participant')
+        write_table(self.table, path, index_label='participant')
 
     def _telling(self):
         "Which participants' choices say something, (participants,)."

@@ -136,6 +136,8 @@ class Individuals:
     fits: dict      # Kind -> its people's fit: means, variances, modes (on the line)
     rewards: tuple  # All values that a reward takes, in order
 
+    def __post_init__(self): self.equation.rewards = self.typical.rewards = self.rewards   # for their picture
+
     def as_rl(self, who=None):
         "The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`."
         return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(who, self.rewards)

@@ -14,6 +14,7 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy import stats
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
 from matplotlib.ticker import MaxNLocator
@@ -22,8 +23,22 @@ from .cell import Cell, make_trial
 from .data import Trials
 from .cell import check_cell
 from .engine import is_compiled, parameter_table, replay_arrays, softmax
-from .arguments import check_names
+from .arguments import check_names, check_number
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
+
+# %% ../nbs/40_plotting.ipynb #c41d9e70
+def _of_kind(x, kind, name, made): # The name of its class; of the argument; how it is made
+    "Raise a `TypeError` that says what is needed, unless `x` is of that kind."
+    if any(c.__name__ == kind for c in type(x).__mro__): return
+    raise TypeError(f"{name} must be what {made} returned, got {type(x).__name__}")
+
+def _dict_of(x, kind, name, made):
+    "Raise a `TypeError` or `ValueError` unless `x` is a dict of things of that kind."
+    if not isinstance(x, dict):
+        raise TypeError(f"{name} must be a dict name -> what {made} returned, got {type(x).__name__}; write {{'name': it}}")
+    if not x: raise ValueError(f"{name} is empty: give what {made} returned for at least one model, {{'name': it}}")
+    for key, one in x.items(): _of_kind(one, kind, f"{name}[{key!r}]", made)
+
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
@@ -262,6 +277,8 @@ def plot_fit_quality(
     -------
     (figure, axes)
     """
+    if not isinstance(scores, pd.DataFrame):
+        raise TypeError(f"scores must be a frame, as SpiceEstimator.scores returns it, got {type(scores).__name__}")
     check_names(['probability'], scores.columns, 'column of scores')
     check_names(['guessing'], scores.index, 'row of scores')
     p, guess = scores['probability'].drop('guessing'), scores.loc['guessing', 'probability']
@@ -346,13 +363,28 @@ def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
     ax.set_xlabel('value (logits)')
 
 # %% ../nbs/40_plotting.ipynb #04846a42
+def _drawn_equation(x, name):
+    "The equation of what was found."
+    equation = getattr(x, 'equation', x)
+    if not hasattr(equation, 'equation_rules'):
+        raise TypeError(f"{name} must be an Equation, or what discover(…) or refine(…) returned, got {type(x).__name__}"
+                        + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
+    return equation
+
+def _rewards_on(x, rewards):
+    "The rewards to draw: those asked for, those the equation was found on, or 0 and 1."
+    if rewards is None: rewards = getattr(x, 'rewards', None) or (0, 1)
+    elif isinstance(rewards, str) or not np.iterable(rewards): raise TypeError(f"rewards must be a list of numbers, such as (-1, 1), got {rewards!r}")
+    else: return tuple(check_number(r, 'each of rewards') for r in rewards)
+    return tuple(rewards) if len(rewards) <= 4 else (min(rewards), max(rewards))
+
 @in_style
 def plot_equation(
-    equation,         # An `Equation`
+    equation,         # An `Equation`, or what `discover` or `refine` returned
     truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
     participant=None, # Whose coefficients (default: everybody's, or the first one's)
     *,
-    rewards=(0, 1),   # A line for each of these rewards
+    rewards=None,     # A line for each of these rewards (default: those on which the equation was found, the least and the largest if they are many; else 0 and 1)
     axs=None          # Axes to draw on, one for each rule (default: a new figure)
 ): # (figure, axes: one for each rule)
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value settles.
@@ -362,19 +394,21 @@ def plot_equation(
     Parameters
     ----------
     equation
-        An `Equation`
+        An `Equation`, or what `discover` or `refine` returned
     truth
         Another to draw beside it, dashed, with its values counted from the same start
     participant
         Whose coefficients (default: everybody's, or the first one's)
     rewards
-        A line for each of these rewards
+        A line for each of these rewards (default: those on which the equation was found, the
+        least and the largest if they are many; else 0 and 1)
     axs
         Axes to draw on, one for each rule (default: a new figure)
 
     Returns
     -------
     (figure, axes: one for each rule)"""
+    equation, truth, rewards = _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'), _rewards_on(equation, rewards)
     rules, who = equation.equation_rules, _who(equation, truth, participant)
     row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
     values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
@@ -440,7 +474,9 @@ def plot_comparison(
     comparison, # What `compare` returned
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Mean criterion of each model over all people, the best in full colour, and the share of people that it describes best.
+    """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t), and the share of people it describes best.
+
+    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model from the best.
 
     Parameters
     ----------
@@ -451,16 +487,23 @@ def plot_comparison(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
+    _of_kind(comparison, 'Comparison', 'comparison', 'compare(…)')
     means, share = comparison.values.mean(), comparison.percentages().loc['full']
-    (ax,) = axes_for(ax, (1.2 + .8 * len(means), 2.8), name='ax')
-    for i, (model, value) in enumerate(means.items()):
-        ax.bar(i, value, width=.7, color=COLOURS['model'], alpha=1 if model == means.idxmin() else .35)
-        ax.text(i, value, f"{value:.1f}\n{share[model]:.0f} %", ha='center', va='bottom', fontsize='small')
-    ax.set(ylabel=f"mean {comparison.criterion}", ylim=(0, means.max() * 1.18))
-    ax.set_xticks(range(len(means)), [_wrap(m) for m in means.index])
+    best, y = means.idxmin(), np.arange(len(means))[::-1]
+    (ax,) = axes_for(ax, (5, 1. + .42 * len(means)), name='ax')
+    ax.axvline(0, color=COLOURS['guide'], lw=.8, zorder=1)
+    for at, model in zip(y, means.index):
+        d = (comparison.values[model] - comparison.values[best]).dropna()
+        half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 and model != best else 0.
+        ax.errorbar(d.mean(), at, xerr=half, fmt='o', ms=6, lw=1.6, color=COLOURS['model'], mfc=COLOURS['model'] if model == best else 'white', zorder=2)
+        ax.annotate(f"{d.mean():.1f}   {share[model]:.0f} %", (1, at), (4, 0), xycoords=('axes fraction', 'data'), textcoords='offset points', va='center', fontsize='small')
+    ax.annotate('mean   best for', (1, 1), (4, 4), xycoords='axes fraction', textcoords='offset points', va='bottom', fontsize='small', color='.35')
+    ax.set_yticks(y, [_readable(m.replace('+', ' + '), 30) for m in means.index])
+    ax.set(ylim=(-.6, len(means) - .4))
+    ax.set_xlabel(f"{comparison.criterion} above that of {_readable(best.replace('+', ' + '), 60)}\n(mean over people, 95 % interval)")
     return ax.figure, ax
+
 
 # %% ../nbs/40_plotting.ipynb #46314f1c
 @in_style
@@ -484,6 +527,7 @@ def plot_selection(
     -------
     (figure, axes)
     """
+    _of_kind(selection, 'Selection', 'selection', 'select_models(…)')
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
     names, width = list(table.loc[groups[0]].index), .8 / len(groups)
@@ -540,6 +584,7 @@ def plot_behaviour(
     -------
     (figure, axes: (2, groups))
     """
+    _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
     made, axs = axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1)
     for i, group in enumerate(groups):
@@ -576,7 +621,7 @@ def plot_simulations(
     -------
     (figure, two axes)
     """
-    if not checks: raise ValueError("checks is empty: give what check(…) returned for at least one model, {'name': check}")
+    _dict_of(checks, 'Check', 'checks', 'check(…)')
     check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
     axs = axes_for(axs, (6.4, 2.8), 1, 2, sharey=True)
     for ax, (context, (words, _)) in zip(axs, _CONTEXTS.items()):
@@ -592,16 +637,18 @@ def plot_simulations(
 # %% ../nbs/40_plotting.ipynb #58e3e1a8
 @in_style
 def plot_parameters(
-    fit,        # What `fit` returned
+    fit,        # What `fit` or `fit_hierarchical` returned
     names=None, # Which parameters (default: all that were fitted)
     axs=None    # Axes to draw on, one for each (default: a new figure)
 ): # (figure, axes: one for each parameter)
-    """Each parameter by group: every person a dot, the mean with its 95 % interval (1.96 standard errors of the mean) on top.
+    """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at the same place in each panel; on top the mean with its 95 % interval.
+
+    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with its interval, as the model has them: people's own values are drawn toward it, and so say too little about its error.
 
     Parameters
     ----------
     fit
-        What `fit` returned
+        What `fit` or `fit_hierarchical` returned
     names
         Which parameters (default: all that were fitted)
     axs
@@ -609,8 +656,8 @@ def plot_parameters(
 
     Returns
     -------
-    (figure, axes: one for each parameter)
-    """
+    (figure, axes: one for each parameter)"""
+    _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
     check_names(names, fit.names)
     if not names: raise ValueError(f"names is empty: name at least one of {', '.join(fit.names)}")
@@ -620,14 +667,21 @@ def plot_parameters(
     axs = axes_for(axs, (max(3., 1.8 * columns), 2.2 * rows), rows, columns, need=range(len(names)))
     for ax, name in zip(axs, names):
         for i, group in enumerate(order):
-            x = fit.table.loc[groups[groups == group].index, name].dropna().to_numpy()
-            spread = np.linspace(-.18, .18, len(x)) if len(x) > 1 else np.zeros(1)
-            ax.plot(i + spread, np.sort(x), '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
-            error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
-            ax.errorbar(i, x.mean(), error, fmt='o', ms=5, color='black', capsize=3, zorder=2)
+            x = fit.table.loc[groups[groups == group].index, name].to_numpy()
+            spread = np.linspace(-.22, .22, len(x)) if len(x) > 1 else np.zeros(1)
+            ax.plot(i + spread, x, '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
+            middle, lower, upper = _typical(fit, name, group, x[~np.isnan(x)])
+            ax.errorbar(i, middle, [[middle - lower], [upper - middle]], fmt='o', ms=5, color='black', capsize=3, zorder=2)
         ax.set(xlim=(-.6, len(order) - .4), title=_readable(name))
         ax.set_xticks(range(len(order)), [str(g).replace(' ', '\n') for g in order])
     return axs[0].figure, axs
+
+def _typical(fit, name, group, x): # x: people's values
+    "Middle of a group and its 95 % interval: the model's own, if it has one."
+    if hasattr(fit, 'means'): return fit.means.loc[(name, group), ['typical', 'typical_lower', 'typical_upper']]
+    error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
+    return (x.mean(), x.mean() - error, x.mean() + error) if len(x) else (np.nan,) * 3
+
 
 # %% ../nbs/40_plotting.ipynb #c32e9c82
 @in_style
@@ -648,6 +702,7 @@ def plot_fits(
     -------
     (figure, axes)
     """
+    _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
     for i, f in enumerate(fits.values()):
         x = np.sort(f.table.nll.to_numpy())
@@ -676,6 +731,7 @@ def plot_runs(
     -------
     (figure, axes)
     """
+    _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
         best = f.runs.assign(nll=f.runs.groupby('participant').nll.cummin()).pivot(index='run', columns='participant', values='nll').ffill()
@@ -713,6 +769,7 @@ def plot_contrast(
     -------
     (figure, axes)
     """
+    _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []
     pairs = [(a, b) for i, a in enumerate(groups) for b in groups[i + 1:]]
@@ -782,6 +839,7 @@ def plot_recovery(
     -------
     (figure, axes: one for each parameter of each model)
     """
+    _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
     rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
@@ -842,6 +900,7 @@ def plot_confusion(
     -------
     (figure, axes)
     """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x, (f"best described by (% of {what})", 'simulated by'))
@@ -871,6 +930,7 @@ def plot_inverse(
     -------
     (figure, axes)
     """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.inverse(by, group)
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
 
@@ -893,6 +953,7 @@ def plot_bic_matrix(
     -------
     (figure, axes)
     """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.normalised()
     return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
 
@@ -915,6 +976,7 @@ def plot_power(
     -------
     (figure, axes: 1 + parameters or models)
     """
+    _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
     axs = axes_for(axs, (2.6 + 1.9 * len(names), 2.6), 1, 1 + len(names))
@@ -962,6 +1024,7 @@ def plot_profile(
     -------
     (figure, axes)
     """
+    _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
     who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
@@ -1000,6 +1063,7 @@ def plot_stability(
     -------
     (figure, two axes)
     """
+    _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
     axs = axes_for(axs, (6.4, .8 + .26 * len(table)), 1, 2, sharey=True, width_ratios=[1, 1.4])
@@ -1043,6 +1107,7 @@ def plot_individuals(
     -------
     (figure, axes)
     """
+    _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')
     marks = pd.Series('everybody', people.index) if truth is None else pd.Series(truth).reindex(people.index)

@@ -470,6 +470,8 @@ class Refinement:
     criterion: str           # How terms were chosen: 'bic' or 'heldout'
     rewards: tuple           # All values that a reward takes, in order
 
+    def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
+
     def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
         """Terms that are in all structures within 6 BIC of the best.
 

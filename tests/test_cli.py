@@ -239,7 +239,7 @@ def test_folders_and_seeds(here, table, capsys, command):
 
 def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
     (here/"locked").mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode, **options: False)
     refused(capsys, ["demo", "--out", "locked"], "cannot write into the folder 'locked'; choose another place")
 
 
