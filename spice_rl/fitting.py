@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 import numpy as np
 import pandas as pd
-from .arguments import check_list, check_mapping, check_names, check_number, check_one_of, check_whole
+from .arguments import check_mapping, check_names, check_number, check_one_of, check_whole
 from .data import check_trials
 from .engine import Lanes, as_seed, is_compiled
 from .folders import write_table
