@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from .arguments import check_names, check_number, check_seed
+from .arguments import check_names, check_number, check_seed, check_whole
 from .columns import Table, _COMMA, _EMPTY, _QUIET, _float, _is_code, _labels_of, _plain_text, _say, _uncoded, read_table
 
 # %% ../nbs/00_data.ipynb #e6596909
@@ -92,7 +92,7 @@ class Trials:
                         column # A column of the table that says one thing about each person, like their group
                        ): # Series by participant
         "What a column says about each person"
-        if column not in self._frame: raise ValueError(_no_column(self._frame, 'column', column))
+        _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
         if len(mixed): raise ValueError(f'column {column!r} must say one thing about each participant, got {_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
@@ -306,7 +306,8 @@ def _no_column(frame, role, name):
     if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have): return f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, {_list(have, 30)}; add a header'
     near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
     near = next((h for h in have if near and str(h).lower() == near[0]), None)
-    return (f'no column {name!r} for {role}; ' + (f'nearest is {near!r}; ' if near is not None else '')
+    wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
+    return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')
             + (', or reward=None if none was shown' if role == 'reward' else ''))
 
@@ -906,6 +907,8 @@ def _options_of(options, choice, reward, offer):
     "Labels given, or codes for as many options as there are reward columns or choices"
     if options is None and offer is None and reward.ndim == 1 and choice.max() > 1 and not (choice == 0).any():
         raise ValueError(f'code 0 is never chosen: are choices counted from 1? Then subtract 1; or if 0 is an option, name them all: options=range({choice.max() + 1})')
+    odd = [] if options is not None or offer is not None or reward.ndim == 2 else _apart(np.unique(choice[choice >= 0]).tolist(), (9, *_CODES))
+    if odd: raise ValueError(f'choice {odd[0]} stands beside {_list([k for k in np.unique(choice).tolist() if k not in (-1, *odd)])}: missing? Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
     if options is not None: labels = _check_options(options)
     else: labels = list(range(reward.shape[1] if reward.ndim == 2 else choice.max() + 1))
     if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got {len(labels)}; name them: options=[...]')
@@ -1054,6 +1057,7 @@ def check_xs_ys(
 def _n_actions(xs, ys, n_actions):
     "Number of options, and whether the features fit it"
     F = xs.shape[2]
+    if n_actions is not None: n_actions = check_whole(n_actions, 'the number of options', 2)
     if n_actions is None and ys is None and F % 2 == 0:
         raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With extra features pass n_actions')
     K = n_actions or (ys.shape[2] if ys is not None else (F - 1)//2)
@@ -1094,7 +1098,7 @@ def _say_from_one(ids):
 
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _to_dataset(t, extra):
-    names = [extra] if isinstance(extra, str) else list(extra)
+    names = _names(extra, t._frame.columns)
     if ((t.offer >= 0).sum(1) < t.n_options).any():
         raise ValueError('a dataset has no place for which options were on offer, and here some trials lack some; '
                          'fit these trials themselves, or read them without offer= if all options could be chosen')
