@@ -125,8 +125,8 @@ def _wide(path, data):
         if np.mean(start[at::2] == 0) > .8 and np.mean(start[1 - at::2] == 0) < .2: return name
     end = len(data) - len(data.rstrip(b'\0'))
     if data.count(b'\0') == end:
-        raise ValueError(f'the last {end} bytes of {str(path)!r} are NUL (0) in place of text: the file was not written '
-                         'to its end (a full disk, a crash); copy it anew, or delete them')
+        raise ValueError(f'the last {end} bytes of {str(path)!r} are NUL (0) in place of text: the file was not '
+                         'written to its end (a full disk, a crash); copy it anew, or delete them')
     raise ValueError(f'{str(path)!r} is no text file: it holds {data.count(0)} NUL bytes (0); save the table as .csv')
 
 def _decode_old(path, data, error):
@@ -327,7 +327,8 @@ def _read(path, text, data, separator, above, labels):
     try: frame = _parse(data, names, separator, labels)
     except pd.errors.ParserError as e: raise ValueError(_why(path, separator, above, len(names), str(e))) from None
     if not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column')
+        raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); '
+                         'name every column')
     for c in frame:
         if c not in labels and pd.api.types.is_string_dtype(frame[c]): frame[c] = _decimals(frame[c])
     return Table(frame, path, data, tuple(names), separator, above)
