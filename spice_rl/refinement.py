@@ -13,12 +13,12 @@ import pandas as pd
 from numba import njit
 from scipy.stats import chi2
 from tqdm.auto import tqdm
-from .data import Trials
+from .data import Trials, _subset, check_trials
 from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
 from .library import polynomial_terms
-from .arguments import check_names
+from .arguments import check_names, check_one_of, check_whole
 from .pieces import run_pieces
 from .recovery import _digest
 
@@ -41,8 +41,8 @@ def bandit_library(
     counterfactual
         Do the options not chosen learn from their own reward, which is shown?
     """
-    if int(degree) != degree or degree < 1: raise ValueError(f"degree must be a whole number of at least 1, got {degree}")
-    reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, int(degree)))
+    degree = check_whole(degree, 'degree', 1)
+    reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
     rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
              Rule(f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', 0.),), reward if counterfactual else (), terms(2 if counterfactual else 1))]
     return rules + ([Rule(TRACE, TRACE, (), (('c_action', 'action'),), terms(2))] if trace else [])
@@ -69,7 +69,7 @@ def _shown(rule, kind, trials):
 
 def _check(trials, rules=None):
     "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; read_trials makes them from a table, Trials.from_dataset from tensors")
+    check_trials(trials)
     if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
@@ -414,8 +414,8 @@ def _profile(library, s, covariance, level=.95):
 # %% ../nbs/36_refinement.ipynb #e610cc24
 def _folds(n_sessions, folds, seed, who='everybody'):
     "Sessions of each fold."
-    if not isinstance(folds, (int, np.integer)) or not 2 <= folds <= n_sessions: raise ValueError(f"folds must be a whole number from 2 to the number of sessions ({n_sessions} of {who}), got {folds!r}")
-    return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), int(folds))
+    folds = check_whole(folds, 'folds', 2, n_sessions, f"; at most the number of sessions ({n_sessions} of {who})")
+    return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), folds)
 
 def _held_out(make, structures, folds): # make: sessions -> `_Library`
     "NLL of choices that were held out, (folds, structures)."
@@ -800,12 +800,24 @@ def _from_nothing(library):
     latents = list(dict.fromkeys(r.state for r in library))
     return list(library), latents, _weights(library, latents), lambda who: lambda library: [], {}
 
+def _known(column, trials, name, else_):
+    "The name of a column of the table behind `trials`, or an error that says what `name` may be."
+    there = list(trials.to_frame().columns)
+    if column in there: return column
+    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), got {column!r}")
+
+def _people(trials):
+    "The trials of each participant, in one pass over all."
+    order = np.argsort(trials.participant, kind='stable')
+    ends = np.searchsorted(trials.participant[order], np.arange(trials.n_participants + 1))
+    return {who: _subset(trials, order[ends[i]:ends[i + 1]]) for i, who in enumerate(trials.participants)}
+
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."
     if by is None: return {'everybody': trials}
-    if by == 'participant': units = {who: trials.take(participants=[who]) for who in trials.participants}
+    if by == 'participant': units = _people(trials)
     else:
-        said = trials.per_participant(by)
+        said = trials.per_participant(_known(by, trials, 'by', "None, 'participant'"))
         if said.isna().any(): raise ValueError(f"column {by!r} says nothing about participant {trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: trials.take(…)")
         units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
     for who, mine in units.items():
@@ -814,7 +826,8 @@ def _units(trials, by):
 
 def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
     "Search for everybody together, or for each participant or group."
-    if criterion not in ('bic', 'heldout'): raise ValueError(f"criterion must be 'bic' or 'heldout', got {criterion!r}")
+    check_one_of(criterion, 'criterion', ('bic', 'heldout'))
+    seed = as_seed(seed)
     rules, unseen = _tidy(rules, trials)
     units = _units(trials, by)
     for who, mine in units.items():
@@ -865,7 +878,7 @@ def stability(
         kept)
     """
     _check(trials)
-    if int(n) != n or n < 2: raise ValueError(f"n must be a whole number of at least 2, got {n}")
+    n = check_whole(n, 'n', 2)
     if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
     _check(trials, library := _library_for(trials) if library is None else library)
     rules, _ = _tidy(library, trials)
@@ -873,7 +886,7 @@ def stability(
     weights = _weights(rules, latents)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
     arguments = dict(rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
-    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(int(n))}, folder=folder, about=dict(what='stability', n=int(n), seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
+    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder, about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
     low, high = draws.quantile(.025), draws.quantile(.975)
@@ -910,6 +923,7 @@ def pooled_or_apart(
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
     _units(trials, 'participant')
     if groups is None and 'group_code' in trials.to_frame(): groups = 'group_code'
+    if groups is not None: _known(groups, trials, 'groups', 'None')
     rows, together = [], discover(trials, library)
     add = lambda what, many, nll, k: rows.append(dict(equations=what, how_many=many, nll=nll, k=int(k)))
     add('one for everybody', 1, together.scores.nll.sum(), together.scores.k.sum())

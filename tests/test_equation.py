@@ -119,7 +119,7 @@ RW = rescorla_wagner_equation(.3, 3)
 
 
 @pytest.mark.parametrize("options, said", [
-    (dict(held=["nope"]), "unknown number to be held 'nope'"),
+    (dict(held=["nope"]), "unknown parameter to be held 'nope'"),
     (dict(held=[f"{VALUE}_chosen: 1"]), f"'{VALUE}_chosen: 1' cannot be held: it differs between participants"),
     (dict(bounds={"nope": (0, 1)}), "unknown .*'nope'"),
     (dict(covariance=[]), "covariance .*each of the 2 rows.* got 0"),
