@@ -58,8 +58,9 @@ class Rule:
             for one in getattr(self, name):
                 if isinstance(one, str) or not np.iterable(one) or len(one) != size:
                     raise ValueError(f"each of the {name} of the rule {self.module!r} has {size} parts, got {one!r}")
-        terms = [tuple(check_whole(e, f"each exponent of the rule {self.module!r}", 0) for e in check_list(t, f"each term of the rule {self.module!r}", (int, float, np.number), 'exponents'))
-                 for t in self.terms]
+        for t in self.terms:
+            if isinstance(t, str) or not np.iterable(t): raise TypeError(f"each term of the rule {self.module!r} is a tuple of exponents, got {t!r:.80}")
+        terms = [tuple(check_whole(e, f"each exponent of the rule {self.module!r}", 0) for e in t) for t in self.terms]
         object.__setattr__(self, 'terms', tuple(terms))
         object.__setattr__(self, 'fixed', tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
 

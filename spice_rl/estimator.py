@@ -477,7 +477,8 @@ class SpiceEstimator(BaseEstimator):
         "The choices that the equation is estimated on; those of all people as one person's, if they share it."
         if list(self.regression_.equation.coefficients.index) == ['everybody']: xs = torch.cat([xs[..., :-1], torch.zeros_like(xs[..., -1:])], -1)
         trials = Trials.from_dataset(DatasetRNN(xs, ys), n_options=self.n_actions_)
-        return trials if self.spice_participant_id is None else trials.take(participants=[self.spice_participant_id])
+        there = sorted(set(trials.participant.tolist())) if self.spice_participant_id is None else [self.spice_participant_id]
+        return trials if len(there) == trials.n_participants else trials.take(participants=there)   # ids may have gaps
 
     def _network(self, n_actions, n_participants):
         "A new network, made without touching torch's global random state."
@@ -576,7 +577,7 @@ class SpiceEstimator(BaseEstimator):
     def _kept(self):
         "What a reader should know about the stages: sentences, for warnings."
         last, gained = self._stages.iloc[-1], np.log(self.n_actions_) - self._stages.nll_per_choice['network']
-        if last.share_kept * gained < 0 and last.bic > self._stages.bic['guessing']:
+        if last.nll_per_choice > np.log(self.n_actions_) + 1e-3:
             return [*self.remarks_, f"the equation predicts worse than guessing (NLL {last.nll_per_choice:.4f} a choice, guessing {np.log(self.n_actions_):.4f}): do not use it; refine=True estimates it on the choices"]
         if gained < .005 or last.share_kept >= .9: return self.remarks_
         return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or discover(trials) with a wider library"]

@@ -414,7 +414,8 @@ def _profile(library, s, covariance, level=.95):
 # %% ../nbs/36_refinement.ipynb #e610cc24
 def _folds(n_sessions, folds, seed, who='everybody'):
     "Sessions of each fold."
-    folds = check_whole(folds, 'folds', 2, n_sessions, f"; at most the number of sessions ({n_sessions} of {who})")
+    folds = check_whole(folds, 'folds', 2)
+    if folds > n_sessions: raise ValueError(f"folds must be at most the number of sessions ({n_sessions} of {who}), got {folds}")
     return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), folds)
 
 def _held_out(make, structures, folds): # make: sessions -> `_Library`
@@ -446,10 +447,11 @@ class Refinement:
     equation : Equation
         The equation that was found
     estimates : pd.DataFrame
-        Number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+        Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
     terms : pd.DataFrame
         Every term considered: is it in, and how NLL and BIC change when it is left out, or put
-        in; `sound`: values cannot run away, and choices see every parameter
+        in; `sound_if_changed`: of that other equation, that its values cannot run away and
+        choices see every parameter
     structures : pd.DataFrame
         All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
     scores : pd.DataFrame
@@ -462,8 +464,8 @@ class Refinement:
     rewards : tuple
         All values that a reward takes, in order"""
     equation: Equation       # The equation that was found
-    estimates: pd.DataFrame  # Number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound`: values cannot run away, and choices see every parameter
+    estimates: pd.DataFrame  # Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound_if_changed`: of that other equation, that its values cannot run away and choices see every parameter
     structures: pd.DataFrame # All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
     scores: pd.DataFrame     # NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
     unseen: tuple            # What choices cannot tell, in words
@@ -493,7 +495,7 @@ class Refinement:
 
     @property
     def numbers(self):
-        "How many numbers were estimated in all."
+        "How many parameters were estimated in all."
         return int(self.scores.k.sum())
 
     def _of(self, frame, who):
@@ -511,14 +513,14 @@ class Refinement:
             out.append(f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC of the best{'' if who == 'everybody' else f' for {who}'} "
                        f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: {', '.join(self.shared(who)) or 'nothing'}")
         open_ = self.estimates[~np.isfinite(self.estimates.lower) | ~np.isfinite(self.estimates.upper)]
-        out += [f"the interval of {row.number} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
+        out += [f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
         return out
 
     def text(self,
         who=None, # Whose: 'everybody', a participant or a group (default: the first one)
         digits=3  # Decimals; a small number keeps as many digits
     ):
-        """The equation, its reading as a learning rule, and each number with its standard error and 95 % interval.
+        """The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval.
 
         Parameters
         ----------
@@ -529,12 +531,12 @@ class Refinement:
         """
         rows = self._of(self.estimates, who)
         return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
-                         + [f"  {r.number} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
+                         + [f"  {r.parameter} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
 
     def _head(self):
         s = self.scores
         what = 'one equation for everybody' if list(s.index) == ['everybody'] else f'{len(s)} equations; here that of {s.index[0]} (others: .text(who))'
-        return f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} numbers, BIC {s.bic.sum():.2f}; {what}"
+        return f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC {s.bic.sum():.2f}; {what}"
 
     def __repr__(self): return '\n'.join([self._head(), self.text(), *self.notes()])
 
@@ -560,7 +562,7 @@ def _unseen(library):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
         origin = [library.latents[j] for j in involved if j in library.starts]
-        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest numbers is printed)" if origin
+        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest parameters is printed)" if origin
                    else f"a change of {', '.join(library.names[j] for j in involved)} together")
     return list(dict.fromkeys(out))
 
@@ -577,7 +579,7 @@ def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, or
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
     covariance, interval = pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]), _profile(library, best, matrix)
-    estimates = pd.DataFrame(dict(who=who, number=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
+    estimates = pd.DataFrame(dict(who=who, parameter=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
     terms = _terms(search, best).assign(who=who)
     near = _near(search, best).assign(who=who)
     low, high = best.range if best.range is not None else np.full((2, len(latents)), np.nan)
@@ -592,7 +594,7 @@ def _terms(search, best):
         move = (frozenset(search.without(best.free, [j])), best.gone) if there else search.complete(best.free | {j}, best.gone - {j})
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound=other is not None and other.sound))
+        rows.append(dict(parameter=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound_if_changed=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
@@ -677,7 +679,7 @@ def refine(
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
+    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every parameter gets a standard error and an interval.
 
     Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
     Hard-coded equations (`Rule.fixed`) stay as they are, the values they move keep their units, and the weights of those are estimated; to estimate such a rule, too, give it in `library` without its `fixed`.
@@ -907,7 +909,7 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `discover`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first.
+    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
 
     Parameters
     ----------

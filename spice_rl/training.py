@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
-from .arguments import check_names, check_number, check_whole
+from .arguments import check_number, check_whole
 from .data import check_xs_ys
 from .rnn import BaseRNN
 
@@ -386,7 +386,8 @@ def train(
         See `Plan`"""
     if not isinstance(network, BaseRNN): raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
     starts, rounds, seed = check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0)
-    check_names(options, [f.name for f in fields(Plan)], 'option')
+    known = [f.name for f in fields(Plan)]
+    if lost := [name for name in options if name not in known]: raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
     if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
     plan = Plan(**options)
     plan.is_random(network)
