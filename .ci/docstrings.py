@@ -163,12 +163,12 @@ def unexplained(thing):
     if inspect.isclass(thing):
         maker = next(c for c in thing.__mro__ if "__init__" in vars(c) or "__new__" in vars(c))
         if maker.__module__ == "builtins": return []
-        doc, given = inspect.cleandoc(maker.__doc__ or ""), list(inspect.signature(maker).parameters)
-        told = set(re.findall(r"`(\w+)`", doc))  # fields are told apart in the text, too
+        docs = [inspect.cleandoc(c.__doc__ or "") for c in maker.__mro__ if c.__module__ != "builtins"]  # a dataclass has its base's fields
+        given, told = list(inspect.signature(maker).parameters), set(re.findall(r"`(\w+)`", "\n".join(docs)))
     else:
-        doc, told = inspect.getdoc(thing) or "", set()
+        docs, told = [inspect.getdoc(thing) or ""], set()
         given = [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n|\Z)", doc, re.DOTALL | re.MULTILINE)
-    for line in re.findall(r"^(\S.*)$", section[1] if section else "", re.MULTILINE):
-        told |= set(re.findall(r"\w+", line.partition(" : ")[0]))
+    for doc in docs:
+        section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n|\Z)", doc, re.DOTALL | re.MULTILINE)
+        for line in re.findall(r"^(\S.*)$", section[1] if section else "", re.MULTILINE): told |= set(re.findall(r"\w+", line.partition(" : ")[0]))
     return [name for name in given if name not in told]

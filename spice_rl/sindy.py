@@ -17,7 +17,7 @@ from .data import DatasetRNN, Trials
 from .engine import nll, replay_arrays
 from .equation import Equation, Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
-from .arguments import check_names
+from .arguments import check_names, check_number, check_whole
 from .rnn import Embedding
 
 # %% ../nbs/35_sindy.ipynb #a7a9a474
@@ -273,11 +273,11 @@ def check_regression(
     unknown = [m for m in config.rnn_modules if m not in known]
     if unknown: raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(known)}")
     there = sorted({int(i) for i in xs[:, 0, -1]})
-    if only is not None and only not in there: raise ValueError(f"there are no trials of participant {only!r}; there are: {there[:10]}")
+    if only is not None and check_whole(only, 'spice_participant_id', 0) not in there: raise ValueError(f"there are no trials of participant {only!r}; there are: {there[:10]}")
     check_names([optimizer], OPTIMIZERS, 'optimizer')
-    if degree < 1 or degree != int(degree): raise ValueError(f"the degree of the terms must be a whole number of at least 1, got {degree}")
-    if threshold is not None and not threshold >= 0: raise ValueError(f"threshold must be at least 0, got {threshold}")
-    if not regularization > 0: raise ValueError(f"the optimizers need a regularization above 0, got {regularization}")
+    check_whole(degree, 'the degree of the terms', 1)
+    if threshold is not None: check_number(threshold, 'threshold', 0)
+    check_number(regularization, 'regularization', 0, ends=False)
 
 # %% ../nbs/35_sindy.ipynb #602be21a
 def tells_apart(network): # A `BaseRNN`

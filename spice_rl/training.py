@@ -8,11 +8,12 @@ __all__ = ['TrainingError', 'TrainingWarning', 'Loss', 'lbfgs', 'Start', 'Plan',
 # %% ../nbs/32_training.ipynb #d9adc8df
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
+from .arguments import check_number, check_whole
 from .data import check_xs_ys
 from .rnn import BaseRNN
 
@@ -213,12 +214,11 @@ class Plan:
     verbose: bool = False          # Show a progress bar?
 
     def __post_init__(self):
-        for name in ('epochs', 'patience', 'batch_size', 'n_steps_per_call'):
-            n = getattr(self, name)
-            if n is not None and (n < 1 or n != int(n)): raise ValueError(f"{name} must be a whole number of at least 1, got {n}")
-        if not self.learning_rate > 0: raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in ('convergence_threshold', 'l2_weight_decay'):
-            if not getattr(self, name) >= 0: raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ('epochs', 'patience'): check_whole(getattr(self, name), name, 1)
+        for name in ('batch_size', 'n_steps_per_call'):
+            if getattr(self, name) is not None: check_whole(getattr(self, name), name, 1, why='; None: all at once')
+        check_number(self.learning_rate, 'learning_rate', 0, ends=False)
+        for name in ('convergence_threshold', 'l2_weight_decay'): check_number(getattr(self, name), name, 0)
 
     def is_random(self, network): # The `BaseRNN` that is to be trained
         """Is the loss random from step to step?
@@ -384,7 +384,10 @@ def train(
         An int
     **options
         See `Plan`"""
-    if starts < 1 or rounds < 1: raise ValueError(f"starts and rounds must be at least 1, got {starts} and {rounds}")
+    if not isinstance(network, BaseRNN): raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
+    starts, rounds, seed = check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0)
+    known = [f.name for f in fields(Plan)]
+    if lost := [name for name in options if name not in known]: raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
     if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
     plan = Plan(**options)
     plan.is_random(network)
