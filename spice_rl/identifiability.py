@@ -11,11 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from .data import Trials
+from .data import Trials, check_trials
 from .cell import check_cell
 from .engine import Lanes, _rows, as_seed
-from .fitting import Fit, _Descent, _Objective, _distinct, fit
-from .arguments import check_names
+from .fitting import Fit, _Descent, _Objective, _distinct, _people, column_of, fit
+from .arguments import check_names, check_number, check_seed, check_whole
 from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people
 
 # %% ../nbs/28_identifiability.ipynb #c841452c
@@ -313,30 +313,31 @@ def profile_likelihood(
         An int or a numpy Generator
     threads
         How many threads (default: all cores)"""
-    if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, got {level}")
-    if int(points) != points or points < 3: raise ValueError(f"points must be a whole number of at least 3, got {points}")
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; simulate makes them from an environment")
+    check_trials(trials)
+    level, points, seed = check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed))
+    if fitted is not None and not isinstance(fitted, Fit): raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
     model = _one_model(cell, bounds, hold)
     check_names([parameter], model.free, 'estimated parameter')
     if who is not None: trials = trials.take([who] if np.isscalar(who) else list(who))
-    found = _fitted(model, trials, fitted, starts, as_seed(seed), threads)
-    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, int(points))
+    found = _fitted(model, trials, fitted, starts, seed, threads)
+    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, points)
 
 def _profile(o, found, people, parameter, level, points):
     "The profile of these people."
     j, t = o.names.index(parameter), found.table.loc[list(people)]
     x = np.clip(t[o.names].to_numpy(float), o.lower, o.upper)
     v = o.value(x, np.arange(len(x)))
-    ends, open_, rest, low = _ends(o, x, v, j, t[f'se_{parameter}'].to_numpy(float), chi2.ppf(level, 1) / 2)
+    ends, open_, rest, low = _ends(o, x, v, j, found.errors.loc[list(people), parameter].to_numpy(float), chi2.ppf(level, 1) / 2)
     value, nll, others = _curve(o, x, j, ends, open_, rest, points)
     least = np.minimum(np.minimum(v, low), nll.min(1))
     ends = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]), [-np.inf, np.inf], ends)
     index = pd.Index(people, name='participant')
     intervals = pd.DataFrame(dict(estimate=x[:, j], lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least), index=index)
     table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points), value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
-    rest_names = [n for n in o.names if n != parameter]
-    return Profile(parameter, table.join(pd.DataFrame(others.reshape(len(table), len(rest_names)), columns=rest_names)), intervals, level)
+    rest = [n for n in o.names if n != parameter]
+    others = pd.DataFrame(others.reshape(len(table), len(rest)), columns=rest)
+    return Profile(parameter, table.rename(columns=lambda name: column_of(name, rest)).join(others), intervals, level)
 
 # %% ../nbs/28_identifiability.ipynb #241693bf
 def _informations(o, values): # (people, n_free)
@@ -351,6 +352,7 @@ def _informations(o, values): # (people, n_free)
 
 def _null(information, off, left): # (people, k, k), (people, k), numbers of the parameters that are considered
     "Parameters in a direction of which the choices of the typical person say nothing, strongest first; empty if there is none."
+    if not left: return []
     def worst(i):
         j = [p for p in left if off[i, p]]
         size = np.sqrt(np.diag(information[i])[j])
@@ -387,18 +389,21 @@ def _flat(o, values, information, off, seed):
     groups = [{names.index(n) for n in p} for _, p, exact in rows if exact]
     return pd.DataFrame(rows, columns=['kind', 'parameters', 'exact']), _symmetries(around, groups)
 
+def _rival_columns(o): return [column_of('participant', o.names), column_of('above', o.names), *o.names]
+
 def _rivals(o, runs, people):
     "Solutions that are nearly as good as the best, far from it and behind a barrier: participant, nats above the best, parameters."
-    rows, groups = [], dict(list(runs.groupby('participant', sort=False)))
+    who, value = (column_of(what, o.lanes.cell.params) for what in ('participant', 'nll'))
+    rows, groups = [], dict(list(runs.groupby(who, sort=False)))
     for i, who in enumerate(people):
-        x, v = groups[who][o.names].to_numpy(float), groups[who].nll.to_numpy(float)
+        x, v = groups[who][o.names].to_numpy(float), groups[who][value].to_numpy(float)
         best, *others = [j for j in _distinct(o, x, v, 20) if v[j] < v.min() + _RIVAL]
         apart = [best]
         for j in others:
             between = np.array([x[a] + s * (x[j] - x[a]) for a in apart for s in (.25, .5, .75)])
             if (o.value(between, np.full(len(between), i)).reshape(-1, 3).max(1) > v[j] + .1).all(): apart.append(j)
-        rows += [dict(participant=who, above=v[j] - v[best]) | dict(zip(o.names, x[j])) for j in apart[1:]]
-    return pd.DataFrame(rows, columns=['participant', 'above', *o.names])
+        rows += [dict(zip(o.names, x[j])) | {column_of('participant', o.names): who, column_of('above', o.names): v[j] - v[best]} for j in apart[1:]]
+    return pd.DataFrame(rows, columns=_rival_columns(o))
 
 # %% ../nbs/28_identifiability.ipynb #b871d046
 @dataclass(repr=False)
@@ -517,7 +522,8 @@ class Identification:
 
     def notes(self):
         "What these trials cannot tell, and what to do: a list of sentences. Empty if nothing stands out."
-        return [*self._notes_on_flat(), *(f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people are compared (an order, a sign: narrower bounds)" for r in self.symmetries),
+        said = [f"nothing about any parameter is said by the choices of {_people(self.fitted.silent)}{': they are left out' if len(self.values) < len(self.fitted.table) else ''}"] * bool(self.fitted.silent)
+        return [*said, *self._notes_on_flat(), *(f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people are compared (an order, a sign: narrower bounds)" for r in self.symmetries),
                 *self._notes_on_pairs(), *self._notes_on_errors(), *self._notes_on_people()]
 
     def _notes_on_flat(self):
@@ -557,8 +563,9 @@ class Identification:
     def _notes_on_people(self):
         for name, at in self.at_bound.items():
             if at.mean() > .1 and name not in self._lost: yield f"{name} sits at a bound for {at.sum()} of {len(at)}: {_some(list(at.index[at]))}"
-        many = self.rivals.participant.nunique()
-        if many > .1 * len(self.values) and not self.symmetries: yield f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is within 1.92 nats of it: {_some(list(self.rivals.participant.unique()))}; see `rivals`"
+        who = self.rivals[column_of('participant', self.names)].unique()
+        many = len(who)
+        if many > .1 * len(self.values) and not self.symmetries: yield f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is within 1.92 nats of it: {_some(list(who))}; see `rivals`"
 
     def __repr__(self):
         lines = [f"sloppiest direction: {d.direction}, {'left entirely open' if d.width > 100 else f'left open by {d.width:.2g} of the range'}" for d in self.directions().iloc[:1].itertuples()]
@@ -627,7 +634,7 @@ def identify(
         An int or a numpy Generator
     threads
         How many threads (default: all cores)"""
-    seed, simulated = as_seed(seed), people is not None or not isinstance(design, Trials)
+    seed, simulated = as_seed(check_seed(seed)), people is not None or not isinstance(design, Trials)
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
     model = _one_model(cell, bounds, hold)
@@ -636,8 +643,9 @@ def identify(
     else: trials, true = design, None
     wanted = _wanted(target, model)
     found = _fitted(model, trials, given, starts, seed, threads)
+    if 0 < len(found.silent) < trials.n_participants: trials = trials.take([who for who in trials.participants if who not in set(found.silent)])
     o = _Objective(cell, trials, model.bounds, model.hold, {}, threads)
-    return _identified(o, found, trials, true[o.names] if simulated else _values(o, at, found, trials), simulated, wanted, seed)
+    return _identified(o, found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials), simulated, wanted, seed)
 
 # %% ../nbs/28_identifiability.ipynb #a7a0e83e
 def _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads):
@@ -670,7 +678,7 @@ def _wanted(target, model):
     "Standard errors that are wanted: a dict for parameters of which this is said, or a share."
     if isinstance(target, dict): check_names(target, model.free, 'estimated parameter')
     for x in target.values() if isinstance(target, dict) else [target]:
-        if not x > 0: raise ValueError(f"target must be above 0, got {x}")
+        check_number(x, 'target', 0, ends=False)
     return target
 
 def _errors_wanted(wanted, ranges):
@@ -687,6 +695,6 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     flat, relabellings = _flat(o, x, information, ~_at_bounds(x, o.lower, o.upper, o.width), seed)
     counted = trials.counted & (trials.choice >= 0)
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
-    rivals = pd.DataFrame(columns=['participant', 'above', *o.names]) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
+    rivals = pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
     return Identification(type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat, [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
                           _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from .arguments import check_number, check_seed, check_whole
 from .cell import Cell
 from .data import Trials
 from .engine import as_seed
-from .recovery import model_recovery, parameter_recovery
+from .recovery import _EQUAL, model_recovery, parameter_recovery
 
 # %% ../nbs/24_planning.ipynb #485cb54c
 def correlation_power(
@@ -30,6 +31,7 @@ def correlation_power(
     people
         How many people
     """
+    check_number(rho, 'rho', -1, 1, ends=False)
     z = np.sqrt(np.maximum(0, np.asarray(people) - 3.)) * np.arctanh(rho)
     return norm.cdf(z - 1.96) + norm.cdf(-z - 1.96)
 
@@ -50,13 +52,13 @@ def _parameter_rows(recovery, people, effect):
 # %% ../nbs/24_planning.ipynb #f0f9dd41
 def _model_rows(recovery, people, rng, studies=1000):
     "One row for each model and number of people."
-    t, rows = recovery.table, []
+    t, rows, _won = recovery.table, [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True)   # ties are shared
     for model in recovery.models:
         values = t[t.generated == model].pivot(index='participant', columns='fitted', values=recovery.criterion)[recovery.models].to_numpy()
         share, j = recovery.confusion().loc[model, model], recovery.models.index(model)
         for n in people:
             sums = np.array([values[rng.integers(0, len(values), n)].sum(0) for _ in range(studies)])
-            rows.append(dict(model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)), as_group=(sums.argmin(1) == j).mean()))
+            rows.append(dict(model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)), as_group=_won(sums)[:, j].mean()))
     return rows
 
 # %% ../nbs/24_planning.ipynb #6e8bb369
@@ -107,7 +109,7 @@ class Power:
 # %% ../nbs/24_planning.ipynb #6022dcce
 def power(
     cells,         # One cell (are its parameters recovered?), or several, as a list or a dict (are they told apart?)
-    task,          # An environment; or, for a task with trials of its own, a function from the number of trials to the task
+    task=None,     # An environment; or, for a task with trials of its own, a function from the number of trials to the task
     people=(20, 50, 100), # How many people
     trials=(50, 100, 200),# How many trials: of each session, or what `task` makes of them
     *,
@@ -156,9 +158,9 @@ def power(
         Where finished pieces are kept
     threads
         How many threads (default: all cores)"""
-    people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(seed), [], {}
-    if not 0 < effect < 1: raise ValueError(f"effect is a correlation between 0 and 1, got {effect}")
-    if not 0 < target < 1: raise ValueError(f"target must lie between 0 and 1, got {target}")
+    people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {}
+    if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
+    effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
     one = isinstance(cells, Cell)
     for n in trials:
@@ -171,8 +173,6 @@ def power(
 
 def _sizes(given, name, least):
     "Sorted whole numbers."
-    given = [given] if np.isscalar(given) else list(given)
+    given = list(given) if np.iterable(given) and not isinstance(given, (str, dict)) else [given]
     if not given: raise ValueError(f"{name} is empty; give numbers such as [20, 50]")
-    for n in given:
-        if isinstance(n, bool) or int(n) != n or n < least: raise ValueError(f"{name} must be whole numbers of at least {least}, got {n!r}")
-    return sorted({int(n) for n in given})
+    return sorted({check_whole(n, f"each of {name}", least) for n in given})

@@ -9,18 +9,18 @@ __all__ = ['simulate_like', 'Simulated', 'simulate_people', 'ParameterRecovery',
 # %% ../nbs/22_recovery.ipynb #9947717c
 import hashlib
 from inspect import unwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 import numpy as np
 import pandas as pd
 from . import __version__
 from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
-from .data import Trials, _list
+from .data import Trials, _list, check_trials
 from .cell import check_cell
 from .engine import Lanes, as_seed, is_compiled, parameter_table, play, simulate
-from .fitting import Fit, _bounds, fit
-from .arguments import check_names
+from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
+from .arguments import check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
 from .pieces import run_pieces
 
 # %% ../nbs/22_recovery.ipynb #a88ad66e
@@ -52,7 +52,8 @@ def simulate_like(
     threads
         How many threads (default: all cores)
     """
-    _check_feedback(trials)
+    check_cell(cell)
+    _check_feedback(check_trials(trials))
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
     sequences = labels if sequences is None else list(sequences)
     if len(sequences) != len(labels): raise ValueError(f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
@@ -110,7 +111,8 @@ class _Model:
 
 def _models(cells, bounds, hold, draw):
     "Cells by name, checked."
-    pairs = [(type(c).__name__, c) for c in ([cells] if isinstance(cells, (Cell, type)) else cells)] if not isinstance(cells, dict) else list(cells.items())
+    if isinstance(cells, (Cell, type)) or not np.iterable(cells): cells = [cells]
+    pairs = list(cells.items()) if isinstance(cells, dict) else [(type(c).__name__, c) for c in cells]
     if not pairs: raise ValueError("cells is empty: give at least one cell")
     for name, c in pairs:
         check_cell(c)
@@ -120,13 +122,13 @@ def _models(cells, bounds, hold, draw):
     if twice: raise ValueError(f"two cells are called {twice[0]!r}; give them names: {{'a name': cell, 'another': cell}}")
     cells = dict(pairs)
     bounds, hold, draw = (_by_model(given, cells, what) for what, given in dict(bounds=bounds, hold=hold, draw=draw).items())
-    return {n: _model(n, c, bounds[n] or {}, dict(hold[n] or {}), 'uniform' if draw[n] is None else draw[n]) for n, c in cells.items()}
+    return {n: _model(n, c, check_mapping(bounds[n], 'bounds', 'beta=(0, 20)'), dict(check_mapping(hold[n], 'hold', 'beta=3')), 'uniform' if draw[n] is None else draw[n]) for n, c in cells.items()}
 
 # %% ../nbs/22_recovery.ipynb #494b7f9f
 def _by_model(given, cells, what):
     "What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said of a model with its options goes before what is said of it without."
-    if given is None or isinstance(given, str): return dict.fromkeys(cells, given)
-    whole = (dict, Fit, pd.DataFrame, str, type(None))
+    if given is None or isinstance(given, str) and what == 'draw': return dict.fromkeys(cells, given)
+    whole = (dict, Fit, pd.DataFrame, str, type(None)) if what == 'draw' else (dict, type(None))
     if not isinstance(given, dict) or given and not any(isinstance(v, whole) for v in given.values()):
         if not isinstance(given, whole): raise TypeError(f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got {type(given).__name__}")
         if len(cells) > 1: raise ValueError(f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
@@ -140,7 +142,8 @@ def _by_model(given, cells, what):
 
 def _model(name, cell, bounds, hold, draw):
     "One model, checked."
-    for p, x in hold.items(): cell.params[p].check(x, f"hold[{p!r}] of {name}")
+    check_names(hold, cell.params)
+    for p, x in hold.items(): cell.params[p].check(check_number(x, f"hold[{p!r}] of {name}", finite=False), f"hold[{p!r}] of {name}")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {name} are held: nothing to recover")
     m = _Model(name, cell, _bounds(cell, bounds), {p: float(x) for p, x in hold.items()}, draw)
     if isinstance(draw, str) and draw != 'uniform' or not isinstance(draw, (str, dict, Fit, pd.DataFrame)):
@@ -201,7 +204,7 @@ def _people(models, task, people):
         for n, frame in frames.items():
             models[n].draw = frame.loc[[_row_of(frame, who, n) for who in task.participants]]
     n = task.n_participants if own else people if people is not None else max(map(len, frames.values()), default=100)
-    if isinstance(n, bool) or int(n) != n or n < 2: raise ValueError(f"people must be a whole number of at least 2, got {n}: a recovery compares people")
+    n = check_whole(n, 'people', 2, why=": a recovery compares people")
     for name, frame in frames.items():
         if not own and len(frame) != n: raise ValueError(f"draw has {len(frame)} rows for {name}, needed one for each of the {n} people")
     labels = list(task.participants) if own else list(range(int(n)))
@@ -213,6 +216,8 @@ def _row_of(frame, who, model):
 
 def _check_task(task, n_trials, sessions):
     "An environment or trials, with nothing said that cannot be."
+    check_whole(sessions, 'sessions', 1)
+    if n_trials is not None: check_whole(n_trials, 'n_trials', 1)
     if isinstance(task, Trials): _check_feedback(task)
     elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(f"task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got {type(task).__name__}")
@@ -300,7 +305,7 @@ def simulate_people(
     list
         `Simulated`, one for each model and data set
     """
-    seed = as_seed(seed)
+    seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)
     for s in plan: s.trials = _join([_simulate(models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions, _seed(seed, s.model, s.dataset, b, _DATA), threads)
@@ -311,7 +316,7 @@ def simulate_people(
 def _plan(models, task, people, n_trials, sessions, datasets, seed):
     "What is to be simulated: `Simulated` without trials."
     _check_task(task, n_trials, sessions)
-    if datasets < 1: raise ValueError(f"datasets must be at least 1, got {datasets}")
+    check_whole(datasets, 'datasets', 1)
     sequence = _people(models, task, people)
     return [Simulated(n, None, _truth(m, sequence.index, seed, d), d, sequence) for n, m in models.items() for d in range(datasets)]
 
@@ -335,13 +340,15 @@ def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, s
     return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(generated=model, dataset=dataset)
 
 def _refit(m, trials, starts, seed, threads):
-    "Everybody fitted by one model; `information i j`: expected information of the estimates."
+    "Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no parameter has these names), and `information i j`, expected, of the estimates."
     f = fit(m.cell, trials, starts, seed, bounds=m.bounds, hold=m.hold, name=m.name, threads=threads)
     j = [list(m.cell.params).index(n) for n in f.names]
     information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][:, :, j]
-    upper = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
+    columns = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
+    columns |= {f'value {p}': f.parameters[p] for p in m.cell.params} | {f'se {p}': f.errors[p] for p in f.names}
     group = 'everybody' if f.groups is None else f.groups.reindex(f.table.index).to_numpy()
-    return f.table.assign(**upper).reset_index().assign(fitted=m.name, group=group)
+    silent = f.table.index.isin(f.silent)
+    return f.diagnostics.assign(**columns).reset_index().assign(fitted=m.name, group=group, silent=silent)
 
 def _work(models, data, task, everybody, n_trials, sessions, starts, seed, threads):
     "The pieces of a recovery; `everybody`: is each data set fitted by all models, or by the one that made it?"
@@ -439,11 +446,14 @@ class ParameterRecovery:
     information : dict
         {model: expected information of the estimates, (people, k, k)}
     groups : pd.Series
-        Group of each simulated person, or None"""
+        Group of each simulated person, or None
+    silent : dict
+        {model: people whose choices say nothing: their estimates are where the search began}"""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
     groups: pd.Series       # Group of each simulated person, or None
+    silent: dict = field(default_factory=dict) # {model: people whose choices say nothing: their estimates are where the search began}
 
     def _columns(self, model, what):
         "One column of the table, (people, parameters)."
@@ -478,7 +488,8 @@ class ParameterRecovery:
 
     def notes(self):
         "When not to trust an estimate: a list of sentences."
-        return [*self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
+        nothing = [f"{m}: nothing about any parameter is said by the choices of {_some(who)}: what stands there is where the search began" for m, who in self.silent.items() if who]
+        return [*nothing, *self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
                 for t in self.tradeoffs().itertuples() if abs(t.correlation) > _STRONG), *_notes_on_search(self.fits)]
 
     def _notes_on_data(self):
@@ -534,7 +545,9 @@ def _notes_on(summary):
     return out
 
 def _notes_on_search(fits):
-    return [f"{model}: for {(t.agree < 2).sum()} of {len(t)} no two starts ended at the best; try more starts" for model, t in fits.items() if (t.agree < 2).any()]
+    "Sentences on starts that do not agree. (`agree` is the last column, whatever the parameters are called.)"
+    lonely = {model: (table.iloc[:, -1] < 2).to_numpy(bool) for model, table in fits.items()}
+    return [f"{model}: for {no.sum()} of {len(no)} no two starts ended at the best; try more starts" for model, no in lonely.items() if no.any()]
 
 # %% ../nbs/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
@@ -589,7 +602,7 @@ def parameter_recovery(
     threads
         How many threads (default: all cores)
     """
-    seed = as_seed(seed)
+    seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, 1, seed)
     twice = [s.model for s in data if s.dataset != data[0].dataset or s.true is None]
@@ -600,6 +613,10 @@ def parameter_recovery(
     return _recovered(models, data, found)
 
 # %% ../nbs/22_recovery.ipynb #96bd69f1
+def _search_options(seed, starts, threads):
+    "How to search, checked before anything is simulated."
+    return as_seed(check_seed(seed)), check_whole(starts, 'starts', 1), None if threads is None else check_whole(threads, 'threads', 1)
+
 def _given(models, task, people, draw, n_trials, sessions):
     "Data that were simulated before, checked; None if they are still to be made."
     if not isinstance(task, (Simulated, list, tuple)): return None
@@ -613,22 +630,24 @@ def _given(models, task, people, draw, n_trials, sessions):
 
 def _recovered(models, data, found):
     "What a parameter recovery found."
-    found, tables, fits, information, groups = pd.concat(found.values(), ignore_index=True), [], {}, {}, None
+    found, tables, fits, information, groups, silent = pd.concat(found.values(), ignore_index=True), [], {}, {}, None, {}
     for s in data:
         m, f = models[s.model], found[found.generated == s.model].set_index('participant')
         k, groups = range(len(m.free)), _groups(f.group)
         information[s.model] = np.array([[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float).transpose(2, 0, 1)
-        fits[s.model] = f = _fit_table(m, f)
+        fits[s.model], silent[s.model] = _fit_table(m, f), tuple(f.index[f.silent.to_numpy(bool)])
         for p in m.free:
             tables.append(pd.DataFrame(dict(model=s.model, participant=f.index, sequence=s.sequence.reindex(f.index).to_numpy(), parameter=p, true=s.true[p].reindex(f.index).to_numpy(),
-                                            fitted=f[p].to_numpy(), se=f[f'se_{p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
-    return ParameterRecovery(pd.concat(tables, ignore_index=True), fits, information, groups)
+                                            fitted=f[f'value {p}'].to_numpy(), se=f[f'se {p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
+    return ParameterRecovery(pd.concat(tables, ignore_index=True), fits, information, groups, silent)
 
 def _groups(group): return None if (group == 'everybody').all() else group
 
 def _fit_table(m, f):
     "The columns that `fit` gives for this model."
-    return f[[*m.cell.params, *(f'se_{p}' for p in m.free), 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'agree']].copy()
+    params = list(m.cell.params)
+    more = {f'se_{p}': f[f'se {p}'] for p in m.free} | {d: f[d] for d in _DIAGNOSTICS}
+    return pd.DataFrame({p: f[f'value {p}'] for p in params}).assign(**{column_of(d, params): x for d, x in more.items()})
 
 # %% ../nbs/22_recovery.ipynb #4c3d91d3
 _EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may differ by
@@ -762,8 +781,8 @@ def model_recovery(
     threads
         How many threads (default: all cores)
     """
-    if criterion not in ('bic', 'aic'): raise ValueError(f"criterion must be 'bic' or 'aic', got {criterion!r}")
-    seed = as_seed(seed)
+    check_one_of(criterion, 'criterion', ('bic', 'aic'))
+    seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     if len(models) < 2: raise ValueError(f"model recovery compares models: needed two or more, got {', '.join(models)}")
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, datasets, seed)
@@ -774,4 +793,9 @@ def model_recovery(
     found = pd.concat(run_pieces(_piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder, about=about, title='model recovery').values(), ignore_index=True)
     table = found[['generated', 'fitted', 'dataset', 'participant', 'group', 'nll', 'k', 'n', 'aic', 'bic']]
     of = {n: found[found.fitted == n].set_index('participant') for n in models}
-    return ModelRecovery(table, criterion, {n: pd.concat([f[['generated', 'dataset', 'group']], _fit_table(models[n], f)], axis=1) for n, f in of.items()})
+    return ModelRecovery(table, criterion, {n: _with_origin(models[n], f) for n, f in of.items()})
+
+def _with_origin(m, f):
+    "The columns of `fit`, and before them who made the choices."
+    origin = f[['generated', 'dataset', 'group']].rename(columns=lambda name: column_of(name, m.cell.params))
+    return pd.concat([origin, _fit_table(m, f)], axis=1)
