@@ -6,7 +6,7 @@
 __all__ = ['HierarchicalFit', 'fit_hierarchical']
 
 # %% ../nbs/25_hierarchy.ipynb #a321d089
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 import numpy as np
 import pandas as pd
@@ -23,9 +23,19 @@ class _Line:
         self.o = o = _Objective(cell, trials, bounds, hold, {}, threads)
         self.params = [Param(*row) for row in zip(o.default, o.lower, o.upper)]
         self.low, self.high = np.isfinite(o.lower), np.isfinite(o.upper)
-        self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
+        self.choices = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
+        self.unit = np.ones(len(start))   # what counts as a large difference
+        if not (self.low | self.high).all(): self.unit = self._units()
+
+    def _units(self):
+        "1 where there is a bound; elsewhere what changes logits by about 1, so that no unit of measurement matters."
+        self.unit = np.where(self.low | self.high, 1., self.o.width)
+        n = len(self.choices)
+        _, _, f = self.scoring(np.tile(self.start, (n, 1)), np.arange(n))
+        each = np.diagonal(f, axis1=1, axis2=2).sum(0) / max(1, self.choices.sum())
+        return np.where(self.low | self.high | (each < 1e-12), self.unit, .5 / np.sqrt(np.maximum(each, 1e-12)))
 
     def slope(self, z):
         "Derivative of the parameters by `z`."
@@ -35,9 +45,19 @@ class _Line:
 
     def nll(self, z, who): return self.o.lanes.nll(self.o.theta(from_line(z, self.params)), who)
 
+    def _steps(self, theta, z):
+        "Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its unit."
+        o = self.o
+        size = np.where(self.low & self.high, o.width, np.where(self.low | self.high, self.slope(z), self.unit))
+        middle = self.low & self.high & (theta[:, o.free] > .5 * (o.lower + o.upper))
+        steps = np.full(theta.shape, 1e-7)
+        steps[:, o.free] = 1e-7 * size * np.where(middle | (self.high & ~self.low), -1., 1.)
+        return steps
+
     def scoring(self, z, who):
         "NLL, gradient, and expected information by `z`. A point where the model breaks down counts as infinitely bad."
-        v, g, f = self.o.lanes.scoring(self.o.theta(from_line(z, self.params)), who, 1e-7)
+        theta = self.o.theta(from_line(z, self.params))
+        v, g, f = self.o.lanes._run(theta, self._steps(theta, z), who)
         free, d = self.o.free, self.slope(z)
         g, f = g[:, free] * d, f[:, free][:, :, free] * d[:, None] * d[:, :, None]
         broken = ~(np.isfinite(v) & np.isfinite(g).all(1) & np.isfinite(f).all((1, 2)))
@@ -343,32 +363,139 @@ def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
+@dataclass
+class _Place:
+    "The group's numbers, everybody's mode there, and the likelihood around it."
+    B: np.ndarray      # Means and effects, (n_effects, n_free)
+    spread: object     # How people vary
+    u: np.ndarray      # Modes as deviations, in standard deviations, (people, n_free)
+    z: np.ndarray      # Modes on the line
+    g: np.ndarray      # Gradient of the NLL there
+    F: np.ndarray      # Expected information
+    value: float       # Log evidence with F as everybody's curvature, plus the log prior
+    turns: int = 0
+    done: bool = False # Is there nothing left to gain?
+
+def _place(line, X, B, spread, u, prior, most=40):
+    "Climb to everybody's mode from `u`, and see what the choices' probability is."
+    mean = X @ B
+    u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-7)
+    value = prior.value(B, spread) - (f + .5 * np.linalg.slogdet(a)[1]).sum()
+    g, F = _by_z(spread.s, g - u), _both_by_z(spread.s, a - np.eye(len(spread.s)))
+    return _Place(B, spread, u, mean + _out(spread.s, u), g, F, value if np.isfinite(value) else -np.inf)
+
+def _better(line, mean, s, u, z):
+    "Of each person's mode foretold, `u`, and the last one, `z`, the better."
+    last, who = np.linalg.solve(s, (z - mean).T).T if s.ndim == 2 else (z - mean) / s, np.arange(len(u))
+    ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
+    return np.where((ahead <= back)[:, None], u, last)
+
+def _ascend(line, X, at, told, prior, enough=1e-2, turns=100): # at: a _Place
+    "Group steps, each taken only if the evidence rises: where it rises no more."
+    none, reach = np.zeros(len(X), bool), 3.
+    for turn in range(turns):
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior)
+        if gain < enough: return replace(at, done=True)
+        far, ahead = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12), None
+        while reach > 1e-4:
+            pace = min(1., reach / far)
+            newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
+            start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
+            ahead = _place(line, X, newB, new, start, prior)
+            if ahead.value > at.value: break
+            reach = .25 * min(reach, far)
+        else: return replace(at, done=True)
+        rise, ahead.turns, reach = ahead.value - at.value, at.turns + 1, min(2 * reach, 12.)
+        at = ahead
+        if rise < .1 * enough: return replace(at, done=True)
+    return at
+
+# %% ../nbs/25_hierarchy.ipynb #a7c1d0e2
+def _first(line, X):
+    "Means and variances to begin with: wide."
+    B = np.zeros((X.shape[1], len(line.start)))
+    B[0] = line.start
+    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
+
+def _shots(n, k, rng): # numbers of draws and of parameters
+    "Draws from the group, the same for everybody: its mean, draws, and every third from farther out."
+    return np.vstack([np.zeros((1, k)), rng.standard_normal((n, k)) * np.where(np.arange(n) % 3 == 2, 2., 1.)[:, None]])
+
+def _pooled(line, z, most=40): # z: where to begin, (starts, n_free)
+    "The best single set of numbers for everybody (held softly where nothing holds them): z, and its NLL."
+    n, wide = len(line.choices), 10 * line.unit
+    def look(z):
+        v, g, F = (x.reshape(len(z), n, *x.shape[1:]).sum(1) for x in line.scoring(np.repeat(z, n, 0), np.tile(np.arange(n), len(z))))
+        d = z - line.start
+        return v + .5 * (d**2 / wide**2).sum(1), g + d / wide**2, F + np.diag(1 / wide**2)
+    z, damping = z.copy(), np.full(len(z), 1e-2)
+    f, g, F = look(z)
+    for _ in range(most):
+        A = F + damping[:, None, None] * F * np.eye(F.shape[-1])
+        d = -np.linalg.solve(A, g[..., None])[..., 0]
+        d *= np.minimum(1., 2 / np.maximum(abs(d / line.unit).max(1, keepdims=True), 1e-300))
+        if not ((-.5 * (g * d).sum(1) > 1e-3) & (damping < 1e8)).any(): break
+        new, better = look(z + d), None
+        better = new[0] < f
+        damping *= np.where(better, .1, 10.)
+        z[better] += d[better]
+        for old, x in zip((f, g, F), new): old[better] = x[better]
+    return z, f
+
+def _look_around(line, X, prior, B, spread, shots):
+    "Everybody's mode looked for from draws, and the same numbers for everybody: two places to begin, and NLL of the best one number."
+    (n, k), mean = X[:, :1].shape, X @ B
+    n, k, m = len(X), len(line.start), len(shots)
+    z = mean[:, None] + _out(spread.s, shots)
+    f = line.nll(z.reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m)
+    f = np.where(np.isfinite(f), f, np.inf)
+    dull = ~np.isfinite(f).any(1)
+    if dull.any(): return dict(broken=int(dull.argmax()))
+    u = shots[(f + .5 * (shots**2).sum(1)).argmin(1)]
+    apart = _place(line, X, B, spread, u, prior, 12)
+    total = np.where(np.isfinite(f), f, 1e9).sum(0)
+    one, loss = _pooled(line, line.start + _out(spread.s, shots[np.argsort(total, kind='stable')[:2]]))
+    return dict(apart=apart, one=one[loss.argmin()], nll=loss.min(), second=one[loss.argmax()], f=f, z=z)
+
+def _together(line, X, one, z, prior, sd=.5):
+    "A place to begin where everybody is near the same numbers; each from there or from the mode already known, whichever is better."
+    B, spread = np.zeros((X.shape[1], len(one))), _Variances((sd * line.unit)**2, line.unit)
+    B[0] = one
+    u = np.zeros((len(X), len(one)))
+    return _place(line, X, B, spread, _better(line, X @ B, spread.s, u, z) if z is not None else u, prior, 12)
+
+def _says(line, F, told): return told | (np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * len(F))
+
+def _told(line, looked):
+    "Which parameters do the choices say something about, from wherever they are looked at?"
+    told = _says(line, looked['apart'].F, np.zeros(len(line.start), bool))
+    if told.all(): return told
+    (n, m, k), who = looked['z'].shape, np.repeat(np.arange(len(looked['z'])), looked['z'].shape[1])
+    told = _says(line, line.scoring(looked['z'].reshape(-1, k), who)[2] / m, told)
+    return _says(line, line.scoring(np.tile(looked['one'], (n, 1)), np.arange(n))[2], told)
+
+def _search(line, X, starts, rng, prior, told, looked):
+    "Ascents from several places, more of them where their ends disagree: the best end, and how far below it the others are."
+    ends = [_ascend(line, X, looked['apart'], told, prior), _ascend(line, X, _together(line, X, looked['one'], looked['apart'].z, prior), told, prior)]
+    for sd, one in ((.05, looked['one']), (1.5, looked['second'])):
+        best = max(end.value for end in ends)
+        if sum(end.value > best - .1 for end in ends) > 1 and best > -looked['nll'] - 1.: break
+        ends.append(_ascend(line, X, _together(line, X, one, None, prior, sd), told, prior))
+    best = max(ends, key=lambda end: end.value)
+    return best, np.array([best.value - end.value for end in ends])
+
+# %% ../nbs/25_hierarchy.ipynb #2509c4e8
 class _Pace:
     "How far the last steps went, and how far the next should."
     def __init__(self): self.change, self.rate, self.gain, self.step, self.pace = np.inf, .99, np.inf, 0., 1.
 
-    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-5 or self.gain < 1e-5   # how far the fixed point still is; nats that are left
-
-    def again(self): self.change, self.gain = np.inf, np.inf
+    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-6 or self.gain < 1e-9   # how far the fixed point still is; nats that are left
 
     def see(self, moved, ratio, gain, turn): # moved: means and effects, (n_effects, n_free), in units
         before, self.change, self.gain = self.change, max(abs(moved).max(), abs(ratio).max()), gain
         self.rate = min(.99, self.change / before) if np.isfinite(before) else .99
         last, self.step = self.step, np.append(moved, ratio)
         if turn > 1 and self.rate > .5: self.pace = max(.1, .6 * self.pace) if self.step @ last < 0 else min(1., 1.5 * self.pace)   # to and fro: shorter steps
-
-def _parabolas(line, mean, s, u, H, most):
-    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
-    u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
-    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
-    J = line.hessian(z)
-    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
-
-def _better(line, mean, s, u, z):
-    "Of each person's mode foretold, `u`, and the last one, `z`, the better."
-    last, who = np.linalg.solve(s, (z - mean).T).T, np.arange(len(u))
-    ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
-    return np.where((ahead <= back)[:, None], u, last)
 
 def _elsewhere(line, mean, s, u, f, draws):
     "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
@@ -378,54 +505,60 @@ def _elsewhere(line, mean, s, u, f, draws):
     second = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf).min(1)
     return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
 
-def _first(line, X):
-    "Means and variances to begin with."
-    B = np.zeros((X.shape[1], len(line.start)))
-    B[0] = line.start
-    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
+def _parabolas(line, mean, s, u, H, most):
+    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
+    u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
+    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
+    J = line.hessian(z)
+    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
 
-# %% ../nbs/25_hierarchy.ipynb #2509c4e8
-def _em(line, X, starts, seed, prior, B, spread):
-    "Alternate until nothing moves, from these means and variances: a dict of means, variances, modes, …"
-    rng, n, k, who = np.random.default_rng(seed), len(X), len(line.start), np.arange(len(X))
-    lame, H, pace, freed, converged = np.zeros(n, bool), None, _Pace(), False, False
-    draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
-    u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
-    u, f = u[who, f.argmin(1)], f.min(1)
-    if not np.isfinite(f).all(): return dict(broken=int((~np.isfinite(f)).argmax()))
-    for turn in range(200):
-        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 3 if pace.change > .05 else 15)
-        told = np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * n
-        if not told.any() or pace.arrived():
-            moved, found, second = _elsewhere(line, X @ B, spread.s, u, f, rng.standard_normal((2 * starts, k)))
-            recovered = lame & ~_lame(J, spread.scaled(1.2)) & (not freed)
-            converged = not moved.any() and not (recovered.any() and told.any())
-            if converged: break
-            u, freed, lame = found, True, lame & ~recovered
-            pace.again()
-            if moved.any(): continue
+def _settle(line, X, at, told, prior, turns=60): # at: a _Place
+    "The fixed point near a place, with second derivatives as everybody's curvature."
+    n, B, spread, u, H, pace = len(X), at.B, at.spread, at.u, None, _Pace()
+    lame, converged, kept = np.zeros(n, bool), False, None
+    for turn in range(turns):
+        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 15)
+        lame |= _lame(_bent(J, F, lame), spread)
+        here = dict(B=B, spread=spread, z=z, u=u, f=f, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame.copy())
+        here['value'] = _marginal(here, prior)
+        kept = kept or here
+        if (converged := pace.arrived()) or not told.any(): break
+        if here['value'] < kept['value'] - .5: break   # this way leads down
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
-        H = _bent(J, F, lame)
+        H = here['H']
         pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
-        if (wild := ~(spread.v <= 1e12 * line.unit**2)).any(): raise FloatingPointError(f"the variance of {', '.join(np.array(line.o.names)[wild])} grows without bound: these choices do not say how far people differ there; hold it, or believe something about it: prior=dict(name=dict(sd=…))")
         if spread.careful: u = _better(line, X @ B, spread.s, u, z)
-    lame = lame | _lame(_bent(J, F, lame), spread)
-    return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))
+    down = here['value'] < kept['value'] - .5
+    return (kept if down else here) | dict(turns=at.turns + turn + 1, converged=np.bool_(not down and (converged or not told.any())))
 
-def _em_full(line, X, starts, seed, prior):
-    "The better of two ways to a full covariance matrix: from afar, and from variances alone, which it may be stuck beside."
-    B, spread = _first(line, X)
-    alone = _em(line, X, starts, seed, prior, B, spread)
-    if 'broken' in alone: return alone
-    both = [_em(line, X, starts, seed, prior, b, _Covariance(np.diag(v.v), line.unit)) for b, v in ((B, spread), (alone['B'], alone['spread']))]
-    value = [_marginal(line, r, prior) for r in both]
-    return both[int(np.argmax(value))] | dict(behind=_marginal(line, alone, prior) - max(value))
+def _em(line, X, starts, seed, prior, full):
+    "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
+    rng, k = np.random.default_rng(seed), len(line.start)
+    looked = _look_around(line, X, prior, *_first(line, X), _shots(2 * starts, k, rng))
+    if 'broken' in looked: return looked
+    told = _told(line, looked)
+    at, behind = _search(line, X, starts, rng, prior, told, looked)
+    for _ in range(4):
+        if full: at = _with_covariances(line, X, at, told, prior)
+        r = _settle(line, X, at, told, prior)
+        moved, u, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], rng.standard_normal((2 * starts, k)))
+        if not moved.any(): break
+        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], u, prior), told, prior)
+    return r | dict(second=second, behind=behind)
 
-def _marginal(line, r, prior):
-    "Log marginal likelihood at a fixed point, plus the log prior."
-    precision = np.eye(len(line.start)) + _both_by_u(r['spread'].s, r['H'])
-    return prior.value(r['B'], r['spread']) - (line.nll(r['z'], np.arange(len(r['z']))) + .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(precision)[1]).sum()
+def _with_covariances(line, X, at, told, prior):
+    "The better of two ascents to a full covariance matrix: from variances alone, and from how modes vary together."
+    if at.spread.careful: return at
+    dev, C = at.z - X @ at.B, np.linalg.inv(at.F + np.diag(1 / at.spread.v))
+    wide = _Covariance(dev.T @ dev / len(X) + C.mean(0) + np.diag(1e-3 * line.unit**2), line.unit)
+    both = [_place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior) for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
+    return max((_ascend(line, X, start, told, prior) for start in both), key=lambda end: end.value)
+
+def _marginal(r, prior):
+    "Log marginal likelihood at modes, plus the log prior."
+    precision = np.eye(r['u'].shape[1]) + _both_by_u(r['spread'].s, r['H'])
+    return prior.value(r['B'], r['spread']) - (r['f'] + .5 * np.linalg.slogdet(precision)[1]).sum()
 
 # %% ../nbs/25_hierarchy.ipynb #dab47a42
 def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m, k, k), directions
@@ -699,7 +832,7 @@ def fit_hierarchical(
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
-    found = _em_full(*work) if covariance == 'full' else _em(*work, *_first(line, work[1]))
+    found = _em(*work, covariance == 'full')
     if 'broken' in found: raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
     return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds, belief, beliefs)
 
@@ -790,6 +923,9 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
     who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
+    lower = r['behind'][r['behind'] > .5]
+    if len(lower): out.append(f"{len(lower)} of {len(r['behind'])} searches ended lower, by up to {lower.max():.1f} nats: "
+                              "the likelihood of the group has several tops, and this is the best of those found")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
@@ -834,8 +970,7 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        behind = [f"variances alone explain the choices better, by {r['behind']:.1f} nats, though they are a special case: Laplace's approximation does not hold for these choices, or the best matrix was not found; use covariance='diagonal'"] if r['behind'] > 1 else []
-        return behind + [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
+        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
     z, a, b = _score_test(r, dev, t)
     p = 2 * stats.norm.sf(abs(z))
     clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]
