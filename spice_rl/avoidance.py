@@ -78,7 +78,8 @@ def _labelled(tables): # Phase -> `Table`
     frames = {phase: t.frame.copy(deep=False) for phase, t in tables.items()}
     read = [phase for phase, t in tables.items() if t.data is not None]
     for c in ('participant_id', 'group_code') if read else ():
-        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]): frames[phase][c] = _uncoded(column)
+        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]):
+            frames[phase][c] = _uncoded(column)
     return frames
 
 # %% ../nbs/05_avoidance.ipynb #f3b596a6
@@ -87,7 +88,8 @@ def _check(frame, phase, missing_choices, line):
     def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {line(i)}"
     def first(bad): return at(int(np.flatnonzero(bad)[0]))
     for c in ('participant_id', 'group_code'):
-        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line {line(frame[c].isna().to_numpy().argmax())}; every row needs one")
+        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line "
+                                                   f"{line(frame[c].isna().to_numpy().argmax())}; every row needs one")
         _check_alike(*_factorize(frame[c], c), f"{phase} trials: {c}", line)
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
@@ -103,7 +105,9 @@ def _check(frame, phase, missing_choices, line):
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
             if np.isnan(x).any(): raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both are needed")
-            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} such rows), apart from all others: a code for a missing outcome? Both outcomes are needed; correct it or leave the person out")
+            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
+                                                f"such rows), apart from all others: a code for a missing outcome? "
+                                                f"Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
         if pairs.isna().any(): raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of {first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}

@@ -63,7 +63,8 @@ def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
     there = trials.choice >= 0
     hidden = (trials.reward[there, trials.choice[there]] != trials.reward[there, trials.choice[there]]).sum() # NaN
-    return (f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).\n"
+    return (f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among "
+            f"{trials.n_options} options ({', '.join(map(str, trials.options))}).\n"
             f"{trials.n_trials} rows: {(~there).sum()} without a choice, {hidden} with a choice but without a reward.")
 
 def _units(equation):
@@ -89,7 +90,8 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
     codes = {}
     for t in texts:
         column, equals, code = t.partition('=')
-        if not equals or column not in columns: raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got {t!r} beside others; write COLUMN={t}")
+        if not equals or column not in columns: raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got "
+                f"{t!r} beside others; write COLUMN={t}")
         codes.setdefault(column, []).extend([code] if code else [])
     return codes
 
@@ -97,14 +99,17 @@ def _discover(args):
     "`spice-rl discover`"
     from spice_rl.columns import _labels_of, _uncoded
     from spice_rl.data import _open, _without, read_trials
-    seed, given = _whole('--seed', args.seed, 0), dict(participant=args.participant, choice=args.choice, block=args.block, left=args.left, right=args.right)
+    seed, given = _whole('--seed', args.seed, 0), dict(participant=args.participant, choice=args.choice,
+                                                       block=args.block, left=args.left, right=args.right)
     table, options = _open(args.file, [c for c in given.values() if c]), args.options
     missing = _codes(args.missing or [], list(table.frame.columns))
     answers = args.left or args.choice
     if options and answers in table.names: # typed options are text; the table may hold numbers
         codes = missing.get(answers, []) if isinstance(missing, dict) else missing
-        options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]), codes).infer_objects(), options)
-    trials = read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing, sides=args.sides)
+        options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]),
+                                  codes).infer_objects(), options)
+    trials = read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
+                         sides=args.sides)
     if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)
 
@@ -136,7 +141,8 @@ def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
     from spice_rl.data import _open
     if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
-    shown = [{'feedback_L', 'feedback_R'} & set(_open(f).frame.columns) for f in (learning, transfer)]   # outcomes, which only learning trials have
+    shown = [{'feedback_L', 'feedback_R'} & set(_open(f).frame.columns)
+             for f in (learning, transfer)]   # outcomes, which only learning trials have
     if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
 
 def _fit(args):
@@ -160,9 +166,16 @@ def _write_report(args):
 
 # %% ../nbs/50_cli.ipynb #9a083051
 _WORDS = ((r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
-          (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in )frame\[.*?\]", r'\1'),
-          (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="), (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"), (r"; or if they are options, offer=.*", ''), (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'), (r"options=range\(\d+\)", '--options LABEL LABEL'), (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
-          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r"If these are choices that were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not made, leave their rows out'),
+          (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): "
+                  r"pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in "
+                                            r")frame\[.*?\]", r'\1'),
+          (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="), (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
+          (r"; or if they are options, offer=.*", ''), (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
+          (r"options=range\(\d+\)", '--options LABEL LABEL'),
+          (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
+          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r"If these are choices that "
+                  r"were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not '
+                          'made, leave their rows out'),
           (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
           (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
           (r"^the template '.*?' failed: ValueError: ", ''),
@@ -177,7 +190,8 @@ def _typed(message, names): # What Python says; options of the command
         except (ValueError, SyntaxError): value = m[2]
         return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
     for pattern, words in _WORDS: message = re.sub(pattern, words, message)
-    return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option, message.split('\n')[0])
+    return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option,
+                  message.split('\n')[0])
 
 # %% ../nbs/50_cli.ipynb #717de044
 class _Parser(argparse.ArgumentParser):
@@ -190,7 +204,8 @@ class _Parser(argparse.ArgumentParser):
 
     def needs(self, names):
         "What is missing on the line, with what each thing is"
-        lack = [f"{name} ({a.help.split(' (default')[0]})" for name in names for a in self._actions if name in (a.metavar, *a.option_strings) and a.help]
+        lack = [f"{name} ({a.help.split(' (default')[0]})" for name in names for a in self._actions
+                if name in (a.metavar, *a.option_strings) and a.help]
         return f"{self.prog.split()[-1]} also needs {' and '.join(lack) or ', '.join(names)}{self.instead}"
 
     instead = ''   # what one may have wanted
@@ -229,15 +244,20 @@ def _add_discover(commands):
                             description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
     p.add_argument('file', metavar='FILE', help='the table, one row per choice')
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
-    p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or side; empty: missing (default: %(default)s)')
+    p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
+            'side; empty: missing (default: %(default)s)')
     p.add_argument('--reward', default='reward', metavar='COLUMN', help='what the chosen option paid; empty: not shown (default: %(default)s)')
     p.add_argument('--block', metavar='COLUMN', help='session or block; learning starts anew in each (default: one per participant)')
     p.add_argument('--trial', metavar='COLUMN', help='number of the trial, to check that rows are in order (default: not checked)')
     p.add_argument('--options', nargs='+', metavar='LABEL', help='all options that could be chosen (default: those in the table)')
-    p.add_argument('--missing', nargs='+', metavar='CODE', help='what stands in place of a choice that was not made, such as null 99, or COLUMN=CODE, such as choice=0 points=-999 (default: empty cells)')
-    p.add_argument('--left', metavar='COLUMN', help='what stood left, if the choice column holds sides or keys and not options')
+    p.add_argument('--missing', nargs='+', metavar='CODE', help='what stands in place of a choice that was not made, '
+                                                                'such as null 99, or COLUMN=CODE, such as choice=0 '
+                                                                'points=-999 (default: empty cells)')
+    p.add_argument('--left', metavar='COLUMN', help='what stood left, if the choice column holds sides or keys and not '
+                                                    'options')
     p.add_argument('--right', metavar='COLUMN', help='what stood right')
-    p.add_argument('--sides', nargs=2, metavar=('LEFT', 'RIGHT'), help='what the choice column says for left and right, such as f j (default: left right and the like)')
+    p.add_argument('--sides', nargs=2, metavar=('LEFT', 'RIGHT'), help='what the choice column says for left and '
+            'right, such as f j (default: left right and the like)')
     p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_discover, parser=p)

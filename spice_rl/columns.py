@@ -41,7 +41,8 @@ def _as_numbers(texts): # Different texts
     return numbers if len(set(numbers)) == len(texts) else None
 
 # %% ../nbs/00_columns.ipynb #9f6c1d4e
-_QUIET = ('', 'NA', 'NaN', 'nan', '<NA>', '#N/A', '#NA', 'N/A', '-nan', '-NaN', '1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN')
+_QUIET = ('', 'NA', 'NaN', 'nan', '<NA>', '#N/A', '#NA', 'N/A', '-nan', '-NaN', '1.#IND', '-1.#IND', '1.#QNAN',
+          '-1.#QNAN')
 _EMPTY = (*_QUIET, 'None', 'null', 'NULL', 'n/a')
 
 def _plain_text(text): return re.sub(r'[\s_-]', '', text.casefold()) or text.strip()
@@ -56,7 +57,7 @@ def _float(x):
     except (TypeError, ValueError): return None
 
 def _labels_of(columns, missing=(), keep=()):
-    "Columns of texts that share their labels → of categories, numbers where `_as_numbers` allows it; the words read as empty, counted"
+    "Columns of texts that share labels → of categories, numbers where nothing is lost; words read as empty, counted"
     coded, keep = [(codes, list(own)) for codes, own in map(pd.factorize, columns)], set(map(str, keep))
     texts = list(dict.fromkeys(t for _, there in coded for t in there))
     empty = {t for t in texts if t in _EMPTY and t not in keep}
@@ -82,19 +83,27 @@ def _uncoded(column):
     return values.reindex(np.where(codes < 0, len(values), codes)).set_axis(column.index).rename(column.name)
 
 # %% ../nbs/00_columns.ipynb #fd59f067
-_KINDS = {'.xlsx': 'an Excel workbook', '.xls': 'an Excel workbook', '.ods': 'an OpenDocument sheet', '.numbers': 'a Numbers sheet', '.mat': 'a MATLAB file',
-          '.sav': 'an SPSS file', '.rds': 'an R file', '.rda': 'an R file', '.rdata': 'an R file', '.parquet': 'a Parquet file', '.feather': 'a Feather file',
-          '.pkl': 'a pickle', '.psydat': 'a pickle of PsychoPy', '.h5': 'an HDF5 file', '.hdf5': 'an HDF5 file', '.db': 'a database', '.sqlite': 'a database',
-          '.zip': 'a zip archive', '.gz': 'a compressed file', '.json': 'JSON', '.pdf': 'a PDF', '.edat2': 'a file of E-DataAid', '.edat3': 'a file of E-DataAid'}
-_STARTS = {b'PK\x03\x04': 'a zip archive, as Excel and OpenDocument write it', b'\xd0\xcf\x11\xe0': 'an Excel workbook', b'SQLite format 3': 'a database', b'MATLAB 5.0': 'a MATLAB file',
-           b'\x1f\x8b': 'a compressed file', b'%PDF': 'a PDF', b'$FL2': 'an SPSS file', b'PAR1': 'a Parquet file', b'ARROW1': 'a Feather file', b'\x89HDF': 'an HDF5 file'}
+_KINDS = {'.xlsx': 'an Excel workbook', '.xls': 'an Excel workbook', '.ods': 'an OpenDocument sheet',
+          '.numbers': 'a Numbers sheet', '.mat': 'a MATLAB file',
+          '.sav': 'an SPSS file', '.rds': 'an R file', '.rda': 'an R file', '.rdata': 'an R file',
+          '.parquet': 'a Parquet file', '.feather': 'a Feather file',
+          '.pkl': 'a pickle', '.psydat': 'a pickle of PsychoPy', '.h5': 'an HDF5 file', '.hdf5': 'an HDF5 file',
+          '.db': 'a database', '.sqlite': 'a database',
+          '.zip': 'a zip archive', '.gz': 'a compressed file', '.json': 'JSON', '.pdf': 'a PDF',
+          '.edat2': 'a file of E-DataAid', '.edat3': 'a file of E-DataAid'}
+_STARTS = {b'PK\x03\x04': 'a zip archive, as Excel and OpenDocument write it',
+           b'\xd0\xcf\x11\xe0': 'an Excel workbook', b'SQLite format 3': 'a database', b'MATLAB 5.0': 'a MATLAB file',
+           b'\x1f\x8b': 'a compressed file', b'%PDF': 'a PDF', b'$FL2': 'an SPSS file', b'PAR1': 'a Parquet file',
+           b'ARROW1': 'a Feather file', b'\x89HDF': 'an HDF5 file'}
 
 def _check_kind(path, data):
     "Refuse what is no table in text, by its ending and its first bytes"
-    kind = _KINDS.get(path.suffix.lower()) or next((what for start, what in _STARTS.items() if data.startswith(start)), None)
+    kind = next((what for start, what in _STARTS.items() if data.startswith(start)), None)
+    kind = _KINDS.get(path.suffix.lower(), kind)
     if kind is None and data.lstrip()[:1] in (b'{', b'[') and data.rstrip()[-1:] in (b'}', b']'): kind = 'JSON'
     if kind is None and re.match(rb'\s*<(!doctype|html|\?xml|table)\b', data[:200], re.I): kind = 'a web page'
-    if kind: raise ValueError(f'reads tables in text (.csv, .tsv or .txt), got {path.name!r}, {kind}; save it as .csv, or read it with pandas and pass the frame')
+    if kind: raise ValueError(f'reads tables in text (.csv, .tsv or .txt), got {path.name!r}, {kind}; save it as .csv, '
+                              f'or read it with pandas and pass the frame')
 
 def _decode(path, data):
     "The text of a file in UTF-8, UTF-16 or, said with a warning, Windows-1252"
@@ -104,32 +113,38 @@ def _decode(path, data):
         except UnicodeDecodeError as e: return _decode_old(path, data, e)
     try: return data.decode(wide).removeprefix('\ufeff')
     except UnicodeDecodeError as e:
-        raise ValueError(f'{str(path)!r} is text in {wide.upper()} up to byte {e.start} of {len(data)} and no further: a damaged file; copy it anew') from None
+        raise ValueError(f'{str(path)!r} is text in {wide.upper()} up to byte {e.start} of {len(data)} and no further: '
+                         f'a damaged file; copy it anew') from None
 
 def _wide(path, data):
     "The encoding with two bytes a letter that this is in, or None; NUL bytes elsewhere are an error"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)): return 'utf-16'
     if b'\0' not in data: return None
+    start = np.frombuffer(data[:4000], np.uint8)
     for name, at in (('utf-16-le', 1), ('utf-16-be', 0)): # Latin letters: every other byte is 0
-        if np.mean(np.frombuffer(data[:4000], np.uint8)[at::2] == 0) > .8 > .2 > np.mean(np.frombuffer(data[:4000], np.uint8)[1 - at::2] == 0): return name
+        if np.mean(start[at::2] == 0) > .8 and np.mean(start[1 - at::2] == 0) < .2: return name
     end = len(data) - len(data.rstrip(b'\0'))
-    if data.count(b'\0') == end: raise ValueError(f'the last {end} bytes of {str(path)!r} are NUL (0) in place of text: the file was not written to its end '
-                                                  '(a full disk, a crash); copy it anew, or delete them')
-    raise ValueError(f'{str(path)!r} is no text file: it holds {data.count(b"%c" % 0)} NUL bytes (0); save the table as .csv')
+    if data.count(b'\0') == end:
+        raise ValueError(f'the last {end} bytes of {str(path)!r} are NUL (0) in place of text: the file was not '
+                         'written to its end (a full disk, a crash); copy it anew, or delete them')
+    raise ValueError(f'{str(path)!r} is no text file: it holds {data.count(0)} NUL bytes (0); save the table as .csv')
 
 def _decode_old(path, data, error):
     "Text of Windows-1252, if no letter of it is in UTF-8"
     line = data.count(b'\n', 0, error.start) + 1
     try: text = None if re.search(r'[^\x00-\x7f]', data.decode('utf-8', 'ignore')) else data.decode('cp1252')
     except UnicodeDecodeError: text = None
-    if text is None: raise ValueError(f'{str(path)!r} is text neither in UTF-8 nor in UTF-16 or Windows-1252 (line {line}, byte {error.start}); save it as .csv in UTF-8') from None
-    _say(f'{path.name!r} is not in UTF-8 (line {line}) and was read as Windows-1252, or Latin-1; if labels look wrong, save it in UTF-8')
+    if text is None: raise ValueError(f'{str(path)!r} is text neither in UTF-8 nor in UTF-16 or Windows-1252 (line '
+                                      f'{line}, byte {error.start}); save it as .csv in UTF-8') from None
+    _say(f'{path.name!r} is not in UTF-8 (line {line}) and was read as Windows-1252, or Latin-1; if labels look wrong, '
+         f'save it in UTF-8')
     return text
 
 def _say(message):
     "A warning at the line outside this package that called"
     frame, depth = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get('__name__', '').startswith('spice_rl.'): frame, depth = frame.f_back, depth + 1
+    while frame.f_back and frame.f_globals.get('__name__', '').startswith('spice_rl.'):
+        frame, depth = frame.f_back, depth + 1
     warnings.warn(message, stacklevel=depth)
 
 # %% ../nbs/00_columns.ipynb #c6df6ceb
@@ -149,7 +164,8 @@ def _fits(lines, separator):
 
 def _layout(lines, ending):
     "(lines above the header, separator)"
-    if lines[0].lower().startswith('sep=') and len(lines[0].strip()) == 5: return 1, lines[0].strip()[4] # as Excel is told
+    if lines[0].lower().startswith('sep=') and len(lines[0].strip()) == 5:
+        return 1, lines[0].strip()[4] # as Excel is told
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(_MARKS)), len(lines) - 1)
     order = _ENDINGS.get(ending, '\t;,|')
     for i in range(first, min(first + 20, len(lines))):
@@ -165,7 +181,8 @@ def _named_above(lines, i, separator):
     if i and lines[i - 1].startswith(_MARKS):
         names = _records([lines[i - 1].lstrip('#%/ ')], separator)
         below = _records(lines[i:i + 1], separator)[0]
-        if names and len(names[0]) == len(below) > 1 and any(_float(x) is not None for x in below): return i - 1, separator
+        if names and len(names[0]) == len(below) > 1 and any(_float(x) is not None for x in below):
+            return i - 1, separator
     return i, separator
 
 # %% ../nbs/00_columns.ipynb #990b308d
@@ -175,23 +192,28 @@ def _names(path, records, separator):
     if all(n.startswith(' ') for n in names[1:]): names = [n.strip() for n in names] # a blank after each separator
     names = [n if n.strip() else f'Unnamed: {i}' for i, n in enumerate(names)]
     twice = next((n for n in names if names.count(n) > 1), None)
-    if twice is not None: raise ValueError(f'{names.count(twice)} columns of {str(path)!r} are called {twice!r}; give each a name of its own')
+    if twice is not None: raise ValueError(f'{names.count(twice)} columns of {str(path)!r} are called {twice!r}; give '
+                                           f'each a name of its own')
     if len(records) < 2 or any(len(r) != len(names) + 1 for r in records[1:]): return names
     if [r[0] for r in records[1:]] == [str(i + 1) for i in range(len(records) - 1)]: return ['row.names', *names]
     if all(r[-1] == '' for r in records[1:]): return [*names, f'Unnamed: {len(names)}']
-    comma = separator == ',' and any(re.fullmatch(r'-?\d+', a) and re.fullmatch(r'\d+', b) for a, b in zip(records[1], records[1][1:]))
+    pairs = zip(records[1], records[1][1:]) if separator == ',' else ()
+    comma = any(re.fullmatch(r'-?\d+', a) and re.fullmatch(r'\d+', b) for a, b in pairs)
     raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column'
                      + (', or if these are decimal commas, save it with semicolons between columns' if comma else ''))
 
-_PROGRAMS = (("ImportId", 'a Qualtrics export: below the header stand a line of questions and a line of ids; delete these two lines'),
-             ('*** Header Start ***', 'a log of E-Prime, which is no table; export the .edat file with E-DataAid as text'))
+_PROGRAMS = (("ImportId", 'a Qualtrics export: below the header stand a line of questions and a line of ids; delete '
+                          'these two lines'),
+             ('*** Header Start ***', 'a log of E-Prime, which is no table; export the .edat file with E-DataAid as '
+                                      'text'))
 
 def _check_program(path, text):
     "Refuse exports that carry rows which are no rows"
     head = '\n'.join(text[:200_000].split('\n', 8)[:8])
     for mark, what in _PROGRAMS:
         if mark in head: raise ValueError(f'{str(path)!r} is {what}')
-    if 'END OF FILE' in text[-2000:] and text.rstrip().rsplit('\n', 1)[-1].lstrip('"').startswith('END OF FILE'): raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; delete that line')
+    if 'END OF FILE' in text[-2000:] and text.rstrip().rsplit('\n', 1)[-1].lstrip('"').startswith('END OF FILE'):
+        raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; delete that line')
 
 # %% ../nbs/00_columns.ipynb #47dcb2be
 @dataclass(frozen=True)
@@ -232,7 +254,8 @@ class Table:
         """
         if self.data is None: return int(row) + 2
         seen, before = -2, 0
-        reader = csv.reader(io.StringIO(self.data.decode()), delimiter=' ' if self.separator == r'\s+' else self.separator)
+        mark = ' ' if self.separator == r'\s+' else self.separator
+        reader = csv.reader(io.StringIO(self.data.decode()), delimiter=mark)
         for record in reader:
             seen += bool(record)
             if seen == row: break
@@ -257,25 +280,30 @@ class Table:
         Array of texts
         """
         ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
-        if len(ends) - (ends[-1:] == len(self.data) - 1).sum() != len(self.frame): # blank lines, or line breaks within cells
-            return _parse(self.data, self.names, self.separator, (column,), usecols=[column])[column].astype(str).to_numpy()[rows]
-        lines = [self.data[a + 1:b].decode() for a, b in zip(ends[rows], np.append(ends, len(self.data))[np.asarray(rows) + 1])]
+        if len(ends) - self.data.endswith(b'\n') != len(self.frame): # blank lines, or line breaks within cells
+            frame = _parse(self.data, self.names, self.separator, (column,), usecols=[column])
+            return frame[column].astype(str).to_numpy()[rows]
+        ends = np.append(ends, len(self.data))
+        lines = [self.data[a + 1:b].decode() for a, b in zip(ends[rows], ends[np.asarray(rows) + 1])]
         records, k = _records(lines, self.separator), self.names.index(column)
         return np.array([r[k].strip() if k < len(r) else '' for r in records], object)
 
 def _parse(data, names, separator, labels, **options):
     "What pandas makes of it; columns of labels are texts, their empty cells empty texts"
     labels = [c for c in labels if c in names]
-    options = dict(sep=separator, names=list(names), header=0, keep_default_na=False, low_memory=False, skipinitialspace=_spaced(data, separator)) | options
+    options = dict(sep=separator, names=list(names), header=0, keep_default_na=False, low_memory=False,
+                   skipinitialspace=_spaced(data, separator)) | options
     frame = pd.read_csv(io.BytesIO(data), dtype={c: object for c in _numeric(data, names, separator, labels)},
                         na_values={c: list(_EMPTY) for c in names if c not in labels}, **options)
     lost = [c for c in labels if isinstance(frame.index, pd.RangeIndex) and frame[c].dtype.kind in 'biufc']
-    return frame.assign(**pd.read_csv(io.BytesIO(data), dtype=object, **options | dict(usecols=lost))) if lost else frame
+    if lost: frame[lost] = pd.read_csv(io.BytesIO(data), dtype=object, **options | dict(usecols=lost))[lost]
+    return frame
 
 def _numeric(data, names, separator, labels):
     "Columns of labels that begin with numbers: pandas would make all of them numbers; of a text it leaves every one"
     rows = _records(data[:20_000].decode('utf-8', 'ignore').split('\n')[1:30], separator)
-    return [c for c in labels if all(len(r) <= (k := names.index(c)) or _float(r[k]) is not None or r[k] in _EMPTY or r[k].strip().casefold() in ('true', 'false') for r in rows)]
+    return [c for c in labels if all(len(r) <= (k := names.index(c)) or _float(r[k]) is not None or r[k] in _EMPTY
+                                     or r[k].strip().casefold() in ('true', 'false') for r in rows)]
 
 def _spaced(data, separator):
     "Does a blank follow each separator of the header?"
@@ -290,7 +318,8 @@ def _decimals(column):
     "A column of text with decimal commas as numbers; any other as it is"
     texts = [t for t in column.dropna().unique()]
     commas = [t for t in texts if isinstance(t, str) and ',' in t]
-    if not commas or not all(isinstance(t, str) and _COMMA.fullmatch(t) for t in texts) or all(_THOUSAND.fullmatch(t) for t in commas): return column
+    if not commas or not all(isinstance(t, str) and _COMMA.fullmatch(t) for t in texts): return column
+    if all(_THOUSAND.fullmatch(t) for t in commas): return column
     return pd.to_numeric(column.str.replace(',', '.')).astype(np.float64)
 
 # %% ../nbs/00_columns.ipynb #b3b247a5
@@ -308,31 +337,40 @@ def read_table(
         Names of columns that hold labels: they stay text, to be made numbers together
     """
     path = Path(path)
-    if path.is_dir(): raise ValueError(f'needed a file, got the folder {str(path)!r}; put the files of one study into one table: pd.concat([pd.read_csv(f) for f in files])')
-    if not path.is_file(): raise FileNotFoundError(f'no file {str(path)!r} (looked in {Path.cwd()}); {_near_file(path)}')
+    if path.is_dir(): raise ValueError(f'needed a file, got the folder {str(path)!r}; put the files of one study into '
+                                       f'one table: pd.concat([pd.read_csv(f) for f in files])')
+    if not path.is_file(): raise FileNotFoundError(f'no file {str(path)!r} (looked in {Path.cwd()}); '
+                                                   f'{_near_file(path)}')
     data = path.read_bytes()
     _check_kind(path, data)
-    if not data or data.isspace(): raise ValueError(f'the file {str(path)!r} is empty; it needs a header line and one line a trial')
+    if not data or data.isspace(): raise ValueError(f'the file {str(path)!r} is empty; it needs a header line and one '
+                                                    f'line a trial')
     text = _decode(path, data)
     if '\r' in text: text = text.replace('\r\n', '\n').replace('\r', '\n')
     _check_program(path, text)
     lines = text.split('\n', 200)[:200]
     above, separator = _layout(lines, path.suffix.lower())
-    skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS) and not line.lower().startswith('sep=')]
-    if skipped: _say(f'what stands above the header of {path.name!r} (line {above + 1}) is not read, such as {skipped[0].strip()[:60]!r}')
+    skipped = [line for line in lines[:above] if line.strip() and not line.startswith(_MARKS)
+               and not line.lower().startswith('sep=')]
+    if skipped: _say(f'what stands above the header of {path.name!r} (line {above + 1}) is not read, such as '
+                     f'{skipped[0].strip()[:60]!r}')
     below = text.split('\n', above)[-1] if above else text
     if below.startswith(_MARKS): below = below.lstrip('#%/ ') # the header is a comment
-    return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above, tuple(map(str, labels)))
+    return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above,
+                 tuple(map(str, labels)))
 
 def _read(path, text, data, separator, above, labels):
     "The table below its header"
     try: records = _records(text.split('\n', 100)[:100], separator)
-    except csv.Error as e: raise ValueError(f'cannot read {str(path)!r} as a table separated by {separator!r}: {e}') from None
+    except csv.Error as e:
+        raise ValueError(f'cannot read {str(path)!r} as a table separated by {separator!r}: {e}') from None
     names = _names(path, records[:-1] if len(records) == 100 else records, separator)
     _check_end(path, text, len(names), separator)
     try: frame = _parse(data, names, separator, labels)
     except pd.errors.ParserError as e: raise ValueError(_why(path, separator, above, len(names), str(e))) from None
-    if not isinstance(frame.index, pd.RangeIndex): raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column')
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); '
+                         'name every column')
     for c in frame:
         if c not in labels and pd.api.types.is_string_dtype(frame[c]): frame[c] = _decimals(frame[c])
     return Table(frame, path, data, tuple(names), separator, above)
@@ -342,13 +380,17 @@ def _check_end(path, text, k, separator):
     end = len(text) - (text[-1:] == '\n')
     last = text[text.rfind('\n', 0, end) + 1:end]
     if separator == r'\s+' or '"' in last or not last.strip() or last.count(separator) >= k - 1: return
-    if text.count('"') % 2 == 0 and text.count('\n') > 1: raise ValueError(f'the last line of {str(path)!r} has {last.count(separator) + 1} fields, its header {k}: the file was cut off? Complete that line, or delete it')
+    if text.count('"') % 2 == 0 and text.count('\n') > 1:
+        raise ValueError(f'the last line of {str(path)!r} has {last.count(separator) + 1} fields, its header {k}: '
+                         'the file was cut off? Complete that line, or delete it')
 
 def _why(path, separator, above, k, message):
     "What is wrong with the lines, in words"
     wrong = f'cannot read {str(path)!r} as a table separated by {separator!r}: '
-    if found := re.search(r'EOF inside string starting at row (\d+)', message): return f'{wrong}a quotation mark in line {int(found[1]) + 1 + above} is never closed'
-    if found := re.search(r'in line (\d+), saw (\d+)', message): return f'{wrong}line {int(found[1]) + above} has {found[2]} fields, and its header {k}'
+    if found := re.search(r'EOF inside string starting at row (\d+)', message):
+        return f'{wrong}a quotation mark in line {int(found[1]) + 1 + above} is never closed'
+    if found := re.search(r'in line (\d+), saw (\d+)', message):
+        return f'{wrong}line {int(found[1]) + above} has {found[2]} fields, and its header {k}'
     return wrong + message.removeprefix('Error tokenizing data. C error: ')
 
 def _near_file(path):

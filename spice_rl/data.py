@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from .arguments import check_names, check_number, check_seed
-from .columns import Table, _COMMA, _EMPTY, _QUIET, _float, _is_code, _labels_of, _plain_text, _say, _uncoded, read_table
+from .arguments import check_names, check_number, check_seed, check_whole
+from .columns import (_COMMA, _EMPTY, _QUIET, Table, _float, _is_code, _labels_of, _plain_text, _say, _uncoded,
+                              read_table)
 
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,7 +48,8 @@ class Trials:
 
     def __post_init__(self):
         empty = next((name for name, value in vars(self).items() if value is None and name != '_contexts'), None)
-        if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
+        if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
+                                  f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
             object.__setattr__(self, name, _read_only(np.asarray(getattr(self, name), dtype)))
 
@@ -128,7 +130,7 @@ class Trials:
         -------
         Series by participant
         """
-        if column not in self._frame: raise ValueError(_no_column(self._frame, 'column', column))
+        _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
         if len(mixed): raise ValueError(f'column {column!r} must say one thing about each participant, got {_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
@@ -330,9 +332,11 @@ def _open(source, labels=()):
     elif isinstance(source, (str, Path)): table = read_table(source, labels)
     elif isinstance(source, Table): table = source
     else: raise TypeError(f'trials are read from a path or a pandas DataFrame, got {type(source).__name__}; '
-                          'make a table first: pd.DataFrame(...), or of many files pd.concat([pd.read_csv(f) for f in files])')
+                          'make a table first: pd.DataFrame(...), or of many files pd.concat([pd.read_csv(f) for f in '
+                          'files])')
     if not len(table.frame):
-        raise ValueError(f'the table has no rows, only the columns {_list(list(table.frame.columns), 30)}; is the file complete?')
+        raise ValueError(f'the table has no rows, only the columns {_list(list(table.frame.columns), 30)}; is the file '
+                         f'complete?')
     return table
 
 # %% ../nbs/00_data.ipynb #340b221b
@@ -366,15 +370,19 @@ class _Asked:
 def _names(value, have):
     "The columns named: one, or a list; a tuple that is itself a column is one"
     if value is None: return []
-    return list(value) if isinstance(value, (list, tuple)) and not (isinstance(value, tuple) and value in have) else [value]
+    return list(value) if isinstance(value, (list, tuple)) and not (isinstance(value, tuple)
+            and value in have) else [value]
 
 def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right):
     "The parts, each with a column that is there"
     have = list(frame.columns)
-    if (left is None) != (right is None): raise ValueError('left and right come together: the columns of what stood left and what stood right')
-    if left is not None and offer is not None: raise ValueError('left and right say what was on offer; leave out offer=')
+    if (left is None) != (right is None): raise ValueError('left and right come together: the columns of what stood '
+                                                           'left and what stood right')
+    if left is not None and offer is not None: raise ValueError('left and right say what was on offer; leave out '
+                                                                'offer=')
     rewards = _names(reward, have)
-    ask = _Asked(participant, choice, rewards, reward is not None and rewards != [reward], _names(offer, have) if left is None else [left, right],
+    ask = _Asked(participant, choice, rewards, reward is not None and rewards != [reward], _names(offer, have)
+                 if left is None else [left, right],
                  block, trial, context, left is not None)
     _check_columns(frame, ask.roles)
     return ask
@@ -386,21 +394,24 @@ def _typed(table, ask, gone, options):
     frame = table.frame.copy(deep=False)
     for group in ask.groups:
         answers = ask.choice in group or group == ask.offers
-        columns, words = _labels_of([frame[c] for c in group], gone.get(group[0], ()), (options if answers else None) or ())
+        columns, words = _labels_of([frame[c] for c in group], gone.get(group[0], ()), (options if answers else None)
+                                    or ())
         for column in columns: frame[column.name] = column
         if not answers: _check_words(words, group[0])
         elif words := {w: k for w, k in words.items() if w not in _QUIET}:
-            _say(f"{_n(sum(words.values()), 'choice')} read as missing, where the column {group[0]!r} says {' or '.join(map(repr, words))}; "
+            _say(f"{_n(sum(words.values()), 'choice')} read as missing, where the column {group[0]!r} says "
+                 f"{' or '.join(map(repr, words))}; "
                  'if that is an option, name them all: options=[...]')
     return frame
 
 def _check_words(words, column):
     "No label of people, sessions or contexts is a word that means empty"
     for word, k in words.items():
-        if word: raise ValueError(f'column {column!r} says {word!r} in {_n(k, "row")}, which is read as empty, and every row needs a label; write another one there')
+        if word: raise ValueError(f'column {column!r} says {word!r} in {_n(k, "row")}, which is read as empty, and '
+                                  f'every row needs a label; write another one there')
 
 def _keep_groups(table, frame, who, used):
-    "The frame as it is kept: labels themselves; what a file says about each person (their group) is text where numbers would make two of them one"
+    "The frame as it is kept; what a file says of each person (a group) is text where numbers would make two groups one"
     if table.data is None: return frame
     first = np.r_[0, np.flatnonzero(np.diff(np.maximum.accumulate(who))) + 1] # people are numbered as they appear
     for c in frame.columns:
@@ -411,7 +422,8 @@ def _keep_groups(table, frame, who, used):
         x = frame[c].to_numpy()
         one = x[first]
         if (x[:9] != one[who[:9]]).any() and x.dtype.kind != 'f': continue
-        if ((x != one[who]) & ~(pd.isna(x) & pd.isna(one[who]))).any() or pd.Series(one).nunique() == len(one): continue # not of people, or nobody can be lost
+        if ((x != one[who]) & ~(pd.isna(x) & pd.isna(one[who]))).any() or pd.Series(one).nunique() == len(one):
+            continue # not of people, or nobody can be lost
         text = pd.Series(table.texts(c, first))
         text = text.where(~text.isin(_EMPTY))
         if text.nunique() > frame[c].nunique(): frame[c] = text.take(who).to_numpy()
@@ -423,7 +435,8 @@ def _check_columns(frame, roles):
     have = list(frame.columns)
     for role, name in roles:
         if name is None: raise ValueError(f'{role} needs the name of a column; there are {_list(have, 30)}')
-        if not (np.isscalar(name) or isinstance(name, tuple)): raise ValueError(f'{role} takes one column name, got {name!r}')
+        if not (np.isscalar(name) or isinstance(name, tuple)):
+            raise TypeError(f'{role} takes one column name, got {name if isinstance(name, (list, dict)) else type(name).__name__}')
         if name not in have: raise ValueError(_no_column(frame, role, name))
         if have.count(name) > 1: raise ValueError(f'{have.count(name)} columns are called {name!r}, needed one; rename the others')
     names = [name for _, name in roles]
@@ -435,10 +448,13 @@ def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
         return f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, sep=...) and pass the frame'
-    if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have): return f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, {_list(have, 30)}; add a header'
+    if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have):
+        return (f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, '
+                f'{_list(have, 30)}; add a header')
     near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
     near = next((h for h in have if near and str(h).lower() == near[0]), None)
-    return (f'no column {name!r} for {role}; ' + (f'nearest is {near!r}; ' if near is not None else '')
+    wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
+    return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')
             + (', or reward=None if none was shown' if role == 'reward' else ''))
 
@@ -448,7 +464,8 @@ def _factorize(values, what):
     try: codes, labels = pd.factorize(values)
     except TypeError as e:
         plain = _unpacked(values)
-        if plain is None: raise ValueError(f'{what} needs plain labels (numbers, strings, bools) in its cells: {e}') from None
+        if plain is None:
+            raise ValueError(f'{what} needs plain labels (numbers, strings, bools) in its cells: {e}') from None
         codes, labels = pd.factorize(plain)
     labels = labels.tolist()
     if labels and all(isinstance(l, float) and l.is_integer() for l in labels): labels = [int(l) for l in labels] # ints beside NaN
@@ -458,7 +475,8 @@ def _unpacked(values):
     "Cells that hold an array of one value or none, as structs of MATLAB do, without it; None if any holds more"
     cells = [x for x in values]
     if not all(np.ndim(x) == 0 or isinstance(x, np.ndarray) and x.size < 2 for x in cells): return None
-    return pd.Series([x if np.ndim(x) == 0 else x.item() if x.size else np.nan for x in cells], index=values.index, dtype=object)
+    return pd.Series([x if np.ndim(x) == 0 else x.item() if x.size else np.nan for x in cells], index=values.index,
+                     dtype=object)
 
 def _ordered(labels, what):
     "Places of the labels in sorted order"
@@ -481,7 +499,8 @@ def _check_alike(codes, labels, what, line):
         seen = {}
         for k, label in enumerate(labels):
             if not isinstance(label, str): continue
-            if not label.strip(): raise ValueError(f'{what} {label!r} in line {line((codes == k).argmax())} is blank; every row needs one')
+            if not label.strip(): raise ValueError(f'{what} {label!r} in line {line((codes == k).argmax())} is blank; '
+                                                   f'every row needs one')
             other = seen.setdefault(plain(label), label)
             if other == label: continue
             said = f'{what} {other!r} and {label!r} (line {line((codes == k).argmax())}) differ only in '
@@ -514,7 +533,8 @@ def _has_arrays(column): return any(isinstance(x, np.ndarray) for x in column)
 
 def _comma(cell):
     "What to do about a cell that is no number"
-    if isinstance(cell, str) and ',' in cell and _COMMA.fullmatch(cell): return 'write numbers with a decimal point, and nothing between thousands'
+    if isinstance(cell, str) and ',' in cell and _COMMA.fullmatch(cell):
+        return 'write numbers with a decimal point, and nothing between thousands'
     return 'leave a cell empty if the number was not shown'
 
 # %% ../nbs/00_data.ipynb #1429a1ad
@@ -543,7 +563,8 @@ def _without(column, codes):
 
 # %% ../nbs/00_data.ipynb #60e55e68
 def _check_options(options):
-    if isinstance(options, str) or not hasattr(options, '__iter__'): raise TypeError(f'options takes a list of labels, got {options!r}')
+    if isinstance(options, str) or not hasattr(options, '__iter__'): raise TypeError(f'options takes a list of labels, '
+            f'got {options!r}')
     labels = [_item(l) for l in options]
     if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got options={labels}')
     if any(l in labels[:k] for k, l in enumerate(labels)): raise ValueError(f'options has a label twice: {labels}')
@@ -554,7 +575,8 @@ def _check_known(codes, labels, values, n, at):
     i = (codes == -2).argmax()
     got, near = _item(values.iloc[i]), [l for l in labels if str(l) == str(values.iloc[i])]
     raise ValueError(f'choice {got!r} in {at(i % n)} is not one of options={labels}; '
-                     + (f'text and number differ: {got!r} is not {near[0]!r}' if near else f'correct it, empty the cell if missing (or say missing=[{got!r}]), or add it to options'))
+                     + (f'text and number differ: {got!r} is not {near[0]!r}' if near else f'correct it, empty the '
+                             f'cell if missing (or say missing=[{got!r}]), or add it to options'))
 
 # %% ../nbs/00_data.ipynb #d00eddb4
 class _Seen:
@@ -574,7 +596,8 @@ class _Seen:
         "Label `k` looks like a code for a missing choice"
         label, others = self.labels[k], _in_order([l for i, l in enumerate(self.labels) if i != k])
         more = f" and {_n(self.count[k] - 1, 'more row')}" if self.count[k] > 1 else ''
-        raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then empty the cell, '
+        raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then '
+                         f'empty the cell, '
                          f'or say missing=[{label!r}]; or if it is an option {self.given}')
 
 def _in_order(labels):
@@ -585,14 +608,17 @@ def _in_order(labels):
 def _check_labels(seen):
     "Without `options=`: refuse what looks like a slip, like a code for missing, or like another column"
     if not seen.labels: raise ValueError('column choice is empty in every row; is it the right column?')
-    for check in (_check_cells, _check_running, _check_words_for_missing, _check_numbers_for_missing, _check_spelling): check(seen)
+    for check in (_check_cells, _check_running, _check_words_for_missing, _check_numbers_for_missing, _check_spelling):
+        check(seen)
 
 def _check_cells(seen):
     for k, l in enumerate(seen.labels):
         if not isinstance(l, str): continue
-        if not l.strip(): raise ValueError(f'choice {l!r} in {seen.where(k)} is blank; leave the cell empty (None, NaN) if the choice is missing')
+        if not l.strip(): raise ValueError(f'choice {l!r} in {seen.where(k)} is blank; leave the cell empty (None, '
+                                           f'NaN) if the choice is missing')
         if re.fullmatch(r'\s*(\{.*\}|\[.*\])\s*', l, re.DOTALL):
-            raise ValueError(f'choice {l[:60]!r} in {seen.where(k)} is an answer to a survey (JSON), not an option; keep the rows of the task alone, as in frame[frame.phase == "task"]')
+            raise ValueError(f'choice {l[:60]!r} in {seen.where(k)} is an answer to a survey (JSON), not an option; '
+                             f'keep the rows of the task alone, as in frame[frame.phase == "task"]')
 
 def _check_running(seen):
     "More than ten options that are numbers of trials, or times"
@@ -600,17 +626,25 @@ def _check_running(seen):
     rows = np.argsort(seen.at.who, kind='stable')
     code, who = seen.codes[:seen.n][rows], seen.at.who[rows]
     x = np.array([np.nan if (v := _float(l)) is None else v for l in seen.labels] + [np.nan])[code]
-    if np.mean((np.diff(x) == 1)[np.diff(who) == 0]) > .9: why = 'they count up from row to row: the number of the trial?'
-    elif len(np.unique(np.c_[who, code][code >= 0], axis=0)) == (code >= 0).sum(): why = 'nobody takes any of them twice: times, or numbers of trials?'
+    if np.mean((np.diff(x) == 1)[np.diff(who) == 0]) > .9:
+        why = 'they count up from row to row: the number of the trial?'
+    elif len(np.unique(np.c_[who, code][code >= 0], axis=0)) == (code >= 0).sum():
+        why = 'nobody takes any of them twice: times, or numbers of trials?'
     else: return
-    raise ValueError(f'column {seen.column!r} holds {len(seen.labels)} different choices, and {why} Is choice= the right column? If so {seen.given}')
+    raise ValueError(f'column {seen.column!r} holds {len(seen.labels)} different choices, and {why} Is choice= the '
+                     f'right column? If so {seen.given}')
 
-_WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined', '<undefined>', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out', 'timed out', 'too slow', 'late',
-                                   'no response', 'nr', 'no answer', 'no choice', 'no key', 'omission', 'omitted', 'skip', 'skipped', 'invalid', '-', '--', '.', '..', '?', '??', 'x_x', '[]', 'non-response')} - {'xx'}
+_WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined',
+                                   '<undefined>', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out',
+                                   'timed out', 'too slow', 'late',
+                                   'no response', 'nr', 'no answer', 'no choice', 'no key', 'omission', 'omitted',
+                                   'skip', 'skipped', 'invalid', '-', '--', '.', '..', '?', '??', 'x_x', '[]',
+                                   'non-response')} - {'xx'}
 
 def _check_words_for_missing(seen):
     for k, l in enumerate(seen.labels):
-        if isinstance(l, str) and k not in seen.offered and (_plain_text(l) in _WORDS or not re.search(r'\w', l) and re.fullmatch(r'\s*[-.?]+\s*', l)): seen.refuse(k)
+        if isinstance(l, str) and k not in seen.offered and (_plain_text(l) in _WORDS or not re.search(r'\w', l)
+                                                             and re.fullmatch(r'\s*[-.?]+\s*', l)): seen.refuse(k)
 
 # %% ../nbs/00_data.ipynb #a75ee59e
 _CODES = (-9, -99, -999, -9999, 99, 999, 9999)
@@ -621,7 +655,8 @@ def _apart(values, codes):
     if not others: return []
     low, high = min(others), max(others)
     return [v for v in values if v in codes and (low >= 0 and (v < -1 or len(others) > 1) if v < 0 else
-                                                 len(others) > 1 and high <= v / (2 if v == 9 else 4) and low >= -v / 4)]
+                                                 len(others) > 1 and high <= v / (2 if v == 9 else 4)
+                                                 and low >= -v / 4)]
 
 def _check_numbers_for_missing(seen):
     numbers = [_float(l) for l in seen.labels]
@@ -638,12 +673,14 @@ def _check_spelling(seen):
     labels = seen.labels
     if (seen.count == 1).any() and len(labels) > 1:
         k = (seen.count == 1).argmax()
-        raise ValueError(f'choice {labels[k]!r} appears once in the whole table, in {seen.where(k)}: a typing slip? Correct it, or if it is an option {seen.given}')
+        raise ValueError(f'choice {labels[k]!r} appears once in the whole table, in {seen.where(k)}: a typing slip? '
+                         f'Correct it, or if it is an option {seen.given}')
     if len(labels) == 1: raise ValueError(f'only one option was ever chosen, {labels[0]!r}: nothing to learn from; is it the right column? '
                                           'If the other was on offer, name both: options=[...]')
     plain = [l.strip().casefold() if isinstance(l, str) else l for l in labels]
     for k, l in enumerate(plain):
-        if l in plain[:k]: raise ValueError(f'choices {labels[plain.index(l)]!r} and {labels[k]!r} ({seen.where(k)}) differ only in case or blanks; '
+        if l in plain[:k]: raise ValueError(f'choices {labels[plain.index(l)]!r} and {labels[k]!r} ({seen.where(k)}) '
+                                            f'differ only in case or blanks; '
                                             f'make them one, or if both are options {seen.given}')
 
 def _check_paid(labels, code, r, known, at):
@@ -656,16 +693,19 @@ def _check_paid(labels, code, r, known, at):
     for k in np.flatnonzero((made > 0) & (shown == 0)):
         if k in known or not shown.any(): continue
         lacking = 1 - shown.sum() / (made.sum() - made[k])
-        if lacking ** made[k] < .01: seen.refuse(k, ', and its reward is never shown') # rarer than one in a hundred by chance
+        if lacking ** made[k] < .01:
+            seen.refuse(k, ', and its reward is never shown') # rarer than one in a hundred by chance
     if 0 not in labels or list(labels) != list(range(len(labels))) or len(labels) < 3 or 0 in known: return
-    if made[0] < made[1:].min() / 2 and made[0] and not np.nansum(np.abs(r[code == 0])) and np.nansum(np.abs(r[code > 0])): seen.refuse(0, ', and never pays')
+    pays = [np.nansum(np.abs(r[part])) > 0 for part in (code == 0, code > 0)]
+    if 0 < made[0] < made[1:].min() / 2 and pays == [False, True]: seen.refuse(0, ', and never pays')
 
 # %% ../nbs/00_data.ipynb #0d736878
 def _listed(codes):
     "The codes as a list"
     many = list(codes) if isinstance(codes, (list, tuple, set, np.ndarray)) else [codes]
     odd = next((c for c in many if c is None or not np.isscalar(c)), None) if many != [None] else None
-    if odd is not None: raise TypeError(f"missing takes words and numbers, or a dict of them by column, got {odd!r}; such as missing=['timeout', 99]")
+    if odd is not None: raise TypeError(f"missing takes words and numbers, or a dict of them by column, got {odd!r}; "
+                                        f"such as missing=['timeout', 99]")
     return [] if many == [None] else many
 
 def _missing(missing, ask):
@@ -677,7 +717,8 @@ def _missing(missing, ask):
         gone.named = set(gone)
         return gone
     codes = _listed(missing)
-    return _Codes({c: codes for c in answers if codes} | {c: words for c in ask.rewards if (words := [w for w in codes if isinstance(w, str)])})
+    return _Codes({c: codes for c in answers if codes} | {c: words for c in ask.rewards if (words := [w for w in codes
+            if isinstance(w, str)])})
 
 class _Codes(dict):
     "Codes for nothing, by column; `named`: the columns of which the caller says so"
@@ -696,25 +737,29 @@ def _taken(columns, ask, sides, at):
     side = np.array([list(pair).index(l) if l in pair else -2 for l in plain] + [-1])[codes]
     if (side == -2).any():
         i = (side == -2).argmax()
-        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} is not one of the sides {tuple(pair)}; correct it, empty the cell if missing, or name the labels: sides=(LEFT, RIGHT)')
+        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} is not one of the sides {tuple(pair)}; '
+                         f'correct it, empty the cell if missing, or name the labels: sides=(LEFT, RIGHT)')
     left, right = (c.astype(object) for c in columns[1:])
     taken = left.where(side == 0, right).where(side >= 0)
     lost = (side >= 0) & taken.isna().to_numpy()
     if lost.any():
         i = lost.argmax()
-        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} took a side where nothing stood: column {ask.offers[side[i]]!r} is empty there')
+        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} took a side where nothing stood: column '
+                         f'{ask.offers[side[i]]!r} is empty there')
     return taken
 
 def _pair(labels, stood, sides, ask):
     "The labels of left and right, or None if the choices are options"
     if sides is not None:
-        if isinstance(sides, str) or not hasattr(sides, '__len__') or len(sides) != 2: raise TypeError(f"sides takes two labels, of left and of right, such as sides=('f', 'j'), got {sides!r}")
+        if isinstance(sides, str) or not hasattr(sides, '__len__') or len(sides) != 2: raise TypeError(f"sides takes "
+                f"two labels, of left and of right, such as sides=('f', 'j'), got {sides!r}")
         return tuple(sides)
     plain = {l.strip().casefold() if isinstance(l, str) else l for l in labels}
     pair = next((p for p in _SIDES if plain & set(p)), None)
     if pair is not None and not plain & stood: return pair
     if pair is None and set(labels) <= stood and not set(labels) <= {0, 1, 2}: return None
-    raise ValueError(f"which of the choices {_list(_in_order(labels))} in column {ask.choice!r} is left? Name them: sides=(LEFT, RIGHT); or if they are options, offer={ask.offers} in place of left and right")
+    raise ValueError(f"which of the choices {_list(_in_order(labels))} in column {ask.choice!r} is left? Name them: "
+                     f"sides=(LEFT, RIGHT); or if they are options, offer={ask.offers} in place of left and right")
 
 # %% ../nbs/00_data.ipynb #4e0fdf55
 def _check_offer(offer, choice, options, at):
@@ -739,7 +784,8 @@ def _rewards(frame, ask, options, choice, on, gone, at):
     if ask.sided and ask.each: return _by_side(columns, ask, len(options), on)
     if ask.each:
         if len(columns) != len(options):
-            raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}, needed one for each of the {len(options)} options '
+            raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}, needed one for each of the '
+                             f'{len(options)} options '
                              f'{_list(options)}, in this order; for the reward of the chosen option give one name')
         return np.column_stack(columns)
     return _pay(columns[0] if columns else np.full(len(frame), np.nan), choice, len(options), at)
@@ -749,13 +795,15 @@ def _paid(frame, name, gone, at):
     x = _numbers(_without(frame[name], gone.get(name, ())), name, at)
     if odd := [] if name in gone.named else _far(x):
         v = int(odd[0])
-        raise ValueError(f'reward {v} in {at((x == v).argmax())} ({(x == v).sum()} such rows) stands apart from all others: missing? Then empty the cell, '
+        raise ValueError(f'reward {v} in {at((x == v).argmax())} ({(x == v).sum()} such rows) stands apart from all '
+                         f'others: missing? Then empty the cell, '
                          f'or say missing={{{name!r}: {v}}}; or if it was paid, missing={{{name!r}: []}}')
     return x
 
 def _by_side(columns, ask, n_options, on):
     "Rewards of what stood left and right, given to the options"
-    if len(columns) != 2: raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}; beside left and right it takes one for each side, or one name: the reward of the chosen option')
+    if len(columns) != 2: raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}; beside left and right '
+                                           f'it takes one for each side, or one name: the reward of the chosen option')
     reward = np.full((len(on), n_options), np.nan)
     for k, x in enumerate(columns):
         there = on[:, k] >= 0
@@ -773,7 +821,7 @@ def _pay(r, choice, n_options, at):
     return reward
 
 def _far(x):
-    "Numbers that programs write for nothing and that are far from all others in `x`: the others are within a quarter of them"
+    "Numbers that programs write for nothing, at least four times as large as all others in `x`"
     values = pd.unique(x[~np.isnan(x)])
     others = values[~np.isin(values, _CODES)]
     if not len(others): return []
@@ -804,7 +852,8 @@ def _check_blocks(frame, block, who, people, key, at):
     again = pd.Series(key[rows][first]).duplicated().to_numpy()
     if not again.any(): return
     i = rows[first[again.argmax()]]
-    raise ValueError(f'session {_item(frame[block].iloc[i])!r} of participant {people[who[i]]!r} comes back in line {at.line(i)} after another session; '
+    raise ValueError(f'session {_item(frame[block].iloc[i])!r} of participant {people[who[i]]!r} comes back in line '
+                     f'{at.line(i)} after another session; '
                      'sort the table by session, or say what came first: trial=...')
 
 # %% ../nbs/00_data.ipynb #e8391488
@@ -813,7 +862,8 @@ _TRIALS = {'trial', 'trials', 't'}
 
 def _looks_like(name, words):
     "Is this the name of such a column, whatever its case and with or without a word for number?"
-    return re.sub(r'(id|nr|no|num|number|index|count|n)?$', '', re.sub(r'[^a-z]', '', str(name).lower()), count=1) in words or str(name).lower() in words
+    return re.sub(r'(id|nr|no|num|number|index|count|n)?$', '', re.sub(r'[^a-z]', '', str(name).lower()),
+                  count=1) in words or str(name).lower() in words
 
 def _say_unused(frame, ask, who, key, at):
     "A warning if the table seems to say where sessions begin, or in which order trials came, and is not asked."
@@ -822,7 +872,8 @@ def _say_unused(frame, ask, who, key, at):
     for name in [c for c in left if ask.block is None and _looks_like(c, _SESSIONS)]:
         varies = frame[name].groupby(who).nunique()
         if varies.max() > 1 and (varies < np.bincount(who)).any():
-            _say(f'the column {name!r} is not used: all trials of a participant are one session, in which learning goes on; with block={name!r} it starts anew in each')
+            _say(f'the column {name!r} is not used: all trials of a participant are one session, in which learning '
+                 f'goes on; with block={name!r} it starts anew in each')
             said = True
     for name in [c for c in left if ask.trial is None and _looks_like(c, _TRIALS)]:
         if not said: _say_order(frame, name, ask, key, at)
@@ -837,13 +888,16 @@ def _say_order(frame, name, ask, key, at):
     first = pd.Series(t).groupby(key).transform('first').to_numpy()
     anew = (t[rows[back + 1]] == first[rows[back + 1]]).all()
     what = f'the column {name!r} falls from {t[a]:g} to {t[b]:g} (lines {at.line(a)} and {at.line(b)})'
-    if anew: _say(f'{what} and is not used: does a session begin there? All trials of a participant are one, in which learning goes on; name the column that tells sessions apart: block=...')
-    else: _say(f'{what}, and rows are taken to be in the order of time; if it tells the time, sort the table by it, and name it to have the order checked: trial={name!r}')
+    if anew: _say(f'{what} and is not used: does a session begin there? All trials of a participant are one, in which '
+                  f'learning goes on; name the column that tells sessions apart: block=...')
+    else: _say(f'{what}, and rows are taken to be in the order of time; if it tells the time, sort the table by it, '
+               f'and name it to have the order checked: trial={name!r}')
 
 # %% ../nbs/00_data.ipynb #2fc4c5d0
 class _At:
     "Says where a row is: participant and line of the file, its header being line 1"
-    def __init__(self, column, people=(), who=None, line=lambda i: int(i) + 2): self.column, self.people, self.who, self.line = column, people, who, line
+    def __init__(self, column, people=(), who=None,
+                 line=lambda i: int(i) + 2): self.column, self.people, self.who, self.line = column, people, who, line
     def __call__(self, i): return f'participant {self.people[self.who[i]]!r}, line {self.line(i)}'
 
 class _Row(_At):
@@ -854,7 +908,8 @@ class _Row(_At):
 def _people(column, what='participant', line=lambda i: int(i) + 2, hint=''):
     "Labels of the people in order of appearance, and the code of each row's person"
     who, people = _factorize(column, what)
-    if (who < 0).any(): raise ValueError(f'{what} is empty in line {line((who < 0).argmax())} ({(who < 0).sum()} such rows); '
+    if (who < 0).any(): raise ValueError(f'{what} is empty in line {line((who < 0).argmax())} ({(who < 0).sum()} such '
+                                         f'rows); '
                                          f'every row needs one{hint}')
     _check_alike(who, people, what, line)
     return tuple(people), who
@@ -868,12 +923,15 @@ def _check_people(people, who, choice):
 
 def _after_the_end(frame):
     "What to do about a last row of nobody in a file of PsychoPy"
-    return '; PsychoPy writes such a row for what comes after the last trial: delete it' if any(str(c).endswith('.thisN') for c in frame) else ''
+    hint = '; PsychoPy writes such a row for what comes after the last trial: delete it'
+    return hint if any(str(c).endswith('.thisN') for c in frame) else ''
 
 def _say_few(choice):
     "A warning if most rows have no choice"
     none = (choice < 0).sum()
-    if none > len(choice) / 2: _say(f'{none} of {len(choice)} rows have no choice: rows that are no trials, such as instructions, fixation or feedback? They count as missed trials; keep the trials alone: frame[frame.phase == "task"]')
+    if none > len(choice) / 2: _say(f'{none} of {len(choice)} rows have no choice: rows that are no trials, such as '
+                                    f'instructions, fixation or feedback? They count as missed trials; keep the trials '
+                                    f'alone: frame[frame.phase == "task"]')
 
 # %% ../nbs/00_data.ipynb #2029e1b4
 def _gather(frame, people, who, key, options, contexts=None, **columns):
@@ -943,7 +1001,8 @@ def read_trials(
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)])
     ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right)
-    if sides is not None and left is None: raise ValueError('sides goes with left= and right=, the columns of what stood there')
+    if sides is not None and left is None:
+        raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
     frame = _typed(table, ask, gone, options)
     people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
@@ -954,11 +1013,13 @@ def read_trials(
     key = who * (blocks.max() + 1) + blocks
     _check_order(frame, ask, who, people, key, at)
     paid = _rewards(frame, ask, labels, code, on, gone, at)
-    if options is None and not ask.each and ask.rewards: _check_paid(labels, code, _chosen(paid, code), _offered(on), at)
+    if options is None and not ask.each and ask.rewards:
+        _check_paid(labels, code, _chosen(paid, code), _offered(on), at)
     contexts, context_ = (None, np.zeros_like(who)) if context is None else _contexts(frame[context], at)
     _say_few(code)
     _say_unused(frame, ask, who, key, at)
-    return _gather(_keep_groups(table, frame, who, [c for _, c in ask.roles]), people, who, key, labels, choice=code, reward=paid,
+    frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
+    return _gather(frame, people, who, key, labels, choice=code, reward=paid,
                    offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
                    context=context_, counted=np.ones(len(frame), bool), contexts=contexts)
 
@@ -1070,7 +1131,12 @@ def _check_codes(choice, options, at):
 def _options_of(options, choice, reward, offer):
     "Labels given, or codes for as many options as there are reward columns or choices"
     if options is None and offer is None and reward.ndim == 1 and choice.max() > 1 and not (choice == 0).any():
-        raise ValueError(f'code 0 is never chosen: are choices counted from 1? Then subtract 1; or if 0 is an option, name them all: options=range({choice.max() + 1})')
+        raise ValueError(f'code 0 is never chosen: are choices counted from 1? Then subtract 1; or if 0 is an option, '
+                         f'name them all: options=range({choice.max() + 1})')
+    codes = np.unique(choice[choice >= 0]).tolist()
+    odd = _apart(codes, (9, *_CODES)) if options is None and offer is None and reward.ndim == 1 else []
+    if odd: raise ValueError(f'choice {odd[0]} stands beside {_list([k for k in codes if k not in odd])}: missing? '
+                             f'Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
     if options is not None: labels = _check_options(options)
     else: labels = list(range(reward.shape[1] if reward.ndim == 2 else choice.max() + 1))
     if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got {len(labels)}; name them: options=[...]')
@@ -1233,6 +1299,7 @@ def check_xs_ys(
 def _n_actions(xs, ys, n_actions):
     "Number of options, and whether the features fit it"
     F = xs.shape[2]
+    if n_actions is not None: n_actions = check_whole(n_actions, 'the number of options', 2)
     if n_actions is None and ys is None and F % 2 == 0:
         raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With extra features pass n_actions')
     K = n_actions or (ys.shape[2] if ys is not None else (F - 1)//2)
@@ -1279,11 +1346,12 @@ def _say_from_one(ids):
     "A warning if ids seem to be counted from 1"
     used = sorted({int(i) for i in ids[:, 0].tolist()})
     if len(used) > 1 and used == list(range(1, len(used) + 1)):
-        _say(f'ids run from 1 to {used[-1]}, and nobody is 0: networks make room for a person 0 whom nobody is; count them from 0: xs[..., -1] -= 1')
+        _say(f'ids run from 1 to {used[-1]}, and nobody is 0: networks make room for a person 0 whom nobody is; count '
+             f'them from 0: xs[..., -1] -= 1')
 
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _to_dataset(t, extra):
-    names = [extra] if isinstance(extra, str) else list(extra)
+    names = _names(extra, t._frame.columns)
     if ((t.offer >= 0).sum(1) < t.n_options).any():
         raise ValueError('a dataset has no place for which options were on offer, and here some trials lack some; '
                          'fit these trials themselves, or read them without offer= if all options could be chosen')

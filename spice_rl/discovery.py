@@ -170,7 +170,7 @@ def _tables(e):
     found, out = e.refinement_, dict(scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(), candidates=e.regression_.table)
     if hasattr(found, 'typical'): out |= dict(people=found.people.rename_axis('participant').reset_index(), kinds=found.kinds.reset_index(), estimates=found.spread().reset_index(), coefficients=found.equation.coefficients.rename_axis('participant').reset_index())
     elif found is not None: out |= dict(estimates=found.estimates, terms=found.terms, structures=found.structures.assign(terms=found.structures.terms.map('; '.join)))
-    else: out['estimates'] = e.equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='number', value_name='estimate')
+    else: out['estimates'] = e.equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='parameter', value_name='estimate')
     return out
 
 def _figures(e, trials, truth):
@@ -193,9 +193,9 @@ def _fitted_to(estimator, data):
         raise TypeError(f"write_discovery writes the network and the equation of a fitted SpiceEstimator, got {type(estimator).__name__}, which has no network; "
                         "fit one: dataset = trials.to_dataset(), then SpiceEstimator().fit(dataset.xs, dataset.ys)")
     if not hasattr(estimator, 'training_'): raise ValueError("there is nothing to write: call fit(xs, ys) first; of files that were loaded nobody knows how the network was trained")
-    if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions)
+    if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions_)
     if not isinstance(data, Trials): raise TypeError(f"data must be Trials or a DatasetRNN, got {type(data).__name__}; of tensors make DatasetRNN(xs, ys)")
-    for what, here, there in (('options', data.n_options, estimator.n_actions), ('participants', data.n_participants, estimator.n_participants_)):
+    for what, here, there in (('options', data.n_options, estimator.n_actions_), ('participants', data.n_participants, estimator.n_participants_)):
         if here != there: raise ValueError(f"these data have {here} {what}, and the estimator was fitted to {there}; give the data that it was fitted to")
     return data
 

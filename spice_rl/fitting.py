@@ -306,18 +306,18 @@ class Fit:
         path
             Where to write
         """
-        write_table(self.table, path, index_label='participant')
+        write_table(self.table, path, index_label=column_of('participant', self.cell.params))
 
     def _telling(self):
         "Which participants' choices say something, (participants,)."
         return ~self.table.index.isin(self.silent)
 
     def summary(self):
-        "Mean, spread and median standard error of each free parameter; how many people sit at a bound. People whose choices say nothing are left out."
+        "Mean, spread and median standard error of each free parameter; which share of people sits at a bound (`at_bound`, as in a recovery). People whose choices say nothing are left out."
         keep = self._telling()
         values, errors, at = self.parameters[keep], self.errors[keep], self.diagnostics.at_bound[keep]
         return pd.DataFrame({p: {'mean': values[p].mean(), 'sd': values[p].std(), 'median se': errors[p].median(),
-                                 'at a bound': sum(p in names.split(', ') for names in at)} for p in self.names}).T
+                                 'at_bound': np.mean([p in names.split(', ') for names in at]) if len(at) else np.nan} for p in self.names}).T
 
     def _uncertain(self):
         "Notes on standard errors that are missing or say nothing, a sentence for each parameter."
@@ -409,6 +409,7 @@ def fit(
     check_trials(trials)
     starts, threads = check_whole(starts, 'starts', 1), None if threads is None else check_whole(threads, 'threads', 1)
     check_one_of(draw, 'draw', ('uniform', 'normal', None))
+    if not isinstance(name, (str, type(None))): raise TypeError(f"name must be a text, got {type(name).__name__}")
     hold, bounds, groups = _held(cell, hold), _bounds(cell, bounds), _groups(trials, groups)
     priors = _priors(cell, priors, bounds, hold)
     objective = _Objective(cell, trials, _inside(bounds, priors), hold, priors, threads)
