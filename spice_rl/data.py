@@ -23,22 +23,40 @@ class Trials:
 
     Parameters
     ----------
+    options : tuple
+        Labels of the options
+    participants : tuple
+        Labels of the people
+    choice : np.ndarray
+        Code of the chosen option, -1: missing, (trial,)
+    reward : np.ndarray
+        What each option paid, NaN: not shown, (trial, option)
+    offer : np.ndarray
+        Codes on offer, padded by -1, (trial, k)
+    participant : np.ndarray
+        Code of the person, (trial,)
+    session : np.ndarray
+        Code of the session, (trial,)
+    context : np.ndarray
+        Code of the set of stimuli, (trial,)
+    counted : np.ndarray
+        Does the choice enter the likelihood? (trial,)
     _frame : pd.DataFrame
         the rows as read, in the order of the file
     _rows : np.ndarray
         row of `_frame` behind each trial
     """
-    options: tuple
-    participants: tuple
-    choice: np.ndarray
-    reward: np.ndarray
-    offer: np.ndarray
-    participant: np.ndarray
-    session: np.ndarray
-    context: np.ndarray
-    counted: np.ndarray
-    _frame: pd.DataFrame # the rows as read, in the order of the file
-    _rows: np.ndarray    # row of `_frame` behind each trial
+    options: tuple          # Labels of the options
+    participants: tuple     # Labels of the people
+    choice: np.ndarray      # Code of the chosen option, -1: missing, (trial,)
+    reward: np.ndarray      # What each option paid, NaN: not shown, (trial, option)
+    offer: np.ndarray       # Codes on offer, padded by -1, (trial, k)
+    participant: np.ndarray # Code of the person, (trial,)
+    session: np.ndarray     # Code of the session, (trial,)
+    context: np.ndarray     # Code of the set of stimuli, (trial,)
+    counted: np.ndarray     # Does the choice enter the likelihood? (trial,)
+    _frame: pd.DataFrame    # the rows as read, in the order of the file
+    _rows: np.ndarray       # row of `_frame` behind each trial
 
     def __post_init__(self):
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
