@@ -126,20 +126,59 @@ class Cell:
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
 
-    def init(self, p, n_options=2):
-        "The state before the first trial."
+    def init(self,
+        p,          # Parameters, as `cell.p()` gives them
+        n_options=2 # How many options
+    ):
+        """The state before the first trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         state = namedtuple('State', self.state)(*np.zeros((len(self.state), n_options)))
         self.rules['init'](p, state)
         return state
 
-    def logits(self, p, state, trial):
-        "One number per option: what the learner would choose. It sees neither the choice nor the reward."
+    def logits(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """One number per option: what the learner would choose. It sees neither the choice nor the reward.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         unseen, state = trial._replace(choice=-1, reward=_to_read(np.full(len(trial.reward), np.nan))), type(state)(*map(_to_read, state))
         if 'logits' in self.rules: return np.array(self.rules['logits'](p, state, unseen), float)
         return np.array([self.rules['logit'](p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
 
-    def update(self, p, state, trial):
-        "The state after the feedback; `state` itself is left as it is."
+    def update(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """The state after the feedback; `state` itself is left as it is.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         after = type(state)(*map(np.copy, state))
         if trial.choice < 0 or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
         self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))

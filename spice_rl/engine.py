@@ -362,15 +362,37 @@ class Lanes:
         h = size * np.maximum(1, abs(theta))
         return np.eye(theta.shape[1]), h, np.clip(theta, self.lower + h, self.upper - h)
 
-    def gradient(self, theta, who):
-        "Gradient of the NLL, (lanes, n_params)."
+    def gradient(self,
+        theta, # Parameters, (lanes, n_params)
+        who    # Person of each lane, (lanes,)
+    ):
+        """Gradient of the NLL, (lanes, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Person of each lane, (lanes,)
+        """
         unit, h, inside = self._steps(theta, 6e-6)
         centre = theta + unit[:, None] * (inside - theta)
         up, mid, down = (self._at(centre + k * unit[:, None] * h, who).T for k in (1, 0, -1))
         return (up - down) / (2 * h) + (theta - inside) * (up - 2 * mid + down) / h**2
 
-    def hessian(self, theta, who):
-        "Second derivatives of the NLL, (lanes, n_params, n_params)."
+    def hessian(self,
+        theta, # Parameters, (lanes, n_params)
+        who    # Person of each lane, (lanes,)
+    ):
+        """Second derivatives of the NLL, (lanes, n_params, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Person of each lane, (lanes,)
+        """
         unit, h, inside = self._steps(theta, 1e-4)
         j, k = np.triu_indices(len(unit))
         e, f = unit[j, None] * h, unit[k, None] * h

@@ -38,8 +38,19 @@ class Param:
             raise ValueError(f"lower must be below upper, got {self.lower:g} and {self.upper:g}; are they swapped?")
         self.check(self.default)
 
-    def check(self, value, name='default'):
-        "Return `value` as a float, or say why it cannot be one of this parameter's."
+    def check(self,
+        value,         # What it is to be
+        name='default' # Its name, for the message
+    ):
+        """Return `value` as a float, or say why it cannot be one of this parameter's.
+
+        Parameters
+        ----------
+        value
+            What it is to be
+        name
+            Its name, for the message
+        """
         if not self.lower <= float(value) <= self.upper:
             raise ValueError(f"{name} must lie in [{self.lower:g}, {self.upper:g}], got {float(value):g}")
         return float(value)
