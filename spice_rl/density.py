@@ -10,7 +10,6 @@ __all__ = ['Limit', 'Density', 'DENSITIES', 'AnswerKind', 'add_density', 'check_
 # %% ../nbs/02_density.ipynb #e6f220c2
 import math
 from collections import namedtuple
-from operator import index
 import numpy as np
 from numba import njit, types
 from numba.core.errors import TypingError
