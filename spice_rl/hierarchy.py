@@ -49,7 +49,7 @@ class _Line:
         "Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its unit."
         o = self.o
         size = np.where(self.low & self.high, o.width, np.where(self.low | self.high, self.slope(z), self.unit))
-        middle = self.low & self.high & (theta[:, o.free] > .5 * (o.lower + o.upper))
+        middle = self.low & self.high & (o.upper - theta[:, o.free] < theta[:, o.free] - o.lower)
         steps = np.full(theta.shape, 1e-7)
         steps[:, o.free] = 1e-7 * size * np.where(middle | (self.high & ~self.low), -1., 1.)
         return steps
@@ -132,6 +132,7 @@ class _Variances:
     def times(self, J): return J * self.v
     def inside(self, t): return self.v[t] > 2 * _FLOOR * self.unit[t]**2
     def moves(self, t): return np.ones(len(t), bool)
+    def log_size(self, t): return np.log(self.v[t]).sum()
     def entries(self, t): return np.arange(len(t)), np.arange(len(t))
     def correlation(self): return np.eye(len(self.v))
 
@@ -140,11 +141,16 @@ class _Variances:
         return np.diag(self.s)[:, np.append(t, np.setdiff1d(np.arange(len(self.v)), t))]
 
     def pull(self, w, W, t, prior, push):
-        "Score, expected information, and that of complete data, by the logarithms of the variances `t`."
+        "Score, information (observed where it is positive, else expected), and that of complete data, by the logarithms of the variances `t`."
         v, k = self.v, len(self.v)
         first, second = prior.deviations(self)
-        score = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push + first[t]
-        return score, .5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None] + np.diag(np.maximum(0., -second[t])), len(w) / 2 * np.eye(len(t))
+        own = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t]
+        squares, size = (W**2).sum(0)[np.ix_(t, t)], v[t] * v[t][:, None]
+        complete, expected = len(w) / 2 * np.eye(len(t)), .5 * squares * size + np.diag(np.maximum(0., -second[t]))
+        seen = np.einsum('ij,ijl,il->jl', w, W, w)[np.ix_(t, t)]
+        observed = (seen - .5 * squares) * size - np.diag(own + second[t])
+        sure = len(t) and np.isfinite(observed).all() and np.linalg.eigvalsh(observed)[0] > 1e-3 * len(w) / 2
+        return own + push + first[t], observed if sure else expected, complete
 
     def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
 
@@ -342,23 +348,23 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
         ahead[:, t] += step
         H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
         rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
-        if rise >= 0.: break
+        if rise >= -1e-9: break
         step, grow = step / 2, grow / 2
     return step, grow, rise
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
     t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
-    for turn in range(15 if spread.careful else 60):
+    for turn in range(15 if spread.careful else 40):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
         step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
         grow, rise = _spread_step(spread, w, W, t, prior, push)
         if turn == 0: gain = .5 * (climb + rise)
-        if spread.careful: step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
+        step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-8 or spread.careful and rise < 1e-10: break
         if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
@@ -486,16 +492,17 @@ def _search(line, X, starts, rng, prior, told, looked):
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
 class _Pace:
-    "How far the last steps went, and how far the next should."
-    def __init__(self): self.change, self.rate, self.gain, self.step, self.pace = np.inf, .99, np.inf, 0., 1.
+    "How far the last steps went, and what share of the next should be taken: the secant through the last two."
+    def __init__(self): self.change, self.gain, self.step, self.pace = np.inf, np.inf, None, 1.
 
-    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-6 or self.gain < 1e-9   # how far the fixed point still is; nats that are left
+    def arrived(self): return self.change * max(1., self.pace) < 1e-6 or self.gain < 1e-10   # how far the fixed point still is; nats that are left
 
-    def see(self, moved, ratio, gain, turn): # moved: means and effects, (n_effects, n_free), in units
-        before, self.change, self.gain = self.change, max(abs(moved).max(), abs(ratio).max()), gain
-        self.rate = min(.99, self.change / before) if np.isfinite(before) else .99
+    def see(self, moved, ratio, gain): # moved: means and effects, (n_effects, n_free), in units
         last, self.step = self.step, np.append(moved, ratio)
-        if turn > 1 and self.rate > .5: self.pace = max(.1, .6 * self.pace) if self.step @ last < 0 else min(1., 1.5 * self.pace)   # to and fro: shorter steps
+        self.change, self.gain = abs(self.step).max(), gain
+        if last is None: return
+        shrunk = last @ (last - self.step) / max(1e-300, last @ last)
+        self.pace = min(10., max(.1, self.pace / shrunk if shrunk > 0 else .5 * self.pace))
 
 def _elsewhere(line, mean, s, u, f, draws):
     "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
@@ -512,25 +519,29 @@ def _parabolas(line, mean, s, u, H, most):
     J = line.hessian(z)
     return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
 
-def _settle(line, X, at, told, prior, turns=60): # at: a _Place
+def _settle(line, X, at, told, prior, lame, turns=60): # at: a _Place; lame: who gets the expected information
     "The fixed point near a place, with second derivatives as everybody's curvature."
-    n, B, spread, u, H, pace = len(X), at.B, at.spread, at.u, None, _Pace()
-    lame, converged, kept = np.zeros(n, bool), False, None
+    B, spread, u, H, pace, lame, first = at.B, at.spread, at.u, None, _Pace(), lame.copy(), None
     for turn in range(turns):
         u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 15)
         lame |= _lame(_bent(J, F, lame), spread)
-        here = dict(B=B, spread=spread, z=z, u=u, f=f, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame.copy())
-        here['value'] = _marginal(here, prior)
-        kept = kept or here
-        if (converged := pace.arrived()) or not told.any(): break
-        if here['value'] < kept['value'] - .5: break   # this way leads down
+        H = _bent(J, F, lame)
+        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=lame.copy(), turns=at.turns + turn + 1)
+        r['value'] = _marginal(r, prior)
+        first = r if first is None else first
+        if pace.arrived() or not told.any(): return r | dict(converged=True)
+        if not r['value'] > first['value'] - .5: break   # this way leads down
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
-        H = here['H']
-        pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
+        pace.see((newB - B) / line.unit, spread.ratio(new), gain)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
-        if spread.careful: u = _better(line, X @ B, spread.s, u, z)
-    down = here['value'] < kept['value'] - .5
-    return (kept if down else here) | dict(turns=at.turns + turn + 1, converged=np.bool_(not down and (converged or not told.any())))
+        u = _better(line, X @ B, spread.s, u, z)
+    return first | dict(converged=False)
+
+def _settled(line, X, at, told, prior):
+    "The fixed point with second derivatives; with the expected information for everybody where those lead nowhere."
+    none = np.zeros(len(X), bool)
+    r = _settle(line, X, at, told, prior, none)
+    return r if r['converged'] else _settle(line, X, at, told, prior, ~none)
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
@@ -541,7 +552,7 @@ def _em(line, X, starts, seed, prior, full):
     at, behind = _search(line, X, starts, rng, prior, told, looked)
     for _ in range(4):
         if full: at = _with_covariances(line, X, at, told, prior)
-        r = _settle(line, X, at, told, prior)
+        r = _settled(line, X, at, told, prior)
         moved, u, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], rng.standard_normal((2 * starts, k)))
         if not moved.any(): break
         at = _ascend(line, X, _place(line, X, r['B'], r['spread'], u, prior), told, prior)
@@ -929,7 +940,8 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
-    if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
+    if r['lame'].all(): out.append("second derivatives of these likelihoods lead nowhere, so everybody's curvature is the expected information")
+    elif r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
