@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 import numpy as np
 import pandas as pd
-from scipy import linalg, stats
+from scipy import linalg, special, stats
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
 from .arguments import check_names
@@ -49,7 +49,7 @@ class _Line:
         "Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its unit."
         o = self.o
         size = np.where(self.low & self.high, o.width, np.where(self.low | self.high, self.slope(z), self.unit))
-        middle = self.low & self.high & (theta[:, o.free] > .5 * (o.lower + o.upper))
+        middle = self.low & self.high & (o.upper - theta[:, o.free] < theta[:, o.free] - o.lower)
         steps = np.full(theta.shape, 1e-7)
         steps[:, o.free] = 1e-7 * size * np.where(middle | (self.high & ~self.low), -1., 1.)
         return steps
@@ -132,6 +132,7 @@ class _Variances:
     def times(self, J): return J * self.v
     def inside(self, t): return self.v[t] > 2 * _FLOOR * self.unit[t]**2
     def moves(self, t): return np.ones(len(t), bool)
+    def log_size(self, t): return np.log(self.v[t]).sum()
     def entries(self, t): return np.arange(len(t)), np.arange(len(t))
     def correlation(self): return np.eye(len(self.v))
 
@@ -140,11 +141,16 @@ class _Variances:
         return np.diag(self.s)[:, np.append(t, np.setdiff1d(np.arange(len(self.v)), t))]
 
     def pull(self, w, W, t, prior, push):
-        "Score, expected information, and that of complete data, by the logarithms of the variances `t`."
+        "Score, information (observed where it is positive, else expected), and that of complete data, by the logarithms of the variances `t`."
         v, k = self.v, len(self.v)
         first, second = prior.deviations(self)
-        score = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push + first[t]
-        return score, .5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None] + np.diag(np.maximum(0., -second[t])), len(w) / 2 * np.eye(len(t))
+        own = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t]
+        squares, size = (W**2).sum(0)[np.ix_(t, t)], v[t] * v[t][:, None]
+        complete, expected = len(w) / 2 * np.eye(len(t)), .5 * squares * size + np.diag(np.maximum(0., -second[t]))
+        seen = np.einsum('ij,ijl,il->jl', w, W, w)[np.ix_(t, t)]
+        observed = (seen - .5 * squares) * size - np.diag(own + second[t])
+        sure = len(t) and np.isfinite(observed).all() and np.linalg.eigvalsh(observed)[0] > 1e-3 * len(w) / 2
+        return own + push + first[t], observed if sure else expected, complete
 
     def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
 
@@ -342,23 +348,23 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
         ahead[:, t] += step
         H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
         rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
-        if rise >= 0.: break
+        if rise >= -1e-9: break
         step, grow = step / 2, grow / 2
     return step, grow, rise
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
     t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
-    for turn in range(15 if spread.careful else 60):
+    for turn in range(15 if spread.careful else 40):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
         step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
         grow, rise = _spread_step(spread, w, W, t, prior, push)
         if turn == 0: gain = .5 * (climb + rise)
-        if spread.careful: step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
+        step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-8 or spread.careful and rise < 1e-10: break
         if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
@@ -486,16 +492,17 @@ def _search(line, X, starts, rng, prior, told, looked):
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
 class _Pace:
-    "How far the last steps went, and how far the next should."
-    def __init__(self): self.change, self.rate, self.gain, self.step, self.pace = np.inf, .99, np.inf, 0., 1.
+    "How far the last steps went, and what share of the next should be taken: the secant through the last two."
+    def __init__(self): self.change, self.gain, self.step, self.pace = np.inf, np.inf, None, 1.
 
-    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-6 or self.gain < 1e-9   # how far the fixed point still is; nats that are left
+    def arrived(self): return self.change * max(1., self.pace) < 1e-6 or self.gain < 1e-10   # how far the fixed point still is; nats that are left
 
-    def see(self, moved, ratio, gain, turn): # moved: means and effects, (n_effects, n_free), in units
-        before, self.change, self.gain = self.change, max(abs(moved).max(), abs(ratio).max()), gain
-        self.rate = min(.99, self.change / before) if np.isfinite(before) else .99
+    def see(self, moved, ratio, gain): # moved: means and effects, (n_effects, n_free), in units
         last, self.step = self.step, np.append(moved, ratio)
-        if turn > 1 and self.rate > .5: self.pace = max(.1, .6 * self.pace) if self.step @ last < 0 else min(1., 1.5 * self.pace)   # to and fro: shorter steps
+        self.change, self.gain = abs(self.step).max(), gain
+        if last is None: return
+        shrunk = last @ (last - self.step) / max(1e-300, last @ last)
+        self.pace = min(10., max(.1, self.pace / shrunk if shrunk > 0 else .5 * self.pace))
 
 def _elsewhere(line, mean, s, u, f, draws):
     "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
@@ -512,25 +519,29 @@ def _parabolas(line, mean, s, u, H, most):
     J = line.hessian(z)
     return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
 
-def _settle(line, X, at, told, prior, turns=60): # at: a _Place
+def _settle(line, X, at, told, prior, lame, turns=60): # at: a _Place; lame: who gets the expected information
     "The fixed point near a place, with second derivatives as everybody's curvature."
-    n, B, spread, u, H, pace = len(X), at.B, at.spread, at.u, None, _Pace()
-    lame, converged, kept = np.zeros(n, bool), False, None
+    B, spread, u, H, pace, lame, first = at.B, at.spread, at.u, None, _Pace(), lame.copy(), None
     for turn in range(turns):
         u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 15)
         lame |= _lame(_bent(J, F, lame), spread)
-        here = dict(B=B, spread=spread, z=z, u=u, f=f, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame.copy())
-        here['value'] = _marginal(here, prior)
-        kept = kept or here
-        if (converged := pace.arrived()) or not told.any(): break
-        if here['value'] < kept['value'] - .5: break   # this way leads down
+        H = _bent(J, F, lame)
+        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=lame.copy(), turns=at.turns + turn + 1)
+        r['value'] = _marginal(r, prior)
+        first = r if first is None else first
+        if pace.arrived() or not told.any(): return r | dict(converged=True)
+        if not r['value'] > first['value'] - .5: break   # this way leads down
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
-        H = here['H']
-        pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
+        pace.see((newB - B) / line.unit, spread.ratio(new), gain)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
-        if spread.careful: u = _better(line, X @ B, spread.s, u, z)
-    down = here['value'] < kept['value'] - .5
-    return (kept if down else here) | dict(turns=at.turns + turn + 1, converged=np.bool_(not down and (converged or not told.any())))
+        u = _better(line, X @ B, spread.s, u, z)
+    return first | dict(converged=False)
+
+def _settled(line, X, at, told, prior):
+    "The fixed point with second derivatives; with the expected information for everybody where those lead nowhere."
+    none = np.zeros(len(X), bool)
+    r = _settle(line, X, at, told, prior, none)
+    return r if r['converged'] else _settle(line, X, at, told, prior, ~none)
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
@@ -541,7 +552,7 @@ def _em(line, X, starts, seed, prior, full):
     at, behind = _search(line, X, starts, rng, prior, told, looked)
     for _ in range(4):
         if full: at = _with_covariances(line, X, at, told, prior)
-        r = _settle(line, X, at, told, prior)
+        r = _settled(line, X, at, told, prior)
         moved, u, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], rng.standard_normal((2 * starts, k)))
         if not moved.any(): break
         at = _ascend(line, X, _place(line, X, r['B'], r['spread'], u, prior), told, prior)
@@ -606,6 +617,123 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     for j in first: log_se[j] = _error(D[j, j], V)
     for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
     return log_se, z_se
+
+# %% ../nbs/25_hierarchy.ipynb #d41c9a07
+@dataclass
+class _Draws:
+    "Standard deviations of people, as likely as the choices make them, and what follows from each."
+    weight: np.ndarray # (draws,)
+    sd: np.ndarray     # Of the parameters that the choices say something about, (draws, m)
+    B: np.ndarray      # Expected means and effects, (draws, n_effects · m)
+    V: np.ndarray      # Their covariance, (draws, n_effects · m, n_effects · m)
+    mean: np.ndarray   # Expected deviation of each person from the group's estimated mean, (draws, people, m)
+    var: np.ndarray    # Its variance
+
+def _given(x, J, h, R, sd, known): # R: correlations; sd: (draws, m); known: prior information of means and effects
+    "What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and variance."
+    (n, p), m = x.shape, sd.shape[1]
+    S = (R * sd[:, None] * sd[:, :, None])[:, None]                        # (draws, 1, m, m)
+    K = np.eye(m) + J @ S
+    solved = np.linalg.solve(K, np.concatenate([J, h[..., None]], 2)[None].repeat(len(sd), 0))
+    W, w = solved[..., :m], solved[..., m]
+    A = np.einsum('ip,dijl,iq->dpjql', x, W, x, optimize=True).reshape(len(sd), p * m, p * m) + known
+    b, V = np.einsum('ip,dij->dpj', x, w).reshape(len(sd), -1), np.linalg.inv(.5 * (A + A.transpose(0, 2, 1)))
+    B, Sw = (V @ b[..., None])[..., 0], np.einsum('dijl,dil->dij', S.repeat(n, 1), w)
+    value = .5 * (h * Sw).sum((1, 2)) - .5 * np.linalg.slogdet(K)[1].sum(1)
+    value += .5 * (b * B).sum(1) + .5 * np.linalg.slogdet(V)[1]
+    CJ = S @ W.transpose(0, 1, 3, 2)                                       # posterior covariance times J
+    C, keep = S - CJ @ S, np.eye(m) - CJ
+    D = np.einsum('ip,dijl->dijpl', x, keep).reshape(len(sd), n, m, p * m) # person's mean by B
+    mean = Sw + np.einsum('dijq,dq->dij', D, B)
+    var = C[..., range(m), range(m)] + np.einsum('dijq,dqr,dijr->dij', D, V, D, optimize=True)
+    return value, B, V, mean, var
+
+def _in_parts(n, m, sd, look):
+    "`look` at a few draws at a time: memory stays small, however many people there are."
+    size = max(1, 200_000 // (n * m * m))
+    parts = [look(sd[i:i + size]) for i in range(0, len(sd), size)]
+    return [np.concatenate(part) for part in zip(*parts)]
+
+def _lattice(n, m):
+    "Points spread evenly in the unit cube, (n, m): multiples of powers of a root (Roberts' sequence)."
+    root = 2.
+    for _ in range(60): root = (1 + root)**(1 / (m + 1))
+    return (.5 + np.outer(np.arange(1, n + 1), root**-np.arange(1., m + 1))) % 1
+
+def _by_density(grid, log_p, u):
+    "Draws by a density that is known on a grid (its logarithm straight between), at these quantiles, and their log density."
+    fine = np.linspace(grid[0], grid[-1], 801)
+    log_fine = np.interp(fine, grid, log_p - log_p.max())
+    mass = np.append(0., np.cumsum(.5 * (np.exp(log_fine[1:]) + np.exp(log_fine[:-1]))))
+    at = np.interp(u, mass / mass[-1], fine)
+    return at, np.interp(at, fine, log_fine)
+
+def _draw_spreads(line, x, r, prior, told, many):
+    "Standard deviations given everybody's parabolas, with weights (see above)."
+    t, n, p = np.flatnonzero(told), len(x), x.shape[1]
+    unit, m, R = line.unit[t], len(t), r['spread'].correlation()[np.ix_(t, t)]
+    H, F = (r[key][:, t][:, :, t] for key in 'HF')
+    J = np.where((np.linalg.eigvalsh(H * unit * unit[:, None])[:, 0] >= 0)[:, None, None], H, F)
+    h = (J @ (r['z'] - x @ r['B'])[:, t, None])[..., 0] - r['g'][:, t]
+    known = prior.information(np.minimum(0., prior.means(r['B'])[1]))[:, t][:, :, :, t].reshape(p * m, p * m)
+    known = known + np.diag(np.tile(1e-4 / unit**2, p))   # next to nothing, so that what nobody's choices say stays finite
+    believed = {list(t).index(j): d for j, d in prior.sd if j in t}
+    def log_p(s, value): # of the logarithms of s
+        own = -.5 * (s / (2.5 * unit))**2
+        for j, d in believed.items(): own[:, j] = d.logpdf(s[:, j])
+        return value + (own + np.log(s)).sum(1)
+    look = lambda s: _given(x, J, h, R, s, known)
+    centre = np.maximum(np.sqrt(r['spread'].v[t]), .1 * unit)
+    shape = np.linspace(np.log(.01), np.log(6.), 30)
+    u, logs, out = _lattice(many, m), np.empty((many, m)), np.zeros(many)
+    for j in range(m):
+        grid = np.tile(centre, (len(shape), 1))
+        grid[:, j] = np.exp(shape) * unit[j]
+        on_grid = log_p(grid, _in_parts(n, m, grid, look)[0])
+        logs[:, j], density = _by_density(shape, on_grid, u[:, j])
+        out += density
+    sd = np.exp(logs) * unit
+    value, *rest = _in_parts(n, m, sd, look)
+    weight = log_p(sd, value) - out
+    weight = np.exp(weight - weight.max())
+    return _Draws(weight / weight.sum(), sd, *rest)
+
+def _draws(line, X, r, prior):
+    "Standard deviations of people, and what follows; parabolas are drawn anew where people may well differ more than estimated."
+    t, many = np.flatnonzero(r['told']), 128 if len(X) <= 2000 else 16
+    if not len(t): return None
+    found = _draw_spreads(line, X, r, prior, r['told'], many)
+    v = r['spread'].v.copy()
+    v[t] = np.maximum(v[t], found.weight @ found.sd**2)
+    if (v < 2 * r['spread'].v).all(): return found
+    grow = np.sqrt(v / r['spread'].v)
+    wide = _Covariance(r['spread'].S * grow * grow[:, None], line.unit) if r['spread'].careful else _Variances(v, line.unit)
+    mean = X @ r['B']
+    u, f, z, g, J, F = _parabolas(line, mean, wide.s, _better(line, mean, wide.s, 0 * r['u'], r['z']), None, 40)
+    anew = r | dict(z=z, g=g, F=F, H=_bent(J, F, _lame(J, wide)))
+    return _draw_spreads(line, X, anew, prior, r['told'], many)
+
+def _quantiles(weight, mean, var, q): # weight: (draws,); mean, var: (draws, …)
+    "Quantiles of a mixture of normals, by bisection."
+    sd = np.sqrt(var)
+    low, high = (mean - 7 * sd).min(0), (mean + 7 * sd).max(0)
+    for _ in range(40):
+        at = .5 * (low + high)
+        below = np.tensordot(weight, special.ndtr((at - mean) / sd), 1) < q
+        low, high = np.where(below, at, low), np.where(below, high, at)
+    return .5 * (low + high)
+
+def _intervals(draws, z0, told): # z0: the group's mean for each person, (people, n_free)
+    "Lower and upper end and sd of each person's parameters on the line, (people, n_free); NaN where nothing is said."
+    low, high, sd = (np.full(z0.shape, np.nan) for _ in range(3))
+    if draws is None: return low, high, sd
+    t, w = np.flatnonzero(told), draws.weight
+    mean = np.tensordot(w, draws.mean, 1)
+    sd[:, t] = np.sqrt(np.tensordot(w, draws.var + (draws.mean - mean)**2, 1))
+    if len(z0) > 2000: ends = mean - 1.96 * sd[:, t], mean + 1.96 * sd[:, t]
+    else: ends = (_quantiles(w, draws.mean, draws.var, q) for q in (.025, .975))
+    low[:, t], high[:, t] = (z0[:, t] + end for end in ends)
+    return low, high, sd
 
 # %% ../nbs/25_hierarchy.ipynb #c96cf84f
 @dataclass(repr=False, kw_only=True)
@@ -848,10 +976,12 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
-    variances, correlations = _variance_table(o.names, spread, told, log_se, left), _correlation_table(o.names, spread, told & ~gone, z_se)
+    draws = _draws(line, x, r, prior)
+    ends = _intervals(draws, x @ r['B'], told)
+    variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, C, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
                            variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
                            effects=_effects(o.names, X, B, joint, n - p, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
@@ -865,10 +995,15 @@ def _joint(line, x, r, dev, prior):
     return out
 
 # %% ../nbs/25_hierarchy.ipynb #867bab0b
-def _variance_table(names, spread, told, log_se, left): # left: what each person's choices leave open, (people, n_free)
-    "Variances with errors, and how much of them one person's choices leave open."
-    v, wide = spread.v, np.exp(np.minimum(1.96 * log_se, 700))
-    return pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
+def _variance_table(names, spread, told, log_se, left, draws): # left: what each person's choices leave open, (people, n_free)
+    "Variances with errors and intervals, and how much of them one person's choices leave open."
+    v, t, ends = spread.v, np.flatnonzero(told), np.full((2, len(names)), np.nan)
+    for i, j in enumerate(t):
+        order = np.argsort(draws.sd[:, i], kind='stable')
+        mass = np.cumsum(draws.weight[order]) - .5 * draws.weight[order]
+        ends[:, j] = np.interp([.025, .975], mass, draws.sd[order, i]**2)
+    columns = dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=np.minimum(ends[0], v), upper=np.maximum(ends[1], v))
+    return pd.DataFrame(columns | dict(shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
 
 def _correlation_table(names, spread, live, z_se):
     "Correlations with errors, a row for each pair of parameters; none of variances alone."
@@ -880,13 +1015,12 @@ def _correlation_table(names, spread, live, z_se):
         rows.append((names[j], names[l], r, se * (1 - r**2), z, 2 * stats.norm.sf(abs(z)), low, high))
     return pd.DataFrame(rows, columns=columns).set_index(['parameter', 'other'])
 
-def _people_table(line, r, c, C, trials, numbers): # c, C: posterior covariances by `u` and on the line, (people, n_free, n_free)
+def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances by `u`, (people, n_free, n_free)
     "One row for each participant."
     o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
     counted = trials.counted & (trials.choice >= 0)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), list(o.lanes.cell.params))
-    sd = np.where(told, np.sqrt(C[:, range(k), range(k)]), np.nan)
-    low, high = (from_line(z + 1.96 * side * sd, line.params) for side in (-1, 1))
+    low, high, sd = from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2]
     for j, q in enumerate(o.names): table = table.assign(**{f'se_{q}': (line.slope(z) * sd)[:, j], f'lower_{q}': low[:, j], f'upper_{q}': high[:, j]})
     loss = line.nll(z, np.arange(n))
     table = table.assign(nll=loss, evidence=-loss - .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(c)[1], k=numbers / n, n=np.bincount(trials.participant[counted], minlength=n))
@@ -916,8 +1050,6 @@ def _effects(names, X, B, joint, df, s):
             out.append(dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df), lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
     return pd.DataFrame(out, columns=['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']).set_index(['parameter', 'effect_of'])
 
-
-
 # %% ../nbs/25_hierarchy.ipynb #bf0379db
 def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
@@ -929,7 +1061,8 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
-    if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
+    if r['lame'].all(): out.append("second derivatives of these likelihoods lead nowhere, so everybody's curvature is the expected information")
+    elif r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
