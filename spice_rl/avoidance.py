@@ -175,8 +175,19 @@ class AvoidanceTask:
         p_often = check_number(p_often, 'p_often', 0, 1)
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 
-    def design(self, participants, seed=0):
-        "New `Trials` with no choices yet, for these people."
+    def design(self,
+        participants, # How many people
+        seed=0        # An int or a numpy Generator
+    ):
+        """New `Trials` with no choices yet, for these people.
+
+        Parameters
+        ----------
+        participants
+            How many people
+        seed
+            An int or a numpy Generator
+        """
         seed = as_seed(seed)
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
@@ -205,8 +216,19 @@ class AvoidanceTask:
         table['trial_number'] = np.r_[pd.Series(pair).groupby(pair).cumcount() + 1, np.arange(len(second)) + 1]
         return table.assign(choice_made=np.nan)
 
-    def chosen(self, design, choice):
-        "The same trials, with these choices made (codes of symbols, (trials,))."
+    def chosen(self,
+        design, # What `design` gave
+        choice  # Code of the chosen symbol, (trial,)
+    ):
+        """The same trials, with these choices made (codes of symbols, (trials,)).
+
+        Parameters
+        ----------
+        design
+            What `design` gave
+        choice
+            Code of the chosen symbol, (trial,)
+        """
         frame, made = design.to_frame(), np.empty(len(design))
         made[design._rows] = choice
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -268,7 +290,12 @@ _MODELS = {}   # name of a model without options -> its class
 class Avoidance(Cell, rules=False):
     """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a cell's rules.
 
-    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it."""
+    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults"""
     needs_feedback = True
     options = ('novel', 'decay')   # options that apply
     parts = {}
@@ -288,7 +315,7 @@ class Avoidance(Cell, rules=False):
         "The rules that the class lacks."
         return [text for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items() if name not in self.parts]
 
-    def __init__(self, **values):
+    def __init__(self, **values): # Values of parameters, in place of their defaults
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
             warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)

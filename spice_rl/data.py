@@ -26,6 +26,24 @@ class Trials:
 
     Parameters
     ----------
+    options : tuple
+        Labels of the options
+    participants : tuple
+        Labels of the people
+    choice : np.ndarray
+        Code of the chosen option, -1: missing, (trial,)
+    reward : np.ndarray
+        What each option paid, NaN: not shown, (trial, option)
+    offer : np.ndarray
+        Codes on offer, padded by -1, (trial, k)
+    participant : np.ndarray
+        Code of the person, (trial,)
+    session : np.ndarray
+        Code of the session, (trial,)
+    context : np.ndarray
+        Code of the set of stimuli, (trial,)
+    counted : np.ndarray
+        Does the choice enter the likelihood? (trial,)
     _frame : pd.DataFrame
         the rows as read, in the order of the file
     _rows : np.ndarray
@@ -33,17 +51,17 @@ class Trials:
     _contexts : tuple
         labels of the contexts, None: their codes
     """
-    options: tuple = None
-    participants: tuple = None
-    choice: np.ndarray = None
-    reward: np.ndarray = None
-    offer: np.ndarray = None
-    participant: np.ndarray = None
-    session: np.ndarray = None
-    context: np.ndarray = None
-    counted: np.ndarray = None
-    _frame: pd.DataFrame = None # the rows as read, in the order of the file
-    _rows: np.ndarray = None    # row of `_frame` behind each trial
+    options: tuple = None          # Labels of the options
+    participants: tuple = None     # Labels of the people
+    choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
+    reward: np.ndarray = None      # What each option paid, NaN: not shown, (trial, option)
+    offer: np.ndarray = None       # Codes on offer, padded by -1, (trial, k)
+    participant: np.ndarray = None # Code of the person, (trial,)
+    session: np.ndarray = None     # Code of the session, (trial,)
+    context: np.ndarray = None     # Code of the set of stimuli, (trial,)
+    counted: np.ndarray = None     # Does the choice enter the likelihood? (trial,)
+    _frame: pd.DataFrame = None    # the rows as read, in the order of the file
+    _rows: np.ndarray = None       # row of `_frame` behind each trial
     _contexts: tuple = None     # labels of the contexts, None: their codes
 
     def __post_init__(self):

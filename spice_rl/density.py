@@ -10,9 +10,9 @@ __all__ = ['Limit', 'Density', 'DENSITIES', 'AnswerKind', 'add_density', 'check_
 # %% ../nbs/02_density.ipynb #e6f220c2
 import math
 from collections import namedtuple
-from operator import index
 import numpy as np
 from numba import njit, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload, typeof_impl
 from .arguments import check_number, check_seed, check_whole
 
@@ -95,8 +95,8 @@ def add_density(
         Function of (answer): a sentence where parameters do not go together, or None
     """
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
-        raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), metaclass=AnswerKind), "
-                        f"got {kind!r:.80}")
+        raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
+                        f"metaclass=AnswerKind), got {kind!r:.80}")
     if not 1 <= len(names) <= 2 or isinstance(names, str):
         raise ValueError(f"names must be a tuple of one or two names of what is answered, got {names!r}")
     limits = {} if limits is None else limits
@@ -121,7 +121,8 @@ def _tidy(
     for name, value in zip(kind._fields, answer):
         if name in entry.many:
             if np.ndim(value) != 1 or not len(value):
-                raise TypeError(f"{name} of {kind.__name__} must be a list of numbers, one for each option, got {value!r:.80}")
+                raise TypeError(f"{name} of {kind.__name__} must be a list of numbers, one for each option, "
+                                f"got {value!r:.80}")
         elif isinstance(value, (str, bytes, type(None))) or np.ndim(value):
             raise TypeError(f"{name} of {kind.__name__} must be a number, got {value!r:.80}")
     return kind(*(np.array(x, float) if n in entry.many else float(x) for n, x in zip(kind._fields, answer)))
@@ -174,7 +175,7 @@ def _loops(compile):
     def mean_of(answer): return mean_answer(answer)
     return (density_1, density_2), (draw_1, draw_2), mean_of
 
-# numba's cache on disk knows the type of an answer but not what `log_density` calls for it: only what stands in this file is kept
+# numba's cache on disk knows the type of an answer, not which functions belong to it: those of this file are kept
 _kept, _fresh = _loops(_compiled), _loops(njit(**_options))
 
 def _of(answer):
@@ -253,19 +254,26 @@ def mean_answer(
     return _of(answer)[2](answer)
 
 # %% ../nbs/02_density.ipynb #d24edc8d
+def _its(answer):
+    "The register's entry for the type of an answer in compiled code."
+    kind = getattr(answer, 'instance_class', None)
+    if kind in DENSITIES: return DENSITIES[kind]
+    raise TypingError(f"an answer must be one of the kinds ({', '.join(k.__name__ for k in DENSITIES)}), got {answer}; "
+                      "make your own known by add_density before the rule is compiled")
+
 @overload(log_density, **_options)
 def _log_density(answer, *value):
-    its = DENSITIES[answer.instance_class].log_density
+    its = _its(answer).log_density
     return lambda answer, *value: its(answer, *value)
 
 @overload(draw_answer, **_options)
 def _draw_answer(answer, rng):
-    its = DENSITIES[answer.instance_class].draw
+    its = _its(answer).draw
     return lambda answer, rng: its(answer, rng)
 
 @overload(mean_answer, **_options)
 def _mean_answer(answer):
-    its = DENSITIES[answer.instance_class].mean
+    its = _its(answer).mean
     return lambda answer: its(answer)
 
 # %% ../nbs/02_density.ipynb #efb5219d
@@ -292,7 +300,8 @@ def _normal_density(answer, value):
     return -.5 * z * z - math.log(sd) - _half_log_2pi
 
 @_compiled
-def _normal_draw(answer, rng): return answer.mean + answer.sd * rng.standard_normal() if _is_normal(answer.mean, answer.sd) else np.nan
+def _normal_draw(answer, rng):
+    return answer.mean + answer.sd * rng.standard_normal() if _is_normal(answer.mean, answer.sd) else np.nan
 
 @_compiled
 def _normal_mean(answer): return answer.mean if _is_normal(answer.mean, answer.sd) else np.nan
@@ -315,14 +324,15 @@ def _lognormal_density(answer, value):
 def _lognormal_draw(answer, rng):
     mean, sd = answer
     if not _is_normal(mean, sd): return np.nan
-    return min(max(np.exp(mean + sd * rng.standard_normal()), _least), _most) # what rounds to 0 or infinity: the number nearest to it
+    return min(max(np.exp(mean + sd * rng.standard_normal()), _least), _most) # where it rounds to 0 or infinity
 
 @_compiled
 def _lognormal_mean(answer):
     mean, sd = answer
     return np.exp(mean + .5 * sd * sd) if _is_normal(mean, sd) else np.nan
 
-add_density(LogNormal, _lognormal_density, _lognormal_draw, _lognormal_mean, support='a number above 0', limits=dict(sd_log=_positive))
+add_density(LogNormal, _lognormal_density, _lognormal_draw, _lognormal_mean, support='a number above 0',
+            limits=dict(sd_log=_positive))
 
 # %% ../nbs/02_density.ipynb #50339f15
 @_compiled
@@ -333,9 +343,9 @@ def _stirling_error(z): # z: above 0
     return (1/12 - y * (1/360 - y * (1/1260 - y * (1/1680 - y * (1/1188 - y * 691/360360))))) / z
 
 @_compiled
-def _deviance(x, m): # x, m: above 0
+def _deviance(x, m, log_m): # x, m: above 0
     "x log(x/m) + m − x, without the loss of digits where x is close to m."
-    if abs(m - x) > .3 * x: return x * (math.log(x) - math.log(m)) + m - x
+    if abs(m - x) > .3 * x: return x * (math.log(x) - log_m) + m - x
     u = (m - x) / x
     r = u / (2 + u)
     square, term, total = r * r, r * r * r, 0.
@@ -357,14 +367,17 @@ def _beta_density(answer, value):
     if not _is_beta(mean, n) or np.isnan(value): return np.nan
     if not 0 < value < 1: return -np.inf
     a, b, other = mean * n, (1 - mean) * n, 1 - value
-    shape = .5 * (math.log(a) + math.log(1 - mean)) - _half_log_2pi + _stirling_error(n) - _stirling_error(a) - _stirling_error(b)
-    return shape - _deviance(a, n * value) - _deviance(b, n * other) - math.log(value) - math.log(other)
+    log_value, log_other, log_n = math.log(value), math.log1p(-value), math.log(n)
+    shape = .5 * (math.log(a) + math.log(1 - mean)) - _half_log_2pi
+    shape += _stirling_error(n) - _stirling_error(a) - _stirling_error(b)
+    far = _deviance(a, n * value, log_n + log_value) + _deviance(b, n * other, log_n + log_other)
+    return shape - far - log_value - log_other
 
 @_compiled
 def _beta_draw(answer, rng):
     mean, n = answer
     if not _is_beta(mean, n): return np.nan
-    return min(max(rng.beta(mean * n, (1 - mean) * n), _least), 1 - 2.**-53) # what rounds to 0 or 1: the number nearest to it
+    return min(max(rng.beta(mean * n, (1 - mean) * n), _least), 1 - 2.**-53) # where it rounds to 0 or 1
 
 @_compiled
 def _beta_mean(answer): return answer.mean if _is_beta(answer.mean, answer.precision) else np.nan
@@ -392,7 +405,8 @@ def _binomial_density(answer, value):
     if failed == 0: return n * math.log(p)
     shape = .5 * (math.log(n) - math.log(value) - math.log(failed)) - _half_log_2pi
     shape += _stirling_error(n) - _stirling_error(value) - _stirling_error(failed)
-    return shape - _deviance(value, n * p) - _deviance(failed, n * (1 - p))
+    far = _deviance(value, n * p, math.log(n) + math.log(p))
+    return shape - far - _deviance(failed, n * (1 - p), math.log(n) + math.log1p(-p))
 
 @_compiled
 def _binomial_draw(answer, rng):
@@ -418,7 +432,7 @@ def _poisson_density(answer, value):
     if not 0 <= value or value != math.floor(value) or not _finite(value): return -np.inf
     if value == 0: return -rate
     if rate == 0: return -np.inf
-    return -.5 * math.log(value) - _half_log_2pi - _stirling_error(value) - _deviance(value, rate)
+    return -.5 * math.log(value) - _half_log_2pi - _stirling_error(value) - _deviance(value, rate, math.log(rate))
 
 @_compiled
 def _poisson_draw(answer, rng): return float(rng.poisson(answer.rate)) if _is_poisson(answer.rate) else np.nan
@@ -444,7 +458,7 @@ class VonMises(namedtuple('VonMises', 'mean kappa'), metaclass=AnswerKind):
     "An angle from −π to π, around `mean`; the larger `kappa`, the closer (0: every angle alike)."
 
 @_compiled
-def _is_vonmises(mean, kappa): return _finite(mean) and kappa >= 0 and _finite(kappa)
+def _is_vonmises(mean, kappa): return _finite(mean) and 0 <= kappa <= 1e300
 
 @_compiled
 def _vonmises_density(answer, value):
@@ -479,11 +493,15 @@ def _vonmises_draw(answer, rng):
 @_compiled
 def _vonmises_mean(answer): return _wrap(answer.mean) if _is_vonmises(answer.mean, answer.kappa) else np.nan
 
-add_density(VonMises, _vonmises_density, _vonmises_draw, _vonmises_mean, support='an angle from −π to π', limits=dict(kappa=Limit(0)))
+add_density(VonMises, _vonmises_density, _vonmises_draw, _vonmises_mean, support='an angle from −π to π',
+            limits=dict(kappa=Limit(0, 1e300)))
 
 # %% ../nbs/02_density.ipynb #1f11b299
 class Wiener(namedtuple('Wiener', 'v a z t0 sv sz', defaults=(0., 0.)), metaclass=AnswerKind):
-    "A choice (1: upper boundary, 0: lower) and its time: drift `v`, distance of the boundaries `a`, start `z` (a share of `a`), `t0`."
+    """A choice (1: upper boundary, 0: lower) and its time.
+
+    `v`: drift; `a`: distance between the boundaries; `z`: start, a share of `a`; `t0`: time that is no decision;
+    `sv`, `sz`: standard deviation of the drift and width of the starts across trials."""
 
 @_compiled
 def _early_sum(u, w, other): # other: 1 − w, without its rounding
@@ -513,12 +531,15 @@ def _log_passage(t, v, a, w, other, sv):
     u, spread = t / (a * a), 1 + sv * sv * t
     if u < .25:
         y = a * w + v * t
-        return math.log(a * _early_sum(u, w, other)) - y * y / (2 * t * spread) - 1.5 * math.log(t) - .5 * math.log(spread) - _half_log_2pi
-    drift = sv * sv * a * a * w * w - 2 * v * a * w - v * v * t
-    return math.log(_late_sum(u, w, other) * math.pi / (a * a)) + drift / (2 * spread) - .5 * math.pi * math.pi * u - .5 * math.log(spread)
+        front = -y * y / (2 * t * spread) - 1.5 * math.log(t) - .5 * math.log(spread) - _half_log_2pi
+        return math.log(a * _early_sum(u, w, other)) + front
+    drift = (sv * sv * a * a * w * w - 2 * v * a * w - v * v * t) / (2 * spread)
+    front = drift - 2 * math.log(a) - .5 * math.pi * math.pi * u - .5 * math.log(spread)
+    return math.log(math.pi * _late_sum(u, w, other)) + front
 
 # %% ../nbs/02_density.ipynb #553528a1
 _nodes, _weights = np.polynomial.legendre.leggauss(36)
+_few_nodes, _few_weights = np.polynomial.legendre.leggauss(12)
 _depth = 32. # what lies exp(−32) below the highest point is left out
 
 @_compiled
@@ -532,27 +553,34 @@ def _within_reach(low, high, peak, scale):
     return max(low, peak - far), min(high, peak + far)
 
 @_compiled
+def _rule(steep): # By how much the exponent of the integrand may change from end to end
+    "Nodes and weights of Gauss and Legendre on −1 … 1."
+    return (_few_nodes, _few_weights) if steep < 10 else (_nodes, _weights)
+
+@_compiled
 def _log_passage_from(t, v, a, w, other, sv, sz):
     "`_log_passage`, averaged over starts from w − sz/2 to w + sz/2."
     if sz == 0: return _log_passage(t, v, a, w, other, sv)
     low, high = _within_reach(-.5 * sz, .5 * sz, -v * t / a - w, math.sqrt(t * (1 + sv * sv * t)) / a)
     middle, half, top, total = .5 * (low + high), .5 * (high - low), 0., 0.
-    for i in range(_nodes.size):
-        step = middle + half * _nodes[i]
+    nodes, weights = _rule(2 * half * (2 * a * a / t + abs(v) * a))
+    for i in range(nodes.size):
+        step = middle + half * nodes[i]
         one = _log_passage(t, v, a, w + step, other - step, sv)
         if i == 0: top = one
-        total += _weights[i] * math.exp(one - top)
+        total += weights[i] * math.exp(one - top)
     return top + math.log(total * half / sz)
 
 @_compiled
-def _is_wiener(v, a, z, t0, sv, sz):
+def _is_wiener(answer):
+    v, a, z, t0, sv, sz = answer
     return (_finite(v) and a > 0 and _finite(a) and t0 >= 0 and _finite(t0) and sv >= 0 and _finite(sv)
             and sz >= 0 and z - .5 * sz > 0 and z + .5 * sz < 1)
 
 @_compiled
 def _wiener_density(answer, choice, rt):
     v, a, z, t0, sv, sz = answer
-    if not _is_wiener(v, a, z, t0, sv, sz) or np.isnan(choice) or np.isnan(rt): return np.nan
+    if not _is_wiener(answer) or np.isnan(choice) or np.isnan(rt): return np.nan
     if not rt > t0 or not _finite(rt): return -np.inf
     if choice == 0: return _log_passage_from(rt - t0, v, a, z, 1 - z, sv, sz)
     if choice == 1: return _log_passage_from(rt - t0, -v, a, 1 - z, z, sv, sz)
@@ -576,7 +604,7 @@ def _upper_and_time(v, a, z):
 @_compiled
 def _wiener_mean(answer):
     v, a, z, t0, sv, sz = answer
-    if not _is_wiener(v, a, z, t0, sv, sz): return np.nan, np.nan
+    if not _is_wiener(answer): return np.nan, np.nan
     step = min(sv / 3, .2 * math.pi / a) # the functions of the drift are smooth on the scale π/a
     n = int(math.ceil(9 * sv / step)) if sv > 0 else 0
     upper, time, weight = 0., 0., 0.
@@ -646,7 +674,7 @@ def _later(t0, time): # The sum, above t0 whatever is rounded
 @_compiled
 def _wiener_draw(answer, rng):
     v, a, z, t0, sv, sz = answer
-    if not _is_wiener(v, a, z, t0, sv, sz): return -1, np.nan
+    if not _is_wiener(answer): return -1, np.nan
     if sv > 0: v += sv * rng.standard_normal()
     if sz > 0: z += sz * (rng.random() - .5)
     time, low, high = 0., z, 1 - z # shares of a below and above
@@ -665,7 +693,8 @@ def _start_fits(answer): # A sentence where starts reach a boundary
         return 'z ± sz/2 must be between 0 and 1 (a share of the distance a), without the ends'
 
 _share, _spread = Limit(0, 1, ends=False), Limit(0)
-add_density(Wiener, _wiener_density, _wiener_draw, _wiener_mean, names=('choice', 'rt'), support='a choice, 0 or 1, and a time above t0',
+add_density(Wiener, _wiener_density, _wiener_draw, _wiener_mean, names=('choice', 'rt'),
+            support='a choice, 0 or 1, and a time above t0',
             limits=dict(a=_positive, z=_share, t0=Limit(0), sv=_spread, sz=_spread), together=_start_fits)
 
 # %% ../nbs/02_density.ipynb #62bf16c3
@@ -687,6 +716,11 @@ def _log_normal_share(y):
     return math.log(.5 * math.erfc(-y / _root_2)) if y > -1 else math.log(_mills(-y)) - .5 * y * y - _half_log_2pi
 
 @_compiled
+def _steepness(low, high, mean, scale):
+    "At most how much the exponent of a normal density changes from low to high."
+    return (high - low) * (max(mean - low, high - mean) + scale) / (scale * scale)
+
+@_compiled
 def _log_first(t, v, b, A, s, ballistic):
     "Log density of one accumulator's arrival at t."
     mean, scale = v * t, s * t if ballistic else math.sqrt(t)
@@ -695,14 +729,15 @@ def _log_first(t, v, b, A, s, ballistic):
     low, high = _within_reach(b - A, b, mean, scale)
     near = min(max(mean, low), high)
     middle, half, total = .5 * (low + high), .5 * (high - low), 0.
-    for i in range(_nodes.size):
-        x = middle + half * _nodes[i]
-        total += _weights[i] * x * math.exp(-.5 * ((x - near) / scale) * ((x - mean + near - mean) / scale))
+    nodes, weights = _rule(_steepness(low, high, mean, scale))
+    for i in range(nodes.size):
+        x = middle + half * nodes[i]
+        total += weights[i] * x * math.exp(-.5 * ((x - near) / scale) * ((x - mean + near - mean) / scale))
     return math.log(total * half / A) - .5 * ((near - mean) / scale)**2 + known
 
 @_compiled
 def _between(y, gap): # gap: above 0
-    "P(y < N < y + gap) / φ(y) for a standard normal N and a gap so small that subtracting would cost digits: its Taylor series."
+    "P(y < N < y + gap) / φ(y) for a standard normal N, where subtracting would cost digits: its Taylor series."
     before, hermite, power, total = 0., 1., gap, gap
     for n in range(1, 10):
         before, hermite = hermite, y * hermite - (n - 1) * before
@@ -718,7 +753,8 @@ def _log_away_straight(x, t, v, s):
     if gap * (1 + abs(y)) < .1: return math.log(_between(y, gap)) - .5 * y * y - _half_log_2pi - share
     if most < 0: return math.log1p(-math.exp(.5 * (most - y) * (most + y)) * _mills(-y) / _mills(-most))
     if y < 0: return math.log(.5 * math.erfc(y / _root_2) - .5 * math.erfc(most / _root_2)) - share
-    return math.log(_mills(y) - math.exp(-.5 * (most - y) * (most + y)) * _mills(most)) - .5 * y * y - _half_log_2pi - share
+    less = math.exp(-.5 * (most - y) * (most + y)) * _mills(most)
+    return math.log(_mills(y) - less) - .5 * y * y - _half_log_2pi - share
 
 @_compiled
 def _log_away_noisy(x, t, v):
@@ -741,21 +777,24 @@ def _log_still(t, v, b, A, s, ballistic):
     if high <= low: return 0. # every start is too far away
     middle, half, total = .5 * (low + high), .5 * (high - low), 0.
     top = _log_away(high, t, v, s, ballistic) # the farther, the surer
-    for i in range(_nodes.size):
-        total += _weights[i] * math.exp(_log_away(middle + half * _nodes[i], t, v, s, ballistic) - top)
+    nodes, weights = _rule(_steepness(low, high, mean, scale))
+    for i in range(nodes.size):
+        total += weights[i] * math.exp(_log_away(middle + half * nodes[i], t, v, s, ballistic) - top)
     if high < b: return math.log((total * half * math.exp(top) + b - high) / A)
     return math.log(total * half / A) + top
 
 # %% ../nbs/02_density.ipynb #e4198788
 @_compiled
-def _is_race(drifts, b, A, t0, s, ballistic):
+def _is_race(race):
+    drifts, b, A, t0, s, ballistic = race
     for v in drifts:
         if not _finite(v) or v < 0 and not ballistic: return False
     return len(drifts) > 0 and b > 0 and _finite(b) and 0 <= A <= b and t0 >= 0 and _finite(t0) and s > 0 and _finite(s)
 
 @_compiled
-def _race_density(drifts, b, A, t0, s, ballistic, choice, rt):
-    if not _is_race(drifts, b, A, t0, s, ballistic) or np.isnan(choice) or np.isnan(rt): return np.nan
+def _race_density(race, choice, rt):
+    drifts, b, A, t0, s, ballistic = race
+    if not _is_race(race) or np.isnan(choice) or np.isnan(rt): return np.nan
     if not rt > t0 or not _finite(rt) or not 0 <= choice < len(drifts) or choice != math.floor(choice): return -np.inf
     total = 0.
     for i in range(len(drifts)):
@@ -771,14 +810,15 @@ def _positive_normal(mean, sd, rng):
         while True:
             x = mean + sd * rng.standard_normal()
             if x > 0: return x
-    rate = .5 * (low + math.sqrt(low * low + 4))
+    rate = .5 * (low + math.hypot(low, 2.))
     while True:
         x = rng.standard_exponential() / rate
-        if rng.standard_exponential() > .5 * (low + x - rate)**2: return sd * x
+        if not rng.standard_exponential() <= .5 * (low + x - rate)**2: return sd * x
 
 @_compiled
-def _race_draw(drifts, b, A, t0, s, ballistic, rng):
-    if not _is_race(drifts, b, A, t0, s, ballistic): return -1, np.nan
+def _race_draw(race, rng):
+    drifts, b, A, t0, s, ballistic = race
+    if not _is_race(race): return -1, np.nan
     first, best = 0, np.inf
     for i in range(len(drifts)):
         x, v = b - A * rng.random(), drifts[i]
@@ -790,8 +830,9 @@ def _race_draw(drifts, b, A, t0, s, ballistic, rng):
 
 # %% ../nbs/02_density.ipynb #48415bb5
 @_compiled
-def _race_at(y, drifts, b, A, s, ballistic):
-    "At the log time y: log probability that nobody has arrived, and the sum over i of i times the density of i arriving (per log time)."
+def _race_at(y, race):
+    "At the log time y: log probability that nobody has arrived, and the density of arrivals, each times its number."
+    drifts, b, A, _, s, ballistic = race
     t, still, number = math.exp(y), 0., 0.
     for v in drifts: still += _log_still(t, v, b, A, s, ballistic)
     for i in range(1, len(drifts)):
@@ -800,20 +841,21 @@ def _race_at(y, drifts, b, A, s, ballistic):
     return still, number
 
 @_compiled
-def _race_mean(drifts, b, A, t0, s, ballistic):
-    if not _is_race(drifts, b, A, t0, s, ballistic): return np.nan, np.nan
+def _race_mean(race):
+    drifts, b, A, t0, s, ballistic = race
+    if not _is_race(race): return np.nan, np.nan
     fastest = max([abs(v) for v in drifts]) + 1e-300
     spread = s / fastest if ballistic else 1 / math.sqrt(b * fastest)
     step, start = min(1 / 16, max(.25 * spread, 1e-3)), math.log(b)
     choice = time = 0.
     y, still = start, 0.
     while y < 700 and (still > -7 or math.exp(y + still) > 1e-13 * time):
-        still, number = _race_at(y, drifts, b, A, s, ballistic)
+        still, number = _race_at(y, race)
         choice, time, y = choice + step * number, time + step * math.exp(y + still), y + step
     y, still = start, -1.
     while y > -700 and still < -1e-16:
         y -= step
-        still, number = _race_at(y, drifts, b, A, s, ballistic)
+        still, number = _race_at(y, race)
         choice, time = choice + step * number, time + step * math.exp(y + still)
     time += step * math.exp(y) / math.expm1(step) # nobody has arrived at all steps before
     endless = len(drifts) == 1 if ballistic else len(drifts) < 3 and fastest < 1e-299
@@ -824,33 +866,44 @@ class RacingDiffusion(namedtuple('RacingDiffusion', 'drifts b A t0'), metaclass=
     "A choice among k and its time: diffusions with `drifts` (k,) of at least 0, threshold `b`, starts from 0 to `A`."
 
 class LBA(namedtuple('LBA', 'drifts b A t0 s', defaults=(1.,)), metaclass=AnswerKind):
-    "A choice among k and its time: straight lines whose slopes are normal around `drifts` (k,) and above 0, threshold `b`, starts from 0 to `A`."
+    """A choice among k and its time: straight lines, threshold `b`, starts from 0 to `A`.
+
+    Their slopes are normal around `drifts` (k,) with the standard deviation `s`, and above 0."""
+
+# The race of an answer: drifts, b, A, t0, s, and whether it is ballistic
+@_compiled
+def _noisy(answer): return answer.drifts, answer.b, answer.A, answer.t0, 1., False
 
 @_compiled
-def _racing_density(answer, choice, rt): return _race_density(answer.drifts, answer.b, answer.A, answer.t0, 1., False, choice, rt)
+def _straight(answer): return answer.drifts, answer.b, answer.A, answer.t0, answer.s, True
 
 @_compiled
-def _racing_draw(answer, rng): return _race_draw(answer.drifts, answer.b, answer.A, answer.t0, 1., False, rng)
+def _racing_density(answer, choice, rt): return _race_density(_noisy(answer), choice, rt)
 
 @_compiled
-def _racing_mean(answer): return _race_mean(answer.drifts, answer.b, answer.A, answer.t0, 1., False)
+def _racing_draw(answer, rng): return _race_draw(_noisy(answer), rng)
 
 @_compiled
-def _lba_density(answer, choice, rt): return _race_density(answer.drifts, answer.b, answer.A, answer.t0, answer.s, True, choice, rt)
+def _racing_mean(answer): return _race_mean(_noisy(answer))
 
 @_compiled
-def _lba_draw(answer, rng): return _race_draw(answer.drifts, answer.b, answer.A, answer.t0, answer.s, True, rng)
+def _lba_density(answer, choice, rt): return _race_density(_straight(answer), choice, rt)
 
 @_compiled
-def _lba_mean(answer): return _race_mean(answer.drifts, answer.b, answer.A, answer.t0, answer.s, True)
+def _lba_draw(answer, rng): return _race_draw(_straight(answer), rng)
+
+@_compiled
+def _lba_mean(answer): return _race_mean(_straight(answer))
 
 def _start_below(answer): # A sentence where starts are above the threshold
     if answer.A > answer.b: return 'the highest start A must be at most the threshold b'
 
-_race_limits = dict(b=_positive, A=Limit(0), t0=Limit(0))
-_race = dict(names=('choice', 'rt'), support='a choice from 0 to k − 1 and a time above t0', many=('drifts',), together=_start_below)
-add_density(RacingDiffusion, _racing_density, _racing_draw, _racing_mean, limits=_race_limits | dict(drifts=Limit(0)), **_race)
-add_density(LBA, _lba_density, _lba_draw, _lba_mean, limits=_race_limits | dict(s=_positive), **_race)
+_timed = dict(names=('choice', 'rt'), many=('drifts',), support='a choice from 0 to k − 1 and a time above t0')
+_limits = dict(b=_positive, A=Limit(0), t0=Limit(0))
+add_density(RacingDiffusion, _racing_density, _racing_draw, _racing_mean, limits=_limits | dict(drifts=Limit(0)),
+            together=_start_below, **_timed)
+add_density(LBA, _lba_density, _lba_draw, _lba_mean, limits=_limits | dict(s=_positive),
+            together=_start_below, **_timed)
 
 # %% ../nbs/02_density.ipynb #4f8a1f6e
 def _mass(answer, edges, first): # first: the choice, in a tuple, or nothing
@@ -867,7 +920,16 @@ def _cells(answer, guide, counted, first=()):
         values = np.unique(guide)
         return np.exp(log_density(answer, *first, values)), (counted[:, None] == values).sum(0)
     edges = np.unique(np.quantile(guide, np.linspace(.02, .98, min(20, len(guide)))))
+    if len(edges) < 2: return np.zeros(0), np.zeros(0)
     return _mass(answer, edges, first), np.histogram(counted, edges)[0]
+
+def _surprise(expected, count): # Numbers expected and counted in each cell
+    "By how many standard deviations Pearson's χ² is above its mean; cells that expect little count as one."
+    order = np.argsort(expected)
+    few = order[:np.searchsorted(np.cumsum(expected[order]), 10) + 1]
+    expected, count = (np.append(np.delete(x, few), x[few].sum()) for x in (expected, count))
+    free = len(count) - 1
+    return float((np.sum((count - expected)**2 / expected) - free) / np.sqrt(2 * free)) if free else 0.
 
 def check_density(
     answer,    # Such as `Wiener(1, 1.5, .5, .2)`
@@ -893,14 +955,11 @@ def check_density(
     n = check_whole(n, 'n', 1000)
     guide, counted = (np.reshape(draw_answer(answer, rng, n=n), (len(entry.names), n)) for _ in range(2))
     if len(entry.names) == 1: parts = [_cells(answer, guide[0], counted[0])]
-    else: parts = [_cells(answer, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,)) for c in np.unique(guide[0])]
+    else: parts = [_cells(answer, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,)) for c in sorted(set(guide[0]))]
     expected, count = n * np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
-    expected, count = np.append(expected, max(n - expected.sum(), 0)), np.append(count, n - count.sum()) # the rest: the tails
-    order = np.argsort(expected)
-    few = order[:np.searchsorted(np.cumsum(expected[order]), 10) + 1] # rare cells count as one
-    expected, count = (np.append(np.delete(x, few), x[few].sum()) for x in (expected, count))
-    over = (np.sum((count - expected)**2 / expected) - len(count) + 1) / np.sqrt(2 * max(len(count) - 1, 1)) if len(count) > 1 else 0.
-    if not over < 8 or not abs(expected.sum() / n - 1) < 1e-3:
-        raise ValueError(f"draws and density of {answer} do not agree: χ² of {n} draws is {over:.3g} standard deviations above its mean, "
-                         f"and the density sums to {expected.sum() / n:.6g} (needed: below 8, and 1); correct one of them")
-    return float(over)
+    rest = n - expected.sum() # in the tails
+    over = _surprise(np.append(expected, max(rest, 0)), np.append(count, n - count.sum()))
+    if over < 8 and rest > -1e-3 * n: return over
+    raise ValueError(f"draws and density of {answer} do not agree: χ² of {n} draws is {over:.3g} standard deviations "
+                     f"above its mean (at most 8 are chance), and the density sums to {1 - min(rest, 0) / n:.6g}; "
+                     "correct one of them")

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 from . import __version__
 from .data import DatasetRNN, Trials
-from .folders import check_path, claim, finished, held, inside, publish, say_formulas, staged, write_table, write_text
+from .folders import check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
@@ -272,7 +272,8 @@ def _write_all(place, estimator, trials, truth):
     "Models, equations, tables and figures; why some figures were not drawn."
     from matplotlib import pyplot as plt
     from spice_rl.style import save_figure
-    estimator.save_spice(path_rnn=place / 'network.json', path_spice=place / 'equation.json')
+    with naming(place / 'network.json'): estimator.save_spice(path_rnn=place / 'network.json')
+    with naming(place / 'equation.json'): estimator.save_spice(path_spice=place / 'equation.json')
     (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
     write_text(place / 'equation.txt', '\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n')
     for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)

@@ -282,6 +282,7 @@ def on_threads(
 
 # %% ../nbs/03_engine.ipynb #07af2935
 _WORTH = 2e6   # lanes × rows from which several threads pay: some ten milliseconds of work
+_FAR = 1e-3    # the largest difference of logits that is taken for a slope
 
 class Lanes:
     """A cell on a data set, ready to be evaluated at many parameter vectors at once.
@@ -306,6 +307,8 @@ class Lanes:
         self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
+        self.wide = self.upper - self.lower
+        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants))
 
     def nll(self,
         theta, # Parameters, (lanes, n_params)
@@ -326,9 +329,11 @@ class Lanes:
     def scoring(self,
         theta, # Parameters, (lanes, n_params)
         who,   # Which participant, (lanes,)
-        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1)
+        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1, or the value: the larger)
     ):
-        """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther.
+        """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
+
+        Differences go to the side where the bound is farther; those that move the logits too far are taken anew, smaller.
 
         Parameters
         ----------
@@ -337,11 +342,20 @@ class Lanes:
         who
             Which participant, (lanes,)
         size
-            Size of the differences, relative to the bounds' distance (or 1)
-        """
-        theta = np.asarray(theta, float)
-        wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
-        return self._run(theta, np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide, who)
+            Size of the differences, relative to the bounds' distance (or 1, or the value: the
+            larger)"""
+        theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
+        steps = size * np.where(np.isfinite(self.wide), self.wide, np.maximum(1., abs(theta)))
+        steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * np.maximum(steps, 1e-9 * abs(theta))
+        out = self._run(theta, steps, who)
+        for _ in range(8):
+            far = abs(steps) * np.sqrt(np.diagonal(out[2], 0, 1, 2) / self.n_counted[who, None])
+            far = np.where(np.isfinite(far), far, np.inf)
+            again = np.flatnonzero((far > _FAR).any(1) & np.isfinite(out[0]))
+            if not len(again): break
+            steps[again] *= np.where(far[again] > _FAR, np.maximum(1e-3, 1e-3 * _FAR / np.maximum(far[again], _FAR)), 1.)
+            for to, of in zip(out, self._run(theta[again], steps[again], who[again])): to[again] = of
+        return out
 
     def _run(self, theta, steps, who):
         "NLL, gradient and information of lanes in any order."
@@ -356,15 +370,29 @@ class Lanes:
     def _at(self, points, who): # Points (n, lanes, n_params)
         return self.nll(points.reshape(-1, points.shape[-1]), np.tile(who, len(points))).reshape(len(points), -1)
 
-    def _steps(self, theta, size):
-        "Steps, and the points moved inside the bounds so that a step to either side stays there."
-        theta = np.asarray(theta, float)
-        h = size * np.maximum(1, abs(theta))
-        return np.eye(theta.shape[1]), h, np.clip(theta, self.lower + h, self.upper - h)
+    def _steps(self, theta, who, part):
+        """Steps (lanes, n_params) that change the NLL by about `part`² / 2 nats, and to which side (-1, 1; 0: to both).
+
+        They begin as a part of the standard error that the expected information tells of, and shrink where the NLL bends more."""
+        (at, _, information), near = self.scoring(theta, who), np.minimum(self.upper - theta, theta - self.lower)
+        with np.errstate(divide='ignore', invalid='ignore'): error = 1 / np.sqrt(np.diagonal(information, 0, 1, 2))
+        error = np.where(np.isfinite(error), error, np.where(np.isfinite(self.wide), self.wide, np.where(theta == 0, 1., abs(theta))))
+        h, unit = part * np.minimum(error, self.wide / 4), np.eye(theta.shape[1])
+        lane, k = map(np.ravel, np.indices(h.shape))
+        for _ in range(40):
+            side = np.where(near >= .02 * h, 0., np.where(self.upper - theta > theta - self.lower, 1., -1.))
+            h = np.where(side == 0, np.minimum(h, .99 * near), h)
+            up, middle, down = (self.nll(theta[lane] + unit[k] * (side + s)[lane, k, None] * h[lane, k, None], who[lane])
+                                for s in (1, 0, -1))
+            bent = ~(abs(up - 2 * middle + down) <= 10 * part**2 + 1e-12 * abs(at[lane])) & np.isfinite(at[lane])
+            lane, k = lane[bent], k[bent]
+            if not len(lane): break
+            h[lane, k] /= 4
+        return h, side
 
     def gradient(self,
         theta, # Parameters, (lanes, n_params)
-        who    # Person of each lane, (lanes,)
+        who    # Which participant, (lanes,)
     ):
         """Gradient of the NLL, (lanes, n_params).
 
@@ -373,16 +401,20 @@ class Lanes:
         theta
             Parameters, (lanes, n_params)
         who
-            Person of each lane, (lanes,)
+            Which participant, (lanes,)
         """
-        unit, h, inside = self._steps(theta, 6e-6)
-        centre = theta + unit[:, None] * (inside - theta)
-        up, mid, down = (self._at(centre + k * unit[:, None] * h, who).T for k in (1, 0, -1))
-        return (up - down) / (2 * h) + (theta - inside) * (up - 2 * mid + down) / h**2
+        theta, who = np.array(theta, float), np.asarray(who, np.int64)
+        (h, side), n = self._steps(theta, who, .01), theta.shape[1]
+        unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
+        def slope(lanes, share):
+            ends = theta[lanes, None] + share * unit[lanes] * (side[lanes, :, None] + np.array([1, -1])[:, None, None, None])
+            up, down = self._at(ends.transpose(0, 2, 1, 3).reshape(2 * n, -1, n), who[lanes]).reshape(2, n, -1).transpose(0, 2, 1)
+            return (up - down) / (2 * .01 * share)
+        return _limit(slope, np.where(side == 0, 4., 2.)) * .01 / h
 
     def hessian(self,
         theta, # Parameters, (lanes, n_params)
-        who    # Person of each lane, (lanes,)
+        who    # Which participant, (lanes,)
     ):
         """Second derivatives of the NLL, (lanes, n_params, n_params).
 
@@ -391,15 +423,43 @@ class Lanes:
         theta
             Parameters, (lanes, n_params)
         who
-            Person of each lane, (lanes,)
+            Which participant, (lanes,)
         """
-        unit, h, inside = self._steps(theta, 1e-4)
-        j, k = np.triu_indices(len(unit))
-        e, f = unit[j, None] * h, unit[k, None] * h
-        a, b, c, d = (self._at(inside + s * e + t * f, who).T for s, t in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
-        out = np.empty((len(h), len(unit), len(unit)))
-        out[:, j, k] = out[:, k, j] = (a - b - c + d) / (4 * h[:, j] * h[:, k])
-        return out
+        theta, who = np.array(theta, float), np.asarray(who, np.int64)
+        (h, side), n = self._steps(theta, who, .02), theta.shape[1]
+        j, k = np.triu_indices(n, 1)
+        moves = np.concatenate([np.zeros((1, n)), np.eye(n), np.eye(n)[j] + np.eye(n)[k]])
+        def bend(lanes, share):
+            points = lambda s: theta[lanes] + share * h[lanes] * (side[lanes] + s * moves[:, None])
+            up, down = (self._at(points(s), who[lanes]).T for s in (1, -1))
+            both = up + down - 2 * up[:, :1]                   # of each move: f(+) + f(−) − 2 f(0)
+            out = np.empty((len(lanes), n, n))
+            out[:, range(n), range(n)] = both[:, 1:n + 1]
+            out[:, j, k] = out[:, k, j] = (both[:, n + 1:] - both[:, 1 + j] - both[:, 1 + k]) / 2
+            return out / (.02 * share)**2
+        root = np.where((side == 0).all(1), 4., 2.)[:, None, None]
+        return _limit(bend, root) * (.02 / h[:, :, None] * (.02 / h[:, None]))
+
+def _limit(
+    measure, # A difference over its step: measure(lanes, share of the full step), (lanes, …)
+    root     # What an error shrinks by when the step is halved: 4, or 2 if the difference is one-sided; (lanes, 1 …)
+): # What differences run to as their steps shrink, (lanes, …)
+    "Richardson's extrapolation; of all that it gives, the value that the next one changes least (Ridders, 1982)."
+    lanes = np.arange(len(root))
+    row = [measure(lanes, 1.)]
+    best, error = row[0].copy(), np.full(row[0].shape, np.inf)
+    for turn in range(1, 10):
+        last, row = row, [measure(lanes, .5**turn)]
+        for i in range(turn):
+            power = root[lanes]**(i + 1)
+            row.append((power * row[i] - last[i]) / (power - 1))
+            change = np.maximum(abs(row[i + 1] - row[i]), abs(row[i + 1] - last[i]))
+            better = change < error[lanes]
+            best[lanes], error[lanes] = np.where(better, row[i + 1], best[lanes]), np.where(better, change, error[lanes])
+        still = (error[lanes] > 1e-7 * np.maximum(1., abs(best[lanes]))).reshape(len(lanes), -1).any(1)
+        if not still.any(): break
+        lanes, row = lanes[still], [x[still] for x in row]
+    return best
 
 # %% ../nbs/03_engine.ipynb #346c4c63
 _BUNDLE = 32   # lanes of one person that go side by side: more would not fit into the fastest memory
@@ -511,7 +571,7 @@ def gradient(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    """Gradient of each participant's NLL: a frame, (participants, parameters). Central differences.
+    """Gradient of each participant's NLL: a frame, (participants, parameters).
 
     Parameters
     ----------
@@ -534,7 +594,7 @@ def hessian(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    """Second derivatives of each participant's NLL, (participants, n_params, n_params). Central differences.
+    """Second derivatives of each participant's NLL, (participants, n_params, n_params).
 
     Parameters
     ----------

@@ -223,8 +223,39 @@ class Explorer:
     """What `explore` returns; it shows itself.
 
     `values`: all parameters as they stand, for `simulate`, `nll` or `fit(start=…)`. `numbers`: what they mean. `trials`: what was played or shown.
-    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets."""
-    def __init__(self, cell, who, trials, replayed, known, start, ranges, options, signals):
+    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets.
+
+    Parameters
+    ----------
+    cell
+        The model
+    who
+        Whose parameters the sliders show
+    trials
+        What was played or shown, `Trials`
+    replayed
+        Are the choices those of a person?
+    known
+        True reward probabilities, if they are known
+    start
+        Where the sliders stand at first: a dict by name
+    ranges
+        Ends of the sliders: a dict name -> (lower, upper)
+    options
+        Options that are drawn
+    signals
+        Latent values that are drawn"""
+    def __init__(self,
+        cell,     # The model
+        who,      # Whose parameters the sliders show
+        trials,   # What was played or shown, `Trials`
+        replayed, # Are the choices those of a person?
+        known,    # True reward probabilities, if they are known
+        start,    # Where the sliders stand at first: a dict by name
+        ranges,   # Ends of the sliders: a dict name -> (lower, upper)
+        options,  # Options that are drawn
+        signals   # Latent values that are drawn
+    ):
         self.cell, self._who, self._trials, self._replayed, self._known = cell, who, trials, replayed, known
         self._start, self._ranges, self._options, self._signals = start, ranges, options, signals
         made = {name: _slider(name, cell.params[name], start[name], *bounds) for name, bounds in ranges.items()}

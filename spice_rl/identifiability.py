@@ -220,12 +220,14 @@ class Profile:
 
     Parameters
     ----------
+    parameter : str
+        Whose profile it is
     level : float
         Of the intervals"""
-    parameter: str
+    parameter: str          # Whose profile it is
     table: pd.DataFrame
     intervals: pd.DataFrame
-    level: float             # Of the intervals
+    level: float            # Of the intervals
 
     @property
     def line(self):

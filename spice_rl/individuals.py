@@ -138,12 +138,24 @@ class Individuals:
 
     def __post_init__(self): self.equation.rewards = self.typical.rewards = self.rewards   # for their picture
 
-    def as_rl(self, who=None):
-        "The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`."
+    def as_rl(self, who=None): # Participant or kind (default: the first kind)
+        """The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`.
+
+        Parameters
+        ----------
+        who
+            Participant or kind (default: the first kind)
+        """
         return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(who, self.rewards)
 
-    def cell(self, kind):
-        "The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`."
+    def cell(self, kind): # Name of a kind
+        """The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`.
+
+        Parameters
+        ----------
+        kind
+            Name of a kind
+        """
         check_names([kind], self.fits, 'kind')
         e = self.fits[kind].cell
         return Equation(e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()}, list(e.held), e.bounds)
@@ -157,8 +169,19 @@ class Individuals:
         "What to know before believing it: a list of sentences."
         return list(self.remarks)
 
-    def text(self, who=None, digits=3):
-        "The equation of a participant or a kind (default: the first kind), and its reading."
+    def text(self,
+        who=None, # Participant or kind (default: the first kind)
+        digits=3  # Decimals; a small number keeps as many digits
+    ):
+        """The equation of a participant or a kind (default: the first kind), and its reading.
+
+        Parameters
+        ----------
+        who
+            Participant or kind (default: the first kind)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         e = self.typical if who is None or who in self.typical.coefficients.index else self.equation
         return f"{e.text(who, digits)}\n{self.as_rl(who)}"
 

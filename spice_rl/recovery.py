@@ -699,8 +699,19 @@ class ModelRecovery:
         """
         return self._shares(by, group).groupby('generated').mean().reindex(self.models).rename_axis(index='generated', columns='best')
 
-    def inverse(self, by='participant', group=None):
-        "Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins."
+    def inverse(self,
+        by='participant', # What is counted: 'people' or 'groups'
+        group=None        # Whose, if there are groups
+    ):
+        """Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins.
+
+        Parameters
+        ----------
+        by
+            What is counted: 'people' or 'groups'
+        group
+            Whose, if there are groups
+        """
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
