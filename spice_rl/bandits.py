@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from .cell import Cell
 from .data import Trials, read_trials
 from .engine import as_seed, pay_type, simulate, start_type
-from .arguments import check_names
+from .arguments import check_names, check_whole
 from .params import Param
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
@@ -70,7 +70,7 @@ class Bandits:
         seed=0,               # An int or a numpy Generator
         **settings            # Settings of the task, in place of their defaults
     ):
-        if n_actions < 2: raise ValueError(f"n_actions must be at least 2, got {n_actions}")
+        n_actions = check_whole(n_actions, 'n_actions', 2)
         check_names(settings, self.settings, 'setting')
         self.n_actions, self.counterfactual, self.seed = n_actions, counterfactual, seed
         self.values = np.array([p.check(settings.get(k, p.default), k) for k, p in self.settings.items()])
@@ -445,6 +445,7 @@ class AgentQ(Cell):
                   alpha_choice=Param(1., **rate), forget_rate=Param(0., **rate))
     state = 'x_value_reward', 'x_value_choice'
     logit_unit = dict(x_value_reward='beta_reward', x_value_choice='beta_choice')
+    reward_range = 0, 1
 
     def __init__(self,
         n_actions=2,                     # How many options
@@ -468,6 +469,20 @@ class AgentQ(Cell):
             if not sd >= 0: raise ValueError(f"parameter_variance is a standard deviation: it must be at least 0, got {sd}")
         self.n_actions, self.greedy = n_actions, bool(deterministic)
         self.parameter_variance = parameter_variance
+
+    def suits(self, trials): # The trials that it is to be shown
+        """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes for 1 − reward, and rewards lie outside 0 … 1.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
+        super().suits(trials)
+        rates = [name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
+        if not rates or not ((trials.reward < 0) | (trials.reward > 1)).any(): return
+        raise ValueError(f"with {rates[0]} above 0, AgentQ takes the outcome that was not shown for 1 − reward, so rewards must lie "
+                         f"between 0 and 1, got {np.nanmin(trials.reward):g} to {np.nanmax(trials.reward):g}; move and divide them")
 
     def init(p, state): state.x_value_reward[:] = .5
 
@@ -521,6 +536,7 @@ class RescorlaWagner(Cell):
     params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
     state = 'q',
     logit_unit = dict(q='beta')
+    reward_range = 0, 1
     def init(p, state): state.q[:] = .5
     def logits(p, state, trial): return p.beta * state.q
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])

@@ -6,6 +6,7 @@
 __all__ = ['Trial', 'make_trial', 'Cell', 'check_cell']
 
 # %% ../nbs/02_cell.ipynb #bbd50aeb
+import warnings
 from collections import namedtuple
 import numpy as np
 from .arguments import check_names
@@ -75,6 +76,7 @@ class Cell:
     Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
     A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
+    `reward_range` names the rewards that the starting values presume, (lowest, highest): with others a warning says so.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
     Two laws hold for every cell: a missing choice teaches nothing and is not scored; where the reward of the chosen
@@ -90,6 +92,7 @@ class Cell:
     logit_unit: dict = {}
     greedy = False
     needs_feedback = False
+    reward_range = None
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
@@ -106,6 +109,20 @@ class Cell:
         if lost := self._missing(): raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the class")
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
+
+    def suits(self, trials): # The trials that it is to be shown
+        """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
+        if self.reward_range is None or not np.isfinite(trials.reward).any(): return
+        (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
+        if low <= least and most <= high: return
+        warnings.warn(f"rewards go from {least:g} to {most:g}, and {type(self).__name__} starts as for rewards from {low:g} to {high:g}: "
+                      "divide them, or write a cell whose values start elsewhere", stacklevel=4)
 
     def _missing(self):
         "The rules that the class lacks."

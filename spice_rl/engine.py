@@ -7,7 +7,7 @@ __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', '
            'softmax', 'replay', 'person_rng', 'as_seed', 'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
-import os
+import os, warnings
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,8 +18,8 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .cell import Cell, Trial, check_cell, make_trial
-from .data import Trials
-from .arguments import check_names, check_seed
+from .data import Trials, check_trials
+from .arguments import check_names, check_number, check_seed, check_whole
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -301,6 +301,7 @@ class Lanes:
         trials: Trials, # The choices
         threads=None    # How many threads (default: all cores)
     ):
+        cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
         self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
@@ -521,7 +522,7 @@ def parameter_table(
         Labels of the participants, in order
     """
     check_cell(cell)
-    frame = parameters if isinstance(parameters, pd.DataFrame) else pd.DataFrame(dict(parameters or {}), index=list(participants))
+    frame = _as_frame(parameters, participants)
     check_names(frame.columns, cell.params)
     missing = [who for who in participants if who not in frame.index]
     if missing: raise ValueError(f"no parameters for participant {missing[0]!r} (the frame's index has: {', '.join(map(str, frame.index[:6]))} …)")
@@ -536,6 +537,23 @@ def parameter_table(
     return full[list(cell.params)]
 
 # %% ../nbs/03_engine.ipynb #5d5b40d7
+def _as_frame(parameters, participants):
+    "A frame of parameters from what was handed over."
+    if isinstance(parameters, pd.DataFrame): return parameters
+    if isinstance(parameters, Trials):
+        raise TypeError("parameters come before trials: write nll(cell, trials=trials) for the cell's own, or nll(cell, parameters, trials)")
+    if parameters is not None and not isinstance(parameters, dict):
+        raise TypeError(f"parameters must be None, a dict of numbers or a frame with a row per participant, got {type(parameters).__name__}")
+    values = {name: check_number(x, name, finite=False) for name, x in (parameters or {}).items()}
+    return pd.DataFrame(values, index=list(participants))
+
+def _given(cell, parameters, trials):
+    "Cell and trials, checked; parameters and trials in the wrong order are the likeliest slip."
+    check_cell(cell)
+    if isinstance(parameters, Trials) and trials is None: _as_frame(parameters, ())
+    return check_trials(trials)
+
+# %% ../nbs/03_engine.ipynb #3631b951
 def nll(
     cell,            # A cell
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -555,6 +573,7 @@ def nll(
     threads
         How many threads (default: all cores)
     """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     if is_compiled(cell): total = Lanes(cell, trials, threads).nll(theta, np.arange(len(theta)))
     else: total = _replayed_nll(cell, theta, trials)
@@ -564,7 +583,7 @@ def nll(
                                  f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
 
-# %% ../nbs/03_engine.ipynb #3631b951
+# %% ../nbs/03_engine.ipynb #309e5cd9
 def gradient(
     cell,            # A cell with compiled rules
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -584,10 +603,11 @@ def gradient(
     threads
         How many threads (default: all cores)
     """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
-# %% ../nbs/03_engine.ipynb #309e5cd9
+# %% ../nbs/03_engine.ipynb #66eefe74
 def hessian(
     cell,            # A cell with compiled rules
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -607,6 +627,7 @@ def hessian(
     threads
         How many threads (default: all cores)
     """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
@@ -651,6 +672,7 @@ def replay_arrays(
     after
         States after the feedback? (Default: before the choice)
     """
+    check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
     f = kernels(cell, trials.n_options, _an_offer(trials))
@@ -662,24 +684,41 @@ def replay_arrays(
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
 def softmax(x): # Logits, (..., n_options); NaN: not on offer
-    """Choice probabilities; 0 for what is not on offer.
+    """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
 
     Parameters
     ----------
     x
         Logits, (..., n_options); NaN: not on offer
     """
-    e = np.exp(x - np.nanmax(x, -1, keepdims=True))
-    return np.nan_to_num(e) / np.nansum(e, -1, keepdims=True)
+    x = np.asarray(x, float)
+    top = np.max(np.where(np.isnan(x), -np.inf, x), -1, keepdims=True)
+    e = np.where(np.isnan(x), 0., np.exp(np.where(np.isnan(x), -np.inf, x) - np.where(np.isfinite(top), top, 0.)))
+    return np.where(np.isfinite(top), e / np.where(np.isfinite(top), e.sum(-1, keepdims=True), 1.), np.nan)
+
+def _broken(x, trials):
+    "Trials whose logits on offer say nothing: one is NaN or +infinite, or all are -infinite, (trials,)."
+    there = trials.offer >= 0
+    offered = np.where(there, np.take_along_axis(x, np.where(there, trials.offer, 0), 1), -np.inf)
+    return np.isnan(offered).any(1) | ~np.isfinite(offered.max(1))
 
 # %% ../nbs/03_engine.ipynb #3be73d4f
 def _replayed_nll(cell, theta, trials):
-    p = softmax(cell.replay_arrays(theta, trials, False)[0])
+    x = cell.replay_arrays(theta, trials, False)[0]
+    p = np.where(_broken(x, trials)[:, None], np.nan, softmax(x))
     scored = (trials.choice >= 0) & trials.counted
     each = -np.log(p[scored, trials.choice[scored]])
     return np.bincount(trials.participant[scored], each, trials.n_participants)
 
 # %% ../nbs/03_engine.ipynb #8f83aa10
+def _why_broken(cell, trials, broken):
+    "Where the values of a cell stop saying anything, in a sentence."
+    at = int(broken.argmax())
+    who, trial = trials.participants[trials.participant[at]], at - int(trials.starts[trials.session[at]])
+    return (f"{type(cell).__name__} has NaN or infinite logits from trial {trial} of participant {who!r} on ({broken.sum()} trials in all): "
+            "it would choose nothing there (does a rule read a reward that was not shown, or run away?)")
+
+# %% ../nbs/03_engine.ipynb #95c43565
 def replay(
     cell,             # A cell
     trials,           # Somebody's trials
@@ -688,7 +727,7 @@ def replay(
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
     Columns: `participant`, `session`, `trial`, and for each option k its logit `logit_k`, choice probability `p_k`, and each
-    latent value `NAME_k`.
+    latent value `NAME_k`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
 
     Parameters
     ----------
@@ -699,20 +738,27 @@ def replay(
     parameters
         None (the cell's own), a dict of numbers, or a frame with a row per participant"""
     x, states = replay_arrays(cell, parameters, trials)
+    broken = _broken(x, trials)
+    if broken.any(): warnings.warn(_why_broken(cell, trials, broken), stacklevel=2)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    p = softmax(x)
+    p = np.where(broken[:, None], np.nan, softmax(x))
     for k in range(trials.n_options): columns |= {f'logit_{k}': x[:, k], f'p_{k}': p[:, k]}
     for i, name in enumerate(cell.state):
         for k in range(trials.n_options): columns[f'{name}_{k}'] = states[:, i, k]
     return pd.DataFrame(columns)
 
 # %% ../nbs/03_engine.ipynb #99eb4d08
+_NO_CHOICE = -2   # what a simulated learner "chooses" whose logits say nothing
+
 @njit(nogil=True)
 def _draw(x, options, luck, greedy):
-    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten."
+    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten; `_NO_CHOICE` if one is NaN or +infinite, or all are -infinite."
     top, total = x[options[0], 0], 0.
-    for k in options: top = max(top, x[k, 0])
+    for k in options:
+        if np.isnan(x[k, 0]): return _NO_CHOICE
+        top = max(top, x[k, 0])
+    if not np.isfinite(top): return _NO_CHOICE
     for k in options:
         x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else np.exp(x[k, 0] - top)
         total += x[k, 0]
@@ -741,6 +787,9 @@ def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_wo
             for t in range(n_trials):
                 logits(p, c, state, options, 0, unseen, 1, x)
                 k = _draw(x, options, luck[i, s, t], greedy)
+                if k < 0:
+                    choice[i, s, t] = k
+                    return
                 for j in range(n): chance[i, s, t, j] = world[j]
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
                 for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
@@ -785,6 +834,9 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
         world.start(e, uniform[i, s, 0], normal[i, s, 0], z)
         for t in range(choice.shape[2]):
             cumulative = softmax(cell.logits(p, state, make_trial(n_options=n))).cumsum()
+            if np.isnan(cumulative).any():
+                choice[i, s, t] = _NO_CHOICE
+                return
             k = choice[i, s, t] = min(int((luck[i, s, t] * cumulative[-1] >= cumulative).sum()), n - 1)
             chance[i, s, t] = z[:n]
             world.pay(e, z, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
@@ -792,6 +844,22 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
             state = cell.update(p, state, make_trial(k, reward[i, s, t], n))
 
 # %% ../nbs/03_engine.ipynb #f0715178
+def _check_environment(environment):
+    "Has this environment trials of its own? A `TypeError` for what is none."
+    if hasattr(environment, 'design') or hasattr(environment, 'n_actions') and hasattr(environment, 'kernels') and not isinstance(environment, type):
+        return hasattr(environment, 'design')
+    if isinstance(environment, Trials): hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
+    else: hint = f': write {environment.__name__}()' if isinstance(environment, type) else ''
+    got = environment.__name__ if isinstance(environment, type) else 'nothing' if environment is None else type(environment).__name__
+    raise TypeError(f"environment must be a task such as BanditsDrift(), got {got}{hint}")
+
+def _no_choice(cell, theta, who, trial, session=None):
+    "The error for a simulated learner whose logits say nothing."
+    where = f"trial {trial} of " + (f"session {session} of " if session is not None else '')
+    return FloatingPointError(f"{type(cell).__name__} has NaN or infinite logits at {where}simulated participant {who!r}, with "
+                              f"{ {name: float(x) for name, x in theta.loc[who].items()} }: it cannot choose (does a rule read a reward that was not shown, or run away?)")
+
+# %% ../nbs/03_engine.ipynb #e0f4a037
 def simulate(
     cell,             # Who chooses
     environment,      # What pays
@@ -825,11 +893,14 @@ def simulate(
         An int or a numpy Generator
     threads
         How many threads (default: all cores)"""
-    own_trials = hasattr(environment, 'design')
+    check_cell(cell)
+    own_trials = _check_environment(environment)
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
-    n_trials = 100 if n_trials is None else n_trials
-    for name, n in dict(people=people, sessions=sessions, n_trials=n_trials).items():
-        if n < 1: raise ValueError(f"{name} must be at least 1, got {n}")
+    people, sessions, n_trials = (check_whole(n, name, 1) for n, name in
+                                  ((people, 'people'), (sessions, 'sessions'), (100 if n_trials is None else n_trials, 'n_trials')))
+    if hasattr(cell, 'n_actions') and not own_trials and cell.n_actions != environment.n_actions:
+        raise ValueError(f"{type(cell).__name__} was made for {cell.n_actions} options, and {type(environment).__name__} has "
+                         f"{environment.n_actions}: {type(cell).__name__}(n_actions={environment.n_actions})")
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
     if own_trials:
@@ -842,12 +913,13 @@ def simulate(
     for i in range(len(labels)):
         rng = person_rng(seed, i)
         rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
-    choice, reward, chance = np.empty(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
+    choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     if is_compiled(cell):
         f, world, values = kernels(cell, k), environment.kernels(), np.array(theta, float, order='C')
         on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
                    environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
     else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
+    for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
     return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
                               extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
@@ -867,10 +939,24 @@ def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck,
                 options = rows.options[t, :rows.n_options[t]]
                 logits(p, c, state, options, rows.context[t], unseen, 1, x)
                 choices[i, row] = _draw(x, options, luck[i, row], False)
+                if choices[i, row] < 0: return
                 _learn(update, p, c, still, state, old, options, choices[i, row], rows.reward[t], rows.context[t], 1)
                 row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
+def _check_feedback(trials):
+    "What every option paid is known, wherever something was shown; else a learner who chooses otherwise would meet outcomes that nobody knows."
+    offered = np.zeros(trials.reward.shape, bool)
+    row, k = np.nonzero(trials.offer >= 0)
+    offered[row, trials.offer[row, k]] = True
+    hidden = (offered & np.isnan(trials.reward)).any(1) & (offered & ~np.isnan(trials.reward)).any(1)
+    if hidden.any():
+        who = trials.participants[trials.participant[hidden.argmax()]]
+        raise ValueError(f"these trials hide (NaN) what the options that were not chosen would have paid (participant {who!r}, {hidden.sum()} trials "
+                         "in all), so nobody else can go through them: simulate(cell, environment) pays whatever is chosen; "
+                         "replay(cell, trials) says what the learner would have chosen, one trial ahead")
+
+# %% ../nbs/03_engine.ipynb #59dc2b36
 def play(
     cell,            # Who chooses (with compiled rules)
     parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -897,14 +983,18 @@ def play(
     threads
         How many threads (default: all cores)
     """
-    if times < 1: raise ValueError(f"times must be at least 1, got {times}")
-    theta = parameter_table(cell, parameters, trials.participants).to_numpy()
+    check_cell(cell), check_trials(trials)
+    times = check_whole(times, 'times', 1)
+    _check_feedback(trials)
+    table = parameter_table(cell, parameters, trials.participants)
+    theta = table.to_numpy()
     f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
     many = np.bincount(trials.participant, minlength=n)
     luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
     for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))
     lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
     on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
+    for lane, row in np.argwhere(choices == _NO_CHOICE)[:1]: raise _no_choice(cell, table, trials.participants[lane // times], row)
     mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
     for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
     return out

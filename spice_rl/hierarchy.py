@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from scipy import linalg, special, stats
+from .data import check_trials
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
-from .arguments import check_names
+from .arguments import check_mapping, check_names
 from .params import Param, from_line, to_line
 
 # %% ../nbs/25_hierarchy.ipynb #bc28f5b3
@@ -850,8 +851,15 @@ class HierarchicalFit(Fit):
 
 # %% ../nbs/25_hierarchy.ipynb #0586f89e
 def _series(trials, given, what):
-    "A column of the table, or a Series or dict by participant."
+    "A column of the table, a Series or dict by participant, or a list in the order of `trials.participants`."
+    if isinstance(given, (list, tuple, np.ndarray)):
+        if len(given) != trials.n_participants:
+            raise ValueError(f"{what} as a list must say something about each of the {trials.n_participants} participants, in the order of "
+                             f"trials.participants, got {len(given)}; or a Series with participants as its index")
+        given = pd.Series(list(given), index=list(trials.participants))
     values = trials.per_participant(given) if isinstance(given, str) else pd.Series(given)
+    twice = values.index[values.index.duplicated()]
+    if len(twice): raise ValueError(f"{what} names participant {twice[0]!r} twice: needed is one value for each")
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
     if missing: raise ValueError(f"{what} says nothing about participant {missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out (trials.take) or fill it in")
     return values.reindex(trials.participants)
@@ -889,6 +897,7 @@ def _group_rows(X, group):
 def _covariates(trials, given):
     if given is None: return {}
     if isinstance(given, str): given = [given]
+    if isinstance(given, pd.Series): raise TypeError(f"covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got a Series: covariates=dict({given.name or 'age'}=...)")
     columns = given.to_dict('series') if isinstance(given, pd.DataFrame) else given if isinstance(given, dict) else {c: c for c in given}
     return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}
 
@@ -947,6 +956,7 @@ def fit_hierarchical(
     threads
         How many threads (default: all cores)"""
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
+    check_trials(trials), check_mapping(prior, 'prior', 'alpha=stats.beta(2, 2)')
     if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
     if covariance not in ('diagonal', 'full'): raise ValueError(f"covariance must be 'diagonal' or 'full', got {covariance!r}")
     hold, bounds = dict(hold or {}), _bounds(cell, bounds)

@@ -8,6 +8,7 @@ __all__ = ['Param', 'to_line', 'from_line', 'log_prior']
 # %% ../nbs/01_params.ipynb #62cce3b9
 from dataclasses import dataclass
 import numpy as np
+from .arguments import check_number
 
 # %% ../nbs/01_params.ipynb #6d85ff24
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Param:
     unit: str = ''         # Unit, for tables and axes
 
     def __post_init__(self):
+        for name in ('default', 'lower', 'upper'): check_number(getattr(self, name), name, finite=name == 'default')
         if not self.lower < self.upper:
             raise ValueError(f"lower must be below upper, got {self.lower:g} and {self.upper:g}; are they swapped?")
         self.check(self.default)
@@ -51,7 +53,7 @@ class Param:
         name
             Its name, for the message
         """
-        if not self.lower <= float(value) <= self.upper:
+        if not self.lower <= check_number(value, name, finite=False) <= self.upper:
             raise ValueError(f"{name} must lie in [{self.lower:g}, {self.upper:g}], got {float(value):g}")
         return float(value)
 

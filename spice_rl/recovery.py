@@ -18,7 +18,7 @@ from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
 from .data import Trials, _list, check_trials
 from .cell import check_cell
-from .engine import Lanes, as_seed, is_compiled, parameter_table, play, simulate
+from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
 from .arguments import check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
 from .pieces import run_pieces
@@ -61,16 +61,6 @@ def simulate_like(
     return _chosen(design, play(cell, parameters, design, seed=seed, threads=threads)[0])
 
 # %% ../nbs/22_recovery.ipynb #5996e035
-def _check_feedback(trials):
-    "What every option paid is known, wherever something was shown."
-    offered = np.zeros(trials.reward.shape, bool)
-    row, k = np.nonzero(trials.offer >= 0)
-    offered[row, trials.offer[row, k]] = True
-    hidden = (offered & np.isnan(trials.reward)).any(1) & (offered & ~np.isnan(trials.reward)).any(1)
-    if hidden.any():
-        raise ValueError(f"these trials hide what the options that were not chosen would have paid (participant {trials.participants[trials.participant[hidden.argmax()]]!r}, {hidden.sum()} trials in all), "
-                         "so nobody else can go through them; pass the environment in place of the trials")
-
 def _sequences(trials, sequences, labels):
     "The trials of these people (one may come several times), as trials of people with these labels."
     code = {who: i for i, who in enumerate(trials.participants)}
