@@ -248,7 +248,7 @@ def test_names_are_safe_and_apart(labels):
         assert inside("/folder", name) == Path("/folder", name)
 
 
-ODD = ["../../../escaped", "x" * 300, "a b", "ab", "<b>x</b>", "*y* [a](http://b) | $5$"]
+ODD = ["../../../escaped", "x" * 300, "a b", "ab", "<b>x</b>", r"*y* [a](http://b) | $\no$"]
 
 
 @pytest.fixture(scope="module")
@@ -287,8 +287,7 @@ def test_html_of_labels_is_text(odd):
     assert not re.search(r"<b>x|<i>p|<u>z|<s>q|<img[^>]*src=\"(?!data:)|<a\b|href=\"http", page)
     text = unescape(re.sub(r"<[^>]+>", "", page))
     for label in ODD: assert f"{label}, n = 2" in text, label
-    for said in ("<i>p</i>", "x (http://y) <u>z</u>"): assert said.split(" (")[0] in text, said
-    assert "<s>q</s>" in text
+    for said in ("<i>p</i>", "x (http://y) <u>z</u>", "<s>q</s>"): assert said in text, said
 
 
 def test_links_are_not_followed(tables, quick, tmp_path):
