@@ -383,10 +383,10 @@ class _Place:
     turns: int = 0
     done: bool = False # Is there nothing left to gain?
 
-def _place(line, X, B, spread, u, prior, most=40):
+def _place(line, X, B, spread, u, prior, most=8):
     "Climb to everybody's mode from `u`, and see what the choices' probability is."
     mean = X @ B
-    u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-7)
+    u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-5)
     value = prior.value(B, spread) - (f + .5 * np.linalg.slogdet(a)[1]).sum()
     g, F = _by_z(spread.s, g - u), _both_by_z(spread.s, a - np.eye(len(spread.s)))
     return _Place(B, spread, u, mean + _out(spread.s, u), g, F, value if np.isfinite(value) else -np.inf)
@@ -397,25 +397,38 @@ def _better(line, mean, s, u, z):
     ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
     return np.where((ahead <= back)[:, None], u, last)
 
-def _ascend(line, X, at, told, prior, enough=1e-2, turns=100): # at: a _Place
+def _tilt(line, at):
+    "How Laplace's approximation changes as modes move, ½ tr(C dF/dz), (people, n_free): a gradient beside that of the NLL."
+    n, k = at.z.shape
+    C = np.linalg.inv(np.eye(k) + _both_by_u(at.spread.s, at.F))
+    C = at.spread.s[:, None] * C * at.spread.s if at.spread.s.ndim == 1 else at.spread.s @ C @ at.spread.s.T
+    h = .01 * np.diag(line.unit)
+    sides = [line.scoring((at.z + side * h[:, None]).reshape(-1, k), np.tile(np.arange(n), k))[2] for side in (1, -1)]
+    dF = (sides[0] - sides[1]).reshape(k, n, k, k) / (2 * .01 * line.unit)[:, None, None, None]
+    return .5 * np.einsum('ijl,mijl->im', C, dF)
+
+def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, tilted=False): # at: a _Place; tilted: to the top of the evidence itself?
     "Group steps, each taken only if the evidence rises: where it rises no more."
     none, reach = np.zeros(len(X), bool), 3.
     for turn in range(turns):
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior)
+        g = at.g + _tilt(line, at) if tilted else at.g
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, g, at.F, at.F, told, none.copy(), prior)
         if gain < enough: return replace(at, done=True)
-        far, ahead = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12), None
-        while reach > 1e-4:
-            pace = min(1., reach / far)
-            newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
-            start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
-            ahead = _place(line, X, newB, new, start, prior)
-            if ahead.value > at.value: break
-            reach = .25 * min(reach, far)
-        else: return replace(at, done=True)
-        rise, ahead.turns, reach = ahead.value - at.value, at.turns + 1, min(2 * reach, 12.)
-        at = ahead
+        at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
         if rise < .1 * enough: return replace(at, done=True)
     return at
+
+def _step_up(line, X, at, B, spread, u, prior, reach):
+    "Part of a group step, as much as raises the evidence: the place there, how far to go next, and how much it rose."
+    far = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12)
+    while reach > 1e-4:
+        pace = min(1., reach / far)
+        newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
+        start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
+        ahead = _place(line, X, newB, new, start, prior)
+        if ahead.value > at.value: return replace(ahead, turns=at.turns + 1), min(2 * reach, 12.), ahead.value - at.value
+        reach = .25 * min(reach, far)
+    return at, reach, 0.
 
 # %% ../nbs/25_hierarchy.ipynb #a7c1d0e2
 def _first(line, X):
@@ -539,10 +552,12 @@ def _settle(line, X, at, told, prior, lame, turns=60): # at: a _Place; lame: who
     return first | dict(converged=False)
 
 def _settled(line, X, at, told, prior):
-    "The fixed point with second derivatives; with the expected information for everybody where those lead nowhere."
+    "The fixed point with second derivatives; where that leads down, the top of the evidence with the expected information."
     none = np.zeros(len(X), bool)
     r = _settle(line, X, at, told, prior, none)
-    return r if r['converged'] else _settle(line, X, at, told, prior, ~none)
+    if r['converged']: return r
+    top = _ascend(line, X, at, told, prior, 1e-6, tilted=True)
+    return _settle(line, X, top, told, prior, ~none, 1) | dict(converged=top.done)
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"

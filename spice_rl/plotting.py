@@ -39,6 +39,8 @@ def _dict_of(x, kind, name, made):
     if not x: raise ValueError(f"{name} is empty: give what {made} returned for at least one model, {{'name': it}}")
     for key, one in x.items(): _of_kind(one, kind, f"{name}[{key!r}]", made)
 
+def _text(label): return str(label).replace('$', r'\$')   # a dollar in a label begins no formula
+
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
@@ -66,7 +68,7 @@ def _one_session(experiment, labels=None):
     codes = tuple(range(experiment.n_options))
     if labels is None: labels = [f'option {k}' for k in codes] if experiment.options == codes else experiment.options
     if len(labels) != len(codes): raise ValueError(f"labels must name all {len(codes)} options, got {len(labels)}: {list(labels)}")
-    return experiment, [str(name) for name in labels]
+    return experiment, [_text(name) for name in labels]
 
 # %% ../nbs/40_plotting.ipynb #ea2fddb0
 def _above_mean(x, offered): # Values and which options were on offer, (trials, options)
@@ -414,7 +416,7 @@ def plot_equation(
     values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
     axs = axes_for(axs, (.5 + 2.5 * len(rules), 3.1), 1, len(rules))
     for ax, rule in zip(axs, rules): _draw_rule(ax, equation, rule, row, rewards, truth, other, values)
-    axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {who}'))
+    axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {_text(who)}'))
     _legend_of(axs, made)
     return axs[0].figure, axs
 
@@ -456,7 +458,7 @@ def _of_series(i): return dict(color=SERIES[i % len(SERIES)], ls=_STYLES[i // le
 
 def _readable(name, width=20):
     "A name in readable words, in lines of at most this width."
-    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else str(name).replace('_', ' '), width))
+    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else _text(name).replace('_', ' '), width))
 
 def _term_name(number):
     "The name of a number of an equation in readable words: what changes, and with which term."
@@ -466,7 +468,7 @@ def _term_name(number):
     factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
     return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
-def _wrap(name): return str(name).replace('+', '\n+')
+def _wrap(name): return _text(name).replace('+', '\n+')
 
 # %% ../nbs/40_plotting.ipynb #60a2d525
 @in_style
@@ -534,7 +536,7 @@ def plot_selection(
     (ax,) = axes_for(ax, (3.6 + max(.55, .32 * len(groups)) * len(names), 2.8), name='ax')
     for i, group in enumerate(groups):
         t, x = table.loc[group], np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
-        ax.bar(x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)], alpha=.5, label=f"{'everybody' if selection.groups is None else group}\n(omnibus risk {risks[group]:.3f})")
+        ax.bar(x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)], alpha=.5, label=f"{'everybody' if selection.groups is None else _text(group)}\n(omnibus risk {risks[group]:.3f})")
         ax.errorbar(x, t.frequency, t.sd, fmt='none', color='.35', lw=1)
         ax.plot(x, t.protected, 'D', color='black', ms=5, mec='white', mew=.6, clip_on=False, label='protected exceedance' if group == groups[-1] else None)
     ax.axhline(1 / len(names), color=COLOURS['guide'], lw=.8, ls='--', zorder=0)
@@ -555,7 +557,7 @@ def _draw_learning(ax, check, group):
         ax.fill_between(d.bin, d.lower, d.upper, color=colour, alpha=.2, lw=0)
         ax.plot(d.bin, d.model, color=colour, label=f"{words}, model")
         ax.plot(d.bin, d.people, color=colour, label='people (their mean)', **_PEOPLE)
-    ax.set(title=str(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning', ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
+    ax.set(title=_text(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning', ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
 
 def _draw_transfer(ax, check, group):
     "How often each kind of symbol was chosen when it was on offer."
@@ -629,7 +631,7 @@ def plot_simulations(
             d = c.learning[(c.learning.group == group) & (c.learning.context == context)].sort_values('bin')
             ax.plot(d.bin, d.model, label=name, **_of_series(i))
         ax.plot(d.bin, d.people, color=COLOURS['person'], label='people', **_PEOPLE | dict(mec='black'))
-        ax.set(title=f"{group}: {words}", xticks=sorted(d.bin.unique()), xlabel='part of learning')
+        ax.set(title=f"{_text(group)}: {words}", xticks=sorted(d.bin.unique()), xlabel='part of learning')
     axs[0].set_ylabel('better chosen (%)')
     axs[1].legend(loc='center left', bbox_to_anchor=(1, .5))
     return axs[0].figure, axs
@@ -673,7 +675,7 @@ def plot_parameters(
             middle, lower, upper = _typical(fit, name, group, x[~np.isnan(x)])
             ax.errorbar(i, middle, [[middle - lower], [upper - middle]], fmt='o', ms=5, color='black', capsize=3, zorder=2)
         ax.set(xlim=(-.6, len(order) - .4), title=_readable(name))
-        ax.set_xticks(range(len(order)), [str(g).replace(' ', '\n') for g in order])
+        ax.set_xticks(range(len(order)), [_text(g).replace(' ', '\n') for g in order])
     return axs[0].figure, axs
 
 def _typical(fit, name, group, x): # x: people's values
@@ -776,7 +778,7 @@ def plot_contrast(
     for j, (a, b) in enumerate(pairs):
         for i, name in enumerate(fit.names):
             d, error = _cohens_d(*(fit.table.loc[fit.groups.index[fit.groups == g], name].to_numpy() for g in (a, b))) or (np.nan, np.nan)
-            ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2, color=SERIES[j % len(SERIES)], label=f'{a} − {b}' if i == 0 else None)
+            ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2, color=SERIES[j % len(SERIES)], label=f'{_text(a)} − {_text(b)}' if i == 0 else None)
     ax.axvline(0, color=COLOURS['guide'], lw=.8)
     ax.set_xlabel("difference (Cohen's d, 95 % interval)")
     ax.set_yticks(-np.arange(len(fit.names)), [_readable(n, 30) for n in fit.names])
@@ -1030,7 +1032,7 @@ def plot_profile(
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
     for i, name in enumerate(who):
         some, colour = profile.table[profile.table.participant == name], COLOURS['person'] if len(who) == 1 else SERIES[i % len(SERIES)]
-        ax.plot(some.value, some.deviance, color=colour, label=str(name), zorder=2)
+        ax.plot(some.value, some.deviance, color=colour, label=_text(name), zorder=2)
         ax.plot(profile.intervals.estimate[name], 0, 'o', ms=5, color=colour, clip_on=False, zorder=3)
     ax.axhline(profile.line, color=COLOURS['guide'], lw=1, ls='--', zorder=1)
     ax.annotate(f'{100 * profile.level:g} %', (1, profile.line), (-2, 2), xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right', va='bottom', fontsize='small', color='.35')
@@ -1121,7 +1123,7 @@ def plot_individuals(
             ax.errorbar(rules[x][who], rules[y][who], se.get(y), se.get(x), fmt='none', ecolor=colour, alpha=.25 * shown, lw=.8, capsize=0)
             ax.plot(rules[x][who], rules[y][who], shapes[marks[who]], ms=5, color=colour, alpha=shown, mec='white', mew=.4)
         ax.plot(typical.get(x), typical.get(y), 'P', ms=11, color=colour, mec='black', mew=1, label=f"{kind}: {individuals.kinds.people[kind]:.0f} people")
-    for name, shape in (shapes.items() if truth is not None else ()): ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {name}')
+    for name, shape in (shapes.items() if truth is not None else ()): ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {_text(name)}')
     ax.set(xlabel=x, ylabel=y)
     ax.legend(loc='center left', bbox_to_anchor=(1, .5))
     return ax.figure, ax
