@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', 'nll', 'gradient', 'hessian', 'replay_arrays',
-           'softmax', 'replay', 'person_rng', 'as_seed', 'simulate', 'play']
+           'softmax', 'replay', 'person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
 import os, warnings
@@ -844,8 +844,20 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
             state = cell.update(p, state, make_trial(k, reward[i, s, t], n))
 
 # %% ../nbs/03_engine.ipynb #f0715178
-def _check_environment(environment):
-    "Has this environment trials of its own? A `TypeError` for what is none."
+def check_environment(
+    environment # What came
+): # Whether it has trials of its own
+    """Has this environment trials of its own? A `TypeError` for what is none.
+
+    Parameters
+    ----------
+    environment
+        What came
+
+    Returns
+    -------
+    Whether it has trials of its own
+    """
     if hasattr(environment, 'design') or hasattr(environment, 'n_actions') and hasattr(environment, 'kernels') and not isinstance(environment, type):
         return hasattr(environment, 'design')
     if isinstance(environment, Trials): hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
@@ -894,7 +906,7 @@ def simulate(
     threads
         How many threads (default: all cores)"""
     check_cell(cell)
-    own_trials = _check_environment(environment)
+    own_trials = check_environment(environment)
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
     people, sessions, n_trials = (check_whole(n, name, 1) for n, name in
                                   ((people, 'people'), (sessions, 'sessions'), (100 if n_trials is None else n_trials, 'n_trials')))

@@ -15,10 +15,12 @@ from scipy import stats
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from . import __version__
-from .engine import as_seed, is_compiled, replay_arrays, simulate
+from .cell import check_cell
+from .data import check_trials
+from .engine import as_seed, check_environment, is_compiled, replay_arrays, simulate
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
-from .arguments import check_names
+from .arguments import check_names, check_whole
 from .params import from_line, to_line
 from .style import COLOURS, axes_for, in_style
 
@@ -263,9 +265,10 @@ def sample_posterior(
         An int or a numpy Generator
     threads
         Chains sampled at once"""
+    check_cell(cell), check_trials(trials)
     az, _ = _packages()
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
-        if int(x) != x or x < least: raise ValueError(f"{n} must be a whole number of at least {least}, got {x}")
+        check_whole(x, n, least)
     if not 0 < target_accept < 1: raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
     if not 0 < spread < np.inf: raise ValueError(f"spread must be a positive number, got {spread}")
     if pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
@@ -468,7 +471,7 @@ def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)},
 # %% ../nbs/29_posterior.ipynb #aeca0e90
 def simulation_based_calibration(
     cell,             # The model: any cell with compiled rules
-    environment,      # What pays: as in `simulate`
+    environment=None, # What pays: as in `simulate`
     *,
     simulations=200,  # How many
     people=None,      # People of a group in each simulation, sampled as a hierarchy (default: one person, alone)
@@ -521,9 +524,9 @@ def simulation_based_calibration(
         An int or a numpy Generator
     threads
         Chains sampled at once"""
+    check_cell(cell), check_environment(environment)
     az, _ = _packages()
-    for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)):
-        if int(x) != x or x < least: raise ValueError(f"{n} must be a whole number of at least {least}, got {x}")
+    for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)): check_whole(x, n, least)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and people < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
     seed, settings = as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept)
