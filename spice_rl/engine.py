@@ -11,6 +11,7 @@ import os, warnings
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import FunctionType
 import numpy as np
 import pandas as pd
 from numba import njit, types
@@ -62,9 +63,31 @@ _all_at_once = '''for l in range(n):
         x = rules_logits({P}, {S}, trial)
         for k in options: out[k, l] = x[k]'''
 
+def _plain(f):
+    "The Python function behind `f`, which may be compiled; None if it is no function."
+    f = getattr(f, 'py_func', f)
+    return f if isinstance(f, FunctionType) else None
+
+def _reads(f, seen):
+    "Numbers, texts and arrays that a function, and those that it calls, take from outside: (function, name, value) triples that can be compared."
+    if f in seen: return
+    seen.add(f)
+    outside = {n: f.__globals__[n] for n in f.__code__.co_names if n in f.__globals__}
+    outside |= {n: c.cell_contents for n, c in zip(f.__code__.co_freevars, f.__closure__ or ())}
+    for name, value in sorted(outside.items()):
+        if _plain(value): yield from _reads(_plain(value), seen)
+        elif isinstance(value, np.ndarray): yield f, name, (value.shape, str(value.dtype), value.tobytes())
+        elif isinstance(value, (int, float, complex, str, tuple, np.generic)): yield f, name, repr(value)
+
+def _outside(cls):
+    "What the rules of a class take from outside, as it is now. (Compiled code keeps what it found when it was compiled.)"
+    return tuple(x for rule in cls.rules.values() for x in _reads(rule, set()))
+
+def _compile(cls): return _compiled(cls, _outside(cls))
+
 @cache
-def _compile(cls):
-    "Compile the rules of a cell's class; kept for the life of the process."
+def _compiled(cls, outside):
+    "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
     scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()}
     fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
@@ -93,9 +116,13 @@ def is_compiled(cell): # A cell
 def kernels(
     cell,        # A cell
     n_options=2, # How many options its task has
-    offer=None   # Options on offer on a trial (default: all)
+    offer=None,  # Options on offer on a trial (default: all)
+    trials=None  # The trials that it is to be shown, if there are any
 ):
-    """The compiled rules of `cell`, tried in plain Python first.
+    """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in `trials`.
+
+    Compiled code does not look whether an index is inside its array, so an index that is not is found here: an `IndexError`
+    that says on which trial.
 
     Parameters
     ----------
@@ -105,7 +132,8 @@ def kernels(
         How many options its task has
     offer
         Options on offer on a trial (default: all)
-    """
+    trials
+        The trials that it is to be shown, if there are any"""
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
@@ -116,12 +144,39 @@ def kernels(
             except ValueError as e:
                 if 'read-only' not in str(e): raise
                 raise ValueError(f"a rule of {name} writes where it may only read: logits may not change the state, and no rule may change the trial") from e
+            except IndexError as e:
+                raise IndexError(f"a rule of {name} reaches for what is not there: {e}; each latent value has one number per option, {n_options}: "
+                                 "is the model made for this task?") from e
             except AttributeError as e:
                 why = "a latent value cannot be replaced, only written into: state.q[:] = …" if 'set attribute' in str(e) else str(e)
                 raise AttributeError(f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})") from e
             if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
+    if trials is not None: _try_situations(cell, trials)
     made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
     return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
+
+@cache
+def _tried(): return set()   # what went well: class, what it takes from outside, and situations
+
+def _try_situations(cell, trials):
+    "Show the rules, in plain Python, the first trial of each distinct situation: context, offer, choice, and whose reward is shown."
+    what = np.ascontiguousarray(np.c_[trials.context, trials.offer, trials.choice, ~np.isnan(trials.reward)], np.int64)
+    rows = np.flatnonzero(~pd.DataFrame(what).duplicated())
+    key = type(cell), _outside(type(cell)), trials.n_options, what[rows].tobytes()
+    if key in _tried(): return
+    p, name = cell.p(), type(cell).__name__
+    state = cell.init(p, trials.n_options)
+    for t in rows:
+        options = trials.offer[t][trials.offer[t] >= 0]
+        trial = Trial(options, int(trials.choice[t]), trials.reward[t], int(trials.context[t]))
+        try:
+            cell.logits(p, state, trial)
+            state = cell.update(p, state, trial)
+        except IndexError as e:
+            raise IndexError(f"a rule of {name} reaches for what is not there: {e}; on a trial with context {trial.context}, options "
+                             f"{options.tolist()} on offer, choice {trial.choice}. Each latent value has one number per option, {trials.n_options}: "
+                             "is the model made for these trials?") from e
+    _tried().add(key)
 
 class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
@@ -303,7 +358,7 @@ class Lanes:
     ):
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
-        self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials)
+        self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
         self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
@@ -675,7 +730,7 @@ def replay_arrays(
     check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
-    f = kernels(cell, trials.n_options, _an_offer(trials))
+    f = kernels(cell, trials.n_options, _an_offer(trials), trials)
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
     values = np.array(theta, float, order='C')
@@ -1000,7 +1055,7 @@ def play(
     _check_feedback(trials)
     table = parameter_table(cell, parameters, trials.participants)
     theta = table.to_numpy()
-    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
+    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials), as_seed(seed), len(theta)
     many = np.bincount(trials.participant, minlength=n)
     luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
     for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))

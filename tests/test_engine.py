@@ -106,3 +106,43 @@ def test_rewards_that_a_cell_does_not_presume():
 ])
 def test_wrong_calls_are_one_sentence(call, error, words):
     with pytest.raises(error, match=words): call()
+
+
+class PerCue(Cell):
+    "One value per cue, in an array that has one number per option."
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+    state = 'v',
+    def init(p, state): state.v[:] = 0.
+    def logits(p, state, trial): return np.array([0., p.beta * state.v[trial.context]])
+    def update(p, state, trial): state.v[trial.context] += p.alpha * (trial.reward[trial.choice] - state.v[trial.context])
+
+
+def cued(cues):
+    return Trials.from_arrays(np.arange(40) % 2, (np.arange(40) % 3 == 0) * 1., context=np.arange(40) % cues)
+
+
+def test_an_index_out_of_range_is_an_error_whatever_the_data_hold():
+    assert np.isfinite(nll(PerCue(), trials=cued(2))).all()
+    for call in (lambda t: nll(PerCue(), trials=t), lambda t: replay(PerCue(), t), lambda t: gradient(PerCue(), None, t)):
+        with pytest.raises(IndexError, match=r"a rule of PerCue reaches for what is not there: index 2 .* context 2, options \[0, 1\]"): call(cued(4))
+
+
+TABLE = np.array([0., 1.])
+
+
+class Looked(Cell):
+    "Reads an array from outside."
+    params = dict(beta=Param(1.))
+    def init(p, state): pass
+    def logits(p, state, trial): return p.beta * TABLE
+    def update(p, state, trial): pass
+
+
+def test_an_array_from_outside_is_read_as_it_is_now():
+    right = lambda: -30 * np.log(np.exp(TABLE) / np.exp(TABLE).sum())[0]
+    trials = Trials.from_arrays(np.zeros(30, int), np.ones(30), options=[0, 1])
+    try:
+        assert nll(Looked(), trials=trials).iloc[0] == pytest.approx(right(), abs=1e-12)
+        TABLE[1] = 2.
+        assert nll(Looked(), trials=trials).iloc[0] == pytest.approx(right(), abs=1e-12)
+    finally: TABLE[1] = 1.
