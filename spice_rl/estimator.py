@@ -25,7 +25,7 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from . import __version__
-from .arguments import check_keys, check_list, check_mapping, check_number, check_whole
+from .arguments import check_keys, check_list, check_number, check_whole
 from .bandits import BanditsDrift
 from .data import DatasetRNN, Trials, check_xs_ys
 from .engine import replay_arrays
@@ -169,7 +169,8 @@ def _check_network(content):
     check_keys(architecture, ('name', 'module', 'n_participants'), 'architecture')
     for name in ('name', 'module'):
         if not isinstance(architecture[name], str): raise TypeError(f"{name} of the architecture must be a name, got {architecture[name]!r:.80}")
-    for name, w in check_mapping(weights, 'weights', 'name=…').items():
+    if not isinstance(weights, dict): raise TypeError(f"weights must be a dict, got {type(weights).__name__}")
+    for name, w in weights.items():
         check_keys(w, ('shape', 'values'), f"the weight {name!r}")
         shape = [check_whole(n, f"the shape of {name!r}", 0) for n in check_list(w['shape'], f"the shape of {name!r}", (int, float), 'whole numbers', 0)]
         values = check_list(w['values'], f"the weight {name!r}", (int, float), 'numbers', 0)
