@@ -18,8 +18,8 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .cell import Cell, Trial, check_cell, make_trial
-from .data import Trials
-from .arguments import check_names, check_seed
+from .data import Trials, check_trials
+from .arguments import check_names, check_seed, check_whole
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -456,6 +456,12 @@ def parameter_table(
     return full[list(cell.params)]
 
 # %% ../nbs/03_engine.ipynb #5d5b40d7
+def _check_order(cell, parameters, trials, name):
+    "A cell, and trials in the place of trials."
+    check_cell(cell)
+    if isinstance(parameters, Trials): raise TypeError(f"the second argument of {name} is the parameters, and Trials came: write {name}(cell, trials=trials)")
+    check_trials(trials)
+
 def nll(
     cell,            # A cell
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -463,6 +469,7 @@ def nll(
     *, threads=None  # How many threads (default: all cores)
 ):
     "Negative log-likelihood of each participant's choices, in nats: a Series."
+    _check_order(cell, parameters, trials, 'nll')
     theta = parameter_table(cell, parameters, trials.participants)
     if is_compiled(cell): total = Lanes(cell, trials, threads).nll(theta, np.arange(len(theta)))
     else: total = _replayed_nll(cell, theta, trials)
@@ -480,6 +487,7 @@ def gradient(
     *, threads=None  # How many threads (default: all cores)
 ):
     "Gradient of each participant's NLL: a frame, (participants, parameters)."
+    _check_order(cell, parameters, trials, 'gradient')
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
@@ -491,6 +499,7 @@ def hessian(
     *, threads=None  # How many threads (default: all cores)
 ):
     "Second derivatives of each participant's NLL, (participants, n_params, n_params)."
+    _check_order(cell, parameters, trials, 'hessian')
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
@@ -539,6 +548,20 @@ def softmax(x): # Logits, (..., n_options); NaN: not on offer
     return np.nan_to_num(e) / np.nansum(e, -1, keepdims=True)
 
 # %% ../nbs/03_engine.ipynb #3be73d4f
+def _check_finite(cell, x, trials):
+    "Stop where the likelihood would: an option on offer whose logit is NaN, or none whose logit is finite, or one that is infinite."
+    there = np.zeros(x.shape, bool)
+    row, k = np.nonzero(trials.offer >= 0)
+    there[row, trials.offer[row, k]] = True
+    bad = (np.isnan(x) & there).any(1) | ~np.isfinite(np.where(there & ~np.isnan(x), x, -np.inf).max(1))
+    if bad.any():
+        t = int(bad.argmax())
+        _broken(cell, trials.participants[trials.participant[t]], t - trials.starts[trials.session[t]])
+
+def _broken(cell, who, trial):
+    raise FloatingPointError(f"{type(cell).__name__} breaks down for participant {who!r} on trial {trial} of a session: a value became infinite or NaN "
+                             "(does a rule read a reward that was not shown?)")
+
 def _replayed_nll(cell, theta, trials):
     p = softmax(cell.replay_arrays(theta, trials, False)[0])
     scored = (trials.choice >= 0) & trials.counted
@@ -555,7 +578,9 @@ def replay(
 
     Columns: `participant`, `session`, `trial`, and for each option k its logit `logit_k`, choice probability `p_k`, and each
     latent value `NAME_k`."""
+    check_cell(cell); check_trials(trials)
     x, states = replay_arrays(cell, parameters, trials)
+    _check_finite(cell, x, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
     p = softmax(x)
@@ -567,9 +592,12 @@ def replay(
 # %% ../nbs/03_engine.ipynb #99eb4d08
 @njit(nogil=True)
 def _draw(x, options, luck, greedy):
-    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten."
+    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten; -1 where they are NaN or infinite."
     top, total = x[options[0], 0], 0.
-    for k in options: top = max(top, x[k, 0])
+    for k in options:
+        if np.isnan(x[k, 0]): return -1
+        top = max(top, x[k, 0])
+    if not np.isfinite(top): return -1
     for k in options:
         x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else np.exp(x[k, 0] - top)
         total += x[k, 0]
@@ -598,6 +626,9 @@ def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_wo
             for t in range(n_trials):
                 logits(p, c, state, options, 0, unseen, 1, x)
                 k = _draw(x, options, luck[i, s, t], greedy)
+                if k < 0: # broken: said by the caller
+                    choice[i, s, t:] = -1
+                    break
                 for j in range(n): chance[i, s, t, j] = world[j]
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
                 for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
@@ -627,7 +658,9 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
         state = cell.init(p, n)
         world.start(e, uniform[i, s, 0], normal[i, s, 0], z)
         for t in range(choice.shape[2]):
-            cumulative = softmax(cell.logits(p, state, make_trial(n_options=n))).cumsum()
+            x = cell.logits(p, state, make_trial(n_options=n))
+            if not np.isfinite(x).all(): _broken(cell, theta.index[i], t)
+            cumulative = softmax(x).cumsum()
             k = choice[i, s, t] = min(int((luck[i, s, t] * cumulative[-1] >= cumulative).sum()), n - 1)
             chance[i, s, t] = z[:n]
             world.pay(e, z, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
@@ -649,11 +682,13 @@ def simulate(
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
     The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
+    check_cell(cell)
+    if not hasattr(environment, 'n_actions'): raise TypeError(f"environment must be a task such as BanditsDrift(), got {'nothing' if environment is None else type(environment).__name__}")
     own_trials = hasattr(environment, 'design')
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
     n_trials = 100 if n_trials is None else n_trials
     for name, n in dict(people=people, sessions=sessions, n_trials=n_trials).items():
-        if n < 1: raise ValueError(f"{name} must be at least 1, got {n}")
+        check_whole(n, name, 1)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
     if own_trials:
@@ -672,6 +707,9 @@ def simulate(
         on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
                    environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
     else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
+    if (choice < 0).any():
+        i, _, t = np.argwhere(choice < 0)[0]
+        _broken(cell, labels[i], t)
     person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
     return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
                               extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
@@ -691,10 +729,21 @@ def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck,
                 options = rows.options[t, :rows.n_options[t]]
                 logits(p, c, state, options, rows.context[t], unseen, 1, x)
                 choices[i, row] = _draw(x, options, luck[i, row], False)
+                if choices[i, row] < 0: return # broken: said by the caller
                 _learn(update, p, c, still, state, old, options, choices[i, row], rows.reward[t], rows.context[t], 1)
                 row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
+def _check_shown(trials):
+    "What every option on offer paid is known, wherever something was shown."
+    row, k = np.nonzero(trials.offer >= 0)
+    shown, offered = np.zeros(trials.n_trials, int), np.bincount(row, minlength=trials.n_trials)
+    np.add.at(shown, row, ~np.isnan(trials.reward[row, trials.offer[row, k]]))
+    hidden = (shown > 0) & (shown < offered)
+    if hidden.any():
+        raise ValueError(f"these trials hide what the options that were not chosen would have paid (participant {trials.participants[trials.participant[hidden.argmax()]]!r}, "
+                         f"{hidden.sum()} trials in all), so a learner who chooses otherwise cannot be shown it: simulate(cell, environment) plays a task, replay(cell, trials) predicts each choice from those before it")
+
 def play(
     cell,            # Who chooses (with compiled rules)
     parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -705,7 +754,8 @@ def play(
     threads=None     # How many threads (default: all cores)
 ):
     "Choices of a simulated learner on the trials of each participant, (times, trials)."
-    if times < 1: raise ValueError(f"times must be at least 1, got {times}")
+    check_cell(cell), check_trials(trials), check_whole(times, 'times', 1)
+    _check_shown(trials)
     theta = parameter_table(cell, parameters, trials.participants).to_numpy()
     f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
     many = np.bincount(trials.participant, minlength=n)
@@ -713,6 +763,10 @@ def play(
     for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))
     lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
     on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
+    played = np.arange(many.max()) < many[who][:, None]
+    if ((choices < 0) & played).any():
+        lane, t = np.argwhere((choices < 0) & played)[0]
+        _broken(cell, trials.participants[who[lane]], t)
     mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
     for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
     return out
