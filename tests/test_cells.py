@@ -14,7 +14,7 @@ from spice_rl import fit, fit_hierarchical, identify, parameter_recovery, plot_s
 from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.cell import Cell, make_trial
 from spice_rl.data import Trials
-from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
+from spice_rl.engine import Lanes, gradient, hessian, nll, play, replay, replay_arrays, simulate, softmax
 from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
 from spice_rl.params import Param
 from spice_rl.rnn import NetworkCell
@@ -605,3 +605,28 @@ def test_a_cell_that_lacks_a_rule_says_which():
                                   lambda c: power(c, BanditsDrift(.2)), lambda c: identify(c, TRIALS), lambda c: plot_session(c, TRIALS.take(sessions=0))])
 def test_forgotten_brackets_are_named(call):
     with pytest.raises(TypeError, match=re.escape("RescorlaWagner is a class, not a learner: write RescorlaWagner()")): call(RescorlaWagner)
+
+
+# Never wrong in silence
+
+class Hidden(RescorlaWagner):
+    "Learns from the reward of the option that was not chosen, which is not shown"
+    def update(p, state, trial):
+        for k in range(2): state.q[k] += p.alpha * (trial.reward[k] - state.q[k])
+
+
+def test_simulation_and_replay_stop_where_the_likelihood_does():
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=20, seed=1)
+    full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=20, seed=1)
+    broken = dict(alpha=1., beta=3.)
+    for call in (lambda: simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20), lambda: replay(Hidden(), trials, broken)):
+        with pytest.raises(FloatingPointError, match="Hidden breaks down for participant 0 on trial 1 of a session: a value became infinite or NaN"): call()
+    assert play(Hidden(), broken, full).shape == (1, 40)
+    with pytest.raises(ValueError, match="hide what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
+
+
+def test_trials_in_the_place_of_parameters():
+    for f in (nll, gradient, hessian):
+        with pytest.raises(TypeError, match=rf"write {f.__name__}\(cell, trials=trials\)"): f(RescorlaWagner(), TRIALS)
+    with pytest.raises(TypeError, match="trials must be Trials, got nothing"): nll(RescorlaWagner())
+    with pytest.raises(TypeError, match="task such as BanditsDrift"): simulate(RescorlaWagner(), TRIALS)
