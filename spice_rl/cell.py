@@ -31,7 +31,21 @@ def make_trial(
     options=None,   # Options on offer (default: all)
     context=0       # Which situation
 ):
-    "Build a `Trial` by hand, for looking at a cell step by step."
+    """Build a `Trial` by hand, for looking at a cell step by step.
+
+    Parameters
+    ----------
+    choice
+        The option chosen, -1 before the choice
+    reward
+        What the chosen option paid, or one number per option
+    n_options
+        How many options there are
+    options
+        Options on offer (default: all)
+    context
+        Which situation
+    """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
     elif choice >= 0: shown[choice] = reward
@@ -67,6 +81,11 @@ class Cell:
 
     Two laws hold for every cell: a missing choice teaches nothing and is not scored; where the reward of the chosen
     option was not shown, a value that would need it stays as it was.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults
     """
     params: dict = {}
     state: tuple = ()
@@ -92,7 +111,13 @@ class Cell:
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
     def suits(self, trials): # The trials that it is to be shown
-        "Warn, or raise a `ValueError`, if these trials are not what the rules presume."
+        """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
         if self.reward_range is None or not np.isfinite(trials.reward).any(): return
         (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
         if low <= least and most <= high: return
@@ -108,7 +133,13 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
     def p(self, **values): # Values of parameters, in place of this instance's
-        "The parameters as the rules see them: `p.alpha`, `p.beta`, …"
+        """The parameters as the rules see them: `p.alpha`, `p.beta`, …
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of this instance's
+        """
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
 
@@ -116,7 +147,15 @@ class Cell:
         p,          # Parameters, as `cell.p()` gives them
         n_options=2 # How many options
     ):
-        "The state before the first trial."
+        """The state before the first trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         state = namedtuple('State', self.state)(*np.zeros((len(self.state), n_options)))
         self.rules['init'](p, state)
         return state
@@ -126,7 +165,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "One number per option: what the learner would choose. It sees neither the choice nor the reward."
+        """One number per option: what the learner would choose. It sees neither the choice nor the reward.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         unseen, state = trial._replace(choice=-1, reward=_to_read(np.full(len(trial.reward), np.nan))), type(state)(*map(_to_read, state))
         if 'logits' in self.rules: return np.array(self.rules['logits'](p, state, unseen), float)
         return np.array([self.rules['logit'](p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
@@ -136,7 +185,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "The state after the feedback; `state` itself is left as it is."
+        """The state after the feedback; `state` itself is left as it is.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         after = type(state)(*map(np.copy, state))
         if trial.choice < 0 or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
         self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))
@@ -149,7 +208,19 @@ def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
 ): # The cell
-    "Return `cell`, or raise a `TypeError` that says what came in place of a learner."
+    """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
+
+    Parameters
+    ----------
+    cell
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The cell
+    """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
     hint = f"; the order is {name} first, then trials" if isinstance(cell, Trials) else ''

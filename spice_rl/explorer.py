@@ -282,7 +282,12 @@ class Explorer:
 
     def _look(self):
         theta = pd.DataFrame([self.values], index=[self._who])
-        self._view = _look(self.cell, theta, self._trials(theta))
+        try: trials = self._trials(theta)
+        except FloatingPointError:   # a player whose values grow without bound: the last picture stays, and the words say so
+            if not hasattr(self, '_view'): raise
+            self._view = replace(self._view, broken=0)
+            return
+        self._view = _look(self.cell, theta, trials)
         self.numbers = _numbers(self._view, _better(self.trials, self._known), theta if self._replayed else None)
 
     def words(self):

@@ -14,7 +14,9 @@ from scipy import linalg, special, stats
 from .data import check_trials
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
-from .arguments import check_mapping, check_names
+from .arguments import check_mapping, check_names, check_one_of, check_whole
+from .cell import check_cell
+from .data import check_trials
 from .params import Param, from_line, to_line
 
 # %% ../nbs/25_hierarchy.ipynb #bc28f5b3
@@ -409,6 +411,7 @@ def _tilt(line, at):
 
 def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, tilted=False): # at: a _Place; tilted: to the top of the evidence itself?
     "Group steps, each taken only if the evidence rises: where it rises no more."
+    if not told.any(): return replace(at, done=True)
     none, reach = np.zeros(len(X), bool), 3.
     for turn in range(turns):
         g = at.g + _tilt(line, at) if tilted else at.g
@@ -866,18 +869,21 @@ class HierarchicalFit(Fit):
 
 # %% ../nbs/25_hierarchy.ipynb #0586f89e
 def _series(trials, given, what):
-    "A column of the table, a Series or dict by participant, or a list in the order of `trials.participants`."
-    if isinstance(given, (list, tuple, np.ndarray)):
-        if len(given) != trials.n_participants:
-            raise ValueError(f"{what} as a list must say something about each of the {trials.n_participants} participants, in the order of "
-                             f"trials.participants, got {len(given)}; or a Series with participants as its index")
-        given = pd.Series(list(given), index=list(trials.participants))
-    values = trials.per_participant(given) if isinstance(given, str) else pd.Series(given)
+    "A column of the table, or numbers by participant: a Series, a dict, or a list in the order of `trials.participants`."
+    if isinstance(given, str): values = trials.per_participant(given)
+    elif isinstance(given, (list, tuple, np.ndarray)): values = _in_order(trials, given, what)
+    elif isinstance(given, (pd.Series, dict)): values = pd.Series(given)
+    else: raise TypeError(f"{what} must be a column of the trials, or a Series, dict or list by participant, got {given!r:.80}")
     twice = values.index[values.index.duplicated()]
-    if len(twice): raise ValueError(f"{what} names participant {twice[0]!r} twice: needed is one value for each")
+    if len(twice): raise ValueError(f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant")
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
     if missing: raise ValueError(f"{what} says nothing about participant {missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out (trials.take) or fill it in")
     return values.reindex(trials.participants)
+
+def _in_order(trials, given, what):
+    "A list as a Series: by position."
+    if len(given) != trials.n_participants: raise ValueError(f"{what} as a list needs one value for each of {trials.n_participants} participants, in the order of trials.participants, got {len(given)}")
+    return pd.Series(list(given), index=list(trials.participants))
 
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
 def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
@@ -885,6 +891,7 @@ def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 def _design(trials, groups, covariates, spread=1): # spread: dimensions of the covariance that is estimated
     "Design (people, effects) and the group of each participant, or None."
     X, group = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), None
+    if len(X) < 2: raise ValueError(f"a hierarchical fit needs at least two participants, got {len(X)}; use fit for one")
     if groups is not None:
         group = _series(trials, groups, 'groups')
         labels = _labels(group)
@@ -912,7 +919,8 @@ def _group_rows(X, group):
 def _covariates(trials, given):
     if given is None: return {}
     if isinstance(given, str): given = [given]
-    if isinstance(given, pd.Series): raise TypeError(f"covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got a Series: covariates=dict({given.name or 'age'}=...)")
+    if isinstance(given, pd.Series): raise TypeError(f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead")
+    if not isinstance(given, (pd.DataFrame, dict, list, tuple)): raise TypeError(f"covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got {given!r:.80}")
     columns = given.to_dict('series') if isinstance(given, pd.DataFrame) else given if isinstance(given, dict) else {c: c for c in given}
     return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}
 
@@ -970,10 +978,13 @@ def fit_hierarchical(
         Name for tables and figures (default: that of the cell's class)
     threads
         How many threads (default: all cores)"""
+    check_cell(cell)
+    check_trials(trials)
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
-    check_trials(trials), check_mapping(prior, 'prior', 'alpha=stats.beta(2, 2)')
-    if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
-    if covariance not in ('diagonal', 'full'): raise ValueError(f"covariance must be 'diagonal' or 'full', got {covariance!r}")
+    starts = check_whole(starts, 'starts', least=1)
+    check_one_of(covariance, 'covariance', ('diagonal', 'full'))
+    examples = dict(prior='alpha=stats.beta(2, 2)', hold='alpha=.3', start='alpha=.3', bounds='alpha=(0, 1)')
+    for given, what in ((prior, 'prior'), (hold, 'hold'), (start, 'start'), (bounds, 'bounds')): check_mapping(given, what, examples[what])
     hold, bounds = dict(hold or {}), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
@@ -1084,7 +1095,7 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     if len(lower): out.append(f"{len(lower)} of {len(r['behind'])} searches ended lower, by up to {lower.max():.1f} nats: "
                               "the likelihood of the group has several tops, and this is the best of those found")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
+    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
     if r['lame'].all(): out.append("second derivatives of these likelihoods lead nowhere, so everybody's curvature is the expected information")
     elif r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")

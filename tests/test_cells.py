@@ -619,14 +619,14 @@ def test_simulation_and_replay_stop_where_the_likelihood_does():
     trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=20, seed=1)
     full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=20, seed=1)
     broken = dict(alpha=1., beta=3.)
-    for call in (lambda: simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20), lambda: replay(Hidden(), trials, broken)):
-        with pytest.raises(FloatingPointError, match="Hidden breaks down for participant 0 on trial 1 of a session: a value became infinite or NaN"): call()
+    with pytest.raises(FloatingPointError, match="NaN or infinite logits"): simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20)
+    with pytest.warns(UserWarning, match="NaN or infinite logits"): assert replay(Hidden(), trials, broken).p_0[1:20].isna().all()
     assert play(Hidden(), broken, full).shape == (1, 40)
     with pytest.raises(ValueError, match="hide what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
 
 
 def test_trials_in_the_place_of_parameters():
     for f in (nll, gradient, hessian):
-        with pytest.raises(TypeError, match=rf"write {f.__name__}\(cell, trials=trials\)"): f(RescorlaWagner(), TRIALS)
+        with pytest.raises(TypeError, match=r"write nll\(cell, trials=trials\)"): f(RescorlaWagner(), TRIALS)
     with pytest.raises(TypeError, match="trials must be Trials, got nothing"): nll(RescorlaWagner())
     with pytest.raises(TypeError, match="task such as BanditsDrift"): simulate(RescorlaWagner(), TRIALS)
