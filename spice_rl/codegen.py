@@ -23,7 +23,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorType, ModuleType
 import numpy as np
 from llvmlite import ir as llvm
-from numba import njit, types
+from numba import config, njit, types
 from numba.core import cgutils, ir, serialize
 from numba.core.compiler import CompileResult, run_frontend
 from numba.core.dispatcher import Dispatcher
@@ -461,8 +461,9 @@ def _read(path):
         with open(os.open(path, os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)), 'rb') as file:
             status = os.fstat(file.fileno())
             data = file.read() if _mine(status) and stat.S_ISREG(status.st_mode) else b''
-        os.utime(path)
     except OSError: return None
+    try: os.utime(path)                 # it was used; where that cannot be noted, it can still be read
+    except OSError: pass
     head, check, body = data[:len(_HEAD)], data[len(_HEAD):len(_HEAD) + 32], data[len(_HEAD) + 32:]
     return body if head == _HEAD and hashlib.sha256(body).digest() == check else None
 
@@ -489,9 +490,10 @@ _loop_type = types.void(_mat, _mat, types.boolean, *_rows_types, _ivec, _ivec, _
 
 @cache
 def _here():
-    "What machine code depends on besides its source: versions, and the processor."
+    "What machine code depends on besides its source: versions, the processor, and how numba is told to compile."
     versions = [f'{name} {version(name)}' for name in ('numba', 'llvmlite', 'numpy')]
-    return '\n'.join([sys.version, *versions, *map(str, cpu_target.target_context.codegen().magic_tuple())])
+    told = [f'{name} {getattr(config, name, None)}' for name in ('OPT', 'BOUNDSCHECK', 'LOOP_VECTORIZE', 'SLP_VECTORIZE')]
+    return '\n'.join([sys.version, *versions, *told, *map(str, cpu_target.target_context.codegen().magic_tuple())])
 
 def _modules(compiled):
     "Modules that numba imports when it reads a compiled function again."
