@@ -3,11 +3,18 @@
 Writes results/speed.csv (one row per figure, with the reference and the ratio) and results/fit_profile.csv (where the time of a fit goes).
 A fit is network and regression here, without the refinement that follows by default.
 Run it on a quiet machine; it takes about a minute.
+
+`python benchmarks/speed.py loop [PATH]` measures the specialised loop alone and replaces its rows only: each figure beside the pointer loop of the
+same build or, with PATH, beside another build of the package (a folder that holds `spice_rl/`). Both sides run in processes of their own, by turns.
 """
+import json
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 import cProfile
 import pstats
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 import numpy as np
@@ -142,10 +149,110 @@ def plain_simulation(n):
         p = np.clip(p + rng.normal(0, .2, 2), 0, 1)
 
 
+LANES = """
+import json, sys, time
+import numpy as np
+from spice_rl import AgentQ, BanditsDrift, Lanes, RescorlaWagner, avoidance_model, simulate
+from spice_rl.avoidance import AvoidanceTask
+out = {}
+for name in sys.argv[1:]:
+    cell = {'RescorlaWagner': RescorlaWagner, 'AgentQ': AgentQ}.get(name, lambda: avoidance_model(name))()
+    task = dict(environment=AvoidanceTask()) if hasattr(cell, 'parts') else dict(environment=BanditsDrift(), n_trials=200)
+    trials, rng = simulate(cell, people=20, seed=0, **task), np.random.default_rng(1)
+    low, high = ([max(-10, min(10, getattr(p, end))) for p in cell.params.values()] for end in ('lower', 'upper'))
+    theta, who = rng.uniform(low, high, (20 * 64, len(low))), np.repeat(np.arange(20), 64)
+    lanes = Lanes(cell, trials, 1)
+    for what in 'nll', 'scoring':
+        work, times = getattr(lanes, what), []
+        work(theta, who)
+        for _ in range(7):
+            began = time.process_time()
+            work(theta, who)
+            times.append(time.process_time() - began)
+        out[f'{name} {what}'] = 1e9 * min(times) / len(who) / lanes.n_rows
+print(json.dumps(out))
+"""
+FIRST = """
+import json, sys, time
+from spice_rl import BanditsDrift, RescorlaWagner, nll, simulate, fit
+if sys.argv[1] == 'first call':
+    import numpy as np
+    from spice_rl import Trials
+    rng = np.random.default_rng(0)
+    trials = Trials.from_arrays(rng.integers(0, 2, 200), rng.integers(0, 2, 200).astype(float))
+    work = lambda: nll(RescorlaWagner(), trials=trials)
+else:
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=50, n_trials=200, seed=0, threads=1)
+    work = lambda: fit(RescorlaWagner(), trials, threads=1)
+    if sys.argv[1] == 'fit, later': work()
+began = time.process_time()
+work()
+print(json.dumps({sys.argv[1]: time.process_time() - began}))
+"""
+RECOVERY = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+import wilson_collins
+from spice_rl import model_recovery, simulate_people
+nb = wilson_collins.notebook()
+data = simulate_people(nb['models'], nb['arms'], people=10, draw=nb['prior'](0), n_trials=1000, seed=0, threads=1)
+began = time.process_time()
+found = model_recovery(nb['models'], data, threads=1)
+print(json.dumps({'recovery': time.process_time() - began}))
+"""
+
+
+def measured(script, arguments, path, how, cache):
+    "What a script prints in a process of its own, with the build in `path`."
+    env = os.environ | dict(PYTHONPATH=str(path), SPICE_RL_COMPILE=how, NUMBA_CACHE_DIR=cache)
+    done = subprocess.run([sys.executable, '-c', script, *arguments], env=env, cwd=path, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def loop_times(rows, other=None):
+    "The specialised loop beside the pointer loop, or beside another build."
+    here, there = Path(__file__).resolve().parents[1], Path(other).resolve() if other else Path(__file__).resolve().parents[1]
+    reference = 'the build before it' if other else 'the pointer loop'
+    models = ['RescorlaWagner', 'AgentQ', 'QLearning', 'ActorCritic', 'Relative', 'Advantage', 'Hybrid2012', 'StandardHybrid2012', 'Hybrid2021', 'StandardHybrid2021']
+    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+        best = [{}, {}]
+        for turn in range(2):
+            for side, (path, how, cache) in zip(best, ((here, 'now', ours), (there, 'pointers', theirs))):
+                for what, ns in measured(LANES, models, path, how, cache).items(): side[what] = min(ns, side.get(what, np.inf))
+        said = dict(nll='likelihood', scoring='likelihood, gradient and information')
+        for what, ns in best[0].items():
+            name, kind = what.split()
+            rows.append(dict(what=f'{said[kind]} of {name}, 64 lanes a person', ours=ns, unit='ns a trial and lane', reference=reference, theirs=best[1][what]))
+        for name, script, arguments, repeats in (('first call', FIRST, ['first call'], 5), ('fit, first in a process', FIRST, ['fit'], 3), ('fit, later', FIRST, ['fit, later'], 3), ('recovery', RECOVERY, [str(here / 'benchmarks')], 1)):
+            measured(script, arguments, here, 'now', ours), measured(script, arguments, there, 'pointers', theirs)   # what is kept on disk is there
+            times = [[next(iter(measured(script, arguments, *side).values())) for _ in range(repeats)] for side in ((here, 'auto', ours), (there, 'pointers', theirs))]
+            what = {'first call': 'first likelihood in a process, RescorlaWagner, one person, loops on disk', 'recovery': 'recovery of Wilson & Collins, 50 data sets × 5 models'}.get(name, f'{name}: RescorlaWagner, 50 people × 200 trials')
+            rows.append(dict(what=what, ours=min(times[0]), unit='CPU s', reference=reference, theirs=min(times[1])))
+        cold = []
+        for _ in range(3):
+            with tempfile.TemporaryDirectory() as empty:
+                subprocess.run([sys.executable, '-c', 'import spice_rl.engine'], env=os.environ | dict(PYTHONPATH=str(here), NUMBA_CACHE_DIR=empty), check=True)   # the package's own loops
+                cold.append(next(iter(measured(FIRST, ['first call'], here, 'auto', empty).values())))
+        rows.append(dict(what='first likelihood in a process, RescorlaWagner, one person, nothing on disk', ours=min(cold), unit='CPU s', reference=reference, theirs=rows[-4]['theirs']))
+
+
+def only_loops(other):
+    "Replace the rows of the specialised loop in the recorded results."
+    rows = []
+    loop_times(rows, other)
+    new, old = pd.DataFrame(rows), pd.read_csv(RESULTS / 'speed.csv')
+    new['ratio'] = new.theirs / new.ours
+    table = pd.concat([old[~old.reference.isin(['the pointer loop', 'the build before it'])], new])
+    table.to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
+    print(new.round(3).to_string())
+
+
 def main():
+    if sys.argv[1:2] == ['loop']: return only_loops(*(sys.argv[2:] or [None]))
     rows = []
     fit_times(rows)
     engine_times(rows)
+    loop_times(rows)
     table = pd.DataFrame(rows)
     table['ratio'] = table.theirs / table.ours
     RESULTS.mkdir(exist_ok=True)

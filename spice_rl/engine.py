@@ -10,7 +10,7 @@ __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', '
 import os, warnings
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from types import FunctionType
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
+from .codegen import BUNDLE, Loop, quick_rules
 from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
@@ -88,10 +89,11 @@ def _compile(cls): return _compiled(cls, _outside(cls))
 @cache
 def _compiled(cls, outside):
     "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
+    rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
-    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()}
+    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in rules.items()}
     fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
-    exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in cls.rules else _one_by_one).format(**fill)), scope)
+    exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
     made = {}
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
         try: made[name] = njit(kind.signature, error_model='numpy', nogil=True)(scope[name])
@@ -134,6 +136,16 @@ def kernels(
         Options on offer on a trial (default: all)
     trials
         The trials that it is to be shown, if there are any"""
+    _try(cell, n_options, offer, trials)
+    return _pointers(cell)
+
+def _pointers(cell):
+    "The compiled rules of `cell` as the loops want them."
+    made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
+    return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
+
+def _try(cell, n_options, offer, trials=None):
+    "Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be shown."
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
@@ -152,8 +164,6 @@ def kernels(
                 raise AttributeError(f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})") from e
             if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
     if trials is not None: _try_situations(cell, trials)
-    made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
-    return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
 
 @cache
 def _tried(): return set()   # what went well: class, what it takes from outside, and situations
@@ -358,13 +368,18 @@ class Lanes:
     ):
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
-        self.kernels, self.rows = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials)
+        _try(cell, trials.n_options, _an_offer(trials), trials)
+        self.rows = _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
+        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
         self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
         self.wide = self.upper - self.lower
         self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants))
+
+    @cached_property
+    def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
 
     def nll(self,
         theta, # Parameters, (lanes, n_params)
@@ -416,10 +431,15 @@ class Lanes:
     def _run(self, theta, steps, who):
         "NLL, gradient and information of lanes in any order."
         order, first, people = _bundles(np.asarray(who, np.int64))
-        theta, steps, f, (n, k) = theta[order], steps[order], self.kernels, steps.shape
+        theta, steps, (n, k) = theta[order], steps[order], steps.shape
         sorted_, out = (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k)))
-        on_threads(lambda lo, hi: _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), self.cell.needs_feedback, self.rows,
-                                               people, first, lo, hi, *sorted_), len(people), self.threads if n * (k + 1) * self.n_rows > _WORTH else 1)
+        work, still = n * (k + 1) * self.n_rows, self.cell.needs_feedback
+        specialised = self.loop and self.loop.ready(k, work)
+        def run(lo, hi):
+            if specialised: return specialised(theta, steps, still, *self.rows, people, first, lo, hi, *sorted_)
+            f = self.kernels
+            _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, self.rows, people, first, lo, hi, *sorted_)
+        on_threads(run, len(people), self.threads if work > _WORTH else 1)
         for to, of in zip(out, sorted_): to[order] = of
         return out
 
@@ -518,14 +538,12 @@ def _limit(
     return best
 
 # %% ../nbs/03_engine.ipynb #346c4c63
-_BUNDLE = 32   # lanes of one person that go side by side: more would not fit into the fastest memory
-
 def _bundles(who): # Person of each lane, (lanes,)
     "An order in which the lanes of a person stand together, where each bundle begins (and the last one ends), and the person of each bundle."
     if (who[1:] > who[:-1]).all(): return np.arange(len(who)), np.arange(len(who) + 1), who   # one lane each: nothing to sort
     order = np.argsort(who, kind='stable')
     _, begin, many = np.unique(who[order], return_index=True, return_counts=True)
-    first = np.concatenate([np.arange(b, b + m, _BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)
+    first = np.concatenate([np.arange(b, b + m, BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)
     return order, first, who[order][first[:-1]]
 
 # %% ../nbs/03_engine.ipynb #60d9ddc8

@@ -1,0 +1,384 @@
+"""The specialised loop: the pointer loop's numbers to the bit; never stale; whatever lies in its folder, right or not at all"""
+import importlib
+import json
+import os
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import spice_rl.codegen as codegen
+from spice_rl.avoidance import OPTIONS, AvoidanceTask
+from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
+from spice_rl.cell import Cell
+from spice_rl.codegen import Loop, contents, one_option
+from spice_rl.data import Trials
+from spice_rl.engine import Lanes, nll, simulate
+from spice_rl.models import avoidance_model
+from spice_rl.params import Param
+from worlds import Coin, PearceHall
+
+PUBLISHED = ("QLearning", "ActorCritic", "Relative", "Advantage", "Hybrid2012", "StandardHybrid2012", "Hybrid2021", "StandardHybrid2021")
+
+
+class Situations(Cell):
+    "Reads everything that a rule may read, and makes an array for its logits"
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(2., 0, 9), bias=Param(.1, -3, 3))
+    state = "q", "seen"
+
+    def init(p, state): state.seen[:] = 1.
+
+    def logits(p, state, trial):
+        x = p.beta * state.q + p.bias / (1 + trial.context)
+        x[trial.options[0]] += np.log(state.seen[trial.options[0]])
+        return x
+
+    def update(p, state, trial):
+        for k in trial.options:
+            if not np.isnan(trial.reward[k]): state.q[k] += p.alpha * (trial.reward[k] - state.q[k])
+        state.seen[trial.choice] += 1. + len(trial.options)
+
+
+class Sum(Situations):
+    "Logits that are one expression, of several latent values"
+    def logits(p, state, trial): return -p.beta * (state.q - p.bias) / 2 + state.seen / (3 + trial.context)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    "An empty folder for compiled loops, and a process that has none"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    for memory in ("_READY", "_WORK", "_TOOK"): monkeypatch.setattr(codegen, memory, {})
+    return tmp_path / "numba" / "spice_rl"
+
+
+def odd_trials(n_options, seed, length=60, people=4, offers=True):
+    "Choices with all that may happen: missing ones, hidden and shown rewards, contexts, trials that do not count, sessions, offers of 2 to k options"
+    rng = np.random.default_rng(seed)
+    n = people * length
+    offered = [np.sort(rng.permutation(n_options)[:rng.integers(2, n_options + 1) if offers else n_options]) for _ in range(n)]
+    choice = np.array([rng.choice(o) for o in offered])
+    reward = np.where(rng.random((n, n_options)) < .5, np.nan, rng.normal(.5, 1, (n, n_options)))
+    reward[rng.random(n) < .2] = np.nan
+    missing = rng.random(n) < .1
+    offer = np.array([np.r_[o, np.full(n_options - len(o), -1)] for o in offered])
+    return Trials.from_arrays(np.where(missing, -1, choice), reward, np.repeat(np.arange(people), length), np.tile(np.arange(length) // 23, people), options=range(n_options),
+                              offer=offer, context=rng.integers(0, 3, n), counted=rng.random(n) < .8)
+
+
+def lanes_of(cell, trials, seed):
+    "1 to 100 lanes for each person, in no order: parameters inside the bounds, some at them"
+    rng = np.random.default_rng(seed)
+    who = rng.permutation(np.repeat(np.arange(trials.n_participants), np.r_[1, 100, rng.integers(2, 99, trials.n_participants)][:trials.n_participants]))
+    lower, upper = (np.array([getattr(p, end) for p in cell.params.values()]) for end in ("lower", "upper"))
+    low, high = np.where(np.isfinite(lower), lower, -5.), np.where(np.isfinite(upper), upper, 5.)
+    theta = low + (high - low) * rng.random((len(who), len(low)))
+    return np.where(rng.random(theta.shape) < .05, low, theta), who
+
+
+def same_bits(cell, trials, monkeypatch, seed=0):
+    "Both loops, with and without slopes: every number is the same"
+    theta, who = lanes_of(cell, trials, seed)
+    found = {}
+    for how in ("pointers", "now"):
+        monkeypatch.setenv("SPICE_RL_COMPILE", how)
+        lanes = Lanes(cell, trials, 1)
+        found[how] = lanes.nll(theta, who), *lanes.scoring(theta, who)
+        used = [lanes.loop.ready(k, 0.) for k in (0, len(cell.params))]
+        assert all(used) if how == "now" else not any(used)
+    assert np.isfinite(found["now"][0]).any()
+    for one, other in zip(*found.values()): np.testing.assert_array_equal(one, other)
+
+
+EVERY = [(RescorlaWagner(), 2, False), (RescorlaWagner(), 4, True), (AgentQ(), 2, False), (AgentQ(), 4, True), (PearceHall(), 2, False), (Coin(), 3, False),
+         (Situations(), 2, False), (Situations(), 2, True), (Situations(), 4, True), (Sum(), 2, False), (Sum(), 4, True)]
+
+
+@pytest.mark.parametrize("cell, n_options, offers", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else str(x))
+def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, monkeypatch):
+    same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("all_options", [False, True])
+def test_avoidance_models_have_the_pointers_bits(name, all_options, monkeypatch):
+    model = type(avoidance_model(name))
+    some = [o for o in OPTIONS if o in model.options and (o != "decay" or "q" in model.state)]
+    cell = avoidance_model("+".join([name, *some])) if all_options else model()
+    trials = simulate(cell, AvoidanceTask(), people=4, seed=1)
+    same_bits(cell, trials, monkeypatch)
+
+
+def test_many_rows_have_the_pointers_bits(monkeypatch):
+    "Logarithms of several hundred rows are taken at once; some of these rows more often"
+    same_bits(RescorlaWagner(), odd_trials(2, seed=5, length=3000, people=2, offers=False), monkeypatch)
+
+
+def test_a_logit_that_is_infinite_or_nan_has_the_pointers_bits(monkeypatch):
+    class Steep(Cell):
+        params = dict(height=Param(0., -np.inf, np.inf), beta=Param(1., 0, 5))
+        state = "q",
+        def init(p, state): pass
+        def logit(p, state, trial, option): return p.height * (option + state.q[option]) if trial.context < 2 else p.beta
+        def update(p, state, trial): state.q[trial.choice] = trial.context - 1.
+    trials, who = odd_trials(2, 1, offers=False), np.tile(np.arange(4), 5)
+    theta = np.c_[np.repeat([np.inf, -np.inf, np.nan, 1e308, 0.], 4), np.ones(20)]
+    found = []
+    for how in ("pointers", "now"):
+        monkeypatch.setenv("SPICE_RL_COMPILE", how)
+        found.append(Lanes(Steep(), trials, 1).nll(theta, who))
+    assert np.isnan(found[0]).any() and np.isfinite(found[0]).any()
+    np.testing.assert_array_equal(*found)
+
+
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "now")
+    cell, trials = RescorlaWagner(), odd_trials(2, seed=3, offers=False)
+    theta, who = (np.repeat(x, 60, 0) for x in lanes_of(cell, trials, 0))
+    monkeypatch.setattr("spice_rl.engine._WORTH", 0)
+    for one, other in zip(Lanes(cell, trials, 1).scoring(theta, who), Lanes(cell, trials, 3).scoring(theta, who)): np.testing.assert_array_equal(one, other)
+
+
+# Logits that are one expression
+
+RATE = 3
+
+
+@pytest.mark.parametrize("rule, text", [
+    (lambda p, state, trial: p.beta * state.q, "(p.beta * state.q[option])"),
+    (lambda p, state, trial: state.q / p.tau - RATE * state.trace, "((state.q[option] / p.tau) - ((3) * state.trace[option]))"),
+    (lambda p, state, trial: -(p.a - .5) * trial.reward + trial.context, "(((-(p.a - (0.5))) * trial.reward[option]) + trial.context)"),
+])
+def test_a_rule_of_one_expression_is_written_for_one_option(rule, text): assert one_option(rule).text == text
+
+
+def outside(x): return x
+
+
+@pytest.mark.parametrize("rule", [
+    lambda p, state, trial: np.exp(state.q), lambda p, state, trial: outside(state.q), lambda p, state, trial: state.q[::-1],
+    lambda p, state, trial: state.q if p.beta > 1 else -state.q, lambda p, state, trial: state.q ** 2, lambda p, state, trial: state.q + (p.beta > 1),
+    lambda p, state, trial: np.array([p.beta, 0.]), lambda p, state, trial: p.beta, lambda p, state, trial: state.q + trial.options, lambda p, state, trial: state.q + True])
+def test_any_other_rule_stays_as_it_is(rule): assert one_option(rule) is None
+
+
+# What a loop is made of
+
+TABLE, NUMBER = np.array([1., 2.]), 2.
+MODULE = types.ModuleType("somebody")
+MODULE.rate = 3.
+
+
+def helper(x): return NUMBER * x
+def uses_helper(p, state): state.q[:] = helper(p.beta)
+def uses_table(p, state): state.q[:] = TABLE
+def uses_module(p, state): state.q[:] = MODULE.rate
+def closes_over(x):
+    def init(p, state): state.q[:] = x
+    return init
+
+
+@pytest.mark.parametrize("rule, change", [(uses_helper, ("NUMBER", 3.)), (uses_table, ("TABLE", np.array([1., 3.]))), (uses_module, ("MODULE.rate", 4.))])
+def test_contents_follow_what_a_rule_reads(rule, change, monkeypatch):
+    before = contents(rule)
+    monkeypatch.setattr(f"{__name__}.{change[0]}", change[1])
+    assert before is not None and contents(rule) not in (None, before)
+    monkeypatch.undo()
+    assert contents(rule) == before
+
+
+def test_contents_tell_apart_what_python_holds_equal():
+    values = [1, 1., True, "1", (1,), [1], None, np.float64(1), np.array([1]), np.array([1.]), {"a": 1}]
+    assert len({contents(closes_over(v)) for v in values}) == len(values)
+    assert contents(closes_over(1)) == contents(closes_over(1)) and contents(closes_over(object())) is None
+
+
+def test_contents_do_not_stumble_over_a_global_that_only_shares_a_name(monkeypatch):
+    "`state.q` mentions q, and a notebook may hold anything under that name"
+    before = contents(uses_table)
+    monkeypatch.setitem(globals(), "q", object())
+    assert contents(uses_table) == before
+
+
+def cell_of(start, table=None):
+    "A class made anew on each call, as in a loop of a notebook; always of the same name"
+    class Made(Cell):
+        params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 9))
+        state = "q",
+        def init(p, state): state.q[:] = start if table is None else table[1]
+        def logits(p, state, trial): return p.beta * state.q * (0., 1.)[1] if table is None else p.beta * state.q
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    return Made()
+
+
+def by_hand(start, trials, alpha=.3, beta=3.):
+    "The same likelihood as a plain loop"
+    total = 0.
+    for t in range(trials.n_trials):
+        if t in trials.starts: q = np.full(2, start)
+        c, x = trials.choice[t], beta * q
+        total += np.log(np.exp(x).sum()) - x[c]
+        q[c] += alpha * (trials.reward[t, c] - q[c])
+    return total
+
+
+def test_classes_made_in_a_loop_are_never_stale(folder, monkeypatch):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "now")
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
+    for start in (.5, .1, .5):
+        assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "now")
+    trials, table = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0), np.array([0., .5])
+    cell = cell_of(0., table)
+    assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.5, trials), rel=1e-12)
+    table *= .25
+    assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.125, trials), rel=1e-12)
+
+
+# When
+
+LEARNER = """
+import json, sys
+import numpy as np
+import spice_rl.codegen as codegen
+from spice_rl.bandits import BanditsDrift, RescorlaWagner
+from spice_rl.engine import Lanes, simulate
+trials = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=100, seed=0)
+lanes = Lanes(RescorlaWagner(), trials, 1)
+out = lanes.nll(np.tile([.25, 2.5], (3, 1)), np.arange(3))
+print(json.dumps(dict(out=[x.hex() for x in out], compiled=len(codegen._TOOK), there=lanes.loop.ready(0, 0.) is not None, digest=codegen.contents(RescorlaWagner.rules))))
+"""
+
+
+def process(folder, how="auto", seed="0"):
+    "Another process that asks for a likelihood"
+    env = os.environ | dict(NUMBA_CACHE_DIR=str(folder.parent), SPICE_RL_COMPILE=how, PYTHONHASHSEED=seed)
+    return subprocess.Popen([sys.executable, "-c", LEARNER], env=env, stdout=subprocess.PIPE, text=True)
+
+
+def said(p):
+    out = p.communicate()[0]
+    assert p.returncode == 0
+    return json.loads(out.splitlines()[-1])
+
+
+def test_two_processes_at_once_then_a_third_that_need_not_compile(folder):
+    first = [process(folder, "now", seed) for seed in ("1", "2")]
+    one, other = map(said, first)
+    assert one["compiled"] and other["compiled"] and one["out"] == other["out"] and one["digest"] == other["digest"]
+    third = said(process(folder))
+    assert not third["compiled"] and third["there"] and third["out"] == one["out"]
+    assert len(list(folder.glob("*.loop"))) == 1 and not list(folder.glob("*.part"))
+
+
+def test_little_work_is_left_to_the_pointers(folder, monkeypatch):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "auto")
+    loop = Loop(RescorlaWagner, 2, np.array([[0, 1]]), np.array([2]))
+    seconds, a_lane = codegen._COMPILE, codegen._POINTER
+    assert loop.ready(0, .6 * seconds / a_lane) is None and loop.ready(2, .6 * seconds / a_lane) is None
+    assert loop.ready(0, .6 * seconds / a_lane) is not None
+    assert loop.ready(1, 1e12) is None          # neighbours of one parameter only: the pointers can
+
+
+def test_the_variable_is_checked(monkeypatch):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "yes")
+    with pytest.raises(ValueError, match="SPICE_RL_COMPILE must be 'auto', 'pointers' or 'now', got 'yes'"):
+        nll(RescorlaWagner(), trials=odd_trials(2, 0, offers=False))
+
+
+# What lies in the folder
+
+def learned(monkeypatch):
+    "A likelihood that compiles if nothing is there, and whether it did"
+    for memory in ("_READY", "_WORK", "_TOOK"): monkeypatch.setattr(codegen, memory, {})
+    monkeypatch.setenv("SPICE_RL_COMPILE", "now")
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
+    assert nll(RescorlaWagner(), trials=trials).sum() == pytest.approx(by_hand(.5, trials), rel=1e-12)
+    return bool(codegen._TOOK)
+
+
+def test_a_damaged_file_is_compiled_anew(folder, monkeypatch):
+    assert learned(monkeypatch) and not learned(monkeypatch)
+    file, = folder.iterdir()
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:20], whole[:-1], whole + b"x", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
+        file.write_bytes(damaged)
+        assert learned(monkeypatch)
+        assert file.read_bytes()[:len(codegen._HEAD)] == codegen._HEAD and not learned(monkeypatch)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and permissions as on POSIX")
+def test_what_others_may_write_is_not_read(folder, monkeypatch):
+    assert learned(monkeypatch)
+    file, = folder.iterdir()
+    file.chmod(0o622)
+    assert learned(monkeypatch)                  # written anew
+    assert not learned(monkeypatch)
+    folder.chmod(0o777)
+    assert learned(monkeypatch) and learned(monkeypatch)
+    folder.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: 4321)
+    assert learned(monkeypatch)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links as on POSIX")
+def test_links_are_not_followed(folder, monkeypatch, tmp_path):
+    assert learned(monkeypatch)
+    file, = folder.iterdir()
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert learned(monkeypatch)
+
+
+def test_no_folder_no_space_no_home_no_word(folder, monkeypatch, recwarn, capfd):
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be")
+    assert learned(monkeypatch)
+    folder.unlink()
+    def full(*args, **kwargs): raise OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "replace", full)
+    assert learned(monkeypatch)
+    assert not list(folder.iterdir())            # nothing half-written stays
+    def homeless(): raise RuntimeError("Could not determine home directory.")
+    monkeypatch.setattr(codegen, "cache_folder", homeless)
+    assert learned(monkeypatch)
+    assert not len(recwarn) and not any(capfd.readouterr())
+
+
+def test_the_folder_is_bounded(folder, monkeypatch):
+    monkeypatch.setattr(codegen, "_MOST", 3)
+    for i in range(5):
+        codegen._write(folder / f"{i}.loop", b"x")
+        os.utime(folder / f"{i}.loop", (i, i))
+    codegen._write(folder / "5.loop", b"x")
+    assert {f.name for f in folder.iterdir()} == {"3.loop", "4.loop", "5.loop"}
+
+
+def test_a_kept_loop_imports_nothing(folder, monkeypatch, tmp_path):
+    "A rule of a module that is not there any more: the file is not read, and nothing of that name is run"
+    (tmp_path / "gone.py").write_text("from spice_rl.bandits import RescorlaWagner\nclass Gone(RescorlaWagner):\n    def init(p, state): state.q[:] = .5 / float(len(state.q) - 1)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("SPICE_RL_COMPILE", "now")
+    gone = importlib.import_module("gone").Gone
+    loop = Loop(gone, 2, np.array([[0, 1]]), np.array([2]))
+    assert loop.ready(0, 0.) is not None
+    monkeypatch.delitem(sys.modules, "gone")
+    (tmp_path / "gone.py").write_text("raise SystemExit('run')")
+    monkeypatch.setattr(codegen, "_READY", {})
+    codegen._load(loop._path(0))                 # a loop, or None
+    assert "gone" not in sys.modules
+
+
+def test_where_it_is(monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", os.path.abspath("there"))
+    assert codegen.cache_folder() == __import__("pathlib").Path(os.path.abspath("there")) / "spice_rl"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    if sys.platform.startswith("linux"):
+        monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+        assert str(codegen.cache_folder()) == "/x/spice_rl"
