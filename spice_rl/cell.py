@@ -6,6 +6,8 @@
 __all__ = ['Trial', 'make_trial', 'Cell', 'check_cell']
 
 # %% ../nbs/02_cell.ipynb #bbd50aeb
+import keyword
+import re
 import warnings
 from collections import namedtuple
 import numpy as np
@@ -76,6 +78,7 @@ class Cell:
     Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
     A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
+    A cell that `watches` is updated where the choice is missing, too (`trial.choice` is -1 there): by what it sees.
     `reward_range` names the rewards that the starting values presume, (lowest, highest): with others a warning says so.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
@@ -92,10 +95,15 @@ class Cell:
     logit_unit: dict = {}
     greedy = False
     needs_feedback = False
+    watches = False
     reward_range = None
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
+        for name in (*cls.params, *cls.state):
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise ValueError(f"{cls.__name__} cannot have {name!r} as a name, since a rule could not write p.{name}; call it {re.sub(r'[^0-9a-zA-Z_]', '_', name)}_")
+        if cls.watches and cls.needs_feedback: raise ValueError(f"{cls.__name__} watches where nothing is chosen, and needs feedback to learn: it cannot be both")
         taken = {'p', 'logit'} & set(cls.state)
         if taken: raise ValueError(f"a latent value of {cls.__name__} cannot be called {min(taken)!r}: replay has columns of that name")
         cls.rules = dict(getattr(cls, 'rules', {}))
@@ -197,7 +205,7 @@ class Cell:
             What there is to see, a `Trial`
         """
         after = type(state)(*map(np.copy, state))
-        if trial.choice < 0 or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
+        if trial.choice < 0 and not self.watches or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
         self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))
         if np.isnan(trial.reward[trial.choice]):
             after = type(state)(*(np.where(np.isnan(new), old, new) for new, old in zip(after, state)))

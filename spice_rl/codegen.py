@@ -298,7 +298,7 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
             for l in range(lanes): rules_init({P}, {V})
             for t in range(starts[e], ends[e]):
                 choice, context, times, m = choices[t], contexts[t], counts[t], {m}
-                if choice < 0: continue
+                if choice < 0 and times >= 0: continue   # missing, and nobody watches
                 options, reward = {options}, _part(rewards, t * n_options, n_options)
                 if times > 0:
                     if not sames[t]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', 'nll', 'gradient', 'hessian', 'replay_arrays',
-           'softmax', 'replay', 'person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
+           'softmax', 'option_names', 'replay', 'person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
 import os, warnings
@@ -174,11 +174,11 @@ def _try_situations(cell, trials):
     rows = np.flatnonzero(~pd.DataFrame(what).duplicated())
     key = type(cell), _outside(type(cell)), trials.n_options, what[rows].tobytes()
     if key in _tried(): return
-    p, name = cell.p(), type(cell).__name__
+    p, name, _Watched.seen = cell.p(), type(cell).__name__, False
     state = cell.init(p, trials.n_options)
     for t in rows:
         options = trials.offer[t][trials.offer[t] >= 0]
-        trial = Trial(options, int(trials.choice[t]), trials.reward[t], int(trials.context[t]))
+        trial = _Watched(options, int(trials.choice[t]), trials.reward[t], int(trials.context[t]))
         try:
             cell.logits(p, state, trial)
             state = cell.update(p, state, trial)
@@ -187,6 +187,16 @@ def _try_situations(cell, trials):
                              f"{options.tolist()} on offer, choice {trial.choice}. Each latent value has one number per option, {trials.n_options}: "
                              "is the model made for these trials?") from e
     _tried().add(key)
+    if trials.n_contexts > 1 and cell.rules and not _Watched.seen:
+        warnings.warn(f"{name} never reads trial.context, and these trials have {trials.n_contexts} contexts: it takes them for one situation", stacklevel=5)
+
+class _Watched(Trial):
+    "A trial that notices whether a rule reads its context."
+    seen = False
+    @property
+    def context(self):
+        _Watched.seen = True
+        return self[3]
 
 class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
@@ -296,7 +306,7 @@ def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, wh
             _begin(init, p, c, state, n * (n_steps + 1))
             for t in range(starts[e], ends[e]):
                 choice, context, times, m = choices[t], contexts[t], counts[t], n_offers[t]
-                if choice < 0: continue
+                if choice < 0 and times >= 0: continue   # missing, and nobody watches
                 options, reward, mine = _view(offers[t, :m]), _view(rewards[t]), 0
                 if times > 0:
                     if not sames[t]:
@@ -369,7 +379,7 @@ class Lanes:
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
         _try(cell, trials.n_options, _an_offer(trials), trials)
-        self.rows = _rows(trials)
+        self.rows = _rows(trials, cell.watches)
         if cell.needs_feedback: self.rows = _together(self.rows)
         self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
         self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
@@ -547,14 +557,14 @@ def _bundles(who): # Person of each lane, (lanes,)
     return order, first, who[order][first[:-1]]
 
 # %% ../nbs/03_engine.ipynb #60d9ddc8
-def _rows(trials):
-    "The arrays of a data set as the loops want them: the sessions of a person stand together."
+def _rows(trials, watches=False):
+    "The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is missing and the cell watches, `times` is -1."
     order = np.argsort(trials.session_participant, kind='stable')
     people = np.searchsorted(trials.session_participant[order], np.arange(trials.n_participants + 1))
     ends = trials.starts[1:]
     return Rows(trials.starts[:-1][order].astype(np.int64), ends[order].astype(np.int64), people.astype(np.int64),
                 np.array(trials.offer, np.int64), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
-                np.array(trials.reward, float), np.array(trials.context, np.int64), np.array(trials.counted, np.int64), np.zeros(trials.n_trials, bool))
+                np.array(trials.reward, float), np.array(trials.context, np.int64), np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
 
 def _an_offer(trials):
     "The options on offer on the first trial."
@@ -722,7 +732,7 @@ def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x,
                         for k in options: x[t, k] = mine[k, 0]
                         for i in range(states.shape[1]):
                             for k in range(n): states[t, i, k] = state[i, k, 0]
-                    elif choice >= 0: _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
+                    elif choice >= 0 or rows.times[t] < 0: _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
 
 # %% ../nbs/03_engine.ipynb #088bef53
 def replay_arrays(
@@ -752,7 +762,7 @@ def replay_arrays(
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
     values = np.array(theta, float, order='C')
-    _replay_lanes(f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials), after, 0, len(theta), x, states)
+    _replay_lanes(f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials, cell.watches), after, 0, len(theta), x, states)
     return x, states
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
@@ -784,6 +794,23 @@ def _replayed_nll(cell, theta, trials):
     return np.bincount(trials.participant[scored], each, trials.n_participants)
 
 # %% ../nbs/03_engine.ipynb #8f83aa10
+def option_names(
+    trials # Somebody's trials
+): # Texts, (options,)
+    """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something else does there.
+
+    Parameters
+    ----------
+    trials
+        Somebody's trials
+
+    Returns
+    -------
+    Texts, (options,)
+    """
+    names = [str(o) for o in trials.options]
+    return names if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names) else [str(k) for k in range(len(names))]
+
 def _why_broken(cell, trials, broken):
     "Where the values of a cell stop saying anything, in a sentence."
     at = int(broken.argmax())
@@ -799,8 +826,8 @@ def replay(
 ):
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
-    Columns: `participant`, `session`, `trial`, and for each option k its logit `logit_k`, choice probability `p_k`, and each
-    latent value `NAME_k`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
+    Columns: `participant`, `session`, `trial`, and for each option, by its label, its logit `logit_LABEL`, choice probability `p_LABEL`, and each
+    latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
 
     Parameters
     ----------
@@ -815,10 +842,10 @@ def replay(
     if broken.any(): warnings.warn(_why_broken(cell, trials, broken), stacklevel=2)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    p = np.where(broken[:, None], np.nan, softmax(x))
-    for k in range(trials.n_options): columns |= {f'logit_{k}': x[:, k], f'p_{k}': p[:, k]}
+    p, names = np.where(broken[:, None], np.nan, softmax(x)), option_names(trials)
+    for k, option in enumerate(names): columns |= {f'logit_{option}': x[:, k], f'p_{option}': p[:, k]}
     for i, name in enumerate(cell.state):
-        for k in range(trials.n_options): columns[f'{name}_{k}'] = states[:, i, k]
+        for k, option in enumerate(names): columns[f'{name}_{option}'] = states[:, i, k]
     return pd.DataFrame(columns)
 
 # %% ../nbs/03_engine.ipynb #99eb4d08

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from .cell import Trial
 from .data import Trials
-from .engine import parameter_table, replay, replay_arrays
+from .engine import option_names, parameter_table, replay, replay_arrays
 
 # %% ../nbs/26_signals.ipynb #0e5600c0
 _STEP = 1e-5   # of the reward, for its effect
@@ -42,7 +42,7 @@ def trialwise(
 ):
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
-    Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`; before the choice, for each option k: `logit_k`, `p_k` and each latent value `NAME_k`;
+    Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`; before the choice, for each option, by its label: `logit_LABEL`, `p_LABEL` and each latent value `NAME_LABEL`;
     `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option: `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of reward.
 
     Parameters
@@ -67,7 +67,7 @@ def trialwise(
     frame.insert(3, 'choice', labels[k])
     frame.insert(4, 'reward', chosen(trials.reward))
     frame.insert(5, 'counted', trials.counted & there)
-    frame['p_chosen'] = chosen(frame[[f'p_{j}' for j in range(trials.n_options)]].to_numpy())
+    frame['p_chosen'] = chosen(frame[[f'p_{option}' for option in option_names(trials)]].to_numpy())
     with np.errstate(divide='ignore'): frame['surprise'] = -np.log(frame.p_chosen)   # inf: what the model holds for impossible
     effect = _effects(cell, theta, trials, before)
     for i, name in enumerate(cell.state):
@@ -148,4 +148,5 @@ def _write_events(out, run, folder, task):
     for key, rows in runs:
         path = folder / f'sub-{label(key[0])}' / 'func' / names[key]
         path.parent.mkdir(parents=True, exist_ok=True)
-        out.iloc[rows].to_csv(path, sep='\t', index=False, na_rep='n/a', float_format='%.6g')
+        times = {c: out[c].map('{:.6f}'.format) for c in ('onset', 'duration')}   # microseconds, however late
+        out.assign(**times).iloc[rows].to_csv(path, sep='\t', index=False, na_rep='n/a', float_format='%.10g')

@@ -146,3 +146,75 @@ def test_an_array_from_outside_is_read_as_it_is_now():
         TABLE[1] = 2.
         assert nll(Looked(), trials=trials).iloc[0] == pytest.approx(right(), abs=1e-12)
     finally: TABLE[1] = 1.
+
+
+class Watcher(Cell):
+    "A value that fades on every trial, also where nothing is chosen, and moves toward what is seen."
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+    state = 'q',
+    watches = True
+    def init(p, state): state.q[:] = 1.
+    def logits(p, state, trial): return p.beta * state.q
+    def update(p, state, trial):
+        for k in range(2): state.q[k] *= .9
+        if trial.choice >= 0: state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+class Blinker(Watcher):
+    watches = False
+
+
+def by_hand(cell, trials):
+    "The likelihood and the states before each choice, by the cell's own methods in plain Python"
+    from spice_rl import make_trial
+    p, total, states = cell.p(), 0., []
+    state = cell.init(p, 2)
+    for t in range(len(trials)):
+        trial = make_trial(int(trials.choice[t]), trials.reward[t], 2)
+        states.append(state.q.copy())
+        if trial.choice >= 0: total -= np.log(softmax(cell.logits(p, state, trial)))[trial.choice]
+        state = cell.update(p, state, trial)
+    return total, np.array(states)
+
+
+@pytest.mark.parametrize("cell", [Watcher(), Blinker()])
+@pytest.mark.parametrize("lanes", [1, 5000])
+def test_who_watches_is_updated_where_the_choice_is_missing(cell, lanes):
+    from spice_rl import Lanes
+    choice, reward = np.array([0, -1, 1, -1, -1, 0, 1]), np.array([1., np.nan, 0., np.nan, np.nan, 1., np.nan])
+    trials = Trials.from_arrays(choice, reward, options=[0, 1])
+    total, states = by_hand(cell, trials)
+    assert nll(cell, trials=trials).iloc[0] == pytest.approx(total, abs=1e-12)
+    many = Lanes(cell, trials, 1).nll(np.tile([.3, 3.], (lanes, 1)), np.zeros(lanes, int))
+    np.testing.assert_allclose(many, total, atol=1e-12)
+    np.testing.assert_allclose(replay(cell, trials)[["q_0", "q_1"]], states, atol=1e-12)
+
+
+def test_watching_differs():
+    trials = Trials.from_arrays([0, -1, -1, 1], [1., np.nan, np.nan, 0.], options=[0, 1])
+    assert abs(nll(Watcher(), trials=trials).iloc[0] - nll(Blinker(), trials=trials).iloc[0]) > 1e-3
+    with pytest.raises(ValueError, match="it cannot be both"):
+        class Both(Watcher): needs_feedback = True
+
+
+def test_contexts_that_nobody_reads_are_said_once():
+    trials = Trials.from_arrays(np.arange(12) % 2, np.ones(12), context=np.arange(12) % 2)
+    with pytest.warns(UserWarning, match="Blinker never reads trial.context, and these trials have 2 contexts"): nll(Blinker(), trials=trials)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        nll(PerCue(), trials=trials)
+    assert not said
+
+
+def test_names_that_no_rule_could_write():
+    with pytest.raises(ValueError, match="cannot have 'lambda' as a name, since a rule could not write p.lambda; call it lambda_"):
+        class Decay(Cell): params = dict([("lambda", Param(.5))])
+    with pytest.raises(ValueError, match="call it learning_rate_"):
+        class Rate(Cell): params = {"learning rate": Param(.5)}
+
+
+def test_replay_names_options_by_their_labels():
+    trials = Trials.from_arrays([0, 1, 1], [1., 0., 1.], options=["left", "right"])
+    assert {"p_left", "logit_right", "q_left"} <= set(replay(RescorlaWagner(), trials))
+    odd = Trials.from_arrays([0, 1, 1], [1., 0., 1.], options=["chosen", "other"])   # trialwise has a column p_chosen
+    assert {"p_0", "p_1"} <= set(replay(RescorlaWagner(), odd))
