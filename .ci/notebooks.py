@@ -7,6 +7,9 @@ import argparse, base64, hashlib, io, json, multiprocessing, os, re, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent))
+from docstrings import documented, plain
+
 ROOT = Path(__file__).resolve().parents[1]
 README, IMAGES = ROOT/"README.md", "nbs/images/readme-"  # figures of the README: nbs/images/readme-<cell id>-<n>.png
 ENV = dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())
@@ -144,13 +147,14 @@ def for_colab(path, text):
 # In sync ------------------------------------------------------------------------------------------------------------
 
 def export():
-    "Clean the notebooks, put the cells for Colab in place, export the modules, write the README"
+    "Clean the notebooks, put the cells for Colab in place, export the modules with their docstrings, write the README"
     from nbdev.clean import nbdev_clean
     from nbdev.doclinks import nbdev_export
     os.environ.pop("IN_TEST", None)  # with it nbdev_export does nothing, and says nothing
     for path in taught(): path.write_text(for_colab(path, path.read_text(encoding="utf-8")), encoding="utf-8")
     nbdev_clean.__wrapped__()
     nbdev_export.__wrapped__()
+    for path in modules(): path.write_text(documented(path.read_text(encoding="utf-8")), encoding="utf-8")
     text, images = readme()
     for old in ROOT.glob(IMAGES + "*"):
         if str(old.relative_to(ROOT)) not in images: old.unlink()
@@ -158,6 +162,20 @@ def export():
         (ROOT/name).parent.mkdir(exist_ok=True)
         (ROOT/name).write_bytes(data)
     README.write_text(text, encoding="utf-8")
+
+
+def modules():
+    "The exported modules"
+    return sorted((ROOT/"spice_rl").glob("[!_]*.py"))
+
+
+def update():
+    "Carry what was changed in the modules back into the notebooks, without what `export` wrote into docstrings; then export"
+    from nbdev.sync import nbdev_update
+    os.environ.pop("IN_TEST", None)
+    for path in modules(): path.write_text(plain(path.read_text(encoding="utf-8")), encoding="utf-8")
+    nbdev_update.__wrapped__()
+    export()
 
 
 def insync():
@@ -240,6 +258,7 @@ if __name__ == "__main__":
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run notebooks and store their outputs").add_argument("files", nargs="+")
     for name, doc in dict(check="run all notebooks, writing nothing", export="clean, modules, README",
+                          update="carry small changes made in spice_rl/ back into the notebooks",
                           insync="export, and fail if that changed anything").items():
         commands.add_parser(name, help=doc)
     commands.add_parser("readme", help="print README.md")

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 sys.path.append(str(Path(__file__).parent))
+from docstrings import unexplained
 from notebooks import ROOT, markdown, relink, same_environment
 
 
@@ -272,21 +273,25 @@ def litter(folder):
 
 
 def undocumented(package="spice_rl"):
-    "Public names without a docstring, public functions with a parameter that no comment explains"
-    from fastcore.docments import docments
+    "Public names without a docstring, public functions, methods and classes with an argument that their docstring does not explain"
     package = importlib.import_module(package)
     for name in package.__all__:
         thing = getattr(package, name)
         if not (inspect.isclass(thing) or inspect.isfunction(thing)): continue
-        if not inspect.getdoc(thing): yield f"{thing.__module__}: {name} has no docstring"
-        if inspect.isfunction(thing):
-            said = docments(thing) | {p: True for p in re.findall(r"\*\*(\w+)[^\n]*#", inspect.getsource(thing))}  # docments passes over **options
-            yield from (f"{thing.__module__}: no comment explains {p!r} of {name}" for p, doc in said.items() if not doc and p != "return")
-        else:
-            for key, value in vars(thing).items():
-                function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-                if key[0] == "_" or not inspect.isfunction(function) or function.__name__ == "<lambda>": continue
-                if not inspect.getdoc(value if isinstance(value, property) else getattr(thing, key)): yield f"{thing.__module__}: {name}.{key} has no docstring"
+        for called, what in [(name, thing), *(methods(thing) if inspect.isclass(thing) else [])]:
+            if not inspect.getdoc(what): yield f"{thing.__module__}: {called} has no docstring"
+            elif not isinstance(what, property): yield from (f"{thing.__module__}: no comment explains {p!r} of {called}" for p in unexplained(what))
+
+
+def methods(thing):
+    "The public methods and properties that a class defines; those that take another's docstring are left out"
+    found = {}
+    for key, value in vars(thing).items():
+        function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        if key[0] == "_" or not inspect.isfunction(function) or function.__name__ == "<lambda>": continue
+        what = value if isinstance(value, property) else getattr(thing, key)
+        if function.__doc__ or not inspect.getdoc(what): found[f"{thing.__name__}.{key}"] = what
+    return found.items()
 
 
 def undescribed(folder, package="spice_rl"):

@@ -99,7 +99,7 @@ def one_run(what, seed):
                starts=len(estimator.training_.table), warned=len(said), train_s=trained - began, refine_s=refined - trained)
     numbers = []
     for who, true in zip(people, truth or []):
-        found = estimator.refinement_._of(estimator.refinement_.estimates, who).set_index('number')
+        found = estimator.refinement_._of(estimator.refinement_.estimates, who).set_index('parameter')
         for name in dict.fromkeys([*true, *found.index]):
             numbers.append(dict(learner=what, seed=seed, who=who, number=name, true=true.get(name, np.nan), estimate=found.estimate.get(name, np.nan), se=found.se.get(name, np.nan), exact=set(true) == set(found.index)))
     return row, numbers

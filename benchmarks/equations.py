@@ -62,7 +62,7 @@ def structures():
             trials, began = choices(learner, seed), time.process_time()
             r = discover(trials)
             seconds, (truth, bound) = time.process_time() - began, exact(trials, true)
-            named = {n: row for n, row in r.estimates.set_index('number').iterrows()}
+            named = {n: row for n, row in r.estimates.set_index('parameter').iterrows()}
             found.append(dict(learner=learner, seed=seed, exact=set(named) == set(true), bic=r.scores.bic.iloc[0], bic_above_exact=r.scores.bic.iloc[0] - truth.bic, cpu_s=seconds,
                               missing='; '.join(sorted(set(true) - set(named))), instead='; '.join(sorted(set(named) - set(true))), within_6_bic=len(r.structures), exact_among_them=any(set(t) == set(true) for t in r.structures.terms)))
             for n, value in true.items():
@@ -82,7 +82,7 @@ def sessions():
             for seed in range(20):
                 trials = choices(learner, seed, n)
                 r, (truth, bound) = discover(trials), exact(trials, true)
-                e = r.estimates.set_index('number').estimate
+                e = r.estimates.set_index('parameter').estimate
                 rows += [dict(learner=learner, sessions=n, seed=seed, exact=set(e.index) == set(true), bic_above_exact=r.scores.bic.iloc[0] - truth.bic, number=k, error=e.get(k, np.nan) - v, bound=bound[k]) for k, v in true.items()]
             print(learner, n, np.mean([row['exact'] for row in rows if row['learner'] == learner and row['sessions'] == n]), flush=True)
     save(pd.DataFrame(rows), 'sessions')
@@ -123,7 +123,7 @@ def regression():
             e = SpiceEstimator(HabitRNN, CONFIG, seed=seed, spice_library_polynomial_degree=2).fit(dataset.xs, dataset.ys)
             terms, summary = e.regression_.equation.terms(), e.summary()
             changes = {f'{m}: {t}'.replace('[k]', '') for m, ts in terms.items() for t, c in ts.items() if not (t == f'{m}[k]' and c == 1)}
-            refined = dict(zip(e.refinement_.estimates.number, e.refinement_.estimates.estimate))
+            refined = dict(zip(e.refinement_.estimates.parameter, e.refinement_.estimates.estimate))
             rows.append(dict(learner=learner, seed=seed, exact_regression=changes == raw, exact_refined=set(refined) == set(true), terms_regression=len(changes), terms_refined=len(refined), terms_true=len(true),
                              slope_regression=terms[CHOSEN].get(f'{CHOSEN}[k]', 0.), slope_refined=refined.get(OWN, np.nan), slope_true=true[OWN],
                              bic_regression=summary.bic['equation (regression)'], bic_refined=summary.bic['equation (refined)'], share_kept=summary.share_kept['equation (refined)']))

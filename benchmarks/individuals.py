@@ -82,7 +82,7 @@ def pairs():
             trials = mixture(cells, seed, people=1, sessions=50)
             found = discover(trials, by='participant')
             for who, cell in zip(trials.participants, cells):
-                names = set(found.estimates.query('who == @who').number)
+                names = set(found.estimates.query('who == @who').parameter)
                 exact = {START, OWN, REWARD} if cell.values['forget_rate'] == 0 else {ONE, OWN, REWARD, OTHER}
                 alpha = found.as_rl(who).parameters
                 rows.append(dict(learners=what, seed=seed, who=who, exact=names == exact, right_terms=names - ORIGIN == exact - ORIGIN, alpha=alpha.value.get('alpha', np.nan), se=alpha.se.get('alpha', np.nan), true=cell.values['alpha_reward']))

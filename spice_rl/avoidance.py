@@ -19,8 +19,11 @@ import pandas as pd
 from numba import njit
 from numba.extending import register_jitable
 from .cell import Cell
-from .data import Trials, _check_columns, _gather, _item, _list, _numbers, _open
+from .arguments import check_number, check_whole
+from .columns import _labels_of, _uncoded
+from .data import Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers, _open
 from .engine import as_seed
+from .folders import write_table
 from .params import Param
 
 # %% ../nbs/05_avoidance.ipynb #435aae04
@@ -46,26 +49,48 @@ def read_avoidance(
 
     Columns of both files: `participant_id`, `group_code`, `symbol_L_name`, `symbol_R_name` (names as in `SYMBOLS`), `choice_made` (0 left, 1 right);
     of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points / 10. Order within a person is that of the file.
-    Raises a `ValueError` that names file, participant and line."""
+    Raises a `ValueError` that names file, participant and line.
+
+    Parameters
+    ----------
+    learning
+        Learning trials: path of a .csv or .tsv file, or a frame
+    transfer
+        Transfer trials: the same
+    missing_choices
+        Are empty cells of `choice_made` choices that were not made? (default: an error)"""
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         try:
-            frame = _open(file, 'participant_id')
-            _check_columns(frame, [(c, c) for c in columns])
-        except ValueError as e: raise ValueError(f"{phase} trials: {str(e).split('. Name it:')[0]}") from None
+            tables[phase] = _open(file, ('participant_id', 'group_code'))
+            _check_columns(tables[phase].frame, [(c, c) for c in columns])
+        except (ValueError, TypeError) as e: raise type(e)(f"{phase} trials: {str(e).split('. Name it:')[0]}") from None
+    frames = _labelled(tables)
+    for phase, frame in frames.items():
         odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
         if len(odd): raise ValueError(f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says 'learning' or 'transfer': rename yours")
-        tables[phase] = _check(frame.reset_index(drop=True), phase, missing_choices)
-    _check_people(tables)
-    return _trials(pd.concat([t.assign(phase=phase) for phase, t in tables.items()], ignore_index=True))
+        frames[phase] = _check(frame.reset_index(drop=True), phase, missing_choices, tables[phase].line)
+    _check_people(frames)
+    return _trials(pd.concat([t.assign(phase=phase) for phase, t in frames.items()], ignore_index=True))
+
+def _labelled(tables): # Phase -> `Table`
+    "The frames; people and groups of the files are numbers in both or in none (01 beside 1 stays text)"
+    frames = {phase: t.frame.copy(deep=False) for phase, t in tables.items()}
+    read = [phase for phase, t in tables.items() if t.data is not None]
+    for c in ('participant_id', 'group_code') if read else ():
+        for phase, column in zip(read, _labels_of([frames[phase][c] for phase in read])[0]):
+            frames[phase][c] = _uncoded(column)
+    return frames
 
 # %% ../nbs/05_avoidance.ipynb #f3b596a6
-def _check(frame, phase, missing_choices):
-    "The same table, if it can be used."
-    def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {i + 2}"
+def _check(frame, phase, missing_choices, line):
+    "The same table, if it can be used; `line`: line of the file of a row."
+    def at(i): return f"the {phase} trials, participant {_item(frame.participant_id.iloc[i])!r}, line {line(i)}"
     def first(bad): return at(int(np.flatnonzero(bad)[0]))
     for c in ('participant_id', 'group_code'):
-        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line {int(frame[c].isna().to_numpy().argmax()) + 2}; every row needs one")
+        if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line "
+                                                   f"{line(frame[c].isna().to_numpy().argmax())}; every row needs one")
+        _check_alike(*_factorize(frame[c], c), f"{phase} trials: {c}", line)
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
         if bad.any(): raise ValueError(f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are {_list(list(SYMBOLS), 9)}")
@@ -80,6 +105,9 @@ def _check(frame, phase, missing_choices):
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
             if np.isnan(x).any(): raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both are needed")
+            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
+                                                f"such rows), apart from all others: a code for a missing outcome? "
+                                                f"Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
         if pairs.isna().any(): raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of {first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -122,7 +150,19 @@ def _trials(frame):
 
 # %% ../nbs/05_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
-    "The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer."
+    """The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer.
+
+    Parameters
+    ----------
+    n_learning
+        Learning trials of each of the four pairs
+    n_transfer
+        Transfer trials of each of the 32 pairs of unequal value
+    p_often
+        Probability of the likelier outcome
+    groups
+        Group of each participant: a dict or a Series (default: one group, 'everybody')
+    """
     n_actions = len(SYMBOLS)
 
     def __init__(self,
@@ -131,13 +171,23 @@ class AvoidanceTask:
         p_often=.75,    # Probability of the likelier outcome
         groups=None     # Group of each participant: a dict or a Series (default: one group, 'everybody')
     ):
-        if min(n_learning, n_transfer) < 1 or int(n_learning) != n_learning or int(n_transfer) != n_transfer: raise ValueError(f"n_learning and n_transfer must be at least 1 and whole numbers, got {n_learning} and {n_transfer}")
-        n_learning, n_transfer = int(n_learning), int(n_transfer)
-        if not 0 <= p_often <= 1: raise ValueError(f"p_often must lie in [0, 1], got {p_often}")
+        n_learning, n_transfer = check_whole(n_learning, 'n_learning', 1), check_whole(n_transfer, 'n_transfer', 1)
+        p_often = check_number(p_often, 'p_often', 0, 1)
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 
-    def design(self, participants, seed=0):
-        "New `Trials` with no choices yet, for these people."
+    def design(self,
+        participants, # How many people
+        seed=0        # An int or a numpy Generator
+    ):
+        """New `Trials` with no choices yet, for these people.
+
+        Parameters
+        ----------
+        participants
+            How many people
+        seed
+            An int or a numpy Generator
+        """
         seed = as_seed(seed)
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
@@ -166,8 +216,19 @@ class AvoidanceTask:
         table['trial_number'] = np.r_[pd.Series(pair).groupby(pair).cumcount() + 1, np.arange(len(second)) + 1]
         return table.assign(choice_made=np.nan)
 
-    def chosen(self, design, choice):
-        "The same trials, with these choices made (codes of symbols, (trials,))."
+    def chosen(self,
+        design, # What `design` gave
+        choice  # Code of the chosen symbol, (trial,)
+    ):
+        """The same trials, with these choices made (codes of symbols, (trials,)).
+
+        Parameters
+        ----------
+        design
+            What `design` gave
+        choice
+            Code of the chosen symbol, (trial,)
+        """
         frame, made = design.to_frame(), np.empty(len(design))
         made[design._rows] = choice
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -182,11 +243,22 @@ def to_files(
     learning, # Path of the learning trials to write
     transfer  # Path of the transfer trials to write
 ):
-    "Write trials into two files that `read_avoidance` reads."
+    """Write trials into two files that `read_avoidance` reads.
+
+    Parameters
+    ----------
+    trials
+        Trials of the avoidance task
+    learning
+        Path of the learning trials to write
+    transfer
+        Path of the transfer trials to write
+    """
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
-        frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed]).to_csv(path, index=False)
+        frame = frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed])
+        write_table(frame, path, index=False)
 
 def avoidance_tutorial_files():
     "Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package; see `14_models` for how they were made."
@@ -203,7 +275,13 @@ CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../nbs/05_avoidance.ipynb #f009b121
 def parameter_symbol(name): # Name of a parameter
-    "How it is written in equations: as `SYMBOL_OF` says, or its name."
+    """How it is written in equations: as `SYMBOL_OF` says, or its name.
+
+    Parameters
+    ----------
+    name
+        Name of a parameter
+    """
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d
@@ -212,7 +290,12 @@ _MODELS = {}   # name of a model without options -> its class
 class Avoidance(Cell, rules=False):
     """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a cell's rules.
 
-    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it."""
+    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults"""
     needs_feedback = True
     options = ('novel', 'decay')   # options that apply
     parts = {}
@@ -232,7 +315,7 @@ class Avoidance(Cell, rules=False):
         "The rules that the class lacks."
         return [text for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items() if name not in self.parts]
 
-    def __init__(self, **values):
+    def __init__(self, **values): # Values of parameters, in place of their defaults
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
             warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)
@@ -318,7 +401,13 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
     return None if model.equations is None else model.equations | {part: (*lines, *model.equations.get(part, ()))}
 
 def with_bias(model): # A class of `Avoidance`
-    "Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012)."
+    """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     base = model.parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
@@ -333,7 +422,13 @@ def _weigh(valence_factor, r):
     return (1. - valence_factor) * r if r > 0. else valence_factor * r
 
 def with_novel(model): # A class of `Avoidance`
-    "The novel symbol has a value of its own, `novel_value`, in place of 0."
+    """The novel symbol has a value of its own, `novel_value`, in place of 0.
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Novel(model, option='novel'):
         params = model.params | dict(novel_value=Param(0., -1, 1))
         with_options = (*model.with_options, 'novel')
@@ -341,7 +436,13 @@ def with_novel(model): # A class of `Avoidance`
     return _named(Novel, model, 'novel')
 
 def with_decay(model): # A class of `Avoidance`
-    "Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021)."
+    """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Decayed(model, option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from .cell import Cell
 from .data import Trials, read_trials
 from .engine import as_seed, pay_type, simulate, start_type
-from .arguments import check_names
+from .arguments import check_names, check_whole
 from .params import Param
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
@@ -43,6 +43,17 @@ class Bandits:
 
     `extra` is the number of places a task keeps in `world` behind the reward probabilities; `draws` says how many uniform and
     normal random numbers its rules read on a trial, given the number of arms.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    **settings
+        Settings of the task, in place of their defaults
     """
     settings: dict = {}
     extra = 0
@@ -53,8 +64,13 @@ class Bandits:
         cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'pay') if k in cls.__dict__}
         cls._names = tuple(cls.settings)
 
-    def __init__(self, n_actions=2, counterfactual=False, seed=0, **settings):
-        if n_actions < 2: raise ValueError(f"n_actions must be at least 2, got {n_actions}")
+    def __init__(self,
+        n_actions=2,          # How many options
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0,               # An int or a numpy Generator
+        **settings            # Settings of the task, in place of their defaults
+    ):
+        n_actions = check_whole(n_actions, 'n_actions', 2)
         check_names(settings, self.settings, 'setting')
         self.n_actions, self.counterfactual, self.seed = n_actions, counterfactual, seed
         self.values = np.array([p.check(settings.get(k, p.default), k) for k, p in self.settings.items()])
@@ -63,11 +79,51 @@ class Bandits:
         self.rng = np.random.default_rng(as_seed(seed))
         self.new_session()
 
-    def start(e, uniform, normal, world):
-        "A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers."
+    def start(
+        e,       # Numbers of the environment
+        uniform, # Draws between 0 and 1
+        normal,  # Draws from the standard normal
+        world    # State of the world, written in place
+    ):
+        """A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers.
 
-    def pay(e, world, choice, uniform, normal, reward):
-        "A rule: write what every option pays now into `reward`, then move `world` on."
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        world
+            State of the world, written in place
+        """
+
+    def pay(
+        e,       # Numbers of the environment
+        world,   # State of the world, written in place
+        choice,  # The option chosen
+        uniform, # Draws between 0 and 1
+        normal,  # Draws from the standard normal
+        reward   # What each option pays, written in place
+    ):
+        """A rule: write what every option pays now into `reward`, then move `world` on.
+
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        world
+            State of the world, written in place
+        choice
+            The option chosen
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        reward
+            What each option pays, written in place
+        """
 
     def kernels(self):
         "The compiled rules."
@@ -81,8 +137,14 @@ class Bandits:
         self.world = np.zeros(self.n_world)
         self.kernels().start(self.values, *self._luck(), self.world)
 
-    def step(self, choice):
-        "What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on."
+    def step(self, choice): # The option chosen
+        """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on.
+
+        Parameters
+        ----------
+        choice
+            The option chosen
+        """
         if not 0 <= choice < self.n_actions: raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
         reward = np.empty(self.n_actions)
         self.kernels().pay(self.values, self.world, choice, *self._luck(), reward)
@@ -104,11 +166,28 @@ def _draw(world, uniform, reward):
 
 # %% ../nbs/04_bandits.ipynb #abf620bc
 class BanditsDrift(Bandits):
-    "Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform)."
+    """Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the drift, a trial
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(sigma=Param(.2, 0))
     draws = staticmethod(lambda n: (n, n))
 
-    def __init__(self, sigma=.2, n_actions=2, counterfactual=False, seed=0):
+    def __init__(self,
+        sigma=.2,             # Standard deviation of the drift, a trial
+        n_actions=2,          # How many options
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
         super().__init__(n_actions, counterfactual, seed, sigma=sigma)
 
     def start(e, uniform, normal, world): world[:uniform.size] = uniform
@@ -119,10 +198,28 @@ class BanditsDrift(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #a9378ced
 class BanditsFixed(Bandits):
-    "Two arms that pay with fixed probabilities."
+    """Two arms that pay with fixed probabilities.
+
+    Parameters
+    ----------
+    high
+        P(reward) of the better arm
+    low
+        P(reward) of the other
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
 
-    def __init__(self, high=.8, low=.2, counterfactual=False, seed=0): super().__init__(2, counterfactual, seed, high=high, low=low)
+    def __init__(self,
+        high=.8,              # P(reward) of the better arm
+        low=.2,               # P(reward) of the other
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
+        super().__init__(2, counterfactual, seed, high=high, low=low)
 
     def start(e, uniform, normal, world): world[0], world[1] = e.high, e.low
 
@@ -130,11 +227,32 @@ class BanditsFixed(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #febcf528
 class BanditsFlip(Bandits):
-    "Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a coin toss."
+    """Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a coin toss.
+
+    Parameters
+    ----------
+    high
+        P(reward) of the good arm
+    low
+        P(reward) of the bad one
+    flip
+        P(they swap) after a trial
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
-    def __init__(self, high=.8, low=.2, flip=.02, counterfactual=False, seed=0): super().__init__(2, counterfactual, seed, high=high, low=low, flip=flip)
+    def __init__(self,
+        high=.8,              # P(reward) of the good arm
+        low=.2,               # P(reward) of the bad one
+        flip=.02,             # P(they swap) after a trial
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
+        super().__init__(2, counterfactual, seed, high=high, low=low, flip=flip)
 
     def start(e, uniform, normal, world): world[0], world[1] = (e.high, e.low) if uniform[0] < .5 else (e.low, e.high)
 
@@ -144,12 +262,35 @@ class BanditsFlip(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #fdd7cf8a
 class BanditsSwitch(Bandits):
-    "Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low probabilities."
+    """Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low probabilities.
+
+    Parameters
+    ----------
+    high
+        Highest P(reward)
+    middle
+        The one between
+    low
+        Lowest P(reward)
+    switch
+        P(another pair of them) after a trial
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
 
-    def __init__(self, high=.75, middle=.5, low=.25, switch=.02, counterfactual=False, seed=0):
+    def __init__(self,
+        high=.75,             # Highest P(reward)
+        middle=.5,            # The one between
+        low=.25,              # Lowest P(reward)
+        switch=.02,           # P(another pair of them) after a trial
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
         super().__init__(2, counterfactual, seed, high=high, middle=middle, low=low, switch=switch)
 
     def start(e, uniform, normal, world):
@@ -171,12 +312,30 @@ def _set_pair(e, world):
 
 # %% ../nbs/04_bandits.ipynb #ab47d0b9
 class BanditsReversal(Bandits):
-    "Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022)."
+    """Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022).
+
+    Parameters
+    ----------
+    high
+        P(reward) of the good arm
+    low
+        P(reward) of the bad one
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
 
-    def __init__(self, high=.75, low=0., counterfactual=False, seed=0): super().__init__(2, counterfactual, seed, high=high, low=low)
+    def __init__(self,
+        high=.75,             # P(reward) of the good arm
+        low=0.,               # P(reward) of the bad one
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
+        super().__init__(2, counterfactual, seed, high=high, low=low)
 
     def start(e, uniform, normal, world):
         world[0], world[1] = (e.high, e.low) if uniform[0] < .5 else (e.low, e.high)
@@ -195,11 +354,39 @@ class BanditsGeneral(Bandits):
     """Drift, sudden reversals, correlated arms and bounds in one task.
 
     With correlation c the drift of arm k is `c z_0 + sqrt(1 - c²) z_k` times `sigma` (arm 0: `z_0`), with independent normal z; its
-    start is correlated in the same way."""
+    start is correlated in the same way.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the drift, a trial
+    hazard
+        P(a sudden reversal), a trial
+    correlation
+        Of the drifts of the arms
+    lower
+        Lowest P(reward)
+    upper
+        Highest P(reward)
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator"""
     settings = dict(sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1), upper=Param(1., 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
-    def __init__(self, sigma=.1, hazard=0., correlation=0., lower=0., upper=1., n_actions=2, counterfactual=False, seed=0):
+    def __init__(self,
+        sigma=.1,             # Standard deviation of the drift, a trial
+        hazard=0.,            # P(a sudden reversal), a trial
+        correlation=0.,       # Of the drifts of the arms
+        lower=0.,             # Lowest P(reward)
+        upper=1.,             # Highest P(reward)
+        n_actions=2,          # How many options
+        counterfactual=False, # Show rewards of the options not chosen, too?
+        seed=0                # An int or a numpy Generator
+    ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
         super().__init__(n_actions, counterfactual, seed, sigma=sigma, hazard=hazard, correlation=correlation, lower=lower, upper=upper)
 
@@ -226,16 +413,53 @@ class AgentQ(Cell):
     State: `x_value_reward` (starts at .5) and `x_value_choice` (starts at 0). Raises a `ValueError` for a rate outside [0, 1] or a
     negative beta. `alpha_penalty=-1` means: the same as `alpha_reward`. With `deterministic`, it takes the best option (ties at random)
     when it is simulated. `parameter_variance` is the standard deviation between learners, for all parameters that are not 0 or for each
-    by name; see `draw`."""
+    by name; see `draw`.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    beta_reward
+        Inverse temperature
+    alpha_reward
+        Learning rate for rewards
+    alpha_penalty
+        Learning rate for no reward (−1: that for rewards)
+    alpha_counterfactual_reward
+        Learning rate of the options not chosen, for rewards
+    alpha_counterfactual_penalty
+        The same, for no reward
+    beta_choice
+        Weight of the choice trace
+    alpha_choice
+        Rate of the choice trace
+    forget_rate
+        How fast options not chosen return to .5
+    parameter_variance
+        Standard deviation between learners: a number, or a dict by name
+    deterministic
+        Always take the best option?"""
     rate = dict(lower=0., upper=1.)
     params = dict(alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(0., **rate),
                   alpha_counterfactual_penalty=Param(0., **rate), beta_reward=Param(3., 0), beta_choice=Param(0., 0),
                   alpha_choice=Param(1., **rate), forget_rate=Param(0., **rate))
     state = 'x_value_reward', 'x_value_choice'
     logit_unit = dict(x_value_reward='beta_reward', x_value_choice='beta_choice')
+    reward_range = 0, 1
 
-    def __init__(self, n_actions=2, beta_reward=3., alpha_reward=.2, alpha_penalty=-1, alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0.,
-                 beta_choice=0., alpha_choice=1., forget_rate=0., parameter_variance=0., deterministic=False):
+    def __init__(self,
+        n_actions=2,                     # How many options
+        beta_reward=3.,                  # Inverse temperature
+        alpha_reward=.2,                 # Learning rate for rewards
+        alpha_penalty=-1,                # Learning rate for no reward (−1: that for rewards)
+        alpha_counterfactual_reward=0.,  # Learning rate of the options not chosen, for rewards
+        alpha_counterfactual_penalty=0., # The same, for no reward
+        beta_choice=0.,                  # Weight of the choice trace
+        alpha_choice=1.,                 # Rate of the choice trace
+        forget_rate=0.,                  # How fast options not chosen return to .5
+        parameter_variance=0.,           # Standard deviation between learners: a number, or a dict by name
+        deterministic=False              # Always take the best option?
+    ):
         self.one_rate = alpha_penalty == -1
         super().__init__(alpha_reward=alpha_reward, alpha_penalty=alpha_reward if self.one_rate else alpha_penalty,
                          alpha_counterfactual_reward=alpha_counterfactual_reward, alpha_counterfactual_penalty=alpha_counterfactual_penalty,
@@ -245,6 +469,20 @@ class AgentQ(Cell):
             if not sd >= 0: raise ValueError(f"parameter_variance is a standard deviation: it must be at least 0, got {sd}")
         self.n_actions, self.greedy = n_actions, bool(deterministic)
         self.parameter_variance = parameter_variance
+
+    def suits(self, trials): # The trials that it is to be shown
+        """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes for 1 − reward, and rewards lie outside 0 … 1.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
+        super().suits(trials)
+        rates = [name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
+        if not rates or not ((trials.reward < 0) | (trials.reward > 1)).any(): return
+        raise ValueError(f"with {rates[0]} above 0, AgentQ takes the outcome that was not shown for 1 − reward, so rewards must lie "
+                         f"between 0 and 1, got {np.nanmin(trials.reward):g} to {np.nanmax(trials.reward):g}; move and divide them")
 
     def init(p, state): state.x_value_reward[:] = .5
 
@@ -264,10 +502,21 @@ class AgentQ(Cell):
                 q[b] += learned + p.forget_rate * (.5 - q[b])
             h[b] += p.alpha_choice * ((b == c) - h[b])
 
-    def draw(self, n, *, seed=0):
+    def draw(self,
+        n,     # How many learners
+        *,
+        seed=0 # An int or a numpy Generator
+    ):
         """Parameters of `n` learners around this one: a frame with a row for each.
 
-        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved)."""
+        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved).
+
+        Parameters
+        ----------
+        n
+            How many learners
+        seed
+            An int or a numpy Generator"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -287,6 +536,7 @@ class RescorlaWagner(Cell):
     params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
     state = 'q',
     logit_unit = dict(q='beta')
+    reward_range = 0, 1
     def init(p, state): state.q[:] = .5
     def logits(p, state, trial): return p.beta * state.q
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
@@ -304,7 +554,24 @@ def create_dataset(
 ):
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
-    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities)."""
+    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities).
+
+    Parameters
+    ----------
+    agent
+        An agent, or a list of agents (any cells)
+    environment
+        The task
+    n_trials
+        Trials of each session
+    n_sessions
+        Sessions of each agent
+    sample_parameters
+        Draw a new learner for each session, as `agent.parameter_variance` says?
+    verbose
+        Show a progress bar?
+    seed
+        An int or a numpy Generator"""
     agents = list(agent) if isinstance(agent, (list, tuple)) else [agent]
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))
     parts, parameters = [], []

@@ -6,6 +6,7 @@
 __all__ = ['Trial', 'make_trial', 'Cell', 'check_cell']
 
 # %% ../nbs/02_cell.ipynb #bbd50aeb
+import warnings
 from collections import namedtuple
 import numpy as np
 from .arguments import check_names
@@ -30,7 +31,21 @@ def make_trial(
     options=None,   # Options on offer (default: all)
     context=0       # Which situation
 ):
-    "Build a `Trial` by hand, for looking at a cell step by step."
+    """Build a `Trial` by hand, for looking at a cell step by step.
+
+    Parameters
+    ----------
+    choice
+        The option chosen, -1 before the choice
+    reward
+        What the chosen option paid, or one number per option
+    n_options
+        How many options there are
+    options
+        Options on offer (default: all)
+    context
+        Which situation
+    """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
     elif choice >= 0: shown[choice] = reward
@@ -61,16 +76,23 @@ class Cell:
     Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
     A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
+    `reward_range` names the rewards that the starting values presume, (lowest, highest): with others a warning says so.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
     Two laws hold for every cell: a missing choice teaches nothing and is not scored; where the reward of the chosen
     option was not shown, a value that would need it stays as it was.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults
     """
     params: dict = {}
     state: tuple = ()
     logit_unit: dict = {}
     greedy = False
     needs_feedback = False
+    reward_range = None
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
@@ -88,6 +110,20 @@ class Cell:
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
+    def suits(self, trials): # The trials that it is to be shown
+        """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
+        if self.reward_range is None or not np.isfinite(trials.reward).any(): return
+        (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
+        if low <= least and most <= high: return
+        warnings.warn(f"rewards go from {least:g} to {most:g}, and {type(self).__name__} starts as for rewards from {low:g} to {high:g}: "
+                      "divide them, or write a cell whose values start elsewhere", stacklevel=4)
+
     def _missing(self):
         "The rules that the class lacks."
         there = set(self.rules) | {name for name in ('init', 'logits', 'update') if getattr(type(self), name) is not getattr(Cell, name)}
@@ -97,24 +133,69 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
     def p(self, **values): # Values of parameters, in place of this instance's
-        "The parameters as the rules see them: `p.alpha`, `p.beta`, …"
+        """The parameters as the rules see them: `p.alpha`, `p.beta`, …
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of this instance's
+        """
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
 
-    def init(self, p, n_options=2):
-        "The state before the first trial."
+    def init(self,
+        p,          # Parameters, as `cell.p()` gives them
+        n_options=2 # How many options
+    ):
+        """The state before the first trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         state = namedtuple('State', self.state)(*np.zeros((len(self.state), n_options)))
         self.rules['init'](p, state)
         return state
 
-    def logits(self, p, state, trial):
-        "One number per option: what the learner would choose. It sees neither the choice nor the reward."
+    def logits(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """One number per option: what the learner would choose. It sees neither the choice nor the reward.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         unseen, state = trial._replace(choice=-1, reward=_to_read(np.full(len(trial.reward), np.nan))), type(state)(*map(_to_read, state))
         if 'logits' in self.rules: return np.array(self.rules['logits'](p, state, unseen), float)
         return np.array([self.rules['logit'](p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
 
-    def update(self, p, state, trial):
-        "The state after the feedback; `state` itself is left as it is."
+    def update(self,
+        p,     # Parameters, as `cell.p()` gives them
+        state, # The state, as `init` or `update` gave it
+        trial  # What there is to see, a `Trial`
+    ):
+        """The state after the feedback; `state` itself is left as it is.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         after = type(state)(*map(np.copy, state))
         if trial.choice < 0 or self.needs_feedback and np.isnan(trial.reward[trial.choice]): return after
         self.rules['update'](p, after, trial._replace(reward=_to_read(trial.reward)))
@@ -127,7 +208,19 @@ def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
 ): # The cell
-    "Return `cell`, or raise a `TypeError` that says what came in place of a learner."
+    """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
+
+    Parameters
+    ----------
+    cell
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The cell
+    """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
     hint = f"; the order is {name} first, then trials" if isinstance(cell, Trials) else ''

@@ -9,9 +9,11 @@ __all__ = ['Check', 'check']
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
+from .arguments import check_seed, check_whole
 from .avoidance import KINDS, SYMBOLS, TRANSFER
+from .data import check_trials
 from .engine import as_seed, play
-from .fitting import Fit
+from .fitting import Fit, _people
 
 # %% ../nbs/23_checks.ipynb #ede5e9ec
 @dataclass(repr=False)
@@ -19,12 +21,20 @@ class Check:
     """What people did and what the model does in their place.
 
     `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and kind of symbol. `people` is the mean of the people,
-    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and `transfer_people` have a row for each participant."""
+    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and `transfer_people` have a row for each participant.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    left_out : tuple
+        Participants whose choices say nothing about any parameter"""
     name: str                      # Name of the model
     learning: pd.DataFrame
     transfer: pd.DataFrame
     learning_people: pd.DataFrame
     transfer_people: pd.DataFrame
+    left_out: tuple = ()           # Participants whose choices say nothing about any parameter
 
     def misses(self):
         "Rows in which the people's mean lies outside the model's interval."
@@ -33,7 +43,8 @@ class Check:
 
     def __repr__(self):
         n = len(self.learning) + len(self.transfer)
-        return f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} of {n} cells\n{self.misses().round(1).to_string() if len(self.misses()) else ''}"
+        out = f"\nleft out, since their choices say nothing about any parameter: {_people(self.left_out)}" if self.left_out else ''
+        return f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} of {n} cells\n{self.misses().round(1).to_string() if len(self.misses()) else ''}{out}"
 
 # %% ../nbs/23_checks.ipynb #1a907012
 def check(
@@ -43,14 +54,29 @@ def check(
     bins=4,     # Into how many parts learning is cut
     seed=0      # An int or a numpy Generator
 ) -> Check:
-    "Let a fitted model take each participant's place, many times, and compare."
-    if bins < 1: raise ValueError(f"bins must be at least 1, got {bins}")
-    if not isinstance(fit, Fit): raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}")
+    """Let a fitted model take each participant's place, many times, and compare.
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    trials
+        The trials it was fitted to (avoidance task)
+    times
+        How often each participant is simulated
+    bins
+        Into how many parts learning is cut
+    seed
+        An int or a numpy Generator
+    """
+    if not isinstance(fit, Fit): raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
+    check_trials(trials)
+    times, bins = check_whole(times, 'times', 1), check_whole(bins, 'bins', 1)
     if tuple(trials.options) != SYMBOLS: raise ValueError("check knows the avoidance task only; for another task compare `play` with the choices yourself")
-    choices = np.concatenate([trials.choice[None], play(fit.cell, fit.parameters, trials, times=times, seed=as_seed(seed))])
-    groups = pd.Series('everybody', index=trials.participants) if fit.groups is None else fit.groups
-    learning, transfer = _learning(trials, choices, bins), _transfer(trials, choices)
-    return Check(fit.name, _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups), _each(learning, groups), _each(transfer, groups))
+    choices = np.concatenate([trials.choice[None], play(fit.cell, fit.parameters, trials, times=times, seed=as_seed(check_seed(seed)))])
+    groups = pd.Series('everybody', index=trials.participants) if fit.groups is None else fit.groups.astype(object).fillna('no group')
+    learning, transfer = (means.drop(index=list(fit.silent), level=0, errors='ignore') for means in (_learning(trials, choices, bins), _transfer(trials, choices)))
+    return Check(fit.name, _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups), _each(learning, groups), _each(transfer, groups), fit.silent)
 
 # %% ../nbs/23_checks.ipynb #1961f1ae
 def _learning(trials, choices, bins):

@@ -15,7 +15,6 @@ import shlex
 import sys
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from . import __version__
 
 # %% ../nbs/50_cli.ipynb #9cd3afe5
@@ -33,24 +32,40 @@ class _Unlearned(Exception): "Nothing could be learned from these choices."
 
 def _report(trials, model, command, out=None, truth=None, seed=0): # command: what was typed
     "Discover, write, and print: the work of both commands. Returns the estimator."
-    from spice_rl.discovery import _beside_truth, _made, _scores, write_discovery
+    from spice_rl.discovery import _claimed
+    from spice_rl.folders import held
+    if out is None: return _discovered(trials, model, command, None, truth, seed)
+    with held(out, '--out', command) as folder:   # before the work, not after it
+        _claimed(folder)
+        return _discovered(trials, model, command, folder, truth, seed)
+
+def _discovered(trials, model, command, folder, truth, seed): # folder: one that is held, or None
+    "The same, into a folder that is held."
+    from spice_rl.discovery import _beside_truth, _fitted_to, _scores, _write_held
     from spice_rl.estimator import SpiceEstimator
     from spice_rl.training import TrainingError
-    if out is not None: _made(Path(out))   # before the work, not after it
     dataset = trials.to_dataset()
-    print(f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among {trials.n_options} options ({', '.join(map(str, trials.options))}).", flush=True)
+    print(_counts(trials), flush=True)
     rnn_class, config = _architecture(model)
     try: estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
     except TrainingError as e: raise _Unlearned(str(e)) from None
-    written = None if out is None else write_discovery(estimator, trials, out, truth=truth, command=command)
+    written = None if folder is None else _write_held(folder, estimator, _fitted_to(estimator, trials), truth, command)
     equation, found = estimator.equation_, estimator.refinement_
     print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
     print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
-    if written: print(f"Written to {out}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(out))}")
+    if written: print(f"Written to {folder}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
     return estimator
+
+def _counts(trials):
+    "How many people, sessions, choices, rows; what is missing"
+    there = trials.choice >= 0
+    hidden = (trials.reward[there, trials.choice[there]] != trials.reward[there, trials.choice[there]]).sum() # NaN
+    return (f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among "
+            f"{trials.n_options} options ({', '.join(map(str, trials.options))}).\n"
+            f"{trials.n_trials} rows: {(~there).sum()} without a choice, {hidden} with a choice but without a reward.")
 
 def _units(equation):
     "What the values are counted in, and where they start if the equation does not say it itself."
@@ -69,20 +84,32 @@ def _as_in(column, options): # A column of the table; what was typed
     try: return [known[o] if known else int(o) if re.fullmatch(r'[+-]?\d+', o) else float(o) for o in options]
     except (KeyError, ValueError): raise ValueError(f"the choices in column {column.name!r} are {'True or False' if known else 'numbers'}, and --options {shlex.join(options)} names others; write them as the table does") from None
 
-def _text(path):
-    "The path, unless its file is no text."
-    if os.path.isfile(path):
-        with open(path, 'rb') as f:
-            if b'\0' in f.read(4096): raise ValueError(f"{path!r} is no text file; save the table as .csv")
-    return path
+def _codes(texts, columns): # What was typed behind --missing; names of the columns
+    "Codes for nothing: those of choices, or by column where COLUMN=CODE was typed"
+    if not any(t.partition('=')[0] in columns and '=' in t for t in texts): return texts
+    codes = {}
+    for t in texts:
+        column, equals, code = t.partition('=')
+        if not equals or column not in columns: raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got "
+                f"{t!r} beside others; write COLUMN={t}")
+        codes.setdefault(column, []).extend([code] if code else [])
+    return codes
 
 def _discover(args):
     "`spice-rl discover`"
-    from spice_rl.data import _open, read_trials
-    _text(args.file)
-    seed, frame = _whole('--seed', args.seed, 0), _open(args.file, args.participant)
-    options = _as_in(frame[args.choice], args.options) if list(frame.columns).count(args.choice) == 1 else args.options
-    trials = read_trials(frame, participant=args.participant, choice=args.choice, reward=args.reward, block=args.block, trial=args.trial, options=options)
+    from spice_rl.columns import _labels_of, _uncoded
+    from spice_rl.data import _open, _without, read_trials
+    seed, given = _whole('--seed', args.seed, 0), dict(participant=args.participant, choice=args.choice,
+                                                       block=args.block, left=args.left, right=args.right)
+    table, options = _open(args.file, [c for c in given.values() if c]), args.options
+    missing = _codes(args.missing or [], list(table.frame.columns))
+    answers = args.left or args.choice
+    if options and answers in table.names: # typed options are text; the table may hold numbers
+        codes = missing.get(answers, []) if isinstance(missing, dict) else missing
+        options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]),
+                                  codes).infer_objects(), options)
+    trials = read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
+                         sides=args.sides)
     if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)
 
@@ -114,13 +141,16 @@ def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
     from spice_rl.data import _open
     if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
-    shown = [{'feedback_L', 'feedback_R'} & set(_open(_text(f), 'participant_id').columns) for f in (learning, transfer)]   # outcomes, which only learning trials have
+    shown = [{'feedback_L', 'feedback_R'} & set(_open(f).frame.columns)
+             for f in (learning, transfer)]   # outcomes, which only learning trials have
     if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
 
 def _fit(args):
     "`spice-rl fit`"
+    from spice_rl.avoidance import read_avoidance
     from spice_rl.pipeline import Pipeline
     _check_files(args.learning, args.transfer)
+    print(_counts(read_avoidance(args.learning, args.transfer)), flush=True)
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
     try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=args.learning, transfer_filename=args.transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
     except RuntimeError as e:   # another run is at work there
@@ -136,10 +166,16 @@ def _write_report(args):
 
 # %% ../nbs/50_cli.ipynb #9a083051
 _WORDS = ((r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
-          (r"; read it with pandas and pass the frame", '; save it as .csv'), (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
-          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r": '[\w-]+' codec can't decode .*", ': it is not text in UTF-8; save it as .csv (UTF-8)'),
-          (r": Error tokenizing data\. C error: Expected (\d+) fields in line (\d+), saw (\d+).*", r': line \2 has \3 fields, and the lines above have \1'), (r": Error tokenizing data\. C error: EOF inside string starting at row (\d+).*", r': a quotation mark in row \1 is never closed'),
-          (r": Error tokenizing data\. C error: (.*)", r': \1'), (r"If these are choices that were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not made, leave their rows out'),
+          (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): "
+                  r"pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in "
+                                            r")frame\[.*?\]", r'\1'),
+          (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="), (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
+          (r"; or if they are options, offer=.*", ''), (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
+          (r"options=range\(\d+\)", '--options LABEL LABEL'),
+          (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
+          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r"If these are choices that "
+                  r"were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not '
+                          'made, leave their rows out'),
           (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
           (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
           (r"^the template '.*?' failed: ValueError: ", ''),
@@ -154,7 +190,8 @@ def _typed(message, names): # What Python says; options of the command
         except (ValueError, SyntaxError): value = m[2]
         return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
     for pattern, words in _WORDS: message = re.sub(pattern, words, message)
-    return re.sub(rf"\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option, message.split('\n')[0])
+    return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option,
+                  message.split('\n')[0])
 
 # %% ../nbs/50_cli.ipynb #717de044
 class _Parser(argparse.ArgumentParser):
@@ -165,10 +202,19 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self): return re.sub(r'\n +\n', '\n', super().format_help())   # no empty line where the commands have no common name
 
+    def needs(self, names):
+        "What is missing on the line, with what each thing is"
+        lack = [f"{name} ({a.help.split(' (default')[0]})" for name in names for a in self._actions
+                if name in (a.metavar, *a.option_strings) and a.help]
+        return f"{self.prog.split()[-1]} also needs {' and '.join(lack) or ', '.join(names)}{self.instead}"
+
+    instead = ''   # what one may have wanted
+
     def error(self, message):
         if m := re.match(r"argument .*?: invalid choice: '(.*?)' \(choose from (.*)\)", message):
             message = f"no command {m[1]!r}{_nearest(m[1], re.findall(r'[a-z]+', m[2]))}"
-        message = re.sub(r"argument (--\w+): expected .*", r"\1 needs something behind it", message.replace('the following arguments are required:', 'this is needed:'))
+        message = re.sub(r"argument (--\w+): expected .*", r"\1 needs something behind it", message)
+        if m := re.match('the following arguments are required: (.*)', message): message = self.needs(m[1].split(', '))
         self.exit(2, f"spice-rl: {message} ({self.prog} --help says more)\n")
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -196,13 +242,22 @@ def _add_demo(commands):
 def _add_discover(commands):
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
                             description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
-    p.add_argument('file', metavar='FILE', help='the table')
+    p.add_argument('file', metavar='FILE', help='the table, one row per choice')
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
-    p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen; empty: missing (default: %(default)s)')
+    p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
+            'side; empty: missing (default: %(default)s)')
     p.add_argument('--reward', default='reward', metavar='COLUMN', help='what the chosen option paid; empty: not shown (default: %(default)s)')
     p.add_argument('--block', metavar='COLUMN', help='session or block; learning starts anew in each (default: one per participant)')
     p.add_argument('--trial', metavar='COLUMN', help='number of the trial, to check that rows are in order (default: not checked)')
     p.add_argument('--options', nargs='+', metavar='LABEL', help='all options that could be chosen (default: those in the table)')
+    p.add_argument('--missing', nargs='+', metavar='CODE', help='what stands in place of a choice that was not made, '
+                                                                'such as null 99, or COLUMN=CODE, such as choice=0 '
+                                                                'points=-999 (default: empty cells)')
+    p.add_argument('--left', metavar='COLUMN', help='what stood left, if the choice column holds sides or keys and not '
+                                                    'options')
+    p.add_argument('--right', metavar='COLUMN', help='what stood right')
+    p.add_argument('--sides', nargs=2, metavar=('LEFT', 'RIGHT'), help='what the choice column says for left and '
+            'right, such as f j (default: left right and the like)')
     p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_discover, parser=p)
@@ -210,6 +265,7 @@ def _add_discover(commands):
 def _add_fit(commands):
     p = commands.add_parser('fit', help='fit, compare and check models of the avoidance-learning task', epilog='Example:\n  spice-rl fit learning.csv transfer.csv --models QLearning+novel Advantage+novel',
                             description='Fit reinforcement-learning models to the two files of the avoidance-learning task, one person after the other; say which describes people best, and check it against what they did.')
+    p.instead = '; if you have one table of choices in another task: spice-rl discover FILE'
     p.add_argument('learning', metavar='LEARNING', help='file of the learning trials')
     p.add_argument('transfer', metavar='TRANSFER', help='file of the transfer trials')
     p.add_argument('--models', nargs='+', required=True, metavar='MODEL', help='one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel')
@@ -272,7 +328,13 @@ def _run(argv):
         return 1 if isinstance(e, _Unlearned) else 2
 
 def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
-    "Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed."
+    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed.
+
+    Parameters
+    ----------
+    argv
+        What was typed after `spice-rl`, as a list (default: the command line of this process)
+    """
     try:
         try: return _run(argv)
         finally: sys.stdout.flush()

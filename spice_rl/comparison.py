@@ -7,44 +7,93 @@ __all__ = ['Comparison', 'compare', 'cross_validate']
 
 # %% ../nbs/21_comparison.ipynb #b9aeae1c
 from dataclasses import dataclass, replace
+from html import escape
 import numpy as np
 import pandas as pd
+from .arguments import check_list, check_one_of, check_seed, check_whole
+from .cell import Cell, check_cell
+from .data import check_trials
 from .engine import nll
-from .fitting import Fit, fit
+from .fitting import Fit, _people, _scored, fit
 
 # %% ../nbs/21_comparison.ipynb #4b747779
+_TIE = 1e-6   # nats: models that describe a person equally well
+
+def _best(values):
+    "The name of the best column of each row; where several are equally good, all of them."
+    least = values.min(axis=1)
+    return pd.Series([', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)], values.index, dtype=object)
+
 @dataclass(repr=False)
 class Comparison:
-    "Models side by side: a number for each participant and model (lower is better), and the participants' groups."
-    values: pd.DataFrame # (participants, models)
+    """Models side by side: a number for each participant and model (lower is better), and the participants' groups.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+        (participants, models), of those whose choices say something
+    criterion : str
+        What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
+    groups : pd.Series
+        Group of each participant, or None
+    models : pd.DataFrame
+        Where they were fitted: NLL and parameters estimated, in all (nats), of each model
+    limits : tuple
+        NLL of guessing and of the ceiling, if there is one
+    left_out : tuple
+        Participants whose choices say nothing to any model
+    """
+    values: pd.DataFrame # (participants, models), of those whose choices say something
     criterion: str       # What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
     groups: pd.Series    # Group of each participant, or None
-    models: pd.DataFrame = None # Where they were fitted: NLL and numbers estimated, in all (nats), of each model
+    models: pd.DataFrame = None # Where they were fitted: NLL and parameters estimated, in all (nats), of each model
     limits: tuple = None # NLL of guessing and of the ceiling, if there is one
+    left_out: tuple = () # Participants whose choices say nothing to any model
 
     def ranking(self):
-        "All people together, the best model first: the sum of the criterion, its distance from the best, NLL, numbers estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is a ceiling)."
+        "All people together, the best model first: the sum of the criterion, its distance from the best, NLL, parameters estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is a ceiling)."
         if self.models is None: raise ValueError("a ranking needs fitted models; cross_validate has held-out values only: see table()")
         total = self.values.sum()
         out = pd.DataFrame({self.criterion: total, 'behind': total - total.min()}).join(self.models).sort_values(self.criterion, kind='stable')
         return out if self.limits is None else out.assign(share_of_ceiling=(self.limits[0] - out.nll) / (self.limits[0] - self.limits[1]))
 
+    def _parts(self):
+        "Name and participants of each group, those without a group last, and of all."
+        if self.groups is None: return [('full', self.values.index)]
+        group = self.groups.reindex(self.values.index)
+        parts = [(name, group.index[group == name]) for name in sorted(group.dropna().unique(), key=lambda g: (str(type(g)), g))]
+        if len(parts) == 1 and not group.isna().any(): parts = []   # one group of everybody is `full`
+        return parts + [('no group', group.index[group.isna()])] * bool(group.isna().any()) + [('full', group.index)]
+
     def table(self):
-        "Means by group and in full (`full`), with the best model of each row."
-        means = self.values.mean().to_frame('full').T if self.groups is None else pd.concat([self.values.groupby(self.groups, sort=True).mean(), self.values.mean().to_frame('full').T])
-        means.index.name = 'group'
-        return means.assign(best_model=means.idxmin(axis=1))
+        "Means by group and in full (`full`), with the best model of each row; several where they are equally good."
+        means = pd.DataFrame({name: self.values.loc[who].mean() for name, who in self._parts()}, index=self.values.columns).T.rename_axis('group')
+        return means.assign(best_model=_best(means))
 
     def percentages(self):
-        "Percent of people best described by each model, by group and in full."
-        best = self.values.idxmin(axis=1)
-        share = lambda b: b.value_counts(normalize=True).reindex(self.values.columns, fill_value=0.) * 100
-        out = pd.DataFrame(([] if self.groups is None else [share(b).rename(g) for g, b in best.groupby(self.groups, sort=True)]) + [share(best).rename('full')])
-        out.index.name = 'group'
-        return out.assign(best_model=out.idxmax(axis=1))
+        "Percent of people best described by each model, by group and in full. Models that describe a person equally well share that person."
+        won = self.values.le(self.values.min(axis=1) + _TIE, axis=0)
+        share = won.div(won.sum(axis=1), axis=0) * 100
+        out = pd.DataFrame({name: share.loc[who].mean() for name, who in self._parts()}, index=self.values.columns).T.rename_axis('group')
+        return out.assign(best_model=_best(-out))
 
-    def __repr__(self): return f"mean {self.criterion}, lower is better\n{self.table().round(2).to_string()}\n% of people best described\n{self.percentages().round(1).to_string()}"
-    def _repr_html_(self): return f"<p>mean {self.criterion}, lower is better</p>{self.table().round(2).to_html()}<p>% of people best described</p>{self.percentages().round(1).to_html()}"
+    def notes(self):
+        "What a reader should know: a list of sentences."
+        out = []
+        if self.left_out: out.append(f"left out, since their choices say nothing to any of the models: {_people(self.left_out)}")
+        tied = int((self.values.le(self.values.min(axis=1) + _TIE, axis=0).sum(axis=1) > 1).sum())
+        if tied: out.append(f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
+        if self.limits is not None:
+            guessing, ceiling = self.limits
+            out.append(f"ceiling: NLL {ceiling:.2f} beside {guessing:.2f} for guessing; ranking() says what share of that each model reaches")
+        return out
+
+    def _tables(self): return (f"mean {self.criterion}, lower is better", self.table().round(2)), ('% of people best described', self.percentages().round(1))
+    def __repr__(self): return '\n'.join([line for title, table in self._tables() for line in (title, table.to_string())] + self.notes())
+
+    def _repr_html_(self):
+        tables = ''.join(f"<p>{title}</p>{table.to_html()}" for title, table in self._tables())
+        return tables + ''.join(f"<p>{escape(note)}</p>" for note in self.notes())
 
 # %% ../nbs/21_comparison.ipynb #81c8a2b2
 def compare(
@@ -54,29 +103,55 @@ def compare(
     ceiling=None,     # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
     trials=None       # The choices, for the ceiling
 ) -> Comparison:
-    "Compare models by BIC or AIC. People are matched by their labels. Raises a `ValueError` if the fits are not of the same people and choices."
-    fits = list(fits)
-    if criterion not in ('bic', 'aic'): raise ValueError(f"criterion must be 'bic' or 'aic', got {criterion!r}; for held-out choices use cross_validate")
-    if not fits or not all(isinstance(f, Fit) for f in fits): raise ValueError("compare needs a list of what `fit` returned")
+    """Compare models by BIC or AIC. People are matched by their labels.
+
+    People whose choices say nothing to any of the models are left out. Raises a `ValueError` if the fits are not of the same people and choices, and a `TypeError` for what is no `Fit`.
+
+    Parameters
+    ----------
+    fits
+        `Fit`s of different models to the same people: a list
+    criterion
+        'bic' or 'aic'
+    ceiling
+        A cell that says how well these choices can be predicted, with nothing left to fit: a
+        trained network
+    trials
+        The choices, for the ceiling"""
+    fits = check_list(fits, 'fits', Fit, "what `fit` returned")
+    check_one_of(criterion, 'criterion', ('bic', 'aic'), '; for held-out choices use cross_validate')
     names = [f.name for f in fits]
     twice = [n for n in names if names.count(n) > 1]
     if twice: raise ValueError(f"two fits are called {twice[0]!r}; give one another name: fit(…, name=…)")
-    for f in fits:
-        if criterion not in f.table: raise ValueError(f"{f.name} has no {criterion.upper()}: numbers that are estimated together cannot be counted by person; use criterion='bic'")
-    first = fits[0].table
-    for f in fits[1:]:
-        if set(f.table.index) != set(first.index): raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, set(f.table.index) ^ set(first.index)))[:6]} are in one only")
-        if (f.table.n.reindex(first.index) != first.n).any(): raise ValueError(f"{f.name} was fitted to another number of choices than {fits[0].name}")
-    if (ceiling is None) != (trials is None): raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and trials=…, or neither")
-    models = pd.DataFrame({f.name: dict(nll=f.table.nll.sum(), numbers=round(f.table.k.sum())) for f in fits}).T.astype(dict(numbers=int))
-    return Comparison(pd.DataFrame({f.name: f.table[criterion].reindex(first.index) for f in fits}), criterion.upper(), fits[0].groups, models, None if ceiling is None else _limits(ceiling, trials, first))
+    found = {f.name: f.diagnostics for f in fits}
+    first = found[names[0]]
+    for name, d in found.items(): _check_same(name, d, names[0], first, criterion)
+    if (ceiling is None) != (trials is None):
+        raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and trials=…, or neither")
+    silent = set.intersection(*(set(f.silent) for f in fits)) | set(first.index[first.n == 0])
+    keep = [who for who in first.index if who not in silent]
+    if not keep: raise ValueError("nobody's choices say anything to these models: there is nothing to compare")
+    models = pd.DataFrame({name: dict(nll=d.nll[keep].sum(), parameters=round(d.k[keep].sum())) for name, d in found.items()}).T.astype(dict(parameters=int))
+    return Comparison(pd.DataFrame({name: d[criterion].reindex(keep) for name, d in found.items()}), criterion.upper(), fits[0].groups, models,
+                      None if ceiling is None else _limits(ceiling, check_trials(trials), first, keep), tuple(who for who in first.index if who in silent))
 
-def _limits(ceiling, trials, table): # What `fit` returned of the first model
+def _check_same(name, table, other, first, criterion):
+    "Raise an error unless two fits are of the same people and choices."
+    if criterion not in table:
+        raise ValueError(f"{name} has no {criterion.upper()}: parameters that are estimated together cannot be counted by person; use criterion='bic'")
+    if set(table.index) != set(first.index):
+        odd = sorted(map(str, set(table.index) ^ set(first.index)))[:6]
+        raise ValueError(f"{name} was fitted to other people than {other}: {odd} are in one only")
+    if (table.n.reindex(first.index) != first.n).any(): raise ValueError(f"{name} was fitted to another number of choices than {other}")
+
+def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; whom to count
     "NLL of guessing, and of the ceiling."
-    counted = trials.counted & (trials.choice >= 0)
-    n = pd.Series(np.bincount(trials.participant[counted], minlength=trials.n_participants), trials.participants)
-    if set(n.index) != set(table.index) or (n.reindex(table.index) != table.n).any(): raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other people, or another number of choices")
-    return float(np.log((trials.offer[counted] >= 0).sum(1)).sum()), float(nll(ceiling, trials=trials).sum())
+    scored = _scored(trials)
+    n = pd.Series(np.bincount(trials.participant[scored], minlength=trials.n_participants), trials.participants)
+    if set(n.index) != set(table.index) or (n.reindex(table.index) != table.n).any():
+        raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other people, or another number of choices")
+    guessing = np.bincount(trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants)
+    return float(pd.Series(guessing, trials.participants)[keep].sum()), float(nll(check_cell(ceiling, 'ceiling'), trials=trials)[keep].sum())
 
 # %% ../nbs/21_comparison.ipynb #c72d214f
 def cross_validate(
@@ -86,18 +161,51 @@ def cross_validate(
     seed=0,    # An int or a numpy Generator
     **options  # For `fit`
 ) -> Comparison:
-    "Held-out NLL of each participant's choices, summed over folds: a `Comparison`."
-    if folds < 2: raise ValueError(f"folds must be at least 2, got {folds}")
-    cells = cells if isinstance(cells, dict) else {type(c).__name__: c for c in cells}
-    few = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
-    if few.min() < folds: raise ValueError(f"participant {trials.participants[few.argmin()]!r} has {few.min()} choices, too few for {folds} folds")
-    rng, fold = np.random.default_rng(seed), np.empty(len(trials), int)
-    for i in range(trials.n_participants):
-        mine = np.flatnonzero(trials.participant == i)
-        fold[mine] = (np.arange(len(mine)) + rng.integers(folds)) % folds
+    """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
+
+    A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the models, in any fold, are left out.
+
+    Parameters
+    ----------
+    cells
+        Models: a list of cells, or a dict name -> cell
+    trials
+        The choices
+    folds
+        How many parts
+    seed
+        An int or a numpy Generator
+    **options
+        For `fit`"""
+    check_trials(trials)
+    folds, seed, cells = check_whole(folds, 'folds', 2), check_seed(seed), _named(cells)
+    few = np.bincount(trials.participant[_scored(trials)], minlength=trials.n_participants)
+    if few.min() < folds:
+        raise ValueError(f"participant {trials.participants[few.argmin()]!r} has {few.min()} choices, too few for {folds} folds; "
+                         "use fewer, or leave them out: trials.take(participants=[...])")
+    fold = _folds(trials, folds, np.random.default_rng(seed))
     values = pd.DataFrame(0., index=pd.Index(trials.participants, name='participant'), columns=list(cells))
+    silent = set(trials.participants)
     for name, cell in cells.items():
         for f in range(folds):
             found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), **options)
             values[name] += nll(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
-    return Comparison(values, 'held-out NLL', found.groups)
+            silent &= set(found.silent)
+    return Comparison(values[~values.index.isin(silent)], 'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
+
+def _named(cells):
+    "Models by name: several of one class are told apart by a number."
+    if isinstance(cells, dict):
+        for name, cell in cells.items(): check_cell(cell, f"cells[{name!r}]")
+        return cells
+    cells = check_list(cells, 'cells', Cell, 'models, as RescorlaWagner() makes them')
+    kinds = [type(c).__name__ for c in cells]
+    return {kind if kinds.count(kind) == 1 else f"{kind} {kinds[:k + 1].count(kind)}": cell for k, (kind, cell) in enumerate(zip(kinds, cells))}
+
+def _folds(trials, folds, rng):
+    "Part of each trial: a person's trials in turn, from a random part on."
+    fold = np.empty(len(trials), int)
+    for i in range(trials.n_participants):
+        mine = np.flatnonzero(trials.participant == i)
+        fold[mine] = (np.arange(len(mine)) + rng.integers(folds)) % folds
+    return fold

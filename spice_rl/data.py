@@ -7,7 +7,7 @@ __all__ = ['Trials', 'read_trials', 'check_xs_ys', 'DatasetRNN', 'convert_datase
 
 # %% ../nbs/00_data.ipynb #486a32fc
 import difflib
-import warnings
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -15,24 +15,59 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from .arguments import check_names, check_number, check_seed, check_whole
+from .columns import (_COMMA, _EMPTY, _QUIET, Table, _float, _is_code, _labels_of, _plain_text, _say, _uncoded,
+                              read_table)
 
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
 class Trials:
-    "Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or `from_dataset`"
-    options: tuple
-    participants: tuple
-    choice: np.ndarray
-    reward: np.ndarray
-    offer: np.ndarray
-    participant: np.ndarray
-    session: np.ndarray
-    context: np.ndarray
-    counted: np.ndarray
-    _frame: pd.DataFrame # the rows as read, in the order of the file
-    _rows: np.ndarray    # row of `_frame` behind each trial
+    """Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or `from_dataset`
+
+    Parameters
+    ----------
+    options : tuple
+        Labels of the options
+    participants : tuple
+        Labels of the people
+    choice : np.ndarray
+        Code of the chosen option, -1: missing, (trial,)
+    reward : np.ndarray
+        What each option paid, NaN: not shown, (trial, option)
+    offer : np.ndarray
+        Codes on offer, padded by -1, (trial, k)
+    participant : np.ndarray
+        Code of the person, (trial,)
+    session : np.ndarray
+        Code of the session, (trial,)
+    context : np.ndarray
+        Code of the set of stimuli, (trial,)
+    counted : np.ndarray
+        Does the choice enter the likelihood? (trial,)
+    _frame : pd.DataFrame
+        the rows as read, in the order of the file
+    _rows : np.ndarray
+        row of `_frame` behind each trial
+    _contexts : tuple
+        labels of the contexts, None: their codes
+    """
+    options: tuple = None          # Labels of the options
+    participants: tuple = None     # Labels of the people
+    choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
+    reward: np.ndarray = None      # What each option paid, NaN: not shown, (trial, option)
+    offer: np.ndarray = None       # Codes on offer, padded by -1, (trial, k)
+    participant: np.ndarray = None # Code of the person, (trial,)
+    session: np.ndarray = None     # Code of the session, (trial,)
+    context: np.ndarray = None     # Code of the set of stimuli, (trial,)
+    counted: np.ndarray = None     # Does the choice enter the likelihood? (trial,)
+    _frame: pd.DataFrame = None    # the rows as read, in the order of the file
+    _rows: np.ndarray = None       # row of `_frame` behind each trial
+    _contexts: tuple = None     # labels of the contexts, None: their codes
 
     def __post_init__(self):
+        empty = next((name for name, value in vars(self).items() if value is None and name != '_contexts'), None)
+        if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
+                                  f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
             object.__setattr__(self, name, _read_only(np.asarray(getattr(self, name), dtype)))
 
@@ -53,6 +88,14 @@ class Trials:
         "How many sessions, over all people."
         return len(self.starts) - 1
     @property
+    def contexts(self):
+        "Labels of the contexts in the order of their codes."
+        return tuple(range(int(self.context.max(initial=-1)) + 1)) if self._contexts is None else self._contexts
+    @property
+    def n_contexts(self):
+        "How many contexts."
+        return len(self.contexts)
+    @property
     def n_counted(self):
         "How many choices a likelihood counts: made, and not set apart."
         return int((self.counted & (self.choice >= 0)).sum())
@@ -60,26 +103,52 @@ class Trials:
 
     @cached_property
     def starts(self): # (session + 1,)
-        "First row of each session, then the number of trials"
+        """First row of each session, then the number of trials
+
+        Returns
+        -------
+        (session + 1,)
+        """
         return _read_only(np.r_[np.flatnonzero(np.diff(self.session, prepend=-1)), len(self)])
 
     @cached_property
     def session_participant(self): # (session,)
-        "Code of the person whose session it is"
+        """Code of the person whose session it is
+
+        Returns
+        -------
+        (session,)
+        """
         return _read_only(self.participant[self.starts[:-1]])
 
     def __repr__(self): return _summary(self)
     def _repr_html_(self): return f'<p>{escape(_summary(self))}</p>' + self._frame.head().to_html()
 
     def to_frame(self) -> pd.DataFrame: # Same columns, order, values, dtypes and index as read
-        "The table that was read, nothing lost; for a subset, its rows"
+        """The table that was read, nothing lost; for a subset, its rows
+
+        Returns
+        -------
+        pd.DataFrame
+            Same columns, order, values, dtypes and index as read
+        """
         return self._frame.copy()
 
     def per_participant(self,
                         column # A column of the table that says one thing about each person, like their group
                        ): # Series by participant
-        "What a column says about each person"
-        if column not in self._frame: raise ValueError(_no_column(self._frame, 'column', column))
+        """What a column says about each person
+
+        Parameters
+        ----------
+        column
+            A column of the table that says one thing about each person, like their group
+
+        Returns
+        -------
+        Series by participant
+        """
+        _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
         if len(mixed): raise ValueError(f'column {column!r} must say one thing about each participant, got {_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
@@ -89,13 +158,35 @@ class Trials:
              participants=None, # Labels of the people to keep, one or a list; default all
              sessions=None      # Codes of the sessions to keep, one or a list; default all
             ): # `Trials` with the same options; people and sessions numbered anew
-        "Keep some people or sessions"
+        """Keep some people or sessions
+
+        Parameters
+        ----------
+        participants
+            Labels of the people to keep, one or a list; default all
+        sessions
+            Codes of the sessions to keep, one or a list; default all
+
+        Returns
+        -------
+        `Trials` with the same options; people and sessions numbered anew
+        """
         return _take(self, participants, sessions)
 
     def split_time(self,
                    test=.3 # Share of each session, at its end, to hold out
                   ): # (train, test)
-        "Hold out the end of each session; in `test` its start teaches, but is not counted"
+        """Hold out the end of each session; in `test` its start teaches, but is not counted
+
+        Parameters
+        ----------
+        test
+            Share of each session, at its end, to hold out
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_time(self, test)
 
     def split_sessions(self,
@@ -103,7 +194,19 @@ class Trials:
                        *,
                        seed=0   # Number or `np.random.Generator`
                       ): # (train, test)
-        "Hold out whole sessions of each person who has two or more"
+        """Hold out whole sessions of each person who has two or more
+
+        Parameters
+        ----------
+        test
+            Share of each person's sessions to hold out
+        seed
+            Number or `np.random.Generator`
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_sessions(self, test, seed)
 
     def split_participants(self,
@@ -111,13 +214,35 @@ class Trials:
                            *,
                            seed=0   # Number or `np.random.Generator`
                           ): # (train, test)
-        "Hold out whole people"
+        """Hold out whole people
+
+        Parameters
+        ----------
+        test
+            Share of the people to hold out
+        seed
+            Number or `np.random.Generator`
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_participants(self, test, seed)
 
     def to_dataset(self,
                    extra=() # Names of numeric columns to carry, placed before the id
                   ): # `DatasetRNN`
-        "The tensors `xs` and `ys` that networks train on, one row a session"
+        """The tensors `xs` and `ys` that networks train on, one row a session
+
+        Parameters
+        ----------
+        extra
+            Names of numeric columns to carry, placed before the id
+
+        Returns
+        -------
+        `DatasetRNN`
+        """
         return _to_dataset(self, extra)
 
     @classmethod
@@ -133,7 +258,33 @@ class Trials:
                     counted=None, # Does the choice enter the likelihood? (trial,); default yes
                     extra=None    # Further columns of the frame, by name
                    ): # `Trials`
-        "Trials from codes, as a simulation has them"
+        """Trials from codes, as a simulation has them
+
+        Parameters
+        ----------
+        choice
+            Code of the chosen option, -1 or NaN: missing; (trial,)
+        reward
+            What the chosen option paid, (trial,), or each option, (trial, option)
+        participant
+            Label of the person, (trial,); default one person, 0
+        session
+            Session within the person, (trial,); default one each
+        options
+            Labels of the options; default their codes
+        offer
+            Codes on offer, padded by -1, (trial, k); default all
+        context
+            Code of the set of stimuli, (trial,); default 0
+        counted
+            Does the choice enter the likelihood? (trial,); default yes
+        extra
+            Further columns of the frame, by name
+
+        Returns
+        -------
+        `Trials`
+        """
         return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra)
 
     @classmethod
@@ -142,7 +293,21 @@ class Trials:
                      n_options=None,   # Needed for `xs` alone if it has extra features
                      participants=None # Label of each id; default the dataset's, or the ids
                     ): # `Trials`
-        "The trials behind a dataset: padding dropped, missing choices kept"
+        """The trials behind a dataset: padding dropped, missing choices kept
+
+        Parameters
+        ----------
+        dataset_or_xs
+            `DatasetRNN`, or `xs` alone: (session, trial, feature)
+        n_options
+            Needed for `xs` alone if it has extra features
+        participants
+            Label of each id; default the dataset's, or the ids
+
+        Returns
+        -------
+        `Trials`
+        """
         return _from_dataset(dataset_or_xs, n_options, participants)
 
 # %% ../nbs/00_data.ipynb #1428aafa
@@ -163,6 +328,7 @@ def _summary(t):
     a, b = (lengths.min(), lengths.max()) if len(lengths) else (0, 0)
     parts = [f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
              f'{_n(len(t), "trial")} on {t.n_options} options {_list(t.options)}']
+    if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
     there = t.choice >= 0
     hidden = np.isnan(t.reward[there, t.choice[there]]).sum()
     for k, what in [((~there).sum(), 'missing'), (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
@@ -176,48 +342,110 @@ def _list(labels, most=8):
     return f'({shown}, … {len(labels)} in all)' if len(labels) > most else f'({shown})'
 
 # %% ../nbs/00_data.ipynb #3dded58e
-def _open(file_or_frame, participant):
-    "A frame of our own from a path or a frame"
-    if isinstance(file_or_frame, pd.DataFrame): frame = file_or_frame.copy()
-    elif isinstance(file_or_frame, (str, Path)): frame = _read_file(Path(file_or_frame), participant)
-    else: raise ValueError(f'trials are read from a path or a pandas DataFrame, got {type(file_or_frame).__name__}; '
-                           'make a table first: pd.DataFrame(...)')
-    if not len(frame): raise ValueError(f'the table has no rows, only the columns {_list(list(frame.columns), 30)}; is the file complete?')
-    return frame
+_EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
+
+def _open(source, labels=()):
+    "`Table` from a path, a frame (copied) or a `Table`; `labels`: names of columns that hold labels"
+    if isinstance(source, pd.DataFrame): table = Table(source.copy(deep=_EAGER))
+    elif isinstance(source, (str, Path)): table = read_table(source, labels)
+    elif isinstance(source, Table): table = source
+    else: raise TypeError(f'trials are read from a path or a pandas DataFrame, got {type(source).__name__}; '
+                          'make a table first: pd.DataFrame(...), or of many files pd.concat([pd.read_csv(f) for f in '
+                          'files])')
+    if not len(table.frame):
+        raise ValueError(f'the table has no rows, only the columns {_list(list(table.frame.columns), 30)}; is the file '
+                         f'complete?')
+    return table
 
 # %% ../nbs/00_data.ipynb #340b221b
-_SEPARATORS = {'.csv': ',', '.tsv': '\t'}
+@dataclass(frozen=True)
+class _Asked:
+    "Which column plays which part"
+    participant: object
+    choice: object
+    rewards: list      # of the chosen option, or one for each option, or for each side
+    each: bool         # one for each?
+    offers: list       # of the labels on offer, the left one first if there are sides
+    block: object = None
+    trial: object = None
+    context: object = None
+    sided: bool = False # does the choice say a side?
 
-def _read_file(path, participant):
-    "Read a table; people's labels keep their leading zeros"
-    if path.is_dir(): raise ValueError(f'needed a file, got the folder {str(path)!r}')
-    if not path.is_file(): raise FileNotFoundError(f'no file {str(path)!r} (looked in {Path.cwd()}); {_near_file(path)}')
-    if path.suffix.lower() not in (*_SEPARATORS, '.txt'):
-        raise ValueError(f'reads .csv, .tsv or .txt, got {path.name!r}; read it with pandas and pass the frame')
-    sep = _SEPARATORS.get(path.suffix.lower()) or _sniff(path)
-    try: frame = pd.read_csv(path, sep=sep, low_memory=False)
-    except pd.errors.EmptyDataError: raise ValueError(f'the file {str(path)!r} is empty; it needs a header line and one line a trial') from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as e:
-        raise ValueError(f'cannot read {str(path)!r} as a table separated by {sep!r}: {e}') from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(frame.columns)}); name every column')
-    twice = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna().value_counts() # of two equal names pandas changes the second
-    if len(twice) and twice.iloc[0] > 1: raise ValueError(f'{twice.iloc[0]} columns of {str(path)!r} are called {twice.index[0]!r}; give each a name of its own')
-    if participant in frame and frame[participant].dtype.kind in 'if': # pandas reads 01 and 1 as one person
-        text = pd.read_csv(path, sep=sep, usecols=[participant], dtype=str)[participant]
-        if text.str.match(r'0\d').any(): frame[participant] = text
-    return frame
+    @property
+    def roles(self):
+        "(argument, column) of each"
+        offer = ('left', 'right') if self.sided else ('offer',) * len(self.offers)
+        rest = [(r, getattr(self, r)) for r in ('block', 'trial', 'context') if getattr(self, r) is not None]
+        return [('participant', self.participant), ('choice', self.choice), *[('reward', c) for c in self.rewards],
+                *rest, *zip(offer, self.offers)]
+
+    @property
+    def groups(self):
+        "Columns of labels; those in one list share their labels"
+        alone = [[c] for c in (self.participant, self.block, self.context) if c is not None]
+        return alone + ([[self.choice], self.offers] if self.sided else [[self.choice, *self.offers]])
+
+def _names(value, have):
+    "The columns named: one, or a list; a tuple that is itself a column is one"
+    if value is None: return []
+    return list(value) if isinstance(value, (list, tuple)) and not (isinstance(value, tuple)
+            and value in have) else [value]
+
+def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right):
+    "The parts, each with a column that is there"
+    have = list(frame.columns)
+    if (left is None) != (right is None): raise ValueError('left and right come together: the columns of what stood '
+                                                           'left and what stood right')
+    if left is not None and offer is not None: raise ValueError('left and right say what was on offer; leave out '
+                                                                'offer=')
+    rewards = _names(reward, have)
+    ask = _Asked(participant, choice, rewards, reward is not None and rewards != [reward], _names(offer, have)
+                 if left is None else [left, right],
+                 block, trial, context, left is not None)
+    _check_columns(frame, ask.roles)
+    return ask
 
 # %% ../nbs/00_data.ipynb #f7979c98
-def _sniff(path):
-    "Separator of a .txt file, from its header: tab, semicolon, comma, else blanks"
-    with open(path, encoding='utf-8-sig') as f: header = f.readline()
-    return next((s for s in '\t;,' if s in header), r'\s+')
+def _typed(table, ask, gone, options):
+    "The frame of a file, its labels numbers where nothing is lost by it"
+    if table.data is None: return table.frame
+    frame = table.frame.copy(deep=False)
+    for group in ask.groups:
+        answers = ask.choice in group or group == ask.offers
+        columns, words = _labels_of([frame[c] for c in group], gone.get(group[0], ()), (options if answers else None)
+                                    or ())
+        for column in columns: frame[column.name] = column
+        if not answers: _check_words(words, group[0])
+        elif words := {w: k for w, k in words.items() if w not in _QUIET}:
+            _say(f"{_n(sum(words.values()), 'choice')} read as missing, where the column {group[0]!r} says "
+                 f"{' or '.join(map(repr, words))}; "
+                 'if that is an option, name them all: options=[...]')
+    return frame
 
-def _near_file(path):
-    here = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, here, 1)
-    return f'did you mean {near[0]!r}?' if near else 'check the path'
+def _check_words(words, column):
+    "No label of people, sessions or contexts is a word that means empty"
+    for word, k in words.items():
+        if word: raise ValueError(f'column {column!r} says {word!r} in {_n(k, "row")}, which is read as empty, and '
+                                  f'every row needs a label; write another one there')
+
+def _keep_groups(table, frame, who, used):
+    "The frame as it is kept; what a file says of each person (a group) is text where numbers would make two groups one"
+    if table.data is None: return frame
+    first = np.r_[0, np.flatnonzero(np.diff(np.maximum.accumulate(who))) + 1] # people are numbered as they appear
+    for c in frame.columns:
+        if isinstance(frame[c].dtype, pd.CategoricalDtype):
+            same = len(there := frame[c].cat.categories) and isinstance(there[0], str) and not frame[c].hasnans
+            frame[c] = table.frame[c] if same else _uncoded(frame[c])
+        if c in used or frame[c].dtype.kind not in 'biuf': continue
+        x = frame[c].to_numpy()
+        one = x[first]
+        if (x[:9] != one[who[:9]]).any() and x.dtype.kind != 'f': continue
+        if ((x != one[who]) & ~(pd.isna(x) & pd.isna(one[who]))).any() or pd.Series(one).nunique() == len(one):
+            continue # not of people, or nobody can be lost
+        text = pd.Series(table.texts(c, first))
+        text = text.where(~text.isin(_EMPTY))
+        if text.nunique() > frame[c].nunique(): frame[c] = text.take(who).to_numpy()
+    return frame
 
 # %% ../nbs/00_data.ipynb #990052ac
 def _check_columns(frame, roles):
@@ -225,7 +453,8 @@ def _check_columns(frame, roles):
     have = list(frame.columns)
     for role, name in roles:
         if name is None: raise ValueError(f'{role} needs the name of a column; there are {_list(have, 30)}')
-        if not (np.isscalar(name) or isinstance(name, tuple)): raise ValueError(f'{role} takes one column name, got {name!r}')
+        if not (np.isscalar(name) or isinstance(name, tuple)):
+            raise TypeError(f'{role} takes one column name, got {name if isinstance(name, (list, dict)) else type(name).__name__}')
         if name not in have: raise ValueError(_no_column(frame, role, name))
         if have.count(name) > 1: raise ValueError(f'{have.count(name)} columns are called {name!r}, needed one; rename the others')
     names = [name for _, name in roles]
@@ -237,38 +466,78 @@ def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
         return f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, sep=...) and pass the frame'
+    if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have):
+        return (f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, '
+                f'{_list(have, 30)}; add a header')
     near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
     near = next((h for h in have if near and str(h).lower() == near[0]), None)
-    return (f'no column {name!r} for {role}; ' + (f'nearest is {near!r}; ' if near is not None else '')
+    wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
+    return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')
             + (', or reward=None if none was shown' if role == 'reward' else ''))
 
 # %% ../nbs/00_data.ipynb #65789977
-def _codes(values, what, sort=True):
-    "Code of each value (-1: missing) and the labels, sorted if asked"
+def _factorize(values, what):
+    "Code of each value (-1: missing) and the labels in order of appearance"
     try: codes, labels = pd.factorize(values)
-    except TypeError as e: raise ValueError(f'{what} needs plain labels (numbers, strings, bools) in its cells: {e}') from None
+    except TypeError as e:
+        plain = _unpacked(values)
+        if plain is None:
+            raise ValueError(f'{what} needs plain labels (numbers, strings, bools) in its cells: {e}') from None
+        codes, labels = pd.factorize(plain)
     labels = labels.tolist()
     if labels and all(isinstance(l, float) and l.is_integer() for l in labels): labels = [int(l) for l in labels] # ints beside NaN
-    if not sort: return codes, labels
-    try: order = sorted(range(len(labels)), key=labels.__getitem__)
+    return codes.astype(np.int64), labels
+
+def _unpacked(values):
+    "Cells that hold an array of one value or none, as structs of MATLAB do, without it; None if any holds more"
+    cells = [x for x in values]
+    if not all(np.ndim(x) == 0 or isinstance(x, np.ndarray) and x.size < 2 for x in cells): return None
+    return pd.Series([x if np.ndim(x) == 0 else x.item() if x.size else np.nan for x in cells], index=values.index,
+                     dtype=object)
+
+def _ordered(labels, what):
+    "Places of the labels in sorted order"
+    try: return sorted(range(len(labels)), key=labels.__getitem__)
     except TypeError:
         raise ValueError(f'labels of {what} must be all numbers or all strings to be put in order, got {_list(labels)}; '
                          'make them one type' + (', or give the order: options=[...]' if what == 'choice' else '')) from None
+
+def _sorted(codes, labels, what):
+    "The same codes for labels in sorted order"
+    order = _ordered(labels, what)
     rank = np.append(np.argsort(order), -1) # rank[-1] is -1: missing stays missing
     return rank[codes].astype(np.int64), [labels[i] for i in order]
+
+def _check_alike(codes, labels, what, line):
+    "No two labels differ only in blanks; that some differ only in case is said"
+    texts = [l for l in labels if isinstance(l, str)]
+    if len({l.strip().casefold() for l in texts} - {''}) == len(texts) and not any('  ' in l for l in texts): return
+    for plain, wrong in ((lambda l: ' '.join(l.split()), True), (lambda l: l.strip().casefold(), False)):
+        seen = {}
+        for k, label in enumerate(labels):
+            if not isinstance(label, str): continue
+            if not label.strip(): raise ValueError(f'{what} {label!r} in line {line((codes == k).argmax())} is blank; '
+                                                   f'every row needs one')
+            other = seen.setdefault(plain(label), label)
+            if other == label: continue
+            said = f'{what} {other!r} and {label!r} (line {line((codes == k).argmax())}) differ only in '
+            if wrong: raise ValueError(f'{said}blanks; make them one')
+            return _say(f'{said}case, and are taken for two; make them one if they are')
 
 # %% ../nbs/00_data.ipynb #7e3c833c
 def _numbers(column, name, at):
     "A column as floats, NaN where empty; a cell that is no finite number is named"
     if column.dtype.kind in 'biuf': x = column.to_numpy(np.float64, na_value=np.nan)
     elif column.dtype.kind in 'mMc': raise ValueError(f'column {name!r} must hold numbers, got {column.dtype}')
-    else: x = _parse(column.astype(object))
+    else:
+        if (plain := _unpacked(column) if _has_arrays(column) else None) is not None: column = plain
+        x = _parse(column.astype(object))
     bad = np.isnan(x) & column.notna().to_numpy()
     if bad.any():
         i = bad.argmax()
         raise ValueError(f'column {name!r} must hold numbers, got {_item(column.iloc[i])!r} in {at(i)} ({bad.sum()} such cells); '
-                         'leave a cell empty if the number was not shown')
+                         + _comma(column.iloc[i]))
     if np.isinf(x).any():
         i = np.isinf(x).argmax()
         raise ValueError(f'column {name!r} must be finite, got {x[i]} in {at(i)}; leave the cell empty if the number was not shown')
@@ -278,25 +547,42 @@ def _parse(column):
     try: return pd.to_numeric(column, errors='coerce').to_numpy(np.float64, na_value=np.nan)
     except TypeError: return np.array([v if isinstance(v, (int, float)) else np.nan for v in column], float)
 
+def _has_arrays(column): return any(isinstance(x, np.ndarray) for x in column)
+
+def _comma(cell):
+    "What to do about a cell that is no number"
+    if isinstance(cell, str) and ',' in cell and _COMMA.fullmatch(cell):
+        return 'write numbers with a decimal point, and nothing between thousands'
+    return 'leave a cell empty if the number was not shown'
+
 # %% ../nbs/00_data.ipynb #1429a1ad
-def _choices(frame, choice, offer, options, at):
+def _choices(frame, ask, options, sides, gone, at):
     "Labels of the options, code of the choice (trial,), codes on offer (trial, k) or None"
-    columns = [frame[c] for c in (choice, *offer)]
-    values = columns[0] if not offer else pd.concat([c.astype(object) for c in columns], ignore_index=True)
+    columns = [_without(frame[c], gone.get(c, ())) for c in (ask.choice, *ask.offers)]
+    if ask.sided: columns[0] = _taken(columns, ask, sides, at)
+    values = columns[0] if len(columns) == 1 else pd.concat([c.astype(object) for c in columns], ignore_index=True)
+    codes, labels = _factorize(values, 'choice')
     if options is None:
-        codes, labels = _codes(values, 'choice')
-        _check_labels(codes, labels, len(frame), at)
+        _check_labels(_Seen(codes, labels, len(frame), at, ask.choice))
+        codes, labels = _sorted(codes, labels, 'choice')
     else:
-        labels = _check_options(options)
-        codes, there = _codes(values, 'choice', sort=False)
+        there, labels = labels, _check_options(options)
         codes = np.array([labels.index(l) if l in labels else -2 for l in there] + [-1])[codes]
         _check_known(codes, labels, values, len(frame), at)
     codes = codes.reshape(len(columns), -1).T
-    return tuple(labels), codes[:, 0], codes[:, 1:] if offer else None
+    return tuple(labels), codes[:, 0], codes[:, 1:] if ask.offers else None
+
+def _without(column, codes):
+    "The column, empty where a cell is one of these codes"
+    if not len(codes): return column
+    at, labels = _factorize(column, column.name)
+    gone = np.array([_is_code(l, codes) for l in labels] + [False])
+    return column.where(~gone[at]) if gone.any() else column
 
 # %% ../nbs/00_data.ipynb #60e55e68
 def _check_options(options):
-    if isinstance(options, str) or not hasattr(options, '__iter__'): raise ValueError(f'options takes a list of labels, got {options!r}')
+    if isinstance(options, str) or not hasattr(options, '__iter__'): raise TypeError(f'options takes a list of labels, '
+            f'got {options!r}')
     labels = [_item(l) for l in options]
     if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got options={labels}')
     if any(l in labels[:k] for k, l in enumerate(labels)): raise ValueError(f'options has a label twice: {labels}')
@@ -307,29 +593,191 @@ def _check_known(codes, labels, values, n, at):
     i = (codes == -2).argmax()
     got, near = _item(values.iloc[i]), [l for l in labels if str(l) == str(values.iloc[i])]
     raise ValueError(f'choice {got!r} in {at(i % n)} is not one of options={labels}; '
-                     + (f'text and number differ: {got!r} is not {near[0]!r}' if near else 'correct it, empty the cell if missing, or add it to options'))
+                     + (f'text and number differ: {got!r} is not {near[0]!r}' if near else f'correct it, empty the '
+                             f'cell if missing (or say missing=[{got!r}]), or add it to options'))
 
 # %% ../nbs/00_data.ipynb #d00eddb4
-def _check_labels(codes, labels, n, at):
-    "Without `options=`: refuse what looks like a slip or like a code for missing"
-    if not labels: raise ValueError('column choice is empty in every row; is it the right column?')
-    count = np.bincount(codes[codes >= 0], minlength=len(labels))
-    where = lambda k: at((codes == k).argmax() % n)
-    given = f'pass options={labels}' if len(labels) < 9 else 'pass options=[...] with all labels'
-    blank = [k for k, l in enumerate(labels) if isinstance(l, str) and not l.strip()]
-    if blank: raise ValueError(f'choice {labels[blank[0]]!r} in {where(blank[0])} is blank; leave the cell empty (None, NaN) if the choice is missing')
-    if (count == 1).any() and len(labels) > 1:
-        k = (count == 1).argmax()
-        raise ValueError(f'choice {labels[k]!r} appears once in the whole table, in {where(k)}: a typing slip? Correct it, or if it is an option {given}')
+class _Seen:
+    "The labels in a column of choices and in those of what was on offer, and where each stands"
+    def __init__(self, codes, labels, n, at, column):
+        self.codes, self.labels, self.n, self.at, self.column = codes, labels, n, at, column
+        self.count = np.bincount(codes[codes >= 0], minlength=len(labels))
+        self.offered = {k for k in np.unique(codes[n:]) if k >= 0} # was on offer, so it is an option
+
+    def where(self, k): return self.at((self.codes == k).argmax() % self.n)
+    @property
+    def given(self):
+        labels = _in_order(self.labels)
+        return f'pass options={labels}' if len(labels) < 9 else 'pass options=[...] with all labels'
+
+    def refuse(self, k, why=''):
+        "Label `k` looks like a code for a missing choice"
+        label, others = self.labels[k], _in_order([l for i, l in enumerate(self.labels) if i != k])
+        more = f" and {_n(self.count[k] - 1, 'more row')}" if self.count[k] > 1 else ''
+        raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then '
+                         f'empty the cell, '
+                         f'or say missing=[{label!r}]; or if it is an option {self.given}')
+
+def _in_order(labels):
+    "The labels sorted, if they can be"
+    try: return sorted(labels)
+    except TypeError: return list(labels)
+
+def _check_labels(seen):
+    "Without `options=`: refuse what looks like a slip, like a code for missing, or like another column"
+    if not seen.labels: raise ValueError('column choice is empty in every row; is it the right column?')
+    for check in (_check_cells, _check_running, _check_words_for_missing, _check_numbers_for_missing, _check_spelling):
+        check(seen)
+
+def _check_cells(seen):
+    for k, l in enumerate(seen.labels):
+        if not isinstance(l, str): continue
+        if not l.strip(): raise ValueError(f'choice {l!r} in {seen.where(k)} is blank; leave the cell empty (None, '
+                                           f'NaN) if the choice is missing')
+        if re.fullmatch(r'\s*(\{.*\}|\[.*\])\s*', l, re.DOTALL):
+            raise ValueError(f'choice {l[:60]!r} in {seen.where(k)} is an answer to a survey (JSON), not an option; '
+                             f'keep the rows of the task alone, as in frame[frame.phase == "task"]')
+
+def _check_running(seen):
+    "More than ten options that are numbers of trials, or times"
+    if len(seen.labels) <= 10: return
+    rows = np.argsort(seen.at.who, kind='stable')
+    code, who = seen.codes[:seen.n][rows], seen.at.who[rows]
+    x = np.array([np.nan if (v := _float(l)) is None else v for l in seen.labels] + [np.nan])[code]
+    if np.mean((np.diff(x) == 1)[np.diff(who) == 0]) > .9:
+        why = 'they count up from row to row: the number of the trial?'
+    elif len(np.unique(np.c_[who, code][code >= 0], axis=0)) == (code >= 0).sum():
+        why = 'nobody takes any of them twice: times, or numbers of trials?'
+    else: return
+    raise ValueError(f'column {seen.column!r} holds {len(seen.labels)} different choices, and {why} Is choice= the '
+                     f'right column? If so {seen.given}')
+
+_WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined',
+                                   '<undefined>', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out',
+                                   'timed out', 'too slow', 'late',
+                                   'no response', 'nr', 'no answer', 'no choice', 'no key', 'omission', 'omitted',
+                                   'skip', 'skipped', 'invalid', '-', '--', '.', '..', '?', '??', 'x_x', '[]',
+                                   'non-response')} - {'xx'}
+
+def _check_words_for_missing(seen):
+    for k, l in enumerate(seen.labels):
+        if isinstance(l, str) and k not in seen.offered and (_plain_text(l) in _WORDS or not re.search(r'\w', l)
+                                                             and re.fullmatch(r'\s*[-.?]+\s*', l)): seen.refuse(k)
+
+# %% ../nbs/00_data.ipynb #a75ee59e
+_CODES = (-9, -99, -999, -9999, 99, 999, 9999)
+
+def _apart(values, codes):
+    "Those of the numbers that are such a code and stand apart from all others"
+    others = [v for v in values if v not in codes]
+    if not others: return []
+    low, high = min(others), max(others)
+    return [v for v in values if v in codes and (low >= 0 and (v < -1 or len(others) > 1) if v < 0 else
+                                                 len(others) > 1 and high <= v / (2 if v == 9 else 4)
+                                                 and low >= -v / 4)]
+
+def _check_numbers_for_missing(seen):
+    numbers = [_float(l) for l in seen.labels]
+    there = [v for v in numbers if v is not None]
+    if len(there) == len(numbers): # all are numbers
+        odd = _apart(there, (-1, 9, *_CODES))
+        below = [v for v in there if v < 0]
+        if len(below) == 1 and len(there) > 2: odd = odd or below
+    else: odd = there if len(there) == 1 and there[0] in (0, -1, 9, *_CODES) else [] # the only number among words
+    for k, v in enumerate(numbers):
+        if v in odd and k not in seen.offered: seen.refuse(k)
+
+def _check_spelling(seen):
+    labels = seen.labels
+    if (seen.count == 1).any() and len(labels) > 1:
+        k = (seen.count == 1).argmax()
+        raise ValueError(f'choice {labels[k]!r} appears once in the whole table, in {seen.where(k)}: a typing slip? '
+                         f'Correct it, or if it is an option {seen.given}')
     if len(labels) == 1: raise ValueError(f'only one option was ever chosen, {labels[0]!r}: nothing to learn from; is it the right column? '
                                           'If the other was on offer, name both: options=[...]')
     plain = [l.strip().casefold() if isinstance(l, str) else l for l in labels]
     for k, l in enumerate(plain):
-        if l in plain[:k]: raise ValueError(f'choices {labels[plain.index(l)]!r} and {labels[k]!r} ({where(k)}) differ only in case or blanks; '
-                                            f'make them one, or if both are options {given}')
-    below = [k for k, l in enumerate(labels) if isinstance(l, (int, float)) and l < 0]
-    if len(below) == 1 and len(labels) > 2:
-        raise ValueError(f'choice {labels[below[0]]!r} in {where(below[0])} stands beside {labels[1:]}: missing? Then empty the cell; or if it is an option {given}')
+        if l in plain[:k]: raise ValueError(f'choices {labels[plain.index(l)]!r} and {labels[k]!r} ({seen.where(k)}) '
+                                            f'differ only in case or blanks; '
+                                            f'make them one, or if both are options {seen.given}')
+
+def _check_paid(labels, code, r, known, at):
+    "An option that never has a reward, while others have, is a code for missing"
+    hidden = np.isnan(r) & (code >= 0)
+    if not hidden.any() and 0 not in labels: return
+    made = np.bincount(code[code >= 0], minlength=len(labels))
+    shown = made - np.bincount(code[hidden], minlength=len(labels))
+    seen = _Seen(code, list(labels), len(code), at, 'choice')
+    for k in np.flatnonzero((made > 0) & (shown == 0)):
+        if k in known or not shown.any(): continue
+        lacking = 1 - shown.sum() / (made.sum() - made[k])
+        if lacking ** made[k] < .01:
+            seen.refuse(k, ', and its reward is never shown') # rarer than one in a hundred by chance
+    if 0 not in labels or list(labels) != list(range(len(labels))) or len(labels) < 3 or 0 in known: return
+    pays = [np.nansum(np.abs(r[part])) > 0 for part in (code == 0, code > 0)]
+    if 0 < made[0] < made[1:].min() / 2 and pays == [False, True]: seen.refuse(0, ', and never pays')
+
+# %% ../nbs/00_data.ipynb #0d736878
+def _listed(codes):
+    "The codes as a list"
+    many = list(codes) if isinstance(codes, (list, tuple, set, np.ndarray)) else [codes]
+    odd = next((c for c in many if c is None or not np.isscalar(c)), None) if many != [None] else None
+    if odd is not None: raise TypeError(f"missing takes words and numbers, or a dict of them by column, got {odd!r}; "
+                                        f"such as missing=['timeout', 99]")
+    return [] if many == [None] else many
+
+def _missing(missing, ask):
+    "Codes for nothing, by column"
+    answers = [ask.choice, *ask.offers]
+    if isinstance(missing, dict):
+        check_names(missing, [*answers, *ask.rewards], 'column in missing')
+        gone = _Codes((c, _listed(codes)) for c, codes in missing.items())
+        gone.named = set(gone)
+        return gone
+    codes = _listed(missing)
+    return _Codes({c: codes for c in answers if codes} | {c: words for c in ask.rewards if (words := [w for w in codes
+            if isinstance(w, str)])})
+
+class _Codes(dict):
+    "Codes for nothing, by column; `named`: the columns of which the caller says so"
+    named = ()
+
+# %% ../nbs/00_data.ipynb #fe3aa82d
+_SIDES = (('left', 'right'), ('l', 'r'), ('arrowleft', 'arrowright'), ('leftarrow', 'rightarrow'))
+
+def _taken(columns, ask, sides, at):
+    "The option that was taken, from its side and what stood left and right"
+    codes, labels = _factorize(columns[0], 'choice')
+    stood = {l for c in columns[1:] for l in _factorize(c, 'option')[1]}
+    pair = _pair(labels, stood, sides, ask)
+    if pair is None: return columns[0] # the labels of options themselves
+    plain = [l.strip().casefold() if isinstance(l, str) and sides is None else l for l in labels]
+    side = np.array([list(pair).index(l) if l in pair else -2 for l in plain] + [-1])[codes]
+    if (side == -2).any():
+        i = (side == -2).argmax()
+        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} is not one of the sides {tuple(pair)}; '
+                         f'correct it, empty the cell if missing, or name the labels: sides=(LEFT, RIGHT)')
+    left, right = (c.astype(object) for c in columns[1:])
+    taken = left.where(side == 0, right).where(side >= 0)
+    lost = (side >= 0) & taken.isna().to_numpy()
+    if lost.any():
+        i = lost.argmax()
+        raise ValueError(f'choice {_item(columns[0].iloc[i])!r} in {at(i)} took a side where nothing stood: column '
+                         f'{ask.offers[side[i]]!r} is empty there')
+    return taken
+
+def _pair(labels, stood, sides, ask):
+    "The labels of left and right, or None if the choices are options"
+    if sides is not None:
+        if isinstance(sides, str) or not hasattr(sides, '__len__') or len(sides) != 2: raise TypeError(f"sides takes "
+                f"two labels, of left and of right, such as sides=('f', 'j'), got {sides!r}")
+        return tuple(sides)
+    plain = {l.strip().casefold() if isinstance(l, str) else l for l in labels}
+    pair = next((p for p in _SIDES if plain & set(p)), None)
+    if pair is not None and not plain & stood: return pair
+    if pair is None and set(labels) <= stood and not set(labels) <= {0, 1, 2}: return None
+    raise ValueError(f"which of the choices {_list(_in_order(labels))} in column {ask.choice!r} is left? Name them: "
+                     f"sides=(LEFT, RIGHT); or if they are options, offer={ask.offers} in place of left and right")
 
 # %% ../nbs/00_data.ipynb #4e0fdf55
 def _check_offer(offer, choice, options, at):
@@ -348,15 +796,37 @@ def _check_offer(offer, choice, options, at):
     return offer
 
 # %% ../nbs/00_data.ipynb #ff33e357
-def _rewards(frame, reward, options, choice, at):
+def _rewards(frame, ask, options, choice, on, gone, at):
     "What each option paid, (trial, option), NaN where not shown"
-    if isinstance(reward, (list, tuple)):
-        if len(reward) != len(options):
-            raise ValueError(f'reward lists {len(reward)} columns {list(reward)}, needed one for each of the {len(options)} options '
+    columns = [_paid(frame, c, gone, at) for c in ask.rewards]
+    if ask.sided and ask.each: return _by_side(columns, ask, len(options), on)
+    if ask.each:
+        if len(columns) != len(options):
+            raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}, needed one for each of the '
+                             f'{len(options)} options '
                              f'{_list(options)}, in this order; for the reward of the chosen option give one name')
-        return np.column_stack([_numbers(frame[c], c, at) for c in reward])
-    r = np.full(len(frame), np.nan) if reward is None else _numbers(frame[reward], reward, at)
-    return _pay(r, choice, len(options), at)
+        return np.column_stack(columns)
+    return _pay(columns[0] if columns else np.full(len(frame), np.nan), choice, len(options), at)
+
+def _paid(frame, name, gone, at):
+    "One column of rewards; a number apart from all others must be declared"
+    x = _numbers(_without(frame[name], gone.get(name, ())), name, at)
+    if odd := [] if name in gone.named else _far(x):
+        v = int(odd[0])
+        raise ValueError(f'reward {v} in {at((x == v).argmax())} ({(x == v).sum()} such rows) stands apart from all '
+                         f'others: missing? Then empty the cell, '
+                         f'or say missing={{{name!r}: {v}}}; or if it was paid, missing={{{name!r}: []}}')
+    return x
+
+def _by_side(columns, ask, n_options, on):
+    "Rewards of what stood left and right, given to the options"
+    if len(columns) != 2: raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}; beside left and right '
+                                           f'it takes one for each side, or one name: the reward of the chosen option')
+    reward = np.full((len(on), n_options), np.nan)
+    for k, x in enumerate(columns):
+        there = on[:, k] >= 0
+        reward[there, on[there, k]] = x[there]
+    return reward
 
 def _pay(r, choice, n_options, at):
     "Give the reward (trial,) to the option chosen"
@@ -368,10 +838,18 @@ def _pay(r, choice, n_options, at):
     reward[there, choice[there]] = r[there]
     return reward
 
+def _far(x):
+    "Numbers that programs write for nothing, at least four times as large as all others in `x`"
+    values = pd.unique(x[~np.isnan(x)])
+    others = values[~np.isin(values, _CODES)]
+    if not len(others): return []
+    return [v for v in values if v in _CODES and abs(others).max() <= abs(v) / 4 and (v < 0 or len(others) > 1)]
+
 # %% ../nbs/00_data.ipynb #e6413726
-def _check_order(frame, trial, block, who, people, key, at):
+def _check_order(frame, ask, who, people, key, at):
     "Rows of each session are in the order of time"
-    if trial is None: return _check_blocks(frame, block, who, people, key)
+    trial, block = ask.trial, ask.block
+    if trial is None: return _check_blocks(frame, block, who, people, key, at)
     t = _numbers(frame[trial], trial, at)
     if np.isnan(t).any(): raise ValueError(f'trial is empty in {at(np.isnan(t).argmax())}; number every trial, or leave out trial=')
     rows = np.argsort(key, kind='stable')
@@ -382,42 +860,77 @@ def _check_order(frame, trial, block, who, people, key, at):
     place = f'participant {people[who[a]]!r}' + (f', session {_item(frame[block].iloc[a])!r}' if block is not None else '')
     what = f'trial {t[b]:g} comes twice' if t[a] == t[b] else f'trial {t[b]:g} comes after trial {t[a]:g}'
     by = [c for c in (at.column, block, trial) if c is not None]
-    raise ValueError(f'{what} (lines {a + 2} and {b + 2}, {place}); sort the table: frame.sort_values({by})'
+    raise ValueError(f'{what} (lines {at.line(a)} and {at.line(b)}, {place}); sort the table: frame.sort_values({by})'
                      + (', remove duplicates' if t[a] == t[b] else '') + (', or name the sessions: block=...' if block is None else ''))
 
-def _check_blocks(frame, block, who, people, key):
+def _check_blocks(frame, block, who, people, key, at):
     if block is None: return
     rows = np.argsort(who, kind='stable')
     first = np.r_[0, np.flatnonzero(np.diff(key[rows])) + 1] # where a run of one session begins
     again = pd.Series(key[rows][first]).duplicated().to_numpy()
     if not again.any(): return
     i = rows[first[again.argmax()]]
-    raise ValueError(f'session {_item(frame[block].iloc[i])!r} of participant {people[who[i]]!r} comes back in line {i + 2} after another session; '
+    raise ValueError(f'session {_item(frame[block].iloc[i])!r} of participant {people[who[i]]!r} comes back in line '
+                     f'{at.line(i)} after another session; '
                      'sort the table by session, or say what came first: trial=...')
+
+# %% ../nbs/00_data.ipynb #e8391488
+_SESSIONS = {'session', 'sessions', 'sess', 'ses', 'block', 'blocks', 'run', 'runs', 'day', 'days', 'visit'}
+_TRIALS = {'trial', 'trials', 't'}
+
+def _looks_like(name, words):
+    "Is this the name of such a column, whatever its case and with or without a word for number?"
+    return re.sub(r'(id|nr|no|num|number|index|count|n)?$', '', re.sub(r'[^a-z]', '', str(name).lower()),
+                  count=1) in words or str(name).lower() in words
+
+def _say_unused(frame, ask, who, key, at):
+    "A warning if the table seems to say where sessions begin, or in which order trials came, and is not asked."
+    left = frame.columns.difference([c for _, c in ask.roles], sort=False)
+    said = False
+    for name in [c for c in left if ask.block is None and _looks_like(c, _SESSIONS)]:
+        varies = frame[name].groupby(who).nunique()
+        if varies.max() > 1 and (varies < np.bincount(who)).any():
+            _say(f'the column {name!r} is not used: all trials of a participant are one session, in which learning '
+                 f'goes on; with block={name!r} it starts anew in each')
+            said = True
+    for name in [c for c in left if ask.trial is None and _looks_like(c, _TRIALS)]:
+        if not said: _say_order(frame, name, ask, key, at)
+
+def _say_order(frame, name, ask, key, at):
+    "A warning if rows are not in the order of this column"
+    if frame[name].dtype.kind not in 'iuf': return
+    t, rows = frame[name].to_numpy(float), np.argsort(key, kind='stable')
+    back = np.flatnonzero((np.diff(key[rows]) == 0) & (np.diff(t[rows]) < 0))
+    if not len(back): return
+    a, b = rows[back[0]], rows[back[0] + 1]
+    first = pd.Series(t).groupby(key).transform('first').to_numpy()
+    anew = (t[rows[back + 1]] == first[rows[back + 1]]).all()
+    what = f'the column {name!r} falls from {t[a]:g} to {t[b]:g} (lines {at.line(a)} and {at.line(b)})'
+    if anew: _say(f'{what} and is not used: does a session begin there? All trials of a participant are one, in which '
+                  f'learning goes on; name the column that tells sessions apart: block=...')
+    else: _say(f'{what}, and rows are taken to be in the order of time; if it tells the time, sort the table by it, '
+               f'and name it to have the order checked: trial={name!r}')
 
 # %% ../nbs/00_data.ipynb #2fc4c5d0
 class _At:
     "Says where a row is: participant and line of the file, its header being line 1"
-    def __init__(self, column, people=(), who=None): self.column, self.people, self.who = column, people, who
-    def __call__(self, i): return f'participant {self.people[self.who[i]]!r}, line {i + 2}'
+    def __init__(self, column, people=(), who=None,
+                 line=lambda i: int(i) + 2): self.column, self.people, self.who, self.line = column, people, who, line
+    def __call__(self, i): return f'participant {self.people[self.who[i]]!r}, line {self.line(i)}'
 
 class _Row(_At):
     "The same for arrays, which have no header: row counted from 0"
     def __call__(self, i): return f'participant {self.people[self.who[i]]!r}, row {i}'
 
 # %% ../nbs/00_data.ipynb #130ce630
-def _people(column, what='participant', line=2):
+def _people(column, what='participant', line=lambda i: int(i) + 2, hint=''):
     "Labels of the people in order of appearance, and the code of each row's person"
-    who, people = _codes(column, what, sort=False)
-    if (who < 0).any(): raise ValueError(f'{what} is empty in line {(who < 0).argmax() + line} ({(who < 0).sum()} such rows); '
-                                         'every row needs one')
-    return tuple(people), who.astype(np.int64)
-
-def _say_unused(frame, who, block, used):
-    "A warning if the table seems to say where sessions begin, and is not asked."
-    for name in ('session', 'block'):
-        if block is None and name in frame and name not in used and frame[name].groupby(who).nunique().max() > 1:
-            warnings.warn(f"the column {name!r} is not used: all trials of a participant are one session, in which learning goes on; with block={name!r} it starts anew in each")
+    who, people = _factorize(column, what)
+    if (who < 0).any(): raise ValueError(f'{what} is empty in line {line((who < 0).argmax())} ({(who < 0).sum()} such '
+                                         f'rows); '
+                                         f'every row needs one{hint}')
+    _check_alike(who, people, what, line)
+    return tuple(people), who
 
 def _check_people(people, who, choice):
     single = [p for p, n in zip(people, np.bincount(who)) if n == 1]
@@ -426,56 +939,121 @@ def _check_people(people, who, choice):
     empty = [p for p, n in zip(people, np.bincount(who, choice >= 0)) if n == 0]
     if empty: raise ValueError(f'every choice is missing for participant {_list(empty, 20)}; leave them out')
 
+def _after_the_end(frame):
+    "What to do about a last row of nobody in a file of PsychoPy"
+    hint = '; PsychoPy writes such a row for what comes after the last trial: delete it'
+    return hint if any(str(c).endswith('.thisN') for c in frame) else ''
+
+def _say_few(choice):
+    "A warning if most rows have no choice"
+    none = (choice < 0).sum()
+    if none > len(choice) / 2: _say(f'{none} of {len(choice)} rows have no choice: rows that are no trials, such as '
+                                    f'instructions, fixation or feedback? They count as missed trials; keep the trials '
+                                    f'alone: frame[frame.phase == "task"]')
+
 # %% ../nbs/00_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, **columns):
+def _gather(frame, people, who, key, options, contexts=None, **columns):
     "`Trials` from columns in the order of the file; `key` tells sessions apart"
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
     owner[seen] = who
     session = np.argsort(np.argsort(owner, kind='stable'))[seen]
-    rows = np.argsort(session, kind='stable')
-    return Trials(options=tuple(options), participants=tuple(people), participant=who[rows], session=session[rows],
-                  **{name: x[rows] for name, x in columns.items()}, _frame=frame, _rows=rows)
+    rows = np.arange(len(session))
+    if (np.diff(session) < 0).any(): # else the file is in this order
+        rows = np.argsort(session, kind='stable')
+        who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
+    return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts)
 
 # %% ../nbs/00_data.ipynb #d9e220f4
 def read_trials(
-    file_or_frame, # Path to .csv, .tsv or .txt, or a DataFrame (never changed); one row a trial
+    file_or_frame, # Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a trial
     *,
     participant='participant', # Column of who; labels of any type
-    choice='choice',   # Column of the label of the chosen option, empty: missing
+    choice='choice',   # Column of the label of the chosen option (or side: see `left`), empty: missing
     reward='reward',   # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
     block=None,        # Column of the session; default one session a person
     trial=None,        # Column of the number that runs with time; default the order of the file
     options=None,      # Labels in the order of their codes; default sorted
-    context=None,      # Column of the set of stimuli
-    offer=None         # Columns of the labels on offer, empty: fewer; default all options on all trials
+    context=None,      # Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer=None,        # Columns of the labels on offer, empty: fewer; default all options on all trials
+    missing=None,      # Words and numbers in place of an answer, one or a list; or a dict of them by column
+    left=None,         # Column of the option that stood left, if `choice` holds sides or keys
+    right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
+    sides=None         # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
 ) -> Trials:
-    "Read a tidy table, one row a trial"
-    frame = _open(file_or_frame, participant)
-    offers = [] if offer is None else list(offer) if isinstance(offer, (list, tuple)) else [offer]
-    rewards = [] if reward is None else list(reward) if isinstance(reward, (list, tuple)) else [reward]
-    optional = [(r, c) for r, c in dict(block=block, trial=trial, context=context).items() if c is not None]
-    _check_columns(frame, [('participant', participant), ('choice', choice), *[('reward', c) for c in rewards], *optional,
-                           *[('offer', c) for c in offers]])
-    people, who = _people(frame[participant])
-    _say_unused(frame, who, block, {participant, choice, *rewards, *offers, *(c for _, c in optional)})
-    at = _At(participant, people, who)
-    labels, code, on = _choices(frame, choice, offers, options, at)
+    """Read a tidy table, one row a trial
+
+    Parameters
+    ----------
+    file_or_frame
+        Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a
+        trial
+    participant
+        Column of who; labels of any type
+    choice
+        Column of the label of the chosen option (or side: see `left`), empty: missing
+    reward
+        Column of what the chosen option paid, a list of columns, one an option, or None: never
+        shown
+    block
+        Column of the session; default one session a person
+    trial
+        Column of the number that runs with time; default the order of the file
+    options
+        Labels in the order of their codes; default sorted
+    context
+        Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer
+        Columns of the labels on offer, empty: fewer; default all options on all trials
+    missing
+        Words and numbers in place of an answer, one or a list; or a dict of them by column
+    left
+        Column of the option that stood left, if `choice` holds sides or keys
+    right
+        Column of the option that stood right; beside these, a list of rewards is (left, right)
+    sides
+        Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
+        like
+    """
+    names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
+    table = _open(file_or_frame, [n for n in names if isinstance(n, str)])
+    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right)
+    if sides is not None and left is None:
+        raise ValueError('sides goes with left= and right=, the columns of what stood there')
+    gone = _missing(missing, ask)
+    frame = _typed(table, ask, gone, options)
+    people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
+    at = _At(participant, people, who, table.line)
+    labels, code, on = _choices(frame, ask, options, sides, gone, at)
     _check_people(people, who, code)
-    blocks = np.zeros_like(who) if block is None else _people(frame[block], 'block')[1]
+    blocks = np.zeros_like(who) if block is None else _people(frame[block], 'block', table.line)[1]
     key = who * (blocks.max() + 1) + blocks
-    _check_order(frame, trial, block, who, people, key, at)
-    return _gather(frame, people, who, key, labels, choice=code, reward=_rewards(frame, reward, labels, code, at),
+    _check_order(frame, ask, who, people, key, at)
+    paid = _rewards(frame, ask, labels, code, on, gone, at)
+    if options is None and not ask.each and ask.rewards:
+        _check_paid(labels, code, _chosen(paid, code), _offered(on), at)
+    contexts, context_ = (None, np.zeros_like(who)) if context is None else _contexts(frame[context], at)
+    _say_few(code)
+    _say_unused(frame, ask, who, key, at)
+    frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
+    return _gather(frame, people, who, key, labels, choice=code, reward=paid,
                    offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=np.zeros_like(who) if context is None else _contexts(frame[context], at), counted=np.ones(len(frame), bool))
+                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts)
 
 # %% ../nbs/00_data.ipynb #eadb4b5d
 def _all_options(n, options): return np.tile(np.arange(len(options)), (n, 1))
 
+def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)
+
+def _offered(on): return set() if on is None else {k for k in np.unique(on) if k >= 0}
+
 def _contexts(column, at):
-    codes, _ = _codes(column, 'context')
+    "Labels of the contexts, sorted, and their codes"
+    codes, labels = _sorted(*_factorize(column, 'context'), 'context')
     if (codes < 0).any(): raise ValueError(f'context is empty in {at((codes < 0).argmax())}; every row needs one')
-    return codes
+    _check_alike(codes, labels, 'context', at.line)
+    return tuple(labels), codes
 
 # %% ../nbs/00_data.ipynb #87f08125
 def _subset(t, keep, shrink=True):
@@ -486,7 +1064,7 @@ def _subset(t, keep, shrink=True):
     return Trials(options=t.options, participants=tuple(t.participants[p] for p in people), choice=t.choice[keep], reward=t.reward[keep],
                   offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
                   session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
-                  _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows))
+                  _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts)
 
 # %% ../nbs/00_data.ipynb #01cff46d
 def _take(t, participants, sessions):
@@ -509,7 +1087,7 @@ def _find(wanted, labels, what):
 
 # %% ../nbs/00_data.ipynb #56d9c488
 def _share(test):
-    if not (isinstance(test, (int, float, np.number)) and 0 < test < 1): raise ValueError(f'test is the share to hold out, between 0 and 1, got {test!r}')
+    return check_number(test, 'test, the share to hold out,', 0, 1, ends=False)
 
 def _held(test, n):
     "How many of `n` to hold out: the share, rounded, at least one and never all"
@@ -517,7 +1095,7 @@ def _held(test, n):
 
 # %% ../nbs/00_data.ipynb #40c39d4d
 def _split_time(t, test):
-    _share(test)
+    test = _share(test)
     length = np.diff(t.starts)
     if (length < 2).all(): raise ValueError('a split along time needs a session of two trials or more, got one trial in each; use split_sessions')
     cut = t.starts[1:] - _held(test, length) # first row held out in each session
@@ -526,7 +1104,7 @@ def _split_time(t, test):
 
 # %% ../nbs/00_data.ipynb #0120648f
 def _split_sessions(t, test, seed):
-    _share(test)
+    test, seed = _share(test), check_seed(seed)
     owner = t.session_participant
     n = np.bincount(owner, minlength=t.n_participants)
     if (n < 2).all(): raise ValueError('a split by session needs a person with two sessions or more, got one each; '
@@ -539,7 +1117,7 @@ def _split_sessions(t, test, seed):
 
 # %% ../nbs/00_data.ipynb #547f3ace
 def _split_participants(t, test, seed):
-    _share(test)
+    test, seed = _share(test), check_seed(seed)
     if t.n_participants < 2: raise ValueError(f'a split by person needs two people or more, got {_list(t.participants)}; use split_time')
     held = np.random.default_rng(seed).permutation(t.n_participants)[:_held(test, np.array(t.n_participants))]
     out = np.isin(t.participant, held)
@@ -568,8 +1146,15 @@ def _check_codes(choice, options, at):
         raise ValueError(f'choice must be 0..{len(options) - 1} or -1 (missing), got {choice[i]} in {at(i)}'
                          + ('; are choices counted from 1?' if choice.max() == len(options) and not (choice == 0).any() else '; name all options: options=[...]'))
 
-def _options_of(options, choice, reward):
+def _options_of(options, choice, reward, offer):
     "Labels given, or codes for as many options as there are reward columns or choices"
+    if options is None and offer is None and reward.ndim == 1 and choice.max() > 1 and not (choice == 0).any():
+        raise ValueError(f'code 0 is never chosen: are choices counted from 1? Then subtract 1; or if 0 is an option, '
+                         f'name them all: options=range({choice.max() + 1})')
+    codes = np.unique(choice[choice >= 0]).tolist()
+    odd = _apart(codes, (9, *_CODES)) if options is None and offer is None and reward.ndim == 1 else []
+    if odd: raise ValueError(f'choice {odd[0]} stands beside {_list([k for k in codes if k not in odd])}: missing? '
+                             f'Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
     if options is not None: labels = _check_options(options)
     else: labels = list(range(reward.shape[1] if reward.ndim == 2 else choice.max() + 1))
     if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got {len(labels)}; name them: options=[...]')
@@ -584,16 +1169,16 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     if n == 0: raise ValueError(f'choice must have one value a trial, (trial,), got shape {choice.shape}')
     reward = _floats(reward)
     _length(reward, n, 'reward', 2 if reward.ndim == 2 else 1)
-    people, who = _people(_length(_series(participant, n), n, 'participant'), line=0)
+    people, who = _people(_length(_series(participant, n), n, 'participant'), line=int)
     at = _Row(None, people, who)
-    blocks = _people(_length(_series(session, n), n, 'session'), 'session', line=0)[1]
-    options = _options_of(options, choice, reward)
+    blocks = _people(_length(_series(session, n), n, 'session'), 'session', line=int)[1]
+    options = _options_of(options, choice, reward, offer)
     _check_codes(choice, options, at)
     if np.isinf(reward).any(): raise ValueError(f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
     context_ = np.zeros(n, np.int64) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
-    counted = np.ones(n, bool) if counted is None else _length(np.asarray(counted), n, 'counted')
+    counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra)
@@ -602,7 +1187,7 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
 def _series(x, n): return pd.Series(np.zeros(n, np.int64) if x is None else x).reset_index(drop=True)
 
 def _floats(x):
-    try: return np.asarray(x, np.float64)
+    try: return np.array(x, np.float64)
     except (TypeError, ValueError) as e: raise ValueError(f'reward must be numbers, NaN: not shown; {e}') from None
 
 # %% ../nbs/00_data.ipynb #fb599542
@@ -702,7 +1287,21 @@ def check_xs_ys(
     ys=None,       # Next choice one-hot, NaN: none; (session, trial, option)
     n_actions=None # Number of options; default from `ys`, or from `xs` without extra features
 ): # (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
-    "Check tensors of sessions, from the shape to the meaning"
+    """Check tensors of sessions, from the shape to the meaning
+
+    Parameters
+    ----------
+    xs
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys
+        Next choice one-hot, NaN: none; (session, trial, option)
+    n_actions
+        Number of options; default from `ys`, or from `xs` without extra features
+
+    Returns
+    -------
+    (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
+    """
     xs, ys = _tensor(xs, 'xs'), None if ys is None else _tensor(ys, 'ys')
     if ys is not None and xs.shape[:2] != ys.shape[:2]:
         raise ValueError(f'xs and ys must have the same sessions and trials, got {tuple(xs.shape[:2])} and {tuple(ys.shape[:2])}')
@@ -718,6 +1317,7 @@ def check_xs_ys(
 def _n_actions(xs, ys, n_actions):
     "Number of options, and whether the features fit it"
     F = xs.shape[2]
+    if n_actions is not None: n_actions = check_whole(n_actions, 'the number of options', 2)
     if n_actions is None and ys is None and F % 2 == 0:
         raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With extra features pass n_actions')
     K = n_actions or (ys.shape[2] if ys is not None else (F - 1)//2)
@@ -728,7 +1328,17 @@ def _n_actions(xs, ys, n_actions):
 
 # %% ../nbs/00_data.ipynb #1f94b4f5
 class DatasetRNN:
-    "Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch dataset"
+    """Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch dataset
+
+    Parameters
+    ----------
+    xs
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys
+        Next choice one-hot, NaN: none; (session, trial, option)
+    participants
+        Label of each id; default the ids
+    """
     def __init__(self,
                  xs, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
                  ys, # Next choice one-hot, NaN: none; (session, trial, option)
@@ -736,6 +1346,7 @@ class DatasetRNN:
                 ):
         self.xs, self.ys = (x.detach().clone() for x in check_xs_ys(xs, ys)) # ours to write to
         n = int(self.xs[..., -1].max()) + 1
+        if participants is None: _say_from_one(self.xs[..., -1])
         self.participants = tuple(range(n)) if participants is None else tuple(participants)
         if len(self.participants) < n: raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
 
@@ -749,9 +1360,16 @@ class DatasetRNN:
         return (f'DatasetRNN: {_n(len(self), "session")} of up to {self.xs.shape[1]} trials, {self.n_actions} options, '
                 f'{self.xs.shape[2]} features, {_n(len(self.participants), "participant")}')
 
+def _say_from_one(ids):
+    "A warning if ids seem to be counted from 1"
+    used = sorted({int(i) for i in ids[:, 0].tolist()})
+    if len(used) > 1 and used == list(range(1, len(used) + 1)):
+        _say(f'ids run from 1 to {used[-1]}, and nobody is 0: networks make room for a person 0 whom nobody is; count '
+             f'them from 0: xs[..., -1] -= 1')
+
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _to_dataset(t, extra):
-    names = [extra] if isinstance(extra, str) else list(extra)
+    names = _names(extra, t._frame.columns)
     if ((t.offer >= 0).sum(1) < t.n_options).any():
         raise ValueError('a dataset has no place for which options were on offer, and here some trials lack some; '
                          'fit these trials themselves, or read them without offer= if all options could be chosen')
@@ -780,7 +1398,19 @@ def convert_dataset(
     file_or_frame, # Path or DataFrame, one row a trial
     **columns      # As in `read_trials`: participant, choice, reward, block, …
 ): # `DatasetRNN`
-    "Read a table as tensors: `read_trials(...).to_dataset()`"
+    """Read a table as tensors: `read_trials(...).to_dataset()`
+
+    Parameters
+    ----------
+    file_or_frame
+        Path or DataFrame, one row a trial
+    **columns
+        As in `read_trials`: participant, choice, reward, block, …
+
+    Returns
+    -------
+    `DatasetRNN`
+    """
     return read_trials(file_or_frame, **columns).to_dataset()
 
 # %% ../nbs/00_data.ipynb #1ab995b6
@@ -831,7 +1461,19 @@ def check_trials(
     trials,        # What came
     name='trials'  # Name of the argument, for the message
 ): # The trials
-    "Return `trials`, or raise a `TypeError` that says how to make them of what came."
+    """Return `trials`, or raise a `TypeError` that says how to make them of what came.
+
+    Parameters
+    ----------
+    trials
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The trials
+    """
     if isinstance(trials, Trials): return trials
     kind = trials.__name__ if isinstance(trials, type) else type(trials).__name__
     got = "nothing" if trials is None else kind

@@ -7,7 +7,6 @@ __all__ = ['stay_after_reward', 'rule_latex', 'write_discovery', 'DiscoveryFolde
 
 # %% ../nbs/44_discovery.ipynb #90564c0c
 import json
-import os
 import platform
 from importlib.metadata import version
 from itertools import product
@@ -18,17 +17,23 @@ import pandas as pd
 from scipy import stats
 from . import __version__
 from .data import DatasetRNN, Trials
+from .folders import check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
-from .report import RULES, _RECORD, _read_record, apa_number, apa_test
+from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
 from .sindy import tells_apart
 
 # %% ../nbs/44_discovery.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
     """How often each participant repeats a choice after a reward above the mean of all rewards, and after another: a frame (participants, ['above', 'others']), NaN where there was no such trial.
 
-    Only choices count that follow another in the same session, whose reward was shown. None if rewards never vary."""
+    Only choices count that follow another in the same session, whose reward was shown. None if rewards never vary.
+
+    Parameters
+    ----------
+    trials
+        `Trials`"""
     made = np.flatnonzero((trials.choice[:-1] >= 0) & (trials.choice[1:] >= 0) & (trials.session[:-1] == trials.session[1:]))
     r = trials.reward[made, trials.choice[made]]
     made, r = made[~np.isnan(r)], r[~np.isnan(r)]
@@ -81,7 +86,15 @@ def rule_latex(
     names,           # Parameters of a `Reading`: 'alpha', 'beta', …
     rewards=(0., 1.) # All values that a reward takes
 ) -> str:
-    "A learning rule in LaTeX: $c$ was chosen, $u$ is any other option, $k$ any option."
+    """A learning rule in LaTeX: $c$ was chosen, $u$ is any other option, $k$ any option.
+
+    Parameters
+    ----------
+    names
+        Parameters of a `Reading`: 'alpha', 'beta', …
+    rewards
+        All values that a reward takes
+    """
     s, names = _symbols(), set(names)
     lines, low, high = [], min(rewards), max(rewards)
     if 'alpha' in names: lines.append(r"Q_c &\leftarrow Q_c + \alpha\,(r - Q_c)")
@@ -157,7 +170,7 @@ def _tables(e):
     found, out = e.refinement_, dict(scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(), candidates=e.regression_.table)
     if hasattr(found, 'typical'): out |= dict(people=found.people.rename_axis('participant').reset_index(), kinds=found.kinds.reset_index(), estimates=found.spread().reset_index(), coefficients=found.equation.coefficients.rename_axis('participant').reset_index())
     elif found is not None: out |= dict(estimates=found.estimates, terms=found.terms, structures=found.structures.assign(terms=found.structures.terms.map('; '.join)))
-    else: out['estimates'] = e.equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='number', value_name='estimate')
+    else: out['estimates'] = e.equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='parameter', value_name='estimate')
     return out
 
 def _figures(e, trials, truth):
@@ -176,19 +189,15 @@ def _figures(e, trials, truth):
 # %% ../nbs/44_discovery.ipynb #d9bd61a2
 def _fitted_to(estimator, data):
     "The data as `Trials`, if they can be those that the estimator was fitted to."
+    if not hasattr(estimator, 'save_spice'):
+        raise TypeError(f"write_discovery writes the network and the equation of a fitted SpiceEstimator, got {type(estimator).__name__}, which has no network; "
+                        "fit one: dataset = trials.to_dataset(), then SpiceEstimator().fit(dataset.xs, dataset.ys)")
     if not hasattr(estimator, 'training_'): raise ValueError("there is nothing to write: call fit(xs, ys) first; of files that were loaded nobody knows how the network was trained")
-    if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions)
+    if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions_)
     if not isinstance(data, Trials): raise TypeError(f"data must be Trials or a DatasetRNN, got {type(data).__name__}; of tensors make DatasetRNN(xs, ys)")
-    for what, here, there in (('options', data.n_options, estimator.n_actions), ('participants', data.n_participants, estimator.n_participants_)):
+    for what, here, there in (('options', data.n_options, estimator.n_actions_), ('participants', data.n_participants, estimator.n_participants_)):
         if here != there: raise ValueError(f"these data have {here} {what}, and the estimator was fitted to {there}; give the data that it was fitted to")
     return data
-
-def _made(folder):
-    "Make a folder that can be written, or raise a `ValueError`."
-    if folder.exists() and not folder.is_dir(): raise ValueError(f"folder {str(folder)!r} is a file; name a folder")
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ValueError(f"cannot make the folder {str(folder)!r}: {e.strerror}; choose another place") from None
-    if not os.access(folder, os.W_OK): raise ValueError(f"cannot write into the folder {str(folder)!r}; choose another place")
 
 def _setting(x): return x.__name__ if isinstance(x, type) else x if x is None or isinstance(x, (str, bool, int, float)) else x.to_dict() if hasattr(x, 'to_dict') else str(x)
 
@@ -219,38 +228,87 @@ def write_discovery(
 ) -> list:        # Names of the files
     """Write a discovered equation into a folder: models, tables, figures, and the record that `write_report` reads.
 
-    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written."""
+    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written.
+
+    Parameters
+    ----------
+    estimator
+        A fitted `SpiceEstimator`
+    data
+        What it was fitted to: `Trials`, or a `DatasetRNN`
+    folder
+        Where to; what else is there is left alone
+    truth
+        The `Equation` that made the choices, if they were simulated
+    command
+        How it was called, if not from Python: a text
+
+    Returns
+    -------
+    list
+        Names of the files"""
+    trials, folder = _fitted_to(estimator, data), check_path(folder, 'folder')
+    with held(folder, what='write_discovery') as folder: return _write_held(folder, estimator, trials, truth, command)
+
+def _claimed(folder):
+    "Before the work: see that the folder takes a discovery."
+    runs = [what for what in _RUNS if (folder / f'run_{what}.json').exists()]
+    if runs: raise ValueError(f"folder {str(folder)!r} holds runs of Pipeline (run_{runs[0]}.json), and a report is about one of them; choose another folder")
+    return claim(folder, dict(DISCOVER=''), [_RECORD])
+
+def _write_held(folder, estimator, trials, truth, command):
+    "Write into a folder that is held; the names of the files, the record last."
+    claimed = _claimed(folder)
+    _say_replaced(folder, 'DISCOVER', seed=int(estimator.seed), data=_digest(trials))
+    say_formulas([*map(str, trials.options), *map(str, trials.participants)], folder)
+    with staged(folder) as place:
+        lost = _write_all(place, estimator, trials, truth)
+        figures = sorted(path.name for path in place.glob('*.png'))
+        record = _record(estimator, trials, _equations(estimator, trials), truth, command, figures, lost)
+        write_text(place / _RECORD, json.dumps(record, indent=1))
+        return sorted(publish(folder, place, claimed), key=lambda name: name == _RECORD)
+
+def _write_all(place, estimator, trials, truth):
+    "Models, equations, tables and figures; why some figures were not drawn."
     from matplotlib import pyplot as plt
     from spice_rl.style import save_figure
-    trials, folder = _fitted_to(estimator, data), Path(folder)
-    _made(folder)
-    (folder / _RECORD).unlink(missing_ok=True)   # it stands for all the other files
-    estimator.save_spice(path_rnn=folder / 'network.json', path_spice=folder / 'equation.json')
-    equations, tables, (figures, lost) = _equations(estimator, trials), _tables(estimator), _figures(estimator, trials, truth)
-    (folder / 'equation.txt').write_text('\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n', encoding='utf-8')
-    for name, table in tables.items(): table.to_csv(folder / f'{name}.csv', index=False)
+    with naming(place / 'network.json'): estimator.save_spice(path_rnn=place / 'network.json')
+    with naming(place / 'equation.json'): estimator.save_spice(path_spice=place / 'equation.json')
+    (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
+    write_text(place / 'equation.txt', '\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n')
+    for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():
-        for kind in ('.png', '.pdf'): save_figure(fig, (folder / name).with_suffix(kind))
+        for kind in ('.png', '.pdf'): save_figure(fig, (place / name).with_suffix(kind))
         plt.close(fig)
-    record = _record(estimator, trials, equations, truth, command, [*figures], lost)
-    (folder / _RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
-    return ['equation.txt', 'equation.json', 'network.json', *(f'{name}.csv' for name in tables), *figures, *(name.replace('.png', '.pdf') for name in figures), _RECORD]
+    return lost
+
 
 # %% ../nbs/44_discovery.ipynb #454d0884
 class DiscoveryFolder:
     """What `write_discovery` wrote: `record`, the facts of the run, and its tables.
 
-    Raises a `ValueError` if there is no such folder, or no discovery in it."""
+    Raises a `ValueError` if there is no such folder, or no discovery in it.
+
+    Parameters
+    ----------
+    folder
+        Path"""
     def __init__(self, folder): # Path
-        self.folder = Path(folder)
+        self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
-        path = self.folder / _RECORD
-        if not path.is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
-        self.record = _read_record(path)
+        finished(self.folder)
+        if not (self.folder / _RECORD).is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
+        self.record = _read_record(self.folder, _RECORD)
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
-        "A table of the folder."
-        path = self.folder / f'{name}.csv'
+        """A table of the folder.
+
+        Parameters
+        ----------
+        name, **options
+            Name of a .csv file, without its ending; for `pandas.read_csv`
+        """
+        path = inside(self.folder, f'{name}.csv')
         if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
         return pd.read_csv(path, **options)
 
@@ -261,7 +319,13 @@ class DiscoveryFolder:
 
 # %% ../nbs/44_discovery.ipynb #c1b43807
 def discovery_rules(run): # `DiscoveryFolder`
-    "The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each."
+    """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
+
+    Parameters
+    ----------
+    run
+        `DiscoveryFolder`
+    """
     answers = [_experiment(run), _candidates(run), _simulated(run), _trained(run), _recovered(run), _arbitrated(run), _analysed(run), _validated(run), _latent(run)]
     lost = [str(i) for i in (4, 7, 8) if not answers[i - 1][0]]
     answers.append((not lost, "this report: data, network, library, search, equation, errors, versions and seed. Data and code are yours to share" if not lost else f"what rule{'s' * (len(lost) > 1)} {' and '.join(lost)} ask{'s' * (len(lost) == 1)} for is not there"))

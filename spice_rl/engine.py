@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', 'nll', 'gradient', 'hessian', 'replay_arrays',
-           'softmax', 'replay', 'person_rng', 'as_seed', 'simulate', 'play']
+           'softmax', 'replay', 'person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
-import os
+import os, warnings
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
+from types import FunctionType
 import numpy as np
 import pandas as pd
 from numba import njit, types
@@ -19,8 +20,8 @@ from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, quick_rules
 from .cell import Cell, Trial, check_cell, make_trial
-from .data import Trials
-from .arguments import check_names, check_seed
+from .data import Trials, check_trials
+from .arguments import check_names, check_number, check_seed, check_whole
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -63,9 +64,31 @@ _all_at_once = '''for l in range(n):
         x = rules_logits({P}, {S}, trial)
         for k in options: out[k, l] = x[k]'''
 
+def _plain(f):
+    "The Python function behind `f`, which may be compiled; None if it is no function."
+    f = getattr(f, 'py_func', f)
+    return f if isinstance(f, FunctionType) else None
+
+def _reads(f, seen):
+    "Numbers, texts and arrays that a function, and those that it calls, take from outside: (function, name, value) triples that can be compared."
+    if f in seen: return
+    seen.add(f)
+    outside = {n: f.__globals__[n] for n in f.__code__.co_names if n in f.__globals__}
+    outside |= {n: c.cell_contents for n, c in zip(f.__code__.co_freevars, f.__closure__ or ())}
+    for name, value in sorted(outside.items()):
+        if _plain(value): yield from _reads(_plain(value), seen)
+        elif isinstance(value, np.ndarray): yield f, name, (value.shape, str(value.dtype), value.tobytes())
+        elif isinstance(value, (int, float, complex, str, tuple, np.generic)): yield f, name, repr(value)
+
+def _outside(cls):
+    "What the rules of a class take from outside, as it is now. (Compiled code keeps what it found when it was compiled.)"
+    return tuple(x for rule in cls.rules.values() for x in _reads(rule, set()))
+
+def _compile(cls): return _compiled(cls, _outside(cls))
+
 @cache
-def _compile(cls):
-    "Compile the rules of a cell's class; kept for the life of the process."
+def _compiled(cls, outside):
+    "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
     rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
     scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in rules.items()}
@@ -81,7 +104,13 @@ def _compile(cls):
 
 # %% ../nbs/03_engine.ipynb #2e75086d
 def is_compiled(cell): # A cell
-    "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
+    """Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)
+
+    Parameters
+    ----------
+    cell
+        A cell
+    """
     check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
@@ -89,10 +118,25 @@ def is_compiled(cell): # A cell
 def kernels(
     cell,        # A cell
     n_options=2, # How many options its task has
-    offer=None   # Options on offer on a trial (default: all)
+    offer=None,  # Options on offer on a trial (default: all)
+    trials=None  # The trials that it is to be shown, if there are any
 ):
-    "The compiled rules of `cell`, tried in plain Python first."
-    _try(cell, n_options, offer)
+    """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in `trials`.
+
+    Compiled code does not look whether an index is inside its array, so an index that is not is found here: an `IndexError`
+    that says on which trial.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    n_options
+        How many options its task has
+    offer
+        Options on offer on a trial (default: all)
+    trials
+        The trials that it is to be shown, if there are any"""
+    _try(cell, n_options, offer, trials)
     return _pointers(cell)
 
 def _pointers(cell):
@@ -100,8 +144,8 @@ def _pointers(cell):
     made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
     return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
 
-def _try(cell, n_options, offer):
-    "Run the rules of `cell` as plain Python, for their mistakes."
+def _try(cell, n_options, offer, trials=None):
+    "Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be shown."
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p, state = cell.p(), cell.init(cell.p(), n_options)
@@ -112,10 +156,37 @@ def _try(cell, n_options, offer):
             except ValueError as e:
                 if 'read-only' not in str(e): raise
                 raise ValueError(f"a rule of {name} writes where it may only read: logits may not change the state, and no rule may change the trial") from e
+            except IndexError as e:
+                raise IndexError(f"a rule of {name} reaches for what is not there: {e}; each latent value has one number per option, {n_options}: "
+                                 "is the model made for this task?") from e
             except AttributeError as e:
                 why = "a latent value cannot be replaced, only written into: state.q[:] = …" if 'set attribute' in str(e) else str(e)
                 raise AttributeError(f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})") from e
             if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
+    if trials is not None: _try_situations(cell, trials)
+
+@cache
+def _tried(): return set()   # what went well: class, what it takes from outside, and situations
+
+def _try_situations(cell, trials):
+    "Show the rules, in plain Python, the first trial of each distinct situation: context, offer, choice, and whose reward is shown."
+    what = np.ascontiguousarray(np.c_[trials.context, trials.offer, trials.choice, ~np.isnan(trials.reward)], np.int64)
+    rows = np.flatnonzero(~pd.DataFrame(what).duplicated())
+    key = type(cell), _outside(type(cell)), trials.n_options, what[rows].tobytes()
+    if key in _tried(): return
+    p, name = cell.p(), type(cell).__name__
+    state = cell.init(p, trials.n_options)
+    for t in rows:
+        options = trials.offer[t][trials.offer[t] >= 0]
+        trial = Trial(options, int(trials.choice[t]), trials.reward[t], int(trials.context[t]))
+        try:
+            cell.logits(p, state, trial)
+            state = cell.update(p, state, trial)
+        except IndexError as e:
+            raise IndexError(f"a rule of {name} reaches for what is not there: {e}; on a trial with context {trial.context}, options "
+                             f"{options.tolist()} on offer, choice {trial.choice}. Each latent value has one number per option, {trials.n_options}: "
+                             "is the model made for these trials?") from e
+    _tried().add(key)
 
 class _Pointer(types.WrapperAddressProtocol):
     "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
@@ -258,7 +329,17 @@ def on_threads(
     n,           # How many pieces of work
     threads=None # How many threads (default: all cores)
 ):
-    "Run `work` over 0..n cut into as many runs as there are threads."
+    """Run `work` over 0..n cut into as many runs as there are threads.
+
+    Parameters
+    ----------
+    work
+        What is done to the pieces lo..hi: work(lo, hi)
+    n
+        How many pieces of work
+    threads
+        How many threads (default: all cores)
+    """
     threads = max(1, min(threads or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
@@ -266,22 +347,36 @@ def on_threads(
 
 # %% ../nbs/03_engine.ipynb #07af2935
 _WORTH = 2e6   # lanes × rows from which several threads pay: some ten milliseconds of work
+_FAR = 1e-3    # the largest difference of logits that is taken for a slope
 
 class Lanes:
-    "A cell on a data set, ready to be evaluated at many parameter vectors at once."
+    """A cell on a data set, ready to be evaluated at many parameter vectors at once.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell with compiled rules
+    trials : Trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     def __init__(self,
         cell: Cell,     # A cell with compiled rules
         trials: Trials, # The choices
         threads=None    # How many threads (default: all cores)
     ):
+        cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
-        _try(cell, trials.n_options, _an_offer(trials))
+        _try(cell, trials.n_options, _an_offer(trials), trials)
         self.rows = _rows(trials)
         if cell.needs_feedback: self.rows = _together(self.rows)
         self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
         self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
+        self.wide = self.upper - self.lower
+        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants))
 
     @cached_property
     def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
@@ -290,19 +385,48 @@ class Lanes:
         theta, # Parameters, (lanes, n_params)
         who    # Which participant, (lanes,)
     ):
-        "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
+        """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
     def scoring(self,
         theta, # Parameters, (lanes, n_params)
         who,   # Which participant, (lanes,)
-        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1)
+        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1, or the value: the larger)
     ):
-        "NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params). Differences go to the side where the bound is farther."
-        theta = np.asarray(theta, float)
-        wide = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.)
-        return self._run(theta, np.where(self.upper - theta > theta - self.lower, 1., -1.) * size * wide, who)
+        """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
+
+        Differences go to the side where the bound is farther; those that move the logits too far are taken anew, smaller.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        size
+            Size of the differences, relative to the bounds' distance (or 1, or the value: the
+            larger)"""
+        theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
+        steps = size * np.where(np.isfinite(self.wide), self.wide, np.maximum(1., abs(theta)))
+        steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * np.maximum(steps, 1e-9 * abs(theta))
+        out = self._run(theta, steps, who)
+        for _ in range(8):
+            far = abs(steps) * np.sqrt(np.diagonal(out[2], 0, 1, 2) / self.n_counted[who, None])
+            far = np.where(np.isfinite(far), far, np.inf)
+            again = np.flatnonzero((far > _FAR).any(1) & np.isfinite(out[0]))
+            if not len(again): break
+            steps[again] *= np.where(far[again] > _FAR, np.maximum(1e-3, 1e-3 * _FAR / np.maximum(far[again], _FAR)), 1.)
+            for to, of in zip(out, self._run(theta[again], steps[again], who[again])): to[again] = of
+        return out
 
     def _run(self, theta, steps, who):
         "NLL, gradient and information of lanes in any order."
@@ -322,28 +446,96 @@ class Lanes:
     def _at(self, points, who): # Points (n, lanes, n_params)
         return self.nll(points.reshape(-1, points.shape[-1]), np.tile(who, len(points))).reshape(len(points), -1)
 
-    def _steps(self, theta, size):
-        "Steps, and the points moved inside the bounds so that a step to either side stays there."
-        theta = np.asarray(theta, float)
-        h = size * np.maximum(1, abs(theta))
-        return np.eye(theta.shape[1]), h, np.clip(theta, self.lower + h, self.upper - h)
+    def _steps(self, theta, who, part):
+        """Steps (lanes, n_params) that change the NLL by about `part`² / 2 nats, and to which side (-1, 1; 0: to both).
 
-    def gradient(self, theta, who):
-        "Gradient of the NLL, (lanes, n_params)."
-        unit, h, inside = self._steps(theta, 6e-6)
-        centre = theta + unit[:, None] * (inside - theta)
-        up, mid, down = (self._at(centre + k * unit[:, None] * h, who).T for k in (1, 0, -1))
-        return (up - down) / (2 * h) + (theta - inside) * (up - 2 * mid + down) / h**2
+        They begin as a part of the standard error that the expected information tells of, and shrink where the NLL bends more."""
+        (at, _, information), near = self.scoring(theta, who), np.minimum(self.upper - theta, theta - self.lower)
+        with np.errstate(divide='ignore', invalid='ignore'): error = 1 / np.sqrt(np.diagonal(information, 0, 1, 2))
+        error = np.where(np.isfinite(error), error, np.where(np.isfinite(self.wide), self.wide, np.where(theta == 0, 1., abs(theta))))
+        h, unit = part * np.minimum(error, self.wide / 4), np.eye(theta.shape[1])
+        lane, k = map(np.ravel, np.indices(h.shape))
+        for _ in range(40):
+            side = np.where(near >= .02 * h, 0., np.where(self.upper - theta > theta - self.lower, 1., -1.))
+            h = np.where(side == 0, np.minimum(h, .99 * near), h)
+            up, middle, down = (self.nll(theta[lane] + unit[k] * (side + s)[lane, k, None] * h[lane, k, None], who[lane])
+                                for s in (1, 0, -1))
+            bent = ~(abs(up - 2 * middle + down) <= 10 * part**2 + 1e-12 * abs(at[lane])) & np.isfinite(at[lane])
+            lane, k = lane[bent], k[bent]
+            if not len(lane): break
+            h[lane, k] /= 4
+        return h, side
 
-    def hessian(self, theta, who):
-        "Second derivatives of the NLL, (lanes, n_params, n_params)."
-        unit, h, inside = self._steps(theta, 1e-4)
-        j, k = np.triu_indices(len(unit))
-        e, f = unit[j, None] * h, unit[k, None] * h
-        a, b, c, d = (self._at(inside + s * e + t * f, who).T for s, t in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
-        out = np.empty((len(h), len(unit), len(unit)))
-        out[:, j, k] = out[:, k, j] = (a - b - c + d) / (4 * h[:, j] * h[:, k])
-        return out
+    def gradient(self,
+        theta, # Parameters, (lanes, n_params)
+        who    # Which participant, (lanes,)
+    ):
+        """Gradient of the NLL, (lanes, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
+        theta, who = np.array(theta, float), np.asarray(who, np.int64)
+        (h, side), n = self._steps(theta, who, .01), theta.shape[1]
+        unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
+        def slope(lanes, share):
+            ends = theta[lanes, None] + share * unit[lanes] * (side[lanes, :, None] + np.array([1, -1])[:, None, None, None])
+            up, down = self._at(ends.transpose(0, 2, 1, 3).reshape(2 * n, -1, n), who[lanes]).reshape(2, n, -1).transpose(0, 2, 1)
+            return (up - down) / (2 * .01 * share)
+        return _limit(slope, np.where(side == 0, 4., 2.)) * .01 / h
+
+    def hessian(self,
+        theta, # Parameters, (lanes, n_params)
+        who    # Which participant, (lanes,)
+    ):
+        """Second derivatives of the NLL, (lanes, n_params, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
+        theta, who = np.array(theta, float), np.asarray(who, np.int64)
+        (h, side), n = self._steps(theta, who, .02), theta.shape[1]
+        j, k = np.triu_indices(n, 1)
+        moves = np.concatenate([np.zeros((1, n)), np.eye(n), np.eye(n)[j] + np.eye(n)[k]])
+        def bend(lanes, share):
+            points = lambda s: theta[lanes] + share * h[lanes] * (side[lanes] + s * moves[:, None])
+            up, down = (self._at(points(s), who[lanes]).T for s in (1, -1))
+            both = up + down - 2 * up[:, :1]                   # of each move: f(+) + f(−) − 2 f(0)
+            out = np.empty((len(lanes), n, n))
+            out[:, range(n), range(n)] = both[:, 1:n + 1]
+            out[:, j, k] = out[:, k, j] = (both[:, n + 1:] - both[:, 1 + j] - both[:, 1 + k]) / 2
+            return out / (.02 * share)**2
+        root = np.where((side == 0).all(1), 4., 2.)[:, None, None]
+        return _limit(bend, root) * (.02 / h[:, :, None] * (.02 / h[:, None]))
+
+def _limit(
+    measure, # A difference over its step: measure(lanes, share of the full step), (lanes, …)
+    root     # What an error shrinks by when the step is halved: 4, or 2 if the difference is one-sided; (lanes, 1 …)
+): # What differences run to as their steps shrink, (lanes, …)
+    "Richardson's extrapolation; of all that it gives, the value that the next one changes least (Ridders, 1982)."
+    lanes = np.arange(len(root))
+    row = [measure(lanes, 1.)]
+    best, error = row[0].copy(), np.full(row[0].shape, np.inf)
+    for turn in range(1, 10):
+        last, row = row, [measure(lanes, .5**turn)]
+        for i in range(turn):
+            power = root[lanes]**(i + 1)
+            row.append((power * row[i] - last[i]) / (power - 1))
+            change = np.maximum(abs(row[i + 1] - row[i]), abs(row[i + 1] - last[i]))
+            better = change < error[lanes]
+            best[lanes], error[lanes] = np.where(better, row[i + 1], best[lanes]), np.where(better, change, error[lanes])
+        still = (error[lanes] > 1e-7 * np.maximum(1., abs(best[lanes]))).reshape(len(lanes), -1).any(1)
+        if not still.any(): break
+        lanes, row = lanes[still], [x[still] for x in row]
+    return best
 
 # %% ../nbs/03_engine.ipynb #346c4c63
 def _bundles(who): # Person of each lane, (lanes,)
@@ -391,9 +583,19 @@ def parameter_table(
     parameters,      # None, a dict of numbers, or a frame with a row per participant
     participants     # Labels of the participants, in order
 ):
-    "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
+    """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None, a dict of numbers, or a frame with a row per participant
+    participants
+        Labels of the participants, in order
+    """
     check_cell(cell)
-    frame = parameters if isinstance(parameters, pd.DataFrame) else pd.DataFrame(dict(parameters or {}), index=list(participants))
+    frame = _as_frame(parameters, participants)
     check_names(frame.columns, cell.params)
     missing = [who for who in participants if who not in frame.index]
     if missing: raise ValueError(f"no parameters for participant {missing[0]!r} (the frame's index has: {', '.join(map(str, frame.index[:6]))} …)")
@@ -408,13 +610,43 @@ def parameter_table(
     return full[list(cell.params)]
 
 # %% ../nbs/03_engine.ipynb #5d5b40d7
+def _as_frame(parameters, participants):
+    "A frame of parameters from what was handed over."
+    if isinstance(parameters, pd.DataFrame): return parameters
+    if isinstance(parameters, Trials):
+        raise TypeError("parameters come before trials: write nll(cell, trials=trials) for the cell's own, or nll(cell, parameters, trials)")
+    if parameters is not None and not isinstance(parameters, dict):
+        raise TypeError(f"parameters must be None, a dict of numbers or a frame with a row per participant, got {type(parameters).__name__}")
+    values = {name: check_number(x, name, finite=False) for name, x in (parameters or {}).items()}
+    return pd.DataFrame(values, index=list(participants))
+
+def _given(cell, parameters, trials):
+    "Cell and trials, checked; parameters and trials in the wrong order are the likeliest slip."
+    check_cell(cell)
+    if isinstance(parameters, Trials) and trials is None: _as_frame(parameters, ())
+    return check_trials(trials)
+
+# %% ../nbs/03_engine.ipynb #3631b951
 def nll(
     cell,            # A cell
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Negative log-likelihood of each participant's choices, in nats: a Series."
+    """Negative log-likelihood of each participant's choices, in nats: a Series.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     if is_compiled(cell): total = Lanes(cell, trials, threads).nll(theta, np.arange(len(theta)))
     else: total = _replayed_nll(cell, theta, trials)
@@ -424,25 +656,51 @@ def nll(
                                  f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
 
-# %% ../nbs/03_engine.ipynb #3631b951
+# %% ../nbs/03_engine.ipynb #309e5cd9
 def gradient(
     cell,            # A cell with compiled rules
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Gradient of each participant's NLL: a frame, (participants, parameters). Central differences."
+    """Gradient of each participant's NLL: a frame, (participants, parameters).
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
-# %% ../nbs/03_engine.ipynb #309e5cd9
+# %% ../nbs/03_engine.ipynb #66eefe74
 def hessian(
     cell,            # A cell with compiled rules
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Second derivatives of each participant's NLL, (participants, n_params, n_params). Central differences."
+    """Second derivatives of each participant's NLL, (participants, n_params, n_params).
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
+    _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
@@ -474,10 +732,23 @@ def replay_arrays(
     *,
     after=False  # States after the feedback? (Default: before the choice)
 ):
-    "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
+    """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        Somebody's trials
+    after
+        States after the feedback? (Default: before the choice)
+    """
+    check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
-    f = kernels(cell, trials.n_options, _an_offer(trials))
+    f = kernels(cell, trials.n_options, _an_offer(trials), trials)
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
     values = np.array(theta, float, order='C')
@@ -486,18 +757,41 @@ def replay_arrays(
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
 def softmax(x): # Logits, (..., n_options); NaN: not on offer
-    "Choice probabilities; 0 for what is not on offer."
-    e = np.exp(x - np.nanmax(x, -1, keepdims=True))
-    return np.nan_to_num(e) / np.nansum(e, -1, keepdims=True)
+    """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
+
+    Parameters
+    ----------
+    x
+        Logits, (..., n_options); NaN: not on offer
+    """
+    x = np.asarray(x, float)
+    top = np.max(np.where(np.isnan(x), -np.inf, x), -1, keepdims=True)
+    e = np.where(np.isnan(x), 0., np.exp(np.where(np.isnan(x), -np.inf, x) - np.where(np.isfinite(top), top, 0.)))
+    return np.where(np.isfinite(top), e / np.where(np.isfinite(top), e.sum(-1, keepdims=True), 1.), np.nan)
+
+def _broken(x, trials):
+    "Trials whose logits on offer say nothing: one is NaN or +infinite, or all are -infinite, (trials,)."
+    there = trials.offer >= 0
+    offered = np.where(there, np.take_along_axis(x, np.where(there, trials.offer, 0), 1), -np.inf)
+    return np.isnan(offered).any(1) | ~np.isfinite(offered.max(1))
 
 # %% ../nbs/03_engine.ipynb #3be73d4f
 def _replayed_nll(cell, theta, trials):
-    p = softmax(cell.replay_arrays(theta, trials, False)[0])
+    x = cell.replay_arrays(theta, trials, False)[0]
+    p = np.where(_broken(x, trials)[:, None], np.nan, softmax(x))
     scored = (trials.choice >= 0) & trials.counted
     each = -np.log(p[scored, trials.choice[scored]])
     return np.bincount(trials.participant[scored], each, trials.n_participants)
 
 # %% ../nbs/03_engine.ipynb #8f83aa10
+def _why_broken(cell, trials, broken):
+    "Where the values of a cell stop saying anything, in a sentence."
+    at = int(broken.argmax())
+    who, trial = trials.participants[trials.participant[at]], at - int(trials.starts[trials.session[at]])
+    return (f"{type(cell).__name__} has NaN or infinite logits from trial {trial} of participant {who!r} on ({broken.sum()} trials in all): "
+            "it would choose nothing there (does a rule read a reward that was not shown, or run away?)")
+
+# %% ../nbs/03_engine.ipynb #95c43565
 def replay(
     cell,             # A cell
     trials,           # Somebody's trials
@@ -506,22 +800,38 @@ def replay(
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
     Columns: `participant`, `session`, `trial`, and for each option k its logit `logit_k`, choice probability `p_k`, and each
-    latent value `NAME_k`."""
+    latent value `NAME_k`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        Somebody's trials
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant"""
     x, states = replay_arrays(cell, parameters, trials)
+    broken = _broken(x, trials)
+    if broken.any(): warnings.warn(_why_broken(cell, trials, broken), stacklevel=2)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    p = softmax(x)
+    p = np.where(broken[:, None], np.nan, softmax(x))
     for k in range(trials.n_options): columns |= {f'logit_{k}': x[:, k], f'p_{k}': p[:, k]}
     for i, name in enumerate(cell.state):
         for k in range(trials.n_options): columns[f'{name}_{k}'] = states[:, i, k]
     return pd.DataFrame(columns)
 
 # %% ../nbs/03_engine.ipynb #99eb4d08
+_NO_CHOICE = -2   # what a simulated learner "chooses" whose logits say nothing
+
 @njit(nogil=True)
 def _draw(x, options, luck, greedy):
-    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten."
+    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten; `_NO_CHOICE` if one is NaN or +infinite, or all are -infinite."
     top, total = x[options[0], 0], 0.
-    for k in options: top = max(top, x[k, 0])
+    for k in options:
+        if np.isnan(x[k, 0]): return _NO_CHOICE
+        top = max(top, x[k, 0])
+    if not np.isfinite(top): return _NO_CHOICE
     for k in options:
         x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else np.exp(x[k, 0] - top)
         total += x[k, 0]
@@ -550,6 +860,9 @@ def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_wo
             for t in range(n_trials):
                 logits(p, c, state, options, 0, unseen, 1, x)
                 k = _draw(x, options, luck[i, s, t], greedy)
+                if k < 0:
+                    choice[i, s, t] = k
+                    return
                 for j in range(n): chance[i, s, t, j] = world[j]
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
                 for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
@@ -561,11 +874,25 @@ def person_rng(
     seed,     # An int, or a numpy Generator (one number is drawn from it)
     person    # Which person
 ):
-    "The random generator that belongs to one simulated person."
+    """The random generator that belongs to one simulated person.
+
+    Parameters
+    ----------
+    seed
+        An int, or a numpy Generator (one number is drawn from it)
+    person
+        Which person
+    """
     return np.random.default_rng([seed, person])
 
 def as_seed(seed): # An int or a numpy Generator
-    "An int: `seed` itself, or one drawn from the generator."
+    """An int: `seed` itself, or one drawn from the generator.
+
+    Parameters
+    ----------
+    seed
+        An int or a numpy Generator
+    """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
@@ -580,6 +907,9 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
         world.start(e, uniform[i, s, 0], normal[i, s, 0], z)
         for t in range(choice.shape[2]):
             cumulative = softmax(cell.logits(p, state, make_trial(n_options=n))).cumsum()
+            if np.isnan(cumulative).any():
+                choice[i, s, t] = _NO_CHOICE
+                return
             k = choice[i, s, t] = min(int((luck[i, s, t] * cumulative[-1] >= cumulative).sum()), n - 1)
             chance[i, s, t] = z[:n]
             world.pay(e, z, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
@@ -587,6 +917,34 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
             state = cell.update(p, state, make_trial(k, reward[i, s, t], n))
 
 # %% ../nbs/03_engine.ipynb #f0715178
+def check_environment(
+    environment # What came
+): # Whether it has trials of its own
+    """Has this environment trials of its own? A `TypeError` for what is none.
+
+    Parameters
+    ----------
+    environment
+        What came
+
+    Returns
+    -------
+    Whether it has trials of its own
+    """
+    if hasattr(environment, 'design') or hasattr(environment, 'n_actions') and hasattr(environment, 'kernels') and not isinstance(environment, type):
+        return hasattr(environment, 'design')
+    if isinstance(environment, Trials): hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
+    else: hint = f': write {environment.__name__}()' if isinstance(environment, type) else ''
+    got = environment.__name__ if isinstance(environment, type) else 'nothing' if environment is None else type(environment).__name__
+    raise TypeError(f"environment must be a task such as BanditsDrift(), got {got}{hint}")
+
+def _no_choice(cell, theta, who, trial, session=None):
+    "The error for a simulated learner whose logits say nothing."
+    where = f"trial {trial} of " + (f"session {session} of " if session is not None else '')
+    return FloatingPointError(f"{type(cell).__name__} has NaN or infinite logits at {where}simulated participant {who!r}, with "
+                              f"{ {name: float(x) for name, x in theta.loc[who].items()} }: it cannot choose (does a rule read a reward that was not shown, or run away?)")
+
+# %% ../nbs/03_engine.ipynb #e0f4a037
 def simulate(
     cell,             # Who chooses
     environment,      # What pays
@@ -600,12 +958,34 @@ def simulate(
 ):
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
-    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
-    own_trials = hasattr(environment, 'design')
+    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …
+
+    Parameters
+    ----------
+    cell
+        Who chooses
+    environment
+        What pays
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per person
+    people
+        How many people (if `parameters` is not a frame)
+    sessions
+        Sessions of each person
+    n_trials
+        Trials of each session (default: 100, or what the task has)
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
+    check_cell(cell)
+    own_trials = check_environment(environment)
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
-    n_trials = 100 if n_trials is None else n_trials
-    for name, n in dict(people=people, sessions=sessions, n_trials=n_trials).items():
-        if n < 1: raise ValueError(f"{name} must be at least 1, got {n}")
+    people, sessions, n_trials = (check_whole(n, name, 1) for n, name in
+                                  ((people, 'people'), (sessions, 'sessions'), (100 if n_trials is None else n_trials, 'n_trials')))
+    if hasattr(cell, 'n_actions') and not own_trials and cell.n_actions != environment.n_actions:
+        raise ValueError(f"{type(cell).__name__} was made for {cell.n_actions} options, and {type(environment).__name__} has "
+                         f"{environment.n_actions}: {type(cell).__name__}(n_actions={environment.n_actions})")
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
     if own_trials:
@@ -618,12 +998,13 @@ def simulate(
     for i in range(len(labels)):
         rng = person_rng(seed, i)
         rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
-    choice, reward, chance = np.empty(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
+    choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     if is_compiled(cell):
         f, world, values = kernels(cell, k), environment.kernels(), np.array(theta, float, order='C')
         on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
                    environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
     else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
+    for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
     return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
                               extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
@@ -643,10 +1024,24 @@ def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck,
                 options = rows.options[t, :rows.n_options[t]]
                 logits(p, c, state, options, rows.context[t], unseen, 1, x)
                 choices[i, row] = _draw(x, options, luck[i, row], False)
+                if choices[i, row] < 0: return
                 _learn(update, p, c, still, state, old, options, choices[i, row], rows.reward[t], rows.context[t], 1)
                 row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
+def _check_feedback(trials):
+    "What every option paid is known, wherever something was shown; else a learner who chooses otherwise would meet outcomes that nobody knows."
+    offered = np.zeros(trials.reward.shape, bool)
+    row, k = np.nonzero(trials.offer >= 0)
+    offered[row, trials.offer[row, k]] = True
+    hidden = (offered & np.isnan(trials.reward)).any(1) & (offered & ~np.isnan(trials.reward)).any(1)
+    if hidden.any():
+        who = trials.participants[trials.participant[hidden.argmax()]]
+        raise ValueError(f"these trials hide (NaN) what the options that were not chosen would have paid (participant {who!r}, {hidden.sum()} trials "
+                         "in all), so nobody else can go through them: simulate(cell, environment) pays whatever is chosen; "
+                         "replay(cell, trials) says what the learner would have chosen, one trial ahead")
+
+# %% ../nbs/03_engine.ipynb #59dc2b36
 def play(
     cell,            # Who chooses (with compiled rules)
     parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -656,15 +1051,35 @@ def play(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ):
-    "Choices of a simulated learner on the trials of each participant, (times, trials)."
-    if times < 1: raise ValueError(f"times must be at least 1, got {times}")
-    theta = parameter_table(cell, parameters, trials.participants).to_numpy()
-    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials)), _rows(trials), as_seed(seed), len(theta)
+    """Choices of a simulated learner on the trials of each participant, (times, trials).
+
+    Parameters
+    ----------
+    cell
+        Who chooses (with compiled rules)
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The trials to go through; their rewards are what every option pays
+    times
+        How often each participant goes through them
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+    """
+    check_cell(cell), check_trials(trials)
+    times = check_whole(times, 'times', 1)
+    _check_feedback(trials)
+    table = parameter_table(cell, parameters, trials.participants)
+    theta = table.to_numpy()
+    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials), as_seed(seed), len(theta)
     many = np.bincount(trials.participant, minlength=n)
     luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
     for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))
     lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
     on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
+    for lane, row in np.argwhere(choices == _NO_CHOICE)[:1]: raise _no_choice(cell, table, trials.participants[lane // times], row)
     mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
     for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
     return out

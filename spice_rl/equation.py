@@ -15,7 +15,7 @@ from numba import njit
 from .cell import Cell
 from .engine import Kernels, _view, init_type, logits_type, update_type
 from .library import symbol, term_latex, term_text
-from .arguments import check_names
+from .arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole
 from .params import Param
 
 # %% ../nbs/34_equation.ipynb #7089ebc1
@@ -24,7 +24,25 @@ SIGNALS = ('action', 'reward', 'chosen_reward')
 # %% ../nbs/34_equation.ipynb #1996addf
 @dataclass(frozen=True)
 class Rule:
-    "How one mechanism moves one latent value."
+    """How one mechanism moves one latent value.
+
+    Parameters
+    ----------
+    module : str
+        Its name
+    state : str
+        The latent value that it moves
+    filters : tuple
+        Where it applies: ((name, kind, value), …), kind as in `signals`
+    signals : tuple
+        What its terms use besides the value: ((name, kind), …), kind one of `SIGNALS` or a
+        latent value
+    terms : tuple
+        Exponents over (value, *signals)
+    fixed : tuple
+        Coefficients of the terms, if they are given and not to be estimated: a hard-coded
+        equation
+    """
     module: str      # Its name
     state: str       # The latent value that it moves
     filters: tuple   # Where it applies: ((name, kind, value), …), kind as in `signals`
@@ -32,13 +50,33 @@ class Rule:
     terms: tuple     # Exponents over (value, *signals)
     fixed: tuple = () # Coefficients of the terms, if they are given and not to be estimated: a hard-coded equation
 
+    def __post_init__(self):
+        for name in ('filters', 'signals', 'terms', 'fixed'):
+            if isinstance(getattr(self, name), str) or not np.iterable(getattr(self, name)):
+                raise TypeError(f"{name} of the rule {self.module!r} must be a list, got {getattr(self, name)!r}")
+        for name, size in (('filters', 3), ('signals', 2)):
+            for one in getattr(self, name):
+                if isinstance(one, str) or not np.iterable(one) or len(one) != size:
+                    raise ValueError(f"each of the {name} of the rule {self.module!r} has {size} parts, got {one!r}")
+        for t in self.terms:
+            if isinstance(t, str) or not np.iterable(t): raise TypeError(f"each term of the rule {self.module!r} is a tuple of exponents, got {t!r:.80}")
+        terms = [tuple(check_whole(e, f"each exponent of the rule {self.module!r}", 0) for e in t) for t in self.terms]
+        object.__setattr__(self, 'terms', tuple(terms))
+        object.__setattr__(self, 'fixed', tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
+
     @property
     def names(self):
         "Names of the variables of its terms."
         return (self.module, *(name for name, _ in self.signals))
 
-    def parameter(self, term):
-        "The name of the coefficient of a term."
+    def parameter(self, term): # Its exponents: one for the value, one for each signal
+        """The name of the coefficient of a term.
+
+        Parameters
+        ----------
+        term
+            Its exponents: one for the value, one for each signal
+        """
         return f"{self.module}: {term_text(term, self.names).replace('[k]', '')}"
 
 # %% ../nbs/34_equation.ipynb #d6c68199
@@ -117,18 +155,46 @@ def _update(p, c, state, options, choice, reward, context, n_lanes):
             for s in range(n_lanes if moved[i, k] else 0): state[i, k, s] = new[i, k, s]
 
 # %% ../nbs/34_equation.ipynb #4af31f46
+def _as_numbers(frame):
+    "A frame of coefficients as floats; an error that names the first that is no finite number."
+    out = frame.copy()
+    for name in frame:
+        try: out[name] = frame[name].astype(float)
+        except (TypeError, ValueError): out[name] = [check_number(c, f"the coefficient {name!r} of {who!r}") for who, c in frame[name].items()]
+    wrong = ~np.isfinite(out.to_numpy(float))
+    if wrong.any():
+        i, j = np.argwhere(wrong)[0]
+        raise ValueError(f"the coefficient {out.columns[j]!r} of {out.index[i]!r} must be a finite number, got {out.iloc[i, j]}")
+    return out.astype(float)
+
 def equation_names(
     rules,  # `Rule`s
     latents # Names of the latent values
 ):
-    "Names of the numbers of an equation, in order."
+    """Names of the numbers of an equation, in order.
+
+    Parameters
+    ----------
+    rules
+        `Rule`s
+    latents
+        Names of the latent values
+    """
     return [f"start: {s}" for s in latents] + [f"weight: {s}" for s in latents] + [r.parameter(t) for r in rules for t in r.terms]
 
 def check_rules(
     rules,   # A list of `Rule`
     latents  # Names of the latent values
 ):
-    "Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name."
+    """Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name.
+
+    Parameters
+    ----------
+    rules
+        A list of `Rule`
+    latents
+        Names of the latent values
+    """
     for r in rules:
         if not isinstance(r, Rule): raise TypeError(f"an equation is made of Rules, got {r!r}, a {type(r).__name__}")
         if r.state not in latents: raise ValueError(f"the rule {r.module!r} moves {r.state!r}, which is none of the latent values: {', '.join(latents)}")
@@ -155,7 +221,23 @@ class Equation(Cell, rules=False):
     """A sparse equation as a cell.
 
     Its numbers, in order: the start of each latent value, its weight in the logits, then the coefficients of all terms. `coefficients` is a frame
-    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be the same in all rows."""
+    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be the same in all rows.
+
+    Parameters
+    ----------
+    equation_rules
+        The `Rule`s
+    latents
+        Names of the latent values
+    coefficients
+        Frame (participants, numbers), or a dict for everybody
+    held
+        Names of the numbers that are no parameters
+    bounds
+        Bounds of parameters: a dict name -> (lower, upper) (default: none)
+    covariance
+        If it is known: covariance of the estimates, a frame for each row of `coefficients`, in
+        order"""
     def __init__(self,
         equation_rules, # The `Rule`s
         latents,        # Names of the latent values
@@ -164,13 +246,15 @@ class Equation(Cell, rules=False):
         bounds=None,    # Bounds of parameters: a dict name -> (lower, upper) (default: none)
         covariance=None # If it is known: covariance of the estimates, a frame for each row of `coefficients`, in order
     ):
-        self.equation_rules, self.state = tuple(equation_rules), tuple(latents)
+        self.equation_rules = tuple(check_list(equation_rules, 'equation_rules', Rule, 'Rules', 0))
+        self.state = tuple(check_list(list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
         check_rules(self.equation_rules, self.state)
         names = equation_names(self.equation_rules, self.state)
+        if not isinstance(coefficients, (dict, pd.DataFrame)): raise TypeError(f"coefficients must be a dict, or a frame with a row for each participant, got {type(coefficients).__name__}")
         frame = pd.DataFrame([coefficients], index=['everybody']) if isinstance(coefficients, dict) else coefficients
         wrong = set(names) ^ set(frame.columns)
         if wrong: raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
-        self.coefficients = frame[names].astype(float)
+        self.coefficients = _as_numbers(frame[names])
         given = {r.parameter(t): float(c) for r in self.equation_rules for t, c in zip(r.terms, r.fixed)}
         for name, c in given.items():
             if (self.coefficients[name] != c).any(): raise ValueError(f"{name!r} is hard-coded as {c:g} (`fixed`), got {self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave its `fixed` out")
@@ -178,14 +262,15 @@ class Equation(Cell, rules=False):
         if not frame.index.is_unique: raise ValueError(f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one for each participant")
         if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(frame)):
             raise ValueError(f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got {'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
-        check_names(held, names, 'number to be held')
-        check_names(bounds or {}, names)
+        check_names(held, names, 'parameter to be held')
+        bounds = check_mapping(bounds, 'bounds', f"{names[0]!r}: (-1, 1)")
+        check_names(bounds, names)
         for name in names:
-            lower, upper = (bounds or {}).get(name, (-np.inf, np.inf))
+            lower, upper = bounds.get(name, (-np.inf, np.inf))
             out = ~self.coefficients[name].between(min(lower, upper), max(lower, upper))
             if out.any(): raise ValueError(f"{name!r} must lie in [{lower:g}, {upper:g}], got {self.coefficients[name][out].iloc[0]:g} for {self.coefficients.index[out][0]!r}")
         first = self.coefficients.iloc[0]
-        self.held, self.bounds, self.covariance = {n: float(first[n]) for n in names if n in held}, {n: tuple(pair) for n, pair in (bounds or {}).items()}, None if covariance is None else tuple(covariance)
+        self.held, self.bounds, self.covariance = {n: float(first[n]) for n in names if n in held}, {n: tuple(pair) for n, pair in bounds.items()}, None if covariance is None else tuple(covariance)
         for name in self.held:
             if (self.coefficients[name] != first[name]).any(): raise ValueError(f"{name!r} cannot be held: it differs between participants")
         self.params = {name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf))) for name in names if name not in self.held}
@@ -196,14 +281,26 @@ class Equation(Cell, rules=False):
         "The compiled rules, with this equation's structure as their constants."
         return Kernels(_init, _logits, _update, self.structure)
 
-    def table(self, participants):
-        "The parameters of these people, one row for each."
+    def table(self, participants): # Their labels
+        """The parameters of these people, one row for each.
+
+        Parameters
+        ----------
+        participants
+            Their labels
+        """
         return self._numbers(participants)[list(self.params)]
 
     def for_members(self,
         groups # Group of each participant: a Series, or a dict
     ):
-        "The equations of groups as those of their members: an `Equation` with a row for each participant."
+        """The equations of groups as those of their members: an `Equation` with a row for each participant.
+
+        Parameters
+        ----------
+        groups
+            Group of each participant: a Series, or a dict
+        """
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
         rows = [list(c.index).index(g) for g in groups]
@@ -219,8 +316,14 @@ class Equation(Cell, rules=False):
 
     # The three functions of a cell, run through the compiled rules.
 
-    def p(self, **values):
-        "All parameters, as an array."
+    def p(self, **values): # Values of parameters, in place of the equation's
+        """All parameters, as an array.
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of the equation's
+        """
         check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
@@ -241,18 +344,41 @@ class Equation(Cell, rules=False):
 
     # What it says.
 
-    def row(self, participant=None):
-        "The coefficients of one participant (default: everybody's, or the first one's): a Series."
+    def row(self, participant=None): # Whose (default: everybody's, or the first one's)
+        """The coefficients of one participant (default: everybody's, or the first one's): a Series.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         if participant is None or list(self.coefficients.index) == ['everybody']: return self.coefficients.iloc[0]
         return self._numbers([participant]).iloc[0]
 
-    def terms(self, participant=None):
-        "The terms that are there, by module: {module: {term: coefficient}}."
+    def terms(self, participant=None): # Whose (default: everybody's, or the first one's)
+        """The terms that are there, by module: {module: {term: coefficient}}.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         row = self.row(participant)
         return {r.module: {term_text(t, r.names): float(row[r.parameter(t)]) for t in r.terms if row[r.parameter(t)] != 0} for r in self.equation_rules}
 
-    def text(self, participant=None, digits=3):
-        "The equation in plain text, one line per module; where values start, if that was estimated."
+    def text(self,
+        participant=None, # Whose (default: everybody's, or the first one's)
+        digits=3          # Decimals; a small number keeps as many digits
+    ):
+        """The equation in plain text, one line per module; where values start, if that was estimated.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         row = self.row(participant)
         lines = [f"{s}[0] = {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
         for module, terms in self.terms(participant).items():
@@ -262,8 +388,19 @@ class Equation(Cell, rules=False):
         if uneven: lines.append('logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
         return '\n'.join(lines)
 
-    def latex(self, participant=None, digits=3):
-        "The equation in LaTeX, one line per module."
+    def latex(self,
+        participant=None, # Whose (default: everybody's, or the first one's)
+        digits=3          # Decimals; a small number keeps as many digits
+    ):
+        """The equation in LaTeX, one line per module.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         row = self.row(participant)
         lines = [rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
         for r in self.equation_rules:
@@ -277,13 +414,27 @@ class Equation(Cell, rules=False):
         participant=None, # Whose (default: everybody's, or the first one's)
         rewards=(0., 1.)  # All values that a reward takes: rates for reward and penalty can be told if they are two
     ):
-        "The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named."
+        """The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        rewards
+            All values that a reward takes: rates for reward and penalty can be told if they are two
+        """
         if not len(rewards) or not np.isfinite(rewards).all(): raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
         i = 0 if participant is None or list(self.coefficients.index) == ['everybody'] else list(self.coefficients.index).index(self.table([participant]).index[0])
         return _read_rules(self, self.coefficients.iloc[i], None if self.covariance is None else self.covariance[i], rewards)
 
-    def to_sympy(self, participant=None):
-        "The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}."
+    def to_sympy(self, participant=None): # Whose (default: everybody's, or the first one's)
+        """The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         import sympy
         row, out = self.row(participant), {}
         for r in self.equation_rules:
@@ -299,7 +450,17 @@ class Equation(Cell, rules=False):
 # %% ../nbs/34_equation.ipynb #60bd43b7
 @dataclass(repr=False)
 class Reading:
-    "An equation read as a learning rule."
+    """An equation read as a learning rule.
+
+    Parameters
+    ----------
+    name : str
+        Such as 'Rescorla-Wagner with forgetting'; empty if it is none that is known
+    parameters : pd.DataFrame
+        Value and standard error (NaN: not known) of alpha, beta, …
+    obstacles : tuple
+        Terms that stand in the way, in words
+    """
     name: str                # Such as 'Rescorla-Wagner with forgetting'; empty if it is none that is known
     parameters: pd.DataFrame # Value and standard error (NaN: not known) of alpha, beta, …
     obstacles: tuple         # Terms that stand in the way, in words
@@ -517,7 +678,19 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
 
 # %% ../nbs/34_equation.ipynb #f0917f60
 class Scoring:
-    "The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL (nats), its exact gradient and the expected information of the free ones."
+    """The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL (nats), its exact gradient and the expected information of the free ones.
+
+    Parameters
+    ----------
+    rules
+        `Rule`s
+    latents
+        Names of the latent values
+    rows
+        The choices: `Lanes(…).rows`
+    free
+        Names of the free numbers
+    """
     def __init__(self,
         rules,   # `Rule`s
         latents, # Names of the latent values
@@ -535,7 +708,13 @@ class Scoring:
 
 # %% ../nbs/34_equation.ipynb #8d09d1c3
 def equation_to_dict(equation): # An `Equation`
-    "An `Equation` as plain data."
+    """An `Equation` as plain data.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     c = equation.coefficients
     return dict(latents=list(equation.state), rules=[dict(module=r.module, state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
                 terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {})) for r in equation.equation_rules],
@@ -543,12 +722,67 @@ def equation_to_dict(equation): # An `Equation`
                 bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None if equation.covariance is None else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
 def equation_from_dict(d): # What `equation_to_dict` gave
-    "The inverse of `equation_to_dict`."
-    deep = lambda x: tuple(map(deep, x)) if isinstance(x, list) else x
-    rules = [Rule(**{k: deep(v) for k, v in r.items()}) for r in d['rules']]
-    covariance = d.get('covariance')   # files written before numbers could be held have none of the last three
-    if covariance is not None: covariance = [pd.DataFrame(values, names, names, dtype=float) for names, values in covariance]
-    return Equation(rules, d['latents'], pd.DataFrame(d['coefficients'], d['participants'], d['parameters']), d.get('held', ()), d.get('bounds'), covariance)
+    """The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown or missing keys, other kinds, sizes that do not fit.
+
+    Parameters
+    ----------
+    d
+        What `equation_to_dict` gave
+    """
+    check_keys(d, ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation', ('held', 'bounds', 'covariance'))  # old files lack the last three
+    rules = [_rule_from_dict(r) for r in check_list(d['rules'], 'rules', dict, 'rules as dicts', 0)]
+    people = check_list(d['participants'], 'participants', (str, int, float), 'labels')
+    if any(isinstance(who, float) and not np.isfinite(who) for who in people): raise ValueError("participants must have labels, got NaN or infinity")
+    names = check_list(d['parameters'], 'parameters', str, 'names of coefficients')
+    rows = _numbers_of(d['coefficients'], 'coefficients', len(people), len(names))
+    held = check_list(d.get('held', ()), 'held', str, 'names of coefficients', 0)
+    bounds = {name: _pair(pair, name) for name, pair in check_mapping(d.get('bounds'), 'bounds', "name=(0, 1)").items()}
+    covariance = d.get('covariance')
+    if covariance is not None: covariance = [_covariance_of(one) for one in _lists(covariance, 'covariance')]
+    return Equation(rules, d['latents'], pd.DataFrame(rows, people, names), held, bounds, covariance)
+
+def _rule_from_dict(d):
+    "A `Rule` from plain data."
+    check_keys(d, ('module', 'state', 'filters', 'signals', 'terms'), 'a rule', ('fixed',))
+    for name in ('module', 'state'):
+        if not isinstance(d[name], str): raise TypeError(f"{name} of a rule must be a name, got {d[name]!r:.80}")
+    lists = {name: tuple(map(tuple, _lists(d[name], name))) for name in ('filters', 'signals', 'terms')}
+    for t in lists['terms']:
+        for e in t: check_whole(e, 'each exponent', 0, 99)
+    for f in lists['filters']:
+        if len(f) == 3: check_number(f[2], f"the value of the filter {f[0]!r:.40}")
+    for one in (*lists['filters'], *lists['signals']):
+        if not all(isinstance(name, str) for name in one[:2]): raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
+    return Rule(d['module'], d['state'], **lists, fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
+
+def _lists(value, what):
+    "A list of lists, or an error."
+    if not isinstance(value, (list, tuple)): raise TypeError(f"{what} must be a list of lists, got {type(value).__name__}")
+    for one in value:
+        if not isinstance(one, (list, tuple)): raise TypeError(f"{what} must be a list of lists, got {type(one).__name__} in it")
+    return list(value)
+
+def _numbers_of(rows, what, n, k):
+    "Rows of numbers, (n, k), as they stand; an error if there are others."
+    rows = _lists(rows, what)
+    if len(rows) != n or any(len(row) != k for row in rows): raise ValueError(f"{what} must be {n} rows of {k} numbers")
+    for row in rows:
+        for x in row:
+            if isinstance(x, bool) or not isinstance(x, (int, float)): raise TypeError(f"{what} must be numbers, got {x!r:.80}")
+    return rows
+
+def _pair(pair, name):
+    "The bounds of a coefficient."
+    lower, upper = (check_number(x, f"the bounds of {name!r}", finite=False) for x in _numbers_of([pair], f"the bounds of {name!r}", 1, 2)[0])
+    return lower, upper
+
+def _covariance_of(pair):
+    "A covariance as a frame, NaN where it is not known."
+    if len(pair) != 2: raise ValueError(f"each covariance is a pair of names and rows, got {len(pair)} parts")
+    names = check_list(pair[0], 'the names of a covariance', str, 'names of coefficients', 0)
+    rows = np.array(_numbers_of(pair[1], 'a covariance', len(names), len(names)), float).reshape(len(names), len(names))
+    if np.isinf(rows).any(): raise ValueError("a covariance must be finite, or NaN where it is not known")
+    return pd.DataFrame(rows, names, names)
 
 # %% ../nbs/34_equation.ipynb #2e05c471
 CHOSEN, OTHERS = 'x_value_reward_chosen', 'x_value_reward_not_chosen'
@@ -560,10 +794,24 @@ def rescorla_wagner_equation(
     forget=None, # Forgetting rate of the options not chosen (None: no such rule)
     start=.5     # Where values start, by convention
 ):
-    "The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units."
+    """The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units.
+
+    Parameters
+    ----------
+    alpha
+        Learning rate
+    beta
+        Inverse temperature
+    forget
+        Forgetting rate of the options not chosen (None: no such rule)
+    start
+        Where values start, by convention
+    """
+    alpha, beta, start = (check_number(x, name) for name, x in dict(alpha=alpha, beta=beta, start=start).items())
     rules = [Rule(CHOSEN, 'x_value_reward', (('c_action', 'action', 1.),), (('c_reward', 'reward'),), ((0, 0), (1, 0), (0, 1)))]
     c = {'start: x_value_reward': start, 'weight: x_value_reward': 1., f'{CHOSEN}: 1': -alpha * (beta / 2 - start), f'{CHOSEN}: {CHOSEN}': 1 - alpha, f'{CHOSEN}: c_reward': alpha * beta}
     if forget is not None:
+        forget = check_number(forget, 'forget')
         rules.append(Rule(OTHERS, 'x_value_reward', (('c_action', 'action', 0.),), (), ((0,), (1,))))
         c |= {f'{OTHERS}: 1': forget * start, f'{OTHERS}: {OTHERS}': 1 - forget}
     return Equation(rules, ['x_value_reward'], c, held=['start: x_value_reward', 'weight: x_value_reward'])

@@ -223,8 +223,39 @@ class Explorer:
     """What `explore` returns; it shows itself.
 
     `values`: all parameters as they stand, for `simulate`, `nll` or `fit(start=…)`. `numbers`: what they mean. `trials`: what was played or shown.
-    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets."""
-    def __init__(self, cell, who, trials, replayed, known, start, ranges, options, signals):
+    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets.
+
+    Parameters
+    ----------
+    cell
+        The model
+    who
+        Whose parameters the sliders show
+    trials
+        What was played or shown, `Trials`
+    replayed
+        Are the choices those of a person?
+    known
+        True reward probabilities, if they are known
+    start
+        Where the sliders stand at first: a dict by name
+    ranges
+        Ends of the sliders: a dict name -> (lower, upper)
+    options
+        Options that are drawn
+    signals
+        Latent values that are drawn"""
+    def __init__(self,
+        cell,     # The model
+        who,      # Whose parameters the sliders show
+        trials,   # What was played or shown, `Trials`
+        replayed, # Are the choices those of a person?
+        known,    # True reward probabilities, if they are known
+        start,    # Where the sliders stand at first: a dict by name
+        ranges,   # Ends of the sliders: a dict name -> (lower, upper)
+        options,  # Options that are drawn
+        signals   # Latent values that are drawn
+    ):
         self.cell, self._who, self._trials, self._replayed, self._known = cell, who, trials, replayed, known
         self._start, self._ranges, self._options, self._signals = start, ranges, options, signals
         made = {name: _slider(name, cell.params[name], start[name], *bounds) for name, bounds in ranges.items()}
@@ -251,7 +282,12 @@ class Explorer:
 
     def _look(self):
         theta = pd.DataFrame([self.values], index=[self._who])
-        self._view = _look(self.cell, theta, self._trials(theta))
+        try: trials = self._trials(theta)
+        except FloatingPointError:   # a player whose values grow without bound: the last picture stays, and the words say so
+            if not hasattr(self, '_view'): raise
+            self._view = replace(self._view, broken=0)
+            return
+        self._view = _look(self.cell, theta, trials)
         self.numbers = _numbers(self._view, _better(self.trials, self._known), theta if self._replayed else None)
 
     def words(self):
@@ -268,7 +304,13 @@ class Explorer:
         self._show()
 
     def set(self, **values): # Parameters, and where their sliders go
-        "Move sliders from code. Returns the explorer."
+        """Move sliders from code. Returns the explorer.
+
+        Parameters
+        ----------
+        **values
+            Parameters, and where their sliders go
+        """
         check_names(values, self.sliders, 'slider')
         for name, value in values.items():
             low, high = self._ranges[name]
@@ -307,7 +349,7 @@ class Explorer:
 # %% ../nbs/41_explorer.ipynb #3dd2618c
 def explore(
     cell,             # The model: any cell. A trained network has no parameters, so no sliders
-    task,             # A task that it plays (an environment), or `Trials` that it is shown
+    task=None,        # A task that it plays (an environment), or `Trials` that it is shown: needed
     *,
     participant=None, # Whose trials (and whose coefficients, if an equation has those of several people; default: the first)
     n_trials=None,    # How many trials it plays (default: 100, or what the task has)
@@ -319,7 +361,31 @@ def explore(
 ) -> Explorer:
     """A slider for each parameter of a model, with what it thinks and chooses, drawn anew at each move.
 
-    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are."""
+    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell. A trained network has no parameters, so no sliders
+    task
+        A task that it plays (an environment), or `Trials` that it is shown: needed
+    participant
+        Whose trials (and whose coefficients, if an equation has those of several people;
+        default: the first)
+    n_trials
+        How many trials it plays (default: 100, or what the task has)
+    seed
+        Luck of the learner who plays: an int or a numpy Generator
+    bounds
+        How far sliders go, where the model's bounds are not it: a dict name -> (lowest,
+        highest)
+    hold
+        Parameters without a slider: a dict name -> value
+    options
+        Options to draw, by name (default: all)
+    signals
+        Latent values to draw, by name (default: all)"""
+    if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
     start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in (hold or {}).items()}
     ranges = _ranges(cell, start, bounds or {}, hold or {})

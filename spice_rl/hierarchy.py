@@ -6,14 +6,17 @@
 __all__ = ['HierarchicalFit', 'fit_hierarchical']
 
 # %% ../nbs/25_hierarchy.ipynb #a321d089
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 import numpy as np
 import pandas as pd
-from scipy import linalg, stats
+from scipy import linalg, special, stats
+from .data import check_trials
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
-from .arguments import check_names
+from .arguments import check_mapping, check_names, check_one_of, check_whole
+from .cell import check_cell
+from .data import check_trials
 from .params import Param, from_line, to_line
 
 # %% ../nbs/25_hierarchy.ipynb #bc28f5b3
@@ -23,9 +26,19 @@ class _Line:
         self.o = o = _Objective(cell, trials, bounds, hold, {}, threads)
         self.params = [Param(*row) for row in zip(o.default, o.lower, o.upper)]
         self.low, self.high = np.isfinite(o.lower), np.isfinite(o.upper)
-        self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
+        self.choices = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
+        self.unit = np.ones(len(start))   # what counts as a large difference
+        if not (self.low | self.high).all(): self.unit = self._units()
+
+    def _units(self):
+        "1 where there is a bound; elsewhere what changes logits by about 1, so that no unit of measurement matters."
+        self.unit = np.where(self.low | self.high, 1., self.o.width)
+        n = len(self.choices)
+        _, _, f = self.scoring(np.tile(self.start, (n, 1)), np.arange(n))
+        each = np.diagonal(f, axis1=1, axis2=2).sum(0) / max(1, self.choices.sum())
+        return np.where(self.low | self.high | (each < 1e-12), self.unit, .5 / np.sqrt(np.maximum(each, 1e-12)))
 
     def slope(self, z):
         "Derivative of the parameters by `z`."
@@ -35,9 +48,19 @@ class _Line:
 
     def nll(self, z, who): return self.o.lanes.nll(self.o.theta(from_line(z, self.params)), who)
 
+    def _steps(self, theta, z):
+        "Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its unit."
+        o = self.o
+        size = np.where(self.low & self.high, o.width, np.where(self.low | self.high, self.slope(z), self.unit))
+        middle = self.low & self.high & (o.upper - theta[:, o.free] < theta[:, o.free] - o.lower)
+        steps = np.full(theta.shape, 1e-7)
+        steps[:, o.free] = 1e-7 * size * np.where(middle | (self.high & ~self.low), -1., 1.)
+        return steps
+
     def scoring(self, z, who):
         "NLL, gradient, and expected information by `z`. A point where the model breaks down counts as infinitely bad."
-        v, g, f = self.o.lanes.scoring(self.o.theta(from_line(z, self.params)), who, 1e-7)
+        theta = self.o.theta(from_line(z, self.params))
+        v, g, f = self.o.lanes._run(theta, self._steps(theta, z), who)
         free, d = self.o.free, self.slope(z)
         g, f = g[:, free] * d, f[:, free][:, :, free] * d[:, None] * d[:, :, None]
         broken = ~(np.isfinite(v) & np.isfinite(g).all(1) & np.isfinite(f).all((1, 2)))
@@ -112,6 +135,7 @@ class _Variances:
     def times(self, J): return J * self.v
     def inside(self, t): return self.v[t] > 2 * _FLOOR * self.unit[t]**2
     def moves(self, t): return np.ones(len(t), bool)
+    def log_size(self, t): return np.log(self.v[t]).sum()
     def entries(self, t): return np.arange(len(t)), np.arange(len(t))
     def correlation(self): return np.eye(len(self.v))
 
@@ -120,11 +144,16 @@ class _Variances:
         return np.diag(self.s)[:, np.append(t, np.setdiff1d(np.arange(len(self.v)), t))]
 
     def pull(self, w, W, t, prior, push):
-        "Score, expected information, and that of complete data, by the logarithms of the variances `t`."
+        "Score, information (observed where it is positive, else expected), and that of complete data, by the logarithms of the variances `t`."
         v, k = self.v, len(self.v)
         first, second = prior.deviations(self)
-        score = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t] + push + first[t]
-        return score, .5 * (W**2).sum(0)[np.ix_(t, t)] * v[t] * v[t][:, None] + np.diag(np.maximum(0., -second[t])), len(w) / 2 * np.eye(len(t))
+        own = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t]
+        squares, size = (W**2).sum(0)[np.ix_(t, t)], v[t] * v[t][:, None]
+        complete, expected = len(w) / 2 * np.eye(len(t)), .5 * squares * size + np.diag(np.maximum(0., -second[t]))
+        seen = np.einsum('ij,ijl,il->jl', w, W, w)[np.ix_(t, t)]
+        observed = (seen - .5 * squares) * size - np.diag(own + second[t])
+        sure = len(t) and np.isfinite(observed).all() and np.linalg.eigvalsh(observed)[0] > 1e-3 * len(w) / 2
+        return own + push + first[t], observed if sure else expected, complete
 
     def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
 
@@ -322,53 +351,175 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
         ahead[:, t] += step
         H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
         rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
-        if rise >= 0.: break
+        if rise >= -1e-9: break
         step, grow = step / 2, grow / 2
     return step, grow, rise
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
     "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
     t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
-    for turn in range(15 if spread.careful else 60):
+    for turn in range(15 if spread.careful else 40):
         lame |= _lame(_bent(J, F, lame), spread)
         W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
         step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
         grow, rise = _spread_step(spread, w, W, t, prior, push)
         if turn == 0: gain = .5 * (climb + rise)
-        if spread.careful: step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
+        step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-6 or spread.careful and rise < 1e-7: break
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-8 or spread.careful and rise < 1e-10: break
         if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
-class _Pace:
-    "How far the last steps went, and how far the next should."
-    def __init__(self): self.change, self.rate, self.gain, self.step, self.pace = np.inf, .99, np.inf, 0., 1.
+@dataclass
+class _Place:
+    "The group's numbers, everybody's mode there, and the likelihood around it."
+    B: np.ndarray      # Means and effects, (n_effects, n_free)
+    spread: object     # How people vary
+    u: np.ndarray      # Modes as deviations, in standard deviations, (people, n_free)
+    z: np.ndarray      # Modes on the line
+    g: np.ndarray      # Gradient of the NLL there
+    F: np.ndarray      # Expected information
+    value: float       # Log evidence with F as everybody's curvature, plus the log prior
+    turns: int = 0
+    done: bool = False # Is there nothing left to gain?
 
-    def arrived(self): return self.change * self.rate / (1 - self.rate) < 1e-5 or self.gain < 1e-5   # how far the fixed point still is; nats that are left
-
-    def again(self): self.change, self.gain = np.inf, np.inf
-
-    def see(self, moved, ratio, gain, turn): # moved: means and effects, (n_effects, n_free), in units
-        before, self.change, self.gain = self.change, max(abs(moved).max(), abs(ratio).max()), gain
-        self.rate = min(.99, self.change / before) if np.isfinite(before) else .99
-        last, self.step = self.step, np.append(moved, ratio)
-        if turn > 1 and self.rate > .5: self.pace = max(.1, .6 * self.pace) if self.step @ last < 0 else min(1., 1.5 * self.pace)   # to and fro: shorter steps
-
-def _parabolas(line, mean, s, u, H, most):
-    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
-    u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
-    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
-    J = line.hessian(z)
-    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
+def _place(line, X, B, spread, u, prior, most=8):
+    "Climb to everybody's mode from `u`, and see what the choices' probability is."
+    mean = X @ B
+    u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-5)
+    value = prior.value(B, spread) - (f + .5 * np.linalg.slogdet(a)[1]).sum()
+    g, F = _by_z(spread.s, g - u), _both_by_z(spread.s, a - np.eye(len(spread.s)))
+    return _Place(B, spread, u, mean + _out(spread.s, u), g, F, value if np.isfinite(value) else -np.inf)
 
 def _better(line, mean, s, u, z):
     "Of each person's mode foretold, `u`, and the last one, `z`, the better."
-    last, who = np.linalg.solve(s, (z - mean).T).T, np.arange(len(u))
+    last, who = np.linalg.solve(s, (z - mean).T).T if s.ndim == 2 else (z - mean) / s, np.arange(len(u))
     ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
     return np.where((ahead <= back)[:, None], u, last)
+
+def _tilt(line, at):
+    "How Laplace's approximation changes as modes move, ½ tr(C dF/dz), (people, n_free): a gradient beside that of the NLL."
+    n, k = at.z.shape
+    C = np.linalg.inv(np.eye(k) + _both_by_u(at.spread.s, at.F))
+    C = at.spread.s[:, None] * C * at.spread.s if at.spread.s.ndim == 1 else at.spread.s @ C @ at.spread.s.T
+    h = .01 * np.diag(line.unit)
+    sides = [line.scoring((at.z + side * h[:, None]).reshape(-1, k), np.tile(np.arange(n), k))[2] for side in (1, -1)]
+    dF = (sides[0] - sides[1]).reshape(k, n, k, k) / (2 * .01 * line.unit)[:, None, None, None]
+    return .5 * np.einsum('ijl,mijl->im', C, dF)
+
+def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, tilted=False): # at: a _Place; tilted: to the top of the evidence itself?
+    "Group steps, each taken only if the evidence rises: where it rises no more."
+    if not told.any(): return replace(at, done=True)
+    none, reach = np.zeros(len(X), bool), 3.
+    for turn in range(turns):
+        g = at.g + _tilt(line, at) if tilted else at.g
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, g, at.F, at.F, told, none.copy(), prior)
+        if gain < enough: return replace(at, done=True)
+        at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
+        if rise < .1 * enough: return replace(at, done=True)
+    return at
+
+def _step_up(line, X, at, B, spread, u, prior, reach):
+    "Part of a group step, as much as raises the evidence: the place there, how far to go next, and how much it rose."
+    far = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12)
+    while reach > 1e-4:
+        pace = min(1., reach / far)
+        newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
+        start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
+        ahead = _place(line, X, newB, new, start, prior)
+        if ahead.value > at.value: return replace(ahead, turns=at.turns + 1), min(2 * reach, 12.), ahead.value - at.value
+        reach = .25 * min(reach, far)
+    return at, reach, 0.
+
+# %% ../nbs/25_hierarchy.ipynb #a7c1d0e2
+def _first(line, X):
+    "Means and variances to begin with: wide."
+    B = np.zeros((X.shape[1], len(line.start)))
+    B[0] = line.start
+    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
+
+def _shots(n, k, rng): # numbers of draws and of parameters
+    "Draws from the group, the same for everybody: its mean, draws, and every third from farther out."
+    return np.vstack([np.zeros((1, k)), rng.standard_normal((n, k)) * np.where(np.arange(n) % 3 == 2, 2., 1.)[:, None]])
+
+def _pooled(line, z, most=40): # z: where to begin, (starts, n_free)
+    "The best single set of numbers for everybody (held softly where nothing holds them): z, and its NLL."
+    n, wide = len(line.choices), 10 * line.unit
+    def look(z):
+        v, g, F = (x.reshape(len(z), n, *x.shape[1:]).sum(1) for x in line.scoring(np.repeat(z, n, 0), np.tile(np.arange(n), len(z))))
+        d = z - line.start
+        return v + .5 * (d**2 / wide**2).sum(1), g + d / wide**2, F + np.diag(1 / wide**2)
+    z, damping = z.copy(), np.full(len(z), 1e-2)
+    f, g, F = look(z)
+    for _ in range(most):
+        A = F + damping[:, None, None] * F * np.eye(F.shape[-1])
+        d = -np.linalg.solve(A, g[..., None])[..., 0]
+        d *= np.minimum(1., 2 / np.maximum(abs(d / line.unit).max(1, keepdims=True), 1e-300))
+        if not ((-.5 * (g * d).sum(1) > 1e-3) & (damping < 1e8)).any(): break
+        new, better = look(z + d), None
+        better = new[0] < f
+        damping *= np.where(better, .1, 10.)
+        z[better] += d[better]
+        for old, x in zip((f, g, F), new): old[better] = x[better]
+    return z, f
+
+def _look_around(line, X, prior, B, spread, shots):
+    "Everybody's mode looked for from draws, and the same numbers for everybody: two places to begin, and NLL of the best one number."
+    (n, k), mean = X[:, :1].shape, X @ B
+    n, k, m = len(X), len(line.start), len(shots)
+    z = mean[:, None] + _out(spread.s, shots)
+    f = line.nll(z.reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m)
+    f = np.where(np.isfinite(f), f, np.inf)
+    dull = ~np.isfinite(f).any(1)
+    if dull.any(): return dict(broken=int(dull.argmax()))
+    u = shots[(f + .5 * (shots**2).sum(1)).argmin(1)]
+    apart = _place(line, X, B, spread, u, prior, 12)
+    total = np.where(np.isfinite(f), f, 1e9).sum(0)
+    one, loss = _pooled(line, line.start + _out(spread.s, shots[np.argsort(total, kind='stable')[:2]]))
+    return dict(apart=apart, one=one[loss.argmin()], nll=loss.min(), second=one[loss.argmax()], f=f, z=z)
+
+def _together(line, X, one, z, prior, sd=.5):
+    "A place to begin where everybody is near the same numbers; each from there or from the mode already known, whichever is better."
+    B, spread = np.zeros((X.shape[1], len(one))), _Variances((sd * line.unit)**2, line.unit)
+    B[0] = one
+    u = np.zeros((len(X), len(one)))
+    return _place(line, X, B, spread, _better(line, X @ B, spread.s, u, z) if z is not None else u, prior, 12)
+
+def _says(line, F, told): return told | (np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * len(F))
+
+def _told(line, looked):
+    "Which parameters do the choices say something about, from wherever they are looked at?"
+    told = _says(line, looked['apart'].F, np.zeros(len(line.start), bool))
+    if told.all(): return told
+    (n, m, k), who = looked['z'].shape, np.repeat(np.arange(len(looked['z'])), looked['z'].shape[1])
+    told = _says(line, line.scoring(looked['z'].reshape(-1, k), who)[2] / m, told)
+    return _says(line, line.scoring(np.tile(looked['one'], (n, 1)), np.arange(n))[2], told)
+
+def _search(line, X, starts, rng, prior, told, looked):
+    "Ascents from several places, more of them where their ends disagree: the best end, and how far below it the others are."
+    ends = [_ascend(line, X, looked['apart'], told, prior), _ascend(line, X, _together(line, X, looked['one'], looked['apart'].z, prior), told, prior)]
+    for sd, one in ((.05, looked['one']), (1.5, looked['second'])):
+        best = max(end.value for end in ends)
+        if sum(end.value > best - .1 for end in ends) > 1 and best > -looked['nll'] - 1.: break
+        ends.append(_ascend(line, X, _together(line, X, one, None, prior, sd), told, prior))
+    best = max(ends, key=lambda end: end.value)
+    return best, np.array([best.value - end.value for end in ends])
+
+# %% ../nbs/25_hierarchy.ipynb #2509c4e8
+class _Pace:
+    "How far the last steps went, and what share of the next should be taken: the secant through the last two."
+    def __init__(self): self.change, self.gain, self.step, self.pace = np.inf, np.inf, None, 1.
+
+    def arrived(self): return self.change * max(1., self.pace) < 1e-6 or self.gain < 1e-10   # how far the fixed point still is; nats that are left
+
+    def see(self, moved, ratio, gain): # moved: means and effects, (n_effects, n_free), in units
+        last, self.step = self.step, np.append(moved, ratio)
+        self.change, self.gain = abs(self.step).max(), gain
+        if last is None: return
+        shrunk = last @ (last - self.step) / max(1e-300, last @ last)
+        self.pace = min(10., max(.1, self.pace / shrunk if shrunk > 0 else .5 * self.pace))
 
 def _elsewhere(line, mean, s, u, f, draws):
     "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
@@ -378,54 +529,66 @@ def _elsewhere(line, mean, s, u, f, draws):
     second = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf).min(1)
     return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
 
-def _first(line, X):
-    "Means and variances to begin with."
-    B = np.zeros((X.shape[1], len(line.start)))
-    B[0] = line.start
-    return B, _Variances(np.where(line.low | line.high, 6.25, 1.) * line.unit**2, line.unit)
+def _parabolas(line, mean, s, u, H, most):
+    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
+    u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
+    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
+    J = line.hessian(z)
+    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
 
-# %% ../nbs/25_hierarchy.ipynb #2509c4e8
-def _em(line, X, starts, seed, prior, B, spread):
-    "Alternate until nothing moves, from these means and variances: a dict of means, variances, modes, …"
-    rng, n, k, who = np.random.default_rng(seed), len(X), len(line.start), np.arange(len(X))
-    lame, H, pace, freed, converged = np.zeros(n, bool), None, _Pace(), False, False
-    draws = np.vstack([np.zeros((1, k)), rng.standard_normal((2 * starts, k))])   # the same for everybody: nobody's result depends on their place in the data
-    u, f = _search_modes(line, X @ B, spread.s, draws, 2, 8)
-    u, f = u[who, f.argmin(1)], f.min(1)
-    if not np.isfinite(f).all(): return dict(broken=int((~np.isfinite(f)).argmax()))
-    for turn in range(200):
-        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 3 if pace.change > .05 else 15)
-        told = np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * n
-        if not told.any() or pace.arrived():
-            moved, found, second = _elsewhere(line, X @ B, spread.s, u, f, rng.standard_normal((2 * starts, k)))
-            recovered = lame & ~_lame(J, spread.scaled(1.2)) & (not freed)
-            converged = not moved.any() and not (recovered.any() and told.any())
-            if converged: break
-            u, freed, lame = found, True, lame & ~recovered
-            pace.again()
-            if moved.any(): continue
-        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
+def _settle(line, X, at, told, prior, lame, turns=60): # at: a _Place; lame: who gets the expected information
+    "The fixed point near a place, with second derivatives as everybody's curvature."
+    B, spread, u, H, pace, lame, first = at.B, at.spread, at.u, None, _Pace(), lame.copy(), None
+    for turn in range(turns):
+        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 15)
+        lame |= _lame(_bent(J, F, lame), spread)
         H = _bent(J, F, lame)
-        pace.see((newB - B) / line.unit, spread.ratio(new), gain, turn)
+        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=lame.copy(), turns=at.turns + turn + 1)
+        r['value'] = _marginal(r, prior)
+        first = r if first is None else first
+        if pace.arrived() or not told.any(): return r | dict(converged=True)
+        if not r['value'] > first['value'] - .5: break   # this way leads down
+        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
+        pace.see((newB - B) / line.unit, spread.ratio(new), gain)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
-        if (wild := ~(spread.v <= 1e12 * line.unit**2)).any(): raise FloatingPointError(f"the variance of {', '.join(np.array(line.o.names)[wild])} grows without bound: these choices do not say how far people differ there; hold it, or believe something about it: prior=dict(name=dict(sd=…))")
-        if spread.careful: u = _better(line, X @ B, spread.s, u, z)
-    lame = lame | _lame(_bent(J, F, lame), spread)
-    return dict(B=B, spread=spread, z=z, u=u, H=_bent(J, F, lame), F=F, g=g, told=told, lame=lame, turns=turn + 1, converged=converged, second=second if converged else np.full(n, np.inf))
+        u = _better(line, X @ B, spread.s, u, z)
+    return first | dict(converged=False)
 
-def _em_full(line, X, starts, seed, prior):
-    "The better of two ways to a full covariance matrix: from afar, and from variances alone, which it may be stuck beside."
-    B, spread = _first(line, X)
-    alone = _em(line, X, starts, seed, prior, B, spread)
-    if 'broken' in alone: return alone
-    both = [_em(line, X, starts, seed, prior, b, _Covariance(np.diag(v.v), line.unit)) for b, v in ((B, spread), (alone['B'], alone['spread']))]
-    value = [_marginal(line, r, prior) for r in both]
-    return both[int(np.argmax(value))] | dict(behind=_marginal(line, alone, prior) - max(value))
+def _settled(line, X, at, told, prior):
+    "The fixed point with second derivatives; where that leads down, the top of the evidence with the expected information."
+    none = np.zeros(len(X), bool)
+    r = _settle(line, X, at, told, prior, none)
+    if r['converged']: return r
+    top = _ascend(line, X, at, told, prior, 1e-6, tilted=True)
+    return _settle(line, X, top, told, prior, ~none, 1) | dict(converged=top.done)
 
-def _marginal(line, r, prior):
-    "Log marginal likelihood at a fixed point, plus the log prior."
-    precision = np.eye(len(line.start)) + _both_by_u(r['spread'].s, r['H'])
-    return prior.value(r['B'], r['spread']) - (line.nll(r['z'], np.arange(len(r['z']))) + .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(precision)[1]).sum()
+def _em(line, X, starts, seed, prior, full):
+    "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
+    rng, k = np.random.default_rng(seed), len(line.start)
+    looked = _look_around(line, X, prior, *_first(line, X), _shots(2 * starts, k, rng))
+    if 'broken' in looked: return looked
+    told = _told(line, looked)
+    at, behind = _search(line, X, starts, rng, prior, told, looked)
+    for _ in range(4):
+        if full: at = _with_covariances(line, X, at, told, prior)
+        r = _settled(line, X, at, told, prior)
+        moved, u, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], rng.standard_normal((2 * starts, k)))
+        if not moved.any(): break
+        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], u, prior), told, prior)
+    return r | dict(second=second, behind=behind)
+
+def _with_covariances(line, X, at, told, prior):
+    "The better of two ascents to a full covariance matrix: from variances alone, and from how modes vary together."
+    if at.spread.careful: return at
+    dev, C = at.z - X @ at.B, np.linalg.inv(at.F + np.diag(1 / at.spread.v))
+    wide = _Covariance(dev.T @ dev / len(X) + C.mean(0) + np.diag(1e-3 * line.unit**2), line.unit)
+    both = [_place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior) for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
+    return max((_ascend(line, X, start, told, prior) for start in both), key=lambda end: end.value)
+
+def _marginal(r, prior):
+    "Log marginal likelihood at modes, plus the log prior."
+    precision = np.eye(r['u'].shape[1]) + _both_by_u(r['spread'].s, r['H'])
+    return prior.value(r['B'], r['spread']) - (r['f'] + .5 * np.linalg.slogdet(precision)[1]).sum()
 
 # %% ../nbs/25_hierarchy.ipynb #dab47a42
 def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m, k, k), directions
@@ -474,6 +637,123 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
     return log_se, z_se
 
+# %% ../nbs/25_hierarchy.ipynb #d41c9a07
+@dataclass
+class _Draws:
+    "Standard deviations of people, as likely as the choices make them, and what follows from each."
+    weight: np.ndarray # (draws,)
+    sd: np.ndarray     # Of the parameters that the choices say something about, (draws, m)
+    B: np.ndarray      # Expected means and effects, (draws, n_effects · m)
+    V: np.ndarray      # Their covariance, (draws, n_effects · m, n_effects · m)
+    mean: np.ndarray   # Expected deviation of each person from the group's estimated mean, (draws, people, m)
+    var: np.ndarray    # Its variance
+
+def _given(x, J, h, R, sd, known): # R: correlations; sd: (draws, m); known: prior information of means and effects
+    "What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and variance."
+    (n, p), m = x.shape, sd.shape[1]
+    S = (R * sd[:, None] * sd[:, :, None])[:, None]                        # (draws, 1, m, m)
+    K = np.eye(m) + J @ S
+    solved = np.linalg.solve(K, np.concatenate([J, h[..., None]], 2)[None].repeat(len(sd), 0))
+    W, w = solved[..., :m], solved[..., m]
+    A = np.einsum('ip,dijl,iq->dpjql', x, W, x, optimize=True).reshape(len(sd), p * m, p * m) + known
+    b, V = np.einsum('ip,dij->dpj', x, w).reshape(len(sd), -1), np.linalg.inv(.5 * (A + A.transpose(0, 2, 1)))
+    B, Sw = (V @ b[..., None])[..., 0], np.einsum('dijl,dil->dij', S.repeat(n, 1), w)
+    value = .5 * (h * Sw).sum((1, 2)) - .5 * np.linalg.slogdet(K)[1].sum(1)
+    value += .5 * (b * B).sum(1) + .5 * np.linalg.slogdet(V)[1]
+    CJ = S @ W.transpose(0, 1, 3, 2)                                       # posterior covariance times J
+    C, keep = S - CJ @ S, np.eye(m) - CJ
+    D = np.einsum('ip,dijl->dijpl', x, keep).reshape(len(sd), n, m, p * m) # person's mean by B
+    mean = Sw + np.einsum('dijq,dq->dij', D, B)
+    var = C[..., range(m), range(m)] + np.einsum('dijq,dqr,dijr->dij', D, V, D, optimize=True)
+    return value, B, V, mean, var
+
+def _in_parts(n, m, sd, look):
+    "`look` at a few draws at a time: memory stays small, however many people there are."
+    size = max(1, 200_000 // (n * m * m))
+    parts = [look(sd[i:i + size]) for i in range(0, len(sd), size)]
+    return [np.concatenate(part) for part in zip(*parts)]
+
+def _lattice(n, m):
+    "Points spread evenly in the unit cube, (n, m): multiples of powers of a root (Roberts' sequence)."
+    root = 2.
+    for _ in range(60): root = (1 + root)**(1 / (m + 1))
+    return (.5 + np.outer(np.arange(1, n + 1), root**-np.arange(1., m + 1))) % 1
+
+def _by_density(grid, log_p, u):
+    "Draws by a density that is known on a grid (its logarithm straight between), at these quantiles, and their log density."
+    fine = np.linspace(grid[0], grid[-1], 801)
+    log_fine = np.interp(fine, grid, log_p - log_p.max())
+    mass = np.append(0., np.cumsum(.5 * (np.exp(log_fine[1:]) + np.exp(log_fine[:-1]))))
+    at = np.interp(u, mass / mass[-1], fine)
+    return at, np.interp(at, fine, log_fine)
+
+def _draw_spreads(line, x, r, prior, told, many):
+    "Standard deviations given everybody's parabolas, with weights (see above)."
+    t, n, p = np.flatnonzero(told), len(x), x.shape[1]
+    unit, m, R = line.unit[t], len(t), r['spread'].correlation()[np.ix_(t, t)]
+    H, F = (r[key][:, t][:, :, t] for key in 'HF')
+    J = np.where((np.linalg.eigvalsh(H * unit * unit[:, None])[:, 0] >= 0)[:, None, None], H, F)
+    h = (J @ (r['z'] - x @ r['B'])[:, t, None])[..., 0] - r['g'][:, t]
+    known = prior.information(np.minimum(0., prior.means(r['B'])[1]))[:, t][:, :, :, t].reshape(p * m, p * m)
+    known = known + np.diag(np.tile(1e-4 / unit**2, p))   # next to nothing, so that what nobody's choices say stays finite
+    believed = {list(t).index(j): d for j, d in prior.sd if j in t}
+    def log_p(s, value): # of the logarithms of s
+        own = -.5 * (s / (2.5 * unit))**2
+        for j, d in believed.items(): own[:, j] = d.logpdf(s[:, j])
+        return value + (own + np.log(s)).sum(1)
+    look = lambda s: _given(x, J, h, R, s, known)
+    centre = np.maximum(np.sqrt(r['spread'].v[t]), .1 * unit)
+    shape = np.linspace(np.log(.01), np.log(6.), 30)
+    u, logs, out = _lattice(many, m), np.empty((many, m)), np.zeros(many)
+    for j in range(m):
+        grid = np.tile(centre, (len(shape), 1))
+        grid[:, j] = np.exp(shape) * unit[j]
+        on_grid = log_p(grid, _in_parts(n, m, grid, look)[0])
+        logs[:, j], density = _by_density(shape, on_grid, u[:, j])
+        out += density
+    sd = np.exp(logs) * unit
+    value, *rest = _in_parts(n, m, sd, look)
+    weight = log_p(sd, value) - out
+    weight = np.exp(weight - weight.max())
+    return _Draws(weight / weight.sum(), sd, *rest)
+
+def _draws(line, X, r, prior):
+    "Standard deviations of people, and what follows; parabolas are drawn anew where people may well differ more than estimated."
+    t, many = np.flatnonzero(r['told']), 128 if len(X) <= 2000 else 16
+    if not len(t): return None
+    found = _draw_spreads(line, X, r, prior, r['told'], many)
+    v = r['spread'].v.copy()
+    v[t] = np.maximum(v[t], found.weight @ found.sd**2)
+    if (v < 2 * r['spread'].v).all(): return found
+    grow = np.sqrt(v / r['spread'].v)
+    wide = _Covariance(r['spread'].S * grow * grow[:, None], line.unit) if r['spread'].careful else _Variances(v, line.unit)
+    mean = X @ r['B']
+    u, f, z, g, J, F = _parabolas(line, mean, wide.s, _better(line, mean, wide.s, 0 * r['u'], r['z']), None, 40)
+    anew = r | dict(z=z, g=g, F=F, H=_bent(J, F, _lame(J, wide)))
+    return _draw_spreads(line, X, anew, prior, r['told'], many)
+
+def _quantiles(weight, mean, var, q): # weight: (draws,); mean, var: (draws, …)
+    "Quantiles of a mixture of normals, by bisection."
+    sd = np.sqrt(var)
+    low, high = (mean - 7 * sd).min(0), (mean + 7 * sd).max(0)
+    for _ in range(40):
+        at = .5 * (low + high)
+        below = np.tensordot(weight, special.ndtr((at - mean) / sd), 1) < q
+        low, high = np.where(below, at, low), np.where(below, high, at)
+    return .5 * (low + high)
+
+def _intervals(draws, z0, told): # z0: the group's mean for each person, (people, n_free)
+    "Lower and upper end and sd of each person's parameters on the line, (people, n_free); NaN where nothing is said."
+    low, high, sd = (np.full(z0.shape, np.nan) for _ in range(3))
+    if draws is None: return low, high, sd
+    t, w = np.flatnonzero(told), draws.weight
+    mean = np.tensordot(w, draws.mean, 1)
+    sd[:, t] = np.sqrt(np.tensordot(w, draws.var + (draws.mean - mean)**2, 1))
+    if len(z0) > 2000: ends = mean - 1.96 * sd[:, t], mean + 1.96 * sd[:, t]
+    else: ends = (_quantiles(w, draws.mean, draws.var, q) for q in (.025, .975))
+    low[:, t], high[:, t] = (z0[:, t] + end for end in ends)
+    return low, high, sd
+
 # %% ../nbs/25_hierarchy.ipynb #c96cf84f
 @dataclass(repr=False, kw_only=True)
 class HierarchicalFit(Fit):
@@ -482,7 +762,40 @@ class HierarchicalFit(Fit):
     `table` has a row for each participant: parameters (posterior modes), standard errors `se_…` and 95 % posterior intervals `lower_…`, `upper_…`, `nll` of the choices there,
     `evidence` (log of the choices' probability under the group, nats), `k` (its share of the numbers estimated, `numbers`/people), `n` choices, `bic` (its share of the integrated BIC), `converged`.
     The intervals take the group's numbers as known. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of the parameter.
-    With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these numbers."""
+    With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these numbers.
+
+    Parameters
+    ----------
+    means : pd.DataFrame
+        Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower,
+        typical_upper
+    variances : pd.DataFrame
+        Variance between people: variance, se, lower, upper
+    between : pd.DataFrame
+        Covariances of people's parameters, (n_free, n_free)
+    correlations : pd.DataFrame
+        Correlations between people's parameters: correlation, se, z, p, lower, upper; no row if
+        there are variances only
+    effects : pd.DataFrame
+        Groups (against the first) and covariates (of one unit) on each parameter: effect, se,
+        t, df, p, lower, upper, in_sd
+    modes : pd.DataFrame
+        Each person's parameters on the line
+    covariances : np.ndarray
+        Posterior covariances there, (people, n_free, n_free)
+    design : pd.DataFrame
+        (people, effects)
+    numbers : int
+        Numbers estimated: means, effects, variances and covariances
+    turns : int
+        Turns of expectation maximisation
+    prior : dict
+        What was believed about the group: a dict name -> {'typical': distribution, 'sd':
+        distribution}
+    remarks : list
+        Sentences for `notes`
+    joint : np.ndarray
+        Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known"""
     means: pd.DataFrame      # Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower, typical_upper
     variances: pd.DataFrame  # Variance between people: variance, se, lower, upper
     between: pd.DataFrame    # Covariances of people's parameters, (n_free, n_free)
@@ -524,7 +837,13 @@ class HierarchicalFit(Fit):
         return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
 
     def test(self, *effects): # Names of effects (default: all groups)
-        "Wald F test of several effects together on each parameter, with the people's degrees of freedom."
+        """Wald F test of several effects together on each parameter, with the people's degrees of freedom.
+
+        Parameters
+        ----------
+        *effects
+            Names of effects (default: all groups)
+        """
         names = list(effects) or [c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
         if not names: raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical")
@@ -550,11 +869,21 @@ class HierarchicalFit(Fit):
 
 # %% ../nbs/25_hierarchy.ipynb #0586f89e
 def _series(trials, given, what):
-    "A column of the table, or a Series or dict by participant."
-    values = trials.per_participant(given) if isinstance(given, str) else pd.Series(given)
+    "A column of the table, or numbers by participant: a Series, a dict, or a list in the order of `trials.participants`."
+    if isinstance(given, str): values = trials.per_participant(given)
+    elif isinstance(given, (list, tuple, np.ndarray)): values = _in_order(trials, given, what)
+    elif isinstance(given, (pd.Series, dict)): values = pd.Series(given)
+    else: raise TypeError(f"{what} must be a column of the trials, or a Series, dict or list by participant, got {given!r:.80}")
+    twice = values.index[values.index.duplicated()]
+    if len(twice): raise ValueError(f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant")
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
     if missing: raise ValueError(f"{what} says nothing about participant {missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out (trials.take) or fill it in")
     return values.reindex(trials.participants)
+
+def _in_order(trials, given, what):
+    "A list as a Series: by position."
+    if len(given) != trials.n_participants: raise ValueError(f"{what} as a list needs one value for each of {trials.n_participants} participants, in the order of trials.participants, got {len(given)}")
+    return pd.Series(list(given), index=list(trials.participants))
 
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
 def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
@@ -562,6 +891,7 @@ def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 def _design(trials, groups, covariates, spread=1): # spread: dimensions of the covariance that is estimated
     "Design (people, effects) and the group of each participant, or None."
     X, group = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), None
+    if len(X) < 2: raise ValueError(f"a hierarchical fit needs at least two participants, got {len(X)}; use fit for one")
     if groups is not None:
         group = _series(trials, groups, 'groups')
         labels = _labels(group)
@@ -589,6 +919,8 @@ def _group_rows(X, group):
 def _covariates(trials, given):
     if given is None: return {}
     if isinstance(given, str): given = [given]
+    if isinstance(given, pd.Series): raise TypeError(f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead")
+    if not isinstance(given, (pd.DataFrame, dict, list, tuple)): raise TypeError(f"covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got {given!r:.80}")
     columns = given.to_dict('series') if isinstance(given, pd.DataFrame) else given if isinstance(given, dict) else {c: c for c in given}
     return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}
 
@@ -611,10 +943,48 @@ def fit_hierarchical(
 ) -> HierarchicalFit:
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's parameters.
 
-    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
+    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    groups
+        Each participant's group: a column of `trials`, or a Series or dict by participant
+    covariates
+        Numbers about each participant: a column of `trials`, a list of columns, a frame by
+        participant, or a dict name -> Series
+    prior
+        What is believed about the group: a dict name -> frozen `scipy.stats` distribution of
+        the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
+        people, on the line)
+    covariance
+        How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    starts
+        How hard to search for each person's mode: twice as many draws from the group are tried,
+        at the start and again at the end
+    seed
+        An int or a numpy Generator
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are not fitted: a dict name -> value
+    start
+        Where the group's mean starts: a dict name -> value (default: the prior's median, or the
+        cell's own value)
+    name
+        Name for tables and figures (default: that of the cell's class)
+    threads
+        How many threads (default: all cores)"""
+    check_cell(cell)
+    check_trials(trials)
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
-    if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
-    if covariance not in ('diagonal', 'full'): raise ValueError(f"covariance must be 'diagonal' or 'full', got {covariance!r}")
+    starts = check_whole(starts, 'starts', least=1)
+    check_one_of(covariance, 'covariance', ('diagonal', 'full'))
+    examples = dict(prior='alpha=stats.beta(2, 2)', hold='alpha=.3', start='alpha=.3', bounds='alpha=(0, 1)')
+    for given, what in ((prior, 'prior'), (hold, 'hold'), (start, 'start'), (bounds, 'bounds')): check_mapping(given, what, examples[what])
     hold, bounds = dict(hold or {}), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
@@ -626,7 +996,7 @@ def fit_hierarchical(
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
-    found = _em_full(*work) if covariance == 'full' else _em(*work, *_first(line, work[1]))
+    found = _em(*work, covariance == 'full')
     if 'broken' in found: raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
     return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds, belief, beliefs)
 
@@ -642,10 +1012,12 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
-    variances, correlations = _variance_table(o.names, spread, told, log_se, left), _correlation_table(o.names, spread, told & ~gone, z_se)
+    draws = _draws(line, x, r, prior)
+    ends = _intervals(draws, x @ r['B'], told)
+    variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, C, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
                            variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
                            effects=_effects(o.names, X, B, joint, n - p, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
@@ -659,10 +1031,15 @@ def _joint(line, x, r, dev, prior):
     return out
 
 # %% ../nbs/25_hierarchy.ipynb #867bab0b
-def _variance_table(names, spread, told, log_se, left): # left: what each person's choices leave open, (people, n_free)
-    "Variances with errors, and how much of them one person's choices leave open."
-    v, wide = spread.v, np.exp(np.minimum(1.96 * log_se, 700))
-    return pd.DataFrame(dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=v / wide, upper=v * wide, shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
+def _variance_table(names, spread, told, log_se, left, draws): # left: what each person's choices leave open, (people, n_free)
+    "Variances with errors and intervals, and how much of them one person's choices leave open."
+    v, t, ends = spread.v, np.flatnonzero(told), np.full((2, len(names)), np.nan)
+    for i, j in enumerate(t):
+        order = np.argsort(draws.sd[:, i], kind='stable')
+        mass = np.cumsum(draws.weight[order]) - .5 * draws.weight[order]
+        ends[:, j] = np.interp([.025, .975], mass, draws.sd[order, i]**2)
+    columns = dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=np.minimum(ends[0], v), upper=np.maximum(ends[1], v))
+    return pd.DataFrame(columns | dict(shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
 
 def _correlation_table(names, spread, live, z_se):
     "Correlations with errors, a row for each pair of parameters; none of variances alone."
@@ -674,13 +1051,12 @@ def _correlation_table(names, spread, live, z_se):
         rows.append((names[j], names[l], r, se * (1 - r**2), z, 2 * stats.norm.sf(abs(z)), low, high))
     return pd.DataFrame(rows, columns=columns).set_index(['parameter', 'other'])
 
-def _people_table(line, r, c, C, trials, numbers): # c, C: posterior covariances by `u` and on the line, (people, n_free, n_free)
+def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances by `u`, (people, n_free, n_free)
     "One row for each participant."
     o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
     counted = trials.counted & (trials.choice >= 0)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), list(o.lanes.cell.params))
-    sd = np.where(told, np.sqrt(C[:, range(k), range(k)]), np.nan)
-    low, high = (from_line(z + 1.96 * side * sd, line.params) for side in (-1, 1))
+    low, high, sd = from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2]
     for j, q in enumerate(o.names): table = table.assign(**{f'se_{q}': (line.slope(z) * sd)[:, j], f'lower_{q}': low[:, j], f'upper_{q}': high[:, j]})
     loss = line.nll(z, np.arange(n))
     table = table.assign(nll=loss, evidence=-loss - .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(c)[1], k=numbers / n, n=np.bincount(trials.participant[counted], minlength=n))
@@ -710,17 +1086,19 @@ def _effects(names, X, B, joint, df, s):
             out.append(dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df), lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
     return pd.DataFrame(out, columns=['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']).set_index(['parameter', 'effect_of'])
 
-
-
 # %% ../nbs/25_hierarchy.ipynb #bf0379db
 def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
     who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
+    lower = r['behind'][r['behind'] > .5]
+    if len(lower): out.append(f"{len(lower)} of {len(r['behind'])} searches ended lower, by up to {lower.max():.1f} nats: "
+                              "the likelihood of the group has several tops, and this is the best of those found")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value, with an interval that takes this as certain")
+    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
-    if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
+    if r['lame'].all(): out.append("second derivatives of these likelihoods lead nowhere, so everybody's curvature is the expected information")
+    elif r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
@@ -761,8 +1139,7 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        behind = [f"variances alone explain the choices better, by {r['behind']:.1f} nats, though they are a special case: Laplace's approximation does not hold for these choices, or the best matrix was not found; use covariance='diagonal'"] if r['behind'] > 1 else []
-        return behind + [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
+        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
     z, a, b = _score_test(r, dev, t)
     p = 2 * stats.norm.sf(abs(z))
     clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]

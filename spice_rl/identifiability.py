@@ -11,11 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from .data import Trials
+from .data import Trials, check_trials
 from .cell import check_cell
 from .engine import Lanes, _rows, as_seed
-from .fitting import Fit, _Descent, _Objective, _distinct, fit
-from .arguments import check_names
+from .fitting import Fit, _Descent, _Objective, _distinct, _people, column_of, fit
+from .arguments import check_names, check_number, check_seed, check_whole
 from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people
 
 # %% ../nbs/28_identifiability.ipynb #c841452c
@@ -216,11 +216,18 @@ class Profile:
 
     `table` has a row for each participant and value: `value`, `nll` of the best that the other parameters can do there, `deviance` (twice the NLL above the least), and the other free parameters.
     `intervals` has a row for each participant: `estimate`, `lower`, `upper` (the confidence interval: deviance below the quantile of χ² with one degree of freedom), `open_below`, `open_above`
-    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the profile found a better point than the fit)."""
-    parameter: str
+    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the profile found a better point than the fit).
+
+    Parameters
+    ----------
+    parameter : str
+        Whose profile it is
+    level : float
+        Of the intervals"""
+    parameter: str          # Whose profile it is
     table: pd.DataFrame
     intervals: pd.DataFrame
-    level: float             # Of the intervals
+    level: float            # Of the intervals
 
     @property
     def line(self):
@@ -280,31 +287,59 @@ def profile_likelihood(
 ) -> Profile:
     """Profile likelihood of one parameter for each person: at every value all other free parameters are estimated again (Venzon & Moolgavkar, 1988, *A method for computing profile-likelihood-based confidence intervals*).
 
-    Raises a `ValueError` for a parameter that is not estimated and for numbers that cannot be."""
-    if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, got {level}")
-    if int(points) != points or points < 3: raise ValueError(f"points must be a whole number of at least 3, got {points}")
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; simulate makes them from an environment")
+    Raises a `ValueError` for a parameter that is not estimated and for numbers that cannot be.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    parameter
+        Which parameter is moved
+    who
+        Whose profile: a participant, or a list of them (default: everybody's)
+    fitted
+        A `Fit` of these trials, with its bounds and held parameters (default: a new one)
+    bounds
+        Bounds in place of the model's, for a new fit: a dict name -> (lower, upper)
+    hold
+        Parameters that are not fitted, for a new fit: a dict name -> value
+    level
+        Of the intervals
+    points
+        How many values across each interval
+    starts
+        How hard a new fit searches: see `fit`
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
+    check_trials(trials)
+    level, points, seed = check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed))
+    if fitted is not None and not isinstance(fitted, Fit): raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
     model = _one_model(cell, bounds, hold)
     check_names([parameter], model.free, 'estimated parameter')
     if who is not None: trials = trials.take([who] if np.isscalar(who) else list(who))
-    found = _fitted(model, trials, fitted, starts, as_seed(seed), threads)
-    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, int(points))
+    found = _fitted(model, trials, fitted, starts, seed, threads)
+    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, points)
 
 def _profile(o, found, people, parameter, level, points):
     "The profile of these people."
     j, t = o.names.index(parameter), found.table.loc[list(people)]
     x = np.clip(t[o.names].to_numpy(float), o.lower, o.upper)
     v = o.value(x, np.arange(len(x)))
-    ends, open_, rest, low = _ends(o, x, v, j, t[f'se_{parameter}'].to_numpy(float), chi2.ppf(level, 1) / 2)
+    ends, open_, rest, low = _ends(o, x, v, j, found.errors.loc[list(people), parameter].to_numpy(float), chi2.ppf(level, 1) / 2)
     value, nll, others = _curve(o, x, j, ends, open_, rest, points)
     least = np.minimum(np.minimum(v, low), nll.min(1))
     ends = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]), [-np.inf, np.inf], ends)
     index = pd.Index(people, name='participant')
     intervals = pd.DataFrame(dict(estimate=x[:, j], lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least), index=index)
     table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points), value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
-    rest_names = [n for n in o.names if n != parameter]
-    return Profile(parameter, table.join(pd.DataFrame(others.reshape(len(table), len(rest_names)), columns=rest_names)), intervals, level)
+    rest = [n for n in o.names if n != parameter]
+    others = pd.DataFrame(others.reshape(len(table), len(rest)), columns=rest)
+    return Profile(parameter, table.rename(columns=lambda name: column_of(name, rest)).join(others), intervals, level)
 
 # %% ../nbs/28_identifiability.ipynb #241693bf
 def _informations(o, values): # (people, n_free)
@@ -319,6 +354,7 @@ def _informations(o, values): # (people, n_free)
 
 def _null(information, off, left): # (people, k, k), (people, k), numbers of the parameters that are considered
     "Parameters in a direction of which the choices of the typical person say nothing, strongest first; empty if there is none."
+    if not left: return []
     def worst(i):
         j = [p for p in left if off[i, p]]
         size = np.sqrt(np.diag(information[i])[j])
@@ -355,18 +391,21 @@ def _flat(o, values, information, off, seed):
     groups = [{names.index(n) for n in p} for _, p, exact in rows if exact]
     return pd.DataFrame(rows, columns=['kind', 'parameters', 'exact']), _symmetries(around, groups)
 
+def _rival_columns(o): return [column_of('participant', o.names), column_of('above', o.names), *o.names]
+
 def _rivals(o, runs, people):
     "Solutions that are nearly as good as the best, far from it and behind a barrier: participant, nats above the best, parameters."
-    rows, groups = [], dict(list(runs.groupby('participant', sort=False)))
+    who, value = (column_of(what, o.lanes.cell.params) for what in ('participant', 'nll'))
+    rows, groups = [], dict(list(runs.groupby(who, sort=False)))
     for i, who in enumerate(people):
-        x, v = groups[who][o.names].to_numpy(float), groups[who].nll.to_numpy(float)
+        x, v = groups[who][o.names].to_numpy(float), groups[who][value].to_numpy(float)
         best, *others = [j for j in _distinct(o, x, v, 20) if v[j] < v.min() + _RIVAL]
         apart = [best]
         for j in others:
             between = np.array([x[a] + s * (x[j] - x[a]) for a in apart for s in (.25, .5, .75)])
             if (o.value(between, np.full(len(between), i)).reshape(-1, 3).max(1) > v[j] + .1).all(): apart.append(j)
-        rows += [dict(participant=who, above=v[j] - v[best]) | dict(zip(o.names, x[j])) for j in apart[1:]]
-    return pd.DataFrame(rows, columns=['participant', 'above', *o.names])
+        rows += [dict(zip(o.names, x[j])) | {column_of('participant', o.names): who, column_of('above', o.names): v[j] - v[best]} for j in apart[1:]]
+    return pd.DataFrame(rows, columns=_rival_columns(o))
 
 # %% ../nbs/28_identifiability.ipynb #b871d046
 @dataclass(repr=False)
@@ -375,7 +414,26 @@ class Identification:
 
     `values` (participants, parameters): where the information is taken. `at_bound`: which estimates sit at a bound. `flat`: directions in which the likelihood does not change: `kind` ('nothing', 'product', 'ratio', 'sum', 'difference', 'mixture'),
     `parameters`, `exact` (it stays so far from the estimates). `symmetries`: relabellings that change no likelihood, in words. `rivals`: other solutions of a person within 1.92 nats of the best (`above`), behind a barrier (not looked for where a direction is flat).
-    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger."""
+    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    information : np.ndarray
+        Expected information of each person, (people, parameters, parameters)
+    first_half : np.ndarray
+        The same for the first half of each session
+    ranges : pd.Series
+        Range of each parameter
+    wanted : pd.Series
+        Standard error that is wanted; missing for one without bounds of which nothing is said
+    n : float
+        Choices of a person (median)
+    fitted : Fit
+        The estimates
+    simulated : bool
+        Are the people simulated, and the information taken at their true parameters?"""
     name: str                # Name of the model
     values: pd.DataFrame
     information: np.ndarray  # Expected information of each person, (people, parameters, parameters)
@@ -431,7 +489,13 @@ class Identification:
     def correlations(self,
         who=None # A participant (default: the median over people)
     ):
-        "Correlations of the estimates, a square frame; missing where an estimate sits at a bound."
+        """Correlations of the estimates, a square frame; missing where an estimate sits at a bound.
+
+        Parameters
+        ----------
+        who
+            A participant (default: the median over people)
+        """
         if who is not None: check_names([who], self.values.index, 'participant')
         mine = slice(None) if who is None else [self.values.index.get_loc(who)]
         correlation = _covariances(self.information[mine], self._off[mine])[1]
@@ -460,7 +524,8 @@ class Identification:
 
     def notes(self):
         "What these trials cannot tell, and what to do: a list of sentences. Empty if nothing stands out."
-        return [*self._notes_on_flat(), *(f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people are compared (an order, a sign: narrower bounds)" for r in self.symmetries),
+        said = [f"nothing about any parameter is said by the choices of {_people(self.fitted.silent)}{': they are left out' if len(self.values) < len(self.fitted.table) else ''}"] * bool(self.fitted.silent)
+        return [*said, *self._notes_on_flat(), *(f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people are compared (an order, a sign: narrower bounds)" for r in self.symmetries),
                 *self._notes_on_pairs(), *self._notes_on_errors(), *self._notes_on_people()]
 
     def _notes_on_flat(self):
@@ -500,8 +565,9 @@ class Identification:
     def _notes_on_people(self):
         for name, at in self.at_bound.items():
             if at.mean() > .1 and name not in self._lost: yield f"{name} sits at a bound for {at.sum()} of {len(at)}: {_some(list(at.index[at]))}"
-        many = self.rivals.participant.nunique()
-        if many > .1 * len(self.values) and not self.symmetries: yield f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is within 1.92 nats of it: {_some(list(self.rivals.participant.unique()))}; see `rivals`"
+        who = self.rivals[column_of('participant', self.names)].unique()
+        many = len(who)
+        if many > .1 * len(self.values) and not self.symmetries: yield f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is within 1.92 nats of it: {_some(list(who))}; see `rivals`"
 
     def __repr__(self):
         lines = [f"sloppiest direction: {d.direction}, {'left entirely open' if d.width > 100 else f'left open by {d.width:.2g} of the range'}" for d in self.directions().iloc[:1].itertuples()]
@@ -536,8 +602,41 @@ def identify(
 ) -> Identification:
     """Which parameters of this model can these trials tell apart? Errors, trade-offs, sloppy and flat directions, symmetries, estimates at bounds.
 
-    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is no cell, and a `FloatingPointError` where the model breaks down."""
-    seed, simulated = as_seed(seed), people is not None or not isinstance(design, Trials)
+    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is no cell, and a `FloatingPointError` where the model breaks down.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    design
+        Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
+    at
+        Where the information is taken: None (estimates; of simulated people their true
+        parameters), a dict of numbers, a frame (a row for each person), or a `Fit` (of these
+        trials: nothing is fitted again)
+    people
+        How many simulated people (default: 30); with `Trials`, they go through the sequences of
+        these
+    draw
+        True parameters of simulated people in place of `at`: see `parameter_recovery` (default:
+        uniform in the bounds)
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are neither drawn nor fitted: a dict name -> value
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each simulated person
+    target
+        Standard error that is wanted: a share of each range, or a dict name -> standard error
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
+    seed, simulated = as_seed(check_seed(seed)), people is not None or not isinstance(design, Trials)
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
     model = _one_model(cell, bounds, hold)
@@ -546,8 +645,9 @@ def identify(
     else: trials, true = design, None
     wanted = _wanted(target, model)
     found = _fitted(model, trials, given, starts, seed, threads)
+    if 0 < len(found.silent) < trials.n_participants: trials = trials.take([who for who in trials.participants if who not in set(found.silent)])
     o = _Objective(cell, trials, model.bounds, model.hold, {}, threads)
-    return _identified(o, found, trials, true[o.names] if simulated else _values(o, at, found, trials), simulated, wanted, seed)
+    return _identified(o, found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials), simulated, wanted, seed)
 
 # %% ../nbs/28_identifiability.ipynb #a7a0e83e
 def _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads):
@@ -580,7 +680,7 @@ def _wanted(target, model):
     "Standard errors that are wanted: a dict for parameters of which this is said, or a share."
     if isinstance(target, dict): check_names(target, model.free, 'estimated parameter')
     for x in target.values() if isinstance(target, dict) else [target]:
-        if not x > 0: raise ValueError(f"target must be above 0, got {x}")
+        check_number(x, 'target', 0, ends=False)
     return target
 
 def _errors_wanted(wanted, ranges):
@@ -597,6 +697,6 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     flat, relabellings = _flat(o, x, information, ~_at_bounds(x, o.lower, o.upper, o.width), seed)
     counted = trials.counted & (trials.choice >= 0)
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
-    rivals = pd.DataFrame(columns=['participant', 'above', *o.names]) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
+    rivals = pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
     return Identification(type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat, [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
                           _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)

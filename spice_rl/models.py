@@ -19,7 +19,13 @@ from .hybrid import Hybrid2012, Hybrid2021, StandardHybrid2012, StandardHybrid20
 
 # %% ../nbs/14_models.ipynb #e537ed61
 def avoidance_models(options=False): # With all combinations of options?
-    "Names of all models there are, your own included."
+    """Names of all models there are, your own included.
+
+    Parameters
+    ----------
+    options
+        With all combinations of options?
+    """
     if not options: return list(_MODELS)
     return ['+'.join((name, *some)) for name, model in _MODELS.items() for n in range(len(OPTIONS) + 1) for some in combinations([o for o in OPTIONS if o in model.options], n)]
 
@@ -27,7 +33,15 @@ def avoidance_model(
     name,     # Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
     **values  # Values of parameters, in place of their defaults
 ) -> Avoidance:
-    "The model of this name as a cell. Raises a `ValueError` that names the nearest valid name."
+    """The model of this name as a cell. Raises a `ValueError` that names the nearest valid name.
+
+    Parameters
+    ----------
+    name
+        Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
+    **values
+        Values of parameters, in place of their defaults
+    """
     if not isinstance(name, str): raise ValueError(f"a model's name is a text like 'QLearning+novel', got {name!r}")
     base, *given = name.split('+')
     if base not in _MODELS: raise ValueError(f"unknown model {base!r}{_nearest(name)} (there are: {', '.join(_MODELS)})")

@@ -8,11 +8,26 @@ __all__ = ['Param', 'to_line', 'from_line', 'log_prior']
 # %% ../nbs/01_params.ipynb #62cce3b9
 from dataclasses import dataclass
 import numpy as np
+from .arguments import check_number
 
 # %% ../nbs/01_params.ipynb #6d85ff24
 @dataclass(frozen=True)
 class Param:
-    "One parameter of a model: where it starts, where it may go, and what we believe about it."
+    """One parameter of a model: where it starts, where it may go, and what we believe about it.
+
+    Parameters
+    ----------
+    default : float
+        Value if nothing else is said
+    lower : float
+        Smallest value allowed
+    upper : float
+        Largest value allowed
+    prior : object
+        What we believe beforehand: a frozen `scipy.stats` distribution
+    unit : str
+        Unit, for tables and axes
+    """
     default: float         # Value if nothing else is said
     lower: float = -np.inf # Smallest value allowed
     upper: float = np.inf  # Largest value allowed
@@ -20,13 +35,25 @@ class Param:
     unit: str = ''         # Unit, for tables and axes
 
     def __post_init__(self):
+        for name in ('default', 'lower', 'upper'): check_number(getattr(self, name), name, finite=name == 'default')
         if not self.lower < self.upper:
             raise ValueError(f"lower must be below upper, got {self.lower:g} and {self.upper:g}; are they swapped?")
         self.check(self.default)
 
-    def check(self, value, name='default'):
-        "Return `value` as a float, or say why it cannot be one of this parameter's."
-        if not self.lower <= float(value) <= self.upper:
+    def check(self,
+        value,         # What it is to be
+        name='default' # Its name, for the message
+    ):
+        """Return `value` as a float, or say why it cannot be one of this parameter's.
+
+        Parameters
+        ----------
+        value
+            What it is to be
+        name
+            Its name, for the message
+        """
+        if not self.lower <= check_number(value, name, finite=False) <= self.upper:
             raise ValueError(f"{name} must lie in [{self.lower:g}, {self.upper:g}], got {float(value):g}")
         return float(value)
 
@@ -35,7 +62,15 @@ def to_line(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Map parameters from inside their bounds to the whole line."
+    """Map parameters from inside their bounds to the whole line.
+
+    Parameters
+    ----------
+    theta
+        Values inside their bounds, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     x = np.empty_like(theta)
     for j, p in enumerate(params):
@@ -51,7 +86,15 @@ def from_line(
     x, # Values on the whole line, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Map values on the whole line back inside the bounds: the inverse of `to_line`."
+    """Map values on the whole line back inside the bounds: the inverse of `to_line`.
+
+    Parameters
+    ----------
+    x
+        Values on the whole line, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     x = np.asarray(x, float)
     theta = np.empty_like(x)
     for j, p in enumerate(params):
@@ -67,6 +110,14 @@ def log_prior(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    "Sum of the log prior densities of the parameters that have a prior, in nats."
+    """Sum of the log prior densities of the parameters that have a prior, in nats.
+
+    Parameters
+    ----------
+    theta
+        Values inside their bounds, (..., n_params)
+    params
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     return sum((p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1]))

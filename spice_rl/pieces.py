@@ -6,15 +6,15 @@
 __all__ = ['run_pieces']
 
 # %% ../nbs/06_pieces.ipynb #4dbd1e3a
-import hashlib, json, math, os, re, traceback, warnings
+import hashlib, json, math, re, traceback, warnings
 from contextlib import closing, contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm.auto import tqdm
+from .folders import _clear, held, inside, written
 
 # %% ../nbs/06_pieces.ipynb #9b47c252
 def _item(x, what):
@@ -103,16 +103,11 @@ def _piece(key, text): return f"sha256 {_digest(text)} {json.dumps(key)}\n{text}
 
 def _write(path, text):
     "Write a file at once: under its name there is all of it or what was there before, even if the machine stops."
-    part = path.with_name(f"{path.name}.part")
-    with open(part, 'w', encoding='ascii', newline='\n') as f:
-        f.write(text)
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(part, path)
+    with written(path, tidy=False) as part: part.write_text(text, encoding='ascii', newline='\n')
 
 def _read(folder, key):
     "The text of a finished piece; None if there is none, or, after a warning, if it is damaged."
-    path = _file(folder, key)
+    path = inside(folder, f'pieces/{_file(folder, key).name}')
     if not path.exists(): return None
     raw = path.read_bytes()
     text = raw.partition(b'\n')[2].decode('ascii', 'replace')
@@ -123,14 +118,12 @@ def _read(folder, key):
 @contextmanager
 def _held(folder, about, keys):
     "Hold a folder for one run: locked, of this run, without what a killed run left half written."
-    folder = Path(folder)
-    try:
-        (folder / 'pieces').mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / 'run.lock').acquire(timeout=0)
-    except Timeout: raise RuntimeError(f"another run is at work in {folder}; wait until it ends, or choose another folder") from None
-    except OSError as e: raise OSError(e.errno, f"pieces cannot be kept in {folder} ({e.strerror}: {e.filename}); choose a folder that can be written to") from e
-    with lock:
-        for part in (*(folder / 'pieces').glob('*.piece.part'), folder / 'run.json.part'): part.unlink(missing_ok=True)
+    with held(folder, what='run_pieces', lock='run.lock') as folder:
+        pieces = inside(folder, 'pieces')
+        try: pieces.mkdir(exist_ok=True)
+        except OSError as e: raise type(e)(e.errno, f"pieces cannot be kept there ({e.strerror}); choose another folder", str(pieces)) from e
+        _clear(pieces)
+        for part in (*pieces.glob('*.piece.part'), folder / 'run.json.part'): part.unlink(missing_ok=True)   # of older versions
         _same_run(folder, about, keys)
         yield
 
@@ -185,8 +178,23 @@ def run_pieces(
 ) -> dict:
     """Do work in pieces, `{key: frame}` in the order of `pieces`, wherever `joblib.parallel_config` says; without it one after the other, here.
 
-    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged piece is, after a warning."""
+    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged piece is, after a warning.
+
+    Parameters
+    ----------
+    work
+        Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
+    pieces
+        {key: dict of arguments}; keys are short texts
+    folder
+        Folder where finished pieces are kept (default: nothing is kept)
+    about
+        What this run is, as plain data (a dict): a folder that holds pieces of another run is
+        refused
+    title
+        For the progress bar"""
     about = _checked(pieces, about)
+    if work is not None and not callable(work): raise TypeError(f"work must be a function that returns a frame, got {work!r:.80}")
     if folder is None: return _run(work, pieces, None, title)
     with _held(folder, about, pieces): return _run(work, pieces, folder, title)
 

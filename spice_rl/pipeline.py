@@ -8,17 +8,15 @@ __all__ = ['PARAMETERS', 'pipeline_help', 'PipelineResult', 'ValidationResult', 
 # %% ../nbs/43_pipeline.ipynb #6fa68fe1
 import inspect
 import json
-import os
 import pickle
 import platform
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from scipy import stats
 from tqdm.auto import tqdm
 from . import __version__
@@ -27,11 +25,12 @@ from .checks import check
 from .comparison import compare
 from .engine import as_seed
 from .fitting import _bounds, _start, fit
+from .folders import claim, file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written
 from .models import avoidance_model, avoidance_models
-from .arguments import check_names
+from .arguments import check_names, check_seed, check_whole
 from .priors import check_overrides
 from .recovery import Simulated, _digest, _join, model_recovery, parameter_recovery, simulate_people
-from .report import write_report
+from .report import _RECORD, _say_replaced, write_report
 
 # %% ../nbs/43_pipeline.ipynb #cce1549b
 _NEEDED = object()
@@ -84,7 +83,7 @@ class PipelineResult:
         "Name of the model with the lowest BIC over all people."
         return self.bic.table().best_model['full']
     def __repr__(self): return f"{self.bic!r}\nbest model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}"
-    def _repr_html_(self): return f"{self.bic._repr_html_()}<p>best model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}</p>"
+    def _repr_html_(self): return f"{self.bic._repr_html_()}<p>{escape(f'best model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}')}</p>"
 
 # %% ../nbs/43_pipeline.ipynb #7da9d1e9
 @dataclass(repr=False)
@@ -96,22 +95,36 @@ class ValidationResult:
 
     def _end(self): return f"{len(self.files)} files in {str(self.output_dir)!r}"
     def __repr__(self): return f"{self.recovery!r}\n{self._end()}"
-    def _repr_html_(self): return f"{self.recovery._repr_html_()}<p>{self._end()}</p>"
+    def _repr_html_(self): return f"{self.recovery._repr_html_()}<p>{escape(self._end())}</p>"
 
 # %% ../nbs/43_pipeline.ipynb #6686908f
 class Pipeline:
-    "From two files to fitted, compared and checked models, or to what these models let one recover. `Pipeline(help=True)` says what `run` takes."
+    """From two files to fitted, compared and checked models, or to what these models let one recover. `Pipeline(help=True)` says what `run` takes.
+
+    Parameters
+    ----------
+    seed
+        An int, or None: drawn anew (and printed)
+    help
+        Print what `run` takes?
+    """
     def __init__(self,
         seed=None, # An int, or None: drawn anew (and printed)
         help=False # Print what `run` takes?
     ):
         if help: print(pipeline_help())
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else as_seed(seed)
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else as_seed(check_seed(seed))
         if seed is None and not help: print(f"seed: {self.seed}")
         self.output_dir = None   # of the last run
 
     def run(self, **parameters): # See `pipeline_help()`
-        "Check everything, then work, then write: a `PipelineResult` in fit mode, a `ValidationResult` in validation mode."
+        """Check everything, then work, then write: a `PipelineResult` in fit mode, a `ValidationResult` in validation mode.
+
+        Parameters
+        ----------
+        **parameters
+            See `pipeline_help()`
+        """
         for name in parameters:
             if name in _GONE: raise ValueError(_GONE[name])
         check_names(parameters, PARAMETERS)
@@ -132,7 +145,20 @@ class Pipeline:
         folder=None, # What the runs wrote into (default: the output_dir of the last run)
         out=None     # Where the report goes (default: report.html in that folder)
     ) -> list:       # Paths of what was written
-        "Write a report on all runs in a folder, ready for a paper: see `write_report`."
+        """Write a report on all runs in a folder, ready for a paper: see `write_report`.
+
+        Parameters
+        ----------
+        folder
+            What the runs wrote into (default: the output_dir of the last run)
+        out
+            Where the report goes (default: report.html in that folder)
+
+        Returns
+        -------
+        list
+            Paths of what was written
+        """
         if folder is None and self.output_dir is None: raise ValueError("nothing was run yet, so there is nothing to report; call run(…) first, or name the folder of an earlier run")
         return write_report(self.output_dir if folder is None else folder, out)
 
@@ -141,43 +167,60 @@ class Pipeline:
         trials = _read(p)
         sizes = trials.per_participant('group_code').value_counts()
         if len(sizes) > 1 and sizes.min() == 1: raise ValueError(f"group {sizes.idxmin()!r} has one participant, and a group needs two or more to be compared; leave that participant out, or join groups")
-        with _beside(p['output_dir']) as folder:
-            fits = {}
-            for name, cell in tqdm(cells.items(), desc='fitting'):
-                base = name.split('+')[0]
-                fits[name] = fit(cell, trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base), draw=draw, name=name,
-                                 groups='group_code', threads=None if p['multiprocessing'] else 1)
-            checks = {name: check(f, trials, p['simulations'], seed=self.seed) for name, f in tqdm(fits.items(), desc='checking')}
-            result = PipelineResult(fits, checks, compare(fits.values()), compare(fits.values(), 'aic'), [], Path(p['output_dir']))
-            _write_tables(result, folder)
-            _write_figures(result, folder)
-            _write_record(folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()})
-            result.files[:] = _publish(folder, result.output_dir, 'FIT')
+        with held(p['output_dir'], 'output_dir', "Pipeline, mode='fit'") as out:
+            names = _named(cells, trials)
+            claimed = _claimed(out, dict(FIT=''), self.seed, trials, cells)
+            fits, checks = self._fits(p, cells, draw, trials)
+            result = PipelineResult(fits, checks, compare(fits.values()), compare(fits.values(), 'aic'), [], out)
+            with staged(out) as folder:
+                _write_tables(result, folder)
+                _write_figures(result, folder, names)
+                _write_record(folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()}, names)
+                result.files[:] = publish(out, folder, claimed)
         return result
+
+    def _fits(self, p, cells, draw, trials):
+        "Every model fitted and checked, by name."
+        fits = {}
+        for name, cell in tqdm(cells.items(), desc='fitting'):
+            base = name.split('+')[0]
+            fits[name] = fit(cell, trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base), draw=draw, name=name,
+                             groups='group_code', threads=None if p['multiprocessing'] else 1)
+        checks = {name: check(f, trials, p['simulations'], seed=self.seed) for name, f in tqdm(fits.items(), desc='checking')}
+        return fits, checks
 
     def _validate(self, p):
         cells, draw = _checked(p)
         _checked_validation(p, cells)
         task = _task(p)
         truth = _truth(p, cells, draw, task) if p['generate_data'] else None
-        threads, out, what = None if p['multiprocessing'] else 1, Path(p['output_dir']), p['recovery'].upper()
-        with _beside(out) as folder:
-            if p['generate_data']:
-                people = p['number_of_participants'] if p['task_design'] is not None else None
-                data = simulate_people(cells, task, people=people, draw=truth, bounds=p['bounds'], datasets=p['datasets_to_generate'], seed=self.seed, threads=threads)
-                for d in data: _write_data(d, folder / 'data' / 'generated')
-            else: data = _read_data(out / 'data' / 'generated', cells, p['datasets_to_generate'])
-            recover, about = (parameter_recovery, _one_each(data)) if p['recovery'] == 'parameter' else (model_recovery, data)
-            kept = out / f".pieces_{what}"
-            found = recover(cells, about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept, threads=threads)
-            result = ValidationResult(found, [], out)
-            (_write_parameter_recovery if p['recovery'] == 'parameter' else _write_model_recovery)(found, folder)
-            _write_record(folder, what, self.seed, p, cells, data[0].trials, found.notes())
-            written = _publish(folder / 'data', out / 'data', 'DATA', keep=not p['clear_data']) if p['generate_data'] else []
-            shutil.rmtree(folder / 'data', ignore_errors=True)
-            result.files[:] = sorted([f'data/{name}' for name in written] + _publish(folder, out, what))
-            shutil.rmtree(kept)
+        what, data_too = p['recovery'].upper(), dict(DATA='data') if p['generate_data'] else {}
+        with held(p['output_dir'], 'output_dir', f"Pipeline, recovery={p['recovery']!r}") as out:
+            names = _named(cells, None)
+            claimed = _claimed(out, data_too | {what: ''}, self.seed, None, cells)
+            with staged(out) as folder:
+                data = self._people(p, cells, task, truth, folder, names) if data_too else _read_data(out, cells, p['datasets_to_generate'], names)
+                found = self._recovered(p, cells, data, out)
+                result, names = ValidationResult(found, [], out), _named(cells, data[0].trials)
+                (_write_parameter_recovery if what == 'PARAMETER' else _write_model_recovery)(found, folder, names)
+                _write_record(folder, what, self.seed, p, cells, data[0].trials, found.notes(), names)
+                result.files[:] = publish(out, folder, claimed, keep=() if p['clear_data'] else ('DATA',))
+            shutil.rmtree(inside(out, f".pieces_{what}"))
         return result
+
+    def _people(self, p, cells, task, truth, folder, names):
+        "Simulated people of each model, written into a folder."
+        people = p['number_of_participants'] if p['task_design'] is not None else None
+        data = simulate_people(cells, task, people=people, draw=truth, bounds=p['bounds'], datasets=p['datasets_to_generate'], seed=self.seed, threads=None if p['multiprocessing'] else 1)
+        for d in data: _write_data(d, folder / 'data' / 'generated', names)
+        return data
+
+    def _recovered(self, p, cells, data, out):
+        "What is recovered of these people; pieces that are finished are kept until the run ends."
+        recover, about = (parameter_recovery, _one_each(data)) if p['recovery'] == 'parameter' else (model_recovery, data)
+        kept = inside(out, f".pieces_{p['recovery'].upper()}")
+        return recover(cells, about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept, threads=None if p['multiprocessing'] else 1)
+
 
 # %% ../nbs/43_pipeline.ipynb #7575a38f
 def _checked(p):
@@ -185,7 +228,7 @@ def _checked(p):
     draws = {'random': 'uniform', 'normal': 'normal', False: None}
     if not isinstance(p['random_params'], (str, bool)) or p['random_params'] not in draws: raise ValueError(f"random_params must be 'random', 'normal' or False, got {p['random_params']!r}")
     for name, least in dict(number_of_runs=1, number_of_participants=0, simulations=1, datasets_to_generate=1).items():
-        if isinstance(p[name], bool) or not isinstance(p[name], (int, np.integer)) or p[name] < least: raise ValueError(f"{name} must be a whole number of at least {least}, got {p[name]!r}")
+        p[name] = check_whole(p[name], name, least)
     cells = _cells(p['models'])
     known = {name.split('+')[0]: {} for name in cells}
     for name, cell in cells.items(): known[name.split('+')[0]] |= cell.params
@@ -218,35 +261,25 @@ def _cells(models):
     return cells
 
 # %% ../nbs/43_pipeline.ipynb #7776d3ca
-class _beside:
-    "A temporary folder next to `output_dir`; gone at the end."
-    def __init__(self, output_dir): self.out = Path(output_dir)
-    def __enter__(self):
-        "Refuse a folder in which another run is at work."
-        if self.out.exists() and not self.out.is_dir(): raise ValueError(f"output_dir {str(self.out)!r} is a file; name a folder")
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(self.out / '.lock').acquire(timeout=0).lock
-            for left in self.out.glob('.unfinished-*'): shutil.rmtree(left)   # by a run that was killed
-            self.folder = Path(tempfile.mkdtemp(prefix='.unfinished-', dir=self.out))
-        except Timeout: raise RuntimeError(f"another run is at work in {str(self.out)!r}; wait until it ends, or choose another output_dir") from None
-        except OSError as e: raise ValueError(f"cannot write into output_dir {str(self.out)!r}: {e.strerror}; choose another folder") from None
-        return self.folder
-    def __exit__(self, *_):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.lock.release()
+def _named(cells, trials): # By name; Trials, or None
+    "Names of files for models and groups: {'models': {…}, 'groups': {…}}. Spaces in names of groups are left out."
+    groups = [] if trials is None else [str(g) for g in trials.per_participant('group_code').unique()]
+    short = {g: g.replace(' ', '') for g in groups}
+    apart = len(set(short.values())) == len(short)
+    safe = file_names(short.values() if apart else groups)
+    return dict(models=file_names(cells, ['recovery']), groups={g: safe[short[g] if apart else g] for g in groups})
 
-def _publish(folder, out, mode, keep=False):
-    "Move the files of `folder` into `out` in place of those of the last run of this mode (beside them, to `keep` them); their names."
-    listing = out / f'.files_{mode}.json'
-    old = json.loads(listing.read_text()) if listing.is_file() else []
-    new = sorted(str(f.relative_to(folder)) for f in folder.rglob('*') if f.is_file())
-    for name in new:
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / name, out / name)
-    for name in set(old) - set(new) if not keep else (): (out / name).unlink(missing_ok=True)
-    listing.write_text(json.dumps(sorted({*old, *new}) if keep else new))
-    return new
+def _claimed(out, kinds, seed, trials, cells):
+    "Before the work: see that the folder takes these runs, and say what they replace and what a spreadsheet would do to labels."
+    if (out / _RECORD).exists():
+        raise ValueError(f"output_dir {str(out)!r} holds a discovered equation ({_RECORD}), and a report is about one of them; choose another output_dir")
+    what = list(kinds)[-1]
+    places = dict(FIT=('model_behaviours/', 'parameter_fits/'), PARAMETER=('correlations/', 'data/generated/'), MODEL=('data/generated/',))[what]
+    claimed = claim(out, kinds, [f'run_{what}.json', *(f'{place}x' for place in places)])
+    _say_replaced(out, what, seed=seed, models=list(cells), data=None if trials is None else _digest(trials))
+    if trials is not None: say_formulas([*map(str, trials.per_participant('group_code').unique()), *trials.participants], out)
+    return claimed
+
 
 # %% ../nbs/43_pipeline.ipynb #ca40355e
 def _long(fit, run=True):
@@ -263,32 +296,37 @@ def _all_runs(fit):
     r.insert(1, 'pain_group', fit.groups.reindex(r.participant).to_numpy())
     return r
 
+def _table(frame, path, **options): write_table(frame, path, say=False, **options)   # labels are said once, before the work
+
+def _pickle(data, path):
+    with written(path) as part: part.write_bytes(pickle.dumps(data))
+
 def _write_tables(result, folder):
     "All tables of the fit mode."
     fits = result.fits
     for c in (result.aic, result.bic):
-        c.table().to_csv(folder / f'group_{c.criterion}.csv')
-        c.percentages().to_csv(folder / f'group_{c.criterion}_percentages.csv')
+        _table(c.table(), folder / f'group_{c.criterion}.csv')
+        _table(c.percentages(), folder / f'group_{c.criterion}_percentages.csv')
     best, runs = {n: _long(f) for n, f in fits.items()}, {n: _all_runs(f) for n, f in fits.items()}
     for name, data in (('fit_data_FIT', best), ('full_fit_data_FIT', runs)):
-        with open(folder / f'{name}.pkl', 'wb') as file: pickle.dump(data, file)
-        pd.concat([d.assign(model=n) for n, d in data.items()], ignore_index=True).to_csv(folder / f'{name}.csv', index=False)
-    pd.concat([f.table.reset_index().assign(model=n) for n, f in fits.items()], ignore_index=True).to_csv(folder / 'fits.csv', index=False)
+        _pickle(data, folder / f'{name}.pkl')
+        _table(pd.concat([d.assign(model=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv', index=False)
+    _table(pd.concat([f.table.reset_index().assign(model=n) for n, f in fits.items()], ignore_index=True), folder / 'fits.csv', index=False)
     accuracy = pd.concat([c.learning_people.assign(model_name=n) for n, c in result.checks.items()], ignore_index=True)
     accuracy = accuracy.rename(columns={'people': 'accuracy', 'model': 'simulated_accuracy'}).rename(columns={'model_name': 'model'})
-    accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']].to_csv(folder / 'modelsimulation_accuracy_data.csv', index=False)
+    _table(accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']], folder / 'modelsimulation_accuracy_data.csv', index=False)
     letters = dict(HR='A', LR='B', LP='E', HP='F', N='N')
     choices = [c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model').rename(columns=letters).reindex(columns=list(letters.values())).reset_index().assign(model=n) for n, c in result.checks.items()]
     choices = pd.concat(choices, ignore_index=True)
-    choices[['model', 'group', 'participant', *letters.values()]].to_csv(folder / 'modelsimulation_choice_data.csv', index=False)
+    _table(choices[['model', 'group', 'participant', *letters.values()]], folder / 'modelsimulation_choice_data.csv', index=False)
     checks = [part.assign(model_name=n, phase=phase) for n, c in result.checks.items() for phase, part in (('learning', c.learning), ('transfer', c.transfer))]
     checks = pd.concat(checks, ignore_index=True).rename(columns=dict(model='simulated')).rename(columns=dict(model_name='model'))
-    checks[['model', 'group', 'phase', 'context', 'bin', 'kind', 'people', 'simulated', 'lower', 'upper']].to_csv(folder / 'predictive_checks.csv', index=False)
+    _table(checks[['model', 'group', 'phase', 'context', 'bin', 'kind', 'people', 'simulated', 'lower', 'upper']], folder / 'predictive_checks.csv', index=False)
     tables = zip(*[_statistics(n, f) for n, f in fits.items()])
     for name, parts in zip(('param_fit_descriptives', 'pain_fits_linear_results', 'pain_fits_ttest_results', 'pain_fits_posthoc_results'), tables):
-        pd.concat(parts, ignore_index=True).to_csv(folder / f'{name}.csv', index=False)
-    with open(folder / 'parameter_outlier_results.pkl', 'wb') as file: pickle.dump({n: _outliers(f) for n, f in fits.items()}, file)
-    pd.concat([_outliers(f).assign(model=n) for n, f in fits.items()], ignore_index=True).to_csv(folder / 'parameter_outlier_results.csv', index=False)
+        _table(pd.concat(parts, ignore_index=True), folder / f'{name}.csv', index=False)
+    _pickle({n: _outliers(f) for n, f in fits.items()}, folder / 'parameter_outlier_results.pkl')
+    _table(pd.concat([_outliers(f).assign(model=n) for n, f in fits.items()], ignore_index=True), folder / 'parameter_outlier_results.csv', index=False)
 
 # %% ../nbs/43_pipeline.ipynb #81fd60ab
 def _statistics(name, fit):
@@ -331,13 +369,13 @@ def _outliers(fit):
 # %% ../nbs/43_pipeline.ipynb #22ccbd72
 _PACKAGES = ('numpy', 'scipy', 'pandas', 'numba')
 
-def _write_record(folder, what, seed, p, cells, trials, notes):
+def _write_record(folder, what, seed, p, cells, trials, notes, names):
     "Write `run_….json`."
     settings = {k: _said(v) for k, v in p.items() if k not in ('help', 'output_dir') and v is not _NEEDED} | dict(models=list(cells))
     call = {k: v for k, v in settings.items() if k not in ('mode', 'recovery') and v not in (_said(PARAMETERS[k][0]), {})}
     versions = dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES}
-    record = dict(what=what, seed=seed, settings=settings, call=call, versions=versions, platform=platform.platform(terse=True), data=_about_data(trials), models={n: _about_model(n, c, p) for n, c in cells.items()}, notes=notes)
-    (folder / f'run_{what}.json').write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
+    record = dict(what=what, seed=seed, settings=settings, call=call, versions=versions, platform=platform.platform(terse=True), data=_about_data(trials), models={n: _about_model(n, c, p) for n, c in cells.items()}, notes=notes, names=names)
+    write_text(folder / f'run_{what}.json', json.dumps(record, indent=1))
 
 def _said(x):
     "A setting in a form that JSON can hold."
@@ -375,13 +413,14 @@ def _save(drawn, path):
     for kind in ('.png', '.pdf'): save_figure(drawn, path.with_suffix(kind))
     plt.close(drawn[0])
 
-def _write_figures(result, folder):
+def _write_figures(result, folder, names):
     "All figures of the fit mode."
     from spice_rl.plotting import plot_behaviour, plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations
     for c in (result.bic, result.aic): _save(plot_comparison(c), folder / f'{c.criterion}-model-comparisons.png')
-    for name, c in result.checks.items(): _save(plot_behaviour(c), folder / f'model_behaviours/{name}_model_behaviours.png')
-    for name, f in result.fits.items(): _save(plot_parameters(f), folder / f'parameter_fits/{name}-model-fits.png')
-    for group in next(iter(result.fits.values())).groups.unique(): _save(plot_simulations(result.checks, group), folder / f"{str(group).replace(' ', '')}_model_simulations.png")
+    models, groups = names['models'], next(iter(result.fits.values())).groups.unique()
+    for name, c in result.checks.items(): _save(plot_behaviour(c), folder / f'model_behaviours/{models[name]}_model_behaviours.png')
+    for name, f in result.fits.items(): _save(plot_parameters(f), folder / f'parameter_fits/{models[name]}-model-fits.png')
+    for group in groups: _save(plot_simulations(result.checks, group), folder / f"{names['groups'][str(group)]}_model_simulations.png")
     _save(plot_fits(result.fits), folder / 'model_fits_distributions.png')
     _save(plot_runs(result.fits), folder / 'fit-by-runs.png')
     _save(plot_contrast(result.fits[result.best_model]), folder / 'parameter_of_interest_comparisons.png')
@@ -438,18 +477,23 @@ def _fitted(path, model, cell, people):
     return table.loc[[str(who) for who in people], list(cell.params)].astype(float).set_axis(people)
 
 # %% ../nbs/43_pipeline.ipynb #ff15ee96
-def _write_data(d, folder):
-    "One simulated data set as three files."
-    name = f'{d.model}_{d.dataset}'
-    (folder / name).mkdir(parents=True)
-    to_files(d.trials, *(folder / name / f'{name}_generated_{part}.csv' for part in ('learning', 'transfer')))
-    d.true.to_csv(folder / name / f'{name}_generated_parameters.csv', index_label='participant')
+def _place(model, dataset, names):
+    "Where a simulated data set lies in the folder of all of them: the beginning of the paths of its files."
+    name = f"{names['models'][model]}_{dataset}"
+    return f'{name}/{name}_generated_'
 
-def _read_data(folder, cells, datasets):
+def _write_data(d, folder, names):
+    "One simulated data set as three files."
+    place = _place(d.model, d.dataset, names)
+    (folder / place).parent.mkdir(parents=True)
+    to_files(d.trials, *(folder / f'{place}{part}.csv' for part in ('learning', 'transfer')))
+    _table(d.true, folder / f'{place}parameters.csv', index_label='participant')
+
+def _read_data(out, cells, datasets, names):
     "Data that an earlier run generated."
     data = []
     for model, i in ((m, i) for m in cells for i in range(datasets)):
-        files = [folder / f'{model}_{i}' / f'{model}_{i}_generated_{part}.csv' for part in ('learning', 'transfer', 'parameters')]
+        files = [inside(out, f'data/generated/{_place(model, i, names)}{part}.csv') for part in ('learning', 'transfer', 'parameters')]
         lost = [f for f in files if not f.is_file()]
         if lost: raise ValueError(f"generate_data is False, but there is no {str(lost[0])!r}: no run in this output_dir has generated data set {i} of {model}; run with generate_data=True first")
         trials, true = read_avoidance(*files[:2]), pd.read_csv(files[2], dtype=str).set_index('participant').astype(float)
@@ -479,30 +523,29 @@ def _recovered_frame(fits, groups, cell_params):
 def _write_both(folder, what, best, full):
     "Two dictionaries of frames, each as a pickle for those who read it, and as a table."
     for name, data in ((f'fit_data_{what}', best), (f'full_fit_data_{what}', full)):
-        with open(folder / f'{name}.pkl', 'wb') as file: pickle.dump(data, file)
-        pd.concat([d.assign(fitted=n) for n, d in data.items()], ignore_index=True).to_csv(folder / f'{name}.csv', index=False)
+        _pickle(data, folder / f'{name}.pkl')
+        _table(pd.concat([d.assign(fitted=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv', index=False)
 
 def _params_of(fits): return [c.removeprefix('se_') for c in fits if c.startswith('se_')]
 
-def _write_parameter_recovery(found, folder):
+def _write_parameter_recovery(found, folder, names):
     "All files of parameter recovery; the full tables hold all that `fit` says about each person."
     from spice_rl.plotting import plot_recovery
     groups = {n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy() for n, f in found.fits.items()}
     _write_both(folder, 'PARAMETER', {n: _recovered_frame(f, groups[n], _params_of(f)) for n, f in found.fits.items()}, {n: f.reset_index().assign(pain_group=groups[n]) for n, f in found.fits.items()})
     s = found.summary().reset_index()
-    s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[['Model', 'Parameter', 'Correlation']].to_csv(folder / 'param_recovery_corrs.csv', index=False)
-    s.to_csv(folder / 'param_recovery_summary.csv', index=False)
-    found.table.to_csv(folder / 'param_recovery.csv', index=False)
+    correlations = s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[['Model', 'Parameter', 'Correlation']]
+    for name, table in dict(param_recovery_corrs=correlations, param_recovery_summary=s, param_recovery=found.table).items(): _table(table, folder / f'{name}.csv', index=False)
     for name in (None, *found.fits):
-        _save(plot_recovery(found, name), folder / f"correlations/{name or 'recovery'}_correlation_plot.png")
+        _save(plot_recovery(found, name), folder / f"correlations/{'recovery' if name is None else names['models'][name]}_correlation_plot.png")
 
-def _write_model_recovery(found, folder):
+def _write_model_recovery(found, folder, names):
     "All files of model recovery."
     from spice_rl.plotting import plot_bic_matrix, plot_confusion, plot_inverse
     frames = {n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(model=f.generated.to_numpy(), dataset=f.dataset.to_numpy()) for n, f in found.fits.items()}
     _write_both(folder, 'MODEL', frames, {n: f.reset_index().rename(columns=dict(generated='model', group='pain_group')) for n, f in found.fits.items()})
     tables = dict(confusion=found.confusion(), inverse=found.inverse(), BIC=found.normalised())
-    tables |= {f"confusion_{str(g).replace(' ', '')}": found.confusion(group=g) for g in found.table.group.unique() if found.table.group.nunique() > 1}
-    for name, table in tables.items(): table.to_csv(folder / f'model_recovery_{name}.csv')
+    tables |= {f"confusion_{names['groups'][str(g)]}": found.confusion(group=g) for g in found.table.group.unique() if found.table.group.nunique() > 1}
+    for name, table in tables.items(): _table(table, folder / f'model_recovery_{name}.csv')
     for name, plot in dict(model_recovery=plot_bic_matrix, model_recovery_confusion=plot_confusion, model_recovery_inverse=plot_inverse).items():
         _save(plot(found), folder / f'{name}.png')

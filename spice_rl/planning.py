@@ -11,17 +11,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from .arguments import check_number, check_seed, check_whole
 from .cell import Cell
 from .data import Trials
 from .engine import as_seed
-from .recovery import model_recovery, parameter_recovery
+from .recovery import _EQUAL, model_recovery, parameter_recovery
 
 # %% ../nbs/24_planning.ipynb #485cb54c
 def correlation_power(
     rho,   # Correlation in the population
     people # How many people
 ):
-    "Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen, 1988)."
+    """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen, 1988).
+
+    Parameters
+    ----------
+    rho
+        Correlation in the population
+    people
+        How many people
+    """
+    check_number(rho, 'rho', -1, 1, ends=False)
     z = np.sqrt(np.maximum(0, np.asarray(people) - 3.)) * np.arctanh(rho)
     return norm.cdf(z - 1.96) + norm.cdf(-z - 1.96)
 
@@ -42,13 +52,13 @@ def _parameter_rows(recovery, people, effect):
 # %% ../nbs/24_planning.ipynb #f0f9dd41
 def _model_rows(recovery, people, rng, studies=1000):
     "One row for each model and number of people."
-    t, rows = recovery.table, []
+    t, rows, _won = recovery.table, [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True)   # ties are shared
     for model in recovery.models:
         values = t[t.generated == model].pivot(index='participant', columns='fitted', values=recovery.criterion)[recovery.models].to_numpy()
         share, j = recovery.confusion().loc[model, model], recovery.models.index(model)
         for n in people:
             sums = np.array([values[rng.integers(0, len(values), n)].sum(0) for _ in range(studies)])
-            rows.append(dict(model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)), as_group=(sums.argmin(1) == j).mean()))
+            rows.append(dict(model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)), as_group=_won(sums)[:, j].mean()))
     return rows
 
 # %% ../nbs/24_planning.ipynb #6e8bb369
@@ -58,7 +68,16 @@ class Power:
 
     `table` for one model: a row for each number of trials, parameter and number of people: correlation `r` of true and fitted with the range in which 95 % of such studies find it, `rmse`, `coverage`,
     `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how many people that takes for a power of .8.
-    For several models: a row for each number of trials, model and number of people: share of people `identified` by their own model (± `se`), and how often the group as a whole is."""
+    For several models: a row for each number of trials, model and number of people: share of people `identified` by their own model (± `se`), and how often the group as a whole is.
+
+    Parameters
+    ----------
+    effect : float
+        Correlation that is looked for
+    target : float
+        r (or share of people) that is wanted
+    warnings : dict
+        Notes of the recoveries, by number of trials"""
     table: pd.DataFrame
     effect: float      # Correlation that is looked for
     target: float      # r (or share of people) that is wanted
@@ -90,7 +109,7 @@ class Power:
 # %% ../nbs/24_planning.ipynb #6022dcce
 def power(
     cells,         # One cell (are its parameters recovered?), or several, as a list or a dict (are they told apart?)
-    task,          # An environment; or, for a task with trials of its own, a function from the number of trials to the task
+    task=None,     # An environment; or, for a task with trials of its own, a function from the number of trials to the task
     people=(20, 50, 100), # How many people
     trials=(50, 100, 200),# How many trials: of each session, or what `task` makes of them
     *,
@@ -107,10 +126,41 @@ def power(
     """How well would these parameters be recovered, or these models told apart, with this many people and trials?
 
     For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies would find follows from it (Fisher's transformation; models: a thousand
-    studies drawn from these people with replacement)."""
-    people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(seed), [], {}
-    if not 0 < effect < 1: raise ValueError(f"effect is a correlation between 0 and 1, got {effect}")
-    if not 0 < target < 1: raise ValueError(f"target must lie between 0 and 1, got {target}")
+    studies drawn from these people with replacement).
+
+    Parameters
+    ----------
+    cells
+        One cell (are its parameters recovered?), or several, as a list or a dict (are they told
+        apart?)
+    task
+        An environment; or, for a task with trials of its own, a function from the number of
+        trials to the task
+    people
+        How many people
+    trials
+        How many trials: of each session, or what `task` makes of them
+    effect
+        Correlation of a parameter with an outside measure, that is looked for
+    target
+        The r (or share of people identified) that is wanted
+    draw
+        Where true parameters come from: see `parameter_recovery`
+    bounds
+        Bounds in place of the models'
+    hold
+        Parameters that are neither drawn nor fitted
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept
+    threads
+        How many threads (default: all cores)"""
+    people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {}
+    if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
+    effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
     one = isinstance(cells, Cell)
     for n in trials:
@@ -123,8 +173,6 @@ def power(
 
 def _sizes(given, name, least):
     "Sorted whole numbers."
-    given = [given] if np.isscalar(given) else list(given)
+    given = list(given) if np.iterable(given) and not isinstance(given, (str, dict)) else [given]
     if not given: raise ValueError(f"{name} is empty; give numbers such as [20, 50]")
-    for n in given:
-        if isinstance(n, bool) or int(n) != n or n < least: raise ValueError(f"{name} must be whole numbers of at least {least}, got {n!r}")
-    return sorted({int(n) for n in given})
+    return sorted({check_whole(n, f"each of {name}", least) for n in given})

@@ -14,6 +14,7 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy import stats
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
 from matplotlib.ticker import MaxNLocator
@@ -22,8 +23,24 @@ from .cell import Cell, make_trial
 from .data import Trials
 from .cell import check_cell
 from .engine import is_compiled, parameter_table, replay_arrays, softmax
-from .arguments import check_names
+from .arguments import check_names, check_number
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
+
+# %% ../nbs/40_plotting.ipynb #c41d9e70
+def _of_kind(x, kind, name, made): # The name of its class; of the argument; how it is made
+    "Raise a `TypeError` that says what is needed, unless `x` is of that kind."
+    if any(c.__name__ == kind for c in type(x).__mro__): return
+    raise TypeError(f"{name} must be what {made} returned, got {type(x).__name__}")
+
+def _dict_of(x, kind, name, made):
+    "Raise a `TypeError` or `ValueError` unless `x` is a dict of things of that kind."
+    if not isinstance(x, dict):
+        raise TypeError(f"{name} must be a dict name -> what {made} returned, got {type(x).__name__}; write {{'name': it}}")
+    if not x: raise ValueError(f"{name} is empty: give what {made} returned for at least one model, {{'name': it}}")
+    for key, one in x.items(): _of_kind(one, kind, f"{name}[{key!r}]", made)
+
+def _text(label): return str(label).replace('$', r'\$')   # a dollar in a label begins no formula
+
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
@@ -51,7 +68,7 @@ def _one_session(experiment, labels=None):
     codes = tuple(range(experiment.n_options))
     if labels is None: labels = [f'option {k}' for k in codes] if experiment.options == codes else experiment.options
     if len(labels) != len(codes): raise ValueError(f"labels must name all {len(codes)} options, got {len(labels)}: {list(labels)}")
-    return experiment, [str(name) for name in labels]
+    return experiment, [_text(name) for name in labels]
 
 # %% ../nbs/40_plotting.ipynb #ea2fddb0
 def _above_mean(x, offered): # Values and which options were on offer, (trials, options)
@@ -187,7 +204,28 @@ def plot_session(
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in logit units, minus its mean over the
-    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not."""
+    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not.
+
+    Parameters
+    ----------
+    agents
+        Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or a list of cells
+    experiment
+        One session: (trials, features) as `dataset.xs[0]`, or `Trials` with one session
+    signals_to_plot
+        Names of latent values, a row for each
+    labels
+        Names of the options (needed if a tensor has features besides choices, rewards and id)
+    save
+        Path of a file to write, as `save_figure` does it
+    option
+        Which option to draw, counted from 0
+    axs
+        Axes to draw on, one for each row (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
@@ -227,7 +265,22 @@ def plot_fit_quality(
     scores,  # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
     ax=None  # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Probability of a choice under each model (geometric mean), against guessing."
+    """Probability of a choice under each model (geometric mean), against guessing.
+
+    Parameters
+    ----------
+    scores
+        Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the
+        column 'probability'
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    if not isinstance(scores, pd.DataFrame):
+        raise TypeError(f"scores must be a frame, as SpiceEstimator.scores returns it, got {type(scores).__name__}")
     check_names(['probability'], scores.columns, 'column of scores')
     check_names(['guessing'], scores.index, 'row of scores')
     p, guess = scores['probability'].drop('guessing'), scores.loc['guessing', 'probability']
@@ -312,24 +365,58 @@ def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
     ax.set_xlabel('value (logits)')
 
 # %% ../nbs/40_plotting.ipynb #04846a42
+def _drawn_equation(x, name):
+    "The equation of what was found."
+    equation = getattr(x, 'equation', x)
+    if not hasattr(equation, 'equation_rules'):
+        raise TypeError(f"{name} must be an Equation, or what discover(…) or refine(…) returned, got {type(x).__name__}"
+                        + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
+    return equation
+
+def _rewards_on(x, rewards):
+    "The rewards to draw: those asked for, those the equation was found on, or 0 and 1."
+    if rewards is None: rewards = getattr(x, 'rewards', None) or (0, 1)
+    elif isinstance(rewards, str) or not np.iterable(rewards): raise TypeError(f"rewards must be a list of numbers, such as (-1, 1), got {rewards!r}")
+    else: return tuple(check_number(r, 'each of rewards') for r in rewards)
+    return tuple(rewards) if len(rewards) <= 4 else (min(rewards), max(rewards))
+
 @in_style
 def plot_equation(
-    equation,         # An `Equation`
+    equation,         # An `Equation`, or what `discover` or `refine` returned
     truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
     participant=None, # Whose coefficients (default: everybody's, or the first one's)
     *,
-    rewards=(0, 1),   # A line for each of these rewards
+    rewards=None,     # A line for each of these rewards (default: those on which the equation was found, the least and the largest if they are many; else 0 and 1)
     axs=None          # Axes to draw on, one for each rule (default: a new figure)
 ): # (figure, axes: one for each rule)
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value settles.
 
-    Raises a `ValueError` for rules that use more than one signal, or another than a reward."""
+    Raises a `ValueError` for rules that use more than one signal, or another than a reward.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`, or what `discover` or `refine` returned
+    truth
+        Another to draw beside it, dashed, with its values counted from the same start
+    participant
+        Whose coefficients (default: everybody's, or the first one's)
+    rewards
+        A line for each of these rewards (default: those on which the equation was found, the
+        least and the largest if they are many; else 0 and 1)
+    axs
+        Axes to draw on, one for each rule (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each rule)"""
+    equation, truth, rewards = _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'), _rewards_on(equation, rewards)
     rules, who = equation.equation_rules, _who(equation, truth, participant)
     row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
     values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
     axs = axes_for(axs, (.5 + 2.5 * len(rules), 3.1), 1, len(rules))
     for ax, rule in zip(axs, rules): _draw_rule(ax, equation, rule, row, rewards, truth, other, values)
-    axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {who}'))
+    axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {_text(who)}'))
     _legend_of(axs, made)
     return axs[0].figure, axs
 
@@ -371,7 +458,7 @@ def _of_series(i): return dict(color=SERIES[i % len(SERIES)], ls=_STYLES[i // le
 
 def _readable(name, width=20):
     "A name in readable words, in lines of at most this width."
-    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else str(name).replace('_', ' '), width))
+    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else _text(name).replace('_', ' '), width))
 
 def _term_name(number):
     "The name of a number of an equation in readable words: what changes, and with which term."
@@ -381,7 +468,7 @@ def _term_name(number):
     factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
     return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
-def _wrap(name): return str(name).replace('+', '\n+')
+def _wrap(name): return _text(name).replace('+', '\n+')
 
 # %% ../nbs/40_plotting.ipynb #60a2d525
 @in_style
@@ -389,15 +476,36 @@ def plot_comparison(
     comparison, # What `compare` returned
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Mean criterion of each model over all people, the best in full colour, and the share of people that it describes best."
+    """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t), and the share of people it describes best.
+
+    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model from the best.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)"""
+    _of_kind(comparison, 'Comparison', 'comparison', 'compare(…)')
     means, share = comparison.values.mean(), comparison.percentages().loc['full']
-    (ax,) = axes_for(ax, (1.2 + .8 * len(means), 2.8), name='ax')
-    for i, (model, value) in enumerate(means.items()):
-        ax.bar(i, value, width=.7, color=COLOURS['model'], alpha=1 if model == means.idxmin() else .35)
-        ax.text(i, value, f"{value:.1f}\n{share[model]:.0f} %", ha='center', va='bottom', fontsize='small')
-    ax.set(ylabel=f"mean {comparison.criterion}", ylim=(0, means.max() * 1.18))
-    ax.set_xticks(range(len(means)), [_wrap(m) for m in means.index])
+    best, y = means.idxmin(), np.arange(len(means))[::-1]
+    (ax,) = axes_for(ax, (5, 1. + .42 * len(means)), name='ax')
+    ax.axvline(0, color=COLOURS['guide'], lw=.8, zorder=1)
+    for at, model in zip(y, means.index):
+        d = (comparison.values[model] - comparison.values[best]).dropna()
+        half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 and model != best else 0.
+        ax.errorbar(d.mean(), at, xerr=half, fmt='o', ms=6, lw=1.6, color=COLOURS['model'], mfc=COLOURS['model'] if model == best else 'white', zorder=2)
+        ax.annotate(f"{d.mean():.1f}   {share[model]:.0f} %", (1, at), (4, 0), xycoords=('axes fraction', 'data'), textcoords='offset points', va='center', fontsize='small')
+    ax.annotate('mean   best for', (1, 1), (4, 4), xycoords='axes fraction', textcoords='offset points', va='bottom', fontsize='small', color='.35')
+    ax.set_yticks(y, [_readable(m.replace('+', ' + '), 30) for m in means.index])
+    ax.set(ylim=(-.6, len(means) - .4))
+    ax.set_xlabel(f"{comparison.criterion} above that of {_readable(best.replace('+', ' + '), 60)}\n(mean over people, 95 % interval)")
     return ax.figure, ax
+
 
 # %% ../nbs/40_plotting.ipynb #46314f1c
 @in_style
@@ -406,14 +514,29 @@ def plot_selection(
     families=False, # Families instead of models?
     ax=None         # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line."
+    """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line.
+
+    Parameters
+    ----------
+    selection
+        What `select_models` returned
+    families
+        Families instead of models?
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(selection, 'Selection', 'selection', 'select_models(…)')
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
     names, width = list(table.loc[groups[0]].index), .8 / len(groups)
     (ax,) = axes_for(ax, (3.6 + max(.55, .32 * len(groups)) * len(names), 2.8), name='ax')
     for i, group in enumerate(groups):
         t, x = table.loc[group], np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
-        ax.bar(x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)], alpha=.5, label=f"{'everybody' if selection.groups is None else group}\n(omnibus risk {risks[group]:.3f})")
+        ax.bar(x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)], alpha=.5, label=f"{'everybody' if selection.groups is None else _text(group)}\n(omnibus risk {risks[group]:.3f})")
         ax.errorbar(x, t.frequency, t.sd, fmt='none', color='.35', lw=1)
         ax.plot(x, t.protected, 'D', color='black', ms=5, mec='white', mew=.6, clip_on=False, label='protected exceedance' if group == groups[-1] else None)
     ax.axhline(1 / len(names), color=COLOURS['guide'], lw=.8, ls='--', zorder=0)
@@ -434,7 +557,7 @@ def _draw_learning(ax, check, group):
         ax.fill_between(d.bin, d.lower, d.upper, color=colour, alpha=.2, lw=0)
         ax.plot(d.bin, d.model, color=colour, label=f"{words}, model")
         ax.plot(d.bin, d.people, color=colour, label='people (their mean)', **_PEOPLE)
-    ax.set(title=str(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning', ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
+    ax.set(title=_text(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning', ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
 
 def _draw_transfer(ax, check, group):
     "How often each kind of symbol was chosen when it was on offer."
@@ -450,7 +573,20 @@ def plot_behaviour(
     check,   # What `check` returned
     axs=None # Axes to draw on, two rows with one for each group (default: a new figure)
 ): # (figure, axes: (2, groups))
-    "What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below."
+    """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below.
+
+    Parameters
+    ----------
+    check
+        What `check` returned
+    axs
+        Axes to draw on, two rows with one for each group (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: (2, groups))
+    """
+    _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
     made, axs = axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1)
     for i, group in enumerate(groups):
@@ -472,8 +608,22 @@ def plot_simulations(
     group,   # Which group
     axs=None # Two axes, for reward and loss avoidance (default: a new figure)
 ): # (figure, two axes)
-    "Learning of one group: what each model does (lines) and what the people did (diamonds)."
-    if not checks: raise ValueError("checks is empty: give what check(…) returned for at least one model, {'name': check}")
+    """Learning of one group: what each model does (lines) and what the people did (diamonds).
+
+    Parameters
+    ----------
+    checks
+        What `check` returned for each model: a dict name -> Check
+    group
+        Which group
+    axs
+        Two axes, for reward and loss avoidance (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
+    _dict_of(checks, 'Check', 'checks', 'check(…)')
     check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
     axs = axes_for(axs, (6.4, 2.8), 1, 2, sharey=True)
     for ax, (context, (words, _)) in zip(axs, _CONTEXTS.items()):
@@ -481,7 +631,7 @@ def plot_simulations(
             d = c.learning[(c.learning.group == group) & (c.learning.context == context)].sort_values('bin')
             ax.plot(d.bin, d.model, label=name, **_of_series(i))
         ax.plot(d.bin, d.people, color=COLOURS['person'], label='people', **_PEOPLE | dict(mec='black'))
-        ax.set(title=f"{group}: {words}", xticks=sorted(d.bin.unique()), xlabel='part of learning')
+        ax.set(title=f"{_text(group)}: {words}", xticks=sorted(d.bin.unique()), xlabel='part of learning')
     axs[0].set_ylabel('better chosen (%)')
     axs[1].legend(loc='center left', bbox_to_anchor=(1, .5))
     return axs[0].figure, axs
@@ -489,11 +639,27 @@ def plot_simulations(
 # %% ../nbs/40_plotting.ipynb #58e3e1a8
 @in_style
 def plot_parameters(
-    fit,        # What `fit` returned
+    fit,        # What `fit` or `fit_hierarchical` returned
     names=None, # Which parameters (default: all that were fitted)
     axs=None    # Axes to draw on, one for each (default: a new figure)
 ): # (figure, axes: one for each parameter)
-    "Each parameter by group: every person a dot, the mean with its 95 % interval (1.96 standard errors of the mean) on top."
+    """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at the same place in each panel; on top the mean with its 95 % interval.
+
+    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with its interval, as the model has them: people's own values are drawn toward it, and so say too little about its error.
+
+    Parameters
+    ----------
+    fit
+        What `fit` or `fit_hierarchical` returned
+    names
+        Which parameters (default: all that were fitted)
+    axs
+        Axes to draw on, one for each (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter)"""
+    _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
     check_names(names, fit.names)
     if not names: raise ValueError(f"names is empty: name at least one of {', '.join(fit.names)}")
@@ -503,14 +669,21 @@ def plot_parameters(
     axs = axes_for(axs, (max(3., 1.8 * columns), 2.2 * rows), rows, columns, need=range(len(names)))
     for ax, name in zip(axs, names):
         for i, group in enumerate(order):
-            x = fit.table.loc[groups[groups == group].index, name].dropna().to_numpy()
-            spread = np.linspace(-.18, .18, len(x)) if len(x) > 1 else np.zeros(1)
-            ax.plot(i + spread, np.sort(x), '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
-            error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
-            ax.errorbar(i, x.mean(), error, fmt='o', ms=5, color='black', capsize=3, zorder=2)
+            x = fit.table.loc[groups[groups == group].index, name].to_numpy()
+            spread = np.linspace(-.22, .22, len(x)) if len(x) > 1 else np.zeros(1)
+            ax.plot(i + spread, x, '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
+            middle, lower, upper = _typical(fit, name, group, x[~np.isnan(x)])
+            ax.errorbar(i, middle, [[middle - lower], [upper - middle]], fmt='o', ms=5, color='black', capsize=3, zorder=2)
         ax.set(xlim=(-.6, len(order) - .4), title=_readable(name))
-        ax.set_xticks(range(len(order)), [str(g).replace(' ', '\n') for g in order])
+        ax.set_xticks(range(len(order)), [_text(g).replace(' ', '\n') for g in order])
     return axs[0].figure, axs
+
+def _typical(fit, name, group, x): # x: people's values
+    "Middle of a group and its 95 % interval: the model's own, if it has one."
+    if hasattr(fit, 'means'): return fit.means.loc[(name, group), ['typical', 'typical_lower', 'typical_upper']]
+    error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
+    return (x.mean(), x.mean() - error, x.mean() + error) if len(x) else (np.nan,) * 3
+
 
 # %% ../nbs/40_plotting.ipynb #c32e9c82
 @in_style
@@ -518,7 +691,20 @@ def plot_fits(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "NLL of each person under each model: a dot for each, a bar for the median."
+    """NLL of each person under each model: a dot for each, a bar for the median.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
     for i, f in enumerate(fits.values()):
         x = np.sort(f.table.nll.to_numpy())
@@ -534,7 +720,20 @@ def plot_runs(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "What more starts buy: mean NLL above the best, after so many starts that were followed to their end."
+    """What more starts buy: mean NLL above the best, after so many starts that were followed to their end.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
         best = f.runs.assign(nll=f.runs.groupby('participant').nll.cummin()).pivot(index='run', columns='participant', values='nll').ffill()
@@ -559,14 +758,27 @@ def plot_contrast(
     fit,    # What `fit` returned
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985)."
+    """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985).
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []
     pairs = [(a, b) for i, a in enumerate(groups) for b in groups[i + 1:]]
     for j, (a, b) in enumerate(pairs):
         for i, name in enumerate(fit.names):
             d, error = _cohens_d(*(fit.table.loc[fit.groups.index[fit.groups == g], name].to_numpy() for g in (a, b))) or (np.nan, np.nan)
-            ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2, color=SERIES[j % len(SERIES)], label=f'{a} − {b}' if i == 0 else None)
+            ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2, color=SERIES[j % len(SERIES)], label=f'{_text(a)} − {_text(b)}' if i == 0 else None)
     ax.axvline(0, color=COLOURS['guide'], lw=.8)
     ax.set_xlabel("difference (Cohen's d, 95 % interval)")
     ax.set_yticks(-np.arange(len(fit.names)), [_readable(n, 30) for n in fit.names])
@@ -612,7 +824,24 @@ def plot_recovery(
     columns=5,  # Panels in a row, at most
     axs=None    # Axes to draw on, one for each parameter of each model (default: a new figure)
 ): # (figure, axes: one for each parameter of each model)
-    "True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow."
+    """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow.
+
+    Parameters
+    ----------
+    recovery
+        What `parameter_recovery` returned
+    model
+        Only this model (default: all, a row or more for each)
+    columns
+        Panels in a row, at most
+    axs
+        Axes to draw on, one for each parameter of each model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter of each model)
+    """
+    _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
     rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
@@ -656,7 +885,24 @@ def plot_confusion(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed."
+    """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x, (f"best described by (% of {what})", 'simulated by'))
@@ -669,7 +915,24 @@ def plot_inverse(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed."
+    """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.inverse(by, group)
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
 
@@ -679,7 +942,20 @@ def plot_bic_matrix(
     recovery, # What `model_recovery` returned
     ax=None   # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed."
+    """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.normalised()
     return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
 
@@ -689,7 +965,20 @@ def plot_power(
     power,   # What `power` returned
     axs=None # Axes to draw on: one, and one for each parameter or model (default: a new figure)
 ): # (figure, axes: 1 + parameters or models)
-    "First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials."
+    """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials.
+
+    Parameters
+    ----------
+    power
+        What `power` returned
+    axs
+        Axes to draw on: one, and one for each parameter or model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: 1 + parameters or models)
+    """
+    _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
     axs = axes_for(axs, (2.6 + 1.9 * len(names), 2.6), 1, 1 + len(names))
@@ -720,13 +1009,30 @@ def plot_profile(
     truth=None, # True value (a dashed line)
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there."
+    """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there.
+
+    Parameters
+    ----------
+    profile
+        What `profile_likelihood` returned
+    who
+        Whose: a participant, or a list of them (default: everybody's)
+    truth
+        True value (a dashed line)
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
     who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
     for i, name in enumerate(who):
         some, colour = profile.table[profile.table.participant == name], COLOURS['person'] if len(who) == 1 else SERIES[i % len(SERIES)]
-        ax.plot(some.value, some.deviance, color=colour, label=str(name), zorder=2)
+        ax.plot(some.value, some.deviance, color=colour, label=_text(name), zorder=2)
         ax.plot(profile.intervals.estimate[name], 0, 'o', ms=5, color=colour, clip_on=False, zorder=3)
     ax.axhline(profile.line, color=COLOURS['guide'], lw=1, ls='--', zorder=1)
     ax.annotate(f'{100 * profile.level:g} %', (1, profile.line), (-2, 2), xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right', va='bottom', fontsize='small', color='.35')
@@ -744,7 +1050,22 @@ def plot_stability(
     truth=None, # True numbers, as changes: a dict name -> number (crosses)
     axs=None    # Two axes to draw on (default: a new figure)
 ): # (figure, two axes)
-    "Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose."
+    """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose.
+
+    Parameters
+    ----------
+    stability
+        What `stability` returned
+    truth
+        True numbers, as changes: a dict name -> number (crosses)
+    axs
+        Two axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
+    _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
     axs = axes_for(axs, (6.4, .8 + .26 * len(table)), 1, 2, sharey=True, width_ratios=[1, 1.4])
@@ -769,7 +1090,26 @@ def plot_individuals(
     truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
     ax=None      # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross)."
+    """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross).
+
+    Parameters
+    ----------
+    individuals
+        What `individual_equations` returned
+    x
+        Column of its `rules()`
+    y
+        And another
+    truth
+        What people are in truth, a Series or dict by participant: a marker for each
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
+    _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')
     marks = pd.Series('everybody', people.index) if truth is None else pd.Series(truth).reindex(people.index)
@@ -783,7 +1123,7 @@ def plot_individuals(
             ax.errorbar(rules[x][who], rules[y][who], se.get(y), se.get(x), fmt='none', ecolor=colour, alpha=.25 * shown, lw=.8, capsize=0)
             ax.plot(rules[x][who], rules[y][who], shapes[marks[who]], ms=5, color=colour, alpha=shown, mec='white', mew=.4)
         ax.plot(typical.get(x), typical.get(y), 'P', ms=11, color=colour, mec='black', mew=1, label=f"{kind}: {individuals.kinds.people[kind]:.0f} people")
-    for name, shape in (shapes.items() if truth is not None else ()): ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {name}')
+    for name, shape in (shapes.items() if truth is not None else ()): ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {_text(name)}')
     ax.set(xlabel=x, ylabel=y)
     ax.legend(loc='center left', bbox_to_anchor=(1, .5))
     return ax.figure, ax

@@ -15,10 +15,12 @@ from scipy import stats
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from . import __version__
-from .engine import as_seed, is_compiled, replay_arrays, simulate
+from .cell import check_cell
+from .data import check_trials
+from .engine import as_seed, check_environment, is_compiled, replay_arrays, simulate
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
-from .arguments import check_names
+from .arguments import check_names, check_whole
 from .params import from_line, to_line
 from .style import COLOURS, axes_for, in_style
 
@@ -225,10 +227,48 @@ def sample_posterior(
     `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions, and `notes` as JSON.
 
     The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
-    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`)."""
+    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    groups
+        Each participant's group: a column of `trials`, or a Series or dict by participant; each
+        group gets means of its own
+    hierarchical
+        Do people of a group have something in common? (False: each person alone, with the prior
+        itself)
+    priors
+        Priors of parameters in their own units, in place of the model's: a dict name -> frozen
+        `scipy.stats` distribution
+    spread
+        Scale of the half-normal prior of the sds between people, on the line
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are not sampled: a dict name -> value
+    draws
+        Draws of each chain that are kept
+    tune
+        Draws of each chain before these, that tune the sampler
+    chains
+        Chains from different starts
+    target_accept
+        How careful are the steps? (0 to 1; more: smaller steps)
+    pointwise
+        Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`;
+        large); None: not kept
+    seed
+        An int or a numpy Generator
+    threads
+        Chains sampled at once"""
+    check_cell(cell), check_trials(trials)
     az, _ = _packages()
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
-        if int(x) != x or x < least: raise ValueError(f"{n} must be a whole number of at least {least}, got {x}")
+        check_whole(x, n, least)
     if not 0 < target_accept < 1: raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
     if not 0 < spread < np.inf: raise ValueError(f"spread must be a positive number, got {spread}")
     if pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
@@ -290,7 +330,13 @@ _R_HAT, _ESS, _BFMI = 1.01, 400, .3   # Vehtari et al. (2021); Betancourt (2016,
 def posterior_notes(
     posterior # An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
 ) -> list:
-    "What a reader should know before trusting the draws: a list of sentences, empty if all is well."
+    """What a reader should know before trusting the draws: a list of sentences, empty if all is well.
+
+    Parameters
+    ----------
+    posterior
+        An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
+    """
     az, _ = _packages()
     r_hat, bulk, tail = (_each(f(posterior.posterior, **more)) for f, more in ((az.rhat, {}), (az.ess, {}), (az.ess, dict(method='tail'))))
     least, s, out = pd.concat([bulk, tail], axis=1).min(axis=1, skipna=False), posterior.sample_stats, []
@@ -340,7 +386,20 @@ class Calibration:
     """What `simulation_based_calibration` found.
 
     `ranks` has a row for each simulation and a column for each quantity: how many of the draws lie below the true value (0 to `draws`). A quantity is a parameter; in a hierarchy `mean` and `sd` of each, and the parameters of the first person; and the log likelihood.
-    `runs`: divergences and the least effective sample size of each simulation."""
+    `runs`: divergences and the least effective sample size of each simulation.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    ranks : pd.DataFrame
+        (simulations, quantities)
+    draws : int
+        Draws that each rank is among
+    truth : pd.DataFrame
+        True values, (simulations, quantities)
+    runs : pd.DataFrame
+        `divergences`, `ess`"""
     name: str           # Name of the model
     ranks: pd.DataFrame # (simulations, quantities)
     draws: int          # Draws that each rank is among
@@ -349,7 +408,12 @@ class Calibration:
 
     def table(self, bins=20): # How many bins for the χ² test
         """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`, which looks for the least likely point of the cumulative distribution
-        (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated)."""
+        (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated).
+
+        Parameters
+        ----------
+        bins
+            How many bins for the χ² test"""
         if (self.draws + 1) % bins: raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
         out = {}
         for name, r in self.ranks.items():
@@ -370,7 +434,13 @@ class Calibration:
 
     @in_style
     def plot(self, axs=None): # Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
-        "Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases."
+        """Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases.
+
+        Parameters
+        ----------
+        axs
+            Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
+        """
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
@@ -401,7 +471,7 @@ def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)},
 # %% ../nbs/29_posterior.ipynb #aeca0e90
 def simulation_based_calibration(
     cell,             # The model: any cell with compiled rules
-    environment,      # What pays: as in `simulate`
+    environment=None, # What pays: as in `simulate`
     *,
     simulations=200,  # How many
     people=None,      # People of a group in each simulation, sampled as a hierarchy (default: one person, alone)
@@ -419,10 +489,44 @@ def simulation_based_calibration(
 ) -> Calibration:
     """Draw parameters from the prior, simulate, sample the posterior, and rank the truth among the draws, many times.
 
-    The same seed gives the same ranks. Raises as `sample_posterior` does."""
+    The same seed gives the same ranks. Raises as `sample_posterior` does.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    environment
+        What pays: as in `simulate`
+    simulations
+        How many
+    people
+        People of a group in each simulation, sampled as a hierarchy (default: one person,
+        alone)
+    n_trials
+        Trials of each person (default: 100, or what the task has)
+    priors
+        As in `sample_posterior`
+    spread
+        As in `sample_posterior`
+    bounds
+        As in `sample_posterior`
+    hold
+        As in `sample_posterior`
+    draws
+        Draws of each chain; 99 of all are ranked
+    tune
+        Draws of each chain before these
+    chains
+        Chains of each simulation
+    target_accept
+        As in `sample_posterior`
+    seed
+        An int or a numpy Generator
+    threads
+        Chains sampled at once"""
+    check_cell(cell), check_environment(environment)
     az, _ = _packages()
-    for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)):
-        if int(x) != x or x < least: raise ValueError(f"{n} must be a whole number of at least {least}, got {x}")
+    for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)): check_whole(x, n, least)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and people < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
     seed, settings = as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept)

@@ -14,15 +14,40 @@ from .rnn import BaseRNN, SpiceConfig
 
 # %% ../nbs/31_precoded.ipynb #f17eea2d
 class RescorlaWagnerRNN(BaseRNN):
-    "The value of the chosen option is moved by its reward; the other values are kept."
+    """The value of the chosen option is moved by its reward; the other values are kept.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
-    def __init__(self, n_actions=2, **kwargs):
+    def __init__(self,
+        n_actions=2, # How many options
+        **kwargs     # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -47,16 +72,41 @@ RESCOLA_WAGNER_CONFIG = RESCORLA_WAGNER_CONFIG
 
 # %% ../nbs/31_precoded.ipynb #3d19b432
 class ForgettingRNN(BaseRNN):
-    "As `RescorlaWagnerRNN`, with a second module for the options that were not chosen."
+    """As `RescorlaWagnerRNN`, with a second module for the options that were not chosen.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
-    def __init__(self, n_actions=2, **kwargs):
+    def __init__(self,
+        n_actions=2, # How many options
+        **kwargs     # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
         self.submodules_rnn['x_value_reward_not_chosen'] = self.setup_module(input_size=0)
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -78,17 +128,42 @@ FORGETTING_CONFIG = SpiceConfig(
 
 # %% ../nbs/31_precoded.ipynb #abaddd5a
 class PerseverationRNN(BaseRNN):
-    "A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the option chosen and for the others, and a scale (Weinhardt et al., 2024)."
+    """A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the option chosen and for the others, and a scale (Weinhardt et al., 2024).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
-    def __init__(self, n_actions=2, **kwargs):
+    def __init__(self,
+        n_actions=2, # How many options
+        **kwargs     # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
         for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'): self.submodules_rnn[name] = self.setup_module(input_size=0)
         for name in self.init_values: self.betas[name] = self.setup_constant()
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         beta_reward, beta_choice = self.betas['x_value_reward'](), self.betas['x_value_choice']()
@@ -117,22 +192,55 @@ def delta_rule(
     value, # (rows, n_actions)
     inputs # Reward and learning rate, (rows, n_actions, 2)
 ):
-    "The next value by the delta rule (Rescorla & Wagner, 1972), for `submodules_eq`."
+    """The next value by the delta rule (Rescorla & Wagner, 1972), for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        Reward and learning rate, (rows, n_actions, 2)
+    """
     return value + inputs[..., 1] * (inputs[..., 0] - value)
 
 # %% ../nbs/31_precoded.ipynb #46d32052
 class LearningRateRNN(BaseRNN):
-    "The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are kept."
+    """The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are kept.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
-    def __init__(self, n_actions=2, **kwargs):
+    def __init__(self,
+        n_actions=2, # How many options
+        **kwargs     # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_learning_rate_reward'] = self.setup_module(input_size=1)
         self.submodules_eq['x_value_reward_chosen'] = delta_rule
         self.betas['x_value_reward'] = self.setup_constant()
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         beta = self.betas['x_value_reward']()
@@ -157,18 +265,49 @@ LEARNING_RATE_CONFIG = SpiceConfig(
 
 # %% ../nbs/31_precoded.ipynb #62608b14
 class ParticipantEmbeddingRNN(BaseRNN):
-    "As `ForgettingRNN`, for people who differ: modules and scale see an embedding of the participant."
+    """As `ForgettingRNN`, for people who differ: modules and scale see an embedding of the participant.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
-    def __init__(self, n_actions=2, n_participants=1, embedding_size=2, **kwargs):
+    def __init__(self,
+        n_actions=2,      # How many options
+        n_participants=1, # How many people
+        embedding_size=2, # Numbers in the embedding of a participant
+        **kwargs          # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1 + embedding_size)
         self.submodules_rnn['x_value_reward_not_chosen'] = self.setup_module(input_size=embedding_size)
         self.betas['x_value_reward'] = self.setup_constant(embedding_size)
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant)
@@ -186,10 +325,27 @@ PARTICIPANT_EMBEDDING_CONFIG = FORGETTING_CONFIG
 
 # %% ../nbs/31_precoded.ipynb #1d89a241
 class Weinhardt2024RNN(BaseRNN):
-    "Learning rate, forgetting and perseveration for people who differ (Weinhardt, Eckstein & Musslick, 2024)."
+    """Learning rate, forgetting and perseveration for people who differ (Weinhardt, Eckstein & Musslick, 2024).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
-    def __init__(self, n_actions=2, n_participants=1, embedding_size=2, **kwargs):
+    def __init__(self,
+        n_actions=2,      # How many options
+        n_participants=1, # How many people
+        embedding_size=2, # Numbers in the embedding of a participant
+        **kwargs          # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         self.submodules_rnn['x_learning_rate_reward'] = self.setup_module(input_size=1 + embedding_size)
@@ -197,8 +353,22 @@ class Weinhardt2024RNN(BaseRNN):
         for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'): self.submodules_rnn[name] = self.setup_module(input_size=embedding_size)
         for name in self.init_values: self.betas[name] = self.setup_constant(embedding_size)
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant)
@@ -224,22 +394,55 @@ def take(
     value, # (rows, n_actions)
     inputs # A signal, (rows, n_actions, 1)
 ):
-    "The signal itself becomes the next value: a buffer, for `submodules_eq`."
+    """The signal itself becomes the next value: a buffer, for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        A signal, (rows, n_actions, 1)
+    """
     return inputs[..., 0]
 
 def take_payment(
     value, # (rows, n_actions)
     inputs # Choice, and what the option chosen paid, (rows, n_actions, 2)
 ):
-    "What the option chosen paid becomes its next value, 0 that of the others: a buffer, for `submodules_eq`."
+    """What the option chosen paid becomes its next value, 0 that of the others: a buffer, for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        Choice, and what the option chosen paid, (rows, n_actions, 2)
+    """
     return inputs[..., 0] * inputs[..., 1]
 
 # %% ../nbs/31_precoded.ipynb #73eb1663
 class WorkingMemoryRNN(BaseRNN):
-    "Values of rewards and of choices that see the last trials, too; where they start is learned: one start for everyone, or with `embedding_size` one for each participant."
+    """Values of rewards and of choices that see the last trials, too; where they start is learned: one start for everyone, or with `embedding_size` one for each participant.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0., 'x_reward_1': 0., 'x_reward_2': 0., 'x_choice_1': 0., 'x_choice_2': 0.}
 
-    def __init__(self, n_actions=2, n_participants=1, embedding_size=0, **kwargs):
+    def __init__(self,
+        n_actions=2,      # How many options
+        n_participants=1, # How many people
+        embedding_size=0, # Numbers in the embedding of a participant
+        **kwargs          # Further arguments of `BaseRNN`
+    ):
         super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         if embedding_size: self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         for name in ('x_value_reward', 'x_value_choice'):
@@ -249,8 +452,22 @@ class WorkingMemoryRNN(BaseRNN):
         self.initial_values['x_value_reward'] = self.setup_initial_value(.5, embedding_size)
         self.submodules_eq |= {'x_reward_1': take_payment, 'x_reward_2': take, 'x_choice_1': take, 'x_choice_2': take}
 
-    def forward(self, inputs, prev_state=None, batch_first=False):
-        "Logits after each trial, and the state."
+    def forward(self,
+        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first=False # Do sessions come first?
+    ):
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant) if self.embedding_size else None

@@ -9,18 +9,18 @@ __all__ = ['simulate_like', 'Simulated', 'simulate_people', 'ParameterRecovery',
 # %% ../nbs/22_recovery.ipynb #9947717c
 import hashlib
 from inspect import unwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 import numpy as np
 import pandas as pd
 from . import __version__
 from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
-from .data import Trials, _list
+from .data import Trials, _list, check_trials
 from .cell import check_cell
-from .engine import Lanes, as_seed, is_compiled, parameter_table, play, simulate
-from .fitting import Fit, _bounds, fit
-from .arguments import check_names
+from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
+from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
+from .arguments import check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
 from .pieces import run_pieces
 
 # %% ../nbs/22_recovery.ipynb #a88ad66e
@@ -33,8 +33,27 @@ def simulate_like(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> Trials:
-    "Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out."
-    _check_feedback(trials)
+    """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
+
+    Parameters
+    ----------
+    cell
+        Who chooses (with compiled rules)
+    trials
+        The trials to go through; every option's reward must be known where one was shown
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row for each simulated
+        person
+    sequences
+        Whose trials each simulated person goes through (default: those of the person of the
+        same name)
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+    """
+    check_cell(cell)
+    _check_feedback(check_trials(trials))
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
     sequences = labels if sequences is None else list(sequences)
     if len(sequences) != len(labels): raise ValueError(f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
@@ -42,16 +61,6 @@ def simulate_like(
     return _chosen(design, play(cell, parameters, design, seed=seed, threads=threads)[0])
 
 # %% ../nbs/22_recovery.ipynb #5996e035
-def _check_feedback(trials):
-    "What every option paid is known, wherever something was shown."
-    offered = np.zeros(trials.reward.shape, bool)
-    row, k = np.nonzero(trials.offer >= 0)
-    offered[row, trials.offer[row, k]] = True
-    hidden = (offered & np.isnan(trials.reward)).any(1) & (offered & ~np.isnan(trials.reward)).any(1)
-    if hidden.any():
-        raise ValueError(f"these trials hide what the options that were not chosen would have paid (participant {trials.participants[trials.participant[hidden.argmax()]]!r}, {hidden.sum()} trials in all), "
-                         "so nobody else can go through them; pass the environment in place of the trials")
-
 def _sequences(trials, sequences, labels):
     "The trials of these people (one may come several times), as trials of people with these labels."
     code = {who: i for i, who in enumerate(trials.participants)}
@@ -92,7 +101,8 @@ class _Model:
 
 def _models(cells, bounds, hold, draw):
     "Cells by name, checked."
-    pairs = [(type(c).__name__, c) for c in ([cells] if isinstance(cells, (Cell, type)) else cells)] if not isinstance(cells, dict) else list(cells.items())
+    if isinstance(cells, (Cell, type)) or not np.iterable(cells): cells = [cells]
+    pairs = list(cells.items()) if isinstance(cells, dict) else [(type(c).__name__, c) for c in cells]
     if not pairs: raise ValueError("cells is empty: give at least one cell")
     for name, c in pairs:
         check_cell(c)
@@ -102,13 +112,13 @@ def _models(cells, bounds, hold, draw):
     if twice: raise ValueError(f"two cells are called {twice[0]!r}; give them names: {{'a name': cell, 'another': cell}}")
     cells = dict(pairs)
     bounds, hold, draw = (_by_model(given, cells, what) for what, given in dict(bounds=bounds, hold=hold, draw=draw).items())
-    return {n: _model(n, c, bounds[n] or {}, dict(hold[n] or {}), 'uniform' if draw[n] is None else draw[n]) for n, c in cells.items()}
+    return {n: _model(n, c, check_mapping(bounds[n], 'bounds', 'beta=(0, 20)'), dict(check_mapping(hold[n], 'hold', 'beta=3')), 'uniform' if draw[n] is None else draw[n]) for n, c in cells.items()}
 
 # %% ../nbs/22_recovery.ipynb #494b7f9f
 def _by_model(given, cells, what):
     "What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said of a model with its options goes before what is said of it without."
-    if given is None or isinstance(given, str): return dict.fromkeys(cells, given)
-    whole = (dict, Fit, pd.DataFrame, str, type(None))
+    if given is None or isinstance(given, str) and what == 'draw': return dict.fromkeys(cells, given)
+    whole = (dict, Fit, pd.DataFrame, str, type(None)) if what == 'draw' else (dict, type(None))
     if not isinstance(given, dict) or given and not any(isinstance(v, whole) for v in given.values()):
         if not isinstance(given, whole): raise TypeError(f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got {type(given).__name__}")
         if len(cells) > 1: raise ValueError(f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
@@ -122,7 +132,8 @@ def _by_model(given, cells, what):
 
 def _model(name, cell, bounds, hold, draw):
     "One model, checked."
-    for p, x in hold.items(): cell.params[p].check(x, f"hold[{p!r}] of {name}")
+    check_names(hold, cell.params)
+    for p, x in hold.items(): cell.params[p].check(check_number(x, f"hold[{p!r}] of {name}", finite=False), f"hold[{p!r}] of {name}")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {name} are held: nothing to recover")
     m = _Model(name, cell, _bounds(cell, bounds), {p: float(x) for p, x in hold.items()}, draw)
     if isinstance(draw, str) and draw != 'uniform' or not isinstance(draw, (str, dict, Fit, pd.DataFrame)):
@@ -183,7 +194,7 @@ def _people(models, task, people):
         for n, frame in frames.items():
             models[n].draw = frame.loc[[_row_of(frame, who, n) for who in task.participants]]
     n = task.n_participants if own else people if people is not None else max(map(len, frames.values()), default=100)
-    if isinstance(n, bool) or int(n) != n or n < 2: raise ValueError(f"people must be a whole number of at least 2, got {n}: a recovery compares people")
+    n = check_whole(n, 'people', 2, why=": a recovery compares people")
     for name, frame in frames.items():
         if not own and len(frame) != n: raise ValueError(f"draw has {len(frame)} rows for {name}, needed one for each of the {n} people")
     labels = list(task.participants) if own else list(range(int(n)))
@@ -195,6 +206,8 @@ def _row_of(frame, who, model):
 
 def _check_task(task, n_trials, sessions):
     "An environment or trials, with nothing said that cannot be."
+    check_whole(sessions, 'sessions', 1)
+    if n_trials is not None: check_whole(n_trials, 'n_trials', 1)
     if isinstance(task, Trials): _check_feedback(task)
     elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(f"task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got {type(task).__name__}")
@@ -203,7 +216,21 @@ def _check_task(task, n_trials, sessions):
 # %% ../nbs/22_recovery.ipynb #c441c6f9
 @dataclass(repr=False)
 class Simulated:
-    "One data set made by one model."
+    """One data set made by one model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model that made it
+    trials : Trials
+        The choices of its people
+    true : pd.DataFrame
+        Their parameters (not needed for model recovery)
+    dataset : int
+        Number of the data set
+    sequence : pd.Series
+        Whose trials each person went through (default: their own)
+    """
     model: str                    # Name of the model that made it
     trials: Trials                # The choices of its people
     true: pd.DataFrame = None     # Their parameters (not needed for model recovery)
@@ -235,8 +262,40 @@ def simulate_people(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> list: # `Simulated`, one for each model and data set
-    "Simulate people with each model."
-    seed = as_seed(seed)
+    """Simulate people with each model.
+
+    Parameters
+    ----------
+    cells
+        One cell, a list of cells, or a dict name -> cell
+    task
+        An environment, or `Trials`: everybody's own sequence is played
+    people
+        How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences
+        are taken in turn
+    draw
+        Where parameters come from: see `parameter_recovery`
+    bounds
+        Bounds in place of the models'
+    hold
+        Parameters that are not drawn: name -> value
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    datasets
+        How often everybody is simulated, with new parameters each time
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+
+    Returns
+    -------
+    list
+        `Simulated`, one for each model and data set
+    """
+    seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)
     for s in plan: s.trials = _join([_simulate(models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions, _seed(seed, s.model, s.dataset, b, _DATA), threads)
@@ -247,7 +306,7 @@ def simulate_people(
 def _plan(models, task, people, n_trials, sessions, datasets, seed):
     "What is to be simulated: `Simulated` without trials."
     _check_task(task, n_trials, sessions)
-    if datasets < 1: raise ValueError(f"datasets must be at least 1, got {datasets}")
+    check_whole(datasets, 'datasets', 1)
     sequence = _people(models, task, people)
     return [Simulated(n, None, _truth(m, sequence.index, seed, d), d, sequence) for n, m in models.items() for d in range(datasets)]
 
@@ -271,13 +330,15 @@ def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, s
     return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(generated=model, dataset=dataset)
 
 def _refit(m, trials, starts, seed, threads):
-    "Everybody fitted by one model; `information i j`: expected information of the estimates."
+    "Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no parameter has these names), and `information i j`, expected, of the estimates."
     f = fit(m.cell, trials, starts, seed, bounds=m.bounds, hold=m.hold, name=m.name, threads=threads)
     j = [list(m.cell.params).index(n) for n in f.names]
     information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][:, :, j]
-    upper = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
+    columns = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
+    columns |= {f'value {p}': f.parameters[p] for p in m.cell.params} | {f'se {p}': f.errors[p] for p in f.names}
     group = 'everybody' if f.groups is None else f.groups.reindex(f.table.index).to_numpy()
-    return f.table.assign(**upper).reset_index().assign(fitted=m.name, group=group)
+    silent = f.table.index.isin(f.silent)
+    return f.diagnostics.assign(**columns).reset_index().assign(fitted=m.name, group=group, silent=silent)
 
 def _work(models, data, task, everybody, n_trials, sessions, starts, seed, threads):
     "The pieces of a recovery; `everybody`: is each data set fitted by all models, or by the one that made it?"
@@ -366,11 +427,23 @@ class ParameterRecovery:
     """True parameters and what was estimated from simulated choices.
 
     `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through), `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
-    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model."""
+    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model.
+
+    Parameters
+    ----------
+    fits : dict
+        {model: table like that of `Fit`}
+    information : dict
+        {model: expected information of the estimates, (people, k, k)}
+    groups : pd.Series
+        Group of each simulated person, or None
+    silent : dict
+        {model: people whose choices say nothing: their estimates are where the search began}"""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
     groups: pd.Series       # Group of each simulated person, or None
+    silent: dict = field(default_factory=dict) # {model: people whose choices say nothing: their estimates are where the search began}
 
     def _columns(self, model, what):
         "One column of the table, (people, parameters)."
@@ -405,7 +478,8 @@ class ParameterRecovery:
 
     def notes(self):
         "When not to trust an estimate: a list of sentences."
-        return [*self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
+        nothing = [f"{m}: nothing about any parameter is said by the choices of {_some(who)}: what stands there is where the search began" for m, who in self.silent.items() if who]
+        return [*nothing, *self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
                 for t in self.tradeoffs().itertuples() if abs(t.correlation) > _STRONG), *_notes_on_search(self.fits)]
 
     def _notes_on_data(self):
@@ -461,7 +535,9 @@ def _notes_on(summary):
     return out
 
 def _notes_on_search(fits):
-    return [f"{model}: for {(t.agree < 2).sum()} of {len(t)} no two starts ended at the best; try more starts" for model, t in fits.items() if (t.agree < 2).any()]
+    "Sentences on starts that do not agree. (`agree` is the last column, whatever the parameters are called.)"
+    lonely = {model: (table.iloc[:, -1] < 2).to_numpy(bool) for model, table in fits.items()}
+    return [f"{model}: for {no.sum()} of {len(no)} no two starts ended at the best; try more starts" for model, no in lonely.items() if no.any()]
 
 # %% ../nbs/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
@@ -480,8 +556,43 @@ def parameter_recovery(
     folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
     threads=None     # How many threads (default: all cores)
 ) -> ParameterRecovery:
-    "Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people, whatever else is simulated."
-    seed = as_seed(seed)
+    """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people, whatever else is simulated.
+
+    Parameters
+    ----------
+    cells
+        One cell, a list of cells, or a dict name -> cell
+    task
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people
+        How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`,
+        their sequences are taken in turn
+    draw
+        True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
+        sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
+        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
+        or a frame (a row for each person); {model: …} of these for several models
+    bounds
+        Bounds in place of the models', for drawing and fitting: {model, with or without its
+        options: {parameter: (lower, upper)}}
+    hold
+        Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
+        and `bounds`, without the model if there is one cell
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept, so that a run that was stopped goes on
+    threads
+        How many threads (default: all cores)
+    """
+    seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, 1, seed)
     twice = [s.model for s in data if s.dataset != data[0].dataset or s.true is None]
@@ -492,6 +603,10 @@ def parameter_recovery(
     return _recovered(models, data, found)
 
 # %% ../nbs/22_recovery.ipynb #96bd69f1
+def _search_options(seed, starts, threads):
+    "How to search, checked before anything is simulated."
+    return as_seed(check_seed(seed)), check_whole(starts, 'starts', 1), None if threads is None else check_whole(threads, 'threads', 1)
+
 def _given(models, task, people, draw, n_trials, sessions):
     "Data that were simulated before, checked; None if they are still to be made."
     if not isinstance(task, (Simulated, list, tuple)): return None
@@ -505,22 +620,24 @@ def _given(models, task, people, draw, n_trials, sessions):
 
 def _recovered(models, data, found):
     "What a parameter recovery found."
-    found, tables, fits, information, groups = pd.concat(found.values(), ignore_index=True), [], {}, {}, None
+    found, tables, fits, information, groups, silent = pd.concat(found.values(), ignore_index=True), [], {}, {}, None, {}
     for s in data:
         m, f = models[s.model], found[found.generated == s.model].set_index('participant')
         k, groups = range(len(m.free)), _groups(f.group)
         information[s.model] = np.array([[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float).transpose(2, 0, 1)
-        fits[s.model] = f = _fit_table(m, f)
+        fits[s.model], silent[s.model] = _fit_table(m, f), tuple(f.index[f.silent.to_numpy(bool)])
         for p in m.free:
             tables.append(pd.DataFrame(dict(model=s.model, participant=f.index, sequence=s.sequence.reindex(f.index).to_numpy(), parameter=p, true=s.true[p].reindex(f.index).to_numpy(),
-                                            fitted=f[p].to_numpy(), se=f[f'se_{p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
-    return ParameterRecovery(pd.concat(tables, ignore_index=True), fits, information, groups)
+                                            fitted=f[f'value {p}'].to_numpy(), se=f[f'se {p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
+    return ParameterRecovery(pd.concat(tables, ignore_index=True), fits, information, groups, silent)
 
 def _groups(group): return None if (group == 'everybody').all() else group
 
 def _fit_table(m, f):
     "The columns that `fit` gives for this model."
-    return f[[*m.cell.params, *(f'se_{p}' for p in m.free), 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'agree']].copy()
+    params = list(m.cell.params)
+    more = {f'se_{p}': f[f'se {p}'] for p in m.free} | {d: f[d] for d in _DIAGNOSTICS}
+    return pd.DataFrame({p: f[f'value {p}'] for p in params}).assign(**{column_of(d, params): x for d, x in more.items()})
 
 # %% ../nbs/22_recovery.ipynb #4c3d91d3
 _EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may differ by
@@ -530,7 +647,14 @@ class ModelRecovery:
     """Every model fitted to the people that each model simulated.
 
     `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`, `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
-    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides."""
+    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides.
+
+    Parameters
+    ----------
+    criterion : str
+        'bic' or 'aic'
+    fits : dict
+        {fitted model: table}"""
     table: pd.DataFrame
     criterion: str          # 'bic' or 'aic'
     fits: dict              # {fitted model: table}
@@ -554,11 +678,30 @@ class ModelRecovery:
         by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group=None        # Only the people of this group
     ):
-        "Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win."
+        """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win.
+
+        Parameters
+        ----------
+        by
+            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        group
+            Only the people of this group
+        """
         return self._shares(by, group).groupby('generated').mean().reindex(self.models).rename_axis(index='generated', columns='best')
 
-    def inverse(self, by='participant', group=None):
-        "Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins."
+    def inverse(self,
+        by='participant', # What is counted: 'people' or 'groups'
+        group=None        # Whose, if there are groups
+    ):
+        """Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins.
+
+        Parameters
+        ----------
+        by
+            What is counted: 'people' or 'groups'
+        group
+            Whose, if there are groups
+        """
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
@@ -605,9 +748,42 @@ def model_recovery(
     criterion='bic', # Who wins: the smallest 'bic' or 'aic'
     threads=None     # How many threads (default: all cores)
 ) -> ModelRecovery:
-    "Simulate people with each model, fit all models to all of them, and count who wins."
-    if criterion not in ('bic', 'aic'): raise ValueError(f"criterion must be 'bic' or 'aic', got {criterion!r}")
-    seed = as_seed(seed)
+    """Simulate people with each model, fit all models to all of them, and count who wins.
+
+    Parameters
+    ----------
+    cells
+        A list of cells, or a dict name -> cell
+    task
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people
+        How many simulated people: see `parameter_recovery`
+    draw
+        True parameters: see `parameter_recovery`
+    bounds
+        Bounds in place of the models', for drawing and fitting
+    hold
+        Parameters that are neither drawn nor fitted
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    datasets
+        How many data sets each model makes
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept, so that a run that was stopped goes on
+    criterion
+        Who wins: the smallest 'bic' or 'aic'
+    threads
+        How many threads (default: all cores)
+    """
+    check_one_of(criterion, 'criterion', ('bic', 'aic'))
+    seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     if len(models) < 2: raise ValueError(f"model recovery compares models: needed two or more, got {', '.join(models)}")
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, datasets, seed)
@@ -618,4 +794,9 @@ def model_recovery(
     found = pd.concat(run_pieces(_piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder, about=about, title='model recovery').values(), ignore_index=True)
     table = found[['generated', 'fitted', 'dataset', 'participant', 'group', 'nll', 'k', 'n', 'aic', 'bic']]
     of = {n: found[found.fitted == n].set_index('participant') for n in models}
-    return ModelRecovery(table, criterion, {n: pd.concat([f[['generated', 'dataset', 'group']], _fit_table(models[n], f)], axis=1) for n, f in of.items()})
+    return ModelRecovery(table, criterion, {n: _with_origin(models[n], f) for n, f in of.items()})
+
+def _with_origin(m, f):
+    "The columns of `fit`, and before them who made the choices."
+    origin = f[['generated', 'dataset', 'group']].rename(columns=lambda name: column_of(name, m.cell.params))
+    return pd.concat([origin, _fit_table(m, f)], axis=1)

@@ -13,12 +13,12 @@ import pandas as pd
 from numba import njit
 from scipy.stats import chi2
 from tqdm.auto import tqdm
-from .data import Trials
+from .data import Trials, _subset, check_trials
 from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
 from .library import polynomial_terms
-from .arguments import check_names
+from .arguments import check_names, check_one_of, check_whole
 from .pieces import run_pieces
 from .recovery import _digest
 
@@ -30,9 +30,19 @@ def bandit_library(
     trace=True,           # With a trace of past choices?
     counterfactual=False  # Do the options not chosen learn from their own reward, which is shown?
 ):
-    "Candidate rules for tasks with reward: a list of `Rule`s."
-    if int(degree) != degree or degree < 1: raise ValueError(f"degree must be a whole number of at least 1, got {degree}")
-    reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, int(degree)))
+    """Candidate rules for tasks with reward: a list of `Rule`s.
+
+    Parameters
+    ----------
+    degree
+        Highest power of the terms
+    trace
+        With a trace of past choices?
+    counterfactual
+        Do the options not chosen learn from their own reward, which is shown?
+    """
+    degree = check_whole(degree, 'degree', 1)
+    reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
     rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
              Rule(f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', 0.),), reward if counterfactual else (), terms(2 if counterfactual else 1))]
     return rules + ([Rule(TRACE, TRACE, (), (('c_action', 'action'),), terms(2))] if trace else [])
@@ -59,7 +69,7 @@ def _shown(rule, kind, trials):
 
 def _check(trials, rules=None):
     "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
-    if not isinstance(trials, Trials): raise TypeError(f"trials must be Trials, got {type(trials).__name__}; read_trials makes them from a table, Trials.from_dataset from tensors")
+    check_trials(trials)
     if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
@@ -88,17 +98,41 @@ def _tidy(rules, trials):
 # %% ../nbs/36_refinement.ipynb #50c110d3
 @dataclass(frozen=True)
 class Structure:
-    "A choice of terms, fitted."
-    free: frozenset   # Which numbers are estimated
-    gone: frozenset   # Values whose own coefficient is 0: they are forgotten at once
-    numbers: np.ndarray
-    nll: float        # In nats
-    bic: float
-    slope: np.ndarray # Gradient of the NLL by the free numbers, in order
-    information: np.ndarray
-    flat: bool        # Does a direction exist that choices cannot see?
-    range: object     # Bounds of each latent value, (2, latents), if none can leave them; else None
-    done: bool        # Was it followed to its end?
+    """A choice of terms, fitted.
+
+    Parameters
+    ----------
+    free : frozenset
+        Which numbers are estimated
+    gone : frozenset
+        Values whose own coefficient is 0: they are forgotten at once
+    numbers : np.ndarray
+        All numbers, in order
+    nll : float
+        In nats
+    bic : float
+        Its BIC
+    slope : np.ndarray
+        Gradient of the NLL by the free numbers, in order
+    information : np.ndarray
+        Expected information of the free numbers, (free, free)
+    flat : bool
+        Does a direction exist that choices cannot see?
+    range : object
+        Bounds of each latent value, (2, latents), if none can leave them; else None
+    done : bool
+        Was it followed to its end?
+    """
+    free: frozenset         # Which numbers are estimated
+    gone: frozenset         # Values whose own coefficient is 0: they are forgotten at once
+    numbers: np.ndarray     # All numbers, in order
+    nll: float              # In nats
+    bic: float              # Its BIC
+    slope: np.ndarray       # Gradient of the NLL by the free numbers, in order
+    information: np.ndarray # Expected information of the free numbers, (free, free)
+    flat: bool              # Does a direction exist that choices cannot see?
+    range: object           # Bounds of each latent value, (2, latents), if none can leave them; else None
+    done: bool              # Was it followed to its end?
 
     @property
     def sound(self):
@@ -380,8 +414,9 @@ def _profile(library, s, covariance, level=.95):
 # %% ../nbs/36_refinement.ipynb #e610cc24
 def _folds(n_sessions, folds, seed, who='everybody'):
     "Sessions of each fold."
-    if not isinstance(folds, (int, np.integer)) or not 2 <= folds <= n_sessions: raise ValueError(f"folds must be a whole number from 2 to the number of sessions ({n_sessions} of {who}), got {folds!r}")
-    return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), int(folds))
+    folds = check_whole(folds, 'folds', 2)
+    if folds > n_sessions: raise ValueError(f"folds must be at most the number of sessions ({n_sessions} of {who}), got {folds}")
+    return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), folds)
 
 def _held_out(make, structures, folds): # make: sessions -> `_Library`
     "NLL of choices that were held out, (folds, structures)."
@@ -403,35 +438,66 @@ def _simplest(lost, structures):
 # %% ../nbs/36_refinement.ipynb #1422f3d3
 @dataclass(repr=False)
 class Refinement:
-    """What `refine` and `discover` found. Everything is told for `who`: 'everybody', or each participant or group that was refined alone.
+    """What `refine` and `discover` found.
 
-    - `estimates`: number, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    - `terms`: every term considered: is it in, how NLL and BIC change when it is left out, or put in, and whether that structure is `sound` (values cannot run away, and choices see every number)
-    - `structures`: all that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
-    - `scores`: nll (nats), k numbers estimated, n choices, bic, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
-    - `unseen`: what choices cannot tell, in words
-    """
-    equation: Equation
-    estimates: pd.DataFrame
-    terms: pd.DataFrame
-    structures: pd.DataFrame
-    scores: pd.DataFrame
-    unseen: tuple
-    criterion: str
-    rewards: tuple # All values that a reward takes, in order
+    All frames are told for `who`: 'everybody', or each participant or group that was refined alone.
 
-    def shared(self, who=None):
-        "Terms that are in all structures within 6 BIC of the best."
+    Parameters
+    ----------
+    equation : Equation
+        The equation that was found
+    estimates : pd.DataFrame
+        Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms : pd.DataFrame
+        Every term considered: is it in, and how NLL and BIC change when it is left out, or put
+        in; `sound_if_changed`: of that other equation, that its values cannot run away and
+        choices see every parameter
+    structures : pd.DataFrame
+        All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
+    scores : pd.DataFrame
+        NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked
+        for), and the bounds that no value can leave
+    unseen : tuple
+        What choices cannot tell, in words
+    criterion : str
+        How terms were chosen: 'bic' or 'heldout'
+    rewards : tuple
+        All values that a reward takes, in order"""
+    equation: Equation       # The equation that was found
+    estimates: pd.DataFrame  # Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound_if_changed`: of that other equation, that its values cannot run away and choices see every parameter
+    structures: pd.DataFrame # All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
+    scores: pd.DataFrame     # NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
+    unseen: tuple            # What choices cannot tell, in words
+    criterion: str           # How terms were chosen: 'bic' or 'heldout'
+    rewards: tuple           # All values that a reward takes, in order
+
+    def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
+
+    def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+        """Terms that are in all structures within 6 BIC of the best.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
         return [t for t in self._of(self.structures, who).terms.iloc[0] if all(t in s for s in sets)]
 
-    def as_rl(self, who=None):
-        "The equation read as a learning rule: see `Equation.as_rl`."
+    def as_rl(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+        """The equation read as a learning rule: see `Equation.as_rl`.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         return self.equation.as_rl(who, self.rewards)
 
     @property
     def numbers(self):
-        "How many numbers were estimated in all."
+        "How many parameters were estimated in all."
         return int(self.scores.k.sum())
 
     def _of(self, frame, who):
@@ -449,19 +515,30 @@ class Refinement:
             out.append(f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC of the best{'' if who == 'everybody' else f' for {who}'} "
                        f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: {', '.join(self.shared(who)) or 'nothing'}")
         open_ = self.estimates[~np.isfinite(self.estimates.lower) | ~np.isfinite(self.estimates.upper)]
-        out += [f"the interval of {row.number} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
+        out += [f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
         return out
 
-    def text(self, who=None, digits=3):
-        "The equation, its reading as a learning rule, and each number with its standard error and 95 % interval."
+    def text(self,
+        who=None, # Whose: 'everybody', a participant or a group (default: the first one)
+        digits=3  # Decimals; a small number keeps as many digits
+    ):
+        """The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         rows = self._of(self.estimates, who)
         return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
-                         + [f"  {r.number} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
+                         + [f"  {r.parameter} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
 
     def _head(self):
         s = self.scores
         what = 'one equation for everybody' if list(s.index) == ['everybody'] else f'{len(s)} equations; here that of {s.index[0]} (others: .text(who))'
-        return f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} numbers, BIC {s.bic.sum():.2f}; {what}"
+        return f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC {s.bic.sum():.2f}; {what}"
 
     def __repr__(self): return '\n'.join([self._head(), self.text(), *self.notes()])
 
@@ -487,7 +564,7 @@ def _unseen(library):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
         origin = [library.latents[j] for j in involved if j in library.starts]
-        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest numbers is printed)" if origin
+        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest parameters is printed)" if origin
                    else f"a change of {', '.join(library.names[j] for j in involved)} together")
     return list(dict.fromkeys(out))
 
@@ -504,7 +581,7 @@ def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, or
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
     covariance, interval = pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]), _profile(library, best, matrix)
-    estimates = pd.DataFrame(dict(who=who, number=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
+    estimates = pd.DataFrame(dict(who=who, parameter=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
     terms = _terms(search, best).assign(who=who)
     near = _near(search, best).assign(who=who)
     low, high = best.range if best.range is not None else np.full((2, len(latents)), np.nan)
@@ -519,7 +596,7 @@ def _terms(search, best):
         move = (frozenset(search.without(best.free, [j])), best.gone) if there else search.complete(best.free | {j}, best.gone - {j})
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(number=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound=other is not None and other.sound))
+        rows.append(dict(parameter=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound_if_changed=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
@@ -573,7 +650,13 @@ def _bounds(library, j, values):
 def one_rule(
     equation # An `Equation`
 ):
-    "The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none."
+    """The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
         pair = {r.filters[0][2]: r for r in rules if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
@@ -598,14 +681,32 @@ def refine(
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every number gets a standard error and an interval.
+    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every parameter gets a standard error and an interval.
 
     Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
     Hard-coded equations (`Rule.fixed`) stay as they are, the values they move keep their units, and the weights of those are estimated; to estimate such a rule, too, give it in `library` without its `fixed`.
 
     Two rules that say how choices alone move a value, one for the option chosen and one for the others, are also tried as one rule with the choice as its signal (`one_rule`), unless a library is given; the better one is returned.
 
-    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
+    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`, approximate: from a network's signals, a paper, or a guess
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: the equation's own)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each (default: as the equation has it)
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time"""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
@@ -675,7 +776,25 @@ def discover(
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
+    """Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: `bandit_library`, with rewards of the
+        options not chosen if they are shown)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time
+    """
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
     return _refined(*_from_nothing(library), trials, by, criterion, folds, seed)
@@ -685,12 +804,24 @@ def _from_nothing(library):
     latents = list(dict.fromkeys(r.state for r in library))
     return list(library), latents, _weights(library, latents), lambda who: lambda library: [], {}
 
+def _known(column, trials, name, else_):
+    "The name of a column of the table behind `trials`, or an error that says what `name` may be."
+    there = list(trials.to_frame().columns)
+    if column in there: return column
+    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), got {column!r}")
+
+def _people(trials):
+    "The trials of each participant, in one pass over all."
+    order = np.argsort(trials.participant, kind='stable')
+    ends = np.searchsorted(trials.participant[order], np.arange(trials.n_participants + 1))
+    return {who: _subset(trials, order[ends[i]:ends[i + 1]]) for i, who in enumerate(trials.participants)}
+
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."
     if by is None: return {'everybody': trials}
-    if by == 'participant': units = {who: trials.take(participants=[who]) for who in trials.participants}
+    if by == 'participant': units = _people(trials)
     else:
-        said = trials.per_participant(by)
+        said = trials.per_participant(_known(by, trials, 'by', "None, 'participant'"))
         if said.isna().any(): raise ValueError(f"column {by!r} says nothing about participant {trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: trials.take(…)")
         units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
     for who, mine in units.items():
@@ -699,7 +830,8 @@ def _units(trials, by):
 
 def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
     "Search for everybody together, or for each participant or group."
-    if criterion not in ('bic', 'heldout'): raise ValueError(f"criterion must be 'bic' or 'heldout', got {criterion!r}")
+    check_one_of(criterion, 'criterion', ('bic', 'heldout'))
+    seed = as_seed(seed)
     rules, unseen = _tidy(rules, trials)
     units = _units(trials, by)
     for who, mine in units.items():
@@ -733,9 +865,24 @@ def stability(
     seed=0,        # An int or a numpy Generator
     folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
 ) -> Stability:
-    "How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work."
+    """How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    n
+        How many data sets are drawn
+    seed
+        An int or a numpy Generator
+    folder
+        Folder where finished draws are kept, so that a run can be resumed (default: nothing is
+        kept)
+    """
     _check(trials)
-    if int(n) != n or n < 2: raise ValueError(f"n must be a whole number of at least 2, got {n}")
+    n = check_whole(n, 'n', 2)
     if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
     _check(trials, library := _library_for(trials) if library is None else library)
     rules, _ = _tidy(library, trials)
@@ -743,7 +890,7 @@ def stability(
     weights = _weights(rules, latents)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
     arguments = dict(rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
-    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(int(n))}, folder=folder, about=dict(what='stability', n=int(n), seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
+    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder, about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
     low, high = draws.quantile(.025), draws.quantile(.975)
@@ -764,11 +911,23 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `discover`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    "How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k numbers in all, AIC and BIC; the best by BIC comes first."
+    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    groups
+        Column of `trials` that says each participant's group (default: `group_code`, if it is
+        there)
+    """
     _check(trials)
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
     _units(trials, 'participant')
     if groups is None and 'group_code' in trials.to_frame(): groups = 'group_code'
+    if groups is not None: _known(groups, trials, 'groups', 'None')
     rows, together = [], discover(trials, library)
     add = lambda what, many, nll, k: rows.append(dict(equations=what, how_many=many, nll=nll, k=int(k)))
     add('one for everybody', 1, together.scores.nll.sum(), together.scores.k.sum())

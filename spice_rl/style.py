@@ -8,10 +8,12 @@ __all__ = ['COLOURS', 'SERIES', 'in_style', 'axes_for', 'save_figure']
 # %% ../nbs/07_style.ipynb #fa946980
 from functools import wraps
 from inspect import signature
-from numbers import Real
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
+from .arguments import check_number
+from .folders import check_path, written
 
 # %% ../nbs/07_style.ipynb #4fa0010c
 COLOURS = dict(person='#56B4E9', model='#882255', truth='#000000', network='#0072B2', equation='#E69F00', # roles
@@ -29,7 +31,12 @@ def in_style(
 ):
     """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
 
-    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed."""
+    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed.
+
+    Parameters
+    ----------
+    draw
+        A function that draws"""
     @wraps(draw)
     def drawn(*args, **kwargs):
         asked = dict(zip(signature(draw).parameters, args)) | kwargs
@@ -58,7 +65,28 @@ def axes_for(
 ):                 # Axes, (n,)
     """Axes to draw on: those given, or those of a new figure, row by row; what is not needed of a new figure is hidden.
 
-    Raises a `ValueError` if there are more or fewer than are needed."""
+    Raises a `ValueError` if there are more or fewer than are needed.
+
+    Parameters
+    ----------
+    given
+        Axes of the caller: one, or an array of them; None for a new figure
+    size
+        Size of a new figure, (width, height) in inches
+    rows
+        How many rows of axes are needed
+    columns
+        And how many columns
+    need
+        Which of them are drawn on, counted row by row (default: all)
+    name
+        What the caller calls them
+    **options
+        For `plt.subplots`
+
+    Returns
+    -------
+    Axes, (n,)"""
     need = list(range(rows * columns) if need is None else need)
     if given is not None:
         if np.size(given) != len(need): raise ValueError(f"{name} must hold {len(need)} axes, got {np.size(given)}; leave it out for a new figure")
@@ -69,21 +97,45 @@ def axes_for(
     return axs[need]
 
 # %% ../nbs/07_style.ipynb #9a775cd5
+def _figure(drawn):
+    "The figure of what was drawn."
+    some = drawn[0] if isinstance(drawn, tuple) and drawn else list(drawn.values()) if isinstance(drawn, dict) else drawn
+    first = np.ravel(some)[0] if np.size(some) else None
+    if not isinstance(first, Artist):
+        raise TypeError("drawn must be a figure, axes, or (figure, axes) as plotting functions return it, "
+                        f"got {type(drawn).__name__}; draw first: save_figure(plot_equation(equation), 'figure.pdf')")
+    while getattr(first, 'figure', first) is not first: first = first.figure   # of axes, of a part of a figure
+    if not hasattr(first, 'savefig'): raise TypeError(f"drawn, {type(drawn).__name__}, is on no figure; draw it on one")
+    return first
+
 def save_figure(
     drawn,     # A figure, axes, or `(figure, axes)` as plotting functions return it
     path,      # Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels (300 to the inch)
     width=None # Width in mm (one column of a journal has about 88, two 180); the height follows (default: as it was drawn)
 ) -> Path:
-    """Write a figure for a paper: vector graphics whose text stays text (PDF) or keeps its form (SVG); equal figures give equal bytes (PDF, SVG, pixels).
+    """Write a figure for a paper, at once: vector graphics whose text stays text (PDF) or keeps its form (SVG).
 
-    The figure itself has the new size afterwards. Raises a `ValueError` for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written."""
-    figure, path = drawn[0] if isinstance(drawn, tuple) else np.ravel(list(drawn.values()) if isinstance(drawn, dict) else drawn)[0], Path(path)
-    while getattr(figure, 'figure', figure) is not figure: figure = figure.figure   # of axes, of a part of a figure
+    Equal figures give equal bytes (PDF, SVG, pixels). The figure itself has the new size afterwards. Raises a `ValueError`
+    for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written.
+
+    Parameters
+    ----------
+    drawn
+        A figure, axes, or `(figure, axes)` as plotting functions return it
+    path
+        Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels
+        (300 to the inch)
+    width
+        Width in mm (one column of a journal has about 88, two 180); the height follows
+        (default: as it was drawn)"""
+    figure, path = _figure(drawn), check_path(path, 'path')
     kind, known = path.suffix.lstrip('.').lower(), figure.canvas.get_supported_filetypes()
-    if kind not in known: raise ValueError(f"cannot write {str(path)!r}: the name must end in one of {', '.join('.' + k for k in known)}")
+    if kind not in known:
+        raise ValueError(f"cannot write {str(path)!r}: the name must end in one of {', '.join('.' + k for k in known)}")
     if width is not None:
-        if not (isinstance(width, Real) and 20 <= width < np.inf): raise ValueError(f"width is in mm, at least 20 (a column of a journal: 88), got {width!r}")
+        width = check_number(width, 'width is in mm (a column of a journal: 88), and', 20)
         figure.set_size_inches(np.array(figure.get_size_inches()) * width / 25.4 / figure.get_size_inches()[0])
     undated = dict(pdf=dict(CreationDate=None), svg=dict(Date=None)).get(kind)
-    with plt.style.context(_look(True)): figure.savefig(path, metadata=undated)
+    with plt.style.context(_look(True)), written(path) as part: figure.savefig(part, format=kind, metadata=undated)
     return path
+

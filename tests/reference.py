@@ -124,3 +124,27 @@ def module(weight, value, inputs, hidden=6):
         out += size * z / math.sqrt(1 + z * z)
     assert not w
     return out
+
+
+# Derivatives to any digit
+
+def exact_derivatives(trials, alpha, beta, start=.5, digits=50):
+    """Gradient and Hessian of the NLL of Rescorla-Wagner, one person and session, by alpha and beta: mpmath with `digits` digits.
+
+    Differences with a step of 10^(-digits/3) lose nothing then."""
+    import mpmath
+    with mpmath.workdps(digits):
+        number, step = mpmath.mpf, mpmath.mpf(10)**-(digits // 3)
+        rows = [(int(c), number(float(r[c]))) for c, r in zip(trials.choice, trials.reward)]
+        def value(i, j):
+            a, b, out = number(alpha) + i * step * (number(alpha) or 1), number(beta) + j * step * (number(beta) or 1), number(0)
+            q = [number(start)] * trials.n_options
+            for choice, reward in rows:
+                out += mpmath.log(sum(mpmath.exp(b * (v - q[choice])) for v in q))
+                q[choice] += a * (reward - q[choice])
+            return out
+        h = [step * (number(x) or 1) for x in (alpha, beta)]
+        at, up, down = value(0, 0), (value(1, 0), value(0, 1)), (value(-1, 0), value(0, -1))
+        cross = (value(1, 1) - value(1, -1) - value(-1, 1) + value(-1, -1)) / (4 * h[0] * h[1])
+        own = [(u - 2 * at + d) / s**2 for u, d, s in zip(up, down, h)]
+        return [float((u - d) / (2 * s)) for u, d, s in zip(up, down, h)], [[float(own[0]), float(cross)], [float(cross), float(own[1])]]

@@ -260,7 +260,7 @@ def test_values_must_be_in_the_state():
 
 def test_symbols():
     assert len(SYMBOLS) == 9 and AvoidanceTask.n_actions == 9
-    with pytest.raises(ValueError, match="n_learning and n_transfer must be at least 1"): AvoidanceTask(n_learning=0)
+    with pytest.raises(ValueError, match="n_learning must be a whole number of at least 1, got 0"): AvoidanceTask(n_learning=0)
     with pytest.raises(ValueError, match="no group for participant"): simulate(avoidance_model("QLearning"), AvoidanceTask(groups={0: "a"}), people=2)
 
 
@@ -272,5 +272,37 @@ def test_a_column_called_phase_is_not_overwritten(tables):
 
 
 def test_numbers_of_trials_are_whole():
-    with pytest.raises(ValueError, match="whole numbers, got 1.5 and 12"): AvoidanceTask(n_learning=1.5)
+    with pytest.raises(ValueError, match="n_learning must be a whole number of at least 1, got 1.5"): AvoidanceTask(n_learning=1.5)
     assert len(AvoidanceTask(n_learning=2., n_transfer=1).design([0])) == 8 + 32
+
+
+# Labels of people and groups
+
+def test_people_of_files_stay_apart(tables, tmp_path):
+    "Text stays text in both files, if one of them needs it"
+    paths = tmp_path / "l.csv", tmp_path / "t.csv"
+    for named in (("1.1", "1.10"), ("01", "1"), ("1e5", "100000"), ("TRUE", "true")):
+        for table, path in zip(tables, paths):
+            new = dict(zip(table.participant_id.unique(), named))
+            table.assign(participant_id=table.participant_id.map(lambda w: new.get(w, f"x{w}"))).to_csv(path, index=False)
+        trials = read_avoidance(*paths)
+        assert trials.participants[:2] == named and trials.n_participants == tables[0].participant_id.nunique()
+
+
+def test_numbers_of_files_are_numbers_in_both(tables, tmp_path):
+    paths = tmp_path / "l.csv", tmp_path / "t.csv"
+    for table, path in zip(tables, paths): table.assign(participant_id=table.participant_id.factorize()[0] + 9, group_code=table.group_code.factorize()[0]).to_csv(path, index=False, sep=";", encoding="utf-16")
+    trials = read_avoidance(*paths)
+    assert trials.participants == tuple(range(9, 9 + trials.n_participants)) and set(trials.per_participant("group_code")) == set(range(tables[0].group_code.nunique()))
+
+
+@pytest.mark.parametrize("column", ["participant_id", "group_code"])
+def test_blanks_at_the_end_of_labels(tables, column):
+    one = tables[0][column].iloc[0]
+    tables[0].loc[tables[0].index[5], column] = f"{one} "
+    with pytest.raises(ValueError, match=rf"learning trials: {column} {one!r} and '{one} ' \(line 7\) differ only in blanks"): read_avoidance(*tables)
+
+
+def test_a_code_in_place_of_an_outcome(tables):
+    tables[0].loc[tables[0].index[:3], "feedback_L"] = -999
+    with pytest.raises(ValueError, match="feedback_L is -999 in the learning trials, participant .*, line 2 \\(3 such rows\\), apart from all others"): read_avoidance(*tables)

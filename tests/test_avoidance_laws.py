@@ -519,10 +519,11 @@ def test_numeric_ids_are_printed_as_in_the_file(column, value, message):
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: AvoidanceTask(n_learning=0), "n_learning and n_transfer must be at least 1"), (lambda: AvoidanceTask(p_often=1.2), r"p_often must lie in \[0, 1\]"),
+    (lambda: AvoidanceTask(n_learning=0), "n_learning must be a whole number of at least 1, got 0"),
+    (lambda: AvoidanceTask(p_often=1.2), "p_often must be at least 0 and at most 1, got 1.2"),
     (lambda: simulate(model("QLearning"), AvoidanceTask(2, 1), n_trials=50), "AvoidanceTask has its own trials"),
     (lambda: simulate(model("QLearning"), AvoidanceTask(2, 1, groups={0: "a"}), people=2), r"no group for participant \(1\)"),
-    (lambda: play(model("QLearning"), None, people(), times=0), "times must be at least 1")])
+    (lambda: play(model("QLearning"), None, people(), times=0), "times must be a whole number of at least 1")])
 def test_bad_tasks(make, message):
     with pytest.raises(ValueError, match=message): make()
 

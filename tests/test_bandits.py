@@ -331,7 +331,7 @@ def test_dataset_does_not_use_up_the_task():
 
 @pytest.mark.parametrize("what", [dict(n_trials=0), dict(n_sessions=0)])
 def test_empty_datasets_are_refused(what):
-    with pytest.raises(ValueError, match="must be at least 1, got 0"): create_dataset(AgentQ(), BanditsDrift(.2), **what)
+    with pytest.raises(ValueError, match="at least 1, got 0"): create_dataset(AgentQ(), BanditsDrift(.2), **what)
 
 
 def test_demo_data_come_from_their_parameters():

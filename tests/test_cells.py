@@ -1,7 +1,7 @@
 """Laws that hold for every cell, whoever wrote it: a rule, an equation or a trained network; `reference.py` is the judge."""
 import re
 from collections import namedtuple
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,12 @@ from spice_rl.avoidance import Avoidance
 from spice_rl import fit, fit_hierarchical, identify, parameter_recovery, plot_session, power
 from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.cell import Cell, make_trial
-from spice_rl.engine import Lanes, gradient, hessian, nll, replay, replay_arrays, simulate, softmax
+from spice_rl.data import Trials
+from spice_rl.engine import Lanes, gradient, hessian, nll, play, replay, replay_arrays, simulate, softmax
 from spice_rl.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
 from spice_rl.params import Param
 from spice_rl.rnn import NetworkCell
-from worlds import ARCHITECTURES, Coin, PearceHall, TwoRates, equation_of, network, people, rebuild
+from worlds import ARCHITECTURES, Coin, PearceHall, Rescorla, TwoRates, equation_of, network, people, rebuild
 
 # make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads; zero: parameters
 # with which all options are alike; value: the latent value that only rewards move; labels: what it calls people
@@ -444,6 +445,63 @@ def test_hessian_is_the_slope_of_the_gradient(name, values):
             np.testing.assert_allclose(got[i, j], want, rtol=2e-3, atol=2e-3 * max(1, abs(got[i]).max()))
 
 
+class Scaled(Cell):
+    "Rescorla-Wagner whose parameters and rewards come in any unit: alpha in units of `rate`, beta in units of 1 / `pay`"
+    params = dict(alpha=Param(.3), beta=Param(3.), rate=Param(1.), pay=Param(1.))
+    state = "q",
+    def init(p, state): state.q[:] = .5 * p.pay
+    def logit(p, state, trial, option): return p.beta * state.q[option]
+    def update(p, state, trial): state.q[trial.choice] += p.alpha / p.rate * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+@cache
+def one_person(): return simulate(Rescorla(alpha=.3, beta=3.), BanditsDrift(), people=1, n_trials=80, seed=1)
+
+@cache
+def exact_at(alpha, beta): return tuple(map(np.array, ref.exact_derivatives(one_person(), alpha, beta)))
+
+
+def lanes_in(pay, rate, bounds):
+    "One person whose rewards are 0 or `pay`, and bounds: of the unit's size, none, or far too wide"
+    one = one_person()
+    trials = Trials.from_arrays(one.choice, one.reward * pay, options=one.options)
+    lanes = Lanes(Scaled(), trials, 1)
+    lanes.lower = np.zeros(4)
+    lanes.upper = np.array(dict(fit=[rate, 40 / pay, 2 * rate, 2 * pay], none=[np.inf] * 4, wide=[1e3 * rate, 1e4 / pay, 2 * rate, 2 * pay])[bounds])
+    lanes.wide = lanes.upper - lanes.lower
+    return lanes
+
+
+@pytest.mark.parametrize("bounds", ["fit", "none", "wide"])
+@pytest.mark.parametrize("rate", [1e-6, 1., 1e6])
+@pytest.mark.parametrize("pay", [1e-6, 1., 1e6])
+def test_derivatives_at_any_scale(pay, rate, bounds):
+    "The unit of a parameter, or of rewards, changes the unit of a derivative and nothing else; judged by 50 digits"
+    lanes = lanes_in(pay, rate, bounds)
+    unit = np.array([rate, 1 / pay])
+    for alpha, beta in ((.3, 3.), (.02, 25.), (0., 3.), (.3, 0.), (1e-5, 3.)):
+        theta = np.array([[alpha * rate, beta / pay, rate, pay]])
+        slope, bend = exact_at(alpha, beta)
+        error = 1 / np.sqrt(np.maximum(abs(np.diag(bend)), 1.))         # what a difference of one parameter is worth
+        g, h = lanes.gradient(theta, [0])[0, :2] * unit, lanes.hessian(theta, [0])[0, :2, :2] * np.outer(unit, unit)
+        s = lanes.scoring(theta, [0])[1][0, :2] * unit
+        np.testing.assert_array_less(abs(g - slope) * error, 1e-8 + 1e-8 * abs(slope * error), f"gradient at {alpha}, {beta}")
+        np.testing.assert_array_less(abs(h - bend) * np.outer(error, error), 1e-4, f"hessian at {alpha}, {beta}")
+        np.testing.assert_array_less(abs(s - slope) * error, 1e-3 + 1e-3 * abs(slope * error), f"scoring at {alpha}, {beta}")
+
+
+def test_derivatives_of_narrow_bounds():
+    "A rate bounded by 1e-4, and a standard error that does not depend on the unit of rewards"
+    class Slow(Rescorla):
+        params = dict(alpha=Param(2e-5, 0, 1e-4), beta=Param(3., 0, 20))
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * 1e4 * (trial.reward[trial.choice] - state.q[trial.choice])
+    trials = one_person()
+    for alpha in (.2, .001, .99):
+        slope, bend = exact_at(alpha, 3.)
+        np.testing.assert_allclose(gradient(Slow(), dict(alpha=alpha * 1e-4), trials).to_numpy()[0], slope * [1e4, 1], rtol=1e-6)
+        np.testing.assert_allclose(hessian(Slow(), dict(alpha=alpha * 1e-4), trials)[0], bend * [[1e8, 1e4], [1e4, 1]], rtol=1e-5)
+
+
 def test_lanes_are_what_nll_and_gradient_are():
     _, cell, trials = world("q_all")
     lanes = Lanes(cell, trials, 1)
@@ -547,3 +605,28 @@ def test_a_cell_that_lacks_a_rule_says_which():
                                   lambda c: power(c, BanditsDrift(.2)), lambda c: identify(c, TRIALS), lambda c: plot_session(c, TRIALS.take(sessions=0))])
 def test_forgotten_brackets_are_named(call):
     with pytest.raises(TypeError, match=re.escape("RescorlaWagner is a class, not a learner: write RescorlaWagner()")): call(RescorlaWagner)
+
+
+# Never wrong in silence
+
+class Hidden(RescorlaWagner):
+    "Learns from the reward of the option that was not chosen, which is not shown"
+    def update(p, state, trial):
+        for k in range(2): state.q[k] += p.alpha * (trial.reward[k] - state.q[k])
+
+
+def test_simulation_and_replay_stop_where_the_likelihood_does():
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=20, seed=1)
+    full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=20, seed=1)
+    broken = dict(alpha=1., beta=3.)
+    with pytest.raises(FloatingPointError, match="NaN or infinite logits"): simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20)
+    with pytest.warns(UserWarning, match="NaN or infinite logits"): assert replay(Hidden(), trials, broken).p_0[1:20].isna().all()
+    assert play(Hidden(), broken, full).shape == (1, 40)
+    with pytest.raises(ValueError, match="hide what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
+
+
+def test_trials_in_the_place_of_parameters():
+    for f in (nll, gradient, hessian):
+        with pytest.raises(TypeError, match=r"write nll\(cell, trials=trials\)"): f(RescorlaWagner(), TRIALS)
+    with pytest.raises(TypeError, match="trials must be Trials, got nothing"): nll(RescorlaWagner())
+    with pytest.raises(TypeError, match="task such as BanditsDrift"): simulate(RescorlaWagner(), TRIALS)

@@ -92,7 +92,7 @@ def test_discover_reads_what_it_is_told(here, table, capsys):
     t = table.rename(columns=dict(participant="who", choice="key", reward="points")).assign(key=lambda d: (d.key == "left").astype(int))
     t.to_csv("t.csv", index=False)
     assert main(["discover", "t.csv", "--participant", "who", "--choice", "key", "--reward", "points", "--options", "0", "1", "2", "--out", "o"]) == 0
-    assert "4 participants, 4 sessions, 240 choices among 3 options (0, 1, 2)." in capsys.readouterr().out
+    assert "4 participants, 4 sessions, 240 choices among 3 options (0, 1, 2).\n240 rows: 0 without a choice, 0 with a choice but without a reward." in capsys.readouterr().out
     record = json.loads((here/"o/run_DISCOVER.json").read_text())
     assert record["command"].startswith("spice-rl discover t.csv --participant who") and record["data"]["options"] == ["0", "1", "2"]
     assert main(["discover", "t.csv", "--participant", "who", "--choice", "key", "--reward", "points", "--options", "0", "1", "2", "--out", "p"]) == 0
@@ -104,6 +104,59 @@ def test_warnings_are_notes(here, table, capsys):
     assert main(["discover", "t.csv"]) == 0
     said = capsys.readouterr().err
     assert "spice-rl: note: the column 'session' is not used" in said and "with --block session it starts anew" in said and "Warning" not in said and ".py" not in said
+
+
+@pytest.fixture
+def only_read(monkeypatch):
+    "What was read, in place of the work that follows"
+    read = []
+    monkeypatch.setattr("spice_rl.cli._report", lambda trials, *_, **__: read.append(trials))
+    return read
+
+
+def test_missing_answers_are_named(here, table, only_read, capsys):
+    late = table.index % 10 == 3
+    coded = table.assign(choice=table.choice.mask(late, "timeout"), reward=table.reward.astype(object).mask(late, np.nan).mask(table.index % 10 == 5, -99))
+    coded.to_csv("t.csv", index=False)
+    refused(capsys, ["discover", "t.csv"], "choice 'timeout' in participant 1, line 5 and 23 more rows", "or say --missing timeout; or if it is an option pass --options left right timeout")
+    refused(capsys, ["discover", "t.csv", "--missing", "timeout"], "reward -99 in participant 1, line 7 (24 such rows)", "or say --missing reward=-99; or if it was paid, --missing reward=")
+    assert main(["discover", "t.csv", "--missing", "choice=timeout", "reward=-99"]) == 0
+    assert main(["discover", "t.csv", "--missing", "choice=timeout", "reward="]) == 0
+    empty, paid = only_read
+    assert (empty.choice < 0).sum() == 24 and np.nanmin(empty.reward) == 0 and np.isfinite(empty.reward).sum() == 240 - 24 - 24
+    assert np.nanmin(paid.reward) == -99
+    refused(capsys, ["discover", "t.csv", "--missing", "timeout", "reward=-99"], "--missing takes codes, or COLUMN=CODE for each, got 'timeout'")
+
+
+def test_sides_are_options(here, table, only_read, capsys):
+    swap = table.index % 3 == 0
+    sided = table.assign(on_left=np.where(swap, "right", "left"), on_right=np.where(swap, "left", "right"))
+    sided = sided.assign(key=np.where(sided.choice == sided.on_left, "f", "j")).replace(dict(on_left=dict(left="A", right="B"), on_right=dict(left="A", right="B")))
+    sided.to_csv("t.csv", index=False)
+    words = ["discover", "t.csv", "--choice", "key", "--left", "on_left", "--right", "on_right"]
+    refused(capsys, words, "which of the choices ('f', 'j') in column 'key' is left? Name them: --sides LEFT RIGHT")
+    assert main([*words, "--sides", "f", "j"]) == 0
+    np.testing.assert_array_equal(only_read[0].choice, read_trials(table).choice)
+    refused(capsys, words[:-2], "left and right come together")
+
+
+def test_people_stay_apart(here, table, only_read):
+    table.assign(participant=table.participant.map(dict(zip(table.participant.unique(), ["1.1", "1.10", "1e5", "100000"])))).to_csv("t.csv", index=False)
+    assert main(["discover", "t.csv"]) == 0 and only_read[0].participants == ("1.1", "1.10", "1e5", "100000")
+
+
+def test_a_table_from_europe(here, table, only_read, capsys):
+    table.assign(reward=table.reward * .5).to_csv("t.csv", index=False, sep=";", decimal=",", encoding="utf-16")
+    assert main(["discover", "t.csv", "--options", "right", "left"]) == 0 and only_read[0].options == ("right", "left") and np.nanmax(only_read[0].reward) == .5
+    table.assign(choice=table.choice.map(dict(left="höher", right="tiefer"))).to_csv("t.csv", index=False, encoding="latin-1")
+    assert main(["discover", "t.csv"]) == 0 and only_read[1].options == ("höher", "tiefer")
+    assert "note: 't.csv' is not in UTF-8 (line 2) and was read as Windows-1252" in capsys.readouterr().err
+
+
+def test_every_argument_says_what_it_is():
+    parsers = [a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)][0].choices.values()
+    for parser in (_parser(), *parsers):
+        for action in parser._actions: assert isinstance(action, argparse._SubParsersAction) or action.help and len(action.help) > 8, (parser.prog, action.dest)
 
 
 # Errors
@@ -118,7 +171,7 @@ def refused(capsys, words, *needed, code=2):
     out, err = capsys.readouterr()
     assert status == code, (words, out, err)
     assert err.startswith("spice-rl: ") and err.count("\n") == 1 and len(err) < 450, err
-    assert not PYTHON.search(err), err
+    assert not PYTHON.search(re.sub(r"COLUMN=\w+", "", err)), err
     for text in needed: assert text in err, (text, err)
     return err
 
@@ -133,13 +186,12 @@ def damaged(table, path, **cells):
 
 def test_files_that_are_no_tables(here, table, capsys):
     (here/"folder").mkdir()
-    files = {"binary.csv": bytes(range(256)), "zip.csv": b"PK\x03\x04" + b"\0\xff" * 50, "latin.csv": "participant,choice,reward\nJürgen,l,1\n".encode("latin-1"), "empty.csv": b"", "head.csv": b"participant,choice,reward\n",
+    files = {"binary.csv": bytes(range(256)), "zip.csv": b"PK\x03\x04" + b"\0\xff" * 50, "mixed.csv": "participant,choice,reward\nZoë,l,1\n".encode() + "Jürgen,l,1\n".encode("latin-1"), "nul.csv": b"participant,choice,reward\na,l,1\n\0\0\0", "empty.csv": b"", "head.csv": b"participant,choice,reward\n",
              "ragged.csv": b"participant,choice,reward\na,l,1\na,l,1,7,8\n", "quote.csv": b'participant,choice,reward\na,"l,1\na,l,1\n', "t.xlsx": b"PK"}
     for name, content in files.items(): (here/name).write_bytes(content)
-    table.to_csv("semi.csv", index=False, sep=";")
     table.to_csv("choices.csv", index=False)
-    for name, needed in {"nowhere.csv": "no file 'nowhere.csv'", "choicse.csv": "did you mean 'choices.csv'?", "folder": "got the folder 'folder'", "binary.csv": "'binary.csv' is no text file", "zip.csv": "save the table as .csv", "latin.csv": "UTF-8", "empty.csv": "'empty.csv' is empty",
-                         "head.csv": "no rows", "ragged.csv": "line 3 has 5 fields, and the lines above have 3", "quote.csv": "never closed", "t.xlsx": "save it as .csv", "semi.csv": "Save it with commas"}.items():
+    for name, needed in {"nowhere.csv": "no file 'nowhere.csv'", "choicse.csv": "did you mean 'choices.csv'?", "folder": "got the folder 'folder'", "binary.csv": "'binary.csv' is no text file", "zip.csv": "a zip archive, as Excel and OpenDocument write it; save it as .csv", "mixed.csv": "neither in UTF-8 nor", "nul.csv": "the last 3 bytes of 'nul.csv' are NUL", "empty.csv": "'empty.csv' is empty",
+                         "head.csv": "no rows", "ragged.csv": "line 3 has 5 fields, and its header 3", "quote.csv": "never closed", "t.xlsx": "an Excel workbook; save it as .csv"}.items():
         refused(capsys, ["discover", name], needed)
 
 
@@ -187,15 +239,16 @@ def test_folders_and_seeds(here, table, capsys, command):
 
 def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
     (here/"locked").mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode, **options: False)
     refused(capsys, ["demo", "--out", "locked"], "cannot write into the folder 'locked'; choose another place")
 
 
 def test_the_line_itself(here, table, capsys):
     table.to_csv("t.csv", index=False)
-    for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "this is needed: FILE", "spice-rl discover --help"), (["fit", "t.csv"], "TRANSFER, --models"),
+    for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "discover also needs FILE (the table, one row per choice)", "spice-rl discover --help"),
+                           (["fit", "t.csv"], "fit also needs TRANSFER (file of the transfer trials) and --models (one or more, such as QLearning+novel", "if you have one table of choices in another task: spice-rl discover FILE"),
                            (["discover", "t.csv", "--modle", "forgetting"], "did you mean --model?"), (["discover", "t.csv", "more"], "no place for 'more'"), (["discover", "t.csv", "--model", "forgeting"], "did you mean forgetting? (--model takes rescorla-wagner or forgetting)"),
-                           (["discover", "t.csv", "--seed"], "--seed needs something behind it"), (["report"], "this is needed: FOLDER"), (["demo", "x"], "no place for 'x'")):
+                           (["discover", "t.csv", "--seed"], "--seed needs something behind it"), (["report"], "report also needs FOLDER (the folder that was given"), (["demo", "x"], "no place for 'x'")):
         refused(capsys, words, *needed)
 
 

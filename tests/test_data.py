@@ -13,7 +13,7 @@ SHARED = Path(__file__).parents[2]/'shared'/'data'/'bandit2arm.tsv'
 ARRAYS = ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')
 
 
-def refuses(*parts, error=ValueError):
+def refuses(*parts, error=(ValueError, TypeError)):
     "The block raises `error`, and its message has all `parts`"
     return pytest.raises(error, match='(?s)' + ''.join(f'(?=.*{re.escape(p)})' for p in parts))
 
@@ -125,7 +125,8 @@ def test_offer_and_context():
     assert moved.offer[0].tolist() == [0, -1] # padding is always last
 
 def test_files(tmp_path):
-    for name, sep in [('a.csv', ','), ('a.tsv', '\t'), ('tab.txt', '\t'), ('semi.txt', ';'), ('blank.txt', ' '), ('comma.txt', ',')]:
+    for name, sep in [('a.csv', ','), ('a.tsv', '\t'), ('tab.txt', '\t'), ('semi.txt', ';'), ('blank.txt', ' '), ('comma.txt', ','),
+                      ('semi.csv', ';'), ('tab.csv', '\t'), ('comma.tsv', ','), ('bar.dat', '|'), ('no_ending', ',')]:
         table().to_csv(tmp_path/name, sep=sep, index=False)
         pd.testing.assert_frame_equal(read_trials(tmp_path/name).to_frame(), table())
         assert read_trials(str(tmp_path/name)).participants == ('ann', 'bob')
@@ -151,6 +152,53 @@ def test_frozen_and_copied():
     for other in (copy.deepcopy(trials), pickle.loads(pickle.dumps(trials))): np.testing.assert_array_equal(other.choice, trials.choice)
 
 
+def test_a_tuple_can_be_a_name():
+    frame = table()
+    frame.columns = pd.MultiIndex.from_tuples([('d', c) for c in frame])
+    trials = read_trials(frame, participant=('d', 'participant'), choice=('d', 'choice'), reward=('d', 'reward'))
+    for name in ARRAYS: np.testing.assert_array_equal(getattr(trials, name), getattr(read_trials(table()), name))
+    assert trials.to_dataset(extra=('d', 'reward')).xs.shape[2] == 6
+    both = read_trials(table(a=1, b=[0, 2]*4), reward=('a', 'b')) # no such column: two names
+    assert both.reward[:2].tolist() == [[1, 0], [1, 2]]
+
+def sided(**columns):
+    return pd.DataFrame(dict(participant=[1]*6, choice=['f', 'j', 'j', None, 'f', 'j'], reward=[1, 0, 1, np.nan, 0, 1], left=list('ABABBA'), right=list('BABAAB')) | columns)
+
+ASK = dict(left='left', right='right', sides=('f', 'j'))
+
+def test_sides_give_options():
+    trials = read_trials(sided(), **ASK)
+    assert [trials.options[c] if c >= 0 else None for c in trials.choice] == ['A', 'A', 'B', None, 'B', 'B']
+    assert trials.offer.tolist() == [[0, 1], [1, 0], [0, 1], [1, 0], [1, 0], [0, 1]] # left first
+    words = sided(choice=['Left', 'right', 'right', None, 'LEFT', 'right'])
+    np.testing.assert_array_equal(read_trials(words, left='left', right='right').choice, trials.choice)
+    taken = sided(choice=['A', 'A', 'B', None, 'B', 'B'])
+    same_ = read_trials(taken, left='left', right='right') # options in the choice column: what stood there is what was on offer
+    for name in ARRAYS: np.testing.assert_array_equal(getattr(same_, name), getattr(trials, name))
+    coded = sided(choice=['f', 'j', 'j', 'none', 'f', 'j'])
+    np.testing.assert_array_equal(read_trials(coded, **ASK, missing='none').choice, trials.choice)
+    full = read_trials(sided(l=[1, 2, 3, 4, 5, 6], r=[-1, -2, -3, -4, -5, -6]), **ASK, reward=['l', 'r']) # what each side paid
+    assert full.reward.tolist() == [[1, -1], [-2, 2], [3, -3], [-4, 4], [-5, 5], [6, -6]]
+    many = read_trials(sided(right=list('BABACC')), **ASK, options=['C', 'B', 'A'])
+    assert many.options == ('C', 'B', 'A') and many.choice.tolist() == [2, 2, 1, -1, 1, 0]
+
+def test_codes_in_structs_of_matlab():
+    empty = np.array([])
+    frame = table(choice=[np.array([1.]), np.array([2.]), empty, 1., 2., 2., 1., 1.], reward=[np.array([1.]), 0., empty, 1., 0., 0., 1., 1.])
+    trials = read_trials(frame)
+    assert trials.options == (1, 2) and trials.choice.tolist() == [0, 1, -1, 0, 1, 1, 0, 0] and np.isnan(trials.reward[2]).all() and trials.reward[0, 0] == 1
+
+def test_ids_counted_from_one_are_said():
+    xs, ys = read_trials(table()).to_dataset().xs.clone(), read_trials(table()).to_dataset().ys
+    xs[..., -1] += 1
+    with pytest.warns(UserWarning, match='ids run from 1 to 2, and nobody is 0'): DatasetRNN(xs, ys)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        DatasetRNN(xs, ys, participants=['nobody', 'ann', 'bob'])
+        xs[..., -1] += 1 # other people of a larger study
+        DatasetRNN(xs, ys)
+
+
 # What reading refuses
 
 def test_refuses_files(tmp_path):
@@ -166,8 +214,6 @@ def test_refuses_files(tmp_path):
     with refuses('2 columns of', "twice.csv' are called 'reward'"): read_trials(tmp_path/'twice.csv')
     (tmp_path/'ragged.csv').write_text('participant,choice,reward\na,1,2\na,1,2,3,4\n')
     with refuses('cannot read', 'line 3'): read_trials(tmp_path/'ragged.csv')
-    table().to_csv(tmp_path/'semi.csv', sep=';', index=False)
-    with refuses('another separator?'): read_trials(tmp_path/'semi.csv')
     (tmp_path/'a.xlsx').write_text('x')
     with refuses('got the folder'): read_trials(tmp_path)
     with refuses('.csv, .tsv or .txt', 'a.xlsx'): read_trials(tmp_path/'a.xlsx')
@@ -213,6 +259,21 @@ WRONG = {
     'all missing': (lambda: read_trials(table(choice=[*'LRLR', None, None, None, None], reward=np.nan)), ['every choice is missing', "('bob')"]),
     'context empty': (lambda: read_trials(table(c=[1, None]*4), context='c'), ['context is empty', 'line 3']),
     'not offered': (lambda: read_trials(table(a='L', b=[None, 'R']*4), offer=['a', 'b']), ["choice 'R' was not on offer", "participant 'ann', line 4", "only ['L']"]),
+    'left alone': (lambda: read_trials(sided(), left='left'), ['left and right come together']),
+    'sides alone': (lambda: read_trials(sided(), sides=('f', 'j')), ['sides goes with left= and right=']),
+    'sides and offer': (lambda: read_trials(sided(), left='left', right='right', offer=['left', 'right']), ['leave out offer=']),
+    'which side': (lambda: read_trials(sided(), left='left', right='right'), ["which of the choices ('f', 'j') in column 'choice' is left?", 'sides=(LEFT, RIGHT)', "offer=['left', 'right']"]),
+    'sides by number': (lambda: read_trials(sided(choice=[0, 1, 1, None, 0, 1], left=[0, 1]*3, right=[1, 0]*3), left='left', right='right'), ['which of the choices (0, 1)', 'sides=(LEFT, RIGHT)']),
+    'no such side': (lambda: read_trials(sided(choice=list('fjjxfj')), **ASK), ["choice 'x' in participant 1, line 5", "not one of the sides ('f', 'j')"]),
+    'nothing stood there': (lambda: read_trials(sided(left=[None, *'BABBA']), **ASK), ["choice 'f' in participant 1, line 2 took a side where nothing stood: column 'left' is empty"]),
+    'sides text': (lambda: read_trials(sided(), left='left', right='right', sides='fj'), ["sides takes two labels", "got 'fj'"]),
+    'three rewards for two sides': (lambda: read_trials(sided(a=1, b=1, c=1), **ASK, reward=['a', 'b', 'c']), ['reward lists 3 columns', 'one for each side']),
+    'no column to split by': (lambda: read_trials(table()).per_participant('sex'), ["no column 'sex'; there are"]),
+    'list to split by': (lambda: read_trials(table()).per_participant(['sex']), ["column takes one column name, got ['sex']"]),
+    'nothing in it': (lambda: Trials(), ['Trials need options, and got none', 'read_trials(table)']),
+    'list of files': (lambda: read_trials(['a.csv', 'b.csv']), ['got list', 'pd.concat']),
+    'wrong options': (lambda: Trials.from_dataset(read_trials(table()).to_dataset().xs, n_options='2'), ['the number of options must be a whole number of at least 2', "got '2'"]),
+    'extra is a number': (lambda: read_trials(table()).to_dataset(extra=5), ['no column 5 for extra']),
     'offered twice': (lambda: read_trials(table(a=list('LRRLLLRR'), b=list('LLLRRRLL')), offer=['a', 'b']), ['offered twice', 'line 2']),
 }
 
@@ -289,8 +350,13 @@ def test_split_of_a_split_counts_only_what_counted():
 
 def test_splits_refuse():
     trials = read_trials(table())
-    for share in (0, 1, 30, -.1, 'half', np.nan, [.3]):
-        with refuses('between 0 and 1', repr(share)): trials.split_time(share)
+    for share in (0, 1, 30, -.1, np.nan):
+        with refuses('share to hold out, must be above 0 and below 1', repr(share), error=ValueError): trials.split_time(share)
+    for share in ('half', [.3], None):
+        with refuses('share to hold out, must be a number', repr(share), error=TypeError): trials.split_time(share)
+    for seed in ('a', None, -1, 1.5):
+        with refuses('seed must be a whole number', repr(seed)): trials.split_participants(seed=seed)
+        with refuses('seed must be a whole number', repr(seed)): read_trials(table(b=[1, 1, 2, 2]*2), block='b').split_sessions(seed=seed)
     with refuses('two sessions or more', 'block=...'): trials.split_sessions()
     with refuses('two people or more', "('ann')"): trials.take('ann').split_participants()
     with refuses('session of two trials'): Trials.from_arrays([0, 1], [1, 1], session=[0, 1]).split_time()
@@ -333,6 +399,8 @@ def test_from_arrays_leaves_the_callers():
     (dict(choice=[0, -2]), ['codes 0, 1', 'got -2']),
     (dict(choice=[0, .5]), ['got 0.5']),
     (dict(choice=['a', 'b']), ['for labels use read_trials']),
+    (dict(choice=[1, 2]), ['code 0 is never chosen: are choices counted from 1?', 'options=range(3)']),
+    (dict(choice=[0, 1, 999, 1], reward=[1., 0, 0, 1]), ['choice 999 stands beside (0, 1): missing? Then write -1']),
     (dict(choice=[0, 0]), ['at least two options', 'options=[...]']),
     (dict(choice=[]), ['one value a trial', 'shape (0,)']),
     (dict(choice=[[0, 1]]), ['one value a trial', 'shape (1, 2)']),

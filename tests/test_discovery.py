@@ -48,7 +48,7 @@ def pages(folders): return {name: write_report(f.folder)[0].read_text() for name
 @pytest.mark.parametrize("name", ["one", "regression", "each", "kinds"])
 def test_folder(folders, name):
     f = folders[name]
-    assert sorted(f.names) == sorted(p.name for p in f.folder.iterdir() if p.name != "report.html") and f.names[-1] == RECORD
+    assert sorted(f.names) == sorted(p.name for p in f.folder.iterdir() if p.name != "report.html" and p.name[0] != ".") and f.names[-1] == RECORD
     r, d = f.run.record, f.data
     choices = ~np.isnan(d.xs[..., 0].numpy())
     assert r["data"]["choices"] == choices.sum() and r["data"]["sessions"] == len(d.xs) and r["data"]["participants"] == len(np.unique(d.xs[..., -1])) and r["data"]["rewards"] == dict(few=[0., 1.])

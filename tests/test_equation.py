@@ -119,7 +119,7 @@ RW = rescorla_wagner_equation(.3, 3)
 
 
 @pytest.mark.parametrize("options, said", [
-    (dict(held=["nope"]), "unknown number to be held 'nope'"),
+    (dict(held=["nope"]), "unknown parameter to be held 'nope'"),
     (dict(held=[f"{VALUE}_chosen: 1"]), f"'{VALUE}_chosen: 1' cannot be held: it differs between participants"),
     (dict(bounds={"nope": (0, 1)}), "unknown .*'nope'"),
     (dict(covariance=[]), "covariance .*each of the 2 rows.* got 0"),
@@ -301,3 +301,27 @@ def test_labels_survive(labels):
     e = Equation(RW.equation_rules, RW.state, two().set_axis(labels))
     back = equation_from_dict(json.loads(json.dumps(equation_to_dict(e))))
     assert list(back.coefficients.index) == list(labels) and back.as_rl(labels[1]).parameters.value["alpha"] == pytest.approx(.5)
+
+
+# What cannot be
+
+@pytest.mark.parametrize("exponent", [1.5, -2, True, "2", None, float("nan")])
+def test_exponents_are_whole_numbers_from_0(exponent):
+    "An exponent of 1.5 or -2 was printed, and something else was computed"
+    with pytest.raises((TypeError, ValueError), match="each exponent of the rule 'm' must be a whole number of at least 0"):
+        Rule("m", "v", (), (("r", "reward"),), ((0, 0), (1, exponent)))
+    assert Rule("m", "v", (), (("r", "reward"),), [[0, 0.], (1, np.int64(2))]).terms == ((0, 0), (1, 2))
+
+
+@pytest.mark.parametrize("make, kind, said", [
+    (lambda: Equation(None, None, None), TypeError, "equation_rules must be a list of Rules, got NoneType"), (lambda: Equation([], None, {}), TypeError, "latents must be a list"),
+    (lambda: Equation([], ["v"], [1, 2]), TypeError, "coefficients must be a dict, or a frame"), (lambda: Equation([], ["v"], {}), ValueError, "coefficients must have exactly the columns"),
+    (lambda: Equation([], ["v"], {"start: v": "x", "weight: v": 1.}), TypeError, "the coefficient 'start: v' of 'everybody' must be a number, got 'x'"),
+    (lambda: Equation([], ["v"], {"start: v": 0., "weight: v": float("nan")}), ValueError, "the coefficient 'weight: v' of 'everybody' must be a finite number"),
+    (lambda: Equation([], ["v"], {"start: v": 0., "weight: v": 1.}, bounds=[(0, 1)]), TypeError, "bounds must be a dict"),
+    (lambda: rescorla_wagner_equation("a", 1), TypeError, "alpha must be a number, got 'a'"), (lambda: rescorla_wagner_equation(.3, float("inf")), ValueError, "beta must be a finite number"),
+    (lambda: rescorla_wagner_equation(.3, 3, forget="x"), TypeError, "forget must be a number"),
+    (lambda: Rule("m", "v", "x", (), ()), TypeError, "filters of the rule 'm' must be a list"), (lambda: Rule("m", "v", (("a", "action"),), (), ()), ValueError, "each of the filters of the rule 'm' has 3 parts"),
+    (lambda: Rule("m", "v", (), (), ((0,),), ("x",)), TypeError, "in `fixed` of the rule 'm' must be a number")])
+def test_wrong_calls(make, kind, said):
+    with pytest.raises(kind, match=said): make()

@@ -233,7 +233,7 @@ ERRORS = [
     (ValueError, "is the same for everybody", (AgentQ(), TASK), dict(participant=3)),
     (ValueError, "leave out n_trials and seed", (AgentQ(), demo_trials()), dict(n_trials=3)),
     (ValueError, "leave out n_trials and seed", (AgentQ(), demo_trials()), dict(seed=3)),
-    (ValueError, "n_trials must be at least 1", (AgentQ(), TASK), dict(n_trials=0)),
+    (ValueError, "n_trials must be a whole number of at least 1", (AgentQ(), TASK), dict(n_trials=0)),
     (ValueError, "made no choice that counts", (AgentQ(), Trials.from_arrays([-1, -1], [np.nan] * 2, options=[0, 1])), {}),
 ]
 

@@ -115,7 +115,7 @@ def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
     first = np.array([w.startswith("a") for w in mixed.participants])
     assert alpha[first].mean() < .4 < alpha[~first].mean()
     summary = estimator.summary()
-    assert summary.numbers["equation (refined)"] == estimator.refinement_.numbers and summary.share_kept["equation (refined)"] > .9
+    assert summary.parameters["equation (refined)"] == estimator.refinement_.numbers and summary.share_kept["equation (refined)"] > .9
     assert len(estimator.get_participant_embeddings()) == mixed.n_participants
     estimator.save_spice(path_spice=tmp_path / "equation.json")
     assert load_spice(path_spice=tmp_path / "equation.json").equation_.text(3) == estimator.equation_.text(3)

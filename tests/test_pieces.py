@@ -163,7 +163,8 @@ def test_bad_arguments(tmp_path):
     with pytest.raises(TypeError, match="about must be a dict"): run_pieces(square, PIECES, folder=tmp_path, about="me")
     assert run_pieces(square, {}, folder=tmp_path/"empty") == {} == run_pieces(square, {})
     (tmp_path/"file").write_text("mine")
-    with pytest.raises(OSError, match="pieces cannot be kept in .*choose a folder"): run_pieces(square, PIECES, folder=tmp_path/"file")
+    with pytest.raises(ValueError, match="is a file; name a folder"): run_pieces(square, PIECES, folder=tmp_path/"file")
+    with pytest.raises(TypeError, match="work must be a function"): run_pieces(1, PIECES)
     assert (tmp_path/"file").read_text() == "mine"
 
 
@@ -173,7 +174,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     root = os.geteuid() == 0
     try:
         if root: os.seteuid(65534)  # root may write everywhere
-        with pytest.raises(PermissionError, match="pieces cannot be kept in .*choose a folder"): run_pieces(square, PIECES, folder=tmp_path)
+        with pytest.raises(ValueError, match="cannot (make|write into) the folder .*choose another place"): run_pieces(square, PIECES, folder=tmp_path)
     finally:
         if root: os.seteuid(0)
         tmp_path.chmod(0o700)

@@ -145,7 +145,7 @@ def test_a_group_of_one(tables, tmp_path):
 def test_folders_that_cannot_be_written(tables, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="is a file; name a folder"): run(tables, tmp_path / "file")
-    with pytest.raises(ValueError, match="cannot write into output_dir '/proc/nowhere'"): run(tables, "/proc/nowhere")
+    with pytest.raises(ValueError, match="cannot make the folder '/proc/nowhere'"): run(tables, "/proc/nowhere")
 
 
 def test_help(capsys):

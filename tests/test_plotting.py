@@ -8,17 +8,22 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
+from scipy import stats
 
-from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
+from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner, create_dataset
 from spice_rl.cell import Cell
+from spice_rl.comparison import compare
 from spice_rl.data import Trials
 from spice_rl.engine import replay, simulate
 from spice_rl.equation import Equation, Rule, rescorla_wagner_equation
+from spice_rl.fitting import fit
+from spice_rl.hierarchy import fit_hierarchical
 from spice_rl.params import Param
-from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
+from spice_rl.plotting import plot_comparison, plot_confusion, plot_equation, plot_fit_quality, plot_fits, plot_parameters, plot_profile, plot_recovery, plot_runs, plot_session
 from spice_rl.precoded import RescorlaWagnerRNN
 from spice_rl.rnn import NetworkCell
-from spice_rl.style import COLOURS
+from spice_rl.refinement import discover
+from spice_rl.style import COLOURS, save_figure
 
 MARKERS = {"rewarded": TICKUP, "not rewarded": TICKDOWN, "reward not shown": "|", "choice missing": "."}
 
@@ -354,3 +359,80 @@ def test_equation_with_filters_without_action():
     for r in (-1, 0, 1):
         v, after = lines(axs[0])[f"reward {r}"].get_data()
         np.testing.assert_allclose(after, .1 + .5 * v + 2 * r)
+
+
+# What is drawn is what was computed
+
+def bars(ax):
+    "Middle and ends of every error bar, (bars, 3), by axis: those along x, those along y"
+    out = {}
+    for c in ax.containers:
+        if not hasattr(c, "has_xerr"): continue
+        (x,), (y,) = c.lines[0].get_data()
+        for along, has, middle, k in (("x", c.has_xerr, x, 0), ("y", c.has_yerr, y, 1)):
+            if has: out.setdefault(along, []).append((middle, *np.ptp(np.array(c.lines[2][0].get_segments()[0])[:, k], keepdims=True), c.lines[2][0].get_segments()[0][0][k]))
+    return {k: np.array(v) for k, v in out.items()}
+
+
+@pytest.fixture(scope="module")
+def fits():
+    trials = simulate(RescorlaWagner(alpha=.3, beta=3.), BanditsDrift(), people=12, n_trials=60, seed=2)
+    groups = pd.Series(list("ab") * 6, index=trials.participants)
+    cells = dict(a=RescorlaWagner(), b=AgentQ())
+    return trials, groups, [fit(cell, trials, starts=3, threads=1, name=name) for name, cell in cells.items()]
+
+
+def test_a_comparison_shows_differences_of_the_same_people(fits):
+    comparison = compare(fits[2])
+    fig, ax = plot_comparison(comparison)
+    best = comparison.values.mean().idxmin()
+    drawn = bars(ax)["x"]
+    for (middle, width, low), model in zip(drawn, comparison.values):
+        d = comparison.values[model] - comparison.values[best]
+        assert middle == pytest.approx(d.mean())
+        interval = (0., 0.) if model == best else stats.ttest_1samp(d, 0).confidence_interval()
+        assert (low, low + width) == pytest.approx(tuple(interval))
+    assert best in ax.get_xlabel() and ax.get_xlim()[0] <= 0 <= ax.get_xlim()[1] < comparison.values.mean().max(), "not from 0 of the criterion"
+    plt.close(fig)
+
+
+def test_people_stand_in_the_order_of_the_table(fits):
+    trials, groups, (one, *_) = fits
+    fig, axs = plot_parameters(one)
+    for ax, name in zip(axs, one.names):
+        x, y = ax.lines[0].get_data()
+        assert (np.diff(x) > 0).all() and (y == one.table[name].to_numpy()).all()
+    plt.close(fig)
+
+
+def test_a_hierarchical_fit_is_drawn_with_its_own_intervals(fits):
+    trials, groups, _ = fits
+    h = fit_hierarchical(RescorlaWagner(), trials, groups=groups, threads=1)
+    fig, axs = plot_parameters(h)
+    for ax, name in zip(axs, h.names):
+        middle, width, low = bars(ax)["y"].T
+        own = h.means.loc[name].loc[["a", "b"]]
+        np.testing.assert_allclose(np.c_[middle, low, low + width], own[["typical", "typical_lower", "typical_upper"]])
+    plt.close(fig)
+
+
+def test_an_equation_is_drawn_with_the_rewards_it_was_found_on():
+    base = simulate(RescorlaWagner(alpha=.3, beta=2.), BanditsDrift(), people=10, n_trials=60, seed=1)
+    found = discover(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]))
+    for drawn, asked in ((found, None), (found.equation, None), (rescorla_wagner_equation(.3, 3), (-1, 1))):
+        fig, axs = plot_equation(drawn, rewards=asked)
+        assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward -1", "reward 1"]
+        plt.close(fig)
+    fig, axs = plot_equation(rescorla_wagner_equation(.3, 3))
+    assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward 0", "reward 1"]
+    plt.close(fig)
+
+
+@pytest.mark.parametrize("draw, says", [
+    (lambda f: plot_fits(f), r"fits must be a dict name -> what fit\(…\) returned, got Fit"), (lambda f: plot_runs([f]), "fits must be a dict"), (lambda f: plot_fits(dict(a=3)), r"fits\['a'\] must be what fit\(…\) returned, got int"),
+    (lambda f: plot_recovery(f), r"recovery must be what parameter_recovery\(…\) returned, got Fit"), (lambda f: plot_confusion(f), "recovery must be what model_recovery"), (lambda f: plot_comparison(f), "comparison must be what compare"),
+    (lambda f: plot_parameters(compare([f])), "fit must be what fit"), (lambda f: plot_equation(f), "equation must be an Equation"), (lambda f: plot_equation(rescorla_wagner_equation(.3, 3), rewards=1), "rewards must be a list of numbers"),
+    (lambda f: plot_profile(f), "profile must be what profile_likelihood"), (lambda f: plot_fit_quality(f), "scores must be a frame"), (lambda f: save_figure(None, "x.png"), "drawn must be a figure"), (lambda f: save_figure([], "x.png"), "drawn must be a figure")])
+def test_the_wrong_object_is_one_sentence(fits, draw, says):
+    with pytest.raises(TypeError, match=says) as e: draw(fits[2][0])
+    assert "\n" not in str(e.value)

@@ -164,7 +164,7 @@ def test_refinement_leaves_buffers_alone():
     found = refine(wide, trials)
     assert [r.module for r in found.equation.equation_rules] == [f"{VALUE}_chosen", HABIT, "x_choice_1"]
     want = pd.Series({f"start: {VALUE}": 1.5, f"{VALUE}_chosen: {VALUE}_chosen": .7, f"{VALUE}_chosen: c_reward": .9, f"{HABIT}: c_action": .4, f"{HABIT}: x_choice_1": .8})
-    numbers = found.estimates.set_index("number")
+    numbers = found.estimates.set_index("parameter")
     assert set(numbers.index) == set(want.index)
     assert (abs(numbers.estimate - want) < 3.5 * numbers.se).all()
 
@@ -177,11 +177,11 @@ def test_a_hard_coded_rule_of_a_value():
     rule = e.equation_rules[0]
     assert dict(zip(rule.terms, rule.fixed)) == {(1, 0): .7, (0, 1): .3}
     found = refine(e, t)
-    beta = found.estimates.set_index("number").loc[f"weight: {VALUE}"]
+    beta = found.estimates.set_index("parameter").loc[f"weight: {VALUE}"]
     assert abs(beta.estimate - 3) < 3 * beta.se and beta.estimate == pytest.approx(out.network.betas[VALUE].weight.item(), abs=2 * beta.se)
     assert found.equation.held[f"{VALUE}_chosen: c_reward"] == .3 and f"weight: {VALUE}" in found.equation.params
     free = refine(e, t, library=[replace(rule, fixed=(), terms=((0, 0), (1, 0), (0, 1)))])
-    assert f"{VALUE}_chosen: c_reward" in free.estimates.number.tolist() and free.equation.row()[f"weight: {VALUE}"] == 1.
+    assert f"{VALUE}_chosen: c_reward" in free.estimates.parameter.tolist() and free.equation.row()[f"weight: {VALUE}"] == 1.
     assert free.scores.nll.item() < found.scores.nll.item() + .5
     np.testing.assert_allclose(nll(found.equation, None, t).sum(), found.scores.nll.item(), rtol=1e-9)
 

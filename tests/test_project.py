@@ -1,5 +1,5 @@
 """The project itself: layers, pages, links, the README, and what `import spice_rl` costs. Nothing here writes a file."""
-import ast, configparser, importlib.util, json, re, subprocess, sys
+import ast, configparser, importlib.util, inspect, json, pydoc, re, subprocess, sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +141,76 @@ def test_every_public_name_has_a_page():
             documented = re.search(rf"^(?:async )?(?:def|class) {name}\b", shown, re.MULTILINE)
             if not documented and f"`{name}`" not in "\n".join(prose): missing.append(f"{HOME[module]}: {name}")
     assert not missing, "exported, but neither a documented function or class nor `named` in the text:\n" + "\n".join(missing)
+
+
+# Docstrings
+
+HARD = '''
+def one(a, b="#", *, c): # What c is
+    "Does it."
+def two(
+    é,         # Ünwritten
+    b={"#": (1, # a comment inside, of no argument
+             2)}, # The second, which
+                  # needs two lines
+    # Stands above
+    c=3,
+    *more,     # Others
+    d, e=None, # Two in one line
+    **rest     # What is "left": 1\\2
+) -> dict: # What comes back
+    "Says it."
+    return {}
+def _hidden(a): # Not public
+    "Stays."
+@dataclass(frozen=True)
+class Fields:
+    """One.
+
+    Two."""
+    a: int       # The first
+    b: str = "#" # The second
+    c: ClassVar = 3 # None of them
+class Made(Base):
+    "Is made."
+    @decorated("#")
+    def __init__(self, x): # An x
+        "Stays, too."
+    @property
+    def size(self): # In mm
+        "How big."
+    @staticmethod
+    def alone(y): "Beside its def."; return y
+'''
+
+
+def test_docstrings_explain_arguments():
+    new = TOOLS.documented(HARD)
+    docs = {n.name: ast.get_docstring(n) for n in ast.walk(ast.parse(new)) if hasattr(n, "body") and hasattr(n, "name")}
+    assert docs["one"] == "Does it.\n\nParameters\n----------\na, b, c\n    What c is"
+    assert docs["two"].split("\n\n")[1].splitlines()[2:] == ["é", "    Ünwritten", "b", "    The second, which needs two lines", "c", "    Stands above", "*more", "    Others",
+                                                            "d, e", "    Two in one line", "**rest", "    What is \"left\": 1\\2"]
+    assert docs["two"].endswith("Returns\n-------\ndict\n    What comes back")
+    assert docs["Fields"] == "One.\n\nTwo.\n\nParameters\n----------\na : int\n    The first\nb : str\n    The second"
+    assert docs["Made"].endswith("x\n    An x") and docs["size"].endswith("Returns\n-------\nIn mm")
+    assert (docs["_hidden"], docs["__init__"], docs["alone"]) == ("Stays.", "Stays, too.", "Beside its def.")
+    assert TOOLS.documented(new) == new and TOOLS.plain(new) == HARD
+
+
+@pytest.mark.parametrize("module", HOME)
+def test_docstrings_are_what_the_comments_give(module):
+    text = (ROOT/f"spice_rl/{module}.py").read_text(encoding="utf-8")
+    assert TOOLS.documented(text) == text, "run `make export`"
+    plain = TOOLS.plain(text)
+    for code in cells(NOTEBOOKS[HOME[module]], "code"):
+        flagged, body = re.match(r"((?:#\s*\|.*\n)*)(.*)", code, re.DOTALL).groups()
+        assert "----------\n" not in body, "an argument is explained by the comment beside it; `export` writes the docstring"
+        if re.search(r"^#\s*\|\s*export[is]?\s*$", flagged, re.MULTILINE) and "import " not in body: assert body.strip() in plain
+
+
+def test_help_explains_arguments():
+    said = pydoc.render_doc(spice_rl.read_trials, renderer=pydoc.plaintext)
+    for name in inspect.signature(spice_rl.read_trials).parameters: assert re.search(rf"^    {name}( : .*)?\n        \S", said, re.MULTILINE), name
 
 
 # The package

@@ -15,7 +15,7 @@ from spice_rl.engine import nll, simulate
 from spice_rl.equation import Equation, Rule, equation_names, rescorla_wagner_equation
 from spice_rl.fitting import fit
 from spice_rl.qlearning import QLearning
-from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, bandit_library, discover, pooled_or_apart, refine, stability
+from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, discover, pooled_or_apart, refine, stability
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 
@@ -65,7 +65,7 @@ def labels(trials): return np.array(trials.participants, object)[trials.particip
 
 def same(a, b, rel=1e-4):
     "Two refinements say the same: the terms, their numbers, the likelihood"
-    assert list(a.estimates.number) == list(b.estimates.number)
+    assert list(a.estimates.parameter) == list(b.estimates.parameter)
     assert a.scores.nll.sum() == pytest.approx(b.scores.nll.sum(), abs=1e-4)
     np.testing.assert_allclose(a.estimates[["estimate", "se"]], b.estimates[["estimate", "se"]], rtol=50 * rel)
     return True
@@ -78,7 +78,7 @@ def test_the_learner_comes_back(name):
     "The exact terms, nothing else; its parameters within four standard errors; never less likely than the truth"
     agent, terms = LEARNERS[name]
     d = found(name)
-    assert set(d.estimates.number) == terms
+    assert set(d.estimates.parameter) == terms
     read, truth = d.as_rl().parameters, AgentQ(**agent).values
     truth = dict(truth, alpha=truth["alpha_reward"], beta=truth["beta_reward"]) | {"Q at the start": .5, "forgets toward": .5}
     for what, (value, se) in read.iterrows():
@@ -91,7 +91,7 @@ def test_the_learner_comes_back(name):
 def test_no_move_makes_it_better(name):
     "The table of terms: none in that is better out, none out that is better in"
     d = found(name)
-    assert (d.terms.bic_change.dropna() > -.02).all() and set(d.terms.number[d.terms.in_equation]) == set(d.estimates.number)
+    assert (d.terms.bic_change.dropna() > -.02).all() and set(d.terms.parameter[d.terms.in_equation]) == set(d.estimates.parameter)
     np.testing.assert_allclose(d.terms.bic_change - 2 * d.terms.nll_change, np.round((d.terms.bic_change - 2 * d.terms.nll_change) / np.log(10000)) * np.log(10000), atol=1e-6)
     assert d.structures.weight.sum() == pytest.approx(1) and d.structures.bic.iloc[0] <= d.structures.bic.min() + .02 and (d.structures.bic < d.structures.bic.min() + 6).all()
     assert set(d.shared()) <= set(d.structures.terms.iloc[0])
@@ -100,17 +100,17 @@ def test_no_move_makes_it_better(name):
 def test_what_leaving_a_term_out_costs():
     "As `fit` finds it, with the term held"
     d = small_found()
-    assert BOTH in set(d.estimates.number)
+    assert BOTH in set(d.estimates.parameter)
     e = Equation(d.equation.equation_rules, d.equation.state, dict(d.equation.row()) | {BOTH: 0.}, held=[*d.equation.held, BOTH])
     own = fit(e, rebuild(small(), participant=np.zeros(len(small()), int)), bounds={n: (-9, 9) for n in e.params}).table.nll.sum()
-    assert d.terms.set_index("number").nll_change[BOTH] == pytest.approx(own - d.scores.nll.sum(), abs=1e-3)
+    assert d.terms.set_index("parameter").nll_change[BOTH] == pytest.approx(own - d.scores.nll.sum(), abs=1e-3)
 
 
 # The optimum, its errors, its intervals
 
 def loop_of(d, trials):
     "The NLL as a function of the estimates, by the plain loop"
-    row, names = d.equation.row().copy(), list(d.estimates.number)
+    row, names = d.equation.row().copy(), list(d.estimates.parameter)
     def f(x):
         row[names] = x
         return loop_nll(d.equation.equation_rules, d.equation.state, row, trials)
@@ -143,7 +143,7 @@ def test_intervals(number):
     d = small_found()
     f, x, names = loop_of(d, small())
     i = names.index(number)
-    for end in d.estimates.set_index("number").loc[number, ["lower", "upper"]]:
+    for end in d.estimates.set_index("parameter").loc[number, ["lower", "upper"]]:
         others = np.delete(x + d.equation.covariance[0].to_numpy()[:, i] / d.equation.covariance[0].iloc[i, i] * (end - x[i]), i)
         profile = minimize(lambda y: f(np.insert(y, i, end)), others, method="BFGS", options=dict(gtol=.05)).fun
         assert profile - f(x) == pytest.approx(1.9207, abs=.03)
@@ -156,7 +156,7 @@ def test_intervals(number):
 def test_rewards_in_another_unit(data, times):
     "Points in place of shares: the same terms and likelihood, coefficients and errors by the power of the unit"
     a, b = discover(data()), discover(rebuild(data(), reward=data().reward * times))
-    power = [n.split(": ")[1].count("c_reward") + n.endswith("c_reward^2") for n in a.estimates.number]
+    power = [n.split(": ")[1].count("c_reward") + n.endswith("c_reward^2") for n in a.estimates.parameter]
     scale = times ** np.array(power, float)
     b.estimates[["estimate", "se", "lower", "upper"]] = b.estimates[["estimate", "se", "lower", "upper"]].mul(scale, axis=0)
     assert same(a, b) and np.isfinite(a.estimates.se).all()
@@ -370,7 +370,7 @@ def test_one_for_each(by, who):
     people = {w: [p for p, g in zip(["d", "c", "b", "a"], ["d", "c", "b", "a"] if by == "participant" else np.repeat(who, 2)) if g == w] for w in who}
     alone = discover(crowd().take(participants=people[who[0]]))
     mine = d.estimates[d.estimates.who == who[0]]
-    assert list(mine.number) == list(alone.estimates.number)
+    assert list(mine.parameter) == list(alone.estimates.parameter)
     np.testing.assert_allclose(mine.estimate, alone.estimates.estimate, rtol=1e-4)
     for w in who: assert str(round(float(d.equation.row(w)[PAID]), 3))[:4] in d.text(w)
     first, last = d.as_rl(who[0]).parameters, d.as_rl(who[-1]).parameters
@@ -407,7 +407,7 @@ def test_somebody_who_was_shown_nothing():
     "A person whose rewards are all hidden has an equation without reward, and bounds that are numbers"
     t = rebuild(crowd(), reward=np.where((labels(crowd()) == "d")[:, None], np.nan, crowd().reward))
     d = judged(discover(t, by="participant"), t)
-    assert PAID not in set(d.estimates.number[d.estimates.who == "d"]) and PAID in set(d.estimates.number[d.estimates.who == "a"])
+    assert PAID not in set(d.estimates.parameter[d.estimates.who == "d"]) and PAID in set(d.estimates.parameter[d.estimates.who == "a"])
 
 
 # Libraries
@@ -434,9 +434,9 @@ def test_filters_by_reward():
 
 def test_terms_of_binary_signals_never_enter():
     d = small_found()
-    assert not any("c_reward^2" in n or "c_action^2" in n for n in d.terms.number) and any("powers of c_reward" in s for s in d.unseen)
+    assert not any("c_reward^2" in n or "c_action^2" in n for n in d.terms.parameter) and any("powers of c_reward" in s for s in d.unseen)
     assert any(f"{TRACE}: 1, which moves all options alike" in s for s in d.unseen)
-    assert f"{C}: c_reward^2" in set(discover(points()).terms.number)
+    assert f"{C}: c_reward^2" in set(discover(points()).terms.parameter)
 
 
 @pytest.mark.parametrize("library, error, said", [
@@ -459,8 +459,8 @@ def test_libraries_that_cannot_be(library, error, said):
     (lambda t: refine(rescorla_wagner_equation(.3, 3), t, library=bandit_library()[1:]), ValueError, "the library lacks"),
     (lambda t: discover(t, criterion="aic"), ValueError, "'bic' or 'heldout', got 'aic'"),
     (lambda t: discover(t, criterion="heldout", folds=1), ValueError, "folds .*got 1"), (lambda t: discover(t, criterion="heldout", folds=17), ValueError, r"\(16 of everybody\), got 17"),
-    (lambda t: discover(t, criterion="heldout", folds=9, by="participant"), ValueError, r"\(8 of 0\), got 9"), (lambda t: discover(t, criterion="heldout", folds="x"), ValueError, "folds .*got 'x'"),
-    (lambda t: discover(t, by="nope"), ValueError, "no column 'nope'"), (lambda t: discover(crowd(), by="some"), ValueError, "'some' says nothing about participant 'c'"),
+    (lambda t: discover(t, criterion="heldout", folds=9, by="participant"), ValueError, r"\(8 of 0\), got 9"), (lambda t: discover(t, criterion="heldout", folds="x"), TypeError, "folds .*got 'x'"),
+    (lambda t: discover(t, by="nope"), ValueError, "by must be None, 'participant' or a column .*got 'nope'"), (lambda t: discover(crowd(), by="some"), ValueError, "'some' says nothing about participant 'c'"),
     (lambda t: discover(crowd(), by="mixed"), ValueError, "one thing about each participant"),
     (lambda t: discover(rebuild(t, counted=np.zeros(len(t), bool))), ValueError, "no choice to learn from"),
     (lambda t: discover(rebuild(t, counted=t.participant == 0), by="participant"), ValueError, "no choice of 1 to learn from"),
@@ -478,7 +478,7 @@ def test_what_cannot_be_asked(what, error, said):
 def test_sessions_drawn_anew():
     "The spread over draws is about the standard error for what is always chosen; the same seed draws the same; the data are left as they are"
     trials = learner("fast").take(sessions=list(range(8)))
-    before, d = trials.choice.copy(), discover(trials).estimates.set_index("number")
+    before, d = trials.choice.copy(), discover(trials).estimates.set_index("parameter")
     a, b = stability(trials, n=4, seed=1), stability(trials, n=4, seed=1)
     pd.testing.assert_frame_equal(a.draws, b.draws)
     assert not a.draws.equals(stability(trials, n=2, seed=2).draws) and np.array_equal(before, trials.choice)
@@ -491,7 +491,7 @@ def test_it_is_a_model_like_others():
     "Fitted to each person, within bounds, from a file, simulated: with no special case"
     d = discover(crowd(), by=None)
     own = fit(d.equation, crowd())
-    assert set(own.names) == set(d.estimates.number) and own.table.nll.sum() <= d.scores.nll.sum() + 1e-4
+    assert set(own.names) == set(d.estimates.parameter) and own.table.nll.sum() <= d.scores.nll.sum() + 1e-4
     again = simulate(d.equation, BanditsDrift(.2), people=2, sessions=3, n_trials=50, seed=0)
     assert nll(d.equation, None, again).sum() < np.log(2) * len(again)
     assert isinstance(d, Refinement)
@@ -512,3 +512,28 @@ def test_draws_are_kept_and_belong_to_their_data(tmp_path):
     assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "pieces").iterdir()}
     for other, rules in ((small().take(sessions=[0, 1]), library), (trials, bandit_library(2, trace=False))):
         with pytest.raises(ValueError, match="holds the pieces of another run"): stability(other, rules, n=2, folder=tmp_path)
+
+
+def test_people_are_taken_apart_in_one_pass():
+    "The trials of each, as `take` gives them: sessions of one person may lie among those of others"
+    rng = np.random.default_rng(0)
+    who = np.repeat(rng.integers(0, 6, 30), 4)
+    trials = Trials.from_arrays(rng.integers(0, 2, 120), rng.integers(0, 2, 120).astype(float), who, np.repeat(np.arange(30), 4))
+    units = _units(trials, "participant")
+    assert list(units) == list(trials.participants)
+    for label, mine in units.items():
+        other = trials.take(participants=[label])
+        for name in ("choice", "reward", "offer", "participant", "session", "context", "counted"): np.testing.assert_array_equal(getattr(mine, name), getattr(other, name))
+        assert mine.participants == other.participants and mine.to_frame().equals(other.to_frame())
+
+
+@pytest.mark.parametrize("call, kind, said", [
+    (lambda t: discover(t.to_frame()), TypeError, "trials must be Trials, got DataFrame"), (lambda t: discover(None), TypeError, "trials must be Trials, got nothing"),
+    (lambda t: discover(t, library="poly"), TypeError, "a library is a list"), (lambda t: discover(t, by="who"), ValueError, "by must be None, 'participant' or a column of the trials .*got 'who'"),
+    (lambda t: discover(t, criterion="aic"), ValueError, "criterion must be 'bic' or 'heldout'"), (lambda t: discover(t, criterion="heldout", folds=1), ValueError, "folds must be a whole number"),
+    (lambda t: discover(t, criterion="heldout", folds="x"), TypeError, "folds must be a whole number"), (lambda t: discover(t, criterion="heldout", seed=None), TypeError, "seed must be"),
+    (lambda t: refine(t, t), TypeError, "refine needs an Equation"), (lambda t: stability(t, n="many"), TypeError, "n must be a whole number"), (lambda t: stability(t, n=1.5), ValueError, "n must be a whole number"),
+    (lambda t: pooled_or_apart(t, groups="sex"), ValueError, "groups must be None or a column"), (lambda t: bandit_library("2"), TypeError, "degree must be a whole number"), (lambda t: bandit_library(0), ValueError, "degree must be")])
+def test_wrong_calls(call, kind, said):
+    t = Trials.from_arrays([0, 1, 0, 1] * 5, [1., 0, 1, 0] * 5, np.repeat([0, 1], 10))
+    with pytest.raises(kind, match=said): call(t)

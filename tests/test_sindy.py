@@ -131,7 +131,7 @@ def test_sparse_regression(name, cut):
     np.testing.assert_array_equal(sparse_regression(columns, columns @ truth, 9., name), np.zeros(5))
 
 
-@pytest.mark.parametrize("options, message", [(dict(optimizer="SR4"), "unknown optimizer 'SR4'.*STLSQ"), (dict(threshold=-.1), "threshold must be at least 0"), (dict(regularization=0.), "regularization above 0")])
+@pytest.mark.parametrize("options, message", [(dict(optimizer="SR4"), "unknown optimizer 'SR4'.*STLSQ"), (dict(threshold=-.1), "threshold must be at least 0"), (dict(regularization=0.), "regularization must be above 0")])
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message): found(exact_network(), **options)
 

@@ -1,5 +1,6 @@
 """The site: built once as `make docs` builds it, checked, and each check shown to fail where it should."""
-import json, re, subprocess, sys
+import inspect, json, re, subprocess, sys
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 
@@ -7,9 +8,11 @@ import pytest
 from execnb.nbio import dict2nb
 from IPython.core.inputtransformer2 import TransformerManager
 
+import spice_rl
 from test_project import NOTEBOOKS, QUARTO, ROOT, TOOLS, cells, load, settings
 
 sys.modules.setdefault("notebooks", TOOLS)
+documented = TOOLS.documented
 PAGES = load(ROOT/".ci/pages.py")
 ROWS = [file for _, _, file in PAGES.rows(QUARTO["website"]["sidebar"]["contents"]) if file]
 COURSES = [p for p in NOTEBOOKS if p.startswith(("nbs/tutorials/", "nbs/howto/"))]
@@ -115,7 +118,8 @@ def test_a_page_that_is_too_wide_is_seen(tmp_path):
 
 
 def test_what_is_undocumented_is_seen(tmp_path, monkeypatch):
-    (tmp_path/"bare_package.py").write_text('''__all__ = ["bare", "half", "Thing", "whole"]
+    (tmp_path/"bare_package.py").write_text(documented('''__all__ = ["bare", "half", "Thing", "Made", "whole"]
+from dataclasses import dataclass
 def bare(): pass
 def half(
     a, # Explained
@@ -124,20 +128,35 @@ def half(
     "Says what it does."
 class Thing:
     "A thing."
+    def __init__(self, x): pass
     def told(self): "Says it."
+    def half(self, y): "Says it, but for `y`."
     def untold(self): pass
     @property
     def size(self): return 1
+@dataclass
+class Made(Thing):
+    "Made of `a`."
+    a: int
+    b: int # Explained
+    def half(self, y): return y
 def whole(
     a,     # Explained
     **rest # Explained, too
 ):
     "Says what it does."
-''')
+'''))
     monkeypatch.syspath_prepend(tmp_path)
     messages = [m.partition(": ")[2] for m in PAGES.undocumented("bare_package")]
-    assert messages == ["bare has no docstring", "no comment explains 'b' of half", "Thing.untold has no docstring", "Thing.size has no docstring"]
+    assert messages == ["bare has no docstring", "no comment explains 'b' of half", "no comment explains 'x' of Thing",
+                        "no comment explains 'y' of Thing.half", "Thing.untold has no docstring", "Thing.size has no docstring"]
     assert "bare_package: whole stands on no page" in list(PAGES.undescribed(broken(tmp_path, '<h3 id="bare">bare</h3>'), "bare_package"))
+
+
+def test_a_page_explains_an_argument_once(site):
+    text = unescape((site/"nbs/fitting.html").read_text())
+    said = next(line for line in inspect.getsource(spice_rl.fit).splitlines() if line.strip().startswith("trials,")).partition("# ")[2]
+    assert said in spice_rl.fit.__doc__ and text.count(said) == 1 and "----------" not in text
 
 
 def test_links_stay_out_of_code():

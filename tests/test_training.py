@@ -532,7 +532,7 @@ def test_patience_ends_training(data):
     (dict(epochs=0), "epochs must be a whole number of at least 1"), (dict(epochs=1.5), "epochs must be a whole number"), (dict(batch_size=0), "batch_size must be"), (dict(n_steps_per_call=0), "n_steps_per_call must be"),
     (dict(patience=-1), "patience must be"), (dict(learning_rate=0.), "learning_rate must be above 0"), (dict(learning_rate=float("nan")), "learning_rate must be above 0"),
     (dict(l2_weight_decay=-1.), "l2_weight_decay must be at least 0"), (dict(convergence_threshold=-1.), "convergence_threshold"), (dict(scheduler=True), "set batch_size, or leave scheduler out"),
-    (dict(starts=0), "starts and rounds must be at least 1"), (dict(rounds=0), "starts and rounds must be at least 1")])
+    (dict(starts=0), "starts must be a whole number of at least 1"), (dict(rounds=0), "rounds must be a whole number of at least 1")])
 def test_wrong_options(options, message, data):
     with pytest.raises(ValueError, match=message): train(RescorlaWagnerRNN(), *data, **options)
 

@@ -42,7 +42,7 @@ def test_fit_and_compare(people, equation):
     q = fit(OneRate(), people, name="one rate")
     ranking = compare([found, q], ceiling=OneRate(), trials=people).ranking()
     assert set(ranking.index) == {"discovered", "one rate"} and abs(ranking.behind).max() < 10  # it is Q-learning, but for the start
-    assert ranking.numbers.tolist() == [8, 8]
+    assert ranking.parameters.tolist() == [8, 8]
     slope = next(p for p in found.names if p.endswith(": x_value_reward_chosen"))
     np.testing.assert_allclose(1 - found.table[slope], q.table.alpha, atol=.06)
 
@@ -83,7 +83,8 @@ def test_avoidance_task(avoidance):
 def test_simulate_replay_play(equation, people):
     again = simulate(equation, TASK, people=2, n_trials=20, seed=5)
     assert list(replay(equation, again).filter(like="x_value_reward")) == ["x_value_reward_0", "x_value_reward_1"]
-    assert play(equation, None, again, times=2, seed=1).shape == (2, 40)
+    shown = simulate(equation, BanditsDrift(.2, counterfactual=True), people=2, n_trials=20, seed=5)
+    assert play(equation, None, shown, times=2, seed=1).shape == (2, 40)
     twin = pickle.loads(pickle.dumps(equation))
     pd.testing.assert_series_equal(nll(twin, trials=people), nll(equation, trials=people))
 

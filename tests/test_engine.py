@@ -1,0 +1,148 @@
+"""Simulations and replays stop where the likelihood would, and wrong calls say what was wrong."""
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spice_rl import (AgentQ, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, gradient, hessian, nll, play, replay,
+                      simulate, softmax)
+
+
+class Hidden(RescorlaWagner):
+    "Reads rewards that are not shown, so its values become NaN."
+    def update(p, state, trial):
+        for k in range(2): state.q[k] += p.alpha * (trial.reward[k] - state.q[k])
+
+
+class Runaway(Cell):
+    "Values double until they are infinite."
+    params = dict(a=Param(1.))
+    state = 'q',
+    def init(p, state): state.q[:] = 1.
+    def logits(p, state, trial): return state.q
+    def update(p, state, trial):
+        state.q[trial.choice] *= 1e30
+        state.q[1 - trial.choice] *= .5
+
+
+class Never(RescorlaWagner):
+    "An option that is never taken: a logit of -infinity is no breakdown."
+    def logits(p, state, trial): return np.array([0., -np.inf])
+
+
+TRIALS = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=30, seed=1)
+
+
+@pytest.mark.parametrize("cell", [Hidden(), Runaway()])
+def test_simulation_stops_with_person_and_trial(cell):
+    with pytest.raises(FloatingPointError, match=r"has NaN or infinite logits at trial \d+ of simulated participant 0"):
+        simulate(cell, BanditsDrift(), people=2, n_trials=200, seed=1)
+
+
+def test_the_same_person_is_named_by_any_number_of_threads():
+    said = []
+    for threads in (1, 2):
+        with pytest.raises(FloatingPointError) as error: simulate(Hidden(), BanditsDrift(), people=6, n_trials=50, seed=1, threads=threads)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+def test_play_stops_too():
+    full = simulate(RescorlaWagner(), BanditsFixed(counterfactual=True), people=2, n_trials=50, seed=1)
+    with pytest.raises(FloatingPointError, match="simulated participant 0"): play(Runaway(), None, full)
+
+
+def test_minus_infinity_is_a_choice_never_made():
+    assert (simulate(Never(), BanditsDrift(), n_trials=50, seed=1).choice == 0).all()
+
+
+def test_replay_says_nothing_rather_than_zero_and_one():
+    with pytest.warns(UserWarning, match="NaN or infinite logits from trial 1 of participant 0 on"): table = replay(Hidden(), TRIALS)
+    first = table.trial == 0
+    assert table.loc[first, ["p_0", "p_1"]].eq(.5).all(axis=None)
+    assert table.loc[~first, ["p_0", "p_1"]].isna().all(axis=None)
+
+
+def test_softmax_of_what_is_not_on_offer_and_of_nothing():
+    assert softmax(np.array([0., np.nan, 0.])).tolist() == [.5, 0., .5]
+    assert softmax(np.array([0., -np.inf])).tolist() == [1., 0.]
+    assert np.isnan(softmax(np.array([np.inf, 0.]))).all() and np.isnan(softmax(np.full(2, np.nan))).all()
+
+
+def test_play_refuses_outcomes_that_nobody_knows():
+    with pytest.raises(ValueError, match=r"these trials hide \(NaN\) what the options that were not chosen would have paid \(participant 0"):
+        play(RescorlaWagner(), None, TRIALS)
+    full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=30, seed=1)
+    assert play(RescorlaWagner(), None, full, times=3).shape == (3, 60)
+
+
+def test_rewards_that_a_cell_does_not_presume():
+    points = Trials.from_arrays(TRIALS.choice, TRIALS.reward * 2 - 1, TRIALS.participant, options=[0, 1])
+    with pytest.warns(UserWarning, match="rewards go from -1 to 1, and RescorlaWagner starts as for rewards from 0 to 1"): nll(RescorlaWagner(), trials=points)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        nll(RescorlaWagner(), trials=TRIALS)
+    assert not said
+    with pytest.raises(ValueError, match="takes the outcome that was not shown for 1 − reward"): nll(AgentQ(alpha_counterfactual_reward=.3), trials=points)
+
+
+@pytest.mark.parametrize("call, error, words", [
+    (lambda: nll(RescorlaWagner(), TRIALS), TypeError, r"write nll\(cell, trials=trials\)"),
+    (lambda: nll(RescorlaWagner()), TypeError, "trials must be Trials, got nothing"),
+    (lambda: gradient(RescorlaWagner(), None, TRIALS.to_frame()), TypeError, "trials must be Trials, got DataFrame"),
+    (lambda: hessian(RescorlaWagner(), TRIALS), TypeError, "parameters come before trials"),
+    (lambda: nll(RescorlaWagner(), [.3, 3], TRIALS), TypeError, "parameters must be None, a dict of numbers or a frame"),
+    (lambda: nll(RescorlaWagner(), dict(alpha="x"), TRIALS), TypeError, "alpha must be a number, got 'x'"),
+    (lambda: replay(TRIALS, RescorlaWagner()), TypeError, "the order is cell first, then trials"),
+    (lambda: simulate(RescorlaWagner(), TRIALS), TypeError, "environment must be a task such as BanditsDrift"),
+    (lambda: simulate(RescorlaWagner(), BanditsDrift), TypeError, r"write BanditsDrift\(\)"),
+    (lambda: simulate(RescorlaWagner(), BanditsDrift(), people=2.5), ValueError, "people must be a whole number of at least 1, got 2.5"),
+    (lambda: simulate(RescorlaWagner(), BanditsDrift(), seed=None), TypeError, "seed must be a whole number of at least 0, got None"),
+    (lambda: simulate(AgentQ(n_actions=2), BanditsDrift(n_actions=3)), ValueError, "made for 2 options, and BanditsDrift has 3"),
+    (lambda: BanditsDrift(n_actions="2"), TypeError, "n_actions must be a whole number of at least 2, got '2'"),
+    (lambda: RescorlaWagner(alpha=None), TypeError, "alpha must be a number, got None"),
+    (lambda: Param("a"), TypeError, "default must be a number, got 'a'"),
+])
+def test_wrong_calls_are_one_sentence(call, error, words):
+    with pytest.raises(error, match=words): call()
+
+
+class PerCue(Cell):
+    "One value per cue, in an array that has one number per option."
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+    state = 'v',
+    def init(p, state): state.v[:] = 0.
+    def logits(p, state, trial): return np.array([0., p.beta * state.v[trial.context]])
+    def update(p, state, trial): state.v[trial.context] += p.alpha * (trial.reward[trial.choice] - state.v[trial.context])
+
+
+def cued(cues):
+    return Trials.from_arrays(np.arange(40) % 2, (np.arange(40) % 3 == 0) * 1., context=np.arange(40) % cues)
+
+
+def test_an_index_out_of_range_is_an_error_whatever_the_data_hold():
+    assert np.isfinite(nll(PerCue(), trials=cued(2))).all()
+    for call in (lambda t: nll(PerCue(), trials=t), lambda t: replay(PerCue(), t), lambda t: gradient(PerCue(), None, t)):
+        with pytest.raises(IndexError, match=r"a rule of PerCue reaches for what is not there: index 2 .* context 2, options \[0, 1\]"): call(cued(4))
+
+
+TABLE = np.array([0., 1.])
+
+
+class Looked(Cell):
+    "Reads an array from outside."
+    params = dict(beta=Param(1.))
+    def init(p, state): pass
+    def logits(p, state, trial): return p.beta * TABLE
+    def update(p, state, trial): pass
+
+
+def test_an_array_from_outside_is_read_as_it_is_now():
+    right = lambda: -30 * np.log(np.exp(TABLE) / np.exp(TABLE).sum())[0]
+    trials = Trials.from_arrays(np.zeros(30, int), np.ones(30), options=[0, 1])
+    try:
+        assert nll(Looked(), trials=trials).iloc[0] == pytest.approx(right(), abs=1e-12)
+        TABLE[1] = 2.
+        assert nll(Looked(), trials=trials).iloc[0] == pytest.approx(right(), abs=1e-12)
+    finally: TABLE[1] = 1.
