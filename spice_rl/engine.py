@@ -178,7 +178,7 @@ def _try_situations(cell, trials):
     state = cell.init(p, trials.n_options)
     for t in rows:
         options = trials.offer[t][trials.offer[t] >= 0]
-        trial = _Watched(options, int(trials.choice[t]), trials.reward[t], int(trials.context[t]))
+        trial = _Watched(options, int(trials.choice[t]), trials.reward[t].copy(), int(trials.context[t]))
         try:
             cell.logits(p, state, trial)
             state = cell.update(p, state, trial)

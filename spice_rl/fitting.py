@@ -148,12 +148,13 @@ def _anywhere(o, n, rng):
     return np.clip(x, o.lower, o.upper)
 
 def _promising(o, x, v, n):
-    "Which `n` of these points to start from: the best ones that are not close to each other, then the best of the others."
-    order, out = [j for j in np.argsort(v, kind='stable') if np.isfinite(v[j])], []
-    for j in order:
-        if len(out) == n: break
-        if all(abs((x[j] - x[i]) / o.width).max() > .1 for i in out): out.append(j)
-    return (out + [j for j in order if j not in out])[:n]
+    """Which `n` of these points to start from: first those that are better than their nearest neighbours (each may lie in a valley of
+    its own), then the best of the others."""
+    u = x / o.width
+    far = abs(u[:, None] - u).max(2)
+    near = np.argsort(far, 1, kind='stable')[:, :x.shape[1] + 3]
+    lowest = v <= v[near].min(1)
+    return np.lexsort((v, ~lowest))[:n]
 
 # %% ../nbs/20_fitting.ipynb #9e3b57bd
 _NEAR = 5.   # nats: solutions that are nearly as good as the best
@@ -214,12 +215,12 @@ _BEST = 12       # solutions of a person that are taken to the last digit
 _MANY = 6000     # trials of a person from which the search begins on a part of them
 
 def _enough(o, x, v, starts):
-    "Are these solutions, where starts ended, enough to believe in the best one?"
+    """Are these solutions, where starts ended, enough to believe in the best one? Few are, if all ended at one place; else every rival
+    that is nearly as good asks for more: a rare best one hides best among those."""
     best = v.min()
     same, near = v < best + _AGREE, np.sort(v[v < best + _NEAR])
-    one_place = np.ptp(x[same] / o.width, axis=0).max() < .1
-    if one_place and same.sum() > .7 * len(v): return True
-    return same.sum() >= max(1, .5 * starts) and len(v) >= starts * (1 + (np.diff(near) > _AGREE).sum())
+    if same.all() and np.ptp(x / o.width, axis=0).max() < .1: return len(v) >= (.4 if x.shape[1] < 3 else 3.) * starts
+    return same.sum() >= max(1, .6 * starts) and len(v) >= 3.2 * starts * max(2, (np.diff(near) > _AGREE).sum())
 
 def _rounds(o, n_people, starts, seed, first, draw):
     """Where starts ended, (points, values) of each person. They come in rounds, each as large as all before, as long as they disagree.
@@ -598,7 +599,9 @@ def _silent(o, x, ended):
     "Whose choices say nothing about any parameter, at the estimate or at any of the places where starts ended, (participants,)."
     def says(points, who):
         information = o.lanes.scoring(o.theta(points), who)[2][:, o.free][:, :, o.free]
-        return np.einsum('njj,j->n', information, o.width**2) > _NOTHING
+        return np.einsum('njj,j->n', information, wide**2) > _NOTHING
+    wide = (o.lanes.upper - o.lanes.lower)[o.free]   # of the model: narrow bounds of a fit do not silence anybody
+    wide = np.where(np.isfinite(wide), wide, o.width)
     silent = ~says(x, np.arange(len(x)))
     for i in np.flatnonzero(silent):
         points = np.vstack([o.default[None], ended[i][0][:8], _anywhere(o, 8, np.random.default_rng(0))])

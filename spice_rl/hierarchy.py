@@ -29,16 +29,16 @@ class _Line:
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
         self.choices = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
-        self.unit = np.ones(len(start))   # what counts as a large difference
-        if not (self.low | self.high).all(): self.unit = self._units()
+        self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
 
-    def _units(self):
-        "1 where there is a bound; elsewhere what changes logits by about 1, so that no unit of measurement matters."
-        self.unit = np.where(self.low | self.high, 1., self.o.width)
+    def by_choices(self):
+        "The same, but what counts as a large difference without bounds is what changes logits by about 1, so that no unit of measurement matters."
+        if (self.low | self.high).all(): return self
         n = len(self.choices)
         _, _, f = self.scoring(np.tile(self.start, (n, 1)), np.arange(n))
         each = np.diagonal(f, axis1=1, axis2=2).sum(0) / max(1, self.choices.sum())
-        return np.where(self.low | self.high | (each < 1e-12), self.unit, .5 / np.sqrt(np.maximum(each, 1e-12)))
+        self.unit = np.where(self.low | self.high | (each < 1e-12), self.unit, .5 / np.sqrt(np.maximum(each, 1e-12)))
+        return self
 
     def slope(self, z):
         "Derivative of the parameters by `z`."
@@ -992,7 +992,7 @@ def fit_hierarchical(
     free = [n for n in cell.params if n not in hold]
     beliefs, (X, group) = _beliefs(prior, free, bounds), _design(trials, groups, covariates, len(free) if covariance == 'full' else 1)
     start = {n: float(d['typical'].median()) for n, d in beliefs.items() if 'typical' in d} | dict(start or {})
-    line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads)
+    line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads).by_choices()
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief

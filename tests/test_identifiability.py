@@ -355,7 +355,7 @@ def test_a_better_point_is_told():
 
 
 @pytest.mark.parametrize("options, error, what", [
-    (dict(parameter="gamma"), ValueError, "unknown estimated parameter"), (dict(level=95), ValueError, "level must lie"), (dict(points=2), ValueError, "points must be"), (dict(who=7), ValueError, "7"),
+    (dict(parameter="gamma"), ValueError, "unknown estimated parameter"), (dict(level=95), ValueError, "level must be above 0 and below 1"), (dict(points=2), ValueError, "points must be"), (dict(who=7), ValueError, "7"),
     (dict(hold=dict(beta=3.)), ValueError, "unknown estimated parameter 'beta'")])
 def test_bad_input_of_profiles(options, error, what):
     trials = simulate(Rescorla(), TASK, people=2, n_trials=20, seed=1)

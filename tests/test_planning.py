@@ -74,8 +74,8 @@ def test_same_seed_same_table():
 
 
 @pytest.mark.parametrize("change, error, why", [
-    (dict(people=[]), ValueError, "people is empty"), (dict(people=[3]), ValueError, "at least 4, got 3"), (dict(people=[20.5]), ValueError, "whole numbers"), (dict(trials=[0]), ValueError, "at least 1, got 0"),
-    (dict(effect=0), ValueError, "effect is a correlation"), (dict(target=1.5), ValueError, "target must lie between"), (dict(task=AvoidanceTask()), TypeError, "give a function from the number of trials"),
+    (dict(people=[]), ValueError, "people is empty"), (dict(people=[3]), ValueError, "at least 4, got 3"), (dict(people=[20.5]), ValueError, "each of people must be a whole number"), (dict(trials=[0]), ValueError, "at least 1, got 0"),
+    (dict(effect=0), ValueError, "effect must be above 0 and below 1, got 0"), (dict(target=1.5), ValueError, "target must be above 0 and below 1, got 1.5"), (dict(task=AvoidanceTask()), TypeError, "give a function from the number of trials"),
     (dict(bounds=dict(betta=(1, 2))), ValueError, "did you mean 'beta'")])
 def test_wrong_calls(change, error, why):
     with pytest.raises(error, match=why): power(**(dict(cells=TwoRates(), task=TASK, people=[10], trials=[20]) | change))
