@@ -6,7 +6,6 @@
 __all__ = ['column_of', 'Fit', 'fit']
 
 # %% ../nbs/20_fitting.ipynb #39cb9321
-from copy import copy
 from dataclasses import dataclass, field
 from html import escape
 import numpy as np
@@ -39,22 +38,6 @@ class _Objective:
             low, high = np.clip(p.ppf([.0005, .9995]), self.lower[j], self.upper[j])
             if low < high: begin[j], end[j] = low, high
         return begin, end
-
-    def part(self, most):
-        "The same with so many trials of each person at most, of sessions from all over; itself if nobody has many more."
-        rows = self.lanes.rows
-        sizes, people = rows.last - rows.first, np.repeat(np.arange(len(rows.people) - 1), np.diff(rows.people))
-        if np.bincount(people, sizes).max() <= 2 * most: return self
-        last = rows.last.copy()
-        for i in range(len(rows.people) - 1):
-            mine = np.arange(rows.people[i], rows.people[i + 1])
-            order = np.random.default_rng(0).permutation(mine)   # sessions may stand in the order of groups or of time
-            before = np.cumsum(sizes[order]) - sizes[order]
-            last[order] = rows.first[order] + np.clip(most - before, 0, sizes[order])
-        out = copy(self)
-        out.lanes = copy(self.lanes)
-        out.lanes.rows = rows._replace(last=last)
-        return out
 
     def theta(self, x):
         "Free parameters `x`, (…, n_free), among those that are held."
@@ -106,55 +89,30 @@ class _Descent:
         d = -np.linalg.solve(a, g[..., None])[..., 0]
         return np.clip(d, -1., 1.), -.5 * (g * d).sum(1)
 
-    def run(self, rows, n_steps, small, near=np.inf):
-        """Move these starts by up to so many steps; one that twice gains less than `small` has arrived, and one whose steps promise
-        too little to come within `near` nats of the best of its person is given up."""
-        for turn in range(n_steps):
+    def run(self, rows, n_steps, small):
+        "Move these starts by up to so many steps; one that twice gains less than `small` has arrived."
+        for _ in range(n_steps):
             rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e3)]
             if not len(rows): return
-            step, promise = self.step(rows)
-            if turn % 8 == 7 and np.isfinite(near):
-                hopeless = self.v[rows] - self._least()[self.who[rows]] - near > 10 * promise
-                self.quiet[rows[hopeless]] = 2
-            new = np.clip(self.x[rows] + step * self.o.width, self.o.lower, self.o.upper)
+            new = np.clip(self.x[rows] + self.step(rows)[0] * self.o.width, self.o.lower, self.o.upper)
             v, g, f = self.o.scoring(new, self.who[rows])
             better, little = v < self.v[rows], self.v[rows] - v < small
             self.damping[rows] *= np.where(better, .2, 10.)
             self.damping[rows] = np.maximum(self.damping[rows], 1e-6)
-            self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), np.minimum(self.quiet[rows], 2))
+            self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), self.quiet[rows])
             up = rows[better]
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
 
-    def _least(self):
-        "The best value of each person so far."
-        least = np.full(np.max(self.who) + 1, np.inf)
-        np.minimum.at(least, self.who, self.v)
-        return least
-
 # %% ../nbs/20_fitting.ipynb #d37950bb
 def _anywhere(o, n, rng):
-    """Points anywhere within the bounds, (n, n_free): half of the coordinates uniformly, some at a bound, the others near a bound or
-    near the default, at distances of every size; without bounds, around the default."""
-    shape = n, len(o.width)
-    unit, z, kind = rng.random(shape), rng.standard_normal(shape), rng.random(shape)
-    low, high, side = np.isfinite(o.begin), np.isfinite(o.end), np.where(unit < .5, -1., 1.)
-    begin, end = np.where(low, o.begin, 0.), np.where(high, o.end, 0.)
-    far = o.width * 10. ** (-4 * abs(2 * unit - 1))
-    away = np.where(kind < .4, np.where(side < 0, begin + far, end - far), o.default + side * far)
-    x = np.where(kind < .5, away, begin + np.where(kind < .65, np.round(unit), unit) * o.width)
-    x = np.where(low & high, x, o.default + o.width * z)
-    x = np.where(low & ~high, begin + (o.default - begin + .1 * o.width) * np.exp(z), x)
-    x = np.where(high & ~low, end - (end - o.default + .1 * o.width) * np.exp(z), x)
+    "Starts drawn uniformly within the bounds; without bounds, around the default."
+    unit, z = rng.random((n, len(o.width))), rng.standard_normal((n, len(o.width)))
+    unit = np.where(rng.random(unit.shape) < .15, np.round(unit), unit)
+    low, high = np.isfinite(o.begin), np.isfinite(o.end)
+    x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
+    x = np.where(low & ~high, np.where(low, o.lower, 0.) + (np.where(low, o.default - o.lower, 0.) + .1 * o.width) * np.exp(z), x)
+    x = np.where(high & ~low, np.where(high, o.upper, 0.) - (np.where(high, o.upper - o.default, 0.) + .1 * o.width) * np.exp(z), x)
     return np.clip(x, o.lower, o.upper)
-
-def _promising(o, x, v, n):
-    """Which `n` of these points to start from: first those that are better than their nearest neighbours (each may lie in a valley of
-    its own), then the best of the others."""
-    u = x / o.width
-    far = abs(u[:, None] - u).max(2)
-    near = np.argsort(far, 1, kind='stable')[:, :x.shape[1] + 3]
-    lowest = v <= v[near].min(1)
-    return np.lexsort((v, ~lowest))[:n]
 
 # %% ../nbs/20_fitting.ipynb #9e3b57bd
 _NEAR = 5.   # nats: solutions that are nearly as good as the best
@@ -209,60 +167,34 @@ def _along(o, x, v, who, rng):
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-_AGREE = .01     # nats: solutions that agree
-_LOOK = 6        # points that are looked at for each that is started from
-_BEST = 12       # solutions of a person that are taken to the last digit
-_MANY = 6000     # trials of a person from which the search begins on a part of them
+_AGREE, _ENOUGH = .01, 10        # nats: solutions that agree; how many starts have to
+_EACH = 32                       # starts for each solution that is nearly as good
 
-def _enough(o, x, v, starts):
-    """Are these solutions, where starts ended, enough to believe in the best one? Few are, if all ended at one place; else every rival
-    that is nearly as good asks for more: a rare best one hides best among those."""
-    best = v.min()
-    same, near = v < best + _AGREE, np.sort(v[v < best + _NEAR])
-    if same.all() and np.ptp(x / o.width, axis=0).max() < .1: return len(v) >= (.4 if x.shape[1] < 3 else 3.) * starts
-    return same.sum() >= max(1, .6 * starts) and len(v) >= 3.2 * starts * max(2, (np.diff(near) > _AGREE).sum())
-
-def _rounds(o, n_people, starts, seed, first, draw):
-    """Where starts ended, (points, values) of each person. They come in rounds, each as large as all before, as long as they disagree.
-    Half of a round begins at the best of many points, half anywhere."""
-    rngs = [np.random.default_rng([seed, i]) for i in range(n_people)]   # a person's starts do not depend on who else is there
-    k, few, most, spent = len(o.names), max(1, round(.4 * starts)), 400 * starts, 0
-    around = 24 if draw == 'normal' else 0
-    new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
-    x, v, todo = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people)
-    while len(todo):
-        n = min(max(few, spent // 2), most - spent, 128) if draw else 0
-        if n: new = [np.vstack([old, more]) for old, more in zip(new, _drawn(o, todo, rngs, n, n if not spent else n // 2))]
-        d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
-        d.run(np.arange(len(d.x)), 200, 1e-3, _NEAR)
-        for i in todo: x[i], v[i] = np.vstack([x[i], d.x[d.who == i]]), np.append(v[i], d.v[d.who == i])
-        spent, skip = spent + n, around + (around > 0)
-        todo = todo[[not _enough(o, x[i][skip:], v[i][skip:], starts) for i in todo]] if spent < most and n else todo[:0]
-        new = [np.empty((0, k))] * len(todo)
-    return list(zip(x, v)), rngs
-
-def _drawn(o, who, rngs, n, best):
-    "Starts of these people, (n, n_free) each: so many are the best of many points, the others anywhere."
-    points = [_anywhere(o, n - best + _LOOK * best, rngs[i]) for i in who]
-    m = n - best
-    values = o.value(np.concatenate([p[m:] for p in points]), np.repeat(who, _LOOK * best)).reshape(len(who), -1)
-    return [np.vstack([p[:m], p[m:][_promising(o, p[m:], v, best)]]) for p, v in zip(points, values)]
+def _enough(drawn, best, least):
+    "Are these values, where starts ended, enough to believe in the best one?"
+    near = np.sort(drawn[drawn < best + _NEAR])
+    return (drawn < best + _AGREE).sum() >= _ENOUGH and len(drawn) >= max(least, _EACH * (np.diff(near) > 5 * _AGREE).sum())
 
 def _search(o, n_people, starts, seed, first, draw):
     "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
-    part = o.part(_MANY) if draw else o
-    ended, rngs = _rounds(part, n_people, starts, seed, first, draw)
-    if part is not o: ended = _lifted(o, ended)
-    people, counts = range(n_people), [len(v) for _, v in ended]
-    x, v = map(list, zip(*ended))
-    hard = [not _enough(o, *end, starts) or np.ptp(end[1]) > _AGREE for end in ended]
-    top = [_distinct(o, x[i], v[i], _BEST if hard[i] else 1) for i in people]
+    k, people = len(o.names), range(n_people)
+    rngs, least = [np.random.default_rng([seed, i]) for i in people], max(1, starts * k**3 // 10)   # a person's starts do not depend on who else is there
+    around = 24 if draw == 'normal' else 0
+    new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
+    x, v, todo, spent = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people), 0
+    while len(todo):
+        d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
+        d.run(np.arange(len(d.x)), 200, 1e-3)
+        for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), least) for i in todo]] if draw and spent < 8 * least else todo[:0]
+        n = min(max(least, spent // 2), 8 * least - spent, 256)
+        new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
+    top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
-    d.damping[:] = 1e-3
     d.run(np.arange(len(d.x)), 50, 1e-8)
-    stuck = d.damping >= 1e3   # no step brought what it promised, however small
     d.damping[:] = 1e-6
-    edge, gained = stuck & (d.step(np.arange(len(d.x)))[1] > 1e-3), np.zeros(n_people)
+    counts = [len(values) for values in v]
+    edge, gained = d.step(np.arange(len(d.x)))[1] > 1e-3, np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
         if draw and edge[d.who == i].any(): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i])
@@ -270,26 +202,13 @@ def _search(o, n_people, starts, seed, first, draw):
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
 
-def _lifted(o, ended):
-    "The same for all trials: the best few solutions of a part of them go on from there, and every start ends where the nearest of them does."
-    few = [_distinct(o, x, v, 6) for x, v in ended]
-    d = _Descent(o, np.concatenate([x[t] for (x, _), t in zip(ended, few)]), np.repeat(range(len(ended)), [len(t) for t in few]))
-    d.run(np.arange(len(d.x)), 100, 1e-3)
-    out = []
-    for i, ((x, v), t) in enumerate(zip(ended, few)):
-        nearest = abs((x[:, None] - x[t]) / o.width).max(2).argmin(1)
-        out.append((d.x[d.who == i][nearest], d.v[d.who == i][nearest]))
-    return out
-
 def _agreement(o, x, v, ended):
-    "How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every direction that the choices tell, and no farther than a tenth of the bounds in others."
+    "How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every direction that the choices tell."
     information = o.scoring(x, np.arange(len(x)))[2]
     out = []
     for best, least, F, (points, values) in zip(x, v, information, ended):
         away = points[values < least + _AGREE] - best
-        told = np.diag(F) * o.width**2 > 1e-6
-        near = (abs(away / o.width) < .1) | told
-        out.append(int(((np.einsum('nj,jk,nk->n', away, F, away) < 1.) & near.all(1)).sum()))
+        out.append(int((np.einsum('nj,jk,nk->n', away, F, away) < 1.).sum()))
     return out
 
 # %% ../nbs/20_fitting.ipynb #3f718e43
