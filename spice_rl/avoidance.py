@@ -10,7 +10,7 @@ __all__ = ['SYMBOLS', 'VALUES', 'PAIRS', 'CONTEXTS', 'KINDS', 'NOVEL', 'TRANSFER
 # %% ../nbs/05_avoidance.ipynb #d942df91
 import inspect
 import re
-from dataclasses import replace
+
 from functools import cache, update_wrapper
 from importlib.resources import files
 import warnings

@@ -11,7 +11,6 @@ import platform
 from importlib.metadata import version
 from itertools import product
 from math import comb, prod
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from scipy import linalg, special, stats
-from .data import check_trials
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _start
 from .arguments import check_mapping, check_names, check_one_of, check_whole

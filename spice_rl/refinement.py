@@ -13,7 +13,7 @@ import pandas as pd
 from numba import njit
 from scipy.stats import chi2
 from tqdm.auto import tqdm
-from .data import Trials, _subset, check_trials
+from .data import _subset, check_trials
 from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
