@@ -1065,7 +1065,7 @@ def _check_feedback(trials):
     if hidden.any():
         who = trials.participants[trials.participant[hidden.argmax()]]
         raise ValueError(f"these trials hide (NaN) what the options that were not chosen would have paid (participant {who!r}, {hidden.sum()} trials "
-                         "in all), so nobody else can go through them: simulate(cell, environment) pays whatever is chosen; "
+                         "in all), so nobody else can go through them: pass the environment, as in simulate(cell, environment), which pays whatever is chosen; "
                          "replay(cell, trials) says what the learner would have chosen, one trial ahead")
 
 # %% ../nbs/03_engine.ipynb #59dc2b36

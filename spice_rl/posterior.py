@@ -265,8 +265,8 @@ def sample_posterior(
         An int or a numpy Generator
     threads
         Chains sampled at once"""
-    check_cell(cell), check_trials(trials)
     az, _ = _packages()
+    check_cell(cell), check_trials(trials)
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
         check_whole(x, n, least)
     if not 0 < target_accept < 1: raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
@@ -524,8 +524,8 @@ def simulation_based_calibration(
         An int or a numpy Generator
     threads
         Chains sampled at once"""
-    check_cell(cell), check_environment(environment)
     az, _ = _packages()
+    check_cell(cell), check_environment(environment)
     for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)): check_whole(x, n, least)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and people < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")

@@ -193,9 +193,9 @@ def test_what_is_shown():
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: BanditsDrift(-1), "sigma must lie in"), (lambda: BanditsDrift(n_actions=1), "n_actions must be at least 2"), (lambda: BanditsFixed(1.2), "high must lie in"),
+    (lambda: BanditsDrift(-1), "sigma must lie in"), (lambda: BanditsDrift(n_actions=1), "n_actions must be a whole number of at least 2, got 1"), (lambda: BanditsFixed(1.2), "high must lie in"),
     (lambda: BanditsFlip(flip=2), "flip must lie in"), (lambda: BanditsGeneral(lower=.5, upper=.2), "lower must be below upper"), (lambda: BanditsGeneral(correlation=-2), "correlation must lie in"),
-    (lambda: BanditsDrift(float("nan")), "sigma must lie in"), (lambda: BanditsDrift().step(2), "choice must be 0..1, got 2"), (lambda: BanditsDrift().step(-1), "choice must be 0..1, got -1")])
+    (lambda: BanditsDrift(float("nan")), "sigma must be a finite number, got nan"), (lambda: BanditsDrift().step(2), "choice must be 0..1, got 2"), (lambda: BanditsDrift().step(-1), "choice must be 0..1, got -1")])
 def test_wrong_settings(make, message):
     with pytest.raises(ValueError, match=message): make()
 

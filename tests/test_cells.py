@@ -54,10 +54,10 @@ def discovered():
 
 NO_BETA = dict(beta_reward=0, beta_choice=0)
 CASES = dict(
-    q=Case(partial(AgentQ, alpha_reward=.3), learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    q_all=Case(partial(AgentQ, **ALL), learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    q_asymmetric=Case(partial(AgentQ, alpha_reward=.6, alpha_penalty=.2), learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    q_full=Case(partial(AgentQ, **ALL), full=True, learner=ref.q_learner, values=q_values, zero=NO_BETA),
+    q=Case(partial(AgentQ, 3, alpha_reward=.3), learner=ref.q_learner, values=q_values, zero=NO_BETA),
+    q_all=Case(partial(AgentQ, 3, **ALL), learner=ref.q_learner, values=q_values, zero=NO_BETA),
+    q_asymmetric=Case(partial(AgentQ, 3, alpha_reward=.6, alpha_penalty=.2), learner=ref.q_learner, values=q_values, zero=NO_BETA),
+    q_full=Case(partial(AgentQ, 3, **ALL), full=True, learner=ref.q_learner, values=q_values, zero=NO_BETA),
     equation=Case(partial(all_free, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
     equation_forgetting=Case(partial(all_free, .3, 3, forget=.2), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
     equation_discovered=Case(discovered, learner=ref.line_learner, values=line_values, zero={"start: x_value_reward": 0, f"{CHOSEN}: {CHOSEN}": 0, f"{CHOSEN}: c_reward": 0}),
@@ -397,7 +397,7 @@ def test_simulation_touches_no_global_generator(name):
 
 @pytest.mark.parametrize("full", [False, True])
 def test_feedback_is_what_the_task_shows(full):
-    t = simulate(AgentQ(), BanditsDrift(.2, 3, counterfactual=full), n_trials=50)
+    t = simulate(AgentQ(n_actions=3), BanditsDrift(.2, 3, counterfactual=full), n_trials=50)
     shown = ~np.isnan(t.reward)
     assert (shown.sum(1) == (3 if full else 1)).all() and shown[np.arange(50), t.choice].all()
 
@@ -622,7 +622,7 @@ def test_simulation_and_replay_stop_where_the_likelihood_does():
     with pytest.raises(FloatingPointError, match="NaN or infinite logits"): simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20)
     with pytest.warns(UserWarning, match="NaN or infinite logits"): assert replay(Hidden(), trials, broken).p_0[1:20].isna().all()
     assert play(Hidden(), broken, full).shape == (1, 40)
-    with pytest.raises(ValueError, match="hide what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
+    with pytest.raises(ValueError, match=r"hide \(NaN\) what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
 
 
 def test_trials_in_the_place_of_parameters():

@@ -100,7 +100,9 @@ def test_a_run_that_fails_leaves_the_old_files(tables, tmp_path, monkeypatch):
 def test_any_groups_and_ids(tables, tmp_path, groups, ids):
     new = [t.assign(group_code=groups(t.group_code), participant_id=ids(t.participant_id)) for t in tables]
     result = run(new, tmp_path, models=["QLearning"])
-    assert list(result.bic.table().index) == [*sorted(new[0].group_code.unique()), "full"] and len(result.fits["QLearning"].table) == 6
+    there = sorted(new[0].group_code.unique())
+    assert list(result.bic.table().index) == [*there[:len(there) if len(there) > 1 else 0], "full"]   # one group of everybody is the same row twice
+    assert len(result.fits["QLearning"].table) == 6
 
 
 def test_a_class_of_ones_own(tables, tmp_path):
