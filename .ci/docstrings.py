@@ -163,7 +163,7 @@ def unexplained(thing):
     if inspect.isclass(thing):
         maker = next(c for c in thing.__mro__ if "__init__" in vars(c) or "__new__" in vars(c))
         if maker.__module__ == "builtins": return []
-        docs = [inspect.cleandoc(c.__doc__ or "") for c in maker.__mro__ if c.__module__ != "builtins"]  # a dataclass has its base's fields
+        docs = [inspect.cleandoc(c.__doc__ or "") for c in thing.__mro__ if c.__module__ != "builtins"]  # a dataclass has its base's fields
         given, told = list(inspect.signature(maker).parameters), set(re.findall(r"`(\w+)`", "\n".join(docs)))
     else:
         docs, told = [inspect.getdoc(thing) or ""], set()

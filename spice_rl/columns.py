@@ -228,14 +228,18 @@ class Table:
         None: it came as a frame
     data : bytes
         The file from its header on, in UTF-8
+    names : tuple
+        Names of the columns as the header has them
+    separator : str
+        What stands between two fields
     above : int
         Lines above the header
     """
     frame: pd.DataFrame  # Of a file, columns of labels hold texts
     path: Path = None    # None: it came as a frame
     data: bytes = None   # The file from its header on, in UTF-8
-    names: tuple = ()
-    separator: str = ','
+    names: tuple = ()    # Names of the columns as the header has them
+    separator: str = ',' # What stands between two fields
     above: int = 0       # Lines above the header
 
     def line(self,

@@ -55,7 +55,10 @@ Limit.__doc__ = """Where a parameter may be.
 """
 
 Density = namedtuple('Density', 'log_density draw mean names support limits many together')
-Density.__doc__ = """What a kind of answer knows: an entry of `DENSITIES`, made by `add_density`."""
+Density.__doc__ = """What a kind of answer knows: an entry of `DENSITIES`, made by `add_density`.
+
+Compiled functions `log_density`, `draw` and `mean`; `names` of the components; `support` in words; `limits` of parameters;
+`many`: parameters that hold several numbers; `together`: what they must be together."""
 
 DENSITIES = {} # Kind of answer → its `Density`
 
@@ -356,7 +359,7 @@ def _deviance(x, m, log_m): # x, m: above 0
 
 # %% ../nbs/02_density.ipynb #bb22dc19
 class Beta(namedtuple('Beta', 'mean precision'), metaclass=AnswerKind):
-    "A share between 0 and 1 with the given `mean`; with a = mean · precision and b = (1 − mean) · precision."
+    "A share between 0 and 1 with the given `mean` and `precision`: a = mean · precision and b = (1 − mean) · precision."
 
 @_compiled
 def _is_beta(mean, precision): return 0 < mean < 1 and precision > 0 and _finite(precision)
@@ -863,10 +866,10 @@ def _race_mean(race):
 
 # %% ../nbs/02_density.ipynb #071eff69
 class RacingDiffusion(namedtuple('RacingDiffusion', 'drifts b A t0'), metaclass=AnswerKind):
-    "A choice among k and its time: diffusions with `drifts` (k,) of at least 0, threshold `b`, starts from 0 to `A`."
+    "A choice among k and its time: diffusions with `drifts` (k,) of at least 0, threshold `b`, starts from 0 to `A`, `t0` that is no decision."
 
 class LBA(namedtuple('LBA', 'drifts b A t0 s', defaults=(1.,)), metaclass=AnswerKind):
-    """A choice among k and its time: straight lines, threshold `b`, starts from 0 to `A`.
+    """A choice among k and its time: straight lines, threshold `b`, starts from 0 to `A`, `t0` that is no decision.
 
     Their slopes are normal around `drifts` (k,) with the standard deviation `s`, and above 0."""
 

@@ -69,7 +69,7 @@ def test_what_is_drawn_is_what_the_engine_says(name):
         for k, line in enumerate(lines):
             x, y = line.get_data()
             assert (np.diff(x[np.isfinite(x)]) > 0).all() or what == "p"
-            for t, v in zip(x[np.isfinite(x)].astype(int), y[np.isfinite(x)]): assert v == pytest.approx(told[f"{what}_{k}"][t])
+            for t, v in zip(x[np.isfinite(x)].astype(int), y[np.isfinite(x)]): assert v == pytest.approx(told[f"{what}_{labels[k]}"][t])
             offered = (e.trials.offer == k).any(1) & (e.trials.context != 4)
             if what == "p": assert sorted(x[np.isfinite(x)]) == list(np.flatnonzero(offered))
 
