@@ -184,7 +184,7 @@ def test_percentages_follow_people_not_rows(avoiding):
 def test_cross_validation_counts_every_choice_once(avoiding):
     held = cross_validate(dict(coin=avoidance_model("QLearning")), avoiding, folds=3, hold=dict(factual_lr=.3, counterfactual_lr=.2), bounds=dict(temperature=(.999999, 1)), starts=1)
     np.testing.assert_allclose(held.values.coin, nll(avoidance_model("QLearning"), dict(factual_lr=.3, counterfactual_lr=.2, temperature=1.), avoiding), rtol=1e-4)
-    with pytest.raises(ValueError, match="folds must be at least 2"): cross_validate([avoidance_model("QLearning")], avoiding, folds=1)
+    with pytest.raises(ValueError, match="folds must be a whole number of at least 2, got 1"): cross_validate([avoidance_model("QLearning")], avoiding, folds=1)
 
 
 # Checks
