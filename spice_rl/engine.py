@@ -148,7 +148,11 @@ def _try(cell, n_options, offer, trials=None):
     "Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be shown."
     name = type(cell).__name__
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
-    p, state = cell.p(), cell.init(cell.p(), n_options)
+    p = cell.p()
+    try: state = cell.init(p, n_options)
+    except IndexError as e:
+        raise IndexError(f"the rule init of {name} reaches for what is not there: {e}; each latent value has one number per option, {n_options}: "
+                         "is the model made for this task?") from e
     for choice in range(n_options) if offer is None else offer:
         for reward in (np.ones(n_options), 1., np.nan):
             trial = make_trial(choice, reward, n_options, offer)
