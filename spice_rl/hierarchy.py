@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, special, stats
 from .engine import as_seed, is_compiled
-from .fitting import Fit, _Objective, _bounds, _groups, _start
+from .fitting import Fit, _Objective, _bounds, _groups, _scored, _start, column_of
 from .arguments import check_mapping, check_names, check_one_of, check_whole
 from .cell import check_cell
 from .data import check_trials
@@ -809,15 +809,19 @@ class HierarchicalFit(Fit):
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
 
+    def _said(self, what):
+        "A column of `table` that is no parameter's."
+        return self.table[column_of(what, self.cell.params)]
+
     @property
     def evidence(self):
         "Log evidence of each participant's choices under the group (nats), for `select_models`."
-        return self.table.evidence.rename(self.name)
+        return self._said("evidence").rename(self.name)
 
     @property
     def log_likelihood(self):
         "Log marginal likelihood: the sum of the people's evidences, at the group's estimated numbers."
-        return float(self.table.evidence.sum())
+        return float(self.evidence.sum())
 
     @property
     def log_evidence(self):
@@ -827,7 +831,7 @@ class HierarchicalFit(Fit):
     @property
     def integrated_bic(self):
         "−2 log marginal likelihood, plus log(choices) for each number of the group (Huys et al., 2011)."
-        return float(-2 * self.log_likelihood + self.numbers * np.log(self.table.n.sum()))
+        return float(-2 * self.log_likelihood + self.numbers * np.log(self._said("n").sum()))
 
     def summary(self):
         "Typical value of each parameter (in each group) with its interval; mean and sd on the line; how much of the spread between people the choices of one leave open (`shrinkage`: 0 none, 1 all)."
@@ -1053,13 +1057,15 @@ def _correlation_table(names, spread, live, z_se):
 def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances by `u`, (people, n_free, n_free)
     "One row for each participant."
     o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
-    counted = trials.counted & (trials.choice >= 0)
-    table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), list(o.lanes.cell.params))
+    params = list(o.lanes.cell.params)
+    table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), params)
     low, high, sd = from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2]
-    for j, q in enumerate(o.names): table = table.assign(**{f'se_{q}': (line.slope(z) * sd)[:, j], f'lower_{q}': low[:, j], f'upper_{q}': high[:, j]})
-    loss = line.nll(z, np.arange(n))
-    table = table.assign(nll=loss, evidence=-loss - .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(c)[1], k=numbers / n, n=np.bincount(trials.participant[counted], minlength=n))
-    return table.assign(bic=-2 * table.evidence + numbers / n * np.log(table.n.sum()), converged=r['converged'])
+    more = {f'{what}_{q}': x[:, j] for j, q in enumerate(o.names) for what, x in (('se', line.slope(z) * sd), ('lower', low), ('upper', high))}
+    loss, choices = line.nll(z, np.arange(n)), np.bincount(trials.participant[_scored(trials)], minlength=n)
+    evidence = -loss - .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(c)[1]
+    more |= dict(nll=loss, evidence=evidence, k=numbers / n, n=choices,
+                 bic=-2 * evidence + numbers / n * np.log(choices.sum()), converged=r['converged'])
+    return table.assign(**{column_of(what, params): x for what, x in more.items()})
 
 def _means(line, X, B, joint, df, group):
     "Mean of each parameter in each group (at average covariates), on the line and as a value of the parameter."

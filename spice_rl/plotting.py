@@ -24,6 +24,7 @@ from .data import Trials
 from .cell import check_cell
 from .engine import is_compiled, parameter_table, replay_arrays, softmax
 from .arguments import check_names, check_number
+from .fitting import column_of
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
 
 # %% ../nbs/40_plotting.ipynb #c41d9e70
@@ -707,7 +708,7 @@ def plot_fits(
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
     for i, f in enumerate(fits.values()):
-        x = np.sort(f.table.nll.to_numpy())
+        x = f.nll.to_numpy()   # people in the order of the table
         ax.plot(i + np.linspace(-.25, .25, len(x)), x, '.', color=SERIES[i % len(SERIES)], alpha=.8)
         ax.hlines(np.median(x), i - .35, i + .35, color='black')
     ax.set_ylabel('NLL of a person (nats)')
@@ -736,8 +737,9 @@ def plot_runs(
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
-        best = f.runs.assign(nll=f.runs.groupby('participant').nll.cummin()).pivot(index='run', columns='participant', values='nll').ffill()
-        ax.plot(best.index, (best - f.table.nll).mean(axis=1), label=name, **_of_series(i))
+        who, run, nll = (column_of(what, f.cell.params) for what in ('participant', 'run', 'nll'))
+        best = f.runs.assign(**{nll: f.runs.groupby(who)[nll].cummin()}).pivot(index=run, columns=who, values=nll).ffill()
+        ax.plot(best.index, (best - f.nll).mean(axis=1), label=name, **_of_series(i))
     ax.set_yscale('symlog', linthresh=1e-3)
     ax.set(xscale='log', xlabel='completed starts', ylabel='mean NLL above the best', ylim=(-2e-4, None))
     if len(fits) <= 6: ax.legend()

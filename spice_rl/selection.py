@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import betainc, digamma, expit, gammainc, gammainccinv, gammaincinv, gammaln, logsumexp, softmax
 from .comparison import Comparison
 from .engine import as_seed, is_compiled
-from .fitting import Fit, _bounds, _start
+from .fitting import Fit, _bounds, _scored, _start, column_of
 from .hierarchy import _Line, _climb, _search_modes
 from .arguments import check_names
 from .params import from_line
@@ -563,12 +563,13 @@ def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and re
     index = pd.Index(o.names, name='parameter')
     means = pd.DataFrame(dict(mean=a, se=se, df=2 * nu, lower=a - q * se, upper=a + q * se, **typical), index)
     variances = pd.DataFrame(dict(variance=sigma / nu, lower=sigma / gammaincinv(nu, .975), upper=sigma / gammaincinv(nu, .025)), index)
-    table = pd.DataFrame(o.theta(from_line(c.z, line.params)), people, list(o.lanes.cell.params))
+    params = list(o.lanes.cell.params)
+    table = pd.DataFrame(o.theta(from_line(c.z, line.params)), people, params)
     sd = s * np.sqrt(np.diagonal(c.c, axis1=1, axis2=2))
     low, high = (from_line(c.z + 1.96 * side * sd, line.params) for side in (-1, 1))
-    for j, p in enumerate(o.names): table = table.assign(**{f'se_{p}': (line.slope(c.z) * sd)[:, j], f'lower_{p}': low[:, j], f'upper_{p}': high[:, j]})
-    counted = trials.counted & (trials.choice >= 0)
-    table = table.assign(nll=c.f, evidence=E, n=np.bincount(trials.participant[counted], minlength=len(people)), responsibility=r)
+    more = {f'{what}_{p}': x[:, j] for j, p in enumerate(o.names) for what, x in (('se', line.slope(c.z) * sd), ('lower', low), ('upper', high))}
+    more |= dict(nll=c.f, evidence=E, n=np.bincount(trials.participant[_scored(trials)], minlength=len(people)), responsibility=r)
+    table = table.assign(**{column_of(what, params): x for what, x in more.items()})
     return CandidateFit(name, o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names), c.c * s * s[:, None], pd.Series(E, people, name=name))
 
 def _hbi_remarks(candidates, found, fits, guessing): # candidates: dict name -> `_Candidate`; guessing: NLL of each person
