@@ -299,6 +299,12 @@ def _lame(J, spread):
 
 def _bent(J, F, lame): return np.where(lame[:, None, None], F, J)
 
+def _trusted(J, F, spread):
+    "Second derivatives `J`, which give way to the expected information `F` where they leave a posterior little precision, and which share of each is `J`."
+    least = np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0]
+    share = np.clip((least - spread.least) / .2, 0., 1.)
+    return share[:, None, None] * J + (1 - share)[:, None, None] * F, share
+
 def _weights(J, g, dev, spread):
     "Precision of each person's parameters as an observation of the group's mean, (people, k, k), and its score, (people, k)."
     K = np.eye(len(spread.s)) + spread.times(J)
@@ -354,8 +360,10 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
         step, grow = step / 2, grow / 2
     return step, grow, rise
 
-def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
-    "Means (n_effects, n_free) and variances that suit these parabolas, the modes they lead to, and what that gains, in nats. `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."
+def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0., fine=1e-8):
+    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units, the modes they lead to, and what that gains, in nats.
+
+    `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."""
     t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
     for turn in range(15 if spread.careful else 40):
         lame |= _lame(_bent(J, F, lame), spread)
@@ -366,7 +374,7 @@ def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0.):
         step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < 1e-8 or spread.careful and rise < 1e-10: break
+        if max(abs(step / line.unit[t]).max(), old.far(spread)) < fine or spread.careful and rise < 1e-10: break
         if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
@@ -380,17 +388,19 @@ class _Place:
     z: np.ndarray      # Modes on the line
     g: np.ndarray      # Gradient of the NLL there
     F: np.ndarray      # Expected information
+    f: np.ndarray      # Negative log posterior of each person there, without its constant
     value: float       # Log evidence with F as everybody's curvature, plus the log prior
     turns: int = 0
     done: bool = False # Is there nothing left to gain?
 
 def _place(line, X, B, spread, u, prior, most=8):
-    "Climb to everybody's mode from `u`, and see what the choices' probability is."
+    "Climb toward everybody's mode from `u`, and see what the choices' probability is; what a mode is still away, its last step foretells."
     mean = X @ B
     u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-5)
-    value = prior.value(B, spread) - (f + .5 * np.linalg.slogdet(a)[1]).sum()
+    left = .5 * (g * np.linalg.solve(a, g[..., None])[..., 0]).sum(1)
+    value = prior.value(B, spread) - (f - np.where(left < .1, left, 0.) + .5 * np.linalg.slogdet(a)[1]).sum()
     g, F = _by_z(spread.s, g - u), _both_by_z(spread.s, a - np.eye(len(spread.s)))
-    return _Place(B, spread, u, mean + _out(spread.s, u), g, F, value if np.isfinite(value) else -np.inf)
+    return _Place(B, spread, u, mean + _out(spread.s, u), g, F, f, value if np.isfinite(value) else -np.inf)
 
 def _better(line, mean, s, u, z):
     "Of each person's mode foretold, `u`, and the last one, `z`, the better."
@@ -408,26 +418,37 @@ def _tilt(line, at):
     dF = (sides[0] - sides[1]).reshape(k, n, k, k) / (2 * .01 * line.unit)[:, None, None, None]
     return .5 * np.einsum('ijl,mijl->im', C, dF)
 
-def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, tilted=False): # at: a _Place; tilted: to the top of the evidence itself?
-    "Group steps, each taken only if the evidence rises: where it rises no more."
-    if not told.any(): return replace(at, done=True)
+def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, most=8): # at: a _Place; most: steps toward each mode
+    "Group steps, each taken only if the evidence rises, until a step gains less than `enough` nats."
     none, reach = np.zeros(len(X), bool), 3.
-    for turn in range(turns):
-        g = at.g + _tilt(line, at) if tilted else at.g
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, g, at.F, at.F, told, none.copy(), prior)
-        if gain < enough: return replace(at, done=True)
-        at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
-        if rise < .1 * enough: return replace(at, done=True)
+    for turn in range(turns if told.any() else 0):
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior, fine=1e-3)
+        if gain < enough: break
+        at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach, most)
+        if rise < .1 * enough: break
     return at
 
-def _step_up(line, X, at, B, spread, u, prior, reach):
+def _top(line, X, at, told, prior, enough=1e-6, turns=100):
+    "Group steps to the top of the evidence itself: their slope knows how Laplace's approximation changes as modes move."
+    none, reach, tilt, fresh = np.zeros(len(X), bool), 3., None, False
+    for turn in range(turns):
+        if tilt is None: tilt, fresh = _tilt(line, at), True
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g + tilt, at.F, at.F, told, none.copy(), prior, fine=1e-6)
+        rise = 0.
+        if gain >= enough: at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
+        if rise < .1 * enough and fresh: return replace(at, done=True)
+        if gain < 1. or rise < .1 * enough: tilt = None   # else it changes little
+        fresh = False
+    return at
+
+def _step_up(line, X, at, B, spread, u, prior, reach, most=8):
     "Part of a group step, as much as raises the evidence: the place there, how far to go next, and how much it rose."
     far = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12)
     while reach > 1e-4:
         pace = min(1., reach / far)
         newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
         start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
-        ahead = _place(line, X, newB, new, start, prior)
+        ahead = _place(line, X, newB, new, start, prior, most)
         if ahead.value > at.value: return replace(ahead, turns=at.turns + 1), min(2 * reach, 12.), ahead.value - at.value
         reach = .25 * min(reach, far)
     return at, reach, 0.
@@ -482,7 +503,7 @@ def _look_around(line, X, prior, B, spread, shots):
 def _together(line, X, one, z, prior, sd=.5):
     "A place to begin where everybody is near the same numbers; each from there or from the mode already known, whichever is better."
     B, spread = np.zeros((X.shape[1], len(one))), _Variances((sd * line.unit)**2, line.unit)
-    B[0] = one
+    B[0] = np.where(line.low & line.high, np.clip(one, -3., 3.), one)   # near a bound nothing moves
     u = np.zeros((len(X), len(one)))
     return _place(line, X, B, spread, _better(line, X @ B, spread.s, u, z) if z is not None else u, prior, 12)
 
@@ -496,15 +517,61 @@ def _told(line, looked):
     told = _says(line, line.scoring(looked['z'].reshape(-1, k), who)[2] / m, told)
     return _says(line, line.scoring(np.tile(looked['one'], (n, 1)), np.arange(n))[2], told)
 
-def _search(line, X, starts, rng, prior, told, looked):
-    "Ascents from several places, more of them where their ends disagree: the best end, and how far below it the others are."
-    ends = [_ascend(line, X, looked['apart'], told, prior), _ascend(line, X, _together(line, X, looked['one'], looked['apart'].z, prior), told, prior)]
-    for sd, one in ((.05, looked['one']), (1.5, looked['second'])):
-        best = max(end.value for end in ends)
-        if sum(end.value > best - .1 for end in ends) > 1 and best > -looked['nll'] - 1.: break
-        ends.append(_ascend(line, X, _together(line, X, one, None, prior, sd), told, prior))
-    best = max(ends, key=lambda end: end.value)
-    return best, np.array([best.value - end.value for end in ends])
+def _near(line, a, b): # a, b: _Places
+    "Are they on the way to the same top?"
+    return max((abs(a.B - b.B) / line.unit).max(), a.spread.far(b.spread)) < .2
+
+def _apart(line, ends):
+    "The best first, without those that are near a better one."
+    out = []
+    for end in sorted(ends, key=lambda end: -end.value):
+        if not any(_near(line, end, other) for other in out): out.append(end)
+    return out
+
+def _spread_over(n, most): return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+
+def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
+    "Everybody's mode looked for anew, from draws and from where others are: whose is better there, and the best other solution, (people, n_free), with by how many nats it is worse (infinite: none was found)."
+    others, theirs = _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(len(u), 60)]]), best, most)
+    worse = np.subtract(theirs, f[:, None], out=np.full(theirs.shape, np.inf), where=np.isfinite(theirs))
+    worse = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf)
+    best = worse.argmin(1)
+    return worse.min(1) < -2e-3, others[np.arange(len(u)), best], worse.min(1)
+
+def _sought(line, X, at, prior, draws, hard=False):
+    "A place where each is at the best mode known; whether anybody moved, the best other solutions, and by how much they are worse."
+    moved, other, worse = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *((2, 12) if hard else ()))
+    if moved.any(): at = replace(_place(line, X, at.B, at.spread, np.where(moved[:, None], other, at.u), prior, 8 if hard else 3), turns=at.turns)
+    return at, moved.any(), other, worse
+
+def _search(line, X, prior, told, looked, draws):
+    "Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and how far below it the others are."
+    def go(places, enough, turns):
+        return _apart(line, [_ascend(line, X, at, told, prior, enough, turns, 3) for at in places])
+    def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
+    ends = go([looked['apart'], _together(line, X, looked['one'], looked['apart'].z, prior)], 1., 4)
+    if len(ends) > 1 or ends[0].value < -looked['nll'] - 1.:
+        more = [_together(line, X, one, None, prior, sd) for sd, one in ((.05, looked['one']), (1.5, looked['second']))]
+        ends = anew(_apart(line, ends + go(more, 1., 4)))
+        ends = anew(go(ends[:3], 1., 4)) + ends[3:]
+        ends = go(ends[:2], .3, 10) + ends[2:]
+    best, rest = ends[0], ends[1:]
+    for _ in range(5):
+        best = _ascend(line, X, best, told, prior)
+        best, moved, other, worse = _sought(line, X, best, prior, draws, True)
+        if not moved: break
+    best = _switched(line, X, best, told, prior, other, worse)
+    return best, np.array([0., *(best.value - end.value for end in rest)])
+
+def _switched(line, X, at, told, prior, other, worse, most=5):
+    "Is the group better off with somebody at a solution of theirs that is nearly as good? Tried one after the other."
+    for i in np.argsort(worse, kind='stable')[:most]:
+        if not worse[i] < 2: break
+        u = np.where(np.arange(len(X))[:, None] == i, other, at.u)
+        there = replace(_place(line, X, at.B, at.spread, u, prior), turns=at.turns)
+        there = _ascend(line, X, there, told, prior, turns=3)
+        if there.value > at.value + 1e-2: at = there
+    return at
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
 class _Pace:
@@ -520,60 +587,53 @@ class _Pace:
         shrunk = last @ (last - self.step) / max(1e-300, last @ last)
         self.pace = min(10., max(.1, self.pace / shrunk if shrunk > 0 else .5 * self.pace))
 
-def _elsewhere(line, mean, s, u, f, draws):
-    "Everybody's mode looked for anew: whose is better there, the modes, and by how many nats the best other solution is worse (infinite: none was found)."
-    others, theirs = _search_modes(line, mean, s, draws, 1, 8)
-    moved = theirs.min(1) < f - 2e-3
-    worse = np.subtract(theirs, f[:, None], out=np.full(theirs.shape, np.inf), where=np.isfinite(theirs))
-    second = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf).min(1)
-    return moved, np.where(moved[:, None], others[np.arange(len(u)), theirs.argmin(1)], u), second
-
-def _parabolas(line, mean, s, u, H, most):
-    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient, second derivatives and expected information."
+def _modes(line, mean, s, u, H, most):
+    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient and expected information."
     u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
-    z, g, F = mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
-    J = line.hessian(z)
-    return u, f, z, g, np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F), F
+    return u, f, mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
 
-def _settle(line, X, at, told, prior, lame, turns=60): # at: a _Place; lame: who gets the expected information
+def _second(line, z, F):
+    "Second derivatives; the expected information for whom there are none."
+    J = line.hessian(z)
+    return np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
+
+def _settle(line, X, at, told, prior, turns=40): # at: a _Place
     "The fixed point near a place, with second derivatives as everybody's curvature."
-    B, spread, u, H, pace, lame, first = at.B, at.spread, at.u, None, _Pace(), lame.copy(), None
+    B, spread, u, H, pace, first, none = at.B, at.spread, at.u, None, _Pace(), None, np.zeros(len(X), bool)
     for turn in range(turns):
-        u, f, z, g, J, F = _parabolas(line, X @ B, spread.s, u, H, 15)
-        lame |= _lame(_bent(J, F, lame), spread)
-        H = _bent(J, F, lame)
-        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=lame.copy(), turns=at.turns + turn + 1)
+        u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
+        H, share = _trusted(_second(line, z, F), F, spread)
+        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=share < 1, top=False, turns=at.turns + turn + 1)
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
         if pace.arrived() or not told.any(): return r | dict(converged=True)
-        if not r['value'] > first['value'] - .5: break   # this way leads down
-        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, J, F, told, lame, prior)
+        if not r['value'] > first['value'] - .5 - .5 * len(X): break   # this way leads down; the fixed point itself lies a little beside the top
+        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, H, F, told, none.copy(), prior)
         pace.see((newB - B) / line.unit, spread.ratio(new), gain)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
         u = _better(line, X @ B, spread.s, u, z)
     return first | dict(converged=False)
 
 def _settled(line, X, at, told, prior):
-    "The fixed point with second derivatives; where that leads down, the top of the evidence with the expected information."
-    none = np.zeros(len(X), bool)
-    r = _settle(line, X, at, told, prior, none)
+    "The fixed point with second derivatives; where there is none, the top of the evidence with the expected information."
+    r = _settle(line, X, at, told, prior)
     if r['converged']: return r
-    top = _ascend(line, X, at, told, prior, 1e-6, tilted=True)
-    return _settle(line, X, top, told, prior, ~none, 1) | dict(converged=top.done)
+    top = _top(line, X, at, told, prior)
+    return _settle(line, X, top, told, prior, 1) | dict(converged=top.done, top=True)
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
     rng, k = np.random.default_rng(seed), len(line.start)
     looked = _look_around(line, X, prior, *_first(line, X), _shots(2 * starts, k, rng))
     if 'broken' in looked: return looked
-    told = _told(line, looked)
-    at, behind = _search(line, X, starts, rng, prior, told, looked)
-    for _ in range(4):
-        if full: at = _with_covariances(line, X, at, told, prior)
+    told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
+    at, behind = _search(line, X, prior, told, looked, draws)
+    if full: at = _with_covariances(line, X, at, told, prior)
+    for _ in range(3):
         r = _settled(line, X, at, told, prior)
-        moved, u, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], rng.standard_normal((2 * starts, k)))
+        moved, other, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], draws, 2, 12)
         if not moved.any(): break
-        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], u, prior), told, prior)
+        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior), told, prior)
     return r | dict(second=second, behind=behind)
 
 def _with_covariances(line, X, at, told, prior):
@@ -727,8 +787,8 @@ def _draws(line, X, r, prior):
     grow = np.sqrt(v / r['spread'].v)
     wide = _Covariance(r['spread'].S * grow * grow[:, None], line.unit) if r['spread'].careful else _Variances(v, line.unit)
     mean = X @ r['B']
-    u, f, z, g, J, F = _parabolas(line, mean, wide.s, _better(line, mean, wide.s, 0 * r['u'], r['z']), None, 40)
-    anew = r | dict(z=z, g=g, F=F, H=_bent(J, F, _lame(J, wide)))
+    u, f, z, g, F = _modes(line, mean, wide.s, _better(line, mean, wide.s, 0 * r['u'], r['z']), None, 40)
+    anew = r | dict(z=z, g=g, F=F, H=_trusted(_second(line, z, F), F, wide)[0])
     return _draw_spreads(line, X, anew, prior, r['told'], many)
 
 def _quantiles(weight, mean, var, q): # weight: (draws,); mean, var: (draws, …)
@@ -1027,7 +1087,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
-    (n, p), k, lame, wide, t, none = x.shape, len(line.start), r['lame'].copy(), r['spread'], np.flatnonzero(r['told']), np.arange(0)
+    (n, p), k, lame, wide, t, none = x.shape, len(line.start), np.zeros(len(x), bool), r['spread'], np.flatnonzero(r['told']), np.arange(0)
     at, out = (np.arange(p)[:, None] * k + t).ravel(), np.full((p * k, p * k), np.nan)
     if len(t): wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
     out[np.ix_(at, at)] = _inverse(_information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior))
@@ -1102,8 +1162,8 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
-    if r['lame'].all(): out.append("second derivatives of these likelihoods lead nowhere, so everybody's curvature is the expected information")
-    elif r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
+    if r['top']: out.append("steps with second derivatives led nowhere: the group's numbers are where the evidence with the expected information has its top")
+    if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
