@@ -27,6 +27,7 @@ class _Line:
         self.low, self.high = np.isfinite(o.lower), np.isfinite(o.upper)
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
+        self.effects = np.ones((1, len(start)), bool)   # which effects each parameter has, (n_effects, n_free)
         self.choices = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
         self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
 
@@ -320,15 +321,18 @@ def _or_complete(A, complete):
 def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the choices say something about
     "A step of their means and effects, (n_effects, len(t)), and the slope in its direction."
     (p, k), unit = B.shape, line.unit[t]
-    cells = (np.arange(p)[:, None] * k + t).ravel()
+    here = line.effects[:, t]                                              # (n_effects, len(t))
+    cells = (np.arange(p)[:, None] * k + t)[here]
     A, slope = np.einsum('ip,ijl,iq->pjql', X, W, X), X.T @ w
     if prior.typical:
         first, second = prior.means(B)
         A, slope = A + prior.information(np.minimum(0., second)), slope + prior.rows.T @ first
-    A, slope = A.reshape(p * k, p * k)[np.ix_(cells, cells)], slope[:, t].ravel()
-    step = np.linalg.solve(_or_complete(A, np.kron(X.T @ X, np.diag(1 / np.maximum(spread.v, .01 * line.unit**2)[t]))), slope)
-    step *= min(1., 3 / max(1e-300, abs(step.reshape(p, -1) / unit).max()))
-    return step.reshape(p, -1), slope @ step
+    A, slope = A.reshape(p * k, p * k)[np.ix_(cells, cells)], slope[:, t][here]
+    complete = np.kron(X.T @ X, np.diag(1 / np.maximum(spread.v, .01 * line.unit**2)[t]))
+    step = np.zeros(here.shape)
+    step[here] = np.linalg.solve(_or_complete(A, complete[np.ix_(here.ravel(), here.ravel())]), slope)
+    step *= min(1., 3 / max(1e-300, abs(step / unit).max()))
+    return step, slope @ step[here]
 
 def _spread_step(spread, w, W, t, prior, push):
     "A step of the variances, and the slope in its direction."
@@ -545,7 +549,7 @@ def _sought(line, X, at, prior, draws, hard=False):
     return at, moved.any(), other, worse
 
 def _search(line, X, prior, told, looked, draws):
-    "Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and how far below it the others are."
+    "Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and how far below it the next one is."
     def go(places, enough, turns):
         return _apart(line, [_ascend(line, X, at, told, prior, enough, turns, 3) for at in places])
     def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
@@ -555,13 +559,15 @@ def _search(line, X, prior, told, looked, draws):
         ends = anew(_apart(line, ends + go(more, 1., 4)))
         ends = anew(go(ends[:3], 1., 4)) + ends[3:]
         ends = go(ends[:2], .3, 10) + ends[2:]
-    best, rest = ends[0], ends[1:]
+    best, rest = ends[0], ends[1:2]
     for _ in range(5):
         best = _ascend(line, X, best, told, prior)
         best, moved, other, worse = _sought(line, X, best, prior, draws, True)
         if not moved: break
     best = _switched(line, X, best, told, prior, other, worse)
-    return best, np.array([0., *(best.value - end.value for end in rest)])
+    if rest and rest[0].value > best.value - 5: # nearly as good: to its end, too
+        best, *rest = _apart(line, [best, _ascend(line, X, rest[0], told, prior)])
+    return best, min((best.value - end.value for end in rest), default=np.inf)
 
 def _switched(line, X, at, told, prior, other, worse, most=5):
     "Is the group better off with somebody at a solution of theirs that is nearly as good? Tried one after the other."
@@ -607,7 +613,7 @@ def _settle(line, X, at, told, prior, turns=40): # at: a _Place
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
         if pace.arrived() or not told.any(): return r | dict(converged=True)
-        if not r['value'] > first['value'] - .5 - .5 * len(X): break   # this way leads down; the fixed point itself lies a little beside the top
+        if not r['value'] > first['value'] - .5 - .25 * len(X): break   # leads down; the fixed point itself lies a little beside the top
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, H, F, told, none.copy(), prior)
         pace.see((newB - B) / line.unit, spread.ratio(new), gain)
         B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
@@ -627,6 +633,7 @@ def _em(line, X, starts, seed, prior, full):
     looked = _look_around(line, X, prior, *_first(line, X), _shots(2 * starts, k, rng))
     if 'broken' in looked: return looked
     told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
+    looked |= {key: np.where(told, looked[key], line.start) for key in ('one', 'second')}
     at, behind = _search(line, X, prior, told, looked, draws)
     if full: at = _with_covariances(line, X, at, told, prior)
     for _ in range(3):
@@ -634,7 +641,7 @@ def _em(line, X, starts, seed, prior, full):
         moved, other, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], draws, 2, 12)
         if not moved.any(): break
         at = _ascend(line, X, _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior), told, prior)
-    return r | dict(second=second, behind=behind)
+    return r | dict(second=second, behind=behind, z=np.where(told, r['z'], X @ r['B']))
 
 def _with_covariances(line, X, at, told, prior):
     "The better of two ascents to a full covariance matrix: from variances alone, and from how modes vary together."
@@ -689,7 +696,9 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     a, b = spread.entries(first)
     free = spread.inside(first)[a == b]   # axes away from the edge
     a, b = a[free[a] & free[b]], b[free[a] & free[b]]
-    V = _inverse(_information(x, H, dev, spread, t, first, a, b, B, prior))[x.shape[1] * len(t):, x.shape[1] * len(t):]
+    info, here = _information(x, H, dev, spread, t, first, a, b, B, prior), prior.line.effects[:, t]
+    keep = np.append(here.ravel(), np.ones(len(a), bool))
+    V = _inverse(info[np.ix_(keep, keep)])[here.sum():, here.sum():]
     grow, R, log_se, z_se = _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan)
     D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
     for j in first: log_se[j] = _error(D[j, j], V)
@@ -705,10 +714,15 @@ class _Draws:
     B: np.ndarray      # Expected means and effects, (draws, n_effects · m)
     V: np.ndarray      # Their covariance, (draws, n_effects · m, n_effects · m)
     mean: np.ndarray   # Expected deviation of each person from the group's estimated mean, (draws, people, m)
-    var: np.ndarray    # Its variance
+    cov: np.ndarray    # Its covariance, (draws, people, m, m)
+    J: np.ndarray      # The parabolas, exp(h'z − ½ z'Jz) of a deviation z: (people, m, m)
+    h: np.ndarray      # (people, m)
+
+    @property
+    def var(self): return np.diagonal(self.cov, axis1=2, axis2=3)
 
 def _given(x, J, h, R, sd, known): # R: correlations; sd: (draws, m); known: prior information of means and effects
-    "What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and variance."
+    "What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and covariance."
     (n, p), m = x.shape, sd.shape[1]
     S = (R * sd[:, None] * sd[:, :, None])[:, None]                        # (draws, 1, m, m)
     K = np.eye(m) + J @ S
@@ -723,8 +737,8 @@ def _given(x, J, h, R, sd, known): # R: correlations; sd: (draws, m); known: pri
     C, keep = S - CJ @ S, np.eye(m) - CJ
     D = np.einsum('ip,dijl->dijpl', x, keep).reshape(len(sd), n, m, p * m) # person's mean by B
     mean = Sw + np.einsum('dijq,dq->dij', D, B)
-    var = C[..., range(m), range(m)] + np.einsum('dijq,dqr,dijr->dij', D, V, D, optimize=True)
-    return value, B, V, mean, var
+    cov = C + np.einsum('dijq,dqr,dilr->dijl', D, V, D, optimize=True)
+    return value, B, V, mean, .5 * (cov + cov.transpose(0, 1, 3, 2))
 
 def _in_parts(n, m, sd, look):
     "`look` at a few draws at a time: memory stays small, however many people there are."
@@ -754,7 +768,8 @@ def _draw_spreads(line, x, r, prior, told, many):
     J = np.where((np.linalg.eigvalsh(H * unit * unit[:, None])[:, 0] >= 0)[:, None, None], H, F)
     h = (J @ (r['z'] - x @ r['B'])[:, t, None])[..., 0] - r['g'][:, t]
     known = prior.information(np.minimum(0., prior.means(r['B'])[1]))[:, t][:, :, :, t].reshape(p * m, p * m)
-    known = known + np.diag(np.tile(1e-4 / unit**2, p))   # next to nothing, so that what nobody's choices say stays finite
+    sure = np.where(line.effects[:, t], 1e-4, 1e12)       # next to nothing, so that what nobody's choices say stays finite; effects that a parameter does not have are 0
+    known = known + np.diag((sure / unit**2).ravel())
     believed = {list(t).index(j): d for j, d in prior.sd if j in t}
     def log_p(s, value): # of the logarithms of s
         own = -.5 * (s / (2.5 * unit))**2
@@ -774,7 +789,7 @@ def _draw_spreads(line, x, r, prior, told, many):
     value, *rest = _in_parts(n, m, sd, look)
     weight = log_p(sd, value) - out
     weight = np.exp(weight - weight.max())
-    return _Draws(weight / weight.sum(), sd, *rest)
+    return _Draws(weight / weight.sum(), sd, *rest, J, h)
 
 def _draws(line, X, r, prior):
     "Standard deviations of people, and what follows; parabolas are drawn anew where people may well differ more than estimated."
@@ -801,16 +816,49 @@ def _quantiles(weight, mean, var, q): # weight: (draws,); mean, var: (draws, …
         low, high = np.where(below, at, low), np.where(below, high, at)
     return .5 * (low + high)
 
-def _intervals(draws, z0, told): # z0: the group's mean for each person, (people, n_free)
+def _weighed(line, draws, z0, told, wide=1.15):
+    "Points of everybody's posterior, (points, people, m), as deviations from the group's mean, with weights, (points, people): drawn where parabolas put it, weighed by what the choices say there."
+    t, (n, m) = np.flatnonzero(told), draws.h.shape
+    points = int(np.clip(16_000 // n, 256, 512))
+    u = _lattice(points, m + 1)
+    which = np.searchsorted(np.cumsum(draws.weight), u[:, 0] * (1 - 1e-12))
+    e = special.ndtri(u[:, 1:])                                            # (points, m)
+    root = np.linalg.cholesky(draws.cov[which])                            # (points, people, m, m)
+    z = draws.mean[which] + wide * np.einsum('pijl,pl->pij', root, e)
+    at = np.tile(z0, (points, 1, 1))
+    at[..., t] += z
+    loss = line.nll(at.reshape(-1, z0.shape[1]), np.tile(np.arange(n), points)).reshape(points, n)
+    parabola = np.einsum('pij,ij->pi', z, draws.h) - .5 * np.einsum('pij,ijl,pil->pi', z, draws.J, z)
+    w = -np.where(np.isfinite(loss), loss, np.inf) - parabola - .5 * (wide**2 - 1) * (e**2).sum(1)[:, None]
+    w = np.exp(w - w.max(0))
+    return z, w / w.sum(0)
+
+def _weighted_quantile(x, w, q): # x, w: (points, …)
+    order = np.argsort(x, 0, kind='stable')
+    x, w = np.take_along_axis(x, order, 0), np.take_along_axis(w, order, 0)
+    mass = np.cumsum(w, 0) - .5 * w
+    after = np.clip((mass < q).sum(0), 1, len(x) - 1)[None]
+    (x0, x1), (m0, m1) = ([np.take_along_axis(a, after - back, 0)[0] for back in (1, 0)] for a in (x, mass))
+    return x0 + (x1 - x0) * np.clip((q - m0) / np.maximum(m1 - m0, 1e-300), 0., 1.)
+
+def _intervals(line, draws, z0, told): # z0: the group's mean for each person, (people, n_free)
     "Lower and upper end and sd of each person's parameters on the line, (people, n_free); NaN where nothing is said."
     low, high, sd = (np.full(z0.shape, np.nan) for _ in range(3))
     if draws is None: return low, high, sd
     t, w = np.flatnonzero(told), draws.weight
     mean = np.tensordot(w, draws.mean, 1)
     sd[:, t] = np.sqrt(np.tensordot(w, draws.var + (draws.mean - mean)**2, 1))
-    if len(z0) > 2000: ends = mean - 1.96 * sd[:, t], mean + 1.96 * sd[:, t]
-    else: ends = (_quantiles(w, draws.mean, draws.var, q) for q in (.025, .975))
-    low[:, t], high[:, t] = (z0[:, t] + end for end in ends)
+    if len(z0) > 2000:
+        low[:, t], high[:, t] = z0[:, t] + mean - 1.96 * sd[:, t], z0[:, t] + mean + 1.96 * sd[:, t]
+        return low, high, sd
+    ends = np.array([_quantiles(w, draws.mean, draws.var, q) for q in (.025, .975)])
+    z, weight = _weighed(line, draws, z0, told)
+    sound = (weight**2).sum(0) < 1 / 40     # as good as forty points at least
+    far = np.repeat(weight[..., None], len(t), 2)
+    ends = np.where(sound[:, None], [_weighted_quantile(z, far, q) for q in (.025, .975)], ends)
+    middle = (far * z).sum(0)
+    sd[:, t] = np.where(sound[:, None], np.sqrt((far * (z - middle)**2).sum(0)), sd[:, t])
+    low[:, t], high[:, t] = z0[:, t] + ends
     return low, high, sd
 
 # %% ../nbs/25_hierarchy.ipynb #c96cf84f
@@ -909,11 +957,13 @@ class HierarchicalFit(Fit):
         """
         names = list(effects) or [c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
-        if not names: raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical")
-        rows, (p, k), df = [list(self.design).index(n) for n in names], (self.design.shape[1], len(self.names)), len(self.design) - self.design.shape[1]
-        out = {}
+        if not names: raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical, or name effects")
+        k, out = len(self.names), {}
         for j, name in enumerate(self.names):
-            at, b = [r * k + j for r in rows], np.array([self.effects.effect[name, n] for n in names])
+            own = [n for n in names if (name, n) in self.effects.index]
+            if not own: continue
+            df = len(self.design) - 1 - sum(p == name for p, _ in self.effects.index)
+            at, b = [list(self.design).index(n) * k + j for n in own], np.array([self.effects.effect[name, n] for n in own])
             V = self.joint[np.ix_(at, at)]
             F = b @ np.linalg.solve(V, b) / len(at) if np.isfinite(V).all() else np.nan
             out[name] = dict(F=F, df1=len(at), df2=df, p=stats.f.sf(F, len(at), df))
@@ -954,7 +1004,6 @@ def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 def _design(trials, groups, covariates, spread=1): # spread: dimensions of the covariance that is estimated
     "Design (people, effects) and the group of each participant, or None."
     X, group = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), None
-    if len(X) < 2: raise ValueError(f"a hierarchical fit needs at least two participants, got {len(X)}; use fit for one")
     if groups is not None:
         group = _series(trials, groups, 'groups')
         labels = _labels(group)
@@ -968,10 +1017,56 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
         if np.ptp(x) == 0: raise ValueError(f"covariate {name!r} is {x[0]:g} for everybody, so it has no effect to estimate")
         if name in X: raise ValueError(f"covariate {name!r} has the name of another effect; rename it")
         X[name] = x - x.mean()
+    _check_design(X, spread)
+    return X, group
+
+def _is_formula(given):
+    texts = [given] if isinstance(given, str) else given if isinstance(given, (list, tuple)) else []
+    return any(isinstance(text, str) and '~' in text for text in texts)
+
+def _formulas(given, names):
+    "{parameter: right side} of 'alpha ~ group + age', or of several such."
+    out = {}
+    for text in [given] if isinstance(given, str) else given:
+        if not isinstance(text, str) or text.count('~') != 1:
+            raise ValueError(f"a formula has parameters, ~, and columns of the trials, such as '{names[0]} ~ group + age', got {text!r}")
+        left, right = text.split('~')
+        for name in map(str.strip, left.split('+')):
+            check_names([name], names, 'free parameter in the formula')
+            if name in out: raise ValueError(f"two formulas say something about {name}: put them into one")
+            out[name] = right.strip()
+    return out
+
+def _model_matrix(right, trials):
+    "Columns of the right side of a formula, by participant; the first, a constant, is left out."
+    import formulaic
+    from formulaic.transforms.contrasts import TreatmentContrasts
+    try: needed = sorted(map(str, formulaic.Formula(right).required_variables))
+    except formulaic.errors.FormulaicError as e: raise ValueError(f"{right!r} cannot be read as a formula; write columns with + (together), : (an interaction) or * (both), such as 'group + age'") from e
+    frame = pd.DataFrame({c: trials.per_participant(c) for c in needed}, pd.Index(trials.participants, name='participant'))
+    for column in needed:
+        if frame[column].isna().any(): raise ValueError(f"column {column!r} says nothing about participant {frame.index[frame[column].isna()][0]!r}: leave them out (trials.take) or fill it in")
+    try: X = formulaic.model_matrix(right, frame, context=dict(Treatment=TreatmentContrasts)) if needed else frame.assign(Intercept=1.)
+    except (formulaic.errors.FormulaicError, ValueError) as e: raise ValueError(f"the formula {right!r} does not fit the columns {', '.join(needed)}: {str(e).splitlines()[0]}") from e
+    if 'Intercept' not in X: raise ValueError(f"{right!r} leaves out the constant, but everybody's parameters vary around a mean: drop the 0 or -1")
+    return pd.DataFrame(X).drop(columns='Intercept').astype(float)
+
+def _design_of(formulas, trials, names, spread=1):
+    "Design of formulas, (people, effects), and which effects each parameter has, (effects, n_free)."
+    X, own = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), {}
+    for name, right in _formulas(formulas, names).items():
+        columns = _model_matrix(right, trials)
+        flat = [c for c in columns if np.ptp(columns[c]) == 0]
+        if flat: raise ValueError(f"{flat[0]} is the same for everybody, so it has no effect to estimate")
+        own[name] = set(columns)
+        X = X.assign(**{c: x - x.mean() for c, x in columns.items()})
+    _check_design(X, spread)
+    return X, np.array([[e == 'mean' or e in own.get(n, ()) for n in names] for e in X])
+
+def _check_design(X, spread):
     least = X.shape[1] + spread
     if len(X) <= least: raise ValueError(f"{X.shape[1]} means and effects and {'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} participants, got {len(X)}")
     if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]: raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
-    return X, group
 
 def _group_rows(X, group):
     "Labels of the groups, and each group's row of the design, (groups, n_effects), at average covariates."
@@ -991,7 +1086,7 @@ def _covariates(trials, given):
 def fit_hierarchical(
     cell,            # The model: any cell with compiled rules
     trials,          # The choices
-    groups=None,     # Each participant's group: a column of `trials`, or a Series or dict by participant
+    groups=None,     # Each participant's group: a column of `trials`, or a Series or dict by participant; or a formula, 'alpha ~ group + age', or a list of them
     covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
     *,
     prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
@@ -1015,7 +1110,8 @@ def fit_hierarchical(
     trials
         The choices
     groups
-        Each participant's group: a column of `trials`, or a Series or dict by participant
+        Each participant's group: a column of `trials`, or a Series or dict by participant; or a
+        formula, 'alpha ~ group + age', or a list of them
     covariates
         Numbers about each participant: a column of `trials`, a list of columns, a frame by
         participant, or a dict name -> Series
@@ -1053,9 +1149,15 @@ def fit_hierarchical(
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
     free = [n for n in cell.params if n not in hold]
-    beliefs, (X, group) = _beliefs(prior, free, bounds), _design(trials, groups, covariates, len(free) if covariance == 'full' else 1)
+    if trials.n_participants < 2: raise ValueError(f"a hierarchical fit needs at least two participants, got {trials.n_participants}; use fit for one")
+    beliefs, spread, own = _beliefs(prior, free, bounds), len(free) if covariance == 'full' else 1, None
+    if _is_formula(groups):
+        if covariates is not None: raise ValueError("covariates and a formula both say what parameters depend on: write the covariates into the formula")
+        (X, own), group = _design_of(groups, trials, free, spread), None
+    else: X, group = _design(trials, groups, covariates, spread)
     start = {n: float(d['typical'].median()) for n, d in beliefs.items() if 'typical' in d} | dict(start or {})
     line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads).by_choices()
+    line.effects = np.ones((X.shape[1], len(free)), bool) if own is None else own
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
     scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
@@ -1069,28 +1171,30 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     o, spread, told, (n, p), k = line.o, r['spread'], r['told'], X.shape, len(line.start)
     x, people, s, t = X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told)
     c = np.linalg.inv(np.eye(k) + _both_by_u(s, r['H']))
-    C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], p * len(t) + len(spread.entries(t)[0])
+    C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], int(line.effects[:, t].sum()) + len(spread.entries(t)[0])
     left = C[:, range(k), range(k)] / spread.v
     gone = told & (spread.v < 1e-4 * line.unit**2) & (left.mean(0) > .99)
     log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
     draws = _draws(line, x, r, prior)
-    ends = _intervals(draws, x @ r['B'], told)
+    ends = _intervals(line, draws, x @ r['B'], told)
     variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, n - p, group),
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, group),
                            variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
-                           effects=_effects(o.names, X, B, joint, n - p, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
+                           effects=_effects(line, X, B, joint, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
     (n, p), k, lame, wide, t, none = x.shape, len(line.start), np.zeros(len(x), bool), r['spread'], np.flatnonzero(r['told']), np.arange(0)
-    at, out = (np.arange(p)[:, None] * k + t).ravel(), np.full((p * k, p * k), np.nan)
+    here = line.effects[:, t]
+    at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
     if len(t): wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
-    out[np.ix_(at, at)] = _inverse(_information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior))
+    info = _information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior)
+    out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out
 
 # %% ../nbs/25_hierarchy.ipynb #867bab0b
@@ -1127,38 +1231,42 @@ def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances
                  bic=-2 * evidence + numbers / n * np.log(choices.sum()), converged=r['converged'])
     return table.assign(**{column_of(what, params): x for what, x in more.items()})
 
-def _means(line, X, B, joint, df, group):
+def _means(line, X, B, joint, group):
     "Mean of each parameter in each group (at average covariates), on the line and as a value of the parameter."
     (labels, rows), k = _group_rows(X, group), B.shape[1]
-    out, q = [], stats.t.ppf(.975, df)
+    out = []
     for j, param in enumerate(line.o.names):
-        V = joint[j::k, j::k]
+        own = line.effects[:, j]
+        V, q = joint[j::k, j::k][np.ix_(own, own)], stats.t.ppf(.975, len(X) - own.sum())
         for g, row in enumerate(rows):
-            mean, se = row @ B[:, j], np.sqrt(row @ V @ row)
+            mean, se = row @ B[:, j], np.sqrt(row[own] @ V @ row[own])
             ends = np.tile(np.zeros(k), (3, 1))
             ends[:, j] = mean, mean - q * se, mean + q * se
-            out.append(dict(parameter=param, group=labels[g] if labels else 'everybody', mean=mean, se=se, lower=ends[1, j], upper=ends[2, j],
-                            **dict(zip(('typical', 'typical_lower', 'typical_upper'), from_line(ends, line.params)[:, j]))))
+            typical = dict(zip(('typical', 'typical_lower', 'typical_upper'), from_line(ends, line.params)[:, j]))
+            row = dict(parameter=param, group=labels[g] if labels else 'everybody', mean=mean, se=se)
+            out.append(row | dict(lower=ends[1, j], upper=ends[2, j]) | typical)
     return pd.DataFrame(out).set_index(['parameter', 'group'])
 
-def _effects(names, X, B, joint, df, s):
+def _effects(line, X, B, joint, s):
     "Effects other than the mean, with Wald tests against t with the people's degrees of freedom."
-    out, k = [], len(names)
-    for j, param in enumerate(names):
+    out, k = [], len(line.o.names)
+    for j, param in enumerate(line.o.names):
+        df = len(X) - line.effects[:, j].sum()
         for e, effect in list(enumerate(X))[1:]:
+            if not line.effects[e, j]: continue
             b, se = B[e, j], np.sqrt(joint[e * k + j, e * k + j])
             b, q = (b, stats.t.ppf(.975, df)) if np.isfinite(se) else (np.nan, np.nan)
-            out.append(dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df), lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
-    return pd.DataFrame(out, columns=['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']).set_index(['parameter', 'effect_of'])
+            row = dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df))
+            out.append(row | dict(lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
+    columns = ['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']
+    return pd.DataFrame(out, columns=columns).set_index(['parameter', 'effect_of'])
 
 # %% ../nbs/25_hierarchy.ipynb #bf0379db
 def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
     who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
-    lower = r['behind'][r['behind'] > .5]
-    if len(lower): out.append(f"{len(lower)} of {len(r['behind'])} searches ended lower, by up to {lower.max():.1f} nats: "
-                              "the likelihood of the group has several tops, and this is the best of those found")
+    if .5 < r['behind'] < 5: out.append(f"the likelihood of the group has another top, {r['behind']:.1f} nats lower: other numbers explain the choices nearly as well")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")

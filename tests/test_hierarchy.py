@@ -462,12 +462,12 @@ def test_bad_priors_and_covariances(twenty, options, message):
     with pytest.raises(ValueError, match=message): fit_hierarchical(Q(), twenty[0], **options)
 
 
-def test_a_group_that_em_cannot_hold_is_fitted():
-    "Three numbers of an equation made of two, with variances only: EM's fixed point leads down, and the evidence has a top all the same"
+def test_a_group_that_em_hardly_holds_is_fitted():
+    "Three numbers of an equation made of two, with variances only"
     trials, group = load(ROOT/"benchmarks/hierarchy.py").two_groups(.5, 100, 99)
     f = fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, group, threads=1)
     assert np.isfinite(f.table.evidence).all() and np.isfinite(f.variances.variance).all()
-    assert f.log_likelihood > -len(trials) * np.log(2) and any("expected information" in n for n in f.notes())
+    assert f.log_likelihood > fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, threads=1).log_likelihood - 1. and f.table.converged.all()
 
 
 def points(seed, by):
