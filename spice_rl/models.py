@@ -410,7 +410,8 @@ def _about(trials):
     rewards, chosen = np.unique(trials.reward[np.isfinite(trials.reward)]), trials.choice >= 0
     many = np.bincount(trials.participant[chosen & trials.counted], minlength=trials.n_participants)
     low, high = (rewards[0], rewards[-1]) if len(rewards) > 1 else (min(0., *rewards), max(0., *rewards)) if len(rewards) else (0., 0.)
-    others = np.isfinite(trials.reward[chosen]).sum(1) > 1
+    shown = np.isfinite(trials.reward[chosen]).sum(1)
+    others = shown[shown > 0] > 1
     return dict(rewards=rewards, range=(float(low), float(high)) if low < high else None, n_options=trials.n_options, choices=int(np.median(many)),
                 others_shown=bool(len(others)) and bool(others.all()), longest=int(np.bincount(trials.session[chosen], minlength=1).max()))
 
