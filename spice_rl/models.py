@@ -12,7 +12,9 @@ __all__ = ['AVOIDANCE_TUTORIAL', 'BanditModel', 'ValueModel', 'RandomChoice', 'W
 # %% ../nbs/14_models.ipynb #2bd74fe4
 import difflib
 import math
+from dataclasses import replace
 from functools import cache
+from html import escape
 from itertools import combinations
 from types import FunctionType
 import numpy as np
@@ -37,9 +39,10 @@ MIDDLE, SPREAD = .5, 1.   # of rewards from 0 to 1
 class BanditModel(Cell):
     """A ready model of a bandit task, written for rewards from 0 to 1: `for_rewards` makes it for others.
 
-    A rule may say `MIDDLE` (halfway between the lowest and the highest reward, 0 if there are gains and losses) and `SPREAD` (their distance).
-    `per_reward` names the parameters that multiply a reward; `needs` what trials must hold for the model to say anything: 'rewards', 'differing rewards',
-    'gains and losses', 'two options', 'what the others pay'."""
+    A rule may say `MIDDLE` (halfway between the lowest and the highest reward, 0 if there are gains and losses) and
+    `SPREAD` (their distance). `per_reward` names the parameters that multiply a reward; `needs` what trials must hold
+    for the model to say anything: 'rewards', 'differing rewards', 'gains and losses', 'two options',
+    'what the others pay'."""
     per_reward: tuple = ()
     needs: tuple = ()
     _made = None   # how a class that was made for a task is made again: a function, its arguments
@@ -52,7 +55,8 @@ def _again(make, arguments, values): return make(*arguments)(**values)
 
 # %% ../nbs/14_models.ipynb #732dfe31
 class ValueModel(BanditModel):
-    "Values start in the middle of the rewards; choices follow them by softmax with inverse temperature `beta`. What is learned is left to subclasses."
+    """Values start in the middle of the rewards; choices follow them by softmax with inverse temperature `beta`.
+    What is learned is left to subclasses."""
     params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
     state, per_reward, needs = ('q',), ('beta',), ('rewards',)
     logit_unit, reward_range = dict(q='beta'), (0, 1)
@@ -61,7 +65,8 @@ class ValueModel(BanditModel):
 
 # %% ../nbs/14_models.ipynb #3d89af49
 class RandomChoice(BanditModel):
-    "Each option has a probability of its own, whatever happens: logit `bias_k` for option k, 0 for the first (Wilson & Collins, 2019, eLife 8, e49547)."
+    """Each option has a probability of its own, whatever happens: logit `bias_k` for option k, 0 for the first
+    (Wilson & Collins, 2019, eLife 8, e49547)."""
     params = dict(bias_1=Param(0., -10, 10))
     def init(p, state): pass
     def logit(p, state, trial, option): return 0. if option == 0 else p[option - 1]
@@ -72,11 +77,13 @@ def _biased(n_options):
     "`RandomChoice` among so many options."
     if n_options == 2: return RandomChoice
     params = {f'bias_{k}': Param(0., -10, 10) for k in range(1, n_options)}
-    return type('RandomChoice', (RandomChoice,), dict(params=params, _made=(_biased, (n_options,)), __module__=__name__, __doc__=RandomChoice.__doc__))
+    body = dict(params=params, _made=(_biased, (n_options,)), __module__=__name__, __doc__=RandomChoice.__doc__)
+    return type('RandomChoice', (RandomChoice,), body)
 
 # %% ../nbs/14_models.ipynb #b5113cd0
 class WinStayLoseShift(BanditModel):
-    "The same option again after a win, another one after a loss; with probability `epsilon` any option (noisy; Nowak & Sigmund, 1993, Nature 364, 56-58)."
+    """The same option again after a win, another one after a loss; with probability `epsilon` any option (noisy;
+    Nowak & Sigmund, 1993, Nature 364, 56-58)."""
     params = dict(epsilon=Param(.2, .001, 1))
     state, needs, needs_feedback, reward_range = ('lean',), ('differing rewards',), True, (0, 1)
     def init(p, state): pass
@@ -92,7 +99,8 @@ class WinStayLoseShift(BanditModel):
 
 # %% ../nbs/14_models.ipynb #51191149
 class ChoiceKernel(BanditModel):
-    "A trace of each option's choices moves toward 1 when it is chosen, toward 0 when not, by `alpha_c`; choices follow the traces with weight `beta_c` (choice kernel; Wilson & Collins, 2019, eLife 8, e49547)."
+    """A trace of each option's choices moves toward 1 when it is chosen, toward 0 when not, by `alpha_c`; choices
+    follow the traces with weight `beta_c` (choice kernel; Wilson & Collins, 2019, eLife 8, e49547)."""
     params = dict(alpha_c=Param(.3, 0, 1), beta_c=Param(2., -20, 20))
     state, logit_unit = ('h',), dict(h='beta_c')
     def init(p, state): pass
@@ -110,7 +118,8 @@ _RescorlaWagner.__doc__ = RescorlaWagner.__doc__
 
 # %% ../nbs/14_models.ipynb #7f23d426
 class TwoRates(ValueModel):
-    "The chosen value moves toward the reward, by `alpha_pos` of a surprise for the better and `alpha_neg` of one for the worse (Frank et al., 2007, PNAS 104, 16311-16316)."
+    """The chosen value moves toward the reward, by `alpha_pos` of a surprise for the better and `alpha_neg` of
+    one for the worse (Frank et al., 2007, PNAS 104, 16311-16316)."""
     params = dict(alpha_pos=Param(.3, 0, 1), alpha_neg=Param(.3, 0, 1), beta=Param(3., 0, 20))
     def update(p, state, trial):
         surprise = trial.reward[trial.choice] - state.q[trial.choice]
@@ -118,7 +127,8 @@ class TwoRates(ValueModel):
 
 # %% ../nbs/14_models.ipynb #f4c3dcaa
 class Forgetting(ValueModel):
-    "The chosen value moves toward the reward by `alpha`, the others fall back to where they started by `forget` (Ito & Doya, 2009, J Neurosci 29, 9861-9874)."
+    """The chosen value moves toward the reward by `alpha`, the others fall back to where they started by `forget`
+    (Ito & Doya, 2009, J Neurosci 29, 9861-9874)."""
     params = ValueModel.params | dict(forget=Param(.2, 0, 1))
     def update(p, state, trial):
         for k in range(len(state.q)):
@@ -127,7 +137,8 @@ class Forgetting(ValueModel):
 
 # %% ../nbs/14_models.ipynb #bf68f2c2
 class Perseveration(ValueModel):
-    "Rescorla-Wagner, and a weight `kappa` in favour of the option chosen last; below 0: against it (Lau & Glimcher, 2005, J Exp Anal Behav 84, 555-579)."
+    """Rescorla-Wagner, and a weight `kappa` in favour of the option chosen last; below 0: against it (Lau &
+    Glimcher, 2005, J Exp Anal Behav 84, 555-579)."""
     params = ValueModel.params | dict(kappa=Param(.5, -10, 10))
     state, logit_unit = ('q', 'last'), dict(q='beta', last='kappa')
     def logit(p, state, trial, option): return p.beta * state.q[option] + p.kappa * state.last[option]
@@ -138,7 +149,8 @@ class Perseveration(ValueModel):
 
 # %% ../nbs/14_models.ipynb #e40d0410
 class RescorlaWagnerKernel(ValueModel):
-    "Rescorla-Wagner and a choice kernel: values with weight `beta`, traces of choices with weight `beta_c` (Wilson & Collins, 2019, eLife 8, e49547)."
+    """Rescorla-Wagner and a choice kernel: values with weight `beta`, traces of choices with weight `beta_c`
+    (Wilson & Collins, 2019, eLife 8, e49547)."""
     params = ValueModel.params | ChoiceKernel.params
     state, logit_unit = ('q', 'h'), dict(q='beta', h='beta_c')
     def logit(p, state, trial, option): return p.beta * state.q[option] + p.beta_c * state.h[option]
@@ -148,19 +160,23 @@ class RescorlaWagnerKernel(ValueModel):
 
 # %% ../nbs/14_models.ipynb #7ac684ed
 class Lapse(ValueModel):
-    "Rescorla-Wagner; with probability `epsilon` a choice is random among the options on offer (Nassar & Frank, 2016, Curr Opin Behav Sci 11, 49-54)."
+    """Rescorla-Wagner; with probability `epsilon` a choice is random among the options on offer (Nassar & Frank,
+    2016, Curr Opin Behav Sci 11, 49-54)."""
     params = ValueModel.params | dict(epsilon=Param(.1, 0, 1))
     logit_unit = {}
     def logit(p, state, trial, option):
         best, total = -np.inf, 0.
         for k in trial.options: best = max(best, state.q[k])
         for k in trial.options: total += np.exp(p.beta * (state.q[k] - best))
-        return np.log((1 - p.epsilon) * np.exp(p.beta * (state.q[option] - best)) / total + p.epsilon / len(trial.options))
+        chance = np.exp(p.beta * (state.q[option] - best)) / total
+        return np.log((1 - p.epsilon) * chance + p.epsilon / len(trial.options))
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 # %% ../nbs/14_models.ipynb #5458b339
 class PearceHall(ValueModel):
-    "The rate is `kappa` times an option's associability, which starts at 1 and follows the size of its surprises by `eta` (Pearce & Hall, 1980, Psychol Rev 87, 532-552; Li et al., 2011, Nat Neurosci 14, 1250-1252)."
+    """The rate is `kappa` times an option's associability, which starts at 1 and follows the size of its
+    surprises by `eta` (Pearce & Hall, 1980, Psychol Rev 87, 532-552; Li et al., 2011, Nat Neurosci 14,
+    1250-1252)."""
     params = dict(kappa=Param(.5, 0, 1), eta=Param(.3, 0, 1), beta=Param(3., 0, 20))
     state = 'q', 'a'
     def init(p, state): state.q[:], state.a[:] = MIDDLE, 1.
@@ -171,7 +187,8 @@ class PearceHall(ValueModel):
 
 # %% ../nbs/14_models.ipynb #f43bc214
 class KalmanFilter(ValueModel):
-    "Beliefs with a variance: an option is learned about by the share of its variance in all there is, and every variance grows by `drift` squared a trial (Daw et al., 2006, Nature 441, 876-879, without decay)."
+    """Beliefs with a variance: an option is learned about by the share of its variance in all there is, and every
+    variance grows by `drift` squared a trial (Daw et al., 2006, Nature 441, 876-879, without decay)."""
     params = dict(drift=Param(.3, 0, 3), beta=Param(3., 0, 20))
     state = 'q', 'v'
     def init(p, state): state.q[:], state.v[:] = MIDDLE, 1.
@@ -184,7 +201,8 @@ class KalmanFilter(ValueModel):
 
 # %% ../nbs/14_models.ipynb #313f9897
 class KalmanBonus(KalmanFilter):
-    "A Kalman filter whose choices have a bonus of `phi` for each standard deviation of the belief (Speekenbrink & Konstantinidis, 2015, Top Cogn Sci 7, 351-367)."
+    """A Kalman filter whose choices have a bonus of `phi` for each standard deviation of the belief (Speekenbrink
+    & Konstantinidis, 2015, Top Cogn Sci 7, 351-367)."""
     params = KalmanFilter.params | dict(phi=Param(.5, -10, 10))
     logit_unit = {}
     def logit(p, state, trial, option): return p.beta * state.q[option] + p.phi * np.sqrt(state.v[option])
@@ -197,17 +215,20 @@ def _log_phi(x):
     return -.5 * x**2 - np.log(-x * np.sqrt(2 * np.pi)) + np.log1p(-1 / x**2 + 3 / x**4 - 15 / x**6 + 105 / x**8)
 
 class ProbitHybrid(KalmanFilter):
-    "A Kalman filter; probit of value difference `w_v`, relative uncertainty `w_ru`, value difference by total uncertainty `w_vtu`: directed and random exploration (Gershman, 2018, Cognition 173, 34-42). Two options."
-    params = dict(drift=KalmanFilter.params['drift'], w_v=Param(1., -10, 10), w_ru=Param(.5, -10, 10), w_vtu=Param(1., -10, 10))
+    """A Kalman filter; probit of value difference `w_v`, relative uncertainty `w_ru`, value difference by total
+    uncertainty `w_vtu`: directed and random exploration (Gershman, 2018, Cognition 173, 34-42). Two options."""
+    params = dict(drift=Param(.3, 0, 3), w_v=Param(1., -10, 10), w_ru=Param(.5, -10, 10), w_vtu=Param(1., -10, 10))
     per_reward, needs, logit_unit = ('w_v', 'w_vtu'), ('rewards', 'two options'), {}
     def logit(p, state, trial, option):
-        V, RU, TU = state.q[0] - state.q[1], np.sqrt(state.v[0]) - np.sqrt(state.v[1]), np.sqrt(state.v[0] + state.v[1])
-        x = p.w_v * V + p.w_ru * RU + p.w_vtu * V / TU
+        value, surer = state.q[0] - state.q[1], np.sqrt(state.v[0]) - np.sqrt(state.v[1])
+        x = p.w_v * value + p.w_ru * surer + p.w_vtu * value / np.sqrt(state.v[0] + state.v[1])
         return _log_phi(x if option == 0 else -x)
 
 # %% ../nbs/14_models.ipynb #09f8e3fb
 class Fictitious(ValueModel):
-    "Both values move by `alpha`: the chosen one toward the reward, the other toward what it paid or, where that was not shown, toward the mirror of the reward (Gläscher, Hampton & O'Doherty, 2009, Cereb Cortex 19, 483-495)."
+    """Both values move by `alpha`: the chosen one toward the reward, the other toward what it paid or, where that
+    was not shown, toward the mirror of the reward (Gläscher, Hampton & O'Doherty, 2009, Cereb Cortex 19,
+    483-495)."""
     needs = 'rewards', 'what the others pay'
     def update(p, state, trial):
         r = trial.reward[trial.choice]
@@ -216,18 +237,22 @@ class Fictitious(ValueModel):
             state.q[k] += p.alpha * ((r if k == trial.choice else other) - state.q[k])
 
 class Counterfactual(ValueModel):
-    "As `Fictitious`, with a rate `alpha_cf` of its own for what was not chosen (Palminteri et al., 2017, PLOS Comput Biol 13, e1005684); 0: Rescorla-Wagner."
+    """As `Fictitious`, with a rate `alpha_cf` of its own for what was not chosen (Palminteri et al., 2017, PLOS
+    Comput Biol 13, e1005684); 0: Rescorla-Wagner."""
     params = dict(alpha=Param(.3, 0, 1), alpha_cf=Param(.2, 0, 1), beta=Param(3., 0, 20))
     needs = 'rewards', 'what the others pay'
     def update(p, state, trial):
         r = trial.reward[trial.choice]
         for k in trial.options:
             other = 2 * MIDDLE - r if np.isnan(trial.reward[k]) else trial.reward[k]
-            state.q[k] += (p.alpha if k == trial.choice else p.alpha_cf) * ((r if k == trial.choice else other) - state.q[k])
+            if k == trial.choice: state.q[k] += p.alpha * (r - state.q[k])
+            else: state.q[k] += p.alpha_cf * (other - state.q[k])
 
 # %% ../nbs/14_models.ipynb #bb627426
 class HiddenReversal(BanditModel):
-    "Bayes' rule for which option is the good one, winning with `p_good`, where it changes with probability `hazard` after a trial; choices follow the belief with `beta` (Hampton, Bossaerts & O'Doherty, 2006, J Neurosci 26, 8360-8367)."
+    """Bayes' rule for which option is the good one, winning with `p_good`, where it changes with probability
+    `hazard` after a trial; choices follow the belief with `beta` (Hampton, Bossaerts & O'Doherty, 2006, J
+    Neurosci 26, 8360-8367)."""
     params = dict(p_good=Param(.75, .5, .99), hazard=Param(.1, 0, .5), beta=Param(3., 0, 20))
     state, needs, logit_unit, reward_range = ('b',), ('differing rewards',), dict(b='beta'), (0, 1)
     def init(p, state): state.b[:] = 1 / len(state.b)
@@ -241,7 +266,8 @@ class HiddenReversal(BanditModel):
 
 # %% ../nbs/14_models.ipynb #51547858
 class GainLoss(BanditModel):
-    "Gains are multiplied by `rho_gain` and losses by `rho_loss` before they are learned by `alpha`; choices follow the values by softmax (Huys et al., 2013, Biol Mood Anxiety Disord 3, 12)."
+    """Gains are multiplied by `rho_gain` and losses by `rho_loss` before they are learned by `alpha`; choices
+    follow the values by softmax (Huys et al., 2013, Biol Mood Anxiety Disord 3, 12)."""
     params = dict(alpha=Param(.3, 0, 1), rho_gain=Param(3., 0, 20), rho_loss=Param(3., 0, 20))
     state, per_reward, needs = ('q',), ('rho_gain', 'rho_loss'), ('gains and losses',)
     def init(p, state): pass
@@ -252,25 +278,32 @@ class GainLoss(BanditModel):
 
 # %% ../nbs/14_models.ipynb #15160e3e
 class Stay4(BanditModel):
-    "The last option again, by a constant `b`, a trace of having repeated (`w` its rate, `k_stay` its weight) and the last reward (`k_reward`); 4 parameters, no value is learned."
+    """The last option again, by a constant `b`, a trace of having repeated (`w` its rate, `k_stay` its weight)
+    and the last reward (`k_reward`); 4 parameters, no value is learned."""
     params = dict(w=Param(.3, 0, 1), b=Param(.5, -10, 10), k_stay=Param(1., -10, 10), k_reward=Param(1., -10, 10))
     state, per_reward, needs = ('last', 'stay', 'reward'), ('k_reward',), ('rewards',)
     def init(p, state): pass
-    def logit(p, state, trial, option): return state.last[option] * (p.b + p.k_stay * state.stay[option] + p.k_reward * state.reward[option])
+    def logit(p, state, trial, option):
+        return state.last[option] * (p.b + p.k_stay * state.stay[option] + p.k_reward * state.reward[option])
     def update(p, state, trial):
         if state.last.max() > 0:                   # there was a choice before
             repeated = 1. if state.last[trial.choice] > 0 else -1.
             for k in range(len(state.stay)): state.stay[k] += p.w * (repeated - state.stay[k])
-        for k in range(len(state.last)): state.last[k], state.reward[k] = 1. * (k == trial.choice), trial.reward[trial.choice]
+        state.last[:], state.reward[:] = 0., trial.reward[trial.choice]
+        state.last[trial.choice] = 1.
 
 # %% ../nbs/14_models.ipynb #7f1112a5
 class Stay9(BanditModel):
-    "`Stay4`, and the reward times the trace (`k_both`), a trace of each option's choices (rate `g`, weight `kappa`) and of its rewards (rate `alpha`, weight `beta`); 9 parameters."
-    params = Stay4.params | dict(k_both=Param(0., -10, 10), g=Param(.1, 0, 1), kappa=Param(0., -10, 10), alpha=Param(.1, 0, 1), beta=Param(.5, -20, 20))
-    state, per_reward, needs = ('last', 'stay', 'reward', 'h', 'q'), ('k_reward', 'k_both', 'beta'), ('rewards',)
+    """`Stay4`, and the reward times the trace (`k_both`), a trace of each option's choices (rate `g`, weight
+    `kappa`) and of its rewards (rate `alpha`, weight `beta`); 9 parameters."""
+    params = Stay4.params | dict(k_both=Param(0., -10, 10), g=Param(.1, 0, 1), kappa=Param(0., -10, 10),
+                                 alpha=Param(.1, 0, 1), beta=Param(.5, -20, 20))
+    state, needs = ('last', 'stay', 'reward', 'h', 'q'), ('rewards',)
+    per_reward = 'k_reward', 'k_both', 'beta'
     def init(p, state): pass
     def logit(p, state, trial, option):
-        again = p.b + p.k_stay * state.stay[option] + (p.k_reward + p.k_both * state.stay[option]) * state.reward[option]
+        stay, r = state.stay[option], state.reward[option]
+        again = p.b + p.k_stay * stay + p.k_reward * r + p.k_both * stay * r
         return state.last[option] * again + p.kappa * state.h[option] + p.beta * state.q[option]
     def update(p, state, trial):
         r, repeated = trial.reward[trial.choice], 1. if state.last[trial.choice] > 0 else -1.
@@ -284,9 +317,12 @@ class Stay9(BanditModel):
 
 # %% ../nbs/14_models.ipynb #5395542f
 class GQL(BanditModel):
-    "Generalised Q-learning with two values (rates `phi`, weights `beta`) and two choice traces (rates `chi`, weights `kappa`) of each option, and their products (weights `c`); 12 parameters (Dezfouli et al., 2019, PLOS Comput Biol 15, e1006903)."
+    """Generalised Q-learning with two values (rates `phi`, weights `beta`) and two choice traces (rates `chi`,
+    weights `kappa`) of each option, and their products (weights `c`); 12 parameters (Dezfouli et al., 2019, PLOS
+    Comput Biol 15, e1006903)."""
     params = (dict(phi_1=Param(.5, 0, 1), phi_2=Param(.1, 0, 1), chi_1=Param(.5, 0, 1), chi_2=Param(.1, 0, 1))
-              | dict(beta_1=Param(1., -20, 20), beta_2=Param(1., -20, 20), kappa_1=Param(.5, -20, 20), kappa_2=Param(.5, -20, 20))
+              | {name: Param(1., -20, 20) for name in ('beta_1', 'beta_2')}
+              | {name: Param(.5, -20, 20) for name in ('kappa_1', 'kappa_2')}
               | {name: Param(0., -20, 20) for name in ('c_11', 'c_12', 'c_21', 'c_22')})
     state, needs = ('q_1', 'q_2', 'h_1', 'h_2'), ('rewards',)
     per_reward = 'beta_1', 'beta_2', 'c_11', 'c_12', 'c_21', 'c_22'
@@ -309,9 +345,11 @@ def for_rewards(
     lowest,  # Lowest reward
     highest  # Highest reward
 ) -> Cell:
-    """The same model for rewards from `lowest` to `highest`: its values start in the middle (at 0 if there are gains and losses), and the parameters that multiply a reward are divided by the spread.
+    """The same model for rewards from `lowest` to `highest`.
 
-    Raises a `TypeError` for a cell that says nothing about its rewards, and a `ValueError` if the highest is not above the lowest.
+    Its values start in the middle (at 0 if there are gains and losses); the parameters that multiply a reward, and
+    their bounds, are divided by the spread. Raises a `TypeError` for a cell that is not one of `bandit_models`, and a
+    `ValueError` if the highest is not above the lowest.
 
     Parameters
     ----------
@@ -325,30 +363,39 @@ def for_rewards(
     if not lowest < highest: raise ValueError(f"lowest must be below highest, got {lowest:g} and {highest:g}")
     known = _RescorlaWagner if type(check_cell(cell)) is RescorlaWagner else type(cell)
     if not issubclass(known, BanditModel):
-        raise TypeError(f"for_rewards knows the models of bandit_models(), got {known.__name__}; derive it from BanditModel, and say MIDDLE and SPREAD")
-    base, (low, high) = known, (0, 1)
+        raise TypeError(f"for_rewards knows the models of bandit_models(), got {known.__name__}; "
+                        "derive it from BanditModel, and say MIDDLE and SPREAD")
+    base, low, high = known, 0, 1
     if known._made and known._made[0] is _for_rewards: base, low, high = known._made[1]
     shrink = (high - low) / (highest - lowest)
-    return _for_rewards(base, lowest, highest)(**{n: v * (shrink if n in known.per_reward else 1) for n, v in cell.values.items()})
+    values = {n: v * shrink if n in known.per_reward else v for n, v in cell.values.items()}
+    return _for_rewards(base, lowest, highest)(**values)
 
 @cache
 def _for_rewards(cls, lowest, highest):
     "The class `cls` with another MIDDLE and SPREAD in its rules, and bounds that go with them."
     if (lowest, highest) == (0, 1): return RescorlaWagner if cls is _RescorlaWagner else cls
     if not cls.per_reward and cls.reward_range is None: return cls   # no rule knows of rewards
-    spread = highest - lowest
-    numbers = dict(MIDDLE=0. if lowest < 0 < highest else (lowest + highest) / 2, SPREAD=spread)
-    rules = {name: FunctionType(f.__code__, f.__globals__ | numbers, name, f.__defaults__, f.__closure__) for name, f in cls.rules.items()}
-    params = {n: Param(p.default / spread, p.lower / spread, p.upper / spread, unit=p.unit) if n in cls.per_reward else p for n, p in cls.params.items()}
-    body = dict(params=params, reward_range=cls.reward_range and (lowest, highest), _made=(_for_rewards, (cls, lowest, highest)), __module__=cls.__module__, __doc__=cls.__doc__)
+    numbers = dict(MIDDLE=0. if lowest < 0 < highest else (lowest + highest) / 2, SPREAD=highest - lowest)
+    rules = {name: FunctionType(f.__code__, f.__globals__ | numbers, name, f.__defaults__, f.__closure__)
+             for name, f in cls.rules.items()}
+    params = {n: _shrunk(p, highest - lowest) if n in cls.per_reward else p for n, p in cls.params.items()}
+    body = dict(params=params, reward_range=cls.reward_range and (lowest, highest), __module__=cls.__module__,
+                __doc__=cls.__doc__, _made=(_for_rewards, (cls, lowest, highest)))
     return type(cls.__name__.lstrip('_'), (cls,), body | rules)
 
+def _shrunk(param, spread):
+    return replace(param, **{k: getattr(param, k) / spread for k in ('default', 'lower', 'upper')})
+
 # %% ../nbs/14_models.ipynb #0bff471d
-_BANDIT_MODELS = (RandomChoice, WinStayLoseShift, ChoiceKernel, RescorlaWagner, Fictitious, KalmanFilter, TwoRates, Forgetting, Perseveration, Lapse, PearceHall, KalmanBonus,
-                  Counterfactual, HiddenReversal, GainLoss, RescorlaWagnerKernel, ProbitHybrid, Stay4, Stay9, GQL)
+_BANDIT_MODELS = (RandomChoice, WinStayLoseShift, ChoiceKernel, RescorlaWagner, Fictitious, KalmanFilter, TwoRates,
+                  Forgetting, Perseveration, Lapse, PearceHall, KalmanBonus, Counterfactual, HiddenReversal, GainLoss,
+                  RescorlaWagnerKernel, ProbitHybrid, Stay4, Stay9, GQL)
 
 class ModelList(list):
-    """Models, ready to be fitted: a list of cells that prints as a table. `left_out` says which are not there, and why: {name: reason}.
+    """Models, ready to be fitted: a list of cells that prints as a table.
+
+    `left_out` says which are not there, and why: {name: reason}.
 
     Parameters
     ----------
@@ -365,66 +412,80 @@ class ModelList(list):
         self.left_out = dict(left_out or {})
 
     def table(self):
-        "A row for each model: its parameters, and what it says in a sentence."
-        rows = {type(c).__name__: dict(n=len(c.params), parameters=', '.join(c.params), says=type(c).__doc__.split('\n')[0]) for c in self}
-        return pd.DataFrame.from_dict(rows, orient='index', columns=['n', 'parameters', 'says']).rename_axis('model')
+        "A row for each model: how many parameters, their names, and what it says in a sentence."
+        rows = {type(c).__name__: (len(c.params), ', '.join(c.params), _sentence(c)) for c in self}
+        table = pd.DataFrame.from_dict(rows, orient='index', columns=['n', 'parameters', 'says'])
+        return table.rename_axis('model')
 
     def _notes(self): return [f"left out: {name}: {why}" for name, why in self.left_out.items()]
+
     def __repr__(self): return '\n'.join([self.table()[['n', 'parameters']].to_string(), *self._notes()])
+
     def _repr_html_(self):
-        with pd.option_context('display.max_colwidth', None): return self.table().to_html() + ''.join(f"<p>{note}</p>" for note in self._notes())
+        with pd.option_context('display.max_colwidth', None): table = self.table().to_html()
+        return table + ''.join(f"<p>{escape(note)}</p>" for note in self._notes())
+
+def _sentence(cell): return ' '.join(type(cell).__doc__.split('\n\n')[0].split())
 
 # %% ../nbs/14_models.ipynb #a9e8b73f
 def bandit_models(
-    trials=None, # The choices they are for (default: none: all models, for two options and rewards from 0 to 1)
-    most=None    # How many parameters a model may have (default: one for every 25 choices of the typical person, but three at least; without trials: any)
+    trials=None, # The choices they are for (default: none: for two options and rewards from 0 to 1)
+    most=None    # How many parameters a model may have (default: one for every 25 choices of the typical person, but
+                 # three at least; without trials any number)
 ) -> ModelList:
-    """The usual models of a bandit task, ready to be fitted: a list, from few parameters to many, that says which were left out and why.
+    """The usual models of a bandit task, ready to be fitted, from few parameters to many.
 
-    Starting values and bounds follow the rewards that the trials hold, and the number of options. `compare([fit(model, trials) for model in bandit_models(trials)])` compares them all.
+    The list says which models are not in it, and why. Starting values and bounds follow the rewards that the trials
+    hold, and the number of options.
+    `compare([fit(model, trials) for model in bandit_models(trials)])` compares them all.
 
     Parameters
     ----------
     trials
-        The choices they are for (default: none: all models, for two options and rewards from 0
-        to 1)
+        The choices they are for (default: none: for two options and rewards from 0 to 1)
     most
         How many parameters a model may have (default: one for every 25 choices of the typical
-        person, but three at least; without trials: any)"""
+        person, but three at least; without trials any number)"""
+    about = _about(check_trials(trials)) if trials is not None else None
     if most is not None: most = check_whole(most, 'most', 1)
-    if trials is None: return ModelList([cls() for cls in _BANDIT_MODELS if most is None or len(cls.params) <= most],
-                                        {} if most is None else {cls.__name__: _too_many(cls, most) for cls in _BANDIT_MODELS if len(cls.params) > most})
-    about, cells, left_out = _about(check_trials(trials)), [], {}
-    most = max(3, about['choices'] // 25) if most is None else most
+    elif about: most = max(3, about['choices'] // 25)
+    cells, left_out = [], {}
     for cls in _BANDIT_MODELS:
-        cls = _biased(trials.n_options) if cls is RandomChoice else cls
-        why = next(_reasons(cls, about), None) or (_too_many(cls, most) if len(cls.params) > most else None)
+        if cls is RandomChoice and about: cls = _biased(about['n_options'])
+        why = _why_not(cls, about, most)
         if why: left_out[cls.__name__] = why
-        else: cells.append(for_rewards(cls(), *about['range']) if about['range'] else cls())
+        else: cells.append(for_rewards(cls(), *about['range']) if about and about['range'] else cls())
     return ModelList(cells, left_out)
 
-def _too_many(cls, most): return f"it has {len(cls.params)} parameters, more than {most}; most={len(cls.params)} lets it in"
+def _why_not(cls, about, most):
+    "Why a model is left out, or None."
+    k = len(cls.params)
+    if why := about and next(_lacks(cls, about), None): return why
+    return f"it has {k} parameters, more than {most}; most={k} lets it in" if most and k > most else None
 
 def _about(trials):
     "What the models want to know of trials."
-    rewards, chosen = np.unique(trials.reward[np.isfinite(trials.reward)]), trials.choice >= 0
-    many = np.bincount(trials.participant[chosen & trials.counted], minlength=trials.n_participants)
-    low, high = (rewards[0], rewards[-1]) if len(rewards) > 1 else (min(0., *rewards), max(0., *rewards)) if len(rewards) else (0., 0.)
-    shown = np.isfinite(trials.reward[chosen]).sum(1)
-    others = shown[shown > 0] > 1
-    return dict(rewards=rewards, range=(float(low), float(high)) if low < high else None, n_options=trials.n_options, choices=int(np.median(many)),
-                others_shown=bool(len(others)) and bool(others.all()), longest=int(np.bincount(trials.session[chosen], minlength=1).max()))
+    made = trials.choice >= 0
+    rewards, shown = np.unique(trials.reward[np.isfinite(trials.reward)]), np.isfinite(trials.reward[made]).sum(1)
+    many = np.bincount(trials.participant[made & trials.counted], minlength=trials.n_participants)
+    low, high = (rewards[0], rewards[-1]) if len(rewards) > 1 else (min([0., *rewards]), max([0., *rewards]))
+    return dict(rewards=rewards, range=(float(low), float(high)) if low < high else None, n_options=trials.n_options,
+                choices=int(np.median(many)), longest=int(np.bincount(trials.session[made], minlength=1).max()),
+                others_shown=bool(shown.any() and (shown[shown > 0] > 1).all()))
 
-def _reasons(cls, about):
-    "Why trials that are like this cannot feed a model: sentences."
-    needs, rewards = getattr(cls, 'needs', ('rewards',)), about['rewards']
-    if about['longest'] < 2 and not issubclass(cls, RandomChoice): yield "no session has a second choice, so nothing is learned from the first"
-    if needs and not rewards.any(): yield "no reward is shown" if not len(rewards) else "all rewards are 0"
-    if 'differing rewards' in needs and len(rewards) < 2: yield f"all rewards are {rewards[0]:g}: there are no wins and losses to tell apart"
-    if 'gains and losses' in needs and not (rewards[0] < 0 < rewards[-1]): yield f"rewards go from {rewards[0]:g} to {rewards[-1]:g}: there are no gains and losses to tell apart"
-    if 'two options' in needs and about['n_options'] != 2: yield f"it is about two options, and there are {about['n_options']}"
-    if 'what the others pay' in needs and about['n_options'] != 2 and not about['others_shown']:
-        yield f"of {about['n_options']} options only one reward is shown, and nothing says what the others would have paid"
+def _lacks(cls, about):
+    "What a model needs and these trials do not have: sentences."
+    needs, rewards, n = getattr(cls, 'needs', ('rewards',)), about['rewards'], about['n_options']
+    if about['longest'] < 2 and not issubclass(cls, RandomChoice):
+        yield "no session has a second choice, so there is nothing that was learned from the first"
+    if needs and not rewards.any(): yield "all rewards are 0" if len(rewards) else "no reward is shown"
+    if 'differing rewards' in needs and len(rewards) < 2:
+        yield f"all rewards are {rewards[0]:g}: there are no wins and losses to tell apart"
+    if 'gains and losses' in needs and not rewards[0] < 0 < rewards[-1]:
+        yield f"rewards go from {rewards[0]:g} to {rewards[-1]:g}: there are no gains and losses to tell apart"
+    if 'two options' in needs and n != 2: yield f"it is about two options, and there are {n}"
+    if 'what the others pay' in needs and n != 2 and not about['others_shown']:
+        yield f"of {n} options only one reward is shown, and nothing says what the others would have paid"
 
 # %% ../nbs/14_models.ipynb #e537ed61
 def avoidance_models(options=False): # With all combinations of options?
