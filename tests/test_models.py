@@ -9,7 +9,8 @@ from scipy.stats import beta, norm, uniform
 
 from spice_rl import (BanditModel, Bandits, BanditsDrift, BanditsFlip, Param, RescorlaWagner, ValueModel,
                       avoidance_model, bandit_models, compare, cross_validate, demo_trials, fit, fit_hierarchical,
-                      for_rewards, make_trial, nll, replay, simulate)
+                      for_rewards, make_trial, nll, replay, rlwm, simulate)
+from spice_rl.data import Trials
 from spice_rl.models import MIDDLE
 from worlds import people, rebuild
 
@@ -225,9 +226,10 @@ def somewhere(cell, seed):
     return out
 
 
-WORLDS = {"0, 1": (2, False, 0, 1), "four options, all rewards shown": (4, True, 0, 1), "four options": (4, False, 0, 1),
-          "points": (2, False, 0, 100), "wins and losses": (2, True, -1, 1), "other points": (3, False, 20, 60)}
-SOME = {"points": ("RescorlaWagner", "ProbitHybrid", "Stay9"), "wins and losses": ("PearceHall", "Counterfactual", "GainLoss"),
+WORLDS = {"0, 1": (2, False, 0, 1), "four options, all rewards shown": (4, True, 0, 1),
+          "four options": (4, False, 0, 1), "points": (2, False, 0, 100), "wins and losses": (2, True, -1, 1), "other points": (3, False, 20, 60)}
+SOME = {"points": ("RescorlaWagner", "ProbitHybrid", "Stay9"),
+        "wins and losses": ("PearceHall", "Counterfactual", "GainLoss"),
         "other points": ("Forgetting", "HiddenReversal", "GainLoss")}   # each unit of rewards is compiled anew: not all
 
 
@@ -284,7 +286,8 @@ def by_hand(cell, p, trials):
         state = cell.init(p, trials.n_options)
         for t in range(trials.starts[i], trials.starts[i + 1]):
             trial = make_trial(int(trials.choice[t]), trials.reward[t], trials.n_options)
-            if trials.choice[t] >= 0 and trials.counted[t]: total -= math.log(softmax(cell.logits(p, state, trial))[trial.choice])
+            if trials.choice[t] >= 0 and trials.counted[t]:
+                total -= math.log(softmax(cell.logits(p, state, trial))[trial.choice])
             state = cell.update(p, state, trial)
     return total
 
@@ -413,6 +416,70 @@ def test_probit_far_out():
     from spice_rl.models import _log_phi
     x = np.r_[-200, -38, np.linspace(-30.1, -29.9, 9), -8, -1, 0, 5, 50]
     np.testing.assert_allclose([_log_phi(v) for v in x], norm.logcdf(x), rtol=1e-9)
+
+
+# Many stimuli
+
+def remembered(p, blocks):
+    "NLL of (stimulus, answer, rewards) triples, block by block, by a plain loop with one table of values and one of memory"
+    total = 0.
+    for block in blocks:
+        q, m, n = {}, {}, len({s for s, _, _ in block})
+        for s, c, r in block:
+            K = len(r)
+            for table in q, m: table.setdefault(s, [1 / K] * K)
+            trust = p["rho"] * min(1, p["capacity"] / n)
+            if c >= 0:
+                pairs = zip(softmax([p["beta"] * v for v in m[s]]), softmax([p["beta"] * v for v in q[s]]))
+                both = [trust * a + (1 - trust) * b for a, b in pairs]
+                total -= math.log((1 - p["epsilon"]) * both[c] + p["epsilon"] / K)
+                m = {t: [v + p["decay"] * (1 / K - v) for v in values] for t, values in m.items()}
+                if seen(r[c]): q[s][c], m[s][c] = q[s][c] + p["alpha"] * (r[c] - q[s][c]), r[c]
+    return total
+
+
+def stimuli(order=None, seed=2):
+    "Random answers to blocks of two, three and four stimuli, whose numbers are shuffled; some are missing, some rewards hidden"
+    rng, rows = np.random.default_rng(seed), []
+    number = rng.permutation(9) if order is None else order
+    for b, (first, n) in enumerate(((0, 2), (2, 3), (5, 4))):
+        rows += [(number[first + s], b) for _ in range(8) for s in rng.permutation(n)]
+    context, block = np.array(rows).T
+    choice = np.where(rng.random(len(rows)) < .1, -1, rng.integers(3, size=len(rows)))
+    reward = np.where(np.arange(3) == choice[:, None], rng.integers(2, size=(len(rows), 1)), np.nan)
+    reward[rng.random(len(rows)) < .1] = np.nan
+    return Trials.from_arrays(choice, reward, np.zeros(len(rows), int), block, options=range(3), context=context)
+
+
+def test_memory_is_its_equation():
+    trials = stimuli()
+    cell = rlwm(trials)
+    assert len(cell.state) == 8            # as many places as the largest block has stimuli
+    blocks = [[(int(trials.context[t]), int(trials.choice[t]), trials.reward[t].tolist()) for t in range(a, b)]
+              for a, b in zip(trials.starts[:-1], trials.starts[1:])]
+    for seed in range(3):
+        p = somewhere(cell, seed)
+        np.testing.assert_allclose(nll(cell, p, trials), remembered(p, blocks), rtol=1e-10)
+    other = stimuli(order=np.arange(9))    # other numbers for the same stimuli
+    again = Trials.from_arrays(trials.choice, trials.reward, np.zeros(len(trials), int), trials.session,
+                               options=range(3), context=np.argsort(np.random.default_rng(2).permutation(9))[trials.context])
+    np.testing.assert_allclose(nll(rlwm(again), p, again), nll(cell, p, trials), rtol=1e-12)
+    assert type(rlwm(other)) is type(pickle.loads(pickle.dumps(rlwm(other))))
+
+
+def test_memory_refuses_what_it_cannot_tell():
+    trials = stimuli()
+    points, mixed = rebuild(trials, reward=100 * trials.reward), rebuild(trials, context=trials.context % 4)
+    with pytest.raises(ValueError, match="rewards from 0 to 1, got 0 to 100"): rlwm(points)
+    with pytest.raises(ValueError, match="stands in blocks of"): rlwm(mixed)
+    with pytest.raises(TypeError): rlwm(RescorlaWagner())
+
+
+def test_rewards_that_a_model_was_not_made_for():
+    points = rebuild(people(2), reward=100 * people(2).reward)
+    said = r"rewards go from 0 to 100, and this Forgetting is made for rewards from 0 to 1: .*for_rewards\(Forgetting\(\), "
+    with pytest.warns(UserWarning, match=said + r"0, 100\)"):
+        nll(bandit_models()[NAMES.index("Forgetting")], trials=points)
 
 
 # What can be recovered: 60 people, 200 trials, two arms whose chances drift by .1 (reversal models: arms that swap, .8 and .2)
