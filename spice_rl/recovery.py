@@ -16,7 +16,7 @@ import pandas as pd
 from . import __version__
 from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
-from .data import Trials, _list, check_trials
+from .data import Trials, _list, _pick, check_trials
 from .cell import check_cell
 from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
@@ -67,9 +67,7 @@ def _sequences(trials, sequences, labels):
     check_names(sequences, code, 'participant')
     mine = [np.flatnonzero(trials.participant == code[who]) for who in sequences]
     rows, who = np.concatenate(mine), np.repeat(np.arange(len(mine)), [len(m) for m in mine])
-    new = np.r_[True, (np.diff(trials.session[rows]) != 0) | (np.diff(who) != 0)]
-    return Trials(trials.options, tuple(labels), trials.choice[rows], trials.reward[rows], trials.offer[rows], who, np.cumsum(new) - 1, trials.context[rows], trials.counted[rows],
-                  trials._frame.iloc[trials._rows[rows]].reset_index(drop=True), np.arange(len(rows)))
+    return _pick(trials, rows, labels, who)
 
 # %% ../nbs/22_recovery.ipynb #a22c41ec
 _KEPT = ('group_code', 'symbol_L_name', 'symbol_R_name', 'symbol_names', 'feedback_L', 'feedback_R', 'symbol_L_value', 'symbol_R_value', 'context_val_name', 'trial_number', 'phase')
@@ -317,11 +315,7 @@ def _simulate(cell, task, true, sequence, n_trials, sessions, seed, threads):
 
 def _join(parts):
     "One `Trials` of several, of different people."
-    if len(parts) == 1: return parts[0]
-    def shifted(name, sizes): return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
-    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in ('choice', 'reward', 'offer', 'context', 'counted')}
-    return Trials(parts[0].options, sum((t.participants for t in parts), ()), **plain, participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]), _frame=pd.concat([t._frame for t in parts], ignore_index=True), _rows=shifted('_rows', [len(t._frame) for t in parts]))
+    return parts[0] if len(parts) == 1 else Trials.concat(parts)
 
 # %% ../nbs/22_recovery.ipynb #8d8559f3
 def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, sessions, starts, seeds, threads):
@@ -374,7 +368,7 @@ def _plain(x):
     if isinstance(x, np.ndarray): return (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()) if x.dtype != object else repr(x.tolist())
     if isinstance(x, (pd.DataFrame, pd.Series)): return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
     if isinstance(x, Trials): return repr((x.options, x.participants)), [_plain(getattr(x, n)) for n in ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')], \
-        _plain(x._frame.group_code) if 'group_code' in x._frame else None
+        *([_plain(x.columns)] if x.columns else ()), _plain(x._frame.group_code) if 'group_code' in x._frame else None
     if isinstance(x, dict): return sorted((repr(k), _plain(v)) for k, v in x.items())
     if isinstance(x, np.random.Generator) or x is None or isinstance(x, (str, int, float, list, tuple)): return None if isinstance(x, np.random.Generator) else repr(x)
     return type(x).__name__, _plain({k: v for k, v in vars(x).items() if k not in ('rng', 'world')})
