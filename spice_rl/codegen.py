@@ -141,6 +141,15 @@ def _every(typing, x, first, n, step):
     return kind(x, first, n, step), code
 
 @intrinsic
+def _view(typing, x):
+    "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
+    def code(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        array.meminfo = array.meminfo.type(None)
+        return array._getvalue()
+    return x(x), code
+
+@intrinsic
 def _pair(typing, a, b):
     "The array [a, b] on the stack: an index into it, known when compiling, costs nothing."
     kind = types.Array(_i8, 1, 'C')
@@ -577,7 +586,7 @@ def kept_or_compiled(
     -------
     The compiled function
     """
-    loop = njit(nogil=True, error_model='numpy', boundscheck=True)(function)
+    loop = njit(nogil=True, error_model='numpy')(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: return _rebuilt(loop, kept)

@@ -20,7 +20,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
-from .codegen import BUNDLE, Loop, quick_rules
+from .codegen import BUNDLE, Loop, _view, quick_rules
 from .wide import WideTrials, _where, sessions_of
 from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials, check_trials
@@ -228,15 +228,6 @@ Rows = namedtuple('Rows', 'first last people options n_options choice reward con
 rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ivec, ivec, types.boolean[::1]], Rows)
 
 # %% ../nbs/03_engine.ipynb #8635e90b
-@intrinsic
-def _view(typing, x):
-    "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
-    def code(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        array.meminfo = array.meminfo.type(None)
-        return array._getvalue()
-    return x(x), code
-
 @njit(nogil=True)
 def _begin(init, p, c, state, n):
     "A fresh state. (Plain loops here and below: whole-array assignment would add seconds of compilation for its error messages.)"
@@ -386,7 +377,9 @@ class Lanes:
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
         self.columns = WideTrials(cell, trials) if cell.wide else None
-        if self.columns is None: self._prepare(cell, trials)
+        if self.columns is None:
+            _try(cell, trials.n_options, _an_offer(trials), trials)
+            self._prepare(cell, trials)
         self.n_rows = len(trials) / trials.n_participants if cell.wide else len(self.rows.choice) / trials.n_participants # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
@@ -395,7 +388,6 @@ class Lanes:
 
     def _prepare(self, cell, trials):
         "The rows of a cell that speaks of choices and rewards, and its specialised loop."
-        _try(cell, trials.n_options, _an_offer(trials), trials)
         self.rows = _rows(trials, cell.watches)
         if cell.needs_feedback: self.rows = _together(self.rows)
         self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)

@@ -7,17 +7,14 @@ __all__ = ['Layout', 'layout_of', 'check_columns', 'try_rules', 'sessions_of', '
 
 # %% ../nbs/02_wide.ipynb #fff05d85
 import hashlib
-import os
 from collections import namedtuple
 from functools import cache
 import numpy as np
 import pandas as pd
 from numba import njit, types
 from numba.core.errors import NumbaError
-from .arguments import check_seed, check_whole
-from .cell import Cell, shape_of, trial_type
-from .codegen import _here, _part, cache_folder, contents, kept_or_compiled
-from .data import Trials
+from .cell import shape_of, trial_type
+from .codegen import _here, _part, _view, contents, kept_or_compiled
 from .density import DENSITIES, _known, check_answer, draw_answer, log_density
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
@@ -158,14 +155,27 @@ def _weigh(x, options, prob):
     return top + np.log(z)
 
 @njit(error_model='numpy')
-def _slopes(x, options, n, prob, slope):
-    "Write the slope of each neighbour and option on offer, (neighbours, on offer); `x`: (lanes × options)."
-    for k in range(slope.shape[0]):
+def _add_choice(x, options, choice, n, n_steps, prob, slope, g, h):
+    "Add what a choice says to the gradient (neighbours,) and the expected information (neighbours × neighbours); `x`: (lanes × options)."
+    m = len(options)
+    for k in range(n_steps):
         mean = 0.
-        for j in range(len(options)):
-            slope[k, j] = x[(k + 1) * n + options[j]] - x[options[j]] if prob[j] > 0 else 0.
-            mean += prob[j] * slope[k, j]
-        for j in range(len(options)): slope[k, j] -= mean
+        for j in range(m):
+            slope[k * m + j] = x[(k + 1) * n + options[j]] - x[options[j]] if prob[j] > 0 else 0.
+            mean += prob[j] * slope[k * m + j]
+        for j in range(m):
+            slope[k * m + j] -= mean
+            if options[j] == choice: g[k] -= slope[k * m + j]
+    for k in range(n_steps):
+        for l in range(n_steps):
+            for j in range(m): h[k * n_steps + l] += prob[j] * slope[k * m + j] * slope[l * m + j]
+
+@njit(error_model='numpy')
+def _add_density(d, n_steps, g, h):
+    "The same for another answer, whose log density each neighbour changes by `d`: the outer product in place of what is expected."
+    for k in range(n_steps):
+        g[k] -= d[k]
+        for l in range(n_steps): h[k * n_steps + l] += d[k] * d[l]
 
 @njit(error_model='numpy')
 def _pick(x, options, luck, greedy):
@@ -183,6 +193,23 @@ def _pick(x, options, luck, greedy):
     return options[len(options) - 1]
 
 @njit
+def _flat(x): return _view(x).reshape(x.size)
+
+@njit
+def _neighbours(theta, steps, i, p):
+    "Write the parameters of lane `i` and of its neighbours, each with one of them moved, (lanes × parameters)."
+    n_params = theta.shape[1]
+    for k in range(steps.shape[1] + 1):
+        for j in range(n_params): p[k * n_params + j] = theta[i, j]
+        if k > 0: p[k * n_params + k - 1] += steps[i, k - 1]
+
+@njit
+def _put_back(state, old):
+    "What turned into NaN stays as it was."
+    for j in range(len(state)):
+        if np.isnan(state[j]): state[j] = old[j]
+
+@njit
 def _place(options, choice):
     "The place of the choice among the options on offer, as a number."
     for j in range(len(options)):
@@ -192,64 +219,56 @@ def _place(options, choice):
 # %% ../nbs/02_wide.ipynb #f8677697
 _vec, _mat, _cube = types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 _i8, _ivec = types.int64, types.int64[::1]
-_rows = (_ivec, _ivec, _ivec, types.int64[:, ::1], _ivec, _ivec, _mat, _ivec, _ivec, _mat, _mat, _mat)
+_rows = (_ivec, _ivec, _ivec, types.int64[:, ::1], _ivec, _ivec, _mat, _ivec, _ivec, _mat, _mat, _mat, _vec)
 
 def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
     "The loop of a likelihood; with `steps` (lanes, n_params; no columns: no neighbours) also its gradient and information."
     def loop(theta, steps, size, still, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
-             seen, done, got, who, lo, hi, out, gradient, information):
+             seen, done, got, nothing, who, lo, hi, out, gradient, information):
         n, width, n_params, n_steps = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1]
-        lanes = n_steps + 1                                                  # the centre, and its neighbours
-        p, s, old = np.empty((lanes, n_params)), np.empty((lanes, size)), np.empty((lanes, size))
-        x, prob, slope = np.empty(lanes * n), np.empty(width), np.empty((n_steps, width))
-        unpaid, undone, ungot = np.full(n, np.nan), np.full(done.shape[1], np.nan), np.full(got.shape[1], np.nan)
-        d = np.empty(n_steps)
+        w_seen, w_done, w_got, lanes = seen.shape[1], done.shape[1], got.shape[1], n_steps + 1    # a centre, and its neighbours
+        offers, rewards, seen, done, got = _flat(offers), _flat(rewards), _flat(seen), _flat(done), _flat(got)
+        p, s, old, x = np.empty(lanes * n_params), np.empty(lanes * size), np.empty(size), np.empty(lanes * n)
+        prob, slope, d = np.empty(width), np.empty(n_steps * width), np.empty(n_steps)
+        unpaid, undone, ungot, here = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got), 0.
         for i in range(lo, hi):
-            out[i] = 0.
-            for k in range(lanes):
-                for j in range(n_params): p[k, j] = theta[i, j]
-                if k > 0: p[k, k - 1] += steps[i, k - 1]
-            for k in range(n_steps):
-                gradient[i, k] = 0.
-                for l in range(n_steps): information[i, k, l] = 0.
+            _neighbours(theta, steps, i, p)
+            total, g, h = 0., _part(_flat(gradient), i * n_steps, n_steps), _part(_flat(information), i * n_steps**2, n_steps**2)
+            for k in range(n_steps): g[k] = 0.
+            for k in range(n_steps**2): h[k] = 0.
             for e in range(people[who[i]], people[who[i] + 1]):
-                for k in range(lanes):
-                    for j in range(size): s[k, j] = 0.
-                    begin(p[k], s[k], n)
+                for j in range(lanes * size): s[j] = 0.
+                for k in range(lanes): begin(_part(p, k * n_params, n_params), _part(s, k * size, size), n)
                 for t in range(starts[e], ends[e]):
                     if how[t] == 0: continue
-                    options, choice = offers[t, :n_offers[t]], choices[t]
+                    options, choice, context = _part(offers, t * width, n_offers[t]), choices[t], contexts[t]
+                    reward, now = _part(rewards, t * n, n), _part(seen, t * w_seen, w_seen)
+                    did, paid = _part(done, t * w_done, w_done), _part(got, t * w_got, w_got)
                     if how[t] == 2 and choose:
-                        trial = trial_of(n, options, -1, unpaid, contexts[t], seen[t], undone, ungot)
-                        for k in range(lanes): look(p[k], s[k], n, trial, x[k * n:(k + 1) * n])
-                        out[i] += _weigh(x, options, prob) - x[choice]
-                        _slopes(x, options, n, prob, slope)
-                        mine = int(_place(options, choice))
-                        for k in range(n_steps):
-                            gradient[i, k] -= slope[k, mine]
-                            for l in range(k + 1):
-                                for j in range(len(options)): information[i, k, l] += prob[j] * slope[k, j] * slope[l, j]
+                        trial = trial_of(n, options, -1, unpaid, context, now, undone, ungot)
+                        for k in range(lanes): look(_part(p, k * n_params, n_params), _part(s, k * size, size), n, trial, _part(x, k * n, n))
+                        total += _weigh(x, options, prob) - x[choice]
+                        if n_steps > 0: _add_choice(x, options, choice, n, n_steps, prob, slope, g, h)
                     elif how[t] == 2:
-                        trial, place = trial_of(n, options, choice, unpaid, contexts[t], seen[t], done[t], ungot), _place(options, choice)
-                        here = answer(p[0], s[0], n, trial, place)
-                        out[i] -= here
-                        for k in range(n_steps):
-                            d[k] = answer(p[k + 1], s[k + 1], n, trial, place) - here
-                            gradient[i, k] -= d[k]
-                            for l in range(k + 1): information[i, k, l] += d[k] * d[l]
-                    unknown = hidden(n, choice, rewards[t], got[t])
+                        trial, place = trial_of(n, options, choice, unpaid, context, now, did, ungot), _place(options, choice)
+                        for k in range(lanes):
+                            likely = answer(_part(p, k * n_params, n_params), _part(s, k * size, size), n, trial, place)
+                            if k > 0: d[k - 1] = likely - here
+                            else: here = likely
+                        total -= here
+                        _add_density(d, n_steps, g, h)
+                    unknown = hidden(n, choice, reward, paid)
                     if unknown and still: continue
-                    trial = trial_of(n, options, choice, rewards[t], contexts[t], seen[t], done[t], got[t])
+                    trial = trial_of(n, options, choice, reward, context, now, did, paid)
                     for k in range(lanes):
-                        for j in range(size if unknown else 0): old[k, j] = s[k, j]
-                        learn(p[k], s[k], n, trial)
-                        for j in range(size if unknown else 0):
-                            if np.isnan(s[k, j]): s[k, j] = old[k, j]
+                        state = _part(s, k * size, size)
+                        for j in range(size): old[j] = state[j]
+                        learn(_part(p, k * n_params, n_params), state, n, trial)
+                        if unknown: _put_back(state, old)
+            out[i] = total
             for k in range(n_steps):
-                gradient[i, k] /= steps[i, k]
-                for l in range(k + 1):
-                    information[i, k, l] /= steps[i, k] * steps[i, l]
-                    information[i, l, k] = information[i, k, l]
+                g[k] /= steps[i, k]
+                for l in range(n_steps): h[k * n_steps + l] /= steps[i, k] * steps[i, l]
     return loop
 
 _nll_type = types.void(_mat, _mat, _i8, types.boolean, *_rows, _ivec, _i8, _i8, _vec, _mat, _cube)
@@ -258,32 +277,31 @@ _nll_type = types.void(_mat, _mat, _i8, types.boolean, *_rows, _ivec, _i8, _i8, 
 def _replay_loop(trial_of, begin, look, answer, learn, hidden, choose):
     "The loop that writes what a cell would have thought: logits (trials, options) or log densities (trials,), and latent values."
     def loop(theta, size, still, after, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
-             seen, done, got, answered, lo, hi, x, each, states):
-        n = rewards.shape[1]
-        s, old, mine = np.empty(size), np.empty(size), np.empty(n)
-        unpaid, undone, ungot = np.full(n, np.nan), np.full(done.shape[1], np.nan), np.full(got.shape[1], np.nan)
+             seen, done, got, nothing, answered, lo, hi, x, each, states):
+        n, width, n_params, w_seen, w_done, w_got = rewards.shape[1], offers.shape[1], theta.shape[1], seen.shape[1], done.shape[1], got.shape[1]
+        theta, offers, rewards, seen, done, got, x = _flat(theta), _flat(offers), _flat(rewards), _flat(seen), _flat(done), _flat(got), _flat(x)
+        s, old = np.empty(size), np.empty(size)
+        unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
         for i in range(lo, hi):
+            p = _part(theta, i * n_params, n_params)
             for e in range(people[i], people[i + 1]):
                 for j in range(size): s[j] = 0.
-                begin(theta[i], s, n)
+                begin(p, s, n)
                 for t in range(starts[e], ends[e]):
-                    options, choice = offers[t, :n_offers[t]], choices[t]
+                    options, choice, context = _part(offers, t * width, n_offers[t]), choices[t], contexts[t]
+                    reward, now = _part(rewards, t * n, n), _part(seen, t * w_seen, w_seen)
+                    did, paid = _part(done, t * w_done, w_done), _part(got, t * w_got, w_got)
                     for turn in range(2):
                         if turn == after:       # look before the answer, or after the feedback
                             for j in range(size): states[t, j] = s[j]
-                            if choose:
-                                look(theta[i], s, n, trial_of(n, options, -1, unpaid, contexts[t], seen[t], undone, ungot), mine)
-                                for option in options: x[t, option] = mine[option]
-                            elif answered[t]:
-                                trial = trial_of(n, options, choice, unpaid, contexts[t], seen[t], done[t], ungot)
-                                each[t] = answer(theta[i], s, n, trial, _place(options, choice))
+                            if choose: look(p, s, n, trial_of(n, options, -1, unpaid, context, now, undone, ungot), _part(x, t * n, n))
+                            elif answered[t]: each[t] = answer(p, s, n, trial_of(n, options, choice, unpaid, context, now, did, ungot), _place(options, choice))
                         elif how[t] > 0:
-                            unknown = hidden(n, choice, rewards[t], got[t])
+                            unknown = hidden(n, choice, reward, paid)
                             if unknown and still: continue
                             for j in range(size): old[j] = s[j]
-                            learn(theta[i], s, n, trial_of(n, options, choice, rewards[t], contexts[t], seen[t], done[t], got[t]))
-                            for j in range(size):
-                                if unknown and np.isnan(s[j]): s[j] = old[j]
+                            learn(p, s, n, trial_of(n, options, choice, reward, context, now, did, paid))
+                            if unknown: _put_back(s, old)
     return loop
 
 _replay_type = types.void(_mat, _i8, types.boolean, _i8, *_rows, types.boolean[::1], _i8, _i8, _mat, _vec, _mat)
@@ -292,34 +310,35 @@ _replay_type = types.void(_mat, _i8, types.boolean, _i8, *_rows, types.boolean[:
 def _play_loop(trial_of, begin, look, answer, learn, hidden, choose, draw):
     "The loop that answers: writes choices (trials,) and other answers (trials, width); the row where it could not go on, or -1."
     def loop(theta, size, still, greedy, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
-             seen, done, got, person, rng, parts):
-        n, first = rewards.shape[1], parts - done.shape[1]                  # the first part of an answer is the choice, if there is one
+             seen, done, got, nothing, person, rng, parts):
+        n, width, w_seen, w_done, w_got = rewards.shape[1], offers.shape[1], seen.shape[1], done.shape[1], got.shape[1]
+        offers, rewards, seen, done, got = _flat(offers), _flat(rewards), _flat(seen), _flat(done), _flat(got)
+        first = parts - w_done                                      # the first part of an answer is the choice, if there is one
         s, old, x, out = np.empty(size), np.empty(size), np.empty(n), np.empty(parts)
-        unpaid, undone, ungot = np.full(n, np.nan), np.full(done.shape[1], np.nan), np.full(got.shape[1], np.nan)
+        unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
         for e in range(people[person], people[person + 1]):
             for j in range(size): s[j] = 0.
             begin(theta, s, n)
             for t in range(starts[e], ends[e]):
-                options = offers[t, :n_offers[t]]
-                trial = trial_of(n, options, -1, unpaid, contexts[t], seen[t], undone, ungot)
+                options, context = _part(offers, t * width, n_offers[t]), contexts[t]
+                reward, now = _part(rewards, t * n, n), _part(seen, t * w_seen, w_seen)
+                did, paid = _part(done, t * w_done, w_done), _part(got, t * w_got, w_got)
+                trial = trial_of(n, options, -1, unpaid, context, now, undone, ungot)
                 if choose:
                     look(theta, s, n, trial, x)
                     out[0] = _pick(x, options, rng.random(), greedy)
                 else: draw(theta, s, n, trial, rng, out)
                 choice = np.int64(out[0]) if first == 1 and out[0] == out[0] else np.int64(-1)
                 choices[t] = choice
-                for j in range(done.shape[1]): done[t, j] = out[first + j]
+                for j in range(w_done): did[j] = out[first + j]
                 place = _place(options, choice)
                 if first == 1 and place < 0: return t
-                if not choose:
-                    trial = trial_of(n, options, choice, unpaid, contexts[t], seen[t], done[t], ungot)
-                    if not np.isfinite(answer(theta, s, n, trial, place)): return t
-                unknown = hidden(n, choice, rewards[t], got[t])
+                if not choose and not np.isfinite(answer(theta, s, n, trial_of(n, options, choice, unpaid, context, now, did, ungot), place)): return t
+                unknown = hidden(n, choice, reward, paid)
                 if unknown and still: continue
                 for j in range(size): old[j] = s[j]
-                learn(theta, s, n, trial_of(n, options, choice, rewards[t], contexts[t], seen[t], done[t], got[t]))
-                for j in range(size):
-                    if unknown and np.isnan(s[j]): s[j] = old[j]
+                learn(theta, s, n, trial_of(n, options, choice, reward, context, now, did, paid))
+                if unknown: _put_back(s, old)
         return -1
     return loop
 
@@ -332,7 +351,8 @@ _MADE = {}    # loops of this process, by digest and name
 @cache
 def _shared(kinds):
     "A digest of what the loops of all classes share, and of the kinds of answer."
-    tools = [_BRIDGE, _LOOK, *(f.__code__ for f, _ in _LOOPS.values()), _weigh, _slopes, _pick, _place, _part]
+    tools = [_BRIDGE, _LOOK, *(f.__code__ for f, _ in _LOOPS.values()), _weigh, _add_choice, _add_density, _pick, _place, _flat,
+             _neighbours, _put_back, _part]
     return contents(tools, [(kind.__name__, *functions) for kind, *functions in kinds])
 
 def _digest(cell, layout):
@@ -613,6 +633,7 @@ class WideTrials:
         how = np.where(self.answered, np.where(trials.counted, 2, 1), int(cell.watches))
         self.rows = (*sessions_of(trials), np.array(trials.offer), (trials.offer >= 0).sum(1), np.array(trials.choice), np.array(trials.reward),
                      np.array(trials.context), how, *(_matrix(trials, columns) for columns in self.layout))
+        self.rows = (*self.rows, np.full(max(x.shape[1] for x in (trials.reward, *self.rows[-3:])) + 1, np.nan))   # `nothing`: what is not there yet
         self.n_rows = len(trials) / trials.n_participants
 
     def run(self,
@@ -724,11 +745,11 @@ class WideTrials:
         Choices (times, trials), and other answers (times, trials, parts)
         """
         n, parts, loop = len(self.trials), len(self.cell.does), self.loops.get('play')
-        choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-2].shape[1]), np.nan)
+        choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-3].shape[1]), np.nan)
         for i in range(len(theta)):
             for k in range(times):
                 rows = list(self.rows)
-                rows[5], rows[-2] = choices[k], done[k]
+                rows[5], rows[-3] = choices[k], done[k]
                 stuck = loop(theta[i], self.size, self.cell.needs_feedback, False, *rows, i, rngs[i], parts)
                 if stuck >= 0: raise self.stuck(theta[i], stuck, choices[k, stuck], done[k, stuck])
         return choices, done

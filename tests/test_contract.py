@@ -174,3 +174,299 @@ def test_rules_that_lack():
         does = "rating"
     with pytest.raises(TypeError, match=re.escape("Alone lacks the rule sample(p, state, trial, rng)")): Alone()
     with pytest.raises(TypeError, match=re.escape("Mute lacks the rule response(p, state, trial), or log_likelihood and sample, for rating")): Mute()
+
+
+# state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
+
+from spice_rl.density import LogNormal, Normal, Poisson, VonMises, Wiener, log_density  # noqa: E402
+from spice_rl.engine import latent_names  # noqa: E402
+
+RNG = np.random.default_rng(8)
+PEOPLE, N = 4, 60
+WHO = np.repeat(range(PEOPLE), N)
+OUTCOME = np.round(RNG.normal(55, 12, PEOPLE * N))
+
+
+class Rating(Cell):
+    "Predict a number, see the outcome, move toward it"
+    params = dict(alpha=Param(.3, 0, 1), sd=Param(8, .5, 40))
+    does, gets, state = "rating", "outcome", dict(mean=1)
+    def init(p, state): state.mean[0] = 50
+    def response(p, state, trial): return Normal(state.mean[0], p.sd)
+    def update(p, state, trial): state.mean[0] += p.alpha * (trial.outcome - state.mean[0])
+
+
+class OwnRating(Rating):
+    "The same by `log_likelihood` and `sample`"
+    def log_likelihood(p, state, trial):
+        z = (trial.rating - state.mean[0]) / p.sd
+        return -.5 * z * z - np.log(p.sd) - .5 * np.log(2 * np.pi)
+    def sample(p, state, trial, rng): return rng.normal(state.mean[0], p.sd)
+
+
+class DiffusionQ(Cell):
+    "Reinforcement learning with response times (Pedersen, Frank & Biele, 2017)"
+    params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.2, 0, 1))
+    does, state = ("choice", "rt"), "q"
+    def init(p, state): state.q[:] = .5
+    def response(p, state, trial): return Wiener(p.v * (state.q[trial.options[1]] - state.q[trial.options[0]]), p.a, .5, p.t0)
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+def ratings(rating=None, **more):
+    rating = OUTCOME[RNG.permutation(len(OUTCOME))] if rating is None else rating
+    return Trials.from_arrays(participant=WHO, does=dict(rating=rating), gets=dict(outcome=more.pop("outcome", OUTCOME)), **more)
+
+
+def rating_nll(alpha, sd, trials, counted=True):
+    out = np.zeros(trials.n_participants)
+    for s in range(trials.n_sessions):
+        mean = 50.
+        for t in range(trials.starts[s], trials.starts[s + 1]):
+            y, x = trials.columns["rating"][t], trials.columns["outcome"][t]
+            if np.isnan(y): continue
+            if trials.counted[t]: out[trials.participant[t]] += .5 * ((y - mean) / sd)**2 + np.log(sd) + .5 * np.log(2 * np.pi)
+            if not np.isnan(x): mean += alpha * (x - mean)
+    return out
+
+
+@pytest.mark.parametrize("cell", [Rating(), OwnRating()], ids=lambda c: type(c).__name__)
+def test_ratings_equal_numpy(cell):
+    t = ratings()
+    for alpha, sd in ((.3, 8.), (0, .5), (1, 40)):
+        np.testing.assert_allclose(nll(cell, dict(alpha=alpha, sd=sd), t), rating_nll(alpha, sd, t), rtol=1e-12)
+
+
+def test_missing_hidden_and_uncounted():
+    holes = np.where(RNG.random(len(WHO)) < .1, np.nan, ratings().columns["rating"])
+    hidden = np.where(RNG.random(len(WHO)) < .2, np.nan, OUTCOME)
+    t = ratings(holes, outcome=hidden)
+    assert t.n_counted == (~np.isnan(holes)).sum()
+    np.testing.assert_allclose(nll(Rating(), None, t), rating_nll(.3, 8, t), rtol=1e-12)
+    early, late = t.split_time(.4)
+    np.testing.assert_allclose(nll(Rating(), None, late), rating_nll(.3, 8, late), rtol=1e-12)
+    np.testing.assert_allclose(nll(Rating(), None, early) + nll(Rating(), None, late), nll(Rating(), None, t), rtol=1e-12)
+
+
+def test_a_class_that_watches_learns_where_nothing_was_answered():
+    class Watcher(Rating):
+        watches = True
+    t = ratings(np.where(np.arange(len(WHO)) % 3 == 0, np.nan, OUTCOME[::-1]))
+    all_there = ratings(np.where(np.isnan(t.columns["rating"]), 1., t.columns["rating"]), counted=~np.isnan(t.columns["rating"]))
+    np.testing.assert_allclose(nll(Watcher(), None, t), nll(Rating(), None, all_there), rtol=1e-12)
+    assert (nll(Watcher(), None, t) != nll(Rating(), None, t)).all()
+
+
+def test_ratings_are_recovered():
+    made = simulate_like(Rating(), ratings(), pd.DataFrame(dict(alpha=[.1, .3, .5, .7], sd=[4., 8, 12, 20])), seed=2)
+    assert made.does == ("rating",) and (made.columns["outcome"] == OUTCOME).all() and made.options == ()
+    found = fit(Rating(), made)
+    assert abs(found.parameters.alpha - [.1, .3, .5, .7]).lt(4 * found.errors.alpha).all()
+    np.testing.assert_allclose(found.errors.sd, found.parameters.sd / np.sqrt(2 * N), rtol=.02)      # as of any normal
+    own = fit(OwnRating(), made)
+    np.testing.assert_allclose(own.nll, found.nll, rtol=1e-9)
+
+
+def choices_and_times(seed=1):
+    from spice_rl.bandits import BanditsFixed, RescorlaWagner
+    from spice_rl import simulate
+    t = simulate(RescorlaWagner(), BanditsFixed(counterfactual=True), people=3, n_trials=80, seed=seed)
+    return simulate_like(DiffusionQ(), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=np.ones(240))), seed=5)
+
+
+def test_choices_with_times_equal_numpy():
+    t = choices_and_times()
+    assert t.does == ("choice", "rt") and t.columns["rt"].min() > .2
+    for v, a in ((2., 1.5), (-4., .8)):
+        out = np.zeros(3)
+        for i in range(3):
+            q = np.full(2, .5)
+            for r in np.flatnonzero(t.participant == i):
+                c = t.choice[r]
+                out[i] -= log_density(Wiener(v * (q[1] - q[0]), a, .5, .2), c, t.columns["rt"][r])
+                q[c] += .3 * (t.reward[r, c] - q[c])
+        np.testing.assert_allclose(nll(DiffusionQ(), dict(v=v, a=a), t), out, rtol=1e-12)
+
+
+def test_choices_with_times_are_recovered():
+    truth = dict(v=3., a=1.2)
+    t = choices_and_times()
+    made = simulate_like(DiffusionQ(), t, truth, seed=9)
+    found = fit(DiffusionQ(), made)
+    better = nll(DiffusionQ(), truth, made) - found.nll          # twice this is a χ² of four degrees of freedom
+    assert (better > -1e-6).all() and better.sum() < 20
+    assert abs(found.parameters.a - 1.2).lt(.4).all() and abs(found.parameters.t0 - .2).lt(.1).all()
+
+
+def test_options_on_offer_have_places():
+    "Of the options 2 and 1 on offer, in this order, 1 is the upper boundary"
+    offer = np.array([[2, 1], [0, 2]] * 5)
+    t = Trials.from_arrays(offer[np.arange(10), [0, 1, 1, 0, 0, 0, 1, 1, 0, 1]], np.zeros((10, 3)), offer=offer, options=range(3), does=dict(rt=np.linspace(.4, 1.3, 10)))
+    place = (offer == t.choice[:, None]).argmax(1)
+    class Pairs(DiffusionQ):
+        def init(p, state): state.q[1] = 1.
+        def update(p, state, trial): pass
+    drift = 2 * ((offer[:, 1] == 1) * 1. - (offer[:, 0] == 1))
+    out = sum(-log_density(Wiener(d, 1.5, .5, .2), k, rt) for d, k, rt in zip(drift, place, t.columns["rt"]))
+    assert nll(Pairs(), None, t).sum() == pytest.approx(out, rel=1e-12)
+    made = simulate_like(Pairs(), t, seed=1)
+    assert (made.offer == made.choice[:, None]).any(1).all()
+
+
+def test_counts_and_angles_equal_numpy():
+    class Count(Cell):
+        params = dict(base=Param(1., -3, 3), slope=Param(.5, -3, 3))
+        sees, does = "dose", "count"
+        def response(p, state, trial): return Poisson(np.exp(p.base + p.slope * trial.dose))
+    dose = RNG.normal(size=len(WHO))
+    t = Trials.from_arrays(participant=WHO, sees=dict(dose=dose), does=dict(count=RNG.poisson(np.exp(1 + .5 * dose))))
+    from scipy import stats
+    np.testing.assert_allclose(nll(Count(), None, t), by_person(-stats.poisson.logpmf(t.columns["count"], np.exp(1 + .5 * dose)), t), rtol=1e-12)
+
+    class Turn(Cell):
+        "An angle that follows a cue, with what is remembered of the last one"
+        params = dict(kappa=Param(3., .01, 50), pull=Param(.2, 0, 1))
+        sees, does, state = "target", "angle", dict(last=1)
+        def response(p, state, trial): return VonMises(trial.target + p.pull * state.last[0], p.kappa)
+        def update(p, state, trial): state.last[0] = trial.angle
+    target, angle = RNG.uniform(-np.pi, np.pi, (2, len(WHO)))
+    t = Trials.from_arrays(participant=WHO, sees=dict(target=target), does=dict(angle=angle))
+    last = np.where(np.arange(len(WHO)) % N == 0, 0, np.roll(angle, 1))
+    np.testing.assert_allclose(nll(Turn(), None, t), by_person(-stats.vonmises.logpdf(angle, 3., loc=target + .2 * last), t), rtol=1e-10)
+
+
+class TwoStep(Cell):
+    "Model-based and model-free (Daw et al., 2011), a row for each choice; learned transitions in a table"
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3, 0, 20), w=Param(.5, 0, 1))
+    state = dict(q="options", last=1, seen=(2, 2))
+    def init(p, state):
+        state.seen[:, :] = 1
+        state.last[0] = -1
+    def logit(p, state, trial, option):
+        q = state.q
+        if option > 1: return p.beta * q[option]
+        to_c = state.seen[option, 0] / (state.seen[option, 0] + state.seen[option, 1])
+        return p.beta * (p.w * (to_c * max(q[2], q[3]) + (1 - to_c) * max(q[4], q[5])) + (1 - p.w) * q[option])
+    def update(p, state, trial):
+        c = trial.choice
+        if c < 2:
+            state.last[0] = c
+            return
+        first = int(state.last[0])
+        state.seen[first, (c - 2) // 2] += 1
+        state.q[first] += p.alpha * (trial.reward[c] - state.q[first])
+        state.q[c] += p.alpha * (trial.reward[c] - state.q[c])
+
+
+def two_steps(seed=0, n=50):
+    rng = np.random.default_rng(seed)
+    first, common = rng.integers(0, 2, n), rng.random(n) < .7
+    land = np.where(common, first, 1 - first)
+    second = 2 + 2 * land + rng.integers(0, 2, n)
+    choice = np.c_[first, second].ravel()
+    offer = np.stack([np.tile([0, 1], (n, 1)), np.c_[2 + 2 * land, 3 + 2 * land]], 1).reshape(-1, 2)
+    reward = np.where(np.arange(2 * n) % 2, rng.integers(0, 2, 2 * n).astype(float), np.nan)
+    return Trials.from_arrays(choice, reward, offer=offer, options=range(6))
+
+
+def test_a_table_as_a_latent_value_equals_numpy():
+    t = two_steps()
+    q, seen, first, total = np.zeros(6), np.ones((2, 2)), None, 0.
+    for r in range(len(t)):
+        c, on = t.choice[r], t.offer[r]
+        share = seen[:, 0] / seen.sum(1)
+        x = np.where(on > 1, 3 * q[on], 3 * (.5 * (share[on % 2] * max(q[2:4]) + (1 - share[on % 2]) * max(q[4:6])) + .5 * q[on]))
+        total += np.log(np.exp(x).sum()) - x[(on == c).argmax()]
+        if c < 2: first = c
+        else:
+            seen[first, (c - 2) // 2] += 1
+            for k in (first, c): q[k] += .5 * (t.reward[r, c] - q[k])
+    assert nll(TwoStep(), None, t).sum() == pytest.approx(total, rel=1e-12)
+    names = latent_names(TwoStep(), t)
+    assert names == [f"q_{k}" for k in range(6)] + ["last"] + [f"seen_{i}_{j}" for i in range(2) for j in range(2)]
+    table = replay(TwoStep(), t)
+    assert set(names) <= set(table) and table.seen_0_0.iloc[0] == 1 and table.filter(regex="^seen").iloc[-1].sum() == 4 + 49
+    np.testing.assert_allclose(table[[f"p_{k}" for k in range(6)]].sum(axis=1), 1)
+
+
+def test_probabilities_in_place_of_logits():
+    class Lapse(Cell):
+        params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
+        state = "q"
+        def probabilities(p, state, trial):
+            e = np.exp(p.beta * state.q)
+            return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    class Plain(Lapse):
+        def logits(p, state, trial): return p.beta * state.q
+    rng = np.random.default_rng(4)
+    t = Trials.from_arrays(rng.integers(0, 3, 90), rng.random(90), participant=np.repeat([0, 1, 2], 30))
+    out = np.zeros(3)
+    for i in range(3):
+        q = np.zeros(3)
+        for r in np.flatnonzero(t.participant == i):
+            e = np.exp(3 * q)
+            out[i] -= np.log(.1 / 3 + .9 * e[t.choice[r]] / e.sum())
+            q[t.choice[r]] += .3 * (t.reward[r, t.choice[r]] - q[t.choice[r]])
+    np.testing.assert_allclose(nll(Lapse(), None, t), out, rtol=1e-12)
+    np.testing.assert_allclose(nll(Lapse(), dict(lapse=0), t), nll(Plain(), None, t), rtol=1e-12)
+    np.testing.assert_allclose(nll(Lapse(), dict(lapse=1), t), 30 * np.log(3), rtol=1e-12)
+    np.testing.assert_allclose(gradient(Lapse(), dict(lapse=1), t)[["alpha", "beta"]], 0, atol=1e-6)
+    class Unfair(Lapse):
+        def probabilities(p, state, trial): return p.beta * np.ones(3)
+    with pytest.raises(ValueError, match="must be at least 0 and sum to 1 over the options on offer"): nll(Unfair(), None, t)
+    with pytest.raises(ValueError, match=re.escape("Rounded, at trial 0 of participant 0: probabilities of Rounded must be")): nll(Rounded(), dict(alpha=.5), t)
+
+
+class Rounded(Cell):
+    "Probabilities that do not sum to 1 at other parameters than its own"
+    params = dict(alpha=Param(1., 0, 1))
+    def probabilities(p, state, trial): return p.alpha * np.ones(3) / 3
+
+
+def test_gains_and_losses_are_two_signals():
+    class TwoSignals(Cell):
+        params = dict(gain_rate=Param(.3, 0, 1), loss_rate=Param(.1, 0, 1), beta=Param(2, 0, 20))
+        gets, state = ("gain", "loss"), ("g", "l")
+        def logits(p, state, trial): return p.beta * (state.g - state.l)
+        def update(p, state, trial):
+            c = trial.choice
+            state.g[c] += p.gain_rate * (trial.gain - state.g[c])
+            state.l[c] += p.loss_rate * (trial.loss - state.l[c])
+    rng = np.random.default_rng(4)
+    gain, loss = rng.random((2, 50))
+    loss[7] = np.nan                     # one was not shown: what it would move stays
+    t = Trials.from_arrays(rng.integers(0, 2, 50), gets=dict(gain=gain, loss=loss))
+    g, l, total = np.zeros(2), np.zeros(2), 0.
+    for r, c in enumerate(t.choice):
+        x = 2 * (g - l)
+        total += np.log(np.exp(x).sum()) - x[c]
+        g[c] += .3 * (gain[r] - g[c])
+        if r != 7: l[c] += .1 * (loss[r] - l[c])
+    assert nll(TwoSignals(), None, t).sum() == pytest.approx(total, rel=1e-12)
+
+
+def test_two_answers_a_trial():
+    "A choice and how sure one is, by a likelihood of their own"
+    class Sure(Cell):
+        params = dict(beta=Param(1.5, 0, 10), noise=Param(.2, .01, 2))
+        sees, does = "evidence", ("choice", "confidence")
+        def log_likelihood(p, state, trial):
+            x = p.beta * trial.evidence * (2 * trial.choice - 1)
+            right = 1 / (1 + np.exp(-x))
+            return np.log(right) - .5 * ((trial.confidence - right) / p.noise)**2 - np.log(p.noise)
+        def sample(p, state, trial, rng):
+            right = 1 / (1 + np.exp(-p.beta * trial.evidence))
+            choice = 1 if rng.random() < right else 0
+            return choice, rng.normal(right if choice == 1 else 1 - right, p.noise)
+    rng = np.random.default_rng(2)
+    design = Trials.from_arrays(rng.integers(0, 2, 300), options=[0, 1], sees=dict(evidence=rng.normal(size=300)), does=dict(confidence=np.full(300, .5)))
+    both = play(Sure(), None, design, times=2, seed=1)
+    assert set(both) == {"choice", "confidence"} and both["choice"].shape == (2, 300) and (both["choice"][0] != both["choice"][1]).any()
+    made = simulate_like(Sure(), design, seed=1)
+    np.testing.assert_array_equal(made.choice, both["choice"][0])
+    np.testing.assert_array_equal(made.columns["confidence"], both["confidence"][0])
+    right = 1 / (1 + np.exp(-1.5 * made.columns["evidence"] * (2 * made.choice - 1)))
+    total = -(np.log(right) - .5 * ((made.columns["confidence"] - right) / .2)**2 - np.log(.2)).sum()
+    assert nll(Sure(), None, made).sum() == pytest.approx(total, rel=1e-12)
+    assert abs(fit(Sure(), made).parameters.iloc[0] - [1.5, .2]).lt([.5, .03]).all()
