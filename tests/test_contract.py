@@ -470,3 +470,88 @@ def test_two_answers_a_trial():
     total = -(np.log(right) - .5 * ((made.columns["confidence"] - right) / .2)**2 - np.log(.2)).sum()
     assert nll(Sure(), None, made).sum() == pytest.approx(total, rel=1e-12)
     assert abs(fit(Sure(), made).parameters.iloc[0] - [1.5, .2]).lt([.5, .03]).all()
+
+
+# Bad input
+
+from spice_rl.wide import check_response  # noqa: E402
+
+
+def test_times_that_cannot_be():
+    t = choices_and_times()
+    def with_(rt): return Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt))
+    rt = t.columns["rt"].copy()
+    with pytest.raises(ValueError, match=re.escape("half of all rt are above")) as e: nll(DiffusionQ(), None, with_(1000 * rt))
+    assert "are these milliseconds? Wiener takes seconds: divide them by 1000" in str(e.value)
+    with pytest.raises(FloatingPointError, match=re.escape("it is not after t0 = 0.9 (the fastest of this participant is")): nll(DiffusionQ(), dict(t0=.9), t)
+    rt[85] = 0
+    with pytest.raises(ValueError, match=re.escape("rt must be above 0, got 0 at trial 5 of participant 1 (1 such trials)")): nll(DiffusionQ(), None, with_(rt))
+    rt[85] = np.nan
+    assert np.isfinite(nll(DiffusionQ(), None, with_(rt))).all() and with_(rt).n_counted == 239
+
+
+def test_a_density_that_says_nothing():
+    class Shrinking(Rating):
+        params = dict(alpha=Param(.3, 0, 1), sd=Param(8, -40, 40))
+    t = ratings()
+    with pytest.raises(FloatingPointError, match=re.escape("at trial 0 of participant 0 the answer rating = ")) as e: nll(Shrinking(), dict(sd=-1), t)
+    assert "has the log likelihood nan, where the rule response says Normal(mean=50.0, sd=-1.0)" in str(e.value)
+    with pytest.raises(ValueError, match=re.escape("Shrinking, at trial 0 of participant 0: sd of Normal must be above 0, got -1")): nll(Shrinking(sd=-1), None, t)
+    found = fit(Shrinking(sd=20), t)                            # the half where nothing can be said is no obstacle
+    np.testing.assert_allclose(found.nll, fit(Rating(), t).nll, rtol=1e-6)
+
+
+def test_answers_of_another_kind():
+    class Both(Rating):
+        def response(p, state, trial): return Wiener(1., 1., .5, .1)
+    class Number(Rating):
+        def response(p, state, trial): return state.mean[0]
+    t = ratings()
+    with pytest.raises(ValueError, match="Wiener is an answer of choice and rt, and Both does rating"): nll(Both(), None, t)
+    with pytest.raises(TypeError, match="the rule response of Number must return a kind of answer"): nll(Number(), None, t)
+    with pytest.raises(ValueError, match="Rating does 'rating', which these trials lack"): nll(Rating(), None, OFFERS)
+    with pytest.raises(ValueError, match="Hyperbolic speaks of choices, and these trials have none: people do rating"): nll(Hyperbolic(), None, t)
+    with pytest.raises(ValueError, match="nobody answers in these trials: rating is missing everywhere"):
+        nll(Rating(), None, Trials.from_arrays(participant=WHO, does=dict(rating=np.full(len(WHO), np.nan)), gets=dict(outcome=OUTCOME)))
+
+
+def test_an_index_that_only_the_data_know():
+    class Cued(Rating):
+        sees, state = "cue", dict(mean=3)
+        def init(p, state): state.mean[:] = 50
+        def response(p, state, trial): return Normal(state.mean[int(trial.cue)], p.sd)
+        def update(p, state, trial): state.mean[int(trial.cue)] += p.alpha * (trial.outcome - state.mean[int(trial.cue)])
+    cue = np.arange(len(WHO)) % 3
+    fine = ratings(OUTCOME[::-1], sees=dict(cue=cue))
+    assert np.isfinite(nll(Cued(), None, fine)).all()
+    cue[200] = 7
+    with pytest.raises(IndexError, match=re.escape("a rule of Cued reaches for what is not there, at trial 20 of participant 3: index 7 is out of bounds")):
+        nll(Cued(), None, ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): fit(Cued(), ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): replay(Cued(), ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): play(Cued(), None, ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+
+
+def test_halves_that_disagree_are_found():
+    class Wrong(OwnRating):
+        def sample(p, state, trial, rng): return rng.normal(state.mean[0], 2 * p.sd)
+    class Heavy(OwnRating):
+        def log_likelihood(p, state, trial): return .5 - .5 * ((trial.rating - state.mean[0]) / p.sd)**2 - np.log(p.sd) - .5 * np.log(2 * np.pi)
+    class Outside(OwnRating):
+        def log_likelihood(p, state, trial): return np.log(1 / 100) if 0 <= trial.rating <= 100 else -np.inf
+        def sample(p, state, trial, rng): return rng.uniform(0, 130)
+    class Twice(OwnRating):
+        def sample(p, state, trial, rng): return 1., 2.
+    t = ratings()
+    for cell in (Rating(), OwnRating(), OwnRating(alpha=.9)): assert (check_response(cell, t) < 8).all()
+    with pytest.raises(ValueError, match=re.escape("sample and log_likelihood of Wrong do not agree at trial 0 of participant 0")): check_response(Wrong(), t)
+    with pytest.raises(ValueError, match="the likelihood sums to 1.5"): check_response(Heavy(), t)
+    with pytest.raises(FloatingPointError, match="which its likelihood holds to be impossible: sample and log_likelihood must speak of the same answers"): play(Outside(), None, t)
+    with pytest.raises(ValueError, match="the rule sample of Twice must return one number"): nll(Twice(), None, t)
+    with pytest.raises(TypeError, match="chooses by logits or probabilities"): check_response(Hyperbolic(), OFFERS)
+
+
+def test_a_rule_that_cannot_be_compiled():
+    class Text(Rating):
+        def response(p, state, trial): return Normal(float({"a": 50}["a"]), p.sd) if isinstance(trial, tuple) else None
+    with pytest.raises(TypeError, match="the rules of Text cannot be compiled: use numbers, loops and numpy only"): nll(Text(), None, ratings())
