@@ -1189,7 +1189,7 @@ def read_trials(
                    context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done)
 
 # %% ../nbs/00_data.ipynb #eadb4b5d
-def _all_options(n, options): return np.tile(np.arange(len(options)), (n, 1))
+def _all_options(n, options): return np.broadcast_to(np.arange(len(options)), (n, len(options))) # one row in memory
 
 def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)
 
@@ -1361,7 +1361,7 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     if np.isinf(reward).any(): raise ValueError(f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
-    context_ = np.zeros(n, np.int64) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
+    context_ = np.broadcast_to(np.int64(0), n) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     more = _more_arrays(columns, n, options, at)
@@ -1442,6 +1442,20 @@ def _table(options, choice, reward, people, session, offer, context, extra, more
         if name in frame and name != 'trial': raise ValueError(f'extra has a column {name!r}, which is taken; call it otherwise')
         frame[name] = _length(_series(x, n), n, f'extra column {name!r}').to_numpy()
     return pd.DataFrame(frame)
+
+# %% ../nbs/00_data.ipynb #d8407de8
+def _of_simulation(people, choice, reward, extra):
+    "What `from_arrays` makes of choices (people, sessions, trials), rewards (…, options) and further columns (people, sessions, trials)"
+    shape, k = choice.shape, reward.shape[-1]
+    n, options = choice.size, tuple(range(k))
+    choice, reward = choice.reshape(n), reward.reshape(n, k)
+    who, session = np.repeat(np.arange(shape[0]), n // shape[0]), np.repeat(np.arange(shape[0] * shape[1]), shape[2])
+    frame = dict(participant=_labels(who, people), session=session if shape[0] == 1 else session % shape[1], trial=np.tile(np.arange(1, shape[2] + 1), shape[0] * shape[1]), choice=choice)
+    if all(np.isnan(reward[choice != j, j]).all() for j in options): frame['reward'] = np.take_along_axis(reward, choice[:, None], 1)[:, 0]
+    else: frame |= {f'reward_{j}': reward[:, j] for j in options}
+    frame |= {name: x.reshape(n) if x.flags.c_contiguous else np.lib.stride_tricks.as_strided(x, (n,), (x.strides[-1],), writeable=False) for name, x in extra.items()}
+    return Trials(options=options, participants=tuple(people), choice=choice, reward=reward, offer=_all_options(n, options), participant=who, session=session,
+                  context=np.broadcast_to(np.int64(0), n), counted=np.broadcast_to(True, n), _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
 
 # %% ../nbs/00_data.ipynb #7b14c0e7
 def _tensor(x, name):

@@ -23,7 +23,7 @@ from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, _view, quick_rules
 from .wide import WideTrials, _where, sessions_of
 from .cell import Cell, Trial, check_cell, make_trial
-from .data import Trials, check_trials
+from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
@@ -572,7 +572,7 @@ def _bundles(who): # Person of each lane, (lanes,)
 # %% ../nbs/03_engine.ipynb #60d9ddc8
 def _rows(trials, watches=False):
     "The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is missing and the cell watches, `times` is -1."
-    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
+    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64, order='C'), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
                 np.array(trials.reward, float), np.array(trials.context, np.int64), np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
 
 def _an_offer(trials):
@@ -1071,22 +1071,37 @@ def simulate(
         design = environment.design(labels, seed)
         return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
-    luck = np.empty(shape)
-    uniform = np.empty((*shape[:2], n_trials + 1, environment.n_uniform))
-    normal = np.empty((*shape[:2], n_trials + 1, environment.n_normal))
-    for i in range(len(labels)):
-        rng = person_rng(seed, i)
-        rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
-    if is_compiled(cell):
-        f, world, values = kernels(cell, k), environment.kernels(), np.array(theta, float, order='C')
-        on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
-                   environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
-    else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
+    _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
-    person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
-    return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
-                              extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
+    return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
+
+_BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
+
+def _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads):
+    "Write choices (people, sessions, trials), rewards and reward probabilities (…, options), some people at a time."
+    people, sessions, n_trials, _ = reward.shape
+    block = max(1, _BLOCK // (sessions * n_trials))
+    if compiled := is_compiled(cell): f, world = kernels(cell, reward.shape[-1]), environment.kernels()
+    for first in range(0, people, block):
+        mine = slice(first, min(first + block, people))
+        luck, uniform, normal = _luck_of(range(people)[mine], sessions, n_trials, environment, seed)
+        values, out = np.array(theta.iloc[mine], float, order='C'), (choice[mine], reward[mine], chance[mine])
+        if compiled:
+            on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
+                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, *out), len(values), threads)
+        else: _simulate_python(cell, environment, theta.iloc[mine], luck, uniform, normal, *out)
+
+def _luck_of(people, sessions, n_trials, environment, seed):
+    "Random numbers of these people: for choices (people, sessions, trials), and for the world (…, trials + 1, how many)."
+    luck = np.empty((len(people), sessions, n_trials))
+    uniform, normal = (np.empty((len(people), sessions, n_trials + 1, k)) for k in (environment.n_uniform, environment.n_normal))
+    for i, person in enumerate(people):
+        rng = person_rng(seed, person)
+        rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
+    return luck, uniform, normal
+
+
 
 # %% ../nbs/03_engine.ipynb #0a9a0fe1
 @njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]), nogil=True, cache=True)

@@ -633,8 +633,8 @@ class WideTrials:
         self.size = int(sum(np.prod(shape_of(shape, trials.n_options)) for shape in cell.shapes.values()))
         self.answered = trials.answered(cell.does)
         how = np.where(self.answered, np.where(trials.counted, 2, 1), int(cell.watches))
-        self.rows = (*sessions_of(trials), np.array(trials.offer), (trials.offer >= 0).sum(1), np.array(trials.choice), np.array(trials.reward),
-                     np.array(trials.context), how, *(_matrix(trials, columns) for columns in self.layout))
+        self.rows = (*sessions_of(trials), np.array(trials.offer, order='C'), (trials.offer >= 0).sum(1), np.array(trials.choice), np.array(trials.reward, order='C'),
+                     np.array(trials.context, order='C'), how, *(_matrix(trials, columns) for columns in self.layout))
         self.rows = (*self.rows, np.full(max(x.shape[1] for x in (trials.reward, *self.rows[-3:])) + 1, np.nan))   # `nothing`: what is not there yet
         self.n_rows = len(trials) / trials.n_participants
 

@@ -555,3 +555,17 @@ def test_a_rule_that_cannot_be_compiled():
     class Text(Rating):
         def response(p, state, trial): return Normal(float({"a": 50}["a"]), p.sd) if isinstance(trial, tuple) else None
     with pytest.raises(TypeError, match="the rules of Text cannot be compiled: use numbers, loops and numpy only"): nll(Text(), None, ratings())
+
+
+# Memory
+
+def test_simulation_of_many_trials_needs_little_memory():
+    "Two million trials in at most 300 MB beyond what is there before (a tenth of them here, and a tenth of the memory)"
+    import tracemalloc
+    from spice_rl import BanditsDrift, RescorlaWagner, simulate
+    simulate(RescorlaWagner(), BanditsDrift(.2), people=2, n_trials=10)
+    tracemalloc.start()
+    t = simulate(RescorlaWagner(), BanditsDrift(.2), people=100, n_trials=2000, seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(t) == 200_000 and peak < 30e6
