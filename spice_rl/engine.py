@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, _view, quick_rules
-from .wide import WideTrials, _where, sessions_of
+from .wide import WideTrials, sessions_of, simulate_world
 from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
@@ -1071,10 +1071,26 @@ def simulate(
         design = environment.design(labels, seed)
         return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
+    if cell.wide or 'show' in getattr(environment, 'rules', ()): return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
+
+def _simulate_world(cell, environment, theta, shape, seed):
+    "`Trials` of a cell with columns of its own, or in a world that shows."
+    (people, sessions, n_trials), k = shape, environment.n_actions
+    arrays, shown = simulate_world(cell, environment, theta.to_numpy(float), [person_rng(seed, i) for i in range(people)], sessions, n_trials)
+    choice, done, reward, offer, seen, chance = (x.reshape(people * sessions * n_trials, *x.shape[2:]) for x in arrays)
+    sees, at = {}, 0
+    for name, each in shown:
+        sees[name] = seen[:, at:at + k] if each else seen[:, at]
+        at += k if each else 1
+    does = {name: done[:, i] for i, name in enumerate(n for n in cell.does if n != 'choice')}
+    who, session = np.repeat(np.array(theta.index), sessions * n_trials), np.tile(np.repeat(np.arange(sessions), n_trials), people)
+    shows = 'show' in environment.rules
+    return Trials.from_arrays(choice, reward, who, session, options=range(k), offer=offer if shows else None, sees=sees, does=does,
+                              extra={f'p_{j}': chance[:, j] for j in range(k)})
 
 _BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
 

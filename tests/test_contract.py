@@ -569,3 +569,102 @@ def test_simulation_of_many_trials_needs_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(t) == 200_000 and peak < 30e6
+
+
+# Worlds that show
+
+from spice_rl import Bandits, BanditsDrift, simulate  # noqa: E402
+
+
+class TwoStepTask(Bandits):
+    "Two stages: 0 and 1 lead to 2, 3 or to 4, 5, usually (70 %) to the pair of their own"
+    settings = dict(common=Param(.7, 0, 1))
+    extra, n_offer = 1, 2
+    def start(e, uniform, normal, world):
+        for k in range(2, 6): world[k] = .25 + .5 * uniform[k]
+    def show(e, world, uniform, normal, seen):
+        seen.options[0] = 2 * int(world[6])
+        seen.options[1] = 2 * int(world[6]) + 1
+    def pay(e, world, choice, uniform, normal, reward):
+        if world[6] == 0:
+            reward[:] = np.nan
+            own = uniform[0] < e.common
+            world[6] = 1 + choice if own else 2 - choice
+        else:
+            for k in range(6): reward[k] = 1. if uniform[k] < world[k] else 0.
+            world[6] = 0
+
+
+class Staircase(Bandits):
+    "Delay discounting whose amount now follows what was chosen"
+    sees, extra = dict(amount="options", delay="options", level=1), 1
+    def start(e, uniform, normal, world): world[2] = 10
+    def show(e, world, uniform, normal, seen):
+        seen.amount[0], seen.amount[1] = world[2], 20
+        seen.delay[0], seen.delay[1] = 0, 30
+        seen.level[0] = world[2]
+    def pay(e, world, choice, uniform, normal, reward):
+        reward[:] = np.nan
+        world[2] += 1 if choice == 1 else -1
+
+
+def test_the_two_step_task_is_simulated_as_it_is():
+    t = simulate(TwoStep(), TwoStepTask(6), people=3, sessions=2, n_trials=200, seed=1)
+    assert t.n_sessions == 6 and set(map(tuple, t.offer)) == {(0, 1), (2, 3), (4, 5)}
+    first, second = np.arange(0, 1200, 2), np.arange(1, 1200, 2)
+    assert (t.offer[first] == [0, 1]).all() and (t.offer[second] > 1).all()
+    assert np.isnan(t.reward[first]).all() and np.isfinite(t.reward[second, t.choice[second]]).all()
+    own = t.offer[second, 0] == 2 + 2 * t.choice[first]
+    assert abs(own.mean() - .7) < 4 * np.sqrt(.7 * .3 / 600)
+    p = replay(TwoStep(), t)[[f"p_{k}" for k in range(6)]].fillna(0).to_numpy()
+    hit = np.arange(6) == t.choice[:, None]
+    assert (abs((hit - p).sum(0)) < 4 * np.sqrt((p * (1 - p)).sum(0))).all()     # simulation agrees with the likelihood
+    again = simulate(TwoStep(), TwoStepTask(6), people=4, sessions=2, n_trials=200, seed=1)
+    assert again.take([0, 1, 2]).to_frame().equals(t.to_frame())                  # nobody depends on who else is there
+    got = parameter_recovery(TwoStep(), TwoStepTask(6), people=30, n_trials=400, draw=dict(alpha=.5, beta=5., w=.5), hold=None, seed=2)
+    assert got.summary().r.droplevel(0).beta > .5
+
+
+def test_a_world_without_columns_takes_wide_cells_too():
+    class Lapse(Cell):
+        params = dict(alpha=Param(.3, 0, 1), lapse=Param(.1, 0, 1))
+        state = "q"
+        def probabilities(p, state, trial):
+            e = np.exp(5 * state.q)
+            return p.lapse / len(e) + (1 - p.lapse) * e / e.sum()
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    t = simulate(Lapse(), BanditsDrift(.2), people=2, n_trials=300, seed=3)
+    assert t.offer.shape == (600, 2) and {"p_0", "p_1"} <= set(t.to_frame())
+    p = np.where(t.choice == 0, *replay(Lapse(), t)[["p_0", "p_1"]].to_numpy().T)
+    assert abs(-np.log(p).sum() - nll(Lapse(), None, t).sum()) < 1e-9
+    with_time = simulate(DiffusionQ(), BanditsDrift(.2), people=2, n_trials=100, seed=3)
+    assert with_time.does == ("choice", "rt") and np.isfinite(nll(DiffusionQ(), None, with_time)).all()
+
+
+def test_offers_follow_what_was_chosen():
+    t = simulate(Hyperbolic(k=.02, beta=2), Staircase(), people=2, n_trials=60, seed=1)
+    now = t.columns["level"]
+    assert (t.columns["amount"][:, 0] == now).all() and (t.columns["delay"] == [0, 30]).all()
+    for i in range(2):
+        mine = t.participant == i
+        assert now[mine][0] == 10 and (np.diff(now[mine]) == np.where(t.choice[mine][:-1] == 1, 1, -1)).all()
+    assert abs(now[-20:].mean() - 20 / 1.6) < 2          # where both offers are worth the same
+    with pytest.raises(ValueError, match=re.escape("Hyperbolic sees 'amount', which BanditsDrift does not show (it shows no columns)")): simulate(Hyperbolic(), BanditsDrift(.2))
+    with pytest.raises(ValueError, match="BanditsDrift pays for choices, and Rating does rating"): simulate(Rating(), BanditsDrift(.2))
+
+
+def test_cells_of_choices_live_in_worlds_that_show():
+    from spice_rl import RescorlaWagner
+    class Pairs(Bandits):
+        n_offer = 2
+        def start(e, uniform, normal, world): world[:4] = uniform[:4]
+        def show(e, world, uniform, normal, seen):
+            seen.options[0] = int(4 * uniform[0])
+            seen.options[1] = (seen.options[0] + 1) % 4
+        def pay(e, world, choice, uniform, normal, reward):
+            for k in range(4): reward[k] = 1. if uniform[k] < world[k] else 0.
+    t = simulate(RescorlaWagner(), Pairs(4), people=2, n_trials=100, seed=1)
+    assert ((t.offer[:, 1] - t.offer[:, 0]) % 4 == 1).all() and len(set(t.offer[:, 0])) == 4
+    assert np.isfinite(nll(RescorlaWagner(), None, t)).all()
+    from spice_rl import rescorla_wagner_equation
+    with pytest.raises(TypeError, match="must both be written as rules to be simulated together"): simulate(rescorla_wagner_equation(.3, 3.), Pairs(4))
