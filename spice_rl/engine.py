@@ -835,6 +835,8 @@ def replay(
     cell,             # A cell
     trials,           # Somebody's trials
     parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    *,
+    after=False       # After the feedback? (Default: before the choice)
 ):
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
@@ -848,12 +850,14 @@ def replay(
     trials
         Somebody's trials
     parameters
-        None (the cell's own), a dict of numbers, or a frame with a row per participant"""
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    after
+        After the feedback? (Default: before the choice)"""
     check_cell(cell), check_trials(trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials))
-    x, states = replay_arrays(cell, parameters, trials)
+    if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after))
+    x, states = replay_arrays(cell, parameters, trials, after=after)
     columns |= _by_option(cell, x, trials)
     names = option_names(trials)
     for i, name in enumerate(cell.state):
@@ -868,11 +872,11 @@ def _by_option(cell, x, trials):
     for k, option in enumerate(option_names(trials)): columns |= {f'logit_{option}': x[:, k], f'p_{option}': p[:, k]}
     return columns
 
-def _replay_wide(cell, parameters, trials):
+def _replay_wide(cell, parameters, trials, after):
     "Columns of what a cell with columns of its own thought: logits or `log_likelihood`, and latent values by their shape."
     cell.suits(trials)
     theta = parameter_table(cell, parameters, trials.participants)
-    x, each, states = WideTrials(cell, trials).replay(theta.to_numpy(float), False)
+    x, each, states = WideTrials(cell, trials).replay(theta.to_numpy(float), after)
     columns = dict(log_likelihood=each) if {'response', 'log_likelihood'} & set(cell.rules) else _by_option(cell, x, trials)
     return columns | dict(zip(latent_names(cell, trials), states.T))
 
