@@ -802,7 +802,8 @@ class WideTrials:
         if hasattr(by, 't0') and getattr(trial, name) <= by.t0:
             mine = self.trials.columns[name][self.answered & (self.trials.participant == self.trials.participant[row])]
             return f"{what}: it is not after t0 = {by.t0:g} (the fastest of this participant is {mine.min():g}; no response can come before t0)"
-        return f"{what}, where the rule response says {by}" if by is not None else f"{what} (state {tuple(np.round(x, 4).tolist() for x in state)})"
+        can = f" (which is {DENSITIES[type(by)].support})" if by is not None and likely == -np.inf else ''
+        return f"{what}, where the rule response says {by}{can}" if by is not None else f"{what} (state {tuple(np.round(x, 4).tolist() for x in state)})"
 
     def replay(self,
         theta, # Parameters, (participants, n_params)
