@@ -290,7 +290,7 @@ class Cell:
         if name not in self.rules: raise TypeError(f"{type(self).__name__} has no rule {name!r} (it has: {', '.join(self.rules)})")
         try: return self.rules[name](*given)
         except AttributeError as e:
-            trial = next((x for x in given if isinstance(x, tuple) and x._fields[:4] == Trial._fields), None)
+            trial = next((x for x in given if getattr(x, '_fields', ())[:4] == Trial._fields), None)
             if trial is None or e.obj is not trial: raise
             raise AttributeError(f"the rule {name} of {type(self).__name__} reads trial.{e.name}, which the class does not name: a trial "
                                  f"has {', '.join(trial._fields)}; name the column, sees = {e.name!r}, if it is there before the answer") from e
