@@ -7,6 +7,7 @@ __all__ = ['Trials', 'read_trials', 'check_xs_ys', 'DatasetRNN', 'convert_datase
 
 # %% ../nbs/00_data.ipynb #486a32fc
 import difflib
+import keyword
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from .arguments import check_names, check_number, check_seed, check_whole
+from .arguments import check_list, check_names, check_number, check_seed, check_whole
 from .columns import (_COMMA, _EMPTY, _QUIET, Table, _float, _is_code, _labels_of, _plain_text, _say, _uncoded,
                               read_table)
 
@@ -50,6 +51,10 @@ class Trials:
         row of `_frame` behind each trial
     _contexts : tuple
         labels of the contexts, None: their codes
+    columns : dict
+        What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
+    does : tuple
+        Names of what people do
     """
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
@@ -63,13 +68,17 @@ class Trials:
     _frame: pd.DataFrame = None    # the rows as read, in the order of the file
     _rows: np.ndarray = None       # row of `_frame` behind each trial
     _contexts: tuple = None     # labels of the contexts, None: their codes
+    columns: dict = None        # What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
+    does: tuple = ('choice',)   # Names of what people do
 
     def __post_init__(self):
-        empty = next((name for name, value in vars(self).items() if value is None and name != '_contexts'), None)
+        empty = next((name for name, value in vars(self).items() if value is None and name not in ('_contexts', 'columns')), None)
         if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
                                   f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
             object.__setattr__(self, name, _read_only(np.asarray(getattr(self, name), dtype)))
+        columns = {name: _read_only(np.asarray(x, np.float64)) for name, x in (self.columns or {}).items()}
+        object.__setattr__(self, 'columns', columns)
 
     @property
     def n_trials(self):
@@ -97,8 +106,8 @@ class Trials:
         return len(self.contexts)
     @property
     def n_counted(self):
-        "How many choices a likelihood counts: made, and not set apart."
-        return int((self.counted & (self.choice >= 0)).sum())
+        "How many answers a likelihood counts: made, and not set apart."
+        return int((self.counted & self.answered()).sum())
     def __len__(self): return self.n_trials
 
     @cached_property
@@ -133,6 +142,58 @@ class Trials:
             Same columns, order, values, dtypes and index as read
         """
         return self._frame.copy()
+
+    def answered(self,
+                 does=None # Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
+                ): # (trial,) of True and False
+        """Where an answer was made: the choice, and each column of what people do
+
+        Parameters
+        ----------
+        does
+            Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
+
+        Returns
+        -------
+        (trial,) of True and False
+        """
+        made = np.ones(len(self), bool)
+        for name in self.does if does is None else does:
+            made &= self.choice >= 0 if name == 'choice' else ~np.isnan(self.columns[name])
+        return made
+
+    def equals(self,
+               other # Other `Trials`
+              ): # True or False
+        """Are these the same trials, with the same columns and the same table?
+
+        Parameters
+        ----------
+        other
+            Other `Trials`
+
+        Returns
+        -------
+        True or False
+        """
+        return _equal(self, other)
+
+    @classmethod
+    def concat(cls,
+               parts # A list of `Trials` of different people
+              ): # `Trials`
+        """The trials of several groups of people as one
+
+        Parameters
+        ----------
+        parts
+            A list of `Trials` of different people
+
+        Returns
+        -------
+        `Trials`
+        """
+        return _concat(parts)
 
     def per_participant(self,
                         column # A column of the table that says one thing about each person, like their group
@@ -247,8 +308,8 @@ class Trials:
 
     @classmethod
     def from_arrays(cls,
-                    choice, # Code of the chosen option, -1 or NaN: missing; (trial,)
-                    reward, # What the chosen option paid, (trial,), or each option, (trial, option)
+                    choice=None, # Code of the chosen option, -1 or NaN: missing; (trial,); None: people do something else
+                    reward=None, # What the chosen option paid, (trial,), or each option, (trial, option); default: never shown
                     participant=None, # Label of the person, (trial,); default one person, 0
                     session=None,     # Session within the person, (trial,); default one each
                     *,
@@ -256,16 +317,20 @@ class Trials:
                     offer=None,   # Codes on offer, padded by -1, (trial, k); default all
                     context=None, # Code of the set of stimuli, (trial,); default 0
                     counted=None, # Does the choice enter the likelihood? (trial,); default yes
-                    extra=None    # Further columns of the frame, by name
+                    extra=None,   # Further columns of the frame, by name
+                    sees=None,    # What is seen before the answer: a dict name -> (trial,) or (trial, option)
+                    does=None,    # What is done beside, or in place of, a choice, NaN: missing; a dict
+                    gets=None     # What is shown afterwards, beside the reward; a dict
                    ): # `Trials`
         """Trials from codes, as a simulation has them
 
         Parameters
         ----------
         choice
-            Code of the chosen option, -1 or NaN: missing; (trial,)
+            Code of the chosen option, -1 or NaN: missing; (trial,); None: people do something else
         reward
-            What the chosen option paid, (trial,), or each option, (trial, option)
+            What the chosen option paid, (trial,), or each option, (trial, option); default: never
+            shown
         participant
             Label of the person, (trial,); default one person, 0
         session
@@ -280,12 +345,19 @@ class Trials:
             Does the choice enter the likelihood? (trial,); default yes
         extra
             Further columns of the frame, by name
+        sees
+            What is seen before the answer: a dict name -> (trial,) or (trial, option)
+        does
+            What is done beside, or in place of, a choice, NaN: missing; a dict
+        gets
+            What is shown afterwards, beside the reward; a dict
 
         Returns
         -------
         `Trials`
         """
-        return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra)
+        return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra,
+                            dict(sees=sees, does=does, gets=gets))
 
     @classmethod
     def from_dataset(cls,
@@ -326,11 +398,14 @@ def _summary(t):
     "One line: how many people, sessions, trials; then what is missing, hidden or not counted"
     lengths = np.diff(t.starts)
     a, b = (lengths.min(), lengths.max()) if len(lengths) else (0, 0)
+    on = f' on {t.n_options} options {_list(t.options)}' if t.options else ''
     parts = [f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
-             f'{_n(len(t), "trial")} on {t.n_options} options {_list(t.options)}']
+             f'{_n(len(t), "trial")}{on}']
+    if t.columns: parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
     if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
-    there = t.choice >= 0
-    hidden = np.isnan(t.reward[there, t.choice[there]]).sum()
+    there = t.answered()
+    chosen = there & (t.choice >= 0)
+    hidden = 0 if t.columns and np.isnan(t.reward).all() else np.isnan(t.reward[chosen, t.choice[chosen]]).sum()
     for k, what in [((~there).sum(), 'missing'), (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
         if k: parts.append(f'{k} {what}')
     return 'Trials: ' + '; '.join(parts)
@@ -370,19 +445,23 @@ class _Asked:
     trial: object = None
     context: object = None
     sided: bool = False # does the choice say a side?
+    columns: tuple = () # (argument, name, column or list of columns) of what else is seen, done, got
 
     @property
     def roles(self):
         "(argument, column) of each"
         offer = ('left', 'right') if self.sided else ('offer',) * len(self.offers)
         rest = [(r, getattr(self, r)) for r in ('block', 'trial', 'context') if getattr(self, r) is not None]
-        return [('participant', self.participant), ('choice', self.choice), *[('reward', c) for c in self.rewards],
-                *rest, *zip(offer, self.offers)]
+        choice = [] if self.choice is None else [('choice', self.choice)]
+        more = [(role, c) for role, _, given in self.columns for c in (given if isinstance(given, list) else [given])]
+        return [('participant', self.participant), *choice, *[('reward', c) for c in self.rewards],
+                *rest, *zip(offer, self.offers), *more]
 
     @property
     def groups(self):
         "Columns of labels; those in one list share their labels"
         alone = [[c] for c in (self.participant, self.block, self.context) if c is not None]
+        if self.choice is None: return alone
         return alone + ([[self.choice], self.offers] if self.sided else [[self.choice, *self.offers]])
 
 def _names(value, have):
@@ -391,9 +470,35 @@ def _names(value, have):
     return list(value) if isinstance(value, (list, tuple)) and not (isinstance(value, tuple)
             and value in have) else [value]
 
-def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right):
+_OWN = dict(options='offer', choice='choice', reward='reward', context='context') # field of a trial → argument
+
+def _declared(sees, does, gets):
+    "(argument, name, column or list of columns) of what else is seen, done, got"
+    out = []
+    for role, given in dict(sees=sees, does=does, gets=gets).items():
+        if isinstance(given, str): given = [given]
+        if given is not None and not isinstance(given, dict): given = {name: name for name in given}
+        for name, column in (given or {}).items():
+            if name in _OWN: raise ValueError(f'{role} has {name!r}, which has an argument of its own: {_OWN[name]}=...')
+            if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+                raise ValueError(f'{role} has {name!r} as a name, and a rule could not write trial.{name}; '
+                                 f'give it another one: {role}=dict(name={name!r})')
+            if name in [n for _, n, _ in out]: raise ValueError(f'{name!r} is named twice in sees, does and gets; '
+                                                                'each needs a name of its own')
+            out.append((role, name, list(column) if isinstance(column, (list, tuple)) else column))
+    return tuple(out)
+
+def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right, columns):
     "The parts, each with a column that is there"
     have = list(frame.columns)
+    if choice is None:
+        if not any(role == 'does' for role, _, _ in columns):
+            raise ValueError('choice=None needs what people do in its place: does=..., the column of their answers')
+        if given := [n for n, x in dict(offer=offer, left=left, right=right).items() if x is not None]:
+            raise ValueError(f'{given[0]}= speaks of options, and with choice=None there are none')
+        reward = None if reward == 'reward' else reward
+        if reward is not None: raise ValueError(f'a reward belongs to an option, and with choice=None there are none; '
+                                                f'name it as what people get: gets=dict(outcome={reward!r})')
     if (left is None) != (right is None): raise ValueError('left and right come together: the columns of what stood '
                                                            'left and what stood right')
     if left is not None and offer is not None: raise ValueError('left and right say what was on offer; leave out '
@@ -401,7 +506,7 @@ def _asked(frame, participant, choice, reward, block, trial, context, offer, lef
     rewards = _names(reward, have)
     ask = _Asked(participant, choice, rewards, reward is not None and rewards != [reward], _names(offer, have)
                  if left is None else [left, right],
-                 block, trial, context, left is not None)
+                 block, trial, context, left is not None, columns)
     _check_columns(frame, ask.roles)
     return ask
 
@@ -558,6 +663,7 @@ def _comma(cell):
 # %% ../nbs/00_data.ipynb #1429a1ad
 def _choices(frame, ask, options, sides, gone, at):
     "Labels of the options, code of the choice (trial,), codes on offer (trial, k) or None"
+    if ask.choice is None: return (), np.full(len(frame), -1), None
     columns = [_without(frame[c], gone.get(c, ())) for c in (ask.choice, *ask.offers)]
     if ask.sided: columns[0] = _taken(columns, ask, sides, at)
     values = columns[0] if len(columns) == 1 else pd.concat([c.astype(object) for c in columns], ignore_index=True)
@@ -730,7 +836,8 @@ def _missing(missing, ask):
     "Codes for nothing, by column"
     answers = [ask.choice, *ask.offers]
     if isinstance(missing, dict):
-        check_names(missing, [*answers, *ask.rewards], 'column in missing')
+        check_names(missing, [*answers, *ask.rewards, *(c for role, c in ask.roles if role in ('sees', 'does', 'gets'))],
+                    'column in missing')
         gone = _Codes((c, _listed(codes)) for c, codes in missing.items())
         gone.named = set(gone)
         return gone
@@ -822,11 +929,27 @@ def _by_side(columns, ask, n_options, on):
     "Rewards of what stood left and right, given to the options"
     if len(columns) != 2: raise ValueError(f'reward lists {len(columns)} columns {ask.rewards}; beside left and right '
                                            f'it takes one for each side, or one name: the reward of the chosen option')
-    reward = np.full((len(on), n_options), np.nan)
+    return _to_options(columns, n_options, on)
+
+def _to_options(columns, n_options, on):
+    "Numbers of what stood left and right, as numbers of the options, (trial, option)"
+    out = np.full((len(on), n_options), np.nan)
     for k, x in enumerate(columns):
         there = on[:, k] >= 0
-        reward[there, on[there, k]] = x[there]
-    return reward
+        out[there, on[there, k]] = x[there]
+    return out
+
+def _seen_done_got(frame, ask, n_options, on, gone, at):
+    "What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named"
+    out = {}
+    for role, name, given in ask.columns:
+        numbers = [_numbers(_without(frame[c], gone.get(c, ())), c, at) for c in (given if isinstance(given, list) else [given])]
+        need = 2 if ask.sided else n_options
+        if isinstance(given, list) and len(given) != need:
+            raise ValueError(f'{role}=dict({name}={given}) lists {len(given)} columns, needed {need}: one for each '
+                             f"{'side' if ask.sided else 'option'}; for one number a trial name one column")
+        out[name] = numbers[0] if not isinstance(given, list) else _to_options(numbers, n_options, on) if ask.sided else np.column_stack(numbers)
+    return out
 
 def _pay(r, choice, n_options, at):
     "Give the reward (trial,) to the option chosen"
@@ -932,27 +1055,27 @@ def _people(column, what='participant', line=lambda i: int(i) + 2, hint=''):
     _check_alike(who, people, what, line)
     return tuple(people), who
 
-def _check_people(people, who, choice):
+def _check_people(people, who, made, does):
     single = [p for p, n in zip(people, np.bincount(who)) if n == 1]
     if single: raise ValueError(f'every participant needs two trials or more, got one for {_list(single, 20)}; '
                                 'is participant= the right column? If so, leave them out')
-    empty = [p for p, n in zip(people, np.bincount(who, choice >= 0)) if n == 0]
-    if empty: raise ValueError(f'every choice is missing for participant {_list(empty, 20)}; leave them out')
+    empty = [p for p, n in zip(people, np.bincount(who, made)) if n == 0]
+    if empty: raise ValueError(f'every {" or ".join(does)} is missing for participant {_list(empty, 20)}; leave them out')
 
 def _after_the_end(frame):
     "What to do about a last row of nobody in a file of PsychoPy"
     hint = '; PsychoPy writes such a row for what comes after the last trial: delete it'
     return hint if any(str(c).endswith('.thisN') for c in frame) else ''
 
-def _say_few(choice):
+def _say_few(made):
     "A warning if most rows have no choice"
-    none = (choice < 0).sum()
-    if none > len(choice) / 2: _say(f'{none} of {len(choice)} rows have no choice: rows that are no trials, such as '
+    none = (~made).sum()
+    if none > len(made) / 2: _say(f'{none} of {len(made)} rows have no choice: rows that are no trials, such as '
                                     f'instructions, fixation or feedback? They count as missed trials; keep the trials '
                                     f'alone: frame[frame.phase == "task"]')
 
 # %% ../nbs/00_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, contexts=None, **columns):
+def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), **columns):
     "`Trials` from columns in the order of the file; `key` tells sessions apart"
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
@@ -962,15 +1085,24 @@ def _gather(frame, people, who, key, options, contexts=None, **columns):
     if (np.diff(session) < 0).any(): # else the file is in this order
         rows = np.argsort(session, kind='stable')
         who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
+        more = {name: x[rows] for name, x in (more or {}).items()}
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
-                  **columns, _frame=frame, _rows=rows, _contexts=contexts)
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does)
+
+def _done(choice, columns):
+    "Names of what people do"
+    return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
+
+def _made(does, choice, columns):
+    "Where an answer was made, (trial,)"
+    return np.all([choice >= 0 if name == 'choice' else ~np.isnan(columns[name]) for name in does], axis=0)
 
 # %% ../nbs/00_data.ipynb #d9e220f4
 def read_trials(
     file_or_frame, # Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a trial
     *,
     participant='participant', # Column of who; labels of any type
-    choice='choice',   # Column of the label of the chosen option (or side: see `left`), empty: missing
+    choice='choice',   # Column of the label of the chosen option (or side: see `left`), empty: missing; None: see `does`
     reward='reward',   # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
     block=None,        # Column of the session; default one session a person
     trial=None,        # Column of the number that runs with time; default the order of the file
@@ -980,7 +1112,10 @@ def read_trials(
     missing=None,      # Words and numbers in place of an answer, one or a list; or a dict of them by column
     left=None,         # Column of the option that stood left, if `choice` holds sides or keys
     right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
-    sides=None         # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
+    sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
+    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or list of columns, one an option
+    does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
     """Read a tidy table, one row a trial
 
@@ -992,7 +1127,8 @@ def read_trials(
     participant
         Column of who; labels of any type
     choice
-        Column of the label of the chosen option (or side: see `left`), empty: missing
+        Column of the label of the chosen option (or side: see `left`), empty: missing; None:
+        see `does`
     reward
         Column of what the chosen option paid, a list of columns, one an option, or None: never
         shown
@@ -1015,10 +1151,18 @@ def read_trials(
     sides
         Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
         like
+    sees
+        What is seen before the answer: a dict name -> column of numbers, or list of columns,
+        one an option
+    does
+        What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    gets
+        What is shown afterwards, beside the reward; a name, or such a dict
     """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)])
-    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right)
+    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right,
+                 _declared(sees, does, gets))
     if sides is not None and left is None:
         raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
@@ -1026,7 +1170,10 @@ def read_trials(
     people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
     at = _At(participant, people, who, table.line)
     labels, code, on = _choices(frame, ask, options, sides, gone, at)
-    _check_people(people, who, code)
+    more = _seen_done_got(frame, ask, len(labels), on, gone, at)
+    done = _done(ask.choice is not None, ask.columns)
+    made = _made(done, code, more)
+    _check_people(people, who, made, done)
     blocks = np.zeros_like(who) if block is None else _people(frame[block], 'block', table.line)[1]
     key = who * (blocks.max() + 1) + blocks
     _check_order(frame, ask, who, people, key, at)
@@ -1034,15 +1181,15 @@ def read_trials(
     if options is None and not ask.each and ask.rewards:
         _check_paid(labels, code, _chosen(paid, code), _offered(on), at)
     contexts, context_ = (None, np.zeros_like(who)) if context is None else _contexts(frame[context], at)
-    _say_few(code)
+    _say_few(made)
     _say_unused(frame, ask, who, key, at)
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
     return _gather(frame, people, who, key, labels, choice=code, reward=paid,
                    offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts)
+                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done)
 
 # %% ../nbs/00_data.ipynb #eadb4b5d
-def _all_options(n, options): return np.tile(np.arange(len(options)), (n, 1))
+def _all_options(n, options): return np.broadcast_to(np.arange(len(options)), (n, len(options))) # one row in memory
 
 def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)
 
@@ -1064,7 +1211,42 @@ def _subset(t, keep, shrink=True):
     return Trials(options=t.options, participants=tuple(t.participants[p] for p in people), choice=t.choice[keep], reward=t.reward[keep],
                   offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
                   session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
-                  _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts)
+                  _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts,
+                  columns={name: x[keep] for name, x in t.columns.items()}, does=t.does)
+
+def _pick(t, rows, participants, who):
+    "These rows, in this order and as often as they come, as trials of other people; `who`: code of each row's person"
+    new = np.r_[True, (np.diff(t.session[rows]) != 0) | (np.diff(who) != 0)]
+    plain = {name: getattr(t, name)[rows] for name in _PER_TRIAL}
+    return Trials(options=t.options, participants=tuple(participants), **plain, participant=who, session=np.cumsum(new) - 1,
+                  _frame=t._frame.iloc[t._rows[rows]].reset_index(drop=True), _rows=np.arange(len(rows)), _contexts=t._contexts,
+                  columns={name: x[rows] for name, x in t.columns.items()}, does=t.does)
+
+_PER_TRIAL = 'choice', 'reward', 'offer', 'context', 'counted'
+
+def _concat(parts):
+    parts = check_list(parts, 'parts', Trials, 'Trials')
+    first = parts[0]
+    for t in parts[1:]:
+        if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
+            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
+    people = sum((t.participants for t in parts), ())
+    if len(set(people)) < len(people): raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
+                                                        'is in two of these; give each person a label of their own')
+    def shifted(name, sizes): return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
+    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}
+    return Trials(first.options, people, **plain, participant=shifted('participant', [t.n_participants for t in parts]),
+                  session=shifted('session', [t.n_sessions for t in parts]), _frame=pd.concat([t._frame for t in parts], ignore_index=True),
+                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts if all(t._contexts == first._contexts for t in parts) else None,
+                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns}, does=first.does)
+
+def _equal(t, other):
+    if not isinstance(other, Trials): return False
+    same = all(getattr(t, name) == getattr(other, name) for name in ('options', 'participants', 'does', 'contexts'))
+    arrays = [(getattr(t, name), getattr(other, name)) for name in _DTYPES]
+    if not same or t.columns.keys() != other.columns.keys(): return False
+    arrays += [(x, other.columns[name]) for name, x in t.columns.items()]
+    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == 'f') for a, b in arrays) and t._frame.equals(other._frame)
 
 # %% ../nbs/00_data.ipynb #01cff46d
 def _take(t, participants, sessions):
@@ -1163,11 +1345,13 @@ def _options_of(options, choice, reward, offer):
     return tuple(labels)
 
 # %% ../nbs/00_data.ipynb #39b6f321
-def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra):
+def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
+    columns = _declared(*columns.values())
+    if choice is None: return _without_choice(participant, session, context, counted, extra, columns, reward, options, offer)
     choice = _integers(choice, 'choice', -1, 'codes 0, 1, … or -1 (missing)')
     n = len(choice) if choice.ndim == 1 else 0
     if n == 0: raise ValueError(f'choice must have one value a trial, (trial,), got shape {choice.shape}')
-    reward = _floats(reward)
+    reward = np.full(n, np.nan) if reward is None else _floats(reward)
     _length(reward, n, 'reward', 2 if reward.ndim == 2 else 1)
     people, who = _people(_length(_series(participant, n), n, 'participant'), line=int)
     at = _Row(None, people, who)
@@ -1177,12 +1361,43 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     if np.isinf(reward).any(): raise ValueError(f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
-    context_ = np.zeros(n, np.int64) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
+    context_ = np.broadcast_to(np.int64(0), n) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
+    more = _more_arrays(columns, n, options, at)
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
-                   None if context is None else context_, extra)
-    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward, offer=on, context=context_, counted=counted)
+                   None if context is None else context_, extra, more)
+    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward, offer=on, context=context_, counted=counted,
+                   more=more, does=_done(True, columns))
+
+def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
+    "The same for people who do something else than choose: there are no options"
+    answers = [x for role, _, x in columns if role == 'does']
+    if not answers: raise ValueError('Trials need choices, or what people do in their place: does=dict(rating=...)')
+    if given := [name for name, x in dict(reward=reward, options=options, offer=offer).items() if x is not None]:
+        raise ValueError(f'{given[0]} belongs to options, and without choices there are none; what people get: gets=dict(outcome=...)')
+    if wide := next((name for _, name, x in columns if np.ndim(x) != 1), None):
+        raise ValueError(f'{wide} must have one number a trial, since there are no options, got shape {np.shape(dict((n, x) for _, n, x in columns)[wide])}')
+    nobody = np.full(len(answers[0]), -1)
+    more = dict(sees={}, does={}, gets={})
+    for role, name, x in columns: more[role][name] = x
+    none = _from_arrays(nobody, None, participant, session, ('', ' '), None, context, counted, extra, more)
+    frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
+    return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame, does=none.does[1:])
+
+def _more_arrays(columns, n, options, at):
+    "What else is seen, done and got: (trial,) or (trial, option), checked"
+    out = {}
+    for role, name, x in columns:
+        what = f'{role}: {name}'
+        try: x = np.array(x, np.float64)
+        except (TypeError, ValueError) as e: raise ValueError(f'{what} must be numbers, NaN: not there; {e}') from None
+        _length(x, n, what, 2 if x.ndim == 2 else 1)
+        if x.ndim == 2 and x.shape[1] != len(options):
+            raise ValueError(f'{what} must have one number a trial, or a column for each of the {len(options)} options, got shape {x.shape}')
+        if (bad := np.isinf(x).reshape(n, -1).any(1)).any(): raise ValueError(f'{what} must be finite, got inf in {at(bad.argmax())}')
+        out[name] = x
+    return out
 
 def _series(x, n): return pd.Series(np.zeros(n, np.int64) if x is None else x).reset_index(drop=True)
 
@@ -1206,7 +1421,7 @@ def _objects(labels): # np.array would make a table of labels that are tuples
     for i, label in enumerate(labels): x[i] = label
     return x
 
-def _table(options, choice, reward, people, session, offer, context, extra):
+def _table(options, choice, reward, people, session, offer, context, extra, more):
     "The tidy table that `read_trials` would read as these arrays"
     n, extra = len(choice), {} if extra is None else extra
     if not isinstance(extra, dict): raise ValueError(f'extra must be a dict of columns by name, got {type(extra).__name__}')
@@ -1218,10 +1433,29 @@ def _table(options, choice, reward, people, session, offer, context, extra):
     else: frame |= {f'reward_{label}': reward[:, k] for k, label in enumerate(options)}
     if context is not None: frame['context'] = context
     if offer is not None: frame |= {f'offer_{j}': _labels(offer[:, j], options) for j in range(offer.shape[1])}
+    for name, x in more.items():
+        new = {name: x} if x.ndim == 1 else {f'{name}_{label}': x[:, k] for k, label in enumerate(options)}
+        if taken := next((c for c in new if c in frame), None):
+            raise ValueError(f'{name!r} would be the column {taken!r} of the table, which is taken; call it otherwise')
+        frame |= new
     for name, x in extra.items():
         if name in frame and name != 'trial': raise ValueError(f'extra has a column {name!r}, which is taken; call it otherwise')
         frame[name] = _length(_series(x, n), n, f'extra column {name!r}').to_numpy()
     return pd.DataFrame(frame)
+
+# %% ../nbs/00_data.ipynb #d8407de8
+def _of_simulation(people, choice, reward, extra):
+    "What `from_arrays` makes of choices (people, sessions, trials), rewards (…, options) and further columns (people, sessions, trials)"
+    shape, k = choice.shape, reward.shape[-1]
+    n, options = choice.size, tuple(range(k))
+    choice, reward = choice.reshape(n), reward.reshape(n, k)
+    who, session = np.repeat(np.arange(shape[0]), n // shape[0]), np.repeat(np.arange(shape[0] * shape[1]), shape[2])
+    frame = dict(participant=_labels(who, people), session=session if shape[0] == 1 else session % shape[1], trial=np.tile(np.arange(1, shape[2] + 1), shape[0] * shape[1]), choice=choice)
+    if all(np.isnan(reward[choice != j, j]).all() for j in options): frame['reward'] = np.take_along_axis(reward, choice[:, None], 1)[:, 0]
+    else: frame |= {f'reward_{j}': reward[:, j] for j in options}
+    frame |= {name: x.reshape(n) if x.flags.c_contiguous else np.lib.stride_tricks.as_strided(x, (n,), (x.strides[-1],), writeable=False) for name, x in extra.items()}
+    return Trials(options=options, participants=tuple(people), choice=choice, reward=reward, offer=_all_options(n, options), participant=who, session=session,
+                  context=np.broadcast_to(np.int64(0), n), counted=np.broadcast_to(True, n), _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
 
 # %% ../nbs/00_data.ipynb #7b14c0e7
 def _tensor(x, name):
@@ -1369,7 +1603,10 @@ def _say_from_one(ids):
 
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _to_dataset(t, extra):
+    if not t.options: raise ValueError(f'tensors hold choices and their rewards, and here people do something else: {", ".join(t.does)}')
     names = _names(extra, t._frame.columns)
+    lost = [name for name in t.columns if name not in names]
+    if lost: _say(f'tensors hold choices and their rewards; left out: {", ".join(lost)} (extra=[...] carries columns of numbers)')
     if ((t.offer >= 0).sum(1) < t.n_options).any():
         raise ValueError('a dataset has no place for which options were on offer, and here some trials lack some; '
                          'fit these trials themselves, or read them without offer= if all options could be chosen')
@@ -1452,7 +1689,7 @@ def _trials_of(rows, session, choice, K, counted, participants):
         if len(labels) <= ids.max(): raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
-    frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra)
+    frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra, {})
     return Trials(options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options), participant=who,
                   session=session, context=np.zeros_like(session), counted=counted, _frame=frame, _rows=np.arange(len(session)))
 

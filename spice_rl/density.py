@@ -909,22 +909,22 @@ add_density(LBA, _lba_density, _lba_draw, _lba_mean, limits=_limits | dict(s=_po
             together=_start_below, **_timed)
 
 # %% ../nbs/02_density.ipynb #4f8a1f6e
-def _mass(answer, edges, first): # first: the choice, in a tuple, or nothing
+def _mass(log_p, edges, first): # log_p: the log density of arrays; first: the choice, in a tuple, or nothing
     "The integral of the density between neighbouring edges, (edges − 1,)."
     steps = np.linspace(0, 1, 33)
     cuts = (edges[:-1, None] + np.diff(edges)[:, None] * steps).ravel().reshape(len(edges) - 1, -1)
     half, middle = .5 * np.diff(cuts), .5 * (cuts[:, 1:] + cuts[:, :-1])
     x = middle[..., None] + half[..., None] * _nodes
-    return (np.exp(log_density(answer, *first, x)) * _weights * half[..., None]).sum((1, 2))
+    return (np.exp(log_p(*first, x)) * _weights * half[..., None]).sum((1, 2))
 
-def _cells(answer, guide, counted, first=()):
+def _cells(log_p, guide, counted, first=()):
     "Expected shares and counts of cells cut by the draws `guide`: single values of counts, or ranges."
     if (guide == np.floor(guide)).all():
         values = np.unique(guide)
-        return np.exp(log_density(answer, *first, values)), (counted[:, None] == values).sum(0)
+        return np.exp(log_p(*first, values)), (counted[:, None] == values).sum(0)
     edges = np.unique(np.quantile(guide, np.linspace(.02, .98, min(20, len(guide)))))
     if len(edges) < 2: return np.zeros(0), np.zeros(0)
-    return _mass(answer, edges, first), np.histogram(counted, edges)[0]
+    return _mass(log_p, edges, first), np.histogram(counted, edges)[0]
 
 def _surprise(expected, count): # Numbers expected and counted in each cell
     "By how many standard deviations Pearson's χ² is above its mean; cells that expect little count as one."
@@ -933,6 +933,15 @@ def _surprise(expected, count): # Numbers expected and counted in each cell
     expected, count = (np.append(np.delete(x, few), x[few].sum()) for x in (expected, count))
     free = len(count) - 1
     return float((np.sum((count - expected)**2 / expected) - free) / np.sqrt(2 * free)) if free else 0.
+
+def _agreement(log_p, guide, counted): # Draws (components, n), twice
+    "By how many standard deviations Pearson's χ² of the draws is above its mean, and what the density sums to, as far as it is above 1."
+    n = guide.shape[1]
+    if len(guide) == 1: parts = [_cells(log_p, guide[0], counted[0])]
+    else: parts = [_cells(log_p, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,)) for c in sorted(set(guide[0]))]
+    expected, count = n * np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
+    rest = n - expected.sum() # in the tails
+    return _surprise(np.append(expected, max(rest, 0)), np.append(count, n - count.sum())), 1 - min(rest, 0) / n
 
 def check_density(
     answer,    # Such as `Wiener(1, 1.5, .5, .2)`
@@ -957,12 +966,8 @@ def check_density(
     entry, answer, rng = _known(answer), check_answer(answer), np.random.default_rng(check_seed(rng, 'rng'))
     n = check_whole(n, 'n', 1000)
     guide, counted = (np.reshape(draw_answer(answer, rng, n=n), (len(entry.names), n)) for _ in range(2))
-    if len(entry.names) == 1: parts = [_cells(answer, guide[0], counted[0])]
-    else: parts = [_cells(answer, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,)) for c in sorted(set(guide[0]))]
-    expected, count = n * np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
-    rest = n - expected.sum() # in the tails
-    over = _surprise(np.append(expected, max(rest, 0)), np.append(count, n - count.sum()))
-    if over < 8 and rest > -1e-3 * n: return over
+    over, total = _agreement(lambda *value: log_density(answer, *value), guide, counted)
+    if over < 8 and total < 1.001: return over
     raise ValueError(f"draws and density of {answer} do not agree: χ² of {n} draws is {over:.3g} standard deviations "
-                     f"above its mean (at most 8 are chance), and the density sums to {1 - min(rest, 0) / n:.6g}; "
+                     f"above its mean (at most 8 are chance), and the density sums to {total:.6g}; "
                      "correct one of them")

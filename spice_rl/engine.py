@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['is_compiled', 'kernels', 'on_threads', 'Lanes', 'parameter_table', 'nll', 'gradient', 'hessian', 'replay_arrays',
-           'softmax', 'option_names', 'replay', 'person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
+           'softmax', 'option_names', 'replay', 'latent_names', 'person_rng', 'as_seed', 'check_environment',
+           'simulate', 'play']
 
 # %% ../nbs/03_engine.ipynb #308ec03b
 import os, warnings
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
+from itertools import product
 from types import FunctionType
 import numpy as np
 import pandas as pd
@@ -18,9 +20,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
-from .codegen import BUNDLE, Loop, quick_rules
+from .codegen import BUNDLE, Loop, _view, quick_rules
+from .wide import WideTrials, sessions_of, simulate_world
 from .cell import Cell, Trial, check_cell, make_trial
-from .data import Trials, check_trials
+from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
@@ -225,15 +228,6 @@ Rows = namedtuple('Rows', 'first last people options n_options choice reward con
 rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ivec, ivec, types.boolean[::1]], Rows)
 
 # %% ../nbs/03_engine.ipynb #8635e90b
-@intrinsic
-def _view(typing, x):
-    "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
-    def code(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        array.meminfo = array.meminfo.type(None)
-        return array._getvalue()
-    return x(x), code
-
 @njit(nogil=True)
 def _begin(init, p, c, state, n):
     "A fresh state. (Plain loops here and below: whole-array assignment would add seconds of compilation for its error messages.)"
@@ -382,15 +376,21 @@ class Lanes:
     ):
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, threads
-        _try(cell, trials.n_options, _an_offer(trials), trials)
-        self.rows = _rows(trials, cell.watches)
-        if cell.needs_feedback: self.rows = _together(self.rows)
-        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
-        self.n_rows = len(self.rows.choice) / trials.n_participants   # of a person, on average
+        self.columns = WideTrials(cell, trials) if cell.wide else None
+        if self.columns is None:
+            _try(cell, trials.n_options, _an_offer(trials), trials)
+            self._prepare(cell, trials)
+        self.n_rows = len(trials) / trials.n_participants if cell.wide else len(self.rows.choice) / trials.n_participants # of a person, on average
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
         self.wide = self.upper - self.lower
-        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants))
+        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & trials.answered(cell.does)], minlength=trials.n_participants))
+
+    def _prepare(self, cell, trials):
+        "The rows of a cell that speaks of choices and rewards, and its specialised loop."
+        self.rows = _rows(trials, cell.watches)
+        if cell.needs_feedback: self.rows = _together(self.rows)
+        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
 
     @cached_property
     def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
@@ -444,6 +444,7 @@ class Lanes:
 
     def _run(self, theta, steps, who):
         "NLL, gradient and information of lanes in any order."
+        if self.columns is not None: return self._run_wide(theta, steps, who)
         order, first, people = _bundles(np.asarray(who, np.int64))
         theta, steps, (n, k) = theta[order], steps[order], steps.shape
         sorted_, out = (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k)))
@@ -455,6 +456,14 @@ class Lanes:
             _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, self.rows, people, first, lo, hi, *sorted_)
         on_threads(run, len(people), self.threads if work > _WORTH else 1)
         for to, of in zip(out, sorted_): to[order] = of
+        return out
+
+    def _run_wide(self, theta, steps, who):
+        "The same for a cell with columns of its own."
+        (n, k), who = steps.shape, np.asarray(who, np.int64)
+        theta, steps = np.ascontiguousarray(theta), np.ascontiguousarray(steps)
+        out = np.empty(n), np.empty((n, k)), np.empty((n, k, k))
+        on_threads(lambda lo, hi: self.columns.run(theta, steps, who, lo, hi, out), n, self.threads if n * (k + 1) * self.n_rows > _WORTH else 1)
         return out
 
     def _at(self, points, who): # Points (n, lanes, n_params)
@@ -563,11 +572,7 @@ def _bundles(who): # Person of each lane, (lanes,)
 # %% ../nbs/03_engine.ipynb #60d9ddc8
 def _rows(trials, watches=False):
     "The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is missing and the cell watches, `times` is -1."
-    order = np.argsort(trials.session_participant, kind='stable')
-    people = np.searchsorted(trials.session_participant[order], np.arange(trials.n_participants + 1))
-    ends = trials.starts[1:]
-    return Rows(trials.starts[:-1][order].astype(np.int64), ends[order].astype(np.int64), people.astype(np.int64),
-                np.array(trials.offer, np.int64), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
+    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64, order='C'), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
                 np.array(trials.reward, float), np.array(trials.context, np.int64), np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
 
 def _an_offer(trials):
@@ -662,10 +667,12 @@ def nll(
     """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
-    if is_compiled(cell): total = Lanes(cell, trials, threads).nll(theta, np.arange(len(theta)))
-    else: total = _replayed_nll(cell, theta, trials)
+    lanes = Lanes(cell, trials, threads) if is_compiled(cell) else None
+    total = _replayed_nll(cell, theta, trials) if lanes is None else lanes.nll(theta, np.arange(len(theta)))
     if not np.isfinite(total).all():
         who = int(np.flatnonzero(~np.isfinite(total))[0])
+        why = lanes.columns.wrong(theta.iloc[who], who) if cell.wide else None
+        if why: raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} with { {n: float(x) for n, x in theta.iloc[who].items()} }: {why}")
         raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} for participant {trials.participants[who]!r} with "
                                  f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
@@ -762,6 +769,7 @@ def replay_arrays(
     check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
+    if cell.wide: raise TypeError(f"{type(cell).__name__} has latent values or answers of its own kind, so there are no arrays by option; replay(cell, trials) has them by name")
     f = kernels(cell, trials.n_options, _an_offer(trials), trials)
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
@@ -827,6 +835,8 @@ def replay(
     cell,             # A cell
     trials,           # Somebody's trials
     parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    *,
+    after=False       # After the feedback? (Default: before the choice)
 ):
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
@@ -840,17 +850,59 @@ def replay(
     trials
         Somebody's trials
     parameters
-        None (the cell's own), a dict of numbers, or a frame with a row per participant"""
-    x, states = replay_arrays(cell, parameters, trials)
-    broken = _broken(x, trials)
-    if broken.any(): warnings.warn(_why_broken(cell, trials, broken), stacklevel=2)
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    after
+        After the feedback? (Default: before the choice)"""
+    check_cell(cell), check_trials(trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    p, names = np.where(broken[:, None], np.nan, softmax(x)), option_names(trials)
-    for k, option in enumerate(names): columns |= {f'logit_{option}': x[:, k], f'p_{option}': p[:, k]}
+    if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after))
+    x, states = replay_arrays(cell, parameters, trials, after=after)
+    columns |= _by_option(cell, x, trials)
+    names = option_names(trials)
     for i, name in enumerate(cell.state):
         for k, option in enumerate(names): columns[f'{name}_{option}'] = states[:, i, k]
     return pd.DataFrame(columns)
+
+def _by_option(cell, x, trials):
+    "Columns of logits and choice probabilities."
+    broken = _broken(x, trials)
+    if broken.any(): warnings.warn(_why_broken(cell, trials, broken), stacklevel=3)
+    p, columns = np.where(broken[:, None], np.nan, softmax(x)), {}
+    for k, option in enumerate(option_names(trials)): columns |= {f'logit_{option}': x[:, k], f'p_{option}': p[:, k]}
+    return columns
+
+def _replay_wide(cell, parameters, trials, after):
+    "Columns of what a cell with columns of its own thought: logits or `log_likelihood`, and latent values by their shape."
+    cell.suits(trials)
+    theta = parameter_table(cell, parameters, trials.participants)
+    x, each, states = WideTrials(cell, trials).replay(theta.to_numpy(float), after)
+    columns = dict(log_likelihood=each) if {'response', 'log_likelihood'} & set(cell.rules) else _by_option(cell, x, trials)
+    return columns | dict(zip(latent_names(cell, trials), states.T))
+
+def latent_names(
+    cell,  # A cell
+    trials # Somebody's trials
+): # Texts, one for each number of its state
+    """Names of a cell's latent values, as `replay` has them: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        Somebody's trials
+
+    Returns
+    -------
+    Texts, one for each number of its state
+    """
+    names = []
+    for name, shape in cell.shapes.items():
+        sizes = [1] if shape == 1 else shape if isinstance(shape, tuple) else (shape,)
+        axes = [option_names(trials) if size == 'options' else list(map(str, range(size))) for size in sizes]
+        names += [name] if shape == 1 else ['_'.join([name, *index]) for index in product(*axes)]
+    return names
 
 # %% ../nbs/03_engine.ipynb #99eb4d08
 _NO_CHOICE = -2   # what a simulated learner "chooses" whose logits say nothing
@@ -1023,22 +1075,53 @@ def simulate(
         design = environment.design(labels, seed)
         return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
-    luck = np.empty(shape)
-    uniform = np.empty((*shape[:2], n_trials + 1, environment.n_uniform))
-    normal = np.empty((*shape[:2], n_trials + 1, environment.n_normal))
-    for i in range(len(labels)):
-        rng = person_rng(seed, i)
-        rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
+    if cell.wide or 'show' in getattr(environment, 'rules', ()): return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
-    if is_compiled(cell):
-        f, world, values = kernels(cell, k), environment.kernels(), np.array(theta, float, order='C')
-        on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
-                   environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, choice, reward, chance), len(labels), threads)
-    else: _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance)
+    _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
-    person, session = np.repeat(np.arange(len(labels)), sessions * n_trials), np.repeat(np.arange(len(labels) * sessions), n_trials)
-    return Trials.from_arrays(choice.ravel(), reward.reshape(-1, k), np.array(labels)[person], session % sessions, options=range(k),
-                              extra={f'p_{j}': chance[..., j].ravel() for j in range(k)})
+    return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
+
+def _simulate_world(cell, environment, theta, shape, seed):
+    "`Trials` of a cell with columns of its own, or in a world that shows."
+    (people, sessions, n_trials), k = shape, environment.n_actions
+    arrays, shown = simulate_world(cell, environment, theta.to_numpy(float), [person_rng(seed, i) for i in range(people)], sessions, n_trials)
+    choice, done, reward, offer, seen, chance = (x.reshape(people * sessions * n_trials, *x.shape[2:]) for x in arrays)
+    sees, at = {}, 0
+    for name, each in shown:
+        sees[name] = seen[:, at:at + k] if each else seen[:, at]
+        at += k if each else 1
+    does = {name: done[:, i] for i, name in enumerate(n for n in cell.does if n != 'choice')}
+    who, session = np.repeat(np.array(theta.index), sessions * n_trials), np.tile(np.repeat(np.arange(sessions), n_trials), people)
+    shows = 'show' in environment.rules
+    return Trials.from_arrays(choice, reward, who, session, options=range(k), offer=offer if shows else None, sees=sees, does=does,
+                              extra={f'p_{j}': chance[:, j] for j in range(k)})
+
+_BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
+
+def _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads):
+    "Write choices (people, sessions, trials), rewards and reward probabilities (…, options), some people at a time."
+    people, sessions, n_trials, _ = reward.shape
+    block = max(1, _BLOCK // (sessions * n_trials))
+    if compiled := is_compiled(cell): f, world = kernels(cell, reward.shape[-1]), environment.kernels()
+    for first in range(0, people, block):
+        mine = slice(first, min(first + block, people))
+        luck, uniform, normal = _luck_of(range(people)[mine], sessions, n_trials, environment, seed)
+        values, out = np.array(theta.iloc[mine], float, order='C'), (choice[mine], reward[mine], chance[mine])
+        if compiled:
+            on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
+                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, *out), len(values), threads)
+        else: _simulate_python(cell, environment, theta.iloc[mine], luck, uniform, normal, *out)
+
+def _luck_of(people, sessions, n_trials, environment, seed):
+    "Random numbers of these people: for choices (people, sessions, trials), and for the world (…, trials + 1, how many)."
+    luck = np.empty((len(people), sessions, n_trials))
+    uniform, normal = (np.empty((len(people), sessions, n_trials + 1, k)) for k in (environment.n_uniform, environment.n_normal))
+    for i, person in enumerate(people):
+        rng = person_rng(seed, person)
+        rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
+    return luck, uniform, normal
+
+
 
 # %% ../nbs/03_engine.ipynb #0a9a0fe1
 @njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]), nogil=True, cache=True)
@@ -1060,13 +1143,17 @@ def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck,
                 row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
-def _check_feedback(trials):
+def _check_feedback(trials, cell):
     "What every option paid is known, wherever something was shown; else a learner who chooses otherwise would meet outcomes that nobody knows."
+    if not cell.learns: return
     offered = np.zeros(trials.reward.shape, bool)
     row, k = np.nonzero(trials.offer >= 0)
     offered[row, trials.offer[row, k]] = True
-    hidden = (offered & np.isnan(trials.reward)).any(1) & (offered & ~np.isnan(trials.reward)).any(1)
-    if hidden.any():
+    for name in cell.gets:
+        got = trials.reward if name == 'reward' else trials.columns.get(name, trials.choice)
+        if got.ndim < 2: continue   # one number a trial: everybody gets it, whatever they do
+        hidden = (offered & np.isnan(got)).any(1) & (offered & ~np.isnan(got)).any(1)
+        if not hidden.any(): continue
         who = trials.participants[trials.participant[hidden.argmax()]]
         raise ValueError(f"these trials hide (NaN) what the options that were not chosen would have paid (participant {who!r}, {hidden.sum()} trials "
                          "in all), so nobody else can go through them: pass the environment, as in simulate(cell, environment), which pays whatever is chosen; "
@@ -1083,6 +1170,8 @@ def play(
     threads=None     # How many threads (default: all cores)
 ):
     """Choices of a simulated learner on the trials of each participant, (times, trials).
+
+    Of a cell that does something else, its answers; of one that does several things, a dict of them by name.
 
     Parameters
     ----------
@@ -1101,9 +1190,10 @@ def play(
     """
     check_cell(cell), check_trials(trials)
     times = check_whole(times, 'times', 1)
-    _check_feedback(trials)
+    _check_feedback(trials, cell)
     table = parameter_table(cell, parameters, trials.participants)
     theta = table.to_numpy()
+    if cell.wide: return _play_wide(cell, table, trials, times, as_seed(seed))
     f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials), as_seed(seed), len(theta)
     many = np.bincount(trials.participant, minlength=n)
     luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
@@ -1114,3 +1204,11 @@ def play(
     mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
     for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
     return out
+
+def _play_wide(cell, table, trials, times, seed):
+    "The answers of a cell with columns of its own: an array (times, trials), or several by name."
+    columns = WideTrials(cell, trials)
+    choices, done = columns.play(table.to_numpy(float), [person_rng(seed, i) for i in range(len(table))], times)
+    answers = {name: done[:, :, i] for i, (name, _) in enumerate(columns.layout.does)}
+    answers = {name: choices if name == 'choice' else answers[name] for name in cell.does}
+    return answers if len(answers) > 1 else next(iter(answers.values()))

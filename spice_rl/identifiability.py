@@ -695,7 +695,7 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     at_bound = pd.DataFrame(_at_bounds(estimates, o.lower, o.upper, o.width), people, o.names)
     information, first_half = _informations(o, x)
     flat, relabellings = _flat(o, x, information, ~_at_bounds(x, o.lower, o.upper, o.width), seed)
-    counted = trials.counted & (trials.choice >= 0)
+    counted = trials.counted & trials.answered()
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
     rivals = pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
     return Identification(type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat, [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,

@@ -18,6 +18,7 @@ from . import __version__
 from .cell import check_cell
 from .data import check_trials
 from .engine import as_seed, check_environment, is_compiled, replay_arrays, simulate
+from .wide import WideTrials
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
 from .arguments import check_names, check_whole
@@ -295,13 +296,16 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
     if not more:   # people apart are one posterior whose parts know nothing of each other
         total = dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum) | dict.fromkeys(('diverging', 'reached_max_treedepth'), np.any) | dict(tree_depth=np.max)
         numbers = {n: total.get(n, np.mean)(x, 2) for n, x in numbers.items()} | dict(diverging_participant=numbers['diverging'])
-    scored = np.flatnonzero((trials.choice >= 0) & trials.counted)
+    does = line.o.lanes.cell.does
+    scored = np.flatnonzero(trials.answered(does) & trials.counted)
     people = list(trials.participants) if all(isinstance(p, (int, str)) for p in trials.participants) and len({type(p) for p in trials.participants}) == 1 else list(map(str, trials.participants))
     coords = dict(participant=people, parameter=list(line.o.names), trial=scored, option=list(map(str, trials.options))) | (dict(group=list(map(str, labels))) if labels else {})
-    dims = dict(theta=['participant', 'parameter'], typical=['group', 'parameter'], mean=['group', 'parameter'], sd=['parameter'], diverging_participant=['participant'], choice=['trial'], reward=['trial', 'option'], whose=['trial'])
-    data = dict(observed_data=dict(choice=trials.choice[scored]), constant_data=dict(reward=trials.reward[scored], whose=trials.participant[scored]))
+    dims = dict.fromkeys(does, ['trial']) | dict(theta=['participant', 'parameter'], typical=['group', 'parameter'], mean=['group', 'parameter'], sd=['parameter'], diverging_participant=['participant'], choice=['trial'], reward=['trial', 'option'], whose=['trial'])
+    done = {name: (trials.choice if name == 'choice' else trials.columns[name])[scored] for name in does}
+    reward = dict(reward=trials.reward[scored]) if trials.options else {}
+    data = dict(observed_data=done, constant_data=reward | dict(whose=trials.participant[scored]))
     found = az.from_dict(dict(theta=theta, **more), sample_stats=numbers, **data, coords=coords, dims=dims)
-    if pointwise: found.add_groups(az.from_dict(log_likelihood=dict(choice=_LIKELIHOODS[pointwise](line, trials, theta, scored)), coords=coords, dims=dict(choice=[pointwise])))
+    if pointwise: found.add_groups(az.from_dict(log_likelihood={does[0]: _LIKELIHOODS[pointwise](line, trials, theta, scored)}, coords=coords, dims={does[0]: [pointwise]}))
     notes = posterior_notes(found)
     found.attrs |= about | dict(inference_library='nutpie', inference_library_version=nutpie.__version__, arviz_version=az.__version__, notes=json.dumps(notes))
     found.posterior.attrs |= found.attrs
@@ -315,8 +319,14 @@ def _of_people(line, trials, theta, scored):
 def _of_trials(line, trials, theta, scored):
     "Log likelihood of each choice that counts, (chains, draws, choices)."
     out, cell = np.empty((*theta.shape[:2], len(scored))), line.o.lanes.cell
+    wide = WideTrials(cell, trials) if cell.wide else None
     for at in np.ndindex(theta.shape[:2]):
-        x = replay_arrays(cell, pd.DataFrame(line.o.theta(theta[at]), list(trials.participants), list(cell.params)), trials)[0][scored]
+        frame = pd.DataFrame(line.o.theta(theta[at]), list(trials.participants), list(cell.params))
+        if wide is None: x = replay_arrays(cell, frame, trials)[0][scored]
+        else: x, each, _ = (part[scored] for part in wide.replay(frame.to_numpy(), False))
+        if wide is not None and not np.isnan(each).all():
+            out[at] = each
+            continue
         x = np.where(np.isnan(x), -np.inf, x)
         x -= x.max(1, keepdims=True)   # a first choice is then equally likely to the last digit in all draws: ArviZ makes NaN of rounding errors
         out[at] = x[np.arange(len(x)), trials.choice[scored]] - logsumexp(x, axis=1)

@@ -16,7 +16,7 @@ import pandas as pd
 from . import __version__
 from .avoidance import SYMBOLS, VALUES, _trials
 from .cell import Cell
-from .data import Trials, _list, check_trials
+from .data import Trials, _list, _pick, check_trials
 from .cell import check_cell
 from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
@@ -53,12 +53,15 @@ def simulate_like(
         How many threads (default: all cores)
     """
     check_cell(cell)
-    _check_feedback(check_trials(trials))
+    check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
     sequences = labels if sequences is None else list(sequences)
     if len(sequences) != len(labels): raise ValueError(f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
     design = _sequences(trials, sequences, labels)
-    return _chosen(design, play(cell, parameters, design, seed=seed, threads=threads)[0])
+    answers = play(cell, parameters, design, seed=seed, threads=threads)
+    if not isinstance(answers, dict): answers = {cell.does[0]: answers}
+    answers = {name: x[0] for name, x in answers.items()}
+    return _chosen(design, answers['choice'] if list(answers) == ['choice'] and not design.columns else answers)
 
 # %% ../nbs/22_recovery.ipynb #5996e035
 def _sequences(trials, sequences, labels):
@@ -67,24 +70,37 @@ def _sequences(trials, sequences, labels):
     check_names(sequences, code, 'participant')
     mine = [np.flatnonzero(trials.participant == code[who]) for who in sequences]
     rows, who = np.concatenate(mine), np.repeat(np.arange(len(mine)), [len(m) for m in mine])
-    new = np.r_[True, (np.diff(trials.session[rows]) != 0) | (np.diff(who) != 0)]
-    return Trials(trials.options, tuple(labels), trials.choice[rows], trials.reward[rows], trials.offer[rows], who, np.cumsum(new) - 1, trials.context[rows], trials.counted[rows],
-                  trials._frame.iloc[trials._rows[rows]].reset_index(drop=True), np.arange(len(rows)))
+    return _pick(trials, rows, labels, who)
 
 # %% ../nbs/22_recovery.ipynb #a22c41ec
 _KEPT = ('group_code', 'symbol_L_name', 'symbol_R_name', 'symbol_names', 'feedback_L', 'feedback_R', 'symbol_L_value', 'symbol_R_value', 'context_val_name', 'trial_number', 'phase')
 
 def _chosen(design, choice):
-    "The same trials with these choices, (trials,), and a table that says so."
+    "The same trials with these choices, (trials,), or other answers by name, and a table that says so."
+    if design.columns or isinstance(choice, dict): return _answered(design, choice)
     frame, people = design._frame, np.array([*design.participants, None], object)[:-1][design.participant]
     if design.options == SYMBOLS and 'choice_made' in frame:
         right = frame.symbol_R_name.to_numpy() == np.array(SYMBOLS)[choice]
         better = frame.symbol_R_name.map(VALUES).to_numpy() > frame.symbol_L_name.map(VALUES).to_numpy()
         made = pd.DataFrame(dict(participant_id=pd.Series(people).infer_objects())).join(frame[[c for c in _KEPT if c in frame]])
         return _trials(made.assign(choice_made=right.astype(int), accuracy=100 * (right == better)))
+    return Trials.from_arrays(choice, design.reward, **_as_before(design), options=design.options, offer=design.offer)
+
+def _as_before(design):
+    "What new answers leave as it is, as arguments of `Trials.from_arrays`."
+    people = np.array([*design.participants, None], object)[:-1][design.participant]
     first = design.session[np.searchsorted(design.participant, design.participant)]
-    return Trials.from_arrays(choice, design.reward, pd.Series(people).infer_objects(), design.session - first, options=design.options, offer=design.offer, context=design.context, counted=design.counted,
-                              extra={'group_code': frame.group_code} if 'group_code' in frame else None)
+    group = {'group_code': design._frame.group_code.to_numpy()[design._rows]} if 'group_code' in design._frame else None
+    return dict(participant=pd.Series(people).infer_objects(), session=design.session - first, context=design.context,
+                counted=design.counted, extra=group)
+
+def _answered(design, answers):
+    "The same trials with other answers, each (trials,), by name."
+    others = {name: x for name, x in design.columns.items() if name not in design.does}
+    does = {name: x for name, x in answers.items() if name != 'choice'}
+    options = dict(options=design.options, offer=design.offer, reward=design.reward) if design.options else {}
+    return Trials.from_arrays(answers.get('choice', design.choice) if design.options else None, **options, **_as_before(design),
+                              sees=others, does=does)
 
 # %% ../nbs/22_recovery.ipynb #1b90548d
 @dataclass
@@ -204,11 +220,12 @@ def _row_of(frame, who, model):
     if (frame.index == who).sum() != 1: raise ValueError(f"draw has {(frame.index == who).sum()} rows of {model} for participant {who!r}, needed one (its index has {_list(list(frame.index), 6)})")
     return who
 
-def _check_task(task, n_trials, sessions):
+def _check_task(task, n_trials, sessions, cells):
     "An environment or trials, with nothing said that cannot be."
     check_whole(sessions, 'sessions', 1)
     if n_trials is not None: check_whole(n_trials, 'n_trials', 1)
-    if isinstance(task, Trials): _check_feedback(task)
+    if isinstance(task, Trials):
+        for cell in cells: _check_feedback(task, cell)
     elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(f"task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got {type(task).__name__}")
     if (isinstance(task, Trials) or hasattr(task, 'design')) and (n_trials, sessions) != (None, 1): raise ValueError(f"{type(task).__name__} has its own trials: leave out n_trials and sessions")
@@ -305,7 +322,7 @@ def simulate_people(
 # %% ../nbs/22_recovery.ipynb #74a1bfed
 def _plan(models, task, people, n_trials, sessions, datasets, seed):
     "What is to be simulated: `Simulated` without trials."
-    _check_task(task, n_trials, sessions)
+    _check_task(task, n_trials, sessions, [m.cell for m in models.values()])
     check_whole(datasets, 'datasets', 1)
     sequence = _people(models, task, people)
     return [Simulated(n, None, _truth(m, sequence.index, seed, d), d, sequence) for n, m in models.items() for d in range(datasets)]
@@ -317,11 +334,7 @@ def _simulate(cell, task, true, sequence, n_trials, sessions, seed, threads):
 
 def _join(parts):
     "One `Trials` of several, of different people."
-    if len(parts) == 1: return parts[0]
-    def shifted(name, sizes): return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
-    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in ('choice', 'reward', 'offer', 'context', 'counted')}
-    return Trials(parts[0].options, sum((t.participants for t in parts), ()), **plain, participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]), _frame=pd.concat([t._frame for t in parts], ignore_index=True), _rows=shifted('_rows', [len(t._frame) for t in parts]))
+    return parts[0] if len(parts) == 1 else Trials.concat(parts)
 
 # %% ../nbs/22_recovery.ipynb #8d8559f3
 def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, sessions, starts, seeds, threads):
@@ -374,7 +387,7 @@ def _plain(x):
     if isinstance(x, np.ndarray): return (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()) if x.dtype != object else repr(x.tolist())
     if isinstance(x, (pd.DataFrame, pd.Series)): return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
     if isinstance(x, Trials): return repr((x.options, x.participants)), [_plain(getattr(x, n)) for n in ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')], \
-        _plain(x._frame.group_code) if 'group_code' in x._frame else None
+        *([_plain(x.columns)] if x.columns else ()), _plain(x._frame.group_code) if 'group_code' in x._frame else None
     if isinstance(x, dict): return sorted((repr(k), _plain(v)) for k, v in x.items())
     if isinstance(x, np.random.Generator) or x is None or isinstance(x, (str, int, float, list, tuple)): return None if isinstance(x, np.random.Generator) else repr(x)
     return type(x).__name__, _plain({k: v for k, v in vars(x).items() if k not in ('rng', 'world')})

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from .cell import Trial
 from .data import Trials
-from .engine import option_names, parameter_table, replay, replay_arrays
+from .engine import latent_names, option_names, parameter_table, replay, replay_arrays
 
 # %% ../nbs/26_signals.ipynb #0e5600c0
 _STEP = 1e-5   # of the reward, for its effect
@@ -57,7 +57,8 @@ def trialwise(
     keep
         Columns of the trials' table to carry along, such as onsets"""
     keep = [keep] if isinstance(keep, str) else list(keep)
-    if not cell.state: raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
+    if not cell.state and not cell.wide: raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
+    if cell.wide: return _carried(_trialwise_wide(cell, trials, parameters), trials, keep)
     if not (cell.rules or hasattr(cell, 'kernels')): raise TypeError(f"trialwise needs a cell with rules; {type(cell).__name__} is a trained network: read it with an equation, or look at `replay`")
     frame, theta = replay(cell, trials, parameters), parameter_table(cell, parameters, trials.participants)
     before, after = (replay_arrays(cell, parameters, trials, after=late)[1] for late in (False, True))
@@ -75,12 +76,29 @@ def trialwise(
         moves = abs(effect[:, i]) > 1e-9
         frame[f'{name}_chosen'], frame[f'{name}_change'] = chosen(before[:, i]), change
         frame[f'{name}_pe'] = np.divide(change, effect[:, i], where=moves, out=np.full(len(frame), np.nan))
+    return _carried(frame, trials, keep)
+
+def _carried(frame, trials, keep):
+    "The frame with columns of the trials' table beside it."
     table = trials.to_frame()
     taken = [c for c in keep if c in frame]
     if taken: raise ValueError(f"keep has {taken[0]!r}, which is a column of the result already")
     absent = [c for c in keep if c not in table]
     if absent: raise ValueError(f"keep has {absent[0]!r}, which is no column of the trials (there are: {', '.join(map(str, table))})")
     return frame.assign(**{c: table[c].to_numpy()[trials._rows] for c in keep})
+
+# %% ../nbs/26_signals.ipynb #7f5ae847
+def _trialwise_wide(cell, trials, parameters):
+    "The same for a cell with columns of its own."
+    frame, after = replay(cell, trials, parameters), replay(cell, trials, parameters, after=True)
+    answered, labels = trials.answered(cell.does), np.array([*trials.options, None], object)
+    for place, name in enumerate(cell.does): frame.insert(3 + place, name, labels[trials.choice] if name == 'choice' else trials.columns[name])
+    frame.insert(3 + len(cell.does), 'counted', trials.counted & answered)
+    if 'log_likelihood' not in frame:
+        p = frame[[f'p_{option}' for option in option_names(trials)]].to_numpy()
+        with np.errstate(divide='ignore'): frame['log_likelihood'] = np.where(answered, np.log(p[np.arange(len(p)), trials.choice]), np.nan)
+    frame['surprise'] = -frame.log_likelihood
+    return frame.assign(**{f'{name}_change': after[name] - frame[name] for name in latent_names(cell, trials)})
 
 # %% ../nbs/26_signals.ipynb #742faf2b
 def _times(frame, given, what):

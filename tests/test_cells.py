@@ -590,14 +590,14 @@ def test_a_cell_that_lacks_a_rule_says_which():
     class Half(Cell):
         state = "q",
         def init(p, state): state.q[:] = 0
-        def logit(p, state, trial, option): return state.q[option]
+        def update(p, state, trial): state.q[trial.choice] = trial.reward[trial.choice]
 
     class Deaf(Avoidance):
         params = dict(temperature=Param(.1, .01, 1))
         state = "q",
         def value(p, q): return q
 
-    with pytest.raises(TypeError, match=re.escape("Half lacks the rule update(p, state, trial): write it into the class")): Half()
+    with pytest.raises(TypeError, match=re.escape("Half lacks the rule logits(p, state, trial): write it into the class")): Half()
     with pytest.raises(TypeError, match=re.escape("Deaf lacks the rule learn(p, state, chosen, other, r_chosen, r_other)")): Deaf()
 
 

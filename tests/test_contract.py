@@ -1,0 +1,670 @@
+"""The wide contract: cells that see, do or get more than options, choices and rewards; each judged by a plain numpy likelihood."""
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spice_rl import fit, gradient, hessian, nll, parameter_recovery, play, read_trials, replay, simulate_like
+from spice_rl.cell import Cell, make_trial
+from spice_rl.data import Trials
+from spice_rl.engine import Lanes
+from spice_rl.params import Param
+
+
+class Hyperbolic(Cell):
+    "Delay discounting (Mazur, 1987): nothing is learned, so there is no state, `init` or `update`"
+    params = dict(k=Param(.05, 0, 1), beta=Param(1, 0, 10))
+    sees = "amount", "delay"
+    def logit(p, state, trial, option): return p.beta * trial.amount[option] / (1 + p.k * trial.delay[option])
+
+
+def offers(people=6, n=80, seed=0, **more):
+    rng = np.random.default_rng(seed)
+    shape = people * n, 2
+    columns = dict(amount=rng.uniform(1, 6, shape), delay=rng.choice([0, 1, 3, 7, 20], shape))
+    return Trials.from_arrays(rng.integers(0, 2, shape[0]), participant=np.repeat([f"p{i}" for i in range(people)], n), sees=columns, **more)
+
+
+OFFERS = offers()
+
+
+def softmax_nll(x, choice): return np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1) - x[np.arange(len(x)), choice]
+
+
+def by_person(each, trials): return np.bincount(trials.participant, each, trials.n_participants)
+
+
+# sees
+
+def test_delay_discounting_equals_numpy():
+    for k, beta in ((.05, 1.), (0, 10), (.9, .3)):
+        x = beta * OFFERS.columns["amount"] / (1 + k * OFFERS.columns["delay"])
+        np.testing.assert_allclose(nll(Hyperbolic(), dict(k=k, beta=beta), OFFERS), by_person(softmax_nll(x, OFFERS.choice), OFFERS), rtol=1e-12)
+
+
+def test_derivatives_are_those_of_the_formula():
+    a, d, c = OFFERS.columns["amount"], OFFERS.columns["delay"], OFFERS.choice
+    k, beta = .05, 1.
+    def total(k, beta): return by_person(softmax_nll(beta * a / (1 + k * d), c), OFFERS)
+    h = 1e-5
+    slope = np.c_[total(k + h, beta) - total(k - h, beta), total(k, beta + h) - total(k, beta - h)] / (2 * h)
+    np.testing.assert_allclose(gradient(Hyperbolic(), None, OFFERS), slope, rtol=1e-6)
+    p = np.exp(beta * a / (1 + k * d)); p /= p.sum(1, keepdims=True)
+    dx = np.stack([-beta * a * d / (1 + k * d)**2, a / (1 + k * d)], 1)                # (trial, parameter, option)
+    centred = dx - (p[:, None] * dx).sum(2, keepdims=True)
+    each = np.einsum("to,tio,tjo->tij", p, centred, centred)
+    expected = np.stack([each[OFFERS.participant == i].sum(0) for i in range(6)])
+    information = Lanes(Hyperbolic(), OFFERS).scoring(np.tile([k, beta], (6, 1)), np.arange(6))[2]
+    np.testing.assert_allclose(information, expected, rtol=1e-3)   # one-sided differences
+    curved = hessian(Hyperbolic(), None, OFFERS)
+    bent = (total(k, beta + 1e-3) - 2 * total(k, beta) + total(k, beta - 1e-3)) / 1e-6
+    np.testing.assert_allclose(curved[:, 1, 1], bent, rtol=1e-4)
+
+
+def test_discounting_is_recovered():
+    made = simulate_like(Hyperbolic(), OFFERS, dict(k=.1, beta=1.), seed=3)
+    assert made.columns.keys() == OFFERS.columns.keys() and made.participants == OFFERS.participants
+    p = replay(Hyperbolic(), made, dict(k=.1, beta=1.))[["p_0", "p_1"]].to_numpy()
+    hit = made.choice == np.arange(2)[:, None]
+    assert (abs((hit.T - p).sum(0)) < 4 * np.sqrt((p * (1 - p)).sum(0))).all()
+    found = fit(Hyperbolic(), made)
+    better = nll(Hyperbolic(), dict(k=.1, beta=1.), made) - found.nll          # twice this is a χ² of two degrees of freedom
+    assert (better > -1e-6).all() and better.sum() < 20
+    got = parameter_recovery(Hyperbolic(), offers(n=250), people=40, bounds=dict(k=(0, .3), beta=(.5, 3)), seed=1)
+    assert (got.summary().r > .85).all() and (got.summary().coverage > .85).all()
+
+
+def test_an_unseen_column_is_named():
+    class Undeclared(Hyperbolic):
+        sees = "amount"
+    with pytest.raises(AttributeError, match=re.escape("the rule logit of Undeclared reads trial.delay, which the class does not name: a trial has options, choice, reward, context, amount")):
+        nll(Undeclared(), None, OFFERS)
+    class Narrow(Cell):
+        params = dict(beta=Param(1., 0, 2))
+        def logit(p, state, trial, option): return p.beta * trial.size[option]
+    with pytest.raises(AttributeError, match="reads trial.size, which the class does not name"): nll(Narrow(), None, OFFERS)
+
+
+def test_a_lacking_column_is_named():
+    bare = Trials.from_arrays(OFFERS.choice, sees=dict(amount=OFFERS.columns["amount"]))
+    with pytest.raises(ValueError, match=re.escape("Hyperbolic sees 'delay', which these trials lack (they have amount); name the column where they are read: read_trials(…, sees=dict(delay=")):
+        nll(Hyperbolic(), None, bare)
+    with pytest.raises(ValueError, match="they have no columns besides choices and rewards"): nll(Hyperbolic(), None, Trials.from_arrays(OFFERS.choice))
+
+
+def test_a_hole_is_found_where_somebody_answered():
+    amount = OFFERS.columns["amount"].copy()
+    amount[85, 1] = np.nan
+    def with_(choice): return Trials.from_arrays(choice, participant=np.repeat(range(6), 80), sees=dict(amount=amount, delay=OFFERS.columns["delay"]))
+    with pytest.raises(ValueError, match=re.escape("amount is missing at trial 5 of participant 1, where an answer was made (1 such trials)")): nll(Hyperbolic(), None, with_(OFFERS.choice))
+    there = np.arange(480) != 85
+    left_out = offers()
+    gone = nll(Hyperbolic(), None, with_(np.where(there, OFFERS.choice, -1)))
+    x = .5 * 0 + OFFERS.columns["amount"] / (1 + .05 * OFFERS.columns["delay"])
+    np.testing.assert_allclose(gone, by_person(softmax_nll(x, OFFERS.choice) * there, left_out), rtol=1e-12)
+
+
+def test_what_is_not_on_offer_need_not_be_seen():
+    rng = np.random.default_rng(0)
+    offer = np.array([rng.permutation(3)[:2] for _ in range(60)])
+    choice, amount = offer[np.arange(60), rng.integers(0, 2, 60)], rng.uniform(1, 9, (60, 3))
+    full = Trials.from_arrays(choice, offer=offer, options=range(3), sees=dict(amount=amount, delay=0 * amount))
+    holes = np.full_like(amount, np.nan)
+    np.put_along_axis(holes, offer, np.take_along_axis(amount, offer, 1), 1)
+    fewer = Trials.from_arrays(choice, offer=offer, options=range(3), sees=dict(amount=holes, delay=0 * holes))
+    expected = softmax_nll(np.take_along_axis(amount, offer, 1), (offer == choice[:, None]).argmax(1)).sum()
+    assert nll(Hyperbolic(), None, fewer).sum() == pytest.approx(expected, rel=1e-12)
+    assert nll(Hyperbolic(), None, full).sum() == pytest.approx(expected, rel=1e-12)
+
+
+def test_columns_are_carried_without_loss(tmp_path):
+    t = Trials.from_arrays([0, 1, 1, 0, -1, 1, 0, 1], [1, 0, 1, 0, np.nan, 1, 0, 1], participant=list("aaaabbbb"), session=[0, 0, 1, 1, 0, 0, 1, 1],
+                           sees=dict(size=np.arange(16.).reshape(8, 2), cue=np.arange(8)), does=dict(rt=[.3, np.nan, 1, 2, 3, 4, 5, 6]), gets=dict(loss=-np.arange(8.)))
+    assert t.does == ("choice", "rt") and t.n_counted == 6
+    rows = np.concatenate([np.flatnonzero(t.participant == i) for i in (1, 0)])
+    swapped = Trials.concat([t.take("b"), t.take("a")])
+    for name, x in t.columns.items(): np.testing.assert_array_equal(swapped.columns[name], x[rows])
+    for part in (*t.split_time(.5), *t.split_sessions(.5, seed=1), *t.split_participants(.5, seed=1)):
+        number = part.columns["cue"].astype(int)        # which trial this was
+        assert part.does == t.does
+        for name, x in t.columns.items(): np.testing.assert_array_equal(part.columns[name], x[number])
+    t.to_frame().to_csv(tmp_path / "t.csv", index=False)
+    again = read_trials(tmp_path / "t.csv", block="session", does="rt", gets="loss", sees=dict(size=["size_0", "size_1"], cue="cue"))
+    for name, x in t.columns.items(): np.testing.assert_array_equal(again.columns[name], x)
+    assert t.equals(t.take(["a", "b"])) and t.equals(again) and not t.equals(swapped)
+    with pytest.warns(UserWarning, match="left out: size, cue, rt, loss"): t.to_dataset()
+
+
+def test_callers_columns_stay():
+    size = np.arange(8.)
+    t = Trials.from_arrays([0, 1] * 4, sees=dict(size=size))
+    assert size.flags.writeable and not t.columns["size"].flags.writeable
+    class Scribbler(Cell):
+        sees = "size"
+        params = dict(beta=Param(1., 0, 2))
+        def logit(p, state, trial, option):
+            trial.reward[0] = 1
+            return p.beta
+    with pytest.raises(ValueError, match="a rule of Scribbler writes where it may only read"): nll(Scribbler(), None, t)
+
+
+# Names
+
+@pytest.mark.parametrize("body, message", [
+    (dict(sees=("context",)), "names 'context', which every trial has"),
+    (dict(sees=("a", "a")), "names 'a' twice"),
+    (dict(sees=("a",), gets=("a",)), "names 'a' twice"),
+    (dict(sees=("a b",)), "cannot have 'a b' as a name"),
+    (dict(does=()), "does of Odd is empty"),
+    (dict(state=dict(q=0)), "the latent value q of Odd has the shape 0"),
+    (dict(state=dict(q="option")), "has the shape 'option'; needed 'options'"),
+    (dict(updat=lambda p, state, trial: None), "has 'updat', which is no rule: is it 'update'?"),
+    (dict(response=lambda p, state, trial: None, logits=lambda p, state, trial: None), "says in two ways how likely an answer is"),
+])
+def test_a_class_that_cannot_be(body, message):
+    with pytest.raises(ValueError, match=re.escape(message)): type("Odd", (Cell,), body)
+
+
+def test_rules_that_lack():
+    class Alone(Cell):
+        does = "rating"
+        def log_likelihood(p, state, trial): return 0.
+    class Mute(Cell):
+        does = "rating"
+    with pytest.raises(TypeError, match=re.escape("Alone lacks the rule sample(p, state, trial, rng)")): Alone()
+    with pytest.raises(TypeError, match=re.escape("Mute lacks the rule response(p, state, trial), or log_likelihood and sample, for rating")): Mute()
+
+
+# state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
+
+from spice_rl.density import LogNormal, Normal, Poisson, VonMises, Wiener, log_density  # noqa: E402
+from spice_rl.engine import latent_names  # noqa: E402
+
+RNG = np.random.default_rng(8)
+PEOPLE, N = 4, 60
+WHO = np.repeat(range(PEOPLE), N)
+OUTCOME = np.round(RNG.normal(55, 12, PEOPLE * N))
+
+
+class Rating(Cell):
+    "Predict a number, see the outcome, move toward it"
+    params = dict(alpha=Param(.3, 0, 1), sd=Param(8, .5, 40))
+    does, gets, state = "rating", "outcome", dict(mean=1)
+    def init(p, state): state.mean[0] = 50
+    def response(p, state, trial): return Normal(state.mean[0], p.sd)
+    def update(p, state, trial): state.mean[0] += p.alpha * (trial.outcome - state.mean[0])
+
+
+class OwnRating(Rating):
+    "The same by `log_likelihood` and `sample`"
+    def log_likelihood(p, state, trial):
+        z = (trial.rating - state.mean[0]) / p.sd
+        return -.5 * z * z - np.log(p.sd) - .5 * np.log(2 * np.pi)
+    def sample(p, state, trial, rng): return rng.normal(state.mean[0], p.sd)
+
+
+class DiffusionQ(Cell):
+    "Reinforcement learning with response times (Pedersen, Frank & Biele, 2017)"
+    params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.2, 0, 1))
+    does, state = ("choice", "rt"), "q"
+    def init(p, state): state.q[:] = .5
+    def response(p, state, trial): return Wiener(p.v * (state.q[trial.options[1]] - state.q[trial.options[0]]), p.a, .5, p.t0)
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+def ratings(rating=None, **more):
+    rating = OUTCOME[RNG.permutation(len(OUTCOME))] if rating is None else rating
+    return Trials.from_arrays(participant=WHO, does=dict(rating=rating), gets=dict(outcome=more.pop("outcome", OUTCOME)), **more)
+
+
+def rating_nll(alpha, sd, trials, counted=True):
+    out = np.zeros(trials.n_participants)
+    for s in range(trials.n_sessions):
+        mean = 50.
+        for t in range(trials.starts[s], trials.starts[s + 1]):
+            y, x = trials.columns["rating"][t], trials.columns["outcome"][t]
+            if np.isnan(y): continue
+            if trials.counted[t]: out[trials.participant[t]] += .5 * ((y - mean) / sd)**2 + np.log(sd) + .5 * np.log(2 * np.pi)
+            if not np.isnan(x): mean += alpha * (x - mean)
+    return out
+
+
+@pytest.mark.parametrize("cell", [Rating(), OwnRating()], ids=lambda c: type(c).__name__)
+def test_ratings_equal_numpy(cell):
+    t = ratings()
+    for alpha, sd in ((.3, 8.), (0, .5), (1, 40)):
+        np.testing.assert_allclose(nll(cell, dict(alpha=alpha, sd=sd), t), rating_nll(alpha, sd, t), rtol=1e-12)
+
+
+def test_missing_hidden_and_uncounted():
+    holes = np.where(RNG.random(len(WHO)) < .1, np.nan, ratings().columns["rating"])
+    hidden = np.where(RNG.random(len(WHO)) < .2, np.nan, OUTCOME)
+    t = ratings(holes, outcome=hidden)
+    assert t.n_counted == (~np.isnan(holes)).sum()
+    np.testing.assert_allclose(nll(Rating(), None, t), rating_nll(.3, 8, t), rtol=1e-12)
+    early, late = t.split_time(.4)
+    np.testing.assert_allclose(nll(Rating(), None, late), rating_nll(.3, 8, late), rtol=1e-12)
+    np.testing.assert_allclose(nll(Rating(), None, early) + nll(Rating(), None, late), nll(Rating(), None, t), rtol=1e-12)
+
+
+def test_a_class_that_watches_learns_where_nothing_was_answered():
+    class Watcher(Rating):
+        watches = True
+    t = ratings(np.where(np.arange(len(WHO)) % 3 == 0, np.nan, OUTCOME[::-1]))
+    all_there = ratings(np.where(np.isnan(t.columns["rating"]), 1., t.columns["rating"]), counted=~np.isnan(t.columns["rating"]))
+    np.testing.assert_allclose(nll(Watcher(), None, t), nll(Rating(), None, all_there), rtol=1e-12)
+    assert (nll(Watcher(), None, t) != nll(Rating(), None, t)).all()
+
+
+def test_ratings_are_recovered():
+    made = simulate_like(Rating(), ratings(), pd.DataFrame(dict(alpha=[.1, .3, .5, .7], sd=[4., 8, 12, 20])), seed=2)
+    assert made.does == ("rating",) and (made.columns["outcome"] == OUTCOME).all() and made.options == ()
+    found = fit(Rating(), made)
+    assert abs(found.parameters.alpha - [.1, .3, .5, .7]).lt(4 * found.errors.alpha).all()
+    np.testing.assert_allclose(found.errors.sd, found.parameters.sd / np.sqrt(2 * N), rtol=.02)      # as of any normal
+    own = fit(OwnRating(), made)
+    np.testing.assert_allclose(own.nll, found.nll, rtol=1e-9)
+
+
+def choices_and_times(seed=1):
+    from spice_rl.bandits import BanditsFixed, RescorlaWagner
+    from spice_rl import simulate
+    t = simulate(RescorlaWagner(), BanditsFixed(counterfactual=True), people=3, n_trials=80, seed=seed)
+    return simulate_like(DiffusionQ(), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=np.ones(240))), seed=5)
+
+
+def test_choices_with_times_equal_numpy():
+    t = choices_and_times()
+    assert t.does == ("choice", "rt") and t.columns["rt"].min() > .2
+    for v, a in ((2., 1.5), (-4., .8)):
+        out = np.zeros(3)
+        for i in range(3):
+            q = np.full(2, .5)
+            for r in np.flatnonzero(t.participant == i):
+                c = t.choice[r]
+                out[i] -= log_density(Wiener(v * (q[1] - q[0]), a, .5, .2), c, t.columns["rt"][r])
+                q[c] += .3 * (t.reward[r, c] - q[c])
+        np.testing.assert_allclose(nll(DiffusionQ(), dict(v=v, a=a), t), out, rtol=1e-12)
+
+
+def test_choices_with_times_are_recovered():
+    truth = dict(v=3., a=1.2)
+    t = choices_and_times()
+    made = simulate_like(DiffusionQ(), t, truth, seed=9)
+    found = fit(DiffusionQ(), made)
+    better = nll(DiffusionQ(), truth, made) - found.nll          # twice this is a χ² of four degrees of freedom
+    assert (better > -1e-6).all() and better.sum() < 20
+    assert abs(found.parameters.a - 1.2).lt(.4).all() and abs(found.parameters.t0 - .2).lt(.1).all()
+
+
+def test_options_on_offer_have_places():
+    "Of the options 2 and 1 on offer, in this order, 1 is the upper boundary"
+    offer = np.array([[2, 1], [0, 2]] * 5)
+    t = Trials.from_arrays(offer[np.arange(10), [0, 1, 1, 0, 0, 0, 1, 1, 0, 1]], np.zeros((10, 3)), offer=offer, options=range(3), does=dict(rt=np.linspace(.4, 1.3, 10)))
+    place = (offer == t.choice[:, None]).argmax(1)
+    class Pairs(DiffusionQ):
+        def init(p, state): state.q[1] = 1.
+        def update(p, state, trial): pass
+    drift = 2 * ((offer[:, 1] == 1) * 1. - (offer[:, 0] == 1))
+    out = sum(-log_density(Wiener(d, 1.5, .5, .2), k, rt) for d, k, rt in zip(drift, place, t.columns["rt"]))
+    assert nll(Pairs(), None, t).sum() == pytest.approx(out, rel=1e-12)
+    made = simulate_like(Pairs(), t, seed=1)
+    assert (made.offer == made.choice[:, None]).any(1).all()
+
+
+def test_counts_and_angles_equal_numpy():
+    class Count(Cell):
+        params = dict(base=Param(1., -3, 3), slope=Param(.5, -3, 3))
+        sees, does = "dose", "count"
+        def response(p, state, trial): return Poisson(np.exp(p.base + p.slope * trial.dose))
+    dose = RNG.normal(size=len(WHO))
+    t = Trials.from_arrays(participant=WHO, sees=dict(dose=dose), does=dict(count=RNG.poisson(np.exp(1 + .5 * dose))))
+    from scipy import stats
+    np.testing.assert_allclose(nll(Count(), None, t), by_person(-stats.poisson.logpmf(t.columns["count"], np.exp(1 + .5 * dose)), t), rtol=1e-12)
+
+    class Turn(Cell):
+        "An angle that follows a cue, with what is remembered of the last one"
+        params = dict(kappa=Param(3., .01, 50), pull=Param(.2, 0, 1))
+        sees, does, state = "target", "angle", dict(last=1)
+        def response(p, state, trial): return VonMises(trial.target + p.pull * state.last[0], p.kappa)
+        def update(p, state, trial): state.last[0] = trial.angle
+    target, angle = RNG.uniform(-np.pi, np.pi, (2, len(WHO)))
+    t = Trials.from_arrays(participant=WHO, sees=dict(target=target), does=dict(angle=angle))
+    last = np.where(np.arange(len(WHO)) % N == 0, 0, np.roll(angle, 1))
+    np.testing.assert_allclose(nll(Turn(), None, t), by_person(-stats.vonmises.logpdf(angle, 3., loc=target + .2 * last), t), rtol=1e-10)
+
+
+class TwoStep(Cell):
+    "Model-based and model-free (Daw et al., 2011), a row for each choice; learned transitions in a table"
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3, 0, 20), w=Param(.5, 0, 1))
+    state = dict(q="options", last=1, seen=(2, 2))
+    def init(p, state):
+        state.seen[:, :] = 1
+        state.last[0] = -1
+    def logit(p, state, trial, option):
+        q = state.q
+        if option > 1: return p.beta * q[option]
+        to_c = state.seen[option, 0] / (state.seen[option, 0] + state.seen[option, 1])
+        return p.beta * (p.w * (to_c * max(q[2], q[3]) + (1 - to_c) * max(q[4], q[5])) + (1 - p.w) * q[option])
+    def update(p, state, trial):
+        c = trial.choice
+        if c < 2:
+            state.last[0] = c
+            return
+        first = int(state.last[0])
+        state.seen[first, (c - 2) // 2] += 1
+        state.q[first] += p.alpha * (trial.reward[c] - state.q[first])
+        state.q[c] += p.alpha * (trial.reward[c] - state.q[c])
+
+
+def two_steps(seed=0, n=50):
+    rng = np.random.default_rng(seed)
+    first, common = rng.integers(0, 2, n), rng.random(n) < .7
+    land = np.where(common, first, 1 - first)
+    second = 2 + 2 * land + rng.integers(0, 2, n)
+    choice = np.c_[first, second].ravel()
+    offer = np.stack([np.tile([0, 1], (n, 1)), np.c_[2 + 2 * land, 3 + 2 * land]], 1).reshape(-1, 2)
+    reward = np.where(np.arange(2 * n) % 2, rng.integers(0, 2, 2 * n).astype(float), np.nan)
+    return Trials.from_arrays(choice, reward, offer=offer, options=range(6))
+
+
+def test_a_table_as_a_latent_value_equals_numpy():
+    t = two_steps()
+    q, seen, first, total = np.zeros(6), np.ones((2, 2)), None, 0.
+    for r in range(len(t)):
+        c, on = t.choice[r], t.offer[r]
+        share = seen[:, 0] / seen.sum(1)
+        x = np.where(on > 1, 3 * q[on], 3 * (.5 * (share[on % 2] * max(q[2:4]) + (1 - share[on % 2]) * max(q[4:6])) + .5 * q[on]))
+        total += np.log(np.exp(x).sum()) - x[(on == c).argmax()]
+        if c < 2: first = c
+        else:
+            seen[first, (c - 2) // 2] += 1
+            for k in (first, c): q[k] += .5 * (t.reward[r, c] - q[k])
+    assert nll(TwoStep(), None, t).sum() == pytest.approx(total, rel=1e-12)
+    names = latent_names(TwoStep(), t)
+    assert names == [f"q_{k}" for k in range(6)] + ["last"] + [f"seen_{i}_{j}" for i in range(2) for j in range(2)]
+    table = replay(TwoStep(), t)
+    assert set(names) <= set(table) and table.seen_0_0.iloc[0] == 1 and table.filter(regex="^seen").iloc[-1].sum() == 4 + 49
+    np.testing.assert_allclose(table[[f"p_{k}" for k in range(6)]].sum(axis=1), 1)
+
+
+def test_probabilities_in_place_of_logits():
+    class Lapse(Cell):
+        params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
+        state = "q"
+        def probabilities(p, state, trial):
+            e = np.exp(p.beta * state.q)
+            return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    class Plain(Lapse):
+        def logits(p, state, trial): return p.beta * state.q
+    rng = np.random.default_rng(4)
+    t = Trials.from_arrays(rng.integers(0, 3, 90), rng.random(90), participant=np.repeat([0, 1, 2], 30))
+    out = np.zeros(3)
+    for i in range(3):
+        q = np.zeros(3)
+        for r in np.flatnonzero(t.participant == i):
+            e = np.exp(3 * q)
+            out[i] -= np.log(.1 / 3 + .9 * e[t.choice[r]] / e.sum())
+            q[t.choice[r]] += .3 * (t.reward[r, t.choice[r]] - q[t.choice[r]])
+    np.testing.assert_allclose(nll(Lapse(), None, t), out, rtol=1e-12)
+    np.testing.assert_allclose(nll(Lapse(), dict(lapse=0), t), nll(Plain(), None, t), rtol=1e-12)
+    np.testing.assert_allclose(nll(Lapse(), dict(lapse=1), t), 30 * np.log(3), rtol=1e-12)
+    np.testing.assert_allclose(gradient(Lapse(), dict(lapse=1), t)[["alpha", "beta"]], 0, atol=1e-6)
+    class Unfair(Lapse):
+        def probabilities(p, state, trial): return p.beta * np.ones(3)
+    with pytest.raises(ValueError, match="must be at least 0 and sum to 1 over the options on offer"): nll(Unfair(), None, t)
+    with pytest.raises(ValueError, match=re.escape("Rounded, at trial 0 of participant 0: probabilities of Rounded must be")): nll(Rounded(), dict(alpha=.5), t)
+
+
+class Rounded(Cell):
+    "Probabilities that do not sum to 1 at other parameters than its own"
+    params = dict(alpha=Param(1., 0, 1))
+    def probabilities(p, state, trial): return p.alpha * np.ones(3) / 3
+
+
+def test_gains_and_losses_are_two_signals():
+    class TwoSignals(Cell):
+        params = dict(gain_rate=Param(.3, 0, 1), loss_rate=Param(.1, 0, 1), beta=Param(2, 0, 20))
+        gets, state = ("gain", "loss"), ("g", "l")
+        def logits(p, state, trial): return p.beta * (state.g - state.l)
+        def update(p, state, trial):
+            c = trial.choice
+            state.g[c] += p.gain_rate * (trial.gain - state.g[c])
+            state.l[c] += p.loss_rate * (trial.loss - state.l[c])
+    rng = np.random.default_rng(4)
+    gain, loss = rng.random((2, 50))
+    loss[7] = np.nan                     # one was not shown: what it would move stays
+    t = Trials.from_arrays(rng.integers(0, 2, 50), gets=dict(gain=gain, loss=loss))
+    g, l, total = np.zeros(2), np.zeros(2), 0.
+    for r, c in enumerate(t.choice):
+        x = 2 * (g - l)
+        total += np.log(np.exp(x).sum()) - x[c]
+        g[c] += .3 * (gain[r] - g[c])
+        if r != 7: l[c] += .1 * (loss[r] - l[c])
+    assert nll(TwoSignals(), None, t).sum() == pytest.approx(total, rel=1e-12)
+
+
+def test_two_answers_a_trial():
+    "A choice and how sure one is, by a likelihood of their own"
+    class Sure(Cell):
+        params = dict(beta=Param(1.5, 0, 10), noise=Param(.2, .01, 2))
+        sees, does = "evidence", ("choice", "confidence")
+        def log_likelihood(p, state, trial):
+            x = p.beta * trial.evidence * (2 * trial.choice - 1)
+            right = 1 / (1 + np.exp(-x))
+            return np.log(right) - .5 * ((trial.confidence - right) / p.noise)**2 - np.log(p.noise)
+        def sample(p, state, trial, rng):
+            right = 1 / (1 + np.exp(-p.beta * trial.evidence))
+            choice = 1 if rng.random() < right else 0
+            return choice, rng.normal(right if choice == 1 else 1 - right, p.noise)
+    rng = np.random.default_rng(2)
+    design = Trials.from_arrays(rng.integers(0, 2, 300), options=[0, 1], sees=dict(evidence=rng.normal(size=300)), does=dict(confidence=np.full(300, .5)))
+    both = play(Sure(), None, design, times=2, seed=1)
+    assert set(both) == {"choice", "confidence"} and both["choice"].shape == (2, 300) and (both["choice"][0] != both["choice"][1]).any()
+    made = simulate_like(Sure(), design, seed=1)
+    np.testing.assert_array_equal(made.choice, both["choice"][0])
+    np.testing.assert_array_equal(made.columns["confidence"], both["confidence"][0])
+    right = 1 / (1 + np.exp(-1.5 * made.columns["evidence"] * (2 * made.choice - 1)))
+    total = -(np.log(right) - .5 * ((made.columns["confidence"] - right) / .2)**2 - np.log(.2)).sum()
+    assert nll(Sure(), None, made).sum() == pytest.approx(total, rel=1e-12)
+    assert abs(fit(Sure(), made).parameters.iloc[0] - [1.5, .2]).lt([.5, .03]).all()
+
+
+# Bad input
+
+from spice_rl.wide import check_response  # noqa: E402
+
+
+def test_times_that_cannot_be():
+    t = choices_and_times()
+    def with_(rt): return Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt))
+    rt = t.columns["rt"].copy()
+    with pytest.raises(ValueError, match=re.escape("half of all rt are above")) as e: nll(DiffusionQ(), None, with_(1000 * rt))
+    assert "are these milliseconds? Wiener takes seconds: divide them by 1000" in str(e.value)
+    with pytest.raises(FloatingPointError, match=re.escape("it is not after t0 = 0.9 (the fastest of this participant is")): nll(DiffusionQ(), dict(t0=.9), t)
+    rt[85] = 0
+    with pytest.raises(ValueError, match=re.escape("rt must be above 0, got 0 at trial 5 of participant 1 (1 such trials)")): nll(DiffusionQ(), None, with_(rt))
+    rt[85] = np.nan
+    assert np.isfinite(nll(DiffusionQ(), None, with_(rt))).all() and with_(rt).n_counted == 239
+
+
+def test_a_density_that_says_nothing():
+    class Shrinking(Rating):
+        params = dict(alpha=Param(.3, 0, 1), sd=Param(8, -40, 40))
+    t = ratings()
+    with pytest.raises(FloatingPointError, match=re.escape("at trial 0 of participant 0 the answer rating = ")) as e: nll(Shrinking(), dict(sd=-1), t)
+    assert "has the log likelihood nan, where the rule response says Normal(mean=50.0, sd=-1.0)" in str(e.value)
+    with pytest.raises(ValueError, match=re.escape("Shrinking, at trial 0 of participant 0: sd of Normal must be above 0, got -1")): nll(Shrinking(sd=-1), None, t)
+    found = fit(Shrinking(sd=20), t)                            # the half where nothing can be said is no obstacle
+    np.testing.assert_allclose(found.nll, fit(Rating(), t).nll, rtol=1e-6)
+
+
+def test_answers_of_another_kind():
+    class Both(Rating):
+        def response(p, state, trial): return Wiener(1., 1., .5, .1)
+    class Number(Rating):
+        def response(p, state, trial): return state.mean[0]
+    t = ratings()
+    with pytest.raises(ValueError, match="Wiener is an answer of choice and rt, and Both does rating"): nll(Both(), None, t)
+    with pytest.raises(TypeError, match="the rule response of Number must return a kind of answer"): nll(Number(), None, t)
+    with pytest.raises(ValueError, match="Rating does 'rating', which these trials lack"): nll(Rating(), None, OFFERS)
+    with pytest.raises(ValueError, match="Hyperbolic speaks of choices, and these trials have none: people do rating"): nll(Hyperbolic(), None, t)
+    with pytest.raises(ValueError, match="nobody answers in these trials: rating is missing everywhere"):
+        nll(Rating(), None, Trials.from_arrays(participant=WHO, does=dict(rating=np.full(len(WHO), np.nan)), gets=dict(outcome=OUTCOME)))
+
+
+def test_an_index_that_only_the_data_know():
+    class Cued(Rating):
+        sees, state = "cue", dict(mean=3)
+        def init(p, state): state.mean[:] = 50
+        def response(p, state, trial): return Normal(state.mean[int(trial.cue)], p.sd)
+        def update(p, state, trial): state.mean[int(trial.cue)] += p.alpha * (trial.outcome - state.mean[int(trial.cue)])
+    cue = np.arange(len(WHO)) % 3
+    fine = ratings(OUTCOME[::-1], sees=dict(cue=cue))
+    assert np.isfinite(nll(Cued(), None, fine)).all()
+    cue[200] = 7
+    with pytest.raises(IndexError, match=re.escape("a rule of Cued reaches for what is not there, at trial 20 of participant 3: index 7 is out of bounds")):
+        nll(Cued(), None, ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): fit(Cued(), ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): replay(Cued(), ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+    with pytest.raises(IndexError, match="trial 20 of participant 3"): play(Cued(), None, ratings(OUTCOME[::-1], sees=dict(cue=cue)))
+
+
+def test_halves_that_disagree_are_found():
+    class Wrong(OwnRating):
+        def sample(p, state, trial, rng): return rng.normal(state.mean[0], 2 * p.sd)
+    class Heavy(OwnRating):
+        def log_likelihood(p, state, trial): return .5 - .5 * ((trial.rating - state.mean[0]) / p.sd)**2 - np.log(p.sd) - .5 * np.log(2 * np.pi)
+    class Outside(OwnRating):
+        def log_likelihood(p, state, trial): return np.log(1 / 100) if 0 <= trial.rating <= 100 else -np.inf
+        def sample(p, state, trial, rng): return rng.uniform(0, 130)
+    class Twice(OwnRating):
+        def sample(p, state, trial, rng): return 1., 2.
+    t = ratings()
+    for cell in (Rating(), OwnRating(), OwnRating(alpha=.9)): assert (check_response(cell, t) < 8).all()
+    with pytest.raises(ValueError, match=re.escape("sample and log_likelihood of Wrong do not agree at trial 0 of participant 0")): check_response(Wrong(), t)
+    with pytest.raises(ValueError, match="the likelihood sums to 1.5"): check_response(Heavy(), t)
+    with pytest.raises(FloatingPointError, match="which its likelihood holds to be impossible: sample and log_likelihood must speak of the same answers"): play(Outside(), None, t)
+    with pytest.raises(ValueError, match="the rule sample of Twice must return one number"): nll(Twice(), None, t)
+    with pytest.raises(TypeError, match="chooses by logits or probabilities"): check_response(Hyperbolic(), OFFERS)
+
+
+def test_a_rule_that_cannot_be_compiled():
+    class Text(Rating):
+        def response(p, state, trial): return Normal(float({"a": 50}["a"]), p.sd) if isinstance(trial, tuple) else None
+    with pytest.raises(TypeError, match="the rules of Text cannot be compiled: use numbers, loops and numpy only"): nll(Text(), None, ratings())
+
+
+# Memory
+
+def test_simulation_of_many_trials_needs_little_memory():
+    "Two million trials in at most 300 MB beyond what is there before (a tenth of them here, and a tenth of the memory)"
+    import tracemalloc
+    from spice_rl import BanditsDrift, RescorlaWagner, simulate
+    simulate(RescorlaWagner(), BanditsDrift(.2), people=2, n_trials=10)
+    tracemalloc.start()
+    t = simulate(RescorlaWagner(), BanditsDrift(.2), people=100, n_trials=2000, seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(t) == 200_000 and peak < 30e6
+
+
+# Worlds that show
+
+from spice_rl import Bandits, BanditsDrift, simulate  # noqa: E402
+
+
+class TwoStepTask(Bandits):
+    "Two stages: 0 and 1 lead to 2, 3 or to 4, 5, usually (70 %) to the pair of their own"
+    settings = dict(common=Param(.7, 0, 1))
+    extra, n_offer = 1, 2
+    def start(e, uniform, normal, world):
+        for k in range(2, 6): world[k] = .25 + .5 * uniform[k]
+    def show(e, world, uniform, normal, seen):
+        seen.options[0] = 2 * int(world[6])
+        seen.options[1] = 2 * int(world[6]) + 1
+    def pay(e, world, choice, uniform, normal, reward):
+        if world[6] == 0:
+            reward[:] = np.nan
+            own = uniform[0] < e.common
+            world[6] = 1 + choice if own else 2 - choice
+        else:
+            for k in range(6): reward[k] = 1. if uniform[k] < world[k] else 0.
+            world[6] = 0
+
+
+class Staircase(Bandits):
+    "Delay discounting whose amount now follows what was chosen"
+    sees, extra = dict(amount="options", delay="options", level=1), 1
+    def start(e, uniform, normal, world): world[2] = 10
+    def show(e, world, uniform, normal, seen):
+        seen.amount[0], seen.amount[1] = world[2], 20
+        seen.delay[0], seen.delay[1] = 0, 30
+        seen.level[0] = world[2]
+    def pay(e, world, choice, uniform, normal, reward):
+        reward[:] = np.nan
+        world[2] += 1 if choice == 1 else -1
+
+
+def test_the_two_step_task_is_simulated_as_it_is():
+    t = simulate(TwoStep(), TwoStepTask(6), people=3, sessions=2, n_trials=200, seed=1)
+    assert t.n_sessions == 6 and set(map(tuple, t.offer)) == {(0, 1), (2, 3), (4, 5)}
+    first, second = np.arange(0, 1200, 2), np.arange(1, 1200, 2)
+    assert (t.offer[first] == [0, 1]).all() and (t.offer[second] > 1).all()
+    assert np.isnan(t.reward[first]).all() and np.isfinite(t.reward[second, t.choice[second]]).all()
+    own = t.offer[second, 0] == 2 + 2 * t.choice[first]
+    assert abs(own.mean() - .7) < 4 * np.sqrt(.7 * .3 / 600)
+    p = replay(TwoStep(), t)[[f"p_{k}" for k in range(6)]].fillna(0).to_numpy()
+    hit = np.arange(6) == t.choice[:, None]
+    assert (abs((hit - p).sum(0)) < 4 * np.sqrt((p * (1 - p)).sum(0))).all()     # simulation agrees with the likelihood
+    again = simulate(TwoStep(), TwoStepTask(6), people=4, sessions=2, n_trials=200, seed=1)
+    assert again.take([0, 1, 2]).to_frame().equals(t.to_frame())                  # nobody depends on who else is there
+    got = parameter_recovery(TwoStep(), TwoStepTask(6), people=30, n_trials=400, draw=dict(alpha=.5, beta=5., w=.5), hold=None, seed=2)
+    assert got.summary().r.droplevel(0).beta > .5
+
+
+def test_a_world_without_columns_takes_wide_cells_too():
+    class Lapse(Cell):
+        params = dict(alpha=Param(.3, 0, 1), lapse=Param(.1, 0, 1))
+        state = "q"
+        def probabilities(p, state, trial):
+            e = np.exp(5 * state.q)
+            return p.lapse / len(e) + (1 - p.lapse) * e / e.sum()
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    t = simulate(Lapse(), BanditsDrift(.2), people=2, n_trials=300, seed=3)
+    assert t.offer.shape == (600, 2) and {"p_0", "p_1"} <= set(t.to_frame())
+    p = np.where(t.choice == 0, *replay(Lapse(), t)[["p_0", "p_1"]].to_numpy().T)
+    assert abs(-np.log(p).sum() - nll(Lapse(), None, t).sum()) < 1e-9
+    with_time = simulate(DiffusionQ(), BanditsDrift(.2), people=2, n_trials=100, seed=3)
+    assert with_time.does == ("choice", "rt") and np.isfinite(nll(DiffusionQ(), None, with_time)).all()
+
+
+def test_offers_follow_what_was_chosen():
+    t = simulate(Hyperbolic(k=.02, beta=2), Staircase(), people=2, n_trials=60, seed=1)
+    now = t.columns["level"]
+    assert (t.columns["amount"][:, 0] == now).all() and (t.columns["delay"] == [0, 30]).all()
+    for i in range(2):
+        mine = t.participant == i
+        assert now[mine][0] == 10 and (np.diff(now[mine]) == np.where(t.choice[mine][:-1] == 1, 1, -1)).all()
+    assert abs(now[-20:].mean() - 20 / 1.6) < 2          # where both offers are worth the same
+    with pytest.raises(ValueError, match=re.escape("Hyperbolic sees 'amount', which BanditsDrift does not show (it shows no columns)")): simulate(Hyperbolic(), BanditsDrift(.2))
+    with pytest.raises(ValueError, match="BanditsDrift pays for choices, and Rating does rating"): simulate(Rating(), BanditsDrift(.2))
+
+
+def test_cells_of_choices_live_in_worlds_that_show():
+    from spice_rl import RescorlaWagner
+    class Pairs(Bandits):
+        n_offer = 2
+        def start(e, uniform, normal, world): world[:4] = uniform[:4]
+        def show(e, world, uniform, normal, seen):
+            seen.options[0] = int(4 * uniform[0])
+            seen.options[1] = (seen.options[0] + 1) % 4
+        def pay(e, world, choice, uniform, normal, reward):
+            for k in range(4): reward[k] = 1. if uniform[k] < world[k] else 0.
+    t = simulate(RescorlaWagner(), Pairs(4), people=2, n_trials=100, seed=1)
+    assert ((t.offer[:, 1] - t.offer[:, 0]) % 4 == 1).all() and len(set(t.offer[:, 0])) == 4
+    assert np.isfinite(nll(RescorlaWagner(), None, t)).all()
+    from spice_rl import rescorla_wagner_equation
+    with pytest.raises(TypeError, match="must both be written as rules to be simulated together"): simulate(rescorla_wagner_equation(.3, 3.), Pairs(4))
