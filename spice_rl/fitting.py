@@ -74,27 +74,39 @@ class _Descent:
     def __init__(self, objective, x, who):
         self.o, self.x, self.who = objective, x.copy(), who
         self.v, self.g, self.f = objective.scoring(x, who)
-        self.damping, self.quiet = np.full(len(x), .1), np.where(np.isfinite(self.v), 0, 2)
+        self.damping, self.quiet = np.ones(len(x)), np.where(np.isfinite(self.v), 0, 2)
+
+    def stuck(self):
+        "Which starts stopped where the next step, however small, does not bring what the slope promises, (lanes,)."
+        lost = self.damping >= 1e3
+        damping, self.damping = self.damping, np.full(len(self.x), 1e-6)
+        promise = self.step(np.arange(len(self.x)))[1]
+        self.damping = damping
+        return lost & (promise > 1e-3)
 
     def step(self, rows):
         "The step that each of these starts would take, in units of the bounds' distance, and by how much it should help."
-        w = self.o.width
+        x, w, j = self.x[rows], self.o.width, np.arange(self.x.shape[1])
+        low, high = (self.o.lower - x) / w, (self.o.upper - x) / w
         g, a = self.g[rows] * w, self.f[rows] * w[:, None] * w
-        held = ((self.x[rows] <= self.o.lower) & (g > 0)) | ((self.x[rows] >= self.o.upper) & (g < 0))
+        held = ((low >= 0) & (g > 0)) | ((high <= 0) & (g < 0))
         g, a = np.where(held, 0., g), a * ~held[:, :, None] * ~held[:, None, :]
-        j = np.arange(len(w))
         diagonal = a[:, j, j]
         rest = np.minimum(1e-3 * diagonal.max(1, keepdims=True), 10 * diagonal)
         a[:, j, j] += self.damping[rows, None] * (diagonal + rest + _FLAT) + held
-        d = -np.linalg.solve(a, g[..., None])[..., 0]
-        return np.clip(d, -1., 1.), -.5 * (g * d).sum(1)
+        d = _solve_within(a, -g, np.maximum(low, -1.), np.minimum(high, 1.))
+        return d, -.5 * (g * d).sum(1)
 
     def run(self, rows, n_steps, small):
-        "Move these starts by up to so many steps; one that twice gains less than `small` has arrived."
+        "Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing, has arrived."
         for _ in range(n_steps):
             rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e3)]
+            step, promise = self.step(rows)
+            going = abs(promise) > 1e-4 * small
+            self.quiet[rows[~going]] = 2
+            rows, step = rows[going], step[going]
             if not len(rows): return
-            new = np.clip(self.x[rows] + self.step(rows)[0] * self.o.width, self.o.lower, self.o.upper)
+            new = np.clip(self.x[rows] + step * self.o.width, self.o.lower, self.o.upper)
             v, g, f = self.o.scoring(new, self.who[rows])
             better, little = v < self.v[rows], self.v[rows] - v < small
             self.damping[rows] *= np.where(better, .2, 10.)
@@ -102,6 +114,18 @@ class _Descent:
             self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), self.quiet[rows])
             up = rows[better]
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
+
+def _solve_within(a, b, low, high):
+    "Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters are solved for anew."
+    d, j = np.linalg.solve(a, b[..., None])[..., 0], np.arange(b.shape[1])
+    out = (d < low) | (d > high)
+    again = np.flatnonzero(out.any(1))
+    if len(again):
+        fixed, rest = out[again], np.where(out[again][:, :, None], 0., a[again])
+        rest[:, j, j] = np.where(fixed, 1., rest[:, j, j])
+        ends = np.where(fixed, np.clip(d, low, high)[again], b[again])
+        d[again] = np.linalg.solve(rest, ends[..., None])[..., 0]
+    return np.clip(d, low, high)
 
 # %% ../nbs/20_fitting.ipynb #d37950bb
 def _anywhere(o, n, rng):
@@ -116,6 +140,7 @@ def _anywhere(o, n, rng):
 
 # %% ../nbs/20_fitting.ipynb #9e3b57bd
 _NEAR = 5.   # nats: solutions that are nearly as good as the best
+_AGREE = .01 # nats: solutions that agree
 
 def _evolve(o, points, who, generations, rng):
     "Clouds of points of one person, (clouds, points, n_free), moved for so many generations: the best point of each cloud, and its value."
@@ -151,10 +176,30 @@ def _distinct(o, x, v, n):
         if len(out) == n: break
     return out
 
-def _along(o, x, v, who, rng):
+def _islands(o, x, v, who, rng, turns):
+    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such clouds;
+    then clouds from anywhere, of points that have taken a few steps down or none, until a quarter have ended at the best."""
+    k, order = x.shape[1], rng.permutation(np.flatnonzero(np.isfinite(v)))
+    found, value = _clouds(o, x[order], 16, who, 200, rng)
+    for turn in range(turns):
+        d = _Descent(o, _anywhere(o, 32 * 16, rng), np.full(32 * 16, who))
+        d.run(np.arange(len(d.x)), (6, 24)[turn % 2], 1e-3)
+        for points, n in ((d.x, 16), (_anywhere(o, 24 * 24, rng), 24)):
+            more, values = _clouds(o, points, n, who, 300, rng)
+            found, value = np.vstack([found, more]), np.append(value, values)
+        if (value < min(v.min(), value.min()) + _AGREE).mean() > .25: break
+    return found, value
+
+def _clouds(o, points, n, who, generations, rng):
+    "The best point of each cloud of `n` of these points, evolved, and its value."
+    many = len(points) // n
+    if not many: return points[:0], np.empty(0)
+    return _evolve(o, points[:many * n].reshape(many, n, -1), who, generations, rng)
+
+def _along(o, x, v, who, rng, turns):
     "The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less than .001 (twenty at most): solutions, values, the last gain."
-    k, best, quiet = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]], 0
-    found, value = _evolve(o, x[best][None], who, 200, rng)
+    k, quiet = x.shape[1], 0
+    found, value = _islands(o, x, v, who, rng, turns)
     x, v = np.vstack([x, found]), np.append(v, value)
     top = _distinct(o, x, v, 4 * k)
     x[top], v[top] = _evolve(o, _around(o, x[top], 4 * k, rng), who, 60, rng)
@@ -167,37 +212,62 @@ def _along(o, x, v, who, rng):
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-_AGREE, _ENOUGH = .01, 10        # nats: solutions that agree; how many starts have to
-_EACH = 32                       # starts for each solution that is nearly as good
+_BEST = 12       # solutions of a person that are taken to the last digit
+_LOOK = 8        # points that are looked at for every other start: it is the best of them
 
-def _enough(drawn, best, least):
-    "Are these values, where starts ended, enough to believe in the best one?"
+def _enough(drawn, best, starts):
+    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more of them."
     near = np.sort(drawn[drawn < best + _NEAR])
-    return (drawn < best + _AGREE).sum() >= _ENOUGH and len(drawn) >= max(least, _EACH * (np.diff(near) > 5 * _AGREE).sum())
+    return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= 3 * starts * (np.diff(near) > _AGREE).sum()
+
+def _drawn(o, who, n, rngs):
+    "Starts of these people, (n, n_free) each: half of them anywhere, the others the best of a few points."
+    looked, k = n // 2, len(o.names)
+    points = [_anywhere(o, n - looked + looked * _LOOK, rngs[i]) for i in who]
+    if not looked: return points
+    few = np.array([p[n - looked:] for p in points]).reshape(len(who), looked, _LOOK, k)
+    v = o.value(few.reshape(-1, k), np.repeat(who, looked * _LOOK)).reshape(few.shape[:3])
+    best = np.where(np.isfinite(v), v, np.inf).argmin(2)
+    return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
+
+def _rounds(o, n_people, starts, rngs, first, draw):
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and the share
+    that got stuck though it explains much of what can be explained."""
+    k, most, spent = len(o.names), 40 * starts, 0
+    around = 24 if draw == 'normal' else 0
+    given = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
+    x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
+    todo = np.arange(n_people)
+    while len(todo):
+        n = min(max(starts, spent // 2), most - spent, 256) if draw else 0
+        new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
+        if not spent: new = [np.vstack(both) for both in zip(given, new)]
+        d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
+        d.run(np.arange(len(d.x)), 200, 1e-3)
+        for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
+            x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
+        spent += n
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts) for i in todo]] if n and spent < most else todo[:0]
+    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).mean() for lost, values, guess in zip(stuck, v, _guessing(o))]
+
+def _guessing(o):
+    "NLL of each person if all that was on offer were equally probable, (participants,)."
+    t = o.lanes.trials
+    scored = _scored(t)
+    return np.bincount(t.participant[scored], np.log((t.offer[scored] >= 0).sum(1)), t.n_participants)
 
 def _search(o, n_people, starts, seed, first, draw):
     "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
-    k, people = len(o.names), range(n_people)
-    rngs, least = [np.random.default_rng([seed, i]) for i in people], max(1, starts * k**3 // 10)   # a person's starts do not depend on who else is there
-    around = 24 if draw == 'normal' else 0
-    new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
-    x, v, todo, spent = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people), 0
-    while len(todo):
-        d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
-        d.run(np.arange(len(d.x)), 200, 1e-3)
-        for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), least) for i in todo]] if draw and spent < 8 * least else todo[:0]
-        n = min(max(least, spent // 2), 8 * least - spent, 256)
-        new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
-    top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
+    people = range(n_people)
+    rngs = [np.random.default_rng([seed, i]) for i in people]   # a person's starts do not depend on who else is there
+    x, v, edges = _rounds(o, n_people, starts, rngs, first, draw)
+    top = [_distinct(o, x[i], v[i], _BEST) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
-    d.run(np.arange(len(d.x)), 50, 1e-8)
-    d.damping[:] = 1e-6
-    counts = [len(values) for values in v]
-    edge, gained = d.step(np.arange(len(d.x)))[1] > 1e-3, np.zeros(n_people)
+    d.run(np.arange(len(d.x)), 200, 1e-8)
+    counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
-        if draw and edge[d.who == i].any(): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i])
+        if draw and (edges[i] > .04 or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], -(-starts // 2))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
@@ -357,7 +427,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: k parameters get starts × k³ / 10 random starts, and up to eight times as many where they disagree
+    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 40 times as many
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
@@ -371,7 +441,7 @@ def fit(
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
-    Starts come in rounds, until ten have ended at the best that was found, and enough of them for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+    Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person.
 
     Parameters
     ----------
@@ -380,8 +450,8 @@ def fit(
     trials
         The choices
     starts
-        How hard to search: k parameters get starts × k³ / 10 random starts, and up to eight
-        times as many where they disagree
+        How hard to search: starts in the first round; where they disagree there are more, up to
+        40 times as many
     seed
         An int or a numpy Generator
     bounds
