@@ -6,6 +6,7 @@
 __all__ = ['column_of', 'Fit', 'fit']
 
 # %% ../nbs/20_fitting.ipynb #39cb9321
+from copy import copy
 from dataclasses import dataclass, field
 from html import escape
 import numpy as np
@@ -68,6 +69,7 @@ class _Objective:
 
 # %% ../nbs/20_fitting.ipynb #78f22c4d
 _FLAT = 1e-4   # nats that a parameter changes across its bounds: with less there is nothing to follow
+_LAST = 1e6    # damping at which a start that still does not gain is stuck
 
 class _Descent:
     "Many starts on their way down."
@@ -78,7 +80,7 @@ class _Descent:
 
     def stuck(self):
         "Which starts stopped where the next step, however small, does not bring what the slope promises, (lanes,)."
-        lost = self.damping >= 1e3
+        lost = self.damping >= _LAST
         damping, self.damping = self.damping, np.full(len(self.x), 1e-6)
         promise = self.step(np.arange(len(self.x)))[1]
         self.damping = damping
@@ -100,7 +102,7 @@ class _Descent:
     def run(self, rows, n_steps, small):
         "Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing, has arrived."
         for _ in range(n_steps):
-            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e3)]
+            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < _LAST)]
             step, promise = self.step(rows)
             going = abs(promise) > 1e-4 * small
             self.quiet[rows[~going]] = 2
@@ -142,24 +144,35 @@ def _anywhere(o, n, rng):
 _NEAR = 5.   # nats: solutions that are nearly as good as the best
 _AGREE = .01 # nats: solutions that agree
 
-def _evolve(o, points, who, generations, rng):
-    "Clouds of points of one person, (clouds, points, n_free), moved for so many generations: the best point of each cloud, and its value."
-    (many, n, k), cloud = points.shape, np.arange(len(points))[:, None]
+def _evolve(o, points, who, generations, rng, halve=()):
+    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the worse half of them
+    stops: the best point of each cloud, and its value."""
+    (many, n, k), points = points.shape, points.copy()
     def value(points):
-        v = o.value(points.reshape(-1, k), np.full(many * n, who)).reshape(many, n)
+        v = o.value(points.reshape(-1, k), np.full(points.shape[0] * n, who)).reshape(-1, n)
         return np.where(np.isfinite(v), v, np.inf)
-    points, v = points.copy(), value(points)
-    for _ in range(generations):
-        good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
-        one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
-        new = points + rng.uniform(.3, 1., (many, n, 1)) * (good - points) + rng.uniform(.3, 1., (many, n, 1)) * (one - other)
-        beyond = good + rng.exponential(1., (many, n, 1)) * (good - one)
-        new = np.where(rng.random((many, n, 1)) < .1, beyond, new)
-        new = np.where(rng.random(new.shape) < rng.choice([.3, .9, 1., 1.], (many, n, 1)), np.clip(new, o.lower, o.upper), points)
+    v, going = value(points), np.arange(many)
+    for turn in range(generations):
+        if turn in halve: going = going[np.argsort(v[going].min(1), kind='stable')[:(len(going) + 1) // 2]]
+        if turn % 10 == 0: going = going[v[going].max(1) - v[going].min(1) > 1e-6]
+        if not len(going): break
+        new = _moved(o, points[going], v[going], rng)
         w = value(new)
-        points[w < v], v[w < v] = new[w < v], w[w < v]
-        if (v.max(1) - v.min(1) < 1e-6).all(): break
-    return points[cloud[:, 0], v.argmin(1)], v.min(1)
+        better = w < v[going]
+        points[going], v[going] = np.where(better[..., None], new, points[going]), np.where(better, w, v[going])
+    return points[np.arange(many), v.argmin(1)], v.min(1)
+
+def _moved(o, points, v, rng):
+    "Where the points of each cloud try to go: toward one of its best and along the difference of two others, or beyond a good one."
+    (many, n, _), cloud = points.shape, np.arange(len(points))[:, None]
+    good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
+    one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
+    toward, along = (rng.uniform(.3, 1., (many, n, 1)) for _ in range(2))
+    new = points + toward * (good - points) + along * (one - other)
+    beyond = good + rng.exponential(1., (many, n, 1)) * (good - one)
+    new = np.where(rng.random((many, n, 1)) < .1, beyond, new)
+    moves = rng.random(new.shape) < rng.choice([.3, .9, 1., 1.], (many, n, 1))
+    return np.where(moves, np.clip(new, o.lower, o.upper), points)
 
 def _around(o, x, n, rng):
     "A cloud of `n` points around each of these solutions, which is one of them."
@@ -178,23 +191,23 @@ def _distinct(o, x, v, n):
 
 def _islands(o, x, v, who, rng, turns):
     """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such clouds;
-    then clouds from anywhere, of points that have taken a few steps down or none, until a quarter have ended at the best."""
-    k, order = x.shape[1], rng.permutation(np.flatnonzero(np.isfinite(v)))
-    found, value = _clouds(o, x[order], 16, who, 200, rng)
+    then clouds from anywhere, of points that have taken some steps down or none, until a quarter have ended at the best."""
+    order = rng.permutation(np.flatnonzero(np.isfinite(v)))
+    found, value = _clouds(o, x[order], 16, who, 200, rng, (50,))
     for turn in range(turns):
         d = _Descent(o, _anywhere(o, 32 * 16, rng), np.full(32 * 16, who))
-        d.run(np.arange(len(d.x)), (6, 24)[turn % 2], 1e-3)
-        for points, n in ((d.x, 16), (_anywhere(o, 24 * 24, rng), 24)):
-            more, values = _clouds(o, points, n, who, 300, rng)
+        d.run(np.arange(len(d.x)), (24, 6)[turn % 2], 1e-3)
+        for points, n, halve in ((d.x, 16, (30, 60, 100)), (_anywhere(o, 24 * 24, rng), 24, ())):
+            more, values = _clouds(o, points, n, who, 300, rng, halve)
             found, value = np.vstack([found, more]), np.append(value, values)
         if (value < min(v.min(), value.min()) + _AGREE).mean() > .25: break
     return found, value
 
-def _clouds(o, points, n, who, generations, rng):
+def _clouds(o, points, n, who, generations, rng, halve):
     "The best point of each cloud of `n` of these points, evolved, and its value."
     many = len(points) // n
     if not many: return points[:0], np.empty(0)
-    return _evolve(o, points[:many * n].reshape(many, n, -1), who, generations, rng)
+    return _evolve(o, points[:many * n].reshape(many, n, -1), who, generations, rng, halve)
 
 def _along(o, x, v, who, rng, turns):
     "The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less than .001 (twenty at most): solutions, values, the last gain."
@@ -215,10 +228,11 @@ def _along(o, x, v, who, rng, turns):
 _BEST = 12       # solutions of a person that are taken to the last digit
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
-def _enough(drawn, best, starts):
+def _enough(drawn, best, starts, k):
     "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more of them."
     near = np.sort(drawn[drawn < best + _NEAR])
-    return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= 3 * starts * (np.diff(near) > _AGREE).sum()
+    many = max(min(2 * k - 3, 6), 2 * (np.diff(near) > _AGREE).sum())
+    return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
     "Starts of these people, (n, n_free) each: half of them anywhere, the others the best of a few points."
@@ -231,8 +245,8 @@ def _drawn(o, who, n, rngs):
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
 def _rounds(o, n_people, starts, rngs, first, draw):
-    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and the share
-    that got stuck though it explains much of what can be explained."""
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and whether
+    one got stuck that explains much of what can be explained."""
     k, most, spent = len(o.names), 40 * starts, 0
     around = 24 if draw == 'normal' else 0
     given = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
@@ -247,8 +261,8 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts) for i in todo]] if n and spent < most else todo[:0]
-    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).mean() for lost, values, guess in zip(stuck, v, _guessing(o))]
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) for i in todo]] if n and spent < most else todo[:0]
+    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).any() for lost, values, guess in zip(stuck, v, _guessing(o))]
 
 def _guessing(o):
     "NLL of each person if all that was on offer were equally probable, (participants,)."
@@ -267,14 +281,17 @@ def _search(o, n_people, starts, seed, first, draw):
     counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
-        if draw and (edges[i] > .04 or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], -(-starts // 2))
+        if draw and (edges[i] or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
 
+_SAME = .1       # of the bounds' distance: places that differ by less are the same, where the choices do not tell
+
 def _agreement(o, x, v, ended):
-    "How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every direction that the choices tell."
-    information = o.scoring(x, np.arange(len(x)))[2]
+    """How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every
+    direction that the choices tell, and nearer than a tenth of the bounds in the others."""
+    information = o.scoring(x, np.arange(len(x)))[2] + np.diag((_SAME * o.width)**-2.)
     out = []
     for best, least, F, (points, values) in zip(x, v, information, ended):
         away = points[values < least + _AGREE] - best
@@ -310,6 +327,10 @@ def _people(labels):
     labels = list(map(str, labels))
     return ', '.join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else '')
 
+def _named(labels):
+    "The same after 'for': 'participant 3', 'participants 3, 5'."
+    return f"participant{'s' if len(labels) > 1 else ''} {_people(labels)}"
+
 @dataclass(repr=False)
 class Fit:
     """What `fit` found.
@@ -337,7 +358,10 @@ class Fit:
     groups : pd.Series
         Group of each participant, if there are groups
     silent : tuple
-        Participants whose choices say nothing about any parameter: they are in no mean"""
+        Participants whose choices say nothing about any parameter: they are in no mean
+    running : tuple
+        Pairs (participant, parameter): the parameter has no bound, and the choices get likelier
+        the farther it goes"""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
@@ -346,6 +370,7 @@ class Fit:
     runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
     groups: pd.Series = field(default=None) # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
+    running: tuple = ()    # Pairs (participant, parameter): the parameter has no bound, and the choices get likelier the farther it goes
 
     @property
     def parameters(self):
@@ -393,19 +418,46 @@ class Fit:
         "Notes on standard errors that are missing or say nothing, a sentence for each parameter."
         at, keep = self.diagnostics.at_bound, self._telling()
         for n in self.names:
-            inside = keep & np.array([n not in names.split(', ') for names in at])
+            away = self.table.index.isin([who for who, name in self.running if name == n])
+            inside = keep & ~away & np.array([n not in names.split(', ') for names in at])
             lost = self.table.index[inside & self.errors[n].isna()]
             if len(lost): yield f"{n} has no standard error for {_people(lost)}: these choices do not tell it, or not by a smooth hill"
-            wide = self.table.index[inside & (self.errors[n] > np.subtract(*self.bounds[n][::-1]))]
-            if len(wide): yield f"the standard error of {n} is wider than its bounds for {_people(wide)}: these choices say nothing about it"
+            wide = self.table.index[inside & (self.errors[n] > self._wide(n, self.parameters[n]))]
+            than = "its bounds" if np.isfinite(self.bounds[n]).all() else "ten times its size"
+            if len(wide): yield f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say nothing about it"
+
+    def _free(self, people):
+        "Whose starts ended as well as the best at quite other values of which parameters: a dict participant -> names."
+        runs, columns = self.runs, [column_of(what, self.cell.params) for what in ('participant', 'nll')]
+        out = {}
+        for who in people if runs is not None else ():
+            good = runs[(runs[columns[0]] == who) & (runs[columns[1]] < runs[columns[1]][runs[columns[0]] == who].min() + _AGREE)]
+            apart = {n: np.ptp(good[n]) / self._wide(n, good[n].iloc[0]) for n in self.names}
+            if len(good) > 1 and max(apart.values()) > _SAME: out[who] = [n for n, far in apart.items() if far > _SAME]
+        return out
+
+    def _wide(self, name, value):
+        "Distance of a parameter's bounds; without bounds ten times its size."
+        distance = np.subtract(*self.bounds[name][::-1])
+        return distance if np.isfinite(distance) else 10 * np.maximum(np.maximum(1., abs(self.cell.values[name])), abs(value))
 
     def notes(self):
         "What a reader should know before trusting the numbers: a list of sentences."
         t, keep, out = self.diagnostics, self._telling(), []
         if len(self.silent):
             out.append(f"nothing about any parameter is said by the choices of {_people(self.silent)}: what stands there is where the search began, and is in no mean")
-        if (~t.converged[keep]).any(): out.append(f"{(~t.converged[keep]).sum()} did not converge: {_people(t.index[keep & ~t.converged])}")
-        lonely = (t.agree < 2) & (t.starts > 1) & keep
+        away = t.index.isin([who for who, _ in self.running])
+        for n in self.names:
+            who = [label for label, name in self.running if name == n]
+            if who: out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; give it bounds")
+        lost = keep & ~t.converged & ~away
+        if lost.any(): out.append(f"{lost.sum()} did not converge: {_people(t.index[lost])}")
+        lonely = (t.agree < 2) & (t.starts > 1) & keep & ~away
+        free = self._free(t.index[lonely])
+        for n in self.names:
+            who = [label for label, names in free.items() if n in names]
+            if who: out.append(f"{n} is free for {_named(who)}: starts ended as well at quite other values of it")
+        lonely &= ~t.index.isin(list(free))
         if lonely.any():
             out.append(f"for {lonely.sum()} of {len(t)} no two starts ended at the best, so there may be a better one: "
                        f"{_people(t.index[lonely])}; try more starts")
@@ -491,10 +543,13 @@ def fit(
         raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {who!r} at any of its starts: "
                                  f"a value became infinite or NaN{', or the priors exclude what the choices need' if priors else ''}")
     x = _at_bounds(objective, x)
-    silent = _silent(objective, x, ended)
-    return Fit(name or type(cell).__name__, cell, _table(objective, x, how, trials), tuple(objective.names),
+    silent, away = _silent(objective, x, ended), _running(objective, x, v)
+    how.loc[[i for i, _ in away], 'converged'] = False
+    table = _table(objective, x, how, trials)
+    for i, j in away: table.iloc[i, table.columns.get_loc(column_of(f'se_{objective.names[j]}', cell.params))] = np.nan
+    return Fit(name or type(cell).__name__, cell, table, tuple(objective.names),
                {n: bounds[n] for n in objective.names}, _runs(objective, ended, trials), groups,
-               tuple(np.array(trials.participants, object)[silent]))
+               tuple(np.array(trials.participants, object)[silent]), tuple((trials.participants[i], objective.names[j]) for i, j in away))
 
 # %% ../nbs/20_fitting.ipynb #3ab516bc
 def _held(cell, hold):
@@ -581,6 +636,28 @@ def _at_bounds(o, x):
             fine = o.value(moved, who[near]) <= o.value(out[near], who[near]) + 1e-6
             out[np.flatnonzero(near)[fine], j] = end
     return out
+
+def _running(o, x, v):
+    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the others make up for it
+    at no cost, and back at the default they do not."""
+    out, far = [], np.where(np.isfinite(o.lower), o.lower, np.where(np.isfinite(o.upper), o.upper, o.default))
+    endless = (x != o.default) & ~np.isfinite(np.where(x > o.default, o.upper, o.lower))
+    if not endless.any(): return out
+    information = o.scoring(x, np.arange(len(x)))[2] + np.diag((1e4 * o.width)**-2.)
+    variance = np.diagonal(np.linalg.inv(information), 0, 1, 2)
+    for i, j in np.argwhere(endless & (variance > 4 * (x - far)**2)):
+        gone, back = (_with(o, x[i], i, j, value) for value in (far[j] + 10 * (x[i, j] - far[j]), o.default[j]))
+        if gone < v[i] + 1e-3 and back > v[i] + _AGREE: out.append((int(i), int(j)))
+    return out
+
+def _with(o, x, who, j, value):
+    "The best value of one person near `x` when parameter `j` has this value."
+    held, x = copy(o), x.copy()
+    held.lower, held.upper = o.lower.copy(), o.upper.copy()
+    x[j] = held.lower[j] = held.upper[j] = value
+    d = _Descent(held, x[None], np.array([who]))
+    d.run(np.arange(1), 100, 1e-6)
+    return d.v[0]
 
 _NOTHING = 1e-9   # nats of curvature across the bounds below which choices say nothing
 
