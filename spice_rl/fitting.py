@@ -6,6 +6,7 @@
 __all__ = ['column_of', 'Fit', 'fit']
 
 # %% ../nbs/20_fitting.ipynb #39cb9321
+from copy import copy
 from dataclasses import dataclass, field
 from html import escape
 import numpy as np
@@ -68,33 +69,46 @@ class _Objective:
 
 # %% ../nbs/20_fitting.ipynb #78f22c4d
 _FLAT = 1e-4   # nats that a parameter changes across its bounds: with less there is nothing to follow
+_LAST = 1e6    # damping at which a start that still does not gain is stuck
 
 class _Descent:
     "Many starts on their way down."
     def __init__(self, objective, x, who):
         self.o, self.x, self.who = objective, x.copy(), who
         self.v, self.g, self.f = objective.scoring(x, who)
-        self.damping, self.quiet = np.full(len(x), .1), np.where(np.isfinite(self.v), 0, 2)
+        self.damping, self.quiet = np.ones(len(x)), np.where(np.isfinite(self.v), 0, 2)
+
+    def stuck(self):
+        "Which starts stopped where the next step, however small, does not bring what the slope promises, (lanes,)."
+        lost = self.damping >= _LAST
+        damping, self.damping = self.damping, np.full(len(self.x), 1e-6)
+        promise = self.step(np.arange(len(self.x)))[1]
+        self.damping = damping
+        return lost & (promise > 1e-3)
 
     def step(self, rows):
         "The step that each of these starts would take, in units of the bounds' distance, and by how much it should help."
-        w = self.o.width
+        x, w, j = self.x[rows], self.o.width, np.arange(self.x.shape[1])
+        low, high = (self.o.lower - x) / w, (self.o.upper - x) / w
         g, a = self.g[rows] * w, self.f[rows] * w[:, None] * w
-        held = ((self.x[rows] <= self.o.lower) & (g > 0)) | ((self.x[rows] >= self.o.upper) & (g < 0))
+        held = ((low >= 0) & (g > 0)) | ((high <= 0) & (g < 0))
         g, a = np.where(held, 0., g), a * ~held[:, :, None] * ~held[:, None, :]
-        j = np.arange(len(w))
         diagonal = a[:, j, j]
         rest = np.minimum(1e-3 * diagonal.max(1, keepdims=True), 10 * diagonal)
         a[:, j, j] += self.damping[rows, None] * (diagonal + rest + _FLAT) + held
-        d = -np.linalg.solve(a, g[..., None])[..., 0]
-        return np.clip(d, -1., 1.), -.5 * (g * d).sum(1)
+        d = _solve_within(a, -g, np.maximum(low, -1.), np.minimum(high, 1.))
+        return d, -.5 * (g * d).sum(1)
 
     def run(self, rows, n_steps, small):
-        "Move these starts by up to so many steps; one that twice gains less than `small` has arrived."
+        "Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing, has arrived."
         for _ in range(n_steps):
-            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < 1e3)]
+            rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < _LAST)]
+            step, promise = self.step(rows)
+            going = abs(promise) > 1e-4 * small
+            self.quiet[rows[~going]] = 2
+            rows, step = rows[going], step[going]
             if not len(rows): return
-            new = np.clip(self.x[rows] + self.step(rows)[0] * self.o.width, self.o.lower, self.o.upper)
+            new = np.clip(self.x[rows] + step * self.o.width, self.o.lower, self.o.upper)
             v, g, f = self.o.scoring(new, self.who[rows])
             better, little = v < self.v[rows], self.v[rows] - v < small
             self.damping[rows] *= np.where(better, .2, 10.)
@@ -102,6 +116,18 @@ class _Descent:
             self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), self.quiet[rows])
             up = rows[better]
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
+
+def _solve_within(a, b, low, high):
+    "Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters are solved for anew."
+    d, j = np.linalg.solve(a, b[..., None])[..., 0], np.arange(b.shape[1])
+    out = (d < low) | (d > high)
+    again = np.flatnonzero(out.any(1))
+    if len(again):
+        fixed, rest = out[again], np.where(out[again][:, :, None], 0., a[again])
+        rest[:, j, j] = np.where(fixed, 1., rest[:, j, j])
+        ends = np.where(fixed, np.clip(d, low, high)[again], b[again])
+        d[again] = np.linalg.solve(rest, ends[..., None])[..., 0]
+    return np.clip(d, low, high)
 
 # %% ../nbs/20_fitting.ipynb #d37950bb
 def _anywhere(o, n, rng):
@@ -116,25 +142,37 @@ def _anywhere(o, n, rng):
 
 # %% ../nbs/20_fitting.ipynb #9e3b57bd
 _NEAR = 5.   # nats: solutions that are nearly as good as the best
+_AGREE = .01 # nats: solutions that agree
 
-def _evolve(o, points, who, generations, rng):
-    "Clouds of points of one person, (clouds, points, n_free), moved for so many generations: the best point of each cloud, and its value."
-    (many, n, k), cloud = points.shape, np.arange(len(points))[:, None]
+def _evolve(o, points, who, generations, rng, halve=()):
+    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the worse half of them
+    stops: the best point of each cloud, and its value."""
+    (many, n, k), points = points.shape, points.copy()
     def value(points):
-        v = o.value(points.reshape(-1, k), np.full(many * n, who)).reshape(many, n)
+        v = o.value(points.reshape(-1, k), np.full(points.shape[0] * n, who)).reshape(-1, n)
         return np.where(np.isfinite(v), v, np.inf)
-    points, v = points.copy(), value(points)
-    for _ in range(generations):
-        good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
-        one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
-        new = points + rng.uniform(.3, 1., (many, n, 1)) * (good - points) + rng.uniform(.3, 1., (many, n, 1)) * (one - other)
-        beyond = good + rng.exponential(1., (many, n, 1)) * (good - one)
-        new = np.where(rng.random((many, n, 1)) < .1, beyond, new)
-        new = np.where(rng.random(new.shape) < rng.choice([.3, .9, 1., 1.], (many, n, 1)), np.clip(new, o.lower, o.upper), points)
+    v, going = value(points), np.arange(many)
+    for turn in range(generations):
+        if turn in halve: going = going[np.argsort(v[going].min(1), kind='stable')[:(len(going) + 1) // 2]]
+        if turn % 10 == 0: going = going[v[going].max(1) - v[going].min(1) > 1e-6]
+        if not len(going): break
+        new = _moved(o, points[going], v[going], rng)
         w = value(new)
-        points[w < v], v[w < v] = new[w < v], w[w < v]
-        if (v.max(1) - v.min(1) < 1e-6).all(): break
-    return points[cloud[:, 0], v.argmin(1)], v.min(1)
+        better = w < v[going]
+        points[going], v[going] = np.where(better[..., None], new, points[going]), np.where(better, w, v[going])
+    return points[np.arange(many), v.argmin(1)], v.min(1)
+
+def _moved(o, points, v, rng):
+    "Where the points of each cloud try to go: toward one of its best and along the difference of two others, or beyond a good one."
+    (many, n, _), cloud = points.shape, np.arange(len(points))[:, None]
+    good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
+    one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
+    toward, along = (rng.uniform(.3, 1., (many, n, 1)) for _ in range(2))
+    new = points + toward * (good - points) + along * (one - other)
+    beyond = good + rng.exponential(1., (many, n, 1)) * (good - one)
+    new = np.where(rng.random((many, n, 1)) < .1, beyond, new)
+    moves = rng.random(new.shape) < rng.choice([.3, .9, 1., 1.], (many, n, 1))
+    return np.where(moves, np.clip(new, o.lower, o.upper), points)
 
 def _around(o, x, n, rng):
     "A cloud of `n` points around each of these solutions, which is one of them."
@@ -151,10 +189,30 @@ def _distinct(o, x, v, n):
         if len(out) == n: break
     return out
 
-def _along(o, x, v, who, rng):
+def _islands(o, x, v, who, rng, turns):
+    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such clouds;
+    then clouds from anywhere, of points that have taken some steps down or none, until a quarter have ended at the best."""
+    order = rng.permutation(np.flatnonzero(np.isfinite(v)))
+    found, value = _clouds(o, x[order], 16, who, 200, rng, (50,))
+    for turn in range(turns):
+        d = _Descent(o, _anywhere(o, 32 * 16, rng), np.full(32 * 16, who))
+        d.run(np.arange(len(d.x)), (24, 6)[turn % 2], 1e-3)
+        for points, n, halve in ((d.x, 16, (30, 60, 100)), (_anywhere(o, 24 * 24, rng), 24, ())):
+            more, values = _clouds(o, points, n, who, 300, rng, halve)
+            found, value = np.vstack([found, more]), np.append(value, values)
+        if (value < min(v.min(), value.min()) + _AGREE).mean() > .25: break
+    return found, value
+
+def _clouds(o, points, n, who, generations, rng, halve):
+    "The best point of each cloud of `n` of these points, evolved, and its value."
+    many = len(points) // n
+    if not many: return points[:0], np.empty(0)
+    return _evolve(o, points[:many * n].reshape(many, n, -1), who, generations, rng, halve)
+
+def _along(o, x, v, who, rng, turns):
     "The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less than .001 (twenty at most): solutions, values, the last gain."
-    k, best, quiet = x.shape[1], np.argsort(v, kind='stable')[:10 * x.shape[1]], 0
-    found, value = _evolve(o, x[best][None], who, 200, rng)
+    k, quiet = x.shape[1], 0
+    found, value = _islands(o, x, v, who, rng, turns)
     x, v = np.vstack([x, found]), np.append(v, value)
     top = _distinct(o, x, v, 4 * k)
     x[top], v[top] = _evolve(o, _around(o, x[top], 4 * k, rng), who, 60, rng)
@@ -167,44 +225,73 @@ def _along(o, x, v, who, rng):
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-_AGREE, _ENOUGH = .01, 10        # nats: solutions that agree; how many starts have to
-_EACH = 32                       # starts for each solution that is nearly as good
+_BEST = 12       # solutions of a person that are taken to the last digit
+_LOOK = 8        # points that are looked at for every other start: it is the best of them
 
-def _enough(drawn, best, least):
-    "Are these values, where starts ended, enough to believe in the best one?"
+def _enough(drawn, best, starts, k):
+    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more of them."
     near = np.sort(drawn[drawn < best + _NEAR])
-    return (drawn < best + _AGREE).sum() >= _ENOUGH and len(drawn) >= max(least, _EACH * (np.diff(near) > 5 * _AGREE).sum())
+    many = max(min(2 * k - 3, 6), 2 * (np.diff(near) > _AGREE).sum())
+    return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
+
+def _drawn(o, who, n, rngs):
+    "Starts of these people, (n, n_free) each: half of them anywhere, the others the best of a few points."
+    looked, k = n // 2, len(o.names)
+    points = [_anywhere(o, n - looked + looked * _LOOK, rngs[i]) for i in who]
+    if not looked: return points
+    few = np.array([p[n - looked:] for p in points]).reshape(len(who), looked, _LOOK, k)
+    v = o.value(few.reshape(-1, k), np.repeat(who, looked * _LOOK)).reshape(few.shape[:3])
+    best = np.where(np.isfinite(v), v, np.inf).argmin(2)
+    return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
+
+def _rounds(o, n_people, starts, rngs, first, draw):
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and whether
+    one got stuck that explains much of what can be explained."""
+    k, most, spent = len(o.names), 40 * starts, 0
+    around = 24 if draw == 'normal' else 0
+    given = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
+    x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
+    todo = np.arange(n_people)
+    while len(todo):
+        n = min(max(starts, spent // 2), most - spent, 256) if draw else 0
+        new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
+        if not spent: new = [np.vstack(both) for both in zip(given, new)]
+        d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
+        d.run(np.arange(len(d.x)), 200, 1e-3)
+        for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
+            x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
+        spent += n
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) for i in todo]] if n and spent < most else todo[:0]
+    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).any() for lost, values, guess in zip(stuck, v, _guessing(o))]
+
+def _guessing(o):
+    "NLL of each person if all that was on offer were equally probable, (participants,)."
+    t = o.lanes.trials
+    scored = _scored(t)
+    return np.bincount(t.participant[scored], np.log((t.offer[scored] >= 0).sum(1)), t.n_participants)
 
 def _search(o, n_people, starts, seed, first, draw):
     "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
-    k, people = len(o.names), range(n_people)
-    rngs, least = [np.random.default_rng([seed, i]) for i in people], max(1, starts * k**3 // 10)   # a person's starts do not depend on who else is there
-    around = 24 if draw == 'normal' else 0
-    new = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
-    x, v, todo, spent = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, np.arange(n_people), 0
-    while len(todo):
-        d = _Descent(o, np.concatenate(new), np.repeat(todo, [len(points) for points in new]))
-        d.run(np.arange(len(d.x)), 200, 1e-3)
-        for i, points, values in zip(todo, np.split(d.x, len(todo)), np.split(d.v, len(todo))): x[i], v[i] = np.vstack([x[i], points]), np.append(v[i], values)
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), least) for i in todo]] if draw and spent < 8 * least else todo[:0]
-        n = min(max(least, spent // 2), 8 * least - spent, 256)
-        new, spent = [_anywhere(o, n, rngs[i]) for i in todo], spent + n
-    top = [_distinct(o, x[i], v[i], 4 * k) for i in people]
+    people = range(n_people)
+    rngs = [np.random.default_rng([seed, i]) for i in people]   # a person's starts do not depend on who else is there
+    x, v, edges = _rounds(o, n_people, starts, rngs, first, draw)
+    top = [_distinct(o, x[i], v[i], _BEST) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
-    d.run(np.arange(len(d.x)), 50, 1e-8)
-    d.damping[:] = 1e-6
-    counts = [len(values) for values in v]
-    edge, gained = d.step(np.arange(len(d.x)))[1] > 1e-3, np.zeros(n_people)
+    d.run(np.arange(len(d.x)), 200, 1e-8)
+    counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
-        if draw and edge[d.who == i].any(): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i])
+        if draw and (edges[i] or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
 
+_SAME = .1       # of the bounds' distance: places that differ by less are the same, where the choices do not tell
+
 def _agreement(o, x, v, ended):
-    "How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every direction that the choices tell."
-    information = o.scoring(x, np.arange(len(x)))[2]
+    """How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every
+    direction that the choices tell, and nearer than a tenth of the bounds in the others."""
+    information = o.scoring(x, np.arange(len(x)))[2] + np.diag((_SAME * o.width)**-2.)
     out = []
     for best, least, F, (points, values) in zip(x, v, information, ended):
         away = points[values < least + _AGREE] - best
@@ -240,6 +327,10 @@ def _people(labels):
     labels = list(map(str, labels))
     return ', '.join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else '')
 
+def _named(labels):
+    "The same after 'for': 'participant 3', 'participants 3, 5'."
+    return f"participant{'s' if len(labels) > 1 else ''} {_people(labels)}"
+
 @dataclass(repr=False)
 class Fit:
     """What `fit` found.
@@ -267,7 +358,10 @@ class Fit:
     groups : pd.Series
         Group of each participant, if there are groups
     silent : tuple
-        Participants whose choices say nothing about any parameter: they are in no mean"""
+        Participants whose choices say nothing about any parameter: they are in no mean
+    running : tuple
+        Pairs (participant, parameter): the parameter has no bound, and the choices get likelier
+        the farther it goes"""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
@@ -276,6 +370,7 @@ class Fit:
     runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
     groups: pd.Series = field(default=None) # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
+    running: tuple = ()    # Pairs (participant, parameter): the parameter has no bound, and the choices get likelier the farther it goes
 
     @property
     def parameters(self):
@@ -323,19 +418,46 @@ class Fit:
         "Notes on standard errors that are missing or say nothing, a sentence for each parameter."
         at, keep = self.diagnostics.at_bound, self._telling()
         for n in self.names:
-            inside = keep & np.array([n not in names.split(', ') for names in at])
+            away = self.table.index.isin([who for who, name in self.running if name == n])
+            inside = keep & ~away & np.array([n not in names.split(', ') for names in at])
             lost = self.table.index[inside & self.errors[n].isna()]
             if len(lost): yield f"{n} has no standard error for {_people(lost)}: these choices do not tell it, or not by a smooth hill"
-            wide = self.table.index[inside & (self.errors[n] > np.subtract(*self.bounds[n][::-1]))]
-            if len(wide): yield f"the standard error of {n} is wider than its bounds for {_people(wide)}: these choices say nothing about it"
+            wide = self.table.index[inside & (self.errors[n] > self._wide(n, self.parameters[n]))]
+            than = "its bounds" if np.isfinite(self.bounds[n]).all() else "ten times its size"
+            if len(wide): yield f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say nothing about it"
+
+    def _free(self, people):
+        "Whose starts ended as well as the best at quite other values of which parameters: a dict participant -> names."
+        runs, columns = self.runs, [column_of(what, self.cell.params) for what in ('participant', 'nll')]
+        out = {}
+        for who in people if runs is not None else ():
+            good = runs[(runs[columns[0]] == who) & (runs[columns[1]] < runs[columns[1]][runs[columns[0]] == who].min() + _AGREE)]
+            apart = {n: np.ptp(good[n]) / self._wide(n, good[n].iloc[0]) for n in self.names}
+            if len(good) > 1 and max(apart.values()) > _SAME: out[who] = [n for n, far in apart.items() if far > _SAME]
+        return out
+
+    def _wide(self, name, value):
+        "Distance of a parameter's bounds; without bounds ten times its size."
+        distance = np.subtract(*self.bounds[name][::-1])
+        return distance if np.isfinite(distance) else 10 * np.maximum(np.maximum(1., abs(self.cell.values[name])), abs(value))
 
     def notes(self):
         "What a reader should know before trusting the numbers: a list of sentences."
         t, keep, out = self.diagnostics, self._telling(), []
         if len(self.silent):
             out.append(f"nothing about any parameter is said by the choices of {_people(self.silent)}: what stands there is where the search began, and is in no mean")
-        if (~t.converged[keep]).any(): out.append(f"{(~t.converged[keep]).sum()} did not converge: {_people(t.index[keep & ~t.converged])}")
-        lonely = (t.agree < 2) & (t.starts > 1) & keep
+        away = t.index.isin([who for who, _ in self.running])
+        for n in self.names:
+            who = [label for label, name in self.running if name == n]
+            if who: out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; give it bounds")
+        lost = keep & ~t.converged & ~away
+        if lost.any(): out.append(f"{lost.sum()} did not converge: {_people(t.index[lost])}")
+        lonely = (t.agree < 2) & (t.starts > 1) & keep & ~away
+        free = self._free(t.index[lonely])
+        for n in self.names:
+            who = [label for label, names in free.items() if n in names]
+            if who: out.append(f"{n} is free for {_named(who)}: starts ended as well at quite other values of it")
+        lonely &= ~t.index.isin(list(free))
         if lonely.any():
             out.append(f"for {lonely.sum()} of {len(t)} no two starts ended at the best, so there may be a better one: "
                        f"{_people(t.index[lonely])}; try more starts")
@@ -357,7 +479,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: k parameters get starts × k³ / 10 random starts, and up to eight times as many where they disagree
+    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 40 times as many
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
@@ -371,7 +493,7 @@ def fit(
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
-    Starts come in rounds, until ten have ended at the best that was found, and enough of them for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+    Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person.
 
     Parameters
     ----------
@@ -380,8 +502,8 @@ def fit(
     trials
         The choices
     starts
-        How hard to search: k parameters get starts × k³ / 10 random starts, and up to eight
-        times as many where they disagree
+        How hard to search: starts in the first round; where they disagree there are more, up to
+        40 times as many
     seed
         An int or a numpy Generator
     bounds
@@ -421,10 +543,13 @@ def fit(
         raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {who!r} at any of its starts: "
                                  f"a value became infinite or NaN{', or the priors exclude what the choices need' if priors else ''}")
     x = _at_bounds(objective, x)
-    silent = _silent(objective, x, ended)
-    return Fit(name or type(cell).__name__, cell, _table(objective, x, how, trials), tuple(objective.names),
+    silent, away = _silent(objective, x, ended), _running(objective, x, v)
+    how.loc[[i for i, _ in away], 'converged'] = False
+    table = _table(objective, x, how, trials)
+    for i, j in away: table.iloc[i, table.columns.get_loc(column_of(f'se_{objective.names[j]}', cell.params))] = np.nan
+    return Fit(name or type(cell).__name__, cell, table, tuple(objective.names),
                {n: bounds[n] for n in objective.names}, _runs(objective, ended, trials), groups,
-               tuple(np.array(trials.participants, object)[silent]))
+               tuple(np.array(trials.participants, object)[silent]), tuple((trials.participants[i], objective.names[j]) for i, j in away))
 
 # %% ../nbs/20_fitting.ipynb #3ab516bc
 def _held(cell, hold):
@@ -511,6 +636,28 @@ def _at_bounds(o, x):
             fine = o.value(moved, who[near]) <= o.value(out[near], who[near]) + 1e-6
             out[np.flatnonzero(near)[fine], j] = end
     return out
+
+def _running(o, x, v):
+    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the others make up for it
+    at no cost, and back at the default they do not."""
+    out, far = [], np.where(np.isfinite(o.lower), o.lower, np.where(np.isfinite(o.upper), o.upper, o.default))
+    endless = (x != o.default) & ~np.isfinite(np.where(x > o.default, o.upper, o.lower))
+    if not endless.any(): return out
+    information = o.scoring(x, np.arange(len(x)))[2] + np.diag((1e4 * o.width)**-2.)
+    variance = np.diagonal(np.linalg.inv(information), 0, 1, 2)
+    for i, j in np.argwhere(endless & (variance > 4 * (x - far)**2)):
+        gone, back = (_with(o, x[i], i, j, value) for value in (far[j] + 10 * (x[i, j] - far[j]), o.default[j]))
+        if gone < v[i] + 1e-3 and back > v[i] + _AGREE: out.append((int(i), int(j)))
+    return out
+
+def _with(o, x, who, j, value):
+    "The best value of one person near `x` when parameter `j` has this value."
+    held, x = copy(o), x.copy()
+    held.lower, held.upper = o.lower.copy(), o.upper.copy()
+    x[j] = held.lower[j] = held.upper[j] = value
+    d = _Descent(held, x[None], np.array([who]))
+    d.run(np.arange(1), 100, 1e-6)
+    return d.v[0]
 
 _NOTHING = 1e-9   # nats of curvature across the bounds below which choices say nothing
 

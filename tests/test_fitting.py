@@ -66,6 +66,89 @@ def test_best_known_optimum():
     assert fit(avoidance_model("QLearning+novel"), trials).nll.sum() == pytest.approx(2942.683, abs=.01)
 
 
+@pytest.mark.skipif(not (SHARED / "data/tutorial_learning_data.csv").is_file(), reason="../shared is not here")
+@pytest.mark.parametrize("model, known", [("Relative+novel", 2586.0261), ("ActorCritic", 2774.7635)])
+def test_no_better_optimum_is_known(model, known):
+    "Totals of the tutorial's people from thousands of starts: one of them misses 5.5 nats if it believes the first ten starts that agree"
+    trials = read_avoidance(SHARED / "data/tutorial_learning_data.csv", SHARED / "data/tutorial_transfer_data.csv")
+    assert fit(avoidance_model(model), trials).nll.sum() < known + .01
+
+
+class Edge(Cell):
+    "The logit is 4ab below the line a + b = 1, and falls to -4 beyond it."
+    params = dict(a=Param(.2, 0, 1), b=Param(.1, 0, 1))
+    state = "q",
+    def init(p, state): state.q[0] = 4 * p.a * p.b if p.a + p.b < 1 else -4.
+    def logit(p, state, trial, k): return state.q[k]
+    def update(p, state, trial): pass
+
+
+def test_an_optimum_on_an_edge_is_found():
+    "Choices ask for a logit of log 4, the edge allows 1, at a = b = .5"
+    trials = Trials.from_arrays([0] * 80 + [1] * 20, np.zeros(100))
+    at_edge = 80 * np.log1p(np.exp(-1)) + 20 * np.log1p(np.exp(1))
+    for seed in (0, 1):
+        found = fit(Edge(), trials, seed=seed)
+        assert found.nll.iloc[0] == pytest.approx(at_edge, abs=1e-3) and found.table.converged.all()
+
+
+def one_sided():
+    "A person who takes the first option whatever happens"
+    rng = np.random.default_rng(3)
+    return Trials.from_arrays(np.zeros(120, int), rng.integers(0, 2, 120), options=[0, 1])
+
+
+def test_one_sided_person_has_one_nll():
+    "Where beta is 0 alpha is free, and starts that end there agree on nothing; the judge is a grid"
+    trials = one_sided()
+    a, b = np.meshgrid(np.r_[np.geomspace(1e-5, 1, 400), 0], np.linspace(0, 20, 101))
+    grid = Lanes(TwoParameters(), trials, 1).nll(np.c_[a.ravel(), b.ravel()], np.zeros(a.size, int)).min()
+    values = [fit(TwoParameters(), trials, seed=seed).nll.iloc[0] for seed in (731, 0)]
+    assert max(values) <= grid + 1e-6 and np.ptp(values) < 1e-4
+
+
+class Product(TwoParameters):
+    "beta and gain are only ever multiplied."
+    params = TwoParameters.params | dict(gain=Param(1., 0, 5))
+    def logit(p, state, trial, k): return p.beta * p.gain * state.q[k]
+
+
+def test_a_free_direction_is_no_agreement(bandit):
+    "The best NLL is that of the model without the superfluous parameter; starts agree on it, not on where, and the notes say which parameters are free"
+    trials = bandit[0].take(participants=["p0", "p1"])
+    found, plain = fit(Product(), trials), fit(TwoParameters(), trials, bounds=dict(beta=(0, 20)))
+    assert (found.nll <= plain.nll + 1e-4).all() and (found.table.agree < .5 * found.table.starts).all()
+    lonely = found.table.index[found.table.agree < 2]
+    notes = found.notes()
+    for who in lonely: assert any(note.startswith("beta is free for participant") and who in note for note in notes), notes
+    assert not any("no two starts" in note for note in notes)
+    assert (plain.table.agree >= 8).all()
+
+
+class Endless(TwoParameters):
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0))
+
+
+def test_what_runs_away_is_named(bandit):
+    "A person who always takes what paid last: the larger beta the likelier, without end. With bounds it ends there; others are told nothing."
+    choices, rewards = [0, 1] + [1] * 38, [0., 1.] + [1.] * 38
+    trials = Trials.from_arrays(choices, rewards, ["3"] * 40, options=[0, 1])
+    found = fit(Endless(), trials)
+    assert found.running == (("3", "beta"),) and not found.table.converged.any() and found.table.se_beta.isna().all()
+    assert "beta runs away for participant 3: the farther it goes the likelier these choices get; give it bounds" in found.notes()
+    bounded = fit(Endless(), trials, bounds=dict(beta=(0, 10)))
+    assert bounded.running == () and bounded.table.at_bound.iloc[0] == "alpha, beta" and bounded.table.converged.all()
+    usual = fit(Endless(), bandit[0])
+    assert usual.running == () and usual.table.converged.all()
+    np.testing.assert_allclose(usual.nll, fit(TwoParameters(), bandit[0], bounds=dict(beta=(0, 20))).nll, atol=1e-4)
+
+
+def test_starts_grow_with_disagreement_alone(bandit):
+    "Where all starts agree there is one round of them, and the point to start from; there are never more than forty rounds' worth"
+    easy, hard = fit(TwoParameters(), bandit[0], starts=6).table, fit(AgentQ(), bandit[0].take(participants=["p0"]), starts=2).table
+    assert (easy.starts == 7).any() and (easy.agree >= 5).all() and hard.starts.max() <= 81
+
+
 def test_standard_errors_tell_the_spread():
     "Of 200 data sets of one learner, the fitted values spread as the standard errors say"
     trials = simulate(TwoParameters(), BanditsDrift(.1), dict(alpha=.4, beta=4.), people=200, n_trials=400, seed=3)
