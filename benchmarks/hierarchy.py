@@ -7,7 +7,10 @@ Also with 50 trials. Writes results/hierarchy_groups.csv and results/hierarchy_s
 Parameters that go together: the same groups with 100 trials, fitted with variances only and with a full covariance matrix: the learner itself, whose alpha and beta correlate by .7 on the line, and the Rescorla-Wagner equation, whose three numbers are made of two.
 Writes results/hierarchy_correlated.csv, and results/hierarchy_correlations.csv: known correlations of 60 people with 150 trials recovered.
 
-Other packages are run where they are installed, by benchmarks/peers.py, which needs none of ours: PEERS=/path/to/python says which Python has them. Parts: python benchmarks/hierarchy.py speed groups correlated correlations
+What holds: `points` (rewards of 0 and 5 … 200 points: is anything broken or far from the best factor?), `scale` (one cell in any unit of reward), `coverage` (do 95 % intervals hold the truth?),
+`growth` (people against seconds and memory), `real` (101 real people, the models of ../shared/prototypes/stay_cells.py, five seeds, judged on blocks that were left out). COVERAGE=20 and SEEDS=2 in the environment make them shorter.
+
+Other packages are run where they are installed, by benchmarks/peers.py, which needs none of ours: PEERS=/path/to/python says which Python has them. Parts: python benchmarks/hierarchy.py speed groups correlated correlations points scale coverage growth real
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -19,10 +22,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
-from spice_rl import RescorlaWagner, Trials, fit, fit_hierarchical, from_line, play, read_trials, rescorla_wagner_equation
+from spice_rl import AgentQ, BanditsDrift, Cell, Param, RescorlaWagner, Trials, fit, fit_hierarchical, from_line, nll, play, read_trials, rescorla_wagner_equation, simulate, to_line
 
 RESULTS = Path(__file__).parent / 'results'
-GOLDEN = Path(__file__).parents[2] / 'shared' / 'golden' / 'q2_50x200.csv'
+SHARED = Path(__file__).parents[2] / 'shared'
+GOLDEN = SHARED / 'golden' / 'q2_50x200.csv'
 TIMES = 200
 
 
@@ -98,6 +102,12 @@ def seconds(work, times=10):
     return min(once() for _ in range(times))
 
 
+def timed(work):
+    "What `work` gives, and its CPU seconds."
+    start = time.process_time()
+    return work(), time.process_time() - start
+
+
 def row_of(what, found, cpu_s):
     "Estimates of a hierarchical fit as a row of the table."
     return dict(what=what, cpu_s=cpu_s, mean_alpha=found.means['mean'].iloc[0], mean_beta=found.means['mean'].iloc[1], variance_alpha=found.variances.variance.iloc[0], variance_beta=found.variances.variance.iloc[1],
@@ -118,7 +128,122 @@ def speed():
     return pd.concat([pd.DataFrame(rows), pd.read_csv(io.StringIO(run.stdout))], ignore_index=True)
 
 
-PARTS = dict(speed=speed, groups=groups, correlated=correlated, correlations=correlations)
+HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
+
+
+def in_units(trials, by):
+    "The same choices, rewards times `by`."
+    return Trials.from_arrays(trials.choice, trials.reward * by, np.array(trials.participants)[trials.participant], options=[0, 1])
+
+
+def points():
+    "Eight data sets (six people, 60 trials) times seven factors: how far each evidence is below the best of its data set."
+    rows = []
+    for seed in range(8):
+        base = simulate(RescorlaWagner(alpha=.3, beta=3.), BanditsDrift(), people=6, n_trials=60, seed=seed)
+        for by in (5, 10, 20, 25, 50, 100, 200):
+            found, cpu_s = timed(lambda: fit_hierarchical(AgentQ(), in_units(base, by), hold=HELD, threads=1))
+            rows.append(dict(seed=seed, by=by, evidence=found.log_likelihood, converged=bool(found.table.converged.all()), cpu_s=cpu_s))
+    t = pd.DataFrame(rows)
+    t['short'] = t.groupby('seed').evidence.transform('max') - t.evidence
+    return t.assign(worse_than_guessing=t.evidence < -360 * np.log(2) - .01)
+
+
+def from_zero(by):
+    "Rescorla-Wagner whose values start at 0, and whose beta is counted in the unit of reward."
+    class FromZero(Cell):
+        params, state = dict(alpha=Param(.3, 0, 1), beta=Param(1 / by, 0, 20 / by)), ('q',)
+        def init(p, state): pass
+        def logits(p, state, trial): return p.beta * state.q
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+    return FromZero()
+
+
+def scale():
+    "One data set in thirteen units of reward: what `fit` and `fit_hierarchical` say, and its largest difference from the unit 1."
+    base, rows = simulate(from_zero(1.), BanditsDrift(sigma=.1), dict(alpha=.3, beta=3.), people=10, n_trials=200, seed=3), []
+    for by in 10.**np.arange(-6, 7):
+        alone, together = (f(from_zero(by), in_units(base, by), threads=1) for f in (fit, fit_hierarchical))
+        se = np.c_[alone.table[['se_alpha']], alone.table[['se_beta']] * by, together.table[['se_alpha']], together.table[['se_beta']] * by]
+        rows.append(dict(by=by, nll=alone.nll.sum(), evidence=together.log_likelihood, se=se))
+    one = rows[6]
+    return pd.DataFrame([dict(by=r['by'], nll_off=abs(r['nll'] - one['nll']), evidence_off=abs(r['evidence'] - one['evidence']),
+                              largest_se_ratio_off=np.nanmax(abs(r['se'] / one['se'] - 1)), se_missing=int(np.isnan(r['se']).sum())) for r in rows])
+
+
+PEOPLE = dict(natural=dict(alpha=(.2, .06), beta=(3.5, .7)), line=dict(alpha=(-.6, .9), beta=(-1.2, .5)))
+
+
+def population(kind, n, rng):
+    "Parameters of n people: normal as they are (within bounds), or normal on the line."
+    x = rng.normal(*zip(*PEOPLE[kind].values()), (n, 2))
+    x = np.clip(x, (.03, 1), (.7, 7)) if kind == 'natural' else from_line(x, list(RescorlaWagner.params.values()))
+    return pd.DataFrame(x, columns=list(RescorlaWagner.params))
+
+
+def one_coverage(kind, n, n_trials, seed, means):
+    "Which intervals of one data set hold the truth, how wide they are, and errors."
+    rng = np.random.default_rng([seed, n, n_trials])
+    truth, p = population(kind, n, rng), np.where(np.arange(n_trials) // 50 % 2 == 0, .8, .2)
+    reward = (rng.random((n, n_trials, 2)) < np.stack([p, 1 - p], 1)).astype(float).reshape(-1, 2)
+    who = np.repeat(np.arange(n), n_trials)
+    choice = play(RescorlaWagner(), truth, Trials.from_arrays(np.zeros(len(who), int), reward, who), seed=rng)[0]
+    trials = Trials.from_arrays(choice, reward[np.arange(len(who)), choice], who)
+    found, cpu_s = timed(lambda: fit_hierarchical(RescorlaWagner(), trials, threads=1))
+    rows = []
+    for q in RescorlaWagner.params:
+        low, high, group = found.table[f'lower_{q}'].to_numpy(), found.table[f'upper_{q}'].to_numpy(), found.means.loc[(q, 'everybody')]
+        rows.append(dict(population=kind, people=n, trials=n_trials, parameter=q, person=((low <= truth[q]) & (truth[q] <= high)).mean(), width=(high - low).mean(),
+                         squared_error=((found.table[q] - truth[q])**2).mean(), group_mean=float(group.lower <= means[q] <= group.upper), group_width=group.upper - group.lower, cpu_s=cpu_s))
+    return rows
+
+
+def coverage():
+    "Coverage of 95 % intervals of people and of group means, their widths, and RMSE."
+    rows, times = [], int(os.environ.get('COVERAGE', TIMES))
+    for kind in PEOPLE:
+        means = pd.DataFrame(to_line(population(kind, 400_000, np.random.default_rng(1)).to_numpy(), list(RescorlaWagner.params.values())), columns=list(RescorlaWagner.params)).mean()
+        rows += [row for n, n_trials in ((15, 150), (8, 100), (30, 60)) for seed in range(times) for row in one_coverage(kind, n, n_trials, seed, means)]
+    by = ['population', 'people', 'trials', 'parameter']
+    t = pd.DataFrame(rows).groupby(by, sort=False).agg(data_sets=('person', 'size'), person=('person', 'mean'), person_se=('person', 'sem'), width=('width', 'mean'), rmse=('squared_error', lambda x: x.mean()**.5),
+                                                       group_mean=('group_mean', 'mean'), group_width=('group_width', 'mean'), cpu_s=('cpu_s', 'mean'))
+    return t.reset_index()
+
+
+def growth():
+    "Seconds and largest memory of a fit of 100 … 100,000 people with 20 trials, each in a process of its own."
+    script = ("import sys, time, resource, numpy as np; from spice_rl import *; n = int(sys.argv[1]); rng = np.random.default_rng(0); "
+              "z = np.c_[rng.normal(-.5, 1, n), rng.normal(-1.2, .5, n)]; P = list(RescorlaWagner.params.values()); import pandas as pd; "
+              "t = simulate(RescorlaWagner(), BanditsDrift(), pd.DataFrame(from_line(z, P), columns=['alpha', 'beta']), n_trials=20, seed=1, threads=1); "
+              "fit_hierarchical(RescorlaWagner(), t.take(list(t.participants[:50])), threads=1); m0 = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; s = time.process_time(); f = fit_hierarchical(RescorlaWagner(), t, threads=1); "
+              "print(time.process_time() - s, m0 / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, f.table.converged.all(), *f.means['mean'])")
+    rows = []
+    for n in (100, 1000, 10_000, 100_000):
+        run = subprocess.run([sys.executable, '-c', script, str(n)], capture_output=True, text=True, check=True).stdout.split()
+        rows.append(dict(people=n, cpu_s=float(run[0]), mb_before=float(run[1]), mb_largest=float(run[2]), converged=run[3] == 'True', mean_alpha=float(run[4]), mean_beta=float(run[5])))
+    return pd.DataFrame(rows)
+
+
+def real():
+    "101 people, fitted on seven blocks, judged on blocks 2 and 8: exp(-NLL/n) there, evidence, and CPU seconds, by model, covariance and seed."
+    if not (SHARED / 'data/dezfouli2019_train.csv.gz').exists(): return pd.DataFrame()
+    sys.path.insert(0, str(SHARED / 'prototypes'))
+    import stay_cells as cells
+    table = pd.read_csv(SHARED / 'data/dezfouli2019_train.csv.gz')
+    seen, left_out = (read_trials(table[table.block.isin([2, 8]) == out], block='block') for out in (False, True))
+    rows = []
+    for cell in (cells.Q, cells.Asym, cells.Forget, cells.Persev, cells.Stay4, cells.Stay9, cells.GQL):
+        fit_hierarchical(cell(), seen.take(list(seen.participants[:3])), threads=1)   # compiled
+        for covariance in ('diagonal', 'full'):
+            for seed in range(int(os.environ.get('SEEDS', 5))):
+                found, cpu_s = timed(lambda: fit_hierarchical(cell(), seen, seed=seed, covariance=covariance, threads=1))
+                judged = np.exp(-nll(cell(), found.parameters, left_out).sum() / left_out.counted.sum())
+                rows.append(dict(model=cell.__name__, parameters=len(cell.params), covariance=covariance, seed=seed, evidence=found.log_likelihood, left_out=judged, converged=bool(found.table.converged.all()), cpu_s=cpu_s))
+                print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+PARTS = dict(speed=speed, groups=groups, correlated=correlated, correlations=correlations, points=points, scale=scale, coverage=coverage, growth=growth, real=real)
 
 
 def main():
