@@ -163,7 +163,9 @@ class _Variances:
         v[t] = np.maximum(v[t] * np.exp(grow), _FLOOR * self.unit[t]**2)
         return _Variances(v, self.unit)
 
-    def ratio(self, new): return np.where(new.inside(slice(None)), np.log(new.v / self.v), 0.)
+    def numbers(self): return np.log(self.v / self.unit**2)
+    def of(self, x): return _Variances(np.maximum(np.exp(x), _FLOOR) * self.unit**2, self.unit) # x: as `numbers` gives them
+    def lives(self): return self.inside(slice(None))   # which of the numbers are not at the floor
     def far(self, new): return abs(np.log(new.v / self.v)).max()
     def scaled(self, by): return _Variances(by * self.v, self.unit)
     def toward(self, new, pace): return _Variances(self.v * (new.v / self.v)**pace, self.unit)
@@ -230,12 +232,28 @@ class _Covariance:
         E[:, :len(t)] = E[:, :len(t)] @ vectors * np.exp(.5 * values)
         return _Covariance(E @ E.T, self.unit)
 
-    def ratio(self, new):
-        "How far each entry moved, in standard deviations; nothing for variances at the floor."
-        d, live = np.sqrt(new.v), new.v > 2 * _FLOOR * self.unit**2
-        return (np.where(live & live[:, None], new.S - self.S, 0.) / d / d[:, None])[np.triu_indices(len(d))]
+    def numbers(self):
+        "Cholesky's root in units, row by row, with the logarithm of its diagonal: any such numbers make a matrix."
+        root = self.s / self.unit[:, None]
+        return np.where(np.eye(len(root), dtype=bool), np.log(np.diagonal(root)), root)[np.tril_indices(len(root))]
 
-    def far(self, new): return abs(self.ratio(new)).max()
+    def of(self, x): # x: as `numbers` gives them
+        root = np.zeros(self.S.shape)
+        root[np.tril_indices(len(root))] = x
+        np.fill_diagonal(root, np.exp(np.diagonal(root)))
+        root *= self.unit[:, None]
+        return _Covariance(root @ root.T, self.unit)
+
+    def lives(self):
+        "Which of the numbers are not of a variance at the floor."
+        live = self.v > 2 * _FLOOR * self.unit**2
+        return (live & live[:, None])[np.tril_indices(len(live))]
+
+    def far(self, new):
+        "How far the entry moved that moved most, in standard deviations; variances at the floor do not count."
+        d, live = np.sqrt(new.v), new.v > 2 * _FLOOR * self.unit**2
+        return abs(np.where(live & live[:, None], new.S - self.S, 0.) / d / d[:, None]).max()
+
     def scaled(self, by): return _Covariance(by * self.S, self.unit)
 
     def toward(self, new, pace):
@@ -580,18 +598,21 @@ def _switched(line, X, at, told, prior, other, worse, most=5):
     return at
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
-class _Pace:
-    "How far the last steps went, and what share of the next should be taken: the secant through the last two."
-    def __init__(self): self.change, self.gain, self.step, self.pace = np.inf, np.inf, None, 1.
+class _Anderson:
+    "The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel best."
+    def __init__(self, memory=6): self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
 
-    def arrived(self): return self.change * max(1., self.pace) < 1e-6 or self.gain < 1e-10   # how far the fixed point still is; nats that are left
+    def arrived(self, gain): return self.change < 1e-7 or gain < 1e-12 # gain: nats that are left
 
-    def see(self, moved, ratio, gain): # moved: means and effects, (n_effects, n_free), in units
-        last, self.step = self.step, np.append(moved, ratio)
-        self.change, self.gain = abs(self.step).max(), gain
-        if last is None: return
-        shrunk = last @ (last - self.step) / max(1e-300, last @ last)
-        self.pace = min(10., max(.1, self.pace / shrunk if shrunk > 0 else .5 * self.pace))
+    def next(self, x, residual): # x, residual: (numbers,)
+        "Where to look next."
+        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []   # a step that led away: begin anew
+        self.change = abs(residual).max(initial=0.)
+        self.points, self.residuals = (old[-self.memory:] + [new] for old, new in ((self.points, x), (self.residuals, residual)))
+        if len(self.points) < 2: return x + residual
+        X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
+        step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
+        return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
 
 def _modes(line, mean, s, u, H, most):
     "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient and expected information."
@@ -603,21 +624,22 @@ def _second(line, z, F):
     J = line.hessian(z)
     return np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
 
-def _settle(line, X, at, told, prior, turns=40): # at: a _Place
+def _settle(line, X, at, told, prior, turns=30): # at: a _Place
     "The fixed point near a place, with second derivatives as everybody's curvature."
-    B, spread, u, H, pace, first, none = at.B, at.spread, at.u, None, _Pace(), None, np.zeros(len(X), bool)
+    B, spread, u, H, mix, first, none, gain = at.B, at.spread, at.u, None, _Anderson(), None, np.zeros(len(X), bool), np.inf
     for turn in range(turns):
         u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
         H, share = _trusted(_second(line, z, F), F, spread)
         r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=share < 1, top=False, turns=at.turns + turn + 1)
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
-        if pace.arrived() or not told.any(): return r | dict(converged=True)
+        if mix.arrived(gain) or not told.any(): return r | dict(converged=True)
         if not r['value'] > first['value'] - .5 - .25 * len(X): break   # leads down; the fixed point itself lies a little beside the top
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, H, F, told, none.copy(), prior)
-        pace.see((newB - B) / line.unit, spread.ratio(new), gain)
-        B, spread, u = B + pace.pace * (newB - B), spread.toward(new, pace.pace), u + pace.pace * (newu - u)
-        u = _better(line, X @ B, spread.s, u, z)
+        here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (newB, new)))
+        ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.lives()), there - here, 0.))
+        B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
+        u = _better(line, X @ B, spread.s, newu, z)
     return first | dict(converged=False)
 
 def _settled(line, X, at, told, prior):

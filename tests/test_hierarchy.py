@@ -1,4 +1,5 @@
 "Hierarchical fits, judged by independent code: numerical integrals, plain EM, scipy; and what they say when there is nothing to say"
+import re
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+import spice_rl.hierarchy as hierarchy
 from test_project import ROOT, load
 from worlds import HELD, Bias, Q
 
@@ -525,3 +527,73 @@ def test_a_list_of_groups_goes_by_position(twenty):
 
 def test_one_person_is_not_a_group(twenty):
     with pytest.raises(ValueError, match="at least two participants, got 1; use fit"): fit_hierarchical(Q(), twenty[0].take([0]))
+
+
+# Formulas
+
+@pytest.fixture(scope="module")
+def studied():
+    "Forty people with a group and an age in the table"
+    trials = people(40, 60, 5, effect=-1.)[0]
+    frame = trials.to_frame()
+    frame["group"], frame["age"] = np.where(frame.participant % 2, "patient", "healthy"), 20 + frame.participant * 7 % 31
+    return read_trials(frame)
+
+
+def test_a_formula_says_what_groups_and_covariates_say(studied):
+    a, b = fit_hierarchical(Q(), studied, "group", "age"), fit_hierarchical(Q(), studied, "alpha + beta ~ group + age")
+    np.testing.assert_allclose(b.effects[["effect", "se", "p"]], a.effects[["effect", "se", "p"]], rtol=1e-4, atol=1e-6)
+    assert b.log_likelihood == pytest.approx(a.log_likelihood, abs=1e-5) and b.numbers == a.numbers
+
+
+def test_formulas_give_each_parameter_its_own_effects(studied):
+    f = fit_hierarchical(Q(), studied, ["alpha ~ group * age", "beta ~ age"])
+    assert list(f.effects.index) == [("alpha", "group[T.patient]"), ("alpha", "age"), ("alpha", "group[T.patient]:age"), ("beta", "age")]
+    assert f.numbers == 4 + 2 + 2 and f.effects.df.tolist() == [36, 36, 36, 38] and np.isfinite(f.effects.se).all()
+    assert list(f.test("age").index) == ["alpha", "beta"] and list(f.test("group[T.patient]").index) == ["alpha"]
+    one = fit_hierarchical(Q(), studied, "alpha ~ group")
+    assert one.log_likelihood < fit_hierarchical(Q(), studied, "alpha + beta ~ group").log_likelihood + 1e-6
+
+
+def test_a_formula_says_whom_others_are_compared_with(studied):
+    a = fit_hierarchical(Q(), studied, "alpha ~ group").effects.iloc[0]
+    b = fit_hierarchical(Q(), studied, "alpha ~ C(group, Treatment('patient'))").effects
+    assert b.index[0][1].endswith("[T.healthy]") and b.effect.iloc[0] == pytest.approx(-a.effect, abs=1e-5)
+
+
+@pytest.mark.parametrize("formula, said", [
+    ("alpha ~ groups", "no column 'groups'"), ("alhpa ~ group", "did you mean 'alpha'"), ("alpha ~ group +", "cannot be read as a formula"),
+    ("alpha ~ 0 + group", "leaves out the constant"), ("alpha ~ group ~ age", "a formula has parameters"), (["alpha ~ age", "alpha ~ group"], "two formulas"),
+    ("alpha ~ C(group, Treatment('sick'))", "does not fit the columns group"), ("alpha ~ reward", "must say one thing about each participant")])
+def test_formulas_that_cannot_be(studied, formula, said):
+    with pytest.raises(ValueError, match=re.escape(said)): fit_hierarchical(Q(), studied, formula)
+
+
+def test_a_formula_and_covariates(studied):
+    with pytest.raises(ValueError, match="write the covariates into the formula"): fit_hierarchical(Q(), studied, "alpha ~ group", "age")
+
+
+# Intervals and searches
+
+def test_intervals_are_those_of_the_choices_not_of_parabolas():
+    "One parameter, the group known: ends of each interval against quadrature, in standard deviations of the posterior"
+    trials, k = bias_people(12, 8, 3)
+    mean, sd = .4, 1.
+    f = fit_hierarchical(Bias(), trials)
+    line = hierarchy._Line(Bias(), trials, dict(bias=(-np.inf, np.inf)), {}, np.array([.5]), 1)
+    z, x, one = f.modes.to_numpy(), np.ones((12, 1)), np.ones((1, 1))
+    J, g = line.hessian(z), line.scoring(z, np.arange(12))[1]
+    h = (J @ (z - mean)[..., None])[..., 0] - g
+    draws = hierarchy._Draws(np.ones(1), sd * one, *hierarchy._given(x, J, h, one, sd * one, 1e12 * one)[1:], J, h)
+    low, high, spread = hierarchy._intervals(line, draws, np.full((12, 1), mean), np.array([True]))
+    grid = np.linspace(-7, 8, 6001)
+    mass = np.exp(k[:, None] * np.log(expit(grid)) + (8 - k[:, None]) * np.log(expit(-grid)) - .5 * ((grid - mean) / sd)**2)
+    mass = np.cumsum(mass / mass.sum(1, keepdims=True), 1)
+    exact = np.array([[np.interp(q, m, grid) for m in mass] for q in (.025, .975)])
+    assert abs(np.array([low[:, 0], high[:, 0]]) - exact).max() < .12 * spread.max()
+
+
+def test_the_seed_changes_nothing_where_there_is_one_top(twenty, found):
+    other = fit_hierarchical(Q(), twenty[0], seed=7)
+    assert other.log_likelihood == pytest.approx(found.log_likelihood, abs=1e-5)
+    np.testing.assert_allclose(other.variances.variance, found.variances.variance, rtol=1e-4)
