@@ -955,8 +955,8 @@ class HierarchicalFit(Fit):
 
     @property
     def log_evidence(self):
-        "Log model evidence: the marginal likelihood, less ½ log(people) for each number of the group."
-        return self.log_likelihood - .5 * self.numbers * np.log(len(self.table))
+        "Log model evidence: the marginal likelihood, less ½ log(people whose choices say something) for each number of the group."
+        return self.log_likelihood - .5 * self.numbers * np.log(len(self.table) - len(self.silent))
 
     @property
     def integrated_bic(self):
@@ -984,7 +984,7 @@ class HierarchicalFit(Fit):
         for j, name in enumerate(self.names):
             own = [n for n in names if (name, n) in self.effects.index]
             if not own: continue
-            df = len(self.design) - 1 - sum(p == name for p, _ in self.effects.index)
+            df = len(self.design) - len(self.silent) - 1 - sum(p == name for p, _ in self.effects.index)
             at, b = [list(self.design).index(n) * k + j for n in own], np.array([self.effects.effect[name, n] for n in own])
             V = self.joint[np.ix_(at, at)]
             F = b @ np.linalg.solve(V, b) / len(at) if np.isfinite(V).all() else np.nan
@@ -1198,16 +1198,22 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     gone = told & (spread.v < 1e-4 * line.unit**2) & (left.mean(0) > .99)
     log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
+    mute = ~(np.diagonal(r['F'], axis1=1, axis2=2) * line.unit**2 > 1e-8).any(1)   # whose choices say nothing
+    heard = n - int(mute.sum())
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
     draws = _draws(line, x, r, prior)
     ends = _intervals(line, draws, x @ r['B'], told)
     variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
-    remarks = _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, group),
+    remarks = _unheard(people[mute]) + _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group), silent=tuple(np.array(trials.participants, object)[mute]),
                            variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
-                           effects=_effects(line, X, B, joint, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
+                           effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
+
+def _unheard(people):
+    who = ', '.join(map(str, people[:8])) + (' …' if len(people) > 8 else '')
+    return [f"nothing is said by the choices of {who}: they stand at the mean of their group, with its spread, and count in no degrees of freedom"] * bool(len(people))
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
@@ -1253,13 +1259,13 @@ def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances
                  bic=-2 * evidence + numbers / n * np.log(choices.sum()), converged=r['converged'])
     return table.assign(**{column_of(what, params): x for what, x in more.items()})
 
-def _means(line, X, B, joint, group):
+def _means(line, X, B, joint, heard, group): # heard: how many people's choices say something
     "Mean of each parameter in each group (at average covariates), on the line and as a value of the parameter."
     (labels, rows), k = _group_rows(X, group), B.shape[1]
     out = []
     for j, param in enumerate(line.o.names):
         own = line.effects[:, j]
-        V, q = joint[j::k, j::k][np.ix_(own, own)], stats.t.ppf(.975, len(X) - own.sum())
+        V, q = joint[j::k, j::k][np.ix_(own, own)], stats.t.ppf(.975, heard - own.sum())
         for g, row in enumerate(rows):
             mean, se = row @ B[:, j], np.sqrt(row[own] @ V @ row[own])
             ends = np.tile(np.zeros(k), (3, 1))
@@ -1269,11 +1275,11 @@ def _means(line, X, B, joint, group):
             out.append(row | dict(lower=ends[1, j], upper=ends[2, j]) | typical)
     return pd.DataFrame(out).set_index(['parameter', 'group'])
 
-def _effects(line, X, B, joint, s):
+def _effects(line, X, B, joint, heard, s):
     "Effects other than the mean, with Wald tests against t with the people's degrees of freedom."
     out, k = [], len(line.o.names)
     for j, param in enumerate(line.o.names):
-        df = len(X) - line.effects[:, j].sum()
+        df = heard - line.effects[:, j].sum()
         for e, effect in list(enumerate(X))[1:]:
             if not line.effects[e, j]: continue
             b, se = B[e, j], np.sqrt(joint[e * k + j, e * k + j])

@@ -597,3 +597,16 @@ def test_the_seed_changes_nothing_where_there_is_one_top(twenty, found):
     other = fit_hierarchical(Q(), twenty[0], seed=7)
     assert other.log_likelihood == pytest.approx(found.log_likelihood, abs=1e-5)
     np.testing.assert_allclose(other.variances.variance, found.variances.variance, rtol=1e-4)
+
+
+def test_people_who_say_nothing_are_named_and_no_degrees_of_freedom(studied):
+    "The first eight people never see a reward: values stay equal, and so nothing is said about any parameter"
+    reward, who = studied.reward.copy(), np.array(studied.participants)[studied.participant]
+    reward[studied.participant < 8] = np.nan
+    group = {p: ["a", "b"][i % 2] for i, p in enumerate(studied.participants)}
+    mute = Trials.from_arrays(studied.choice, reward, who, options=[0, 1])
+    f, heard = fit_hierarchical(Q(), mute, group), fit_hierarchical(Q(), mute.take(list(mute.participants[8:])), {p: g for i, (p, g) in enumerate(group.items()) if i >= 8})
+    assert f.silent == tuple(mute.participants[:8]) and any("nothing is said by the choices of" in n for n in f.notes())
+    assert f.effects.df.tolist() == heard.effects.df.tolist() == [30, 30]
+    np.testing.assert_allclose(f.effects[["effect", "se", "p"]], heard.effects[["effect", "se", "p"]], rtol=2e-2, atol=1e-3)
+    assert f.log_evidence + 8 * 60 * np.log(2) == pytest.approx(heard.log_evidence, abs=.05)
