@@ -660,11 +660,29 @@ def fit_hbi(
     groups = None if groups is None else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups, pd.Index(trials.participants, name='participant'))
     if guess is not None: guess = _check_guess(guess, trials.participants, list(cells))
     candidates = {m: _Candidate(c, trials, threads, **options.get(m, {})) for m, c in cells.items()}
+    mute = _mute(candidates.values(), trials.n_participants)
+    if mute.any() and not mute.all(): return _without(trials.participants, mute, cells, trials, groups, guess, dict(starts=starts, seed=seed, options=options, threads=threads))
     found = _concurrent(list(candidates.values()), int(starts), seed, guess)
     if 'broken' in found:
         m = next(m for m, c in candidates.items() if c is found['broken'][0])
         raise FloatingPointError(f"{m} gives no finite likelihood for participant {trials.participants[found['broken'][1]]!r} at any of its starts: a value became infinite or NaN")
     return _report_hbi(candidates, found, trials, groups)
+
+def _mute(candidates, n):
+    "Whose choices say nothing about any number of any model, from wherever they are looked at? (people,)"
+    heard, rng = np.zeros(n, bool), np.random.default_rng(0)
+    for c in candidates:
+        places = c.line.start + c.line.unit * np.vstack([np.zeros((1, len(c.line.start))), rng.standard_normal((5, len(c.line.start)))])
+        for z in places: heard |= (np.diagonal(c.line.scoring(np.tile(z, (n, 1)), np.arange(n))[2], axis1=1, axis2=2) * c.line.unit**2 > 1e-8).any(1)
+    return ~heard
+
+def _without(people, mute, cells, trials, groups, guess, how):
+    "The fit to those whose choices say something, and who was left out."
+    out = [who for who, quiet in zip(people, mute) if quiet]
+    keep = [who for who in people if who not in set(out)]
+    found = fit_hbi(cells, trials.take(keep), groups=None if groups is None else groups.loc[keep], guess=None if guess is None else pd.DataFrame(guess, people).loc[keep].set_axis(list(cells), axis=1), **how)
+    found.remarks.insert(0, f"nothing about any model is said by the choices of {', '.join(map(str, out[:8]))}{' …' if len(out) > 8 else ''}: they are left out, and count in no frequency")
+    return found
 
 def _report_hbi(candidates, found, trials, groups):
     "What `_concurrent` found as an `HBI`."

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import digamma
-from spice_rl import AgentQ, BanditsDrift, CandidateFit, Cell, Param, fit_hbi, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, select_models, simulate
+from spice_rl import AgentQ, BanditsDrift, CandidateFit, Cell, Param, RescorlaWagner, Trials, fit_hbi, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, select_models, simulate
 from spice_rl.selection import _B, _S, _V, _Candidate, _concurrent, _infer, _pack, _price, _unpack
 from worlds import HELD, Bias, Q
 
@@ -332,3 +332,15 @@ def test_bad_input(few, cells, options, error, words):
 
 def test_one_person(few):
     with pytest.raises(ValueError, match="two people or more, got 1"): fit_hbi(CELLS, few.take(few.participants[:1]))
+
+
+def test_people_who_say_nothing_count_in_no_frequency():
+    "The first five never see a reward: nothing is said about any number of a model that learns from rewards"
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=15, n_trials=40, seed=2)
+    reward, who = trials.reward.copy(), np.array(trials.participants)[trials.participant]
+    reward[trials.participant < 5] = np.nan
+    mute, models = Trials.from_arrays(trials.choice, reward, who, options=[0, 1]), dict(one=RescorlaWagner(), two=Q())
+    group = pd.Series(["ab"[i % 2] for i in range(15)], list(mute.participants))
+    f, heard = fit_hbi(models, mute, groups=group), fit_hbi(models, mute.take(list(mute.participants[5:])), groups=group.iloc[5:])
+    assert list(f.responsibilities.index) == list(mute.participants[5:]) and "left out" in f.remarks[0]
+    pd.testing.assert_frame_equal(f.models, heard.models)
