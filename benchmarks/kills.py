@@ -12,8 +12,10 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
 from killing import files, hidden, in_a_fork, verdict
 from spice_rl import AgentQ, BanditsDrift, Pipeline, SpiceEstimator, avoidance_tutorial_files, fit, plot_equation, rescorla_wagner_equation, run_pieces, save_figure, simulate, write_discovery, write_report
@@ -42,15 +44,19 @@ def square(x): return pd.DataFrame(dict(x=[x], y=[x * x / 3]))
 def pieces(folder, n): return run_pieces(square, {f'piece {i}': dict(x=i) for i in range(n)}, folder=folder)
 
 
+def drawn(alpha, path):
+    "A figure made for this file: one that was saved before may be laid out a little otherwise."
+    figure, _ = plot_equation(rescorla_wagner_equation(alpha, 3))
+    save_figure(figure, path)
+    plt.close(figure)
+
+
 def writers(base):
     "{name: (first run, second run, record)}: each run takes a folder."
     (a, ta), (b, tb) = discovery(1, .3), discovery(2, .8)
     people = simulate(AgentQ(), BanditsDrift(), people=20, n_trials=30, seed=1)
     one, two = (fit(AgentQ(alpha_reward=x), people, starts=1, threads=1) for x in (.3, .3))
     two.table.nll += 1
-    figures = [plot_equation(rescorla_wagner_equation(x, 3)) for x in (.3, .6)]
-    for drawn in figures:
-        for _ in range(4): save_figure(drawn, base / 'warm.pdf')   # so that it is laid out as it will be
     validation = dict(mode='validation', recovery='parameter', random_params=False)
     write_discovery(a, ta, base / 'of which the page is')
     return {
@@ -59,8 +65,8 @@ def writers(base):
         'Pipeline, validation': (lambda f: pipeline(f, ['QLearning'], **validation), lambda f: pipeline(f, ['Advantage'], **validation), 'run_PARAMETER.json'),
         'write_report': (lambda f: (shutil.copytree(base / 'of which the page is', f, dirs_exist_ok=True), (f / 'report.html').write_text('old')), write_report, None),
         'to_csv': (lambda f: one.to_csv(f / 'fits.csv'), lambda f: two.to_csv(f / 'fits.csv'), None),
-        'save_figure, PDF': (lambda f: save_figure(figures[0], f / 'a.pdf'), lambda f: save_figure(figures[1], f / 'a.pdf'), None),
-        'save_figure, PNG': (lambda f: save_figure(figures[0], f / 'a.png'), lambda f: save_figure(figures[1], f / 'a.png'), None)}
+        'save_figure, PDF': (lambda f: drawn(.3, f / 'a.pdf'), lambda f: drawn(.6, f / 'a.pdf'), None),
+        'save_figure, PNG': (lambda f: drawn(.3, f / 'a.png'), lambda f: drawn(.6, f / 'a.png'), None)}
 
 
 def looked_at(folder, old, new, record):
@@ -113,7 +119,7 @@ def killed_pieces(base):
     for at in rng.integers(0, n, KILLS):
         shutil.rmtree(base / 'x', ignore_errors=True)
         assert in_a_fork(lambda: pieces(base / 'x', 12), base / 'x', at=int(at))[0] == 'killed'
-        bad = [p for p in (base / 'x').rglob('*.piece') if p.read_bytes() != (base / 'whole/pieces' / p.name).read_bytes()]
+        bad = [p for p in (base / 'x').rglob('[!.]*.piece') if p.read_bytes() != (base / 'whole/pieces' / p.name).read_bytes()]
         with warnings.catch_warnings():
             warnings.simplefilter('error')   # a damaged piece would be said
             resumed += not bad and {k: _to_text(f) for k, f in pieces(base / 'x', 12).items()} == whole and not hidden(base / 'x')
@@ -125,6 +131,7 @@ def killed_pieces(base):
 
 if __name__ == '__main__':
     warnings.simplefilter('ignore')
+    tqdm.monitor_interval = 0   # no second thread: a fork of a process with threads may wait for ever
     base, rows = Path(tempfile.mkdtemp()), []
     for i, (name, (first, second, record)) in enumerate(writers(base).items()):
         began = time.perf_counter()
