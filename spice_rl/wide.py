@@ -18,6 +18,7 @@ from numba.core.errors import NumbaError
 from .cell import shape_of, trial_type
 from .arguments import check_seed, check_whole
 from .codegen import _here, _part, _view, contents, kept_or_compiled
+from .data import Trials
 from .density import DENSITIES, _agreement, _known, _tidy, check_answer, check_density, draw_answer, log_density
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
@@ -941,6 +942,26 @@ def check_world(
     more = [n for n in cell.gets if n != 'reward']
     if more: raise ValueError(f"{name} gets {' and '.join(more)}, and {task} pays rewards alone; {_INSTEAD}")
 
+def _few_trials(cell, environment, shown):
+    "Three trials of a world, with answers that it is to be shown whatever they are: to try the rules of a cell on."
+    n, E = environment.n_actions, namedtuple('E', tuple(environment.settings) or ('none',))
+    e, rng = E(*environment.values) if environment.settings else E(0.), np.random.default_rng(0)
+    world, rows = np.zeros(environment.n_world), []
+    def luck(): return rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
+    environment.rules['start'](e, *luck(), world)
+    for _ in range(3):
+        options, reward = np.arange(getattr(environment, 'n_offer', None) or n), np.full(n, np.nan)
+        seen = {name: np.full(n if each else 1, np.nan) for name, each in shown}
+        Seen = namedtuple('Seen', ('options', *seen))
+        if 'show' in environment.rules: environment.rules['show'](e, world, *luck(), Seen(options, *seen.values()))
+        choice = int(rng.choice(options))
+        environment.rules['pay'](e, world, choice, *luck(), reward)
+        rows.append((choice, reward, options, [x if each else x[0] for x, (_, each) in zip(seen.values(), shown)]))
+    choices, rewards, offers, columns = zip(*rows)
+    does = {name: np.ones(3) for name in cell.does if name != 'choice'}
+    sees = {name: np.array(x) for (name, _), x in zip(shown, zip(*columns))}
+    return Trials.from_arrays(choices, np.array(rewards), options=range(n), offer=np.array(offers), does=does, sees=sees)
+
 def simulate_world(
     cell,        # Who answers
     environment, # What shows and pays
@@ -973,6 +994,7 @@ def simulate_world(
     """
     check_world(cell, environment)
     shown = _shown(environment, cell)
+    try_rules(cell, _few_trials(cell, environment, shown))
     other = tuple((name, False) for name in cell.does if name != 'choice')
     loops = WideLoops(cell, Layout(tuple(c for c in shown if c[0] in cell.sees), other, ()))
     n, parts = environment.n_actions, len(cell.does)
