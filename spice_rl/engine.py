@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, _view, quick_rules
-from .wide import WideTrials, sessions_of, simulate_world
+from .wide import WideTrials, check_columns, sessions_of, simulate_world
 from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
@@ -150,6 +150,7 @@ def _pointers(cell):
 def _try(cell, n_options, offer, trials=None):
     "Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be shown."
     name = type(cell).__name__
+    if trials is not None and not trials.options: check_columns(cell, trials)   # says that there are no choices
     if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p = cell.p()
     try: state = cell.init(p, n_options)
@@ -643,7 +644,8 @@ def _given(cell, parameters, trials):
     "Cell and trials, checked; parameters and trials in the wrong order are the likeliest slip."
     check_cell(cell)
     if isinstance(parameters, Trials) and trials is None: _as_frame(parameters, ())
-    return check_trials(trials)
+    if not check_trials(trials).options: check_columns(cell, trials)   # says that there are no choices
+    return trials
 
 # %% ../nbs/03_engine.ipynb #3631b951
 def nll(
@@ -853,7 +855,7 @@ def replay(
         None (the cell's own), a dict of numbers, or a frame with a row per participant
     after
         After the feedback? (Default: before the choice)"""
-    check_cell(cell), check_trials(trials)
+    _given(cell, parameters, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
     if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after))

@@ -396,7 +396,8 @@ def _rules_of(cell):
     "The compiled code of a cell, as lists of texts, and its constants."
     def code(c): return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
     rules = dict(cell.rules) | {f'part {k}': f for k, f in getattr(cell, 'parts', {}).items()}
-    return [list(cell.params), cell.values, *([k, code(unwrap(f).__code__)] for k, f in rules.items()), *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
+    kind = [repr((cell.sees, cell.does, cell.gets, cell.shapes))] if cell.wide else []
+    return [list(cell.params), cell.values, *kind, *([k, code(unwrap(f).__code__)] for k, f in rules.items()), *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
 
 # %% ../nbs/22_recovery.ipynb #2c655201
 def _covariances(information, off): # (people, k, k); is each estimate off its bounds? (people, k)

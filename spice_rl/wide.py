@@ -18,6 +18,7 @@ from numba.core.errors import NumbaError
 from .cell import shape_of, trial_type
 from .arguments import check_seed, check_whole
 from .codegen import _here, _part, _view, contents, kept_or_compiled
+from .data import Trials
 from .density import DENSITIES, _agreement, _known, _tidy, check_answer, check_density, draw_answer, log_density
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
@@ -150,7 +151,9 @@ def _bridges(cell, layout):
     return {name: njit(**_CHECKED)(scope[name]) for name in names}
 
 # %% ../nbs/02_wide.ipynb #50c61df6
-@njit(error_model='numpy')
+_helper = njit(error_model='numpy', cache=__name__ != '__main__') # a notebook's cells change, and numba would not see it
+
+@_helper
 def _weigh(x, options, prob):
     "Write the probabilities of the options on offer, (on offer,); the log of what they sum to before."
     top, z = x[options[0]], 0.
@@ -161,7 +164,7 @@ def _weigh(x, options, prob):
     for j in range(len(options)): prob[j] /= z
     return top + np.log(z)
 
-@njit(error_model='numpy')
+@_helper
 def _add_choice(x, options, choice, n, n_steps, prob, slope, g, h):
     "Add what a choice says to gradient (neighbours,) and expected information (neighbours²); `x`: (lanes × options)."
     m = len(options)
@@ -177,14 +180,14 @@ def _add_choice(x, options, choice, n, n_steps, prob, slope, g, h):
         for l in range(n_steps):
             for j in range(m): h[k * n_steps + l] += prob[j] * slope[k * m + j] * slope[l * m + j]
 
-@njit(error_model='numpy')
+@_helper
 def _add_density(d, n_steps, g, h):
     "The same for another answer, whose log density each neighbour changes by `d`: the outer product of it."
     for k in range(n_steps):
         g[k] -= d[k]
         for l in range(n_steps): h[k * n_steps + l] += d[k] * d[l]
 
-@njit(error_model='numpy')
+@_helper
 def _pick(x, options, luck, greedy):
     "The option that `luck`, a number in [0, 1), picks by its logits; -1 if they say nothing."
     top, total = x[options[0]], 0.
@@ -199,10 +202,10 @@ def _pick(x, options, luck, greedy):
         if left < 0: return option
     return options[len(options) - 1]
 
-@njit
+@_helper
 def _flat(x): return _view(x).reshape(x.size)
 
-@njit
+@_helper
 def _neighbours(theta, steps, i, p):
     "Write the parameters of lane `i` and of its neighbours, each with one of them moved, (lanes × parameters)."
     n_params = theta.shape[1]
@@ -210,13 +213,13 @@ def _neighbours(theta, steps, i, p):
         for j in range(n_params): p[k * n_params + j] = theta[i, j]
         if k > 0: p[k * n_params + k - 1] += steps[i, k - 1]
 
-@njit
+@_helper
 def _put_back(state, old):
     "What turned into NaN stays as it was."
     for j in range(len(state)):
         if np.isnan(state[j]): state[j] = old[j]
 
-@njit
+@_helper
 def _place(options, choice):
     "The place of the choice among the options on offer, as a number."
     for j in range(len(options)):
@@ -415,7 +418,7 @@ _yes = types.boolean
 _world_type = _i8(_vec, _vec, _i8, _yes, _yes, _yes, _i8, _i8, _i8, _i8, types.npy_rng, _i8, _vec,
                   _ivec, _mat, _mat, types.int64[:, ::1], _mat, _mat)
 
-@njit
+@_helper
 def _luck(rng, uniform, normal):
     "Draw random numbers for the world."
     for j in range(len(uniform)): uniform[j] = rng.random()
@@ -939,6 +942,26 @@ def check_world(
     more = [n for n in cell.gets if n != 'reward']
     if more: raise ValueError(f"{name} gets {' and '.join(more)}, and {task} pays rewards alone; {_INSTEAD}")
 
+def _few_trials(cell, environment, shown):
+    "Three trials of a world, with answers that it is to be shown whatever they are: to try the rules of a cell on."
+    n, E = environment.n_actions, namedtuple('E', tuple(environment.settings) or ('none',))
+    e, rng = E(*environment.values) if environment.settings else E(0.), np.random.default_rng(0)
+    world, rows = np.zeros(environment.n_world), []
+    def luck(): return rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
+    environment.rules['start'](e, *luck(), world)
+    for _ in range(3):
+        options, reward = np.arange(getattr(environment, 'n_offer', None) or n), np.full(n, np.nan)
+        seen = {name: np.full(n if each else 1, np.nan) for name, each in shown}
+        Seen = namedtuple('Seen', ('options', *seen))
+        if 'show' in environment.rules: environment.rules['show'](e, world, *luck(), Seen(options, *seen.values()))
+        choice = int(rng.choice(options))
+        environment.rules['pay'](e, world, choice, *luck(), reward)
+        rows.append((choice, reward, options, [x if each else x[0] for x, (_, each) in zip(seen.values(), shown)]))
+    choices, rewards, offers, columns = zip(*rows)
+    does = {name: np.ones(3) for name in cell.does if name != 'choice'}
+    sees = {name: np.array(x) for (name, _), x in zip(shown, zip(*columns))}
+    return Trials.from_arrays(choices, np.array(rewards), options=range(n), offer=np.array(offers), does=does, sees=sees)
+
 def simulate_world(
     cell,        # Who answers
     environment, # What shows and pays
@@ -971,6 +994,7 @@ def simulate_world(
     """
     check_world(cell, environment)
     shown = _shown(environment, cell)
+    try_rules(cell, _few_trials(cell, environment, shown))
     other = tuple((name, False) for name in cell.does if name != 'choice')
     loops = WideLoops(cell, Layout(tuple(c for c in shown if c[0] in cell.sees), other, ()))
     n, parts = environment.n_actions, len(cell.does)

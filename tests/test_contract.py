@@ -389,14 +389,16 @@ def test_a_table_as_a_latent_value_equals_numpy():
     np.testing.assert_allclose(table[[f"p_{k}" for k in range(6)]].sum(axis=1), 1)
 
 
+class Lapse(Cell):
+    params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
+    state = "q"
+    def probabilities(p, state, trial):
+        e = np.exp(p.beta * state.q)
+        return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
 def test_probabilities_in_place_of_logits():
-    class Lapse(Cell):
-        params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 20), lapse=Param(.1, 0, 1))
-        state = "q"
-        def probabilities(p, state, trial):
-            e = np.exp(p.beta * state.q)
-            return p.lapse / len(state.q) + (1 - p.lapse) * e / e.sum()
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
     class Plain(Lapse):
         def logits(p, state, trial): return p.beta * state.q
     rng = np.random.default_rng(4)
@@ -626,17 +628,9 @@ def test_the_two_step_task_is_simulated_as_it_is():
 
 
 def test_a_world_without_columns_takes_wide_cells_too():
-    class Lapse(Cell):
-        params = dict(alpha=Param(.3, 0, 1), lapse=Param(.1, 0, 1))
-        state = "q"
-        def probabilities(p, state, trial):
-            e = np.exp(5 * state.q)
-            return p.lapse / len(e) + (1 - p.lapse) * e / e.sum()
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
     t = simulate(Lapse(), BanditsDrift(.2), people=2, n_trials=300, seed=3)
     assert t.offer.shape == (600, 2) and {"p_0", "p_1"} <= set(t.to_frame())
-    p = np.where(t.choice == 0, *replay(Lapse(), t)[["p_0", "p_1"]].to_numpy().T)
-    assert abs(-np.log(p).sum() - nll(Lapse(), None, t).sum()) < 1e-9
+    assert np.isfinite(nll(Lapse(), None, t)).all() and (nll(Lapse(), dict(alpha=.3, beta=3, lapse=1), t) > nll(Lapse(), None, t)).all()
     with_time = simulate(DiffusionQ(), BanditsDrift(.2), people=2, n_trials=100, seed=3)
     assert with_time.does == ("choice", "rt") and np.isfinite(nll(DiffusionQ(), None, with_time)).all()
 
@@ -668,3 +662,128 @@ def test_cells_of_choices_live_in_worlds_that_show():
     assert np.isfinite(nll(RescorlaWagner(), None, t)).all()
     from spice_rl import rescorla_wagner_equation
     with pytest.raises(TypeError, match="must both be written as rules to be simulated together"): simulate(rescorla_wagner_equation(.3, 3.), Pairs(4))
+
+
+# Laws: what holds of every cell holds of these, too
+
+from spice_rl import check, compare, fit_hbi, fit_hierarchical, identify, trialwise  # noqa: E402
+from spice_rl.engine import replay_arrays  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    "Cells with trials of several people that they simulated themselves"
+    return dict(rating=(Rating(), simulate_like(Rating(), ratings(), seed=1)), offers=(Hyperbolic(), simulate_like(Hyperbolic(), OFFERS, seed=1)),
+                steps=(TwoStep(), simulate(TwoStep(), TwoStepTask(6), people=3, sessions=2, n_trials=60, seed=1)), timed=(DiffusionQ(), choices_and_times()))
+
+
+each = pytest.mark.parametrize("name", ["rating", "offers", "steps", "timed"])
+
+
+def in_python(cell, trials):
+    "NLL of each person by the cell's rules, called one by one in plain Python"
+    from spice_rl.wide import _log_likelihood, _trial_at
+    out = np.zeros(trials.n_participants)
+    for s in range(trials.n_sessions):
+        state = cell.init(cell.p(), trials.n_options)
+        for t in range(trials.starts[s], trials.starts[s + 1]):
+            trial = _trial_at(cell, trials, t)
+            out[trials.participant[t]] -= _log_likelihood(cell, cell.p(), state, trial)
+            state = cell.update(cell.p(), state, trial)
+    return out
+
+
+@each
+def test_compiled_rules_are_the_rules(name, worlds):
+    cell, t = worlds[name]
+    np.testing.assert_allclose(nll(cell, None, t), in_python(cell, t), rtol=1e-12)
+
+
+@each
+def test_the_future_changes_nothing(name, worlds):
+    cell, t = worlds[name]
+    row = t.starts[1] + 8
+    later = np.arange(len(t)) > row
+    same = ~later | (t.session != t.session[row])
+    columns = {n: np.where(later if x.ndim == 1 else later[:, None], x[::-1], x) for n, x in t.columns.items() if n != "rt"}
+    reward = np.where(later[:, None], 1 - t.reward, t.reward)
+    options = dict(choice=t.choice, reward=reward, options=t.options, offer=t.offer) if t.options else {}
+    does = {n: t.columns[n] if n == "rt" else columns[n] for n in t.does if n != "choice"}
+    other = Trials.from_arrays(**options, participant=t.participant, session=t.session, does=does, sees={n: x for n, x in columns.items() if n not in does})
+    before, after = (replay(cell, x).iloc[:, 3:].to_numpy(float) for x in (t, other))
+    np.testing.assert_array_equal(before[same & (np.arange(len(t)) <= row)], after[same & (np.arange(len(t)) <= row)])
+    assert not np.array_equal(before[later], after[later], equal_nan=True)
+
+
+@each
+def test_nobody_depends_on_others_threads_or_the_seed_of_the_world(name, worlds):
+    cell, t = worlds[name]
+    group = nll(cell, None, t)
+    for who in t.participants: assert nll(cell, None, t.take(who))[who] == group[who]
+    assert nll(cell, None, t, threads=2).equals(group)
+    state = np.random.get_state()[1].copy()
+    if name != "steps":
+        a, b, c = (simulate_like(cell, t, seed=s) for s in (3, 3, 4))
+        assert a.equals(b) and not a.equals(c)
+    assert (np.random.get_state()[1] == state).all()
+
+
+@each
+def test_simulation_agrees_with_the_likelihood(name, worlds):
+    "At the truth the mean gradient is 0: each is within four of its standard errors"
+    cell, t = worlds[name]
+    slope = gradient(cell, None, t)
+    lanes = Lanes(cell, t)
+    information = lanes.scoring(np.tile(list(cell.values.values()), (t.n_participants, 1)).astype(float), np.arange(t.n_participants))[2]
+    z = slope.sum() / np.sqrt(np.diagonal(information, 0, 1, 2).sum(0))
+    assert (abs(z) < 4).all()
+
+
+@each
+def test_the_tools_follow(name, worlds):
+    cell, t = worlds[name]
+    found = fit(cell, t, starts=3)
+    better = nll(cell, None, t) - found.nll
+    assert (better > -1e-6).all() and better.sum() < 30
+    together = fit_hierarchical(cell, t)
+    assert np.isfinite(together.log_evidence) and set(together.parameters.columns) == set(cell.params)
+    assert identify(cell, t).n == np.median(np.bincount(t.participant[t.answered()]))
+    table = trialwise(cell, t)
+    np.testing.assert_allclose(table.surprise[table.counted].groupby(table.participant).sum(), nll(cell, None, t).groupby(level=0).sum(), rtol=1e-9)
+    for latent in latent_names(cell, t): assert f"{latent}_change" in table
+    with pytest.raises(TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"): replay_arrays(cell, None, t)
+    with pytest.raises(ValueError, match="check knows the avoidance task only"): check(found, t)
+
+
+def test_models_are_compared_and_mixed(worlds):
+    cell, t = worlds["rating"]
+    class Same(Rating):
+        "The same answer on all trials: what stands in the place of guessing"
+        params = dict(level=Param(50, 0, 100), sd=Param(8, .5, 40))
+        def response(p, state, trial): return Normal(p.level, p.sd)
+        def update(p, state, trial): pass
+    mixed = fit_hbi(dict(learns=cell, same=Same()), t)
+    assert mixed.models.frequency.learns > .6
+    with pytest.raises(ValueError, match="a ceiling is measured from guessing, and nobody guesses rating"):
+        from spice_rl.comparison import _limits
+        _limits(cell, t, None, None)
+
+
+def test_narrow_cells_say_what_they_need():
+    from spice_rl import RescorlaWagner
+    with pytest.raises(ValueError, match="RescorlaWagner speaks of choices, and these trials have none: people do rating"): nll(RescorlaWagner(), None, ratings())
+    class Undeclared(Hyperbolic):
+        sees = "amount"
+    with pytest.raises(AttributeError, match="the rule logit of Undeclared reads trial.delay"): simulate(Undeclared(), Staircase(), n_trials=5)
+    timed = choices_and_times()
+    from spice_rl.bandits import RescorlaWagner as RW
+    assert np.isfinite(nll(RW(), None, timed)).all()                  # a model of choices alone, on choices with times
+    made = simulate_like(RW(), timed, seed=1)
+    assert made.does == ("choice",) and "rt" not in made.columns      # times of other choices are nobody's
+
+
+def test_what_speaks_of_choices_alone_says_so():
+    from spice_rl import rescorla_wagner_equation
+    for call in (lambda c: nll(c, None, ratings()), lambda c: fit(c, ratings()), lambda c: replay(c, ratings())):
+        with pytest.raises(ValueError, match="speaks of choices, and these trials have none: people do rating"): call(rescorla_wagner_equation(.3, 3.))
+    with pytest.raises(ValueError, match="tensors hold choices and their rewards, and here people do something else: rating"): ratings().to_dataset()
