@@ -76,7 +76,7 @@ class _Descent:
     def __init__(self, objective, x, who):
         self.o, self.x, self.who = objective, x.copy(), who
         self.v, self.g, self.f = objective.scoring(x, who)
-        self.damping, self.quiet = np.ones(len(x)), np.where(np.isfinite(self.v), 0, 2)
+        self.damping, self.quiet = np.full(len(x), 10.), np.where(np.isfinite(self.v), 0, 2)
 
     def stuck(self):
         "Which starts stopped where the next step, however small, does not bring what the slope promises, (lanes,)."
@@ -225,7 +225,7 @@ def _along(o, x, v, who, rng, turns):
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-_BEST = 12       # solutions of a person that are taken to the last digit
+_BEST = 6        # solutions of a person that are taken to the last digit
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
 def _enough(drawn, best, starts, k):
@@ -245,8 +245,8 @@ def _drawn(o, who, n, rngs):
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
 def _rounds(o, n_people, starts, rngs, first, draw):
-    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and whether
-    one got stuck that explains much of what can be explained."""
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and how many
+    got stuck that explain much of what can be explained."""
     k, most, spent = len(o.names), 40 * starts, 0
     around = 24 if draw == 'normal' else 0
     given = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
@@ -262,7 +262,7 @@ def _rounds(o, n_people, starts, rngs, first, draw):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
         todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) for i in todo]] if n and spent < most else todo[:0]
-    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).any() for lost, values, guess in zip(stuck, v, _guessing(o))]
+    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).sum() for lost, values, guess in zip(stuck, v, _guessing(o))]
 
 def _guessing(o):
     "NLL of each person if all that was on offer were equally probable, (participants,)."
@@ -281,7 +281,7 @@ def _search(o, n_people, starts, seed, first, draw):
     counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
-        if draw and (edges[i] or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
+        if draw and (edges[i] >= max(2, .01 * counts[i]) or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
