@@ -1,6 +1,9 @@
 """Fits of the avoidance models to the tutorial's 15 people (../shared/data): are the optima found, at what price, and how long does the first fit wait?
 
-`python benchmarks/fitting.py [optima|speed]` writes results/fitting_optima.csv, results/fitting_speed.csv; without a word it does both. CPU seconds on one thread."""
+`python benchmarks/fitting.py [optima|speed|avoidance|people|cases]` writes results/fitting_….csv; without a word it does all. CPU seconds on one thread.
+`avoidance`: eight models and options, three seeds, against the best totals that are known; `people`: twelve parameters a person (GQL, Dezfouli et al., 2019) on real
+people, at ordinary effort and at twice that, and six parameters pooled over 70,000 choices; `cases`: people whose likelihood has no single best point.
+BEFORE=/path/to/an/older/build times the same there, where there is a column for it."""
 import os
 import subprocess
 import sys
@@ -10,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from spice_rl import Lanes, Pipeline, avoidance_model, fit, fixed_priors, read_avoidance
+from spice_rl import (Cell, Lanes, Param, Pipeline, RescorlaWagner, Trials, avoidance_model, fit, fixed_priors, read_avoidance,
+                      read_trials)
 from spice_rl.fitting import _anywhere, _Descent, _Objective
 
 SHARED, RESULTS = Path(__file__).resolve().parents[2] / 'shared/data', Path(__file__).parent / 'results'
@@ -20,6 +24,16 @@ KNOWN = {'QLearning+novel': 196.179, 'ActorCritic+novel': 168.538, 'Relative+nov
 # CPU seconds of one fit of the reference: its own likelihood, scipy's L-BFGS-B, one start (the issue, measured there)
 REFERENCE = {'QLearning+novel': 1.6, 'ActorCritic+novel': 4.3, 'Advantage+novel': 2.8, 'Relative+novel': 4.4, 'Hybrid2012+novel': 13.7, 'Hybrid2021+novel': 19.5}
 MODELS = [*KNOWN, 'StandardHybrid2021+novel', *[f'{m}+bias+novel' for m in ('ActorCritic', 'Hybrid2012', 'Hybrid2021', 'StandardHybrid2012', 'StandardHybrid2021')]]
+
+
+# total NLL of the same people: the best of everything that was ever tried, person by person
+BEST = {'QLearning': 3154.546, 'ActorCritic': 2774.764, 'Relative': 2812.824, 'Advantage': 2781.107,
+        'Hybrid2012': 2585.865, 'Hybrid2021': 2550.054, 'StandardHybrid2012': 2998.019,
+        'StandardHybrid2021': 2951.184, 'QLearning+novel': 2942.683, 'ActorCritic+novel': 2528.07,
+        'Relative+novel': 2586.026, 'Advantage+novel': 2563.826, 'Hybrid2012+novel': 2367.217,
+        'Hybrid2021+novel': 2341.79, 'StandardHybrid2012+novel': 2778.387, 'StandardHybrid2021+novel': 2736.953,
+        'Hybrid2012+bias': 2402.518, 'Hybrid2021+bias+decay': 2352.304}
+SEEDS, TIMED = 3, ('ActorCritic', 'Hybrid2012', 'StandardHybrid2012')   # the latter are timed in the older build, too
 
 
 def objective(name, trials):
@@ -115,8 +129,120 @@ def speed(trials):
     print(frame.to_string())
 
 
+def timed(cell, trials, **options):
+    "A fit and its CPU seconds."
+    start = time.process_time()
+    return fit(cell, trials, threads=1, **options), time.process_time() - start
+
+
+ELSEWHERE = """
+import sys; sys.path.insert(0, sys.argv[1])
+import fitting as f
+data = f.read_avoidance(*f.FILES)
+f.timed(f.avoidance_model(sys.argv[2]), data.take(participants=data.participants[:1]), draw=None)
+print(f.timed(f.avoidance_model(sys.argv[2]), data, seed=0)[1])
+"""
+
+
+def before(model):
+    "CPU seconds of the same fit in an older build, if there is one."
+    if model not in TIMED or not os.environ.get('BEFORE'): return np.nan
+    env = os.environ | dict(PYTHONPATH=os.environ['BEFORE'])
+    arguments = [sys.executable, '-c', ELSEWHERE, str(Path(__file__).parent), model]
+    return float(subprocess.run(arguments, env=env, capture_output=True, text=True, check=True, cwd=os.environ['BEFORE']).stdout)
+
+
+def avoidance(trials):
+    "Totals of three seeds, how many people missed the best of the three, and how far the best of the three is from the best known."
+    rows = []
+    for name, known in BEST.items():
+        timed(avoidance_model(name), trials.take(participants=trials.participants[:1]), draw=None)
+        found, cpu = zip(*(timed(avoidance_model(name), trials, seed=seed) for seed in range(SEEDS)))
+        v = np.array([f.nll for f in found])
+        rows.append(dict(model=name, best_known=known, **{f'seed_{s}': x.sum() for s, x in enumerate(v)}, best_of_seeds=v.min(0).sum(),
+                         people=len(v[0]), missed_of_all=int((v > v.min(0) + .01).sum()), cpu_s=np.mean(cpu), cpu_s_before=before(name)))
+        print(rows[-1], flush=True)
+        pd.DataFrame(rows).to_csv(RESULTS / 'fitting_avoidance.csv', index=False, float_format='%.6f')
+
+
+class GQL(Cell):
+    "Two traces of reward and two of choice, and their products (Dezfouli et al., 2019)."
+    params = (dict(phi1=Param(.5, 0, 1), phi2=Param(.1, 0, 1), chi1=Param(.5, 0, 1), chi2=Param(.1, 0, 1))
+              | dict(b1=Param(1, -20, 20), b2=Param(1, -20, 20), k1=Param(.5, -20, 20), k2=Param(.5, -20, 20))
+              | {f'c{i}{j}': Param(0, -20, 20) for i in (1, 2) for j in (1, 2)})
+    state = 'q1', 'q2', 'h1', 'h2'
+    def init(p, state): pass
+    def logit(p, state, trial, k):
+        return (p.b1 * state.q1[k] + p.b2 * state.q2[k] + p.k1 * state.h1[k] + p.k2 * state.h2[k]
+                + state.h1[k] * (p.c11 * state.q1[k] + p.c12 * state.q2[k]) + state.h2[k] * (p.c21 * state.q1[k] + p.c22 * state.q2[k]))
+    def update(p, state, trial):
+        for k in range(len(state.q1)):
+            chosen = 1. if k == trial.choice else 0.
+            reward = trial.reward[k] if k == trial.choice else 0.
+            state.q1[k] += p.phi1 * (reward - state.q1[k])
+            state.q2[k] += p.phi2 * (reward - state.q2[k])
+            state.h1[k] += p.chi1 * (chosen - state.h1[k])
+            state.h2[k] += p.chi2 * (chosen - state.h2[k])
+
+
+class Six(Cell):
+    "Two rates, forgetting, and a trace of choices."
+    params = dict(gain=Param(.3, 0, 1), loss=Param(.3, 0, 1), forget=Param(.2, 0, 1), beta=Param(3, 0, 20),
+                  trace=Param(.5, 0, 1), stay=Param(1, -10, 10))
+    state = 'q', 'h'
+    def init(p, state): pass
+    def logit(p, state, trial, k): return p.beta * state.q[k] + p.stay * state.h[k]
+    def update(p, state, trial):
+        rate = p.gain if trial.reward[trial.choice] > 0 else p.loss
+        for k in range(len(state.q)):
+            if k == trial.choice: state.q[k] += rate * (trial.reward[k] - state.q[k])
+            else: state.q[k] -= p.forget * state.q[k]
+            state.h[k] += p.trace * ((1. if k == trial.choice else 0.) - state.h[k])
+
+
+def people():
+    "Real people one by one, and as if they were one person."
+    frame, names, rows = pd.read_csv(SHARED / 'dezfouli2019_train.csv.gz'), dict(participant='participant', choice='choice', reward='reward'), []
+    one_by_one = read_trials(frame, **names, block='block')
+    many = frame[frame.participant.isin(frame.participant.unique()[:72])]
+    many = many.assign(run=many.participant.astype(str) + '/' + many.block.astype(str), participant='all')
+    for what, cell, trials, seeds in (('GQL, 101 people', GQL(), one_by_one, [(0, 10), (1, 10), (7, 20)]),
+                                      ('six parameters pooled', Six(), read_trials(many, **names, block='run'), [(0, 10), (1, 10), (7, 20)])):
+        timed(cell, one_by_one.take(participants=one_by_one.participants[:1]), draw=None)
+        for seed, starts in seeds:
+            f, cpu = timed(cell, trials, seed=seed, starts=starts)
+            rows.append(dict(what=what, parameters=len(cell.params), choices=int(f.table.n.sum()), seed=seed, starts=starts, nll=f.nll.sum(),
+                             starts_a_person=f.table.starts.mean(), most_starts=f.table.starts.max(), cpu_s=cpu))
+            print(rows[-1], flush=True)
+    pd.DataFrame(rows).to_csv(RESULTS / 'fitting_people.csv', index=False, float_format='%.6f')
+
+
+class Endless(RescorlaWagner):
+    params = dict(alpha=Param(.5, 0, 1), beta=Param(3., 0))
+
+
+def cases():
+    "A person who takes one option whatever happens, judged by a grid; one whose beta has no end, and what is said of it."
+    sided = Trials.from_arrays(np.zeros(120, int), np.random.default_rng(3).integers(0, 2, 120), options=[0, 1])
+    a, b = np.meshgrid(np.r_[np.geomspace(1e-5, 1, 2000), 0], np.linspace(0, 20, 201))
+    grid = Lanes(RescorlaWagner(), sided, 1).nll(np.c_[a.ravel(), b.ravel()], np.zeros(a.size, int)).min()
+    follows = Trials.from_arrays([0, 1] + [1] * 38, [0., 1.] + [1.] * 38, ['3'] * 40, options=[0, 1])
+    rows = []
+    for seed in (731, 0):
+        f, away = fit(RescorlaWagner(), sided, seed=seed, threads=1), fit(Endless(), follows, seed=seed, threads=1)
+        rows.append(dict(case='one option only', seed=seed, nll=f.nll.iloc[0], grid=grid, converged=f.table.converged.iloc[0], said='; '.join(f.notes())))
+        rows.append(dict(case='no bound', seed=seed, nll=away.nll.iloc[0], converged=away.table.converged.iloc[0], said='; '.join(away.notes())))
+    frame = pd.DataFrame(rows)
+    frame.to_csv(RESULTS / 'fitting_cases.csv', index=False, float_format='%.6f')
+    print(frame.to_string())
+
+
 if __name__ == '__main__':
-    if not FILES[0].is_file(): sys.exit(print(f"{FILES[0]} is not here: nothing done"))   # status 0: the others go on
+    wanted = sys.argv[1:] or ['speed', 'optima', 'avoidance', 'people', 'cases']
+    if 'cases' in wanted: cases()
+    if not FILES[0].is_file(): sys.exit(print(f"{FILES[0]} is not here: nothing else done"))   # status 0: the others go on
     data = read_avoidance(*FILES)
-    if 'speed' in sys.argv or len(sys.argv) == 1: speed(data)
-    if 'optima' in sys.argv or len(sys.argv) == 1: optima(data)
+    if 'speed' in wanted: speed(data)
+    if 'optima' in wanted: optima(data)
+    if 'avoidance' in wanted: avoidance(data)
+    if 'people' in wanted: people()

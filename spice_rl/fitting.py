@@ -100,7 +100,8 @@ class _Descent:
         return d, -.5 * (g * d).sum(1)
 
     def run(self, rows, n_steps, small):
-        "Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing, has arrived."
+        """Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing,
+        has arrived."""
         for _ in range(n_steps):
             rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < _LAST)]
             step, promise = self.step(rows)
@@ -118,7 +119,8 @@ class _Descent:
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
 
 def _solve_within(a, b, low, high):
-    "Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters are solved for anew."
+    """Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters are
+    solved for anew."""
     d, j = np.linalg.solve(a, b[..., None])[..., 0], np.arange(b.shape[1])
     out = (d < low) | (d > high)
     again = np.flatnonzero(out.any(1))
@@ -145,8 +147,8 @@ _NEAR = 5.   # nats: solutions that are nearly as good as the best
 _AGREE = .01 # nats: solutions that agree
 
 def _evolve(o, points, who, generations, rng, halve=()):
-    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the worse half of them
-    stops: the best point of each cloud, and its value."""
+    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the worse
+    half of them stops: the best point of each cloud, and its value."""
     (many, n, k), points = points.shape, points.copy()
     def value(points):
         v = o.value(points.reshape(-1, k), np.full(points.shape[0] * n, who)).reshape(-1, n)
@@ -163,7 +165,7 @@ def _evolve(o, points, who, generations, rng, halve=()):
     return points[np.arange(many), v.argmin(1)], v.min(1)
 
 def _moved(o, points, v, rng):
-    "Where the points of each cloud try to go: toward one of its best and along the difference of two others, or beyond a good one."
+    "Where points try to go: toward one of the best of their cloud and along a difference of others, or beyond a good one."
     (many, n, _), cloud = points.shape, np.arange(len(points))[:, None]
     good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
     one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
@@ -190,8 +192,8 @@ def _distinct(o, x, v, n):
     return out
 
 def _islands(o, x, v, who, rng, turns):
-    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such clouds;
-    then clouds from anywhere, of points that have taken some steps down or none, until a quarter have ended at the best."""
+    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such
+    clouds; then clouds from anywhere, of points that have taken some steps down or none, until a quarter ended at the best."""
     order = rng.permutation(np.flatnonzero(np.isfinite(v)))
     found, value = _clouds(o, x[order], 16, who, 200, rng, (50,))
     for turn in range(turns):
@@ -225,13 +227,13 @@ def _along(o, x, v, who, rng, turns):
     return x, v, max(0., gained)
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
-_BEST = 12       # solutions of a person that are taken to the last digit
+_BEST = 6        # solutions of a person that are taken to the last digit
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
 def _enough(drawn, best, starts, k):
-    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more of them."
+    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more."
     near = np.sort(drawn[drawn < best + _NEAR])
-    many = max(min(2 * k - 3, 6), 2 * (np.diff(near) > _AGREE).sum())
+    many = max(6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
     return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
@@ -245,11 +247,11 @@ def _drawn(o, who, n, rngs):
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
 def _rounds(o, n_people, starts, rngs, first, draw):
-    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and whether
-    one got stuck that explains much of what can be explained."""
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and
+    how many got stuck that explain much of what can be explained."""
     k, most, spent = len(o.names), 40 * starts, 0
     around = 24 if draw == 'normal' else 0
-    given = [np.vstack([first, np.clip(first + rng.standard_normal((around, k)) * o.width / 15, o.lower, o.upper)]) for rng in rngs]
+    given = [np.clip(first + np.vstack([0 * first, rng.standard_normal((around, k)) * o.width / 15]), o.lower, o.upper) for rng in rngs]
     x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
     todo = np.arange(n_people)
     while len(todo):
@@ -257,12 +259,14 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
+        d.damping[::2], d.damping[1::2] = .1, 10.   # long first steps and short ones: they come to different places
         d.run(np.arange(len(d.x)), 200, 1e-3)
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
         todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) for i in todo]] if n and spent < most else todo[:0]
-    return x, v, [(lost & (values < .7 * values.min() + .3 * guess)).any() for lost, values, guess in zip(stuck, v, _guessing(o))]
+    good = [values < .7 * values.min() + .3 * guess for values, guess in zip(v, _guessing(o))]
+    return x, v, [(lost & much).sum() for lost, much in zip(stuck, good)]
 
 def _guessing(o):
     "NLL of each person if all that was on offer were equally probable, (participants,)."
@@ -281,7 +285,8 @@ def _search(o, n_people, starts, seed, first, draw):
     counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
         x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
-        if draw and (edges[i] or stuck[d.who == i].any()): x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
+        if draw and (edges[i] >= max(2, .01 * counts[i]) or stuck[d.who == i].any()):
+            x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
@@ -360,8 +365,8 @@ class Fit:
     silent : tuple
         Participants whose choices say nothing about any parameter: they are in no mean
     running : tuple
-        Pairs (participant, parameter): the parameter has no bound, and the choices get likelier
-        the farther it goes"""
+        Pairs (participant, parameter): it has no bound, and the farther it goes the likelier
+        the choices"""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
@@ -370,7 +375,7 @@ class Fit:
     runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
     groups: pd.Series = field(default=None) # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
-    running: tuple = ()    # Pairs (participant, parameter): the parameter has no bound, and the choices get likelier the farther it goes
+    running: tuple = ()    # Pairs (participant, parameter): it has no bound, and the farther it goes the likelier the choices
 
     @property
     def parameters(self):
@@ -424,14 +429,16 @@ class Fit:
             if len(lost): yield f"{n} has no standard error for {_people(lost)}: these choices do not tell it, or not by a smooth hill"
             wide = self.table.index[inside & (self.errors[n] > self._wide(n, self.parameters[n]))]
             than = "its bounds" if np.isfinite(self.bounds[n]).all() else "ten times its size"
-            if len(wide): yield f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say nothing about it"
+            if len(wide):
+                yield f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say nothing about it"
 
     def _free(self, people):
         "Whose starts ended as well as the best at quite other values of which parameters: a dict participant -> names."
         runs, columns = self.runs, [column_of(what, self.cell.params) for what in ('participant', 'nll')]
         out = {}
         for who in people if runs is not None else ():
-            good = runs[(runs[columns[0]] == who) & (runs[columns[1]] < runs[columns[1]][runs[columns[0]] == who].min() + _AGREE)]
+            mine = runs[runs[columns[0]] == who]
+            good = mine[mine[columns[1]] < mine[columns[1]].min() + _AGREE]
             apart = {n: np.ptp(good[n]) / self._wide(n, good[n].iloc[0]) for n in self.names}
             if len(good) > 1 and max(apart.values()) > _SAME: out[who] = [n for n, far in apart.items() if far > _SAME]
         return out
@@ -439,7 +446,7 @@ class Fit:
     def _wide(self, name, value):
         "Distance of a parameter's bounds; without bounds ten times its size."
         distance = np.subtract(*self.bounds[name][::-1])
-        return distance if np.isfinite(distance) else 10 * np.maximum(np.maximum(1., abs(self.cell.values[name])), abs(value))
+        return distance if np.isfinite(distance) else 10 * np.maximum(max(1., abs(self.cell.values[name])), abs(value))
 
     def notes(self):
         "What a reader should know before trusting the numbers: a list of sentences."
@@ -449,7 +456,8 @@ class Fit:
         away = t.index.isin([who for who, _ in self.running])
         for n in self.names:
             who = [label for label, name in self.running if name == n]
-            if who: out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; give it bounds")
+            if who:
+                out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; give it bounds")
         lost = keep & ~t.converged & ~away
         if lost.any(): out.append(f"{lost.sum()} did not converge: {_people(t.index[lost])}")
         lonely = (t.agree < 2) & (t.starts > 1) & keep & ~away
@@ -549,7 +557,8 @@ def fit(
     for i, j in away: table.iloc[i, table.columns.get_loc(column_of(f'se_{objective.names[j]}', cell.params))] = np.nan
     return Fit(name or type(cell).__name__, cell, table, tuple(objective.names),
                {n: bounds[n] for n in objective.names}, _runs(objective, ended, trials), groups,
-               tuple(np.array(trials.participants, object)[silent]), tuple((trials.participants[i], objective.names[j]) for i, j in away))
+               tuple(np.array(trials.participants, object)[silent]),
+               tuple((trials.participants[i], objective.names[j]) for i, j in away))
 
 # %% ../nbs/20_fitting.ipynb #3ab516bc
 def _held(cell, hold):
@@ -638,8 +647,8 @@ def _at_bounds(o, x):
     return out
 
 def _running(o, x, v):
-    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the others make up for it
-    at no cost, and back at the default they do not."""
+    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the others make
+    up for it at no cost, and back at the default they do not."""
     out, far = [], np.where(np.isfinite(o.lower), o.lower, np.where(np.isfinite(o.upper), o.upper, o.default))
     endless = (x != o.default) & ~np.isfinite(np.where(x > o.default, o.upper, o.lower))
     if not endless.any(): return out

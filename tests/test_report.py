@@ -191,7 +191,7 @@ def test_numbers_are_those_of_the_files(folders, pages):
 
 def test_methods_say_what_was_done(folders, pages):
     page = text_of(pages["all"])
-    for words in ("There were 6 participants in 3 groups (acute pain, n = 2, chronic pain, n = 2, no pain, n = 2)", "96 learning trials", "maximum likelihood", "There are no priors", "drawn uniformly within the bounds", "k parameters get 1 × k³ / 10 starts",
+    for words in ("There were 6 participants in 3 groups (acute pain, n = 2, chronic pain, n = 2, no pain, n = 2)", "96 learning trials", "maximum likelihood", "There are no priors", "drawn uniformly within the bounds", "1 in the first round, more where there are more than two parameters or where they disagree",
                   "Seed: 1, 2", "spice_rl 0", "Watkins, C. J. C. H.", "Wilson, R. C., & Collins, A. G. E. (2019)", "5 times, with this person's estimates"): assert words in page, words
     assert pages["all"].count('display="block"') == 2 and "$" not in page and r"\frac" not in page and "Traceback" not in page
 
