@@ -694,7 +694,7 @@ def _report_hbi(candidates, found, trials, groups):
     who = {} if groups is None else {g: np.flatnonzero(groups == g) for g in sorted(groups.unique(), key=str)}
     runs = {g: _select(L[rows], np.ones(len(names)), one) for g, rows in who.items()}
     counted = trials.counted & trials.answered()
-    guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)), minlength=len(people))
-    if trials.does != ('choice',): guessing = np.full(len(people), np.inf)   # a rating or a time cannot be guessed: there is no number to be worse than
+    guessing = np.full(len(people), np.inf)   # a rating or a time cannot be guessed: there is no number to be worse than
+    if trials.does == ('choice',): guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)), minlength=len(people))
     return HBI(pd.DataFrame(r, people, names), models, fits, found['bounds'], float(found['null']), found['converged'], _stack(runs, names, 'model') if who else None,
                _same(L, who, runs) if len(who) > 1 else None, groups, _hbi_remarks(candidates, found, fits, guessing))
