@@ -442,7 +442,7 @@ def _parts(x):
     if hasattr(x, '_defn'): return '', (x._defn,)                                            # of numba's `intrinsic`
     if isinstance(x, types.Type): return str(x), ()
     if isinstance(x, ModuleType): return x.__name__, ()
-    if isinstance(x, type) and hasattr(x, '_fields'): return repr(x._fields), ()
+    if isinstance(x, type) and hasattr(x, '_fields'): return f'{x.__module__}.{x.__qualname__} {x._fields}', ()
     named = isinstance(x, (type, BuiltinFunctionType, MethodDescriptorType, np.ufunc))
     module = getattr(x, '__module__', None) or 'numpy'
     if named and module.split('.')[0].lstrip('_') in _KNOWN: return f'{module}.{x.__name__}', ()

@@ -43,6 +43,7 @@ def _dict_of(x, kind, name, made):
 def _text(label): return str(label).replace('$', r'\$')   # a dollar in a label begins no formula
 
 
+
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
     "Agents as a dict; one that came without a label is called after its class."
@@ -228,6 +229,9 @@ def plot_session(
     -------
     (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
+    wide = [label for label, cell in agents.items() if cell.wide]
+    if wide: raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers or latent values of its "
+                             "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
     if option not in range(len(names)): raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r}; are options counted from 1?")
@@ -508,6 +512,7 @@ def plot_comparison(
     return ax.figure, ax
 
 
+
 # %% ../nbs/40_plotting.ipynb #46314f1c
 @in_style
 def plot_selection(
@@ -684,6 +689,7 @@ def _typical(fit, name, group, x): # x: people's values
     if hasattr(fit, 'means'): return fit.means.loc[(name, group), ['typical', 'typical_lower', 'typical_upper']]
     error = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else 0.
     return (x.mean(), x.mean() - error, x.mean() + error) if len(x) else (np.nan,) * 3
+
 
 
 # %% ../nbs/40_plotting.ipynb #c32e9c82

@@ -666,7 +666,7 @@ def test_cells_of_choices_live_in_worlds_that_show():
 
 # Laws: what holds of every cell holds of these, too
 
-from spice_rl import check, compare, fit_hbi, fit_hierarchical, identify, trialwise  # noqa: E402
+from spice_rl import check, explore, fit_hbi, fit_hierarchical, identify, plot_session, trialwise  # noqa: E402
 from spice_rl.engine import replay_arrays  # noqa: E402
 
 
@@ -753,6 +753,8 @@ def test_the_tools_follow(name, worlds):
     for latent in latent_names(cell, t): assert f"{latent}_change" in table
     with pytest.raises(TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"): replay_arrays(cell, None, t)
     with pytest.raises(ValueError, match="check knows the avoidance task only"): check(found, t)
+    for draw in (plot_session, explore):
+        with pytest.raises(TypeError, match="draws? logits and latent values by option"): draw(cell, t.take(t.participants[0]))
 
 
 def test_models_are_compared_and_mixed(worlds):
@@ -787,3 +789,25 @@ def test_what_speaks_of_choices_alone_says_so():
     for call in (lambda c: nll(c, None, ratings()), lambda c: fit(c, ratings()), lambda c: replay(c, ratings())):
         with pytest.raises(ValueError, match="speaks of choices, and these trials have none: people do rating"): call(rescorla_wagner_equation(.3, 3.))
     with pytest.raises(ValueError, match="tensors hold choices and their rewards, and here people do something else: rating"): ratings().to_dataset()
+
+
+def test_another_kind_of_answer_under_the_same_name_is_another_model():
+    "Loops are kept by what they are made of; a kind of answer is one of these things, whatever it is called in the rule"
+    import math
+    from collections import namedtuple
+    from numba import njit
+    from spice_rl.density import AnswerKind, add_density
+    class Laplace(namedtuple("Laplace", "mean sd"), metaclass=AnswerKind): "Heavier tails"
+    add_density(Laplace, njit(lambda answer, value: -abs(value - answer.mean) / answer.sd - math.log(2 * answer.sd)),
+                njit(lambda answer, rng: answer.mean + answer.sd * (rng.standard_exponential() - rng.standard_exponential())),
+                njit(lambda answer: answer.mean), support="any number")
+    def made(kind):
+        class Model(Rating):
+            def response(p, state, trial): return kind(state.mean[0], p.sd)
+            def update(p, state, trial): pass
+        return Model()
+    t, away = ratings(), None
+    away = abs(t.columns["rating"] - 50)
+    for _ in range(2):
+        np.testing.assert_allclose(nll(made(Normal), None, t), rating_nll(0, 8, t), rtol=1e-12)
+        np.testing.assert_allclose(nll(made(Laplace), None, t), by_person(away / 8 + np.log(16), t), rtol=1e-12)
