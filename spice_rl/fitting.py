@@ -233,7 +233,7 @@ _LOOK = 8        # points that are looked at for every other start: it is the be
 def _enough(drawn, best, starts, k):
     "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more."
     near = np.sort(drawn[drawn < best + _NEAR])
-    many = max(6 if k > 2 else 1, 3 * (np.diff(near) > _AGREE).sum())
+    many = max(6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
     return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
@@ -259,7 +259,7 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
-        d.damping[::3] = .1   # long first steps come to other places than short ones
+        if k < 5: d.damping[::3] = .1   # long first steps come to other places; with many parameters, seldom to good ones
         d.run(np.arange(len(d.x)), 200, 1e-3)
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
