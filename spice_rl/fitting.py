@@ -699,7 +699,8 @@ def _table(o, x, how, trials):
 
 def _scored(trials):
     "The trials whose choice counts and could have been another, (trials,)."
-    return trials.counted & (trials.choice >= 0) & ((trials.offer >= 0).sum(1) > 1)
+    counts = trials.counted & trials.answered()
+    return counts & ((trials.offer >= 0).sum(1) > 1) if trials.does == ('choice',) else counts
 
 def _standard_errors(o, x):
     "Standard errors at the estimates, (people, n_free); NaN at a bound, at a kink of a prior, and where the curvature is none of a hill."

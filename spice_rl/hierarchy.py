@@ -28,7 +28,7 @@ class _Line:
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
         self.effects = np.ones((1, len(start)), bool)   # which effects each parameter has, (n_effects, n_free)
-        self.choices = np.bincount(trials.participant[trials.counted & (trials.choice >= 0)], minlength=trials.n_participants)
+        self.choices = np.bincount(trials.participant[trials.counted & trials.answered()], minlength=trials.n_participants)
         self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
 
     def by_choices(self):

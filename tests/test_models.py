@@ -399,7 +399,7 @@ def test_a_model_of_ones_own_takes_part():
     points, cell = rebuild(people(2), reward=10 * people(2).reward), for_rewards(Half(), 0, 10)
     np.testing.assert_allclose(nll(cell, trials=points), nll(Half(), trials=people(2)), rtol=1e-12)
     assert isinstance(pickle.loads(pickle.dumps(cell)), Half)
-    with pytest.raises(TypeError, match="BanditModel lacks the rule init"): BanditModel()
+    with pytest.raises(TypeError, match="BanditModel lacks the rule logits"): BanditModel()
 
 
 @pytest.mark.parametrize("name", ["WinStayLoseShift", "Lapse", "Fictitious", "Stay9"])
