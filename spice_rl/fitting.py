@@ -228,12 +228,13 @@ def _along(o, x, v, who, rng, turns):
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
 _BEST = 6        # solutions of a person that are taken to the last digit
+_MOST, _EDGED = 40, 4   # most starts, in those of the first round; how many times as many where the likelihood has edges
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
 def _enough(drawn, best, starts, k):
-    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more."
+    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more; among many parameters the best top may be a rare one."
     near = np.sort(drawn[drawn < best + _NEAR])
-    many = max(6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
+    many = max(_MOST if k > 6 else 6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
     return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
@@ -249,13 +250,13 @@ def _drawn(o, who, n, rngs):
 def _rounds(o, n_people, starts, rngs, first, draw):
     """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and
     how many got stuck that explain much of what can be explained."""
-    k, most, spent = len(o.names), 40 * starts, 0
+    k, most, spent, guess = len(o.names), _MOST * starts, 0, _guessing(o)
     around = 24 if draw == 'normal' else 0
     given = [np.clip(first + np.vstack([0 * first, rng.standard_normal((around, k)) * o.width / 15]), o.lower, o.upper) for rng in rngs]
     x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
     todo = np.arange(n_people)
     while len(todo):
-        n = min(max(starts, spent // 2), most - spent, 256) if draw else 0
+        n = min(max(starts, spent // 2), (most if spent < most else _EDGED * most) - spent, 256) if draw else 0
         new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
@@ -264,9 +265,10 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) for i in todo]] if n and spent < most else todo[:0]
-    good = [values < .7 * values.min() + .3 * guess for values, guess in zip(v, _guessing(o))]
-    return x, v, [(lost & much).sum() for lost, much in zip(stuck, good)]
+        edges = [(lost & (values < .7 * values.min() + .3 * much)).sum() for lost, values, much in zip(stuck, v, guess)]
+        if not n or spent >= _EDGED * most: break
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) and (spent < most or edges[i] > 1) for i in todo]]
+    return x, v, edges
 
 def _guessing(o):
     "NLL of each person if all that was on offer were equally probable, (participants,)."
@@ -487,7 +489,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 40 times as many
+    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 160 times as many
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
@@ -511,7 +513,7 @@ def fit(
         The choices
     starts
         How hard to search: starts in the first round; where they disagree there are more, up to
-        40 times as many
+        160 times as many
     seed
         An int or a numpy Generator
     bounds

@@ -92,8 +92,7 @@ def same_bits(cell, trials, monkeypatch, seed=0):
     for one, other in zip(*found.values()): np.testing.assert_array_equal(one, other)
 
 
-EVERY = [(RescorlaWagner(), 2, False), (RescorlaWagner(), 4, True), (AgentQ(), 2, False), (AgentQ(), 4, True), (PearceHall(), 2, False), (Coin(), 3, False),
-         (Situations(), 2, False), (Situations(), 2, True), (Situations(), 4, True), (Sum(), 2, False), (Sum(), 4, True)]
+EVERY = [(RescorlaWagner(), 2, False), (AgentQ(), 4, True), (PearceHall(), 2, False), (Coin(), 3, False), (Situations(), 2, True), (Sum(), 4, True)]
 
 
 @pytest.mark.parametrize("cell, n_options, offers", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else str(x))
@@ -101,8 +100,7 @@ def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, monkeypatc
     same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-@pytest.mark.parametrize("all_options", [False, True])
+@pytest.mark.parametrize("name, all_options", [*((name, True) for name in PUBLISHED), ("QLearning", False), ("Hybrid2021", False)])
 def test_avoidance_models_have_the_pointers_bits(name, all_options, monkeypatch):
     model = type(avoidance_model(name))
     some = [o for o in OPTIONS if o in model.options and (o != "decay" or "q" in model.state)]
