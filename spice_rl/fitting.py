@@ -228,7 +228,7 @@ def _along(o, x, v, who, rng, turns):
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
 _BEST = 6        # solutions of a person that are taken to the last digit
-_MOST, _EDGED = 40, 4   # most starts, in those of the first round; how many times as many where the likelihood has edges
+_MOST, _EDGED = 40, 10   # most starts, in those of the first round; how many times as many where the likelihood has edges
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
 def _enough(drawn, best, starts, k):
@@ -489,7 +489,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 160 times as many
+    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 400 times as many
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
@@ -513,7 +513,7 @@ def fit(
         The choices
     starts
         How hard to search: starts in the first round; where they disagree there are more, up to
-        160 times as many
+        400 times as many
     seed
         An int or a numpy Generator
     bounds
