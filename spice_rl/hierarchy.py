@@ -1199,6 +1199,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     mute = ~(np.diagonal(r['F'], axis1=1, axis2=2) * line.unit**2 > 1e-8).any(1)   # whose choices say nothing
+    mute = mute & ~mute.all()   # if nobody's do, no number is estimated, and the notes say so
     heard = n - int(mute.sum())
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
     draws = _draws(line, x, r, prior)

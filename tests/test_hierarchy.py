@@ -610,3 +610,8 @@ def test_people_who_say_nothing_are_named_and_no_degrees_of_freedom(studied):
     assert f.effects.df.tolist() == heard.effects.df.tolist() == [30, 30]
     np.testing.assert_allclose(f.effects[["effect", "se", "p"]], heard.effects[["effect", "se", "p"]], rtol=2e-2, atol=1e-3)
     assert f.log_evidence + 8 * 60 * np.log(2) == pytest.approx(heard.log_evidence, abs=.05)
+
+
+def test_a_model_in_which_nobody_says_anything_guesses(twenty):
+    f = fit_hierarchical(Q(), twenty[0], hold=dict(alpha=0.))
+    assert f.numbers == 0 and f.silent == () and f.log_evidence == pytest.approx(-2000 * np.log(2))
