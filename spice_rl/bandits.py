@@ -33,7 +33,8 @@ def pay(e, world, choice, uniform, normal, reward): rules_pay({E}, world, choice
 def _compile(cls):
     "Compile the rules of an environment's class."
     names = tuple(cls.settings) or ('none',)
-    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items() if k != 'show'}
+    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()
+                                             if k != 'show'}
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
     return Worlds(njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
 
@@ -44,8 +45,9 @@ class Bandits:
     `extra` is the number of places a task keeps in `world` behind the reward probabilities; `draws` says how many uniform and
     normal random numbers its rules read on a trial, given the number of arms.
 
-    A third rule, `show(e, world, uniform, normal, seen)`, is for tasks that say before each choice what is on offer and what is seen: it writes the codes into
-    `seen.options` (`n_offer` of them; default all) and numbers into the columns that `sees` names (name → 'options' or 1), as in `seen.amount[0] = 5`.
+    A third rule, `show(e, world, uniform, normal, seen)`, is for tasks that say before each choice what is on offer
+    and what is seen: it writes the codes into `seen.options` (`n_offer` of them; default all) and numbers into the
+    columns that `sees` names (name → 'options' or 1), as in `seen.amount[0] = 5`. 
 
     Parameters
     ----------
@@ -56,8 +58,7 @@ class Bandits:
     seed
         An int or a numpy Generator
     **settings
-        Settings of the task, in place of their defaults
-    """
+        Settings of the task, in place of their defaults"""
     settings: dict = {}
     extra = 0
     sees: dict = {}
@@ -66,7 +67,8 @@ class Bandits:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'show', 'pay') if k in cls.__dict__}
+        cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'show', 'pay')
+                                                       if k in cls.__dict__}
         cls._names = tuple(cls.settings)
 
     def __init__(self,

@@ -135,8 +135,8 @@ def _check_shapes(name, shapes):
     for latent, shape in shapes.items():
         sizes = shape if isinstance(shape, tuple) else (shape,)
         if not 1 <= len(sizes) <= 3 or not all(n == 'options' or isinstance(n, int) and n > 0 for n in sizes):
-            raise ValueError(f"the latent value {latent} of {name} has the shape {shape!r}; needed 'options' (one number "
-                             "for each), a whole number, or a tuple of up to three of these, such as (2, 2)")
+            raise ValueError(f"the latent value {latent} of {name} has the shape {shape!r}; needed 'options' (one "
+                             f"number for each), a whole number, or a tuple of up to three of these, such as (2, 2)")
 
 def _check_declared(cls):
     "Names of columns can be written in a rule, and each has one part to play."
@@ -166,7 +166,8 @@ class Cell:
     A subclass defines
 
     - `params`: a dict of `Param`, by name
-    - `state`: the names of its latent values; each is an array with one number per option. A dict name → shape for others
+    - `state`: the names of its latent values; each is an array with one number per option. A dict name → shape for
+      others
     - `init(p, state)`: writes the starting values into `state` (which comes filled with zeros; so it may be left out)
     - how likely an answer is, in one of these ways:
       `logits(p, state, trial)` returns one number per option, or, faster because it makes no array,
@@ -174,13 +175,15 @@ class Cell:
       `response(p, state, trial)` returns one of the kinds of answer, such as `Normal(state.mean[0], p.sd)`;
       `log_likelihood(p, state, trial)` and `sample(p, state, trial, rng)` say it for anything else
     - `update(p, state, trial)`: writes the next values into `state`, after the feedback (left out: nothing is learned)
-    - `sees`, `does`, `gets`: names of the columns that a rule reads as `trial.NAME`: before the answer, the answer, after it
+    - `sees`, `does`, `gets`: names of the columns that a rule reads as `trial.NAME`: before the answer, the answer,
+      after it
 
     The rules speak about one person in plain scalar Python and numpy, and are compiled on first use by the engine.
     Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
     A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
-    A cell that `watches` is updated where the answer is missing, too (`trial.choice` is -1 there, other answers NaN): by what it sees.
+    A cell that `watches` is updated where the answer is missing, too (`trial.choice` is -1 there, other answers NaN):
+    by what it sees.
     `reward_range` names the rewards that the starting values presume, (lowest, highest): with others a warning says so.
     A `greedy` cell always takes the best option when it is simulated (ties at random).
 
@@ -209,7 +212,8 @@ class Cell:
         super().__init_subclass__(**kwargs)
         for part in ('sees', 'does', 'gets'): setattr(cls, part, _names_in(getattr(cls, part), part, cls.__name__))
         if 'state' in vars(cls):
-            cls.shapes = dict(cls.state) if isinstance(cls.state, dict) else dict.fromkeys(_names_in(cls.state, 'state', cls.__name__), 'options')
+            if isinstance(cls.state, dict): cls.shapes = dict(cls.state)
+            else: cls.shapes = dict.fromkeys(_names_in(cls.state, 'state', cls.__name__), 'options')
             cls.state = tuple(cls.shapes)
         _check_shapes(cls.__name__, cls.shapes)
         _check_declared(cls)
@@ -225,14 +229,16 @@ class Cell:
         _check_slips(cls)
         mine = [group for group in _ANSWERS if set(group) & set(vars(cls))]
         if len(mine) > 1 and mine != [('logits',), ('logit',)]:
-            raise ValueError(f"{cls.__name__} says in two ways how likely an answer is, {' and '.join(g[0] for g in mine)}: keep one")
+            raise ValueError(f"{cls.__name__} says in two ways how likely an answer is, "
+                             f"{' and '.join(g[0] for g in mine)}: keep one")
         if mine: cls.rules = {name: rule for name, rule in cls.rules.items() if name in (*mine[-1], 'init', 'update')}
         for name in _RULES:
             if name not in vars(cls): continue
             if not mine or name in (*mine[-1], 'init', 'update'): cls.rules[name] = vars(cls)[name]
             delattr(cls, name)
         unlike = {'probabilities', 'response', 'log_likelihood', 'sample'} & set(cls.rules)
-        cls.wide = bool(cls.sees or cls.does != ('choice',) or cls.gets != ('reward',) or unlike or set(cls.shapes.values()) - {'options'})
+        cls.wide = bool(cls.sees or cls.does != ('choice',) or cls.gets != ('reward',) or unlike
+                        or set(cls.shapes.values()) - {'options'})
         if not {'logits', 'logit', *unlike} & set(cls.rules): return
         if cls.init is Cell.init: cls.rules.setdefault('init', _nothing)
         if cls.update is Cell.update: cls.rules.setdefault('update', _learns_nothing)
@@ -264,7 +270,8 @@ class Cell:
         if any(set(way) <= there for way in ways): return []
         half = [name for name in ('log_likelihood', 'sample') if name in there]
         if half: return [_HOW['sample' if half == ['log_likelihood'] else 'log_likelihood']]
-        return [_HOW['logits']] if self.does == ('choice',) else [f"{_HOW['response']}, or log_likelihood and sample, for {' and '.join(self.does)}"]
+        return [_HOW['logits']] if self.does == ('choice',) else [f"{_HOW['response']}, or log_likelihood and sample, "
+                                                                  f"for {' and '.join(self.does)}"]
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
@@ -287,13 +294,16 @@ class Cell:
 
     def _rule(self, name, *given):
         "Run a rule as plain Python; where it reads a column that the class does not name, the error says so."
-        if name not in self.rules: raise TypeError(f"{type(self).__name__} has no rule {name!r} (it has: {', '.join(self.rules)})")
+        if name not in self.rules:
+            raise TypeError(f"{type(self).__name__} has no rule {name!r} (it has: {', '.join(self.rules)})")
         try: return self.rules[name](*given)
         except AttributeError as e:
             trial = next((x for x in given if getattr(x, '_fields', ())[:4] == Trial._fields), None)
             if trial is None or e.obj is not trial: raise
-            raise AttributeError(f"the rule {name} of {type(self).__name__} reads trial.{e.name}, which the class does not name: a trial "
-                                 f"has {', '.join(trial._fields)}; name the column, sees = {e.name!r}, if it is there before the answer") from e
+            raise AttributeError(f"the rule {name} of {type(self).__name__} reads trial.{e.name}, which the class "
+                                 f"does not name: a trial has {', '.join(trial._fields)}; name the column, sees = "
+                                 f"{e.name!r}, if it is there "
+                                 f"before the answer") from e
 
     def _before(self, trial, hidden):
         "The trial with what is not there yet hidden, and all else to be read only."
@@ -338,7 +348,8 @@ class Cell:
             with np.errstate(divide='ignore', invalid='ignore'): return np.log(self.probabilities(p, state, trial))
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
         if 'logits' in self.rules: return np.array(self._rule('logits', p, state, unseen), float)
-        return np.array([self._rule('logit', p, state, unseen, k) if k in trial.options else np.nan for k in range(len(trial.reward))])
+        return np.array([self._rule('logit', p, state, unseen, k) if k in trial.options else np.nan
+                         for k in range(len(trial.reward))])
 
     def _later(self): return [name for name in (*self.does, *self.gets) if name not in ('choice', 'reward')]
 
@@ -361,10 +372,12 @@ class Cell:
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
         out = np.array(self._rule('probabilities', p, state, unseen), float)
         if out.shape != (len(trial.reward),):
-            raise ValueError(f"probabilities of {type(self).__name__} must return {len(trial.reward)} numbers, one per option, got shape {out.shape}")
+            raise ValueError(f"probabilities of {type(self).__name__} must return {len(trial.reward)} numbers, one "
+                             f"per option, got shape {out.shape}")
         mine = out[trial.options]
         if not (mine >= 0).all() or not abs(mine.sum() - 1) < 1e-6:
-            raise ValueError(f"probabilities of {type(self).__name__} must be at least 0 and sum to 1 over the options on offer, got {mine}")
+            raise ValueError(f"probabilities of {type(self).__name__} must be at least 0 and sum to 1 over the "
+                             f"options on offer, got {mine}")
         return out
 
     def response(self,
@@ -391,7 +404,7 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, and the answer
     ):
-        """Log probability, or density, of the answer, as the rule `log_likelihood` says it. It does not see what follows.
+        """Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows.
 
         Parameters
         ----------

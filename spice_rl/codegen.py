@@ -142,7 +142,8 @@ def _every(typing, x, first, n, step):
 
 @intrinsic
 def _view(typing, x):
-    "The same array without a reference count: the caller keeps it alive, and the loop does not spend its time counting."
+    """The same array without a reference count: the caller keeps it alive, and the loop does not spend its time
+    counting."""
     def code(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
         array.meminfo = array.meminfo.type(None)
@@ -555,7 +556,8 @@ def _load(path):
     if not body: return None
     size = int.from_bytes(body[:4], 'little')
     modules = json.loads(body[4:4 + size])
-    if not all(name in sys.modules or name.split('.')[0] in _KNOWN for name in modules): return None   # no other is imported
+    # no other is imported
+    if not all(name in sys.modules or name.split('.')[0] in _KNOWN for name in modules): return None
     target = cpu_target.target_context
     target.refresh()
     return CompileResult._rebuild(target, *_Unpickler(io.BytesIO(body[4 + size:])).load())

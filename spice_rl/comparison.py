@@ -147,7 +147,8 @@ def _check_same(name, table, other, first, criterion):
 def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; whom to count
     "NLL of guessing, and of the ceiling."
     if trials.does != ('choice',):
-        raise ValueError(f"a ceiling is measured from guessing, and nobody guesses {' and '.join(trials.does)}: leave it out, and put a model beside the others "
+        raise ValueError(f"a ceiling is measured from guessing, and nobody guesses {' and '.join(trials.does)}: leave "
+                         f"it out, and put a model beside the others "
                          "whose answers are the same on all trials, such as Normal(p.mean, p.sd)")
     scored = _scored(trials)
     n = pd.Series(np.bincount(trials.participant[scored], minlength=trials.n_participants), trials.participants)

@@ -72,7 +72,8 @@ class Trials:
     does: tuple = ('choice',)   # Names of what people do
 
     def __post_init__(self):
-        empty = next((name for name, value in vars(self).items() if value is None and name not in ('_contexts', 'columns')), None)
+        empty = next((name for name, value in vars(self).items() if value is None
+                      and name not in ('_contexts', 'columns')), None)
         if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
                                   f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
@@ -308,8 +309,8 @@ class Trials:
 
     @classmethod
     def from_arrays(cls,
-                    choice=None, # Code of the chosen option, -1 or NaN: missing; (trial,); None: people do something else
-                    reward=None, # What the chosen option paid, (trial,), or each option, (trial, option); default: never shown
+                    choice=None, # Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
+                    reward=None, # What the chosen option paid, (trial,), or each option, (trial, option), or None
                     participant=None, # Label of the person, (trial,); default one person, 0
                     session=None,     # Session within the person, (trial,); default one each
                     *,
@@ -327,10 +328,9 @@ class Trials:
         Parameters
         ----------
         choice
-            Code of the chosen option, -1 or NaN: missing; (trial,); None: people do something else
+            Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
         reward
-            What the chosen option paid, (trial,), or each option, (trial, option); default: never
-            shown
+            What the chosen option paid, (trial,), or each option, (trial, option), or None
         participant
             Label of the person, (trial,); default one person, 0
         session
@@ -401,7 +401,8 @@ def _summary(t):
     on = f' on {t.n_options} options {_list(t.options)}' if t.options else ''
     parts = [f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
              f'{_n(len(t), "trial")}{on}']
-    if t.columns: parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
+    if t.columns:
+        parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
     if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
     there = t.answered()
     chosen = there & (t.choice >= 0)
@@ -479,7 +480,8 @@ def _declared(sees, does, gets):
         if isinstance(given, str): given = [given]
         if given is not None and not isinstance(given, dict): given = {name: name for name in given}
         for name, column in (given or {}).items():
-            if name in _OWN: raise ValueError(f'{role} has {name!r}, which has an argument of its own: {_OWN[name]}=...')
+            if name in _OWN:
+                raise ValueError(f'{role} has {name!r}, which has an argument of its own: {_OWN[name]}=...')
             if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
                 raise ValueError(f'{role} has {name!r} as a name, and a rule could not write trial.{name}; '
                                  f'give it another one: {role}=dict(name={name!r})')
@@ -721,8 +723,7 @@ class _Seen:
         label, others = self.labels[k], _in_order([l for i, l in enumerate(self.labels) if i != k])
         more = f" and {_n(self.count[k] - 1, 'more row')}" if self.count[k] > 1 else ''
         raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then '
-                         f'empty the cell, '
-                         f'or say missing=[{label!r}]; or if it is an option {self.given}')
+                         f'empty the cell, or say missing=[{label!r}]; or if it is an option {self.given}')
 
 def _in_order(labels):
     "The labels sorted, if they can be"
@@ -836,7 +837,8 @@ def _missing(missing, ask):
     "Codes for nothing, by column"
     answers = [ask.choice, *ask.offers]
     if isinstance(missing, dict):
-        check_names(missing, [*answers, *ask.rewards, *(c for role, c in ask.roles if role in ('sees', 'does', 'gets'))],
+        check_names(missing, [*answers, *ask.rewards,
+                              *(c for role, c in ask.roles if role in ('sees', 'does', 'gets'))],
                     'column in missing')
         gone = _Codes((c, _listed(codes)) for c, codes in missing.items())
         gone.named = set(gone)
@@ -943,12 +945,14 @@ def _seen_done_got(frame, ask, n_options, on, gone, at):
     "What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named"
     out = {}
     for role, name, given in ask.columns:
-        numbers = [_numbers(_without(frame[c], gone.get(c, ())), c, at) for c in (given if isinstance(given, list) else [given])]
+        numbers = [_numbers(_without(frame[c], gone.get(c, ())), c, at)
+                   for c in (given if isinstance(given, list) else [given])]
         need = 2 if ask.sided else n_options
         if isinstance(given, list) and len(given) != need:
             raise ValueError(f'{role}=dict({name}={given}) lists {len(given)} columns, needed {need}: one for each '
                              f"{'side' if ask.sided else 'option'}; for one number a trial name one column")
-        out[name] = numbers[0] if not isinstance(given, list) else _to_options(numbers, n_options, on) if ask.sided else np.column_stack(numbers)
+        if not isinstance(given, list): out[name] = numbers[0]
+        else: out[name] = _to_options(numbers, n_options, on) if ask.sided else np.column_stack(numbers)
     return out
 
 def _pay(r, choice, n_options, at):
@@ -1050,8 +1054,7 @@ def _people(column, what='participant', line=lambda i: int(i) + 2, hint=''):
     "Labels of the people in order of appearance, and the code of each row's person"
     who, people = _factorize(column, what)
     if (who < 0).any(): raise ValueError(f'{what} is empty in line {line((who < 0).argmax())} ({(who < 0).sum()} such '
-                                         f'rows); '
-                                         f'every row needs one{hint}')
+                                         f'rows); every row needs one{hint}')
     _check_alike(who, people, what, line)
     return tuple(people), who
 
@@ -1060,7 +1063,8 @@ def _check_people(people, who, made, does):
     if single: raise ValueError(f'every participant needs two trials or more, got one for {_list(single, 20)}; '
                                 'is participant= the right column? If so, leave them out')
     empty = [p for p, n in zip(people, np.bincount(who, made)) if n == 0]
-    if empty: raise ValueError(f'every {" or ".join(does)} is missing for participant {_list(empty, 20)}; leave them out')
+    if empty:
+        raise ValueError(f'every {" or ".join(does)} is missing for participant {_list(empty, 20)}; leave them out')
 
 def _after_the_end(frame):
     "What to do about a last row of nobody in a file of PsychoPy"
@@ -1102,7 +1106,7 @@ def read_trials(
     file_or_frame, # Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a trial
     *,
     participant='participant', # Column of who; labels of any type
-    choice='choice',   # Column of the label of the chosen option (or side: see `left`), empty: missing; None: see `does`
+    choice='choice',   # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
     reward='reward',   # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
     block=None,        # Column of the session; default one session a person
     trial=None,        # Column of the number that runs with time; default the order of the file
@@ -1113,7 +1117,7 @@ def read_trials(
     left=None,         # Column of the option that stood left, if `choice` holds sides or keys
     right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
     sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or list of columns, one an option
+    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
@@ -1127,8 +1131,8 @@ def read_trials(
     participant
         Column of who; labels of any type
     choice
-        Column of the label of the chosen option (or side: see `left`), empty: missing; None:
-        see `does`
+        Column of the chosen option's label (or side: see `left`), empty: missing; None: see
+        `does`
     reward
         Column of what the chosen option paid, a list of columns, one an option, or None: never
         shown
@@ -1152,8 +1156,8 @@ def read_trials(
         Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
         like
     sees
-        What is seen before the answer: a dict name -> column of numbers, or list of columns,
-        one an option
+        What is seen before the answer: a dict name -> column of numbers, or columns, one an
+        option
     does
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets
@@ -1218,8 +1222,10 @@ def _pick(t, rows, participants, who):
     "These rows, in this order and as often as they come, as trials of other people; `who`: code of each row's person"
     new = np.r_[True, (np.diff(t.session[rows]) != 0) | (np.diff(who) != 0)]
     plain = {name: getattr(t, name)[rows] for name in _PER_TRIAL}
-    return Trials(options=t.options, participants=tuple(participants), **plain, participant=who, session=np.cumsum(new) - 1,
-                  _frame=t._frame.iloc[t._rows[rows]].reset_index(drop=True), _rows=np.arange(len(rows)), _contexts=t._contexts,
+    return Trials(options=t.options, participants=tuple(participants), **plain, participant=who,
+                  session=np.cumsum(new) - 1,
+                  _frame=t._frame.iloc[t._rows[rows]].reset_index(drop=True), _rows=np.arange(len(rows)),
+                  _contexts=t._contexts,
                   columns={name: x[rows] for name, x in t.columns.items()}, does=t.does)
 
 _PER_TRIAL = 'choice', 'reward', 'offer', 'context', 'counted'
@@ -1231,14 +1237,19 @@ def _concat(parts):
         if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
             raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
     people = sum((t.participants for t in parts), ())
-    if len(set(people)) < len(people): raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
+    if len(set(people)) < len(people):
+        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
                                                         'is in two of these; give each person a label of their own')
-    def shifted(name, sizes): return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
+    def shifted(name, sizes):
+        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
     plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}
     return Trials(first.options, people, **plain, participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]), _frame=pd.concat([t._frame for t in parts], ignore_index=True),
-                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts if all(t._contexts == first._contexts for t in parts) else None,
-                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns}, does=first.does)
+                  session=shifted('session', [t.n_sessions for t in parts]),
+                  _frame=pd.concat([t._frame for t in parts], ignore_index=True),
+                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
+                  if all(t._contexts == first._contexts for t in parts) else None,
+                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
+                  does=first.does)
 
 def _equal(t, other):
     if not isinstance(other, Trials): return False
@@ -1347,7 +1358,8 @@ def _options_of(options, choice, reward, offer):
 # %% ../nbs/00_data.ipynb #39b6f321
 def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
     columns = _declared(*columns.values())
-    if choice is None: return _without_choice(participant, session, context, counted, extra, columns, reward, options, offer)
+    if choice is None:
+        return _without_choice(participant, session, context, counted, extra, columns, reward, options, offer)
     choice = _integers(choice, 'choice', -1, 'codes 0, 1, … or -1 (missing)')
     n = len(choice) if choice.ndim == 1 else 0
     if n == 0: raise ValueError(f'choice must have one value a trial, (trial,), got shape {choice.shape}')
@@ -1361,13 +1373,15 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     if np.isinf(reward).any(): raise ValueError(f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
-    context_ = np.broadcast_to(np.int64(0), n) if context is None else _length(_integers(context, 'context', 0, 'codes 0, 1, …'), n, 'context')
+    context_ = np.broadcast_to(np.int64(0), n) if context is None else _length(_integers(context, 'context', 0,
+        'codes 0, 1, …'), n, 'context')
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     more = _more_arrays(columns, n, options, at)
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra, more)
-    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward, offer=on, context=context_, counted=counted,
+    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward,
+                   offer=on, context=context_, counted=counted,
                    more=more, does=_done(True, columns))
 
 def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
@@ -1375,15 +1389,18 @@ def _without_choice(participant, session, context, counted, extra, columns, rewa
     answers = [x for role, _, x in columns if role == 'does']
     if not answers: raise ValueError('Trials need choices, or what people do in their place: does=dict(rating=...)')
     if given := [name for name, x in dict(reward=reward, options=options, offer=offer).items() if x is not None]:
-        raise ValueError(f'{given[0]} belongs to options, and without choices there are none; what people get: gets=dict(outcome=...)')
+        raise ValueError(f'{given[0]} belongs to options, and without choices there are none; what people get: '
+                         f'gets=dict(outcome=...)')
     if wide := next((name for _, name, x in columns if np.ndim(x) != 1), None):
-        raise ValueError(f'{wide} must have one number a trial, since there are no options, got shape {np.shape(dict((n, x) for _, n, x in columns)[wide])}')
+        raise ValueError(f'{wide} must have one number a trial, since there are no options, got shape '
+                         f'{np.shape(dict((n, x) for _, n, x in columns)[wide])}')
     nobody = np.full(len(answers[0]), -1)
     more = dict(sees={}, does={}, gets={})
     for role, name, x in columns: more[role][name] = x
     none = _from_arrays(nobody, None, participant, session, ('', ' '), None, context, counted, extra, more)
     frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
-    return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame, does=none.does[1:])
+    return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
+                   does=none.does[1:])
 
 def _more_arrays(columns, n, options, at):
     "What else is seen, done and got: (trial,) or (trial, option), checked"
@@ -1394,8 +1411,10 @@ def _more_arrays(columns, n, options, at):
         except (TypeError, ValueError) as e: raise ValueError(f'{what} must be numbers, NaN: not there; {e}') from None
         _length(x, n, what, 2 if x.ndim == 2 else 1)
         if x.ndim == 2 and x.shape[1] != len(options):
-            raise ValueError(f'{what} must have one number a trial, or a column for each of the {len(options)} options, got shape {x.shape}')
-        if (bad := np.isinf(x).reshape(n, -1).any(1)).any(): raise ValueError(f'{what} must be finite, got inf in {at(bad.argmax())}')
+            raise ValueError(f'{what} must have one number a trial, or a column for each of the {len(options)} '
+                             f'options, got shape {x.shape}')
+        if (bad := np.isinf(x).reshape(n, -1).any(1)).any():
+            raise ValueError(f'{what} must be finite, got inf in {at(bad.argmax())}')
         out[name] = x
     return out
 
@@ -1445,17 +1464,25 @@ def _table(options, choice, reward, people, session, offer, context, extra, more
 
 # %% ../nbs/00_data.ipynb #d8407de8
 def _of_simulation(people, choice, reward, extra):
-    "What `from_arrays` makes of choices (people, sessions, trials), rewards (…, options) and further columns (people, sessions, trials)"
+    """What `from_arrays` makes of choices (people, sessions, trials), rewards (…, options) and further columns
+    (people, sessions, trials)"""
     shape, k = choice.shape, reward.shape[-1]
     n, options = choice.size, tuple(range(k))
     choice, reward = choice.reshape(n), reward.reshape(n, k)
     who, session = np.repeat(np.arange(shape[0]), n // shape[0]), np.repeat(np.arange(shape[0] * shape[1]), shape[2])
-    frame = dict(participant=_labels(who, people), session=session if shape[0] == 1 else session % shape[1], trial=np.tile(np.arange(1, shape[2] + 1), shape[0] * shape[1]), choice=choice)
-    if all(np.isnan(reward[choice != j, j]).all() for j in options): frame['reward'] = np.take_along_axis(reward, choice[:, None], 1)[:, 0]
+    frame = dict(participant=_labels(who, people), session=session if shape[0] == 1 else session % shape[1],
+                 trial=np.tile(np.arange(1, shape[2] + 1), shape[0] * shape[1]), choice=choice)
+    if all(np.isnan(reward[choice != j, j]).all() for j in options):
+        frame['reward'] = np.take_along_axis(reward, choice[:, None], 1)[:, 0]
     else: frame |= {f'reward_{j}': reward[:, j] for j in options}
-    frame |= {name: x.reshape(n) if x.flags.c_contiguous else np.lib.stride_tricks.as_strided(x, (n,), (x.strides[-1],), writeable=False) for name, x in extra.items()}
-    return Trials(options=options, participants=tuple(people), choice=choice, reward=reward, offer=_all_options(n, options), participant=who, session=session,
-                  context=np.broadcast_to(np.int64(0), n), counted=np.broadcast_to(True, n), _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
+    def flat(x):
+        if x.flags.c_contiguous: return x.reshape(n)
+        return np.lib.stride_tricks.as_strided(x, (n,), (x.strides[-1],), writeable=False)
+    frame |= {name: flat(x) for name, x in extra.items()}
+    return Trials(options=options, participants=tuple(people), choice=choice, reward=reward,
+                  offer=_all_options(n, options), participant=who, session=session,
+                  context=np.broadcast_to(np.int64(0), n), counted=np.broadcast_to(True, n),
+                  _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
 
 # %% ../nbs/00_data.ipynb #7b14c0e7
 def _tensor(x, name):
@@ -1603,10 +1630,14 @@ def _say_from_one(ids):
 
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _to_dataset(t, extra):
-    if not t.options: raise ValueError(f'tensors hold choices and their rewards, and here people do something else: {", ".join(t.does)}')
+    if not t.options:
+        raise ValueError(f'tensors hold choices and their rewards, and here people do something else: '
+                         f'{", ".join(t.does)}')
     names = _names(extra, t._frame.columns)
     lost = [name for name in t.columns if name not in names]
-    if lost: _say(f'tensors hold choices and their rewards; left out: {", ".join(lost)} (extra=[...] carries columns of numbers)')
+    if lost:
+        _say(f'tensors hold choices and their rewards; left out: {", ".join(lost)} (extra=[...] carries columns of '
+             f'numbers)')
     if ((t.offer >= 0).sum(1) < t.n_options).any():
         raise ValueError('a dataset has no place for which options were on offer, and here some trials lack some; '
                          'fit these trials themselves, or read them without offer= if all options could be chosen')

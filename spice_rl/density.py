@@ -935,10 +935,13 @@ def _surprise(expected, count): # Numbers expected and counted in each cell
     return float((np.sum((count - expected)**2 / expected) - free) / np.sqrt(2 * free)) if free else 0.
 
 def _agreement(log_p, guide, counted): # Draws (components, n), twice
-    "By how many standard deviations Pearson's χ² of the draws is above its mean, and what the density sums to, as far as it is above 1."
+    """By how many standard deviations Pearson's χ² of the draws is above its mean, and what the density sums to, as
+    far as it is above 1."""
     n = guide.shape[1]
     if len(guide) == 1: parts = [_cells(log_p, guide[0], counted[0])]
-    else: parts = [_cells(log_p, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,)) for c in sorted(set(guide[0]))]
+    else:
+        parts = [_cells(log_p, guide[1][guide[0] == c], counted[1][counted[0] == c], (c,))
+                 for c in sorted(set(guide[0]))]
     expected, count = n * np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
     rest = n - expected.sum() # in the tails
     return _surprise(np.append(expected, max(rest, 0)), np.append(count, n - count.sum())), 1 - min(rest, 0) / n

@@ -155,7 +155,8 @@ def _try(cell, n_options, offer, trials=None):
     p = cell.p()
     try: state = cell.init(p, n_options)
     except IndexError as e:
-        raise IndexError(f"the rule init of {name} reaches for what is not there: {e}; each latent value has one number per option, {n_options}: "
+        raise IndexError(f"the rule init of {name} reaches for what is not there: {e}; each latent value has one "
+                         f"number per option, {n_options}: "
                          "is the model made for this task?") from e
     for choice in range(n_options) if offer is None else offer:
         for reward in (np.ones(n_options), 1., np.nan):
@@ -381,17 +382,20 @@ class Lanes:
         if self.columns is None:
             _try(cell, trials.n_options, _an_offer(trials), trials)
             self._prepare(cell, trials)
-        self.n_rows = len(trials) / trials.n_participants if cell.wide else len(self.rows.choice) / trials.n_participants # of a person, on average
+        # of a person, on average
+        self.n_rows = (len(trials) if cell.wide else len(self.rows.choice)) / trials.n_participants
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
         self.wide = self.upper - self.lower
-        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & trials.answered(cell.does)], minlength=trials.n_participants))
+        self.n_counted = np.maximum(1, np.bincount(trials.participant[trials.counted & trials.answered(cell.does)],
+                                                   minlength=trials.n_participants))
 
     def _prepare(self, cell, trials):
         "The rows of a cell that speaks of choices and rewards, and its specialised loop."
         self.rows = _rows(trials, cell.watches)
         if cell.needs_feedback: self.rows = _together(self.rows)
-        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
+        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options,
+                                                               self.rows.n_options)
 
     @cached_property
     def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
@@ -464,7 +468,8 @@ class Lanes:
         (n, k), who = steps.shape, np.asarray(who, np.int64)
         theta, steps = np.ascontiguousarray(theta), np.ascontiguousarray(steps)
         out = np.empty(n), np.empty((n, k)), np.empty((n, k, k))
-        on_threads(lambda lo, hi: self.columns.run(theta, steps, who, lo, hi, out), n, self.threads if n * (k + 1) * self.n_rows > _WORTH else 1)
+        threads = self.threads if n * (k + 1) * self.n_rows > _WORTH else 1
+        on_threads(lambda lo, hi: self.columns.run(theta, steps, who, lo, hi, out), n, threads)
         return out
 
     def _at(self, points, who): # Points (n, lanes, n_params)
@@ -573,7 +578,8 @@ def _bundles(who): # Person of each lane, (lanes,)
 # %% ../nbs/03_engine.ipynb #60d9ddc8
 def _rows(trials, watches=False):
     "The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is missing and the cell watches, `times` is -1."
-    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64, order='C'), (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
+    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64, order='C'),
+                (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
                 np.array(trials.reward, float), np.array(trials.context, np.int64), np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
 
 def _an_offer(trials):
@@ -674,7 +680,9 @@ def nll(
     if not np.isfinite(total).all():
         who = int(np.flatnonzero(~np.isfinite(total))[0])
         why = lanes.columns.wrong(theta.iloc[who], who) if cell.wide else None
-        if why: raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} with { {n: float(x) for n, x in theta.iloc[who].items()} }: {why}")
+        if why:
+            raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} with "
+                                     f"{ {n: float(x) for n, x in theta.iloc[who].items()} }: {why}")
         raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} for participant {trials.participants[who]!r} with "
                                  f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
@@ -771,7 +779,9 @@ def replay_arrays(
     check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
-    if cell.wide: raise TypeError(f"{type(cell).__name__} has latent values or answers of its own kind, so there are no arrays by option; replay(cell, trials) has them by name")
+    if cell.wide:
+        raise TypeError(f"{type(cell).__name__} has latent values or answers of its own kind, so there are no arrays "
+                        f"by option; replay(cell, trials) has them by name")
     f = kernels(cell, trials.n_options, _an_offer(trials), trials)
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
@@ -875,18 +885,20 @@ def _by_option(cell, x, trials):
     return columns
 
 def _replay_wide(cell, parameters, trials, after):
-    "Columns of what a cell with columns of its own thought: logits or `log_likelihood`, and latent values by their shape."
+    """Columns of what a cell with columns of its own thought: logits or `log_likelihood`, and latent values by
+    their shape."""
     cell.suits(trials)
     theta = parameter_table(cell, parameters, trials.participants)
     x, each, states = WideTrials(cell, trials).replay(theta.to_numpy(float), after)
-    columns = dict(log_likelihood=each) if {'response', 'log_likelihood'} & set(cell.rules) else _by_option(cell, x, trials)
+    dense = {'response', 'log_likelihood'} & set(cell.rules)
+    columns = dict(log_likelihood=each) if dense else _by_option(cell, x, trials)
     return columns | dict(zip(latent_names(cell, trials), states.T))
 
 def latent_names(
     cell,  # A cell
     trials # Somebody's trials
 ): # Texts, one for each number of its state
-    """Names of a cell's latent values, as `replay` has them: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`.
+    """Names of a cell's latent values in `replay`: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`.
 
     Parameters
     ----------
@@ -1077,7 +1089,8 @@ def simulate(
         design = environment.design(labels, seed)
         return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
-    if cell.wide or 'show' in getattr(environment, 'rules', ()): return _simulate_world(cell, environment, theta, shape, seed)
+    if cell.wide or 'show' in getattr(environment, 'rules', ()):
+        return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
@@ -1086,16 +1099,19 @@ def simulate(
 def _simulate_world(cell, environment, theta, shape, seed):
     "`Trials` of a cell with columns of its own, or in a world that shows."
     (people, sessions, n_trials), k = shape, environment.n_actions
-    arrays, shown = simulate_world(cell, environment, theta.to_numpy(float), [person_rng(seed, i) for i in range(people)], sessions, n_trials)
+    arrays, shown = simulate_world(cell, environment, theta.to_numpy(float),
+                                   [person_rng(seed, i) for i in range(people)], sessions, n_trials)
     choice, done, reward, offer, seen, chance = (x.reshape(people * sessions * n_trials, *x.shape[2:]) for x in arrays)
     sees, at = {}, 0
     for name, each in shown:
         sees[name] = seen[:, at:at + k] if each else seen[:, at]
         at += k if each else 1
     does = {name: done[:, i] for i, name in enumerate(n for n in cell.does if n != 'choice')}
-    who, session = np.repeat(np.array(theta.index), sessions * n_trials), np.tile(np.repeat(np.arange(sessions), n_trials), people)
+    who = np.repeat(np.array(theta.index), sessions * n_trials)
+    session = np.tile(np.repeat(np.arange(sessions), n_trials), people)
     shows = 'show' in environment.rules
-    return Trials.from_arrays(choice, reward, who, session, options=range(k), offer=offer if shows else None, sees=sees, does=does,
+    return Trials.from_arrays(choice, reward, who, session, options=range(k), offer=offer if shows else None,
+                              sees=sees, does=does,
                               extra={f'p_{j}': chance[:, j] for j in range(k)})
 
 _BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
@@ -1110,14 +1126,18 @@ def _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, thr
         luck, uniform, normal = _luck_of(range(people)[mine], sessions, n_trials, environment, seed)
         values, out = np.array(theta.iloc[mine], float, order='C'), (choice[mine], reward[mine], chance[mine])
         if compiled:
-            on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values, f.constants, environment.values, len(cell.state),
-                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck, uniform, normal, lo, hi, *out), len(values), threads)
+            on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values,
+                                                      f.constants, environment.values, len(cell.state),
+                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck,
+                       uniform, normal, lo, hi, *out), len(values), threads)
         else: _simulate_python(cell, environment, theta.iloc[mine], luck, uniform, normal, *out)
 
 def _luck_of(people, sessions, n_trials, environment, seed):
-    "Random numbers of these people: for choices (people, sessions, trials), and for the world (…, trials + 1, how many)."
+    """Random numbers of these people: for choices (people, sessions, trials), and for the world (…, trials + 1, how
+    many)."""
     luck = np.empty((len(people), sessions, n_trials))
-    uniform, normal = (np.empty((len(people), sessions, n_trials + 1, k)) for k in (environment.n_uniform, environment.n_normal))
+    uniform, normal = (np.empty((len(people), sessions, n_trials + 1, k))
+                       for k in (environment.n_uniform, environment.n_normal))
     for i, person in enumerate(people):
         rng = person_rng(seed, person)
         rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])

@@ -385,7 +385,9 @@ def explore(
         Options to draw, by name (default: all)
     signals
         Latent values to draw, by name (default: all)"""
-    if getattr(cell, 'wide', False): raise TypeError(f"explore draws logits and latent values by option, and {type(cell).__name__} has columns, answers or latent values of "
+    if getattr(cell, 'wide', False):
+        raise TypeError(f"explore draws logits and latent values by option, and {type(cell).__name__} has columns, "
+                        f"answers or latent values of "
                                   "its own kind: trialwise(cell, trials) is a table of them")
     if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)

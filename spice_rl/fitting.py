@@ -100,8 +100,8 @@ class _Descent:
         return d, -.5 * (g * d).sum(1)
 
     def run(self, rows, n_steps, small):
-        """Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to nothing,
-        has arrived."""
+        """Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to
+        nothing, has arrived."""
         for _ in range(n_steps):
             rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < _LAST)]
             step, promise = self.step(rows)
@@ -119,8 +119,8 @@ class _Descent:
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
 
 def _solve_within(a, b, low, high):
-    """Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters are
-    solved for anew."""
+    """Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters
+    are solved for anew."""
     d, j = np.linalg.solve(a, b[..., None])[..., 0], np.arange(b.shape[1])
     out = (d < low) | (d > high)
     again = np.flatnonzero(out.any(1))
@@ -147,8 +147,8 @@ _NEAR = 5.   # nats: solutions that are nearly as good as the best
 _AGREE = .01 # nats: solutions that agree
 
 def _evolve(o, points, who, generations, rng, halve=()):
-    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the worse
-    half of them stops: the best point of each cloud, and its value."""
+    """Clouds of points of one person, (clouds, points, n_free), moved for so many generations, at some of which the
+    worse half of them stops: the best point of each cloud, and its value."""
     (many, n, k), points = points.shape, points.copy()
     def value(points):
         v = o.value(points.reshape(-1, k), np.full(points.shape[0] * n, who)).reshape(-1, n)
@@ -165,7 +165,8 @@ def _evolve(o, points, who, generations, rng, halve=()):
     return points[np.arange(many), v.argmin(1)], v.min(1)
 
 def _moved(o, points, v, rng):
-    "Where points try to go: toward one of the best of their cloud and along a difference of others, or beyond a good one."
+    """Where points try to go: toward one of the best of their cloud and along a difference of others, or beyond a
+    good one."""
     (many, n, _), cloud = points.shape, np.arange(len(points))[:, None]
     good = points[cloud, np.argsort(v, 1, kind='stable')[cloud, rng.integers(0, 1 + n // 20, (many, n))]]
     one, other = (points[cloud, rng.integers(0, n, (many, n))] for _ in range(2))
@@ -192,8 +193,9 @@ def _distinct(o, x, v, n):
     return out
 
 def _islands(o, x, v, who, rng, turns):
-    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts as such
-    clouds; then clouds from anywhere, of points that have taken some steps down or none, until a quarter ended at the best."""
+    """The best points of clouds of one person that know nothing of each other, and their values: the ends of starts
+    as such clouds; then clouds from anywhere, of points that have taken some steps down or none, until a quarter
+    ended at the best."""
     order = rng.permutation(np.flatnonzero(np.isfinite(v)))
     found, value = _clouds(o, x[order], 16, who, 200, rng, (50,))
     for turn in range(turns):
@@ -228,11 +230,13 @@ def _along(o, x, v, who, rng, turns):
 
 # %% ../nbs/20_fitting.ipynb #1721c9cd
 _BEST = 6        # solutions of a person that are taken to the last digit
-_MOST, _EDGED = 40, 10   # most starts, in those of the first round; how many times as many where the likelihood has edges
+# most starts, in those of the first round; how many times as many where the likelihood has edges
+_MOST, _EDGED = 40, 10
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
 def _enough(drawn, best, starts, k):
-    "Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good asks for more; among many parameters the best top may be a rare one."
+    """Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good
+    asks for more; among many parameters the best top may be a rare one."""
     near = np.sort(drawn[drawn < best + _NEAR])
     many = max(_MOST if k > 6 else 6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
     return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
@@ -248,11 +252,12 @@ def _drawn(o, who, n, rngs):
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
 def _rounds(o, n_people, starts, rngs, first, draw):
-    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they disagree; and
-    how many got stuck that explain much of what can be explained."""
+    """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they
+    disagree; and how many got stuck that explain much of what can be explained."""
     k, most, spent, guess = len(o.names), _MOST * starts, 0, _guessing(o)
     around = 24 if draw == 'normal' else 0
-    given = [np.clip(first + np.vstack([0 * first, rng.standard_normal((around, k)) * o.width / 15]), o.lower, o.upper) for rng in rngs]
+    given = [np.clip(first + np.vstack([0 * first, rng.standard_normal((around, k)) * o.width / 15]), o.lower, o.upper)
+             for rng in rngs]
     x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
     todo = np.arange(n_people)
     while len(todo):
@@ -260,14 +265,16 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
-        if k < 5: d.damping[::3] = .1   # long first steps come to other places; with many parameters, seldom to good ones
+        # long first steps come to other places; with many parameters, seldom to good ones
+        if k < 5: d.damping[::3] = .1
         d.run(np.arange(len(d.x)), 200, 1e-3)
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
         edges = [(lost & (values < .7 * values.min() + .3 * much)).sum() for lost, values, much in zip(stuck, v, guess)]
         if not n or spent >= _EDGED * most: break
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) and (spent < most or edges[i] > 1) for i in todo]]
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) and (spent < most or edges[i] > 1)
+                     for i in todo]]
     return x, v, edges
 
 def _guessing(o):
@@ -277,7 +284,8 @@ def _guessing(o):
     return np.bincount(t.participant[scored], np.log((t.offer[scored] >= 0).sum(1)), t.n_participants)
 
 def _search(o, n_people, starts, seed, first, draw):
-    "The best solution of each person, its value, how it was found, and where all starts ended: (points, values) for each person."
+    """The best solution of each person, its value, how it was found, and where all starts ended: (points, values)
+    for each person."""
     people = range(n_people)
     rngs = [np.random.default_rng([seed, i]) for i in people]   # a person's starts do not depend on who else is there
     x, v, edges = _rounds(o, n_people, starts, rngs, first, draw)
@@ -296,8 +304,8 @@ def _search(o, n_people, starts, seed, first, draw):
 _SAME = .1       # of the bounds' distance: places that differ by less are the same, where the choices do not tell
 
 def _agreement(o, x, v, ended):
-    """How many starts of each person ended as well as the best, and at the same place: nearer than one standard error in every
-    direction that the choices tell, and nearer than a tenth of the bounds in the others."""
+    """How many starts of each person ended as well as the best, and at the same place: nearer than one standard error
+    in every direction that the choices tell, and nearer than a tenth of the bounds in the others."""
     information = o.scoring(x, np.arange(len(x)))[2] + np.diag((_SAME * o.width)**-2.)
     out = []
     for best, least, F, (points, values) in zip(x, v, information, ended):
@@ -367,8 +375,7 @@ class Fit:
     silent : tuple
         Participants whose choices say nothing about any parameter: they are in no mean
     running : tuple
-        Pairs (participant, parameter): it has no bound, and the farther it goes the likelier
-        the choices"""
+        Pairs (participant, parameter) without bound: the farther, the likelier the choices"""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
@@ -377,7 +384,7 @@ class Fit:
     runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
     groups: pd.Series = field(default=None) # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
-    running: tuple = ()    # Pairs (participant, parameter): it has no bound, and the farther it goes the likelier the choices
+    running: tuple = ()    # Pairs (participant, parameter) without bound: the farther, the likelier the choices
 
     @property
     def parameters(self):
@@ -432,7 +439,8 @@ class Fit:
             wide = self.table.index[inside & (self.errors[n] > self._wide(n, self.parameters[n]))]
             than = "its bounds" if np.isfinite(self.bounds[n]).all() else "ten times its size"
             if len(wide):
-                yield f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say nothing about it"
+                yield (f"the standard error of {n} is wider than {than} for {_people(wide)}: these choices say "
+                       "nothing about it")
 
     def _free(self, people):
         "Whose starts ended as well as the best at quite other values of which parameters: a dict participant -> names."
@@ -459,7 +467,8 @@ class Fit:
         for n in self.names:
             who = [label for label, name in self.running if name == n]
             if who:
-                out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; give it bounds")
+                out.append(f"{n} runs away for {_named(who)}: the farther it goes the likelier these choices get; "
+                           f"give it bounds")
         lost = keep & ~t.converged & ~away
         if lost.any(): out.append(f"{lost.sum()} did not converge: {_people(t.index[lost])}")
         lonely = (t.agree < 2) & (t.starts > 1) & keep & ~away
@@ -489,7 +498,7 @@ class Fit:
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
-    starts=10,     # How hard to search: starts in the first round; where they disagree there are more, up to 400 times as many
+    starts=10,     # How hard to search: starts in the first round; where they disagree, up to 400 times as many
     seed=0,        # An int or a numpy Generator
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
@@ -503,7 +512,10 @@ def fit(
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
-    Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+    Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival
+    that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises
+    a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a
+    person.
 
     Parameters
     ----------
@@ -512,8 +524,8 @@ def fit(
     trials
         The choices
     starts
-        How hard to search: starts in the first round; where they disagree there are more, up to
-        400 times as many
+        How hard to search: starts in the first round; where they disagree, up to 400 times as
+        many
     seed
         An int or a numpy Generator
     bounds
@@ -649,8 +661,8 @@ def _at_bounds(o, x):
     return out
 
 def _running(o, x, v):
-    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the others make
-    up for it at no cost, and back at the default they do not."""
+    """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the
+    others make up for it at no cost, and back at the default they do not."""
     out, far = [], np.where(np.isfinite(o.lower), o.lower, np.where(np.isfinite(o.upper), o.upper, o.default))
     endless = (x != o.default) & ~np.isfinite(np.where(x > o.default, o.upper, o.lower))
     if not endless.any(): return out

@@ -28,7 +28,8 @@ class _Line:
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
         self.effects = np.ones((1, len(start)), bool)   # which effects each parameter has, (n_effects, n_free)
-        self.choices = np.bincount(trials.participant[trials.counted & trials.answered()], minlength=trials.n_participants)
+        self.choices = np.bincount(trials.participant[trials.counted & trials.answered()],
+                                   minlength=trials.n_participants)
         self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
 
     def by_choices(self):
@@ -164,10 +165,11 @@ class _Variances:
         return _Variances(v, self.unit)
 
     def numbers(self): return np.log(self.v / self.unit**2)
-    def of(self, x): return _Variances(np.maximum(np.exp(x), _FLOOR) * self.unit**2, self.unit) # x: as `numbers` gives them
+    def of(self, x): # x: as `numbers` gives them
+        return _Variances(np.maximum(np.exp(x), _FLOOR) * self.unit**2, self.unit)
+
     def lives(self): return self.inside(slice(None))   # which of the numbers are not at the floor
     def far(self, new): return abs(np.log(new.v / self.v)).max()
-    def scaled(self, by): return _Variances(by * self.v, self.unit)
     def toward(self, new, pace): return _Variances(self.v * (new.v / self.v)**pace, self.unit)
 
 # %% ../nbs/25_hierarchy.ipynb #e773a185
@@ -254,8 +256,6 @@ class _Covariance:
         d, live = np.sqrt(new.v), new.v > 2 * _FLOOR * self.unit**2
         return abs(np.where(live & live[:, None], new.S - self.S, 0.) / d / d[:, None]).max()
 
-    def scaled(self, by): return _Covariance(by * self.S, self.unit)
-
     def toward(self, new, pace):
         "Part of the way, on the geodesic."
         values, vectors = np.linalg.eigh(_both_by_z(self.s.T, new.S[None])[0])
@@ -319,7 +319,8 @@ def _lame(J, spread):
 def _bent(J, F, lame): return np.where(lame[:, None, None], F, J)
 
 def _trusted(J, F, spread):
-    "Second derivatives `J`, which give way to the expected information `F` where they leave a posterior little precision, and which share of each is `J`."
+    """Second derivatives `J`, which give way to the expected information `F` where they leave a posterior little
+    precision, and which share of each is `J`."""
     least = np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0]
     share = np.clip((least - spread.least) / .2, 0., 1.)
     return share[:, None, None] * J + (1 - share)[:, None, None] * F, share
@@ -383,7 +384,8 @@ def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
     return step, grow, rise
 
 def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0., fine=1e-8):
-    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units, the modes they lead to, and what that gains, in nats.
+    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units, the modes they lead to, and
+    what that gains, in nats.
 
     `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."""
     t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
@@ -416,7 +418,8 @@ class _Place:
     done: bool = False # Is there nothing left to gain?
 
 def _place(line, X, B, spread, u, prior, most=8):
-    "Climb toward everybody's mode from `u`, and see what the choices' probability is; what a mode is still away, its last step foretells."
+    """Climb toward everybody's mode from `u`, and see what the choices' probability is; what a mode is still away,
+    its last step foretells."""
     mean = X @ B
     u, f, g, a = _climb(line, mean, spread.s, u, np.arange(len(u)), most, 1e-5)
     left = .5 * (g * np.linalg.solve(a, g[..., None])[..., 0]).sum(1)
@@ -444,18 +447,21 @@ def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, most=8): # at: a _
     "Group steps, each taken only if the evidence rises, until a step gains less than `enough` nats."
     none, reach = np.zeros(len(X), bool), 3.
     for turn in range(turns if told.any() else 0):
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior, fine=1e-3)
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior,
+                                         fine=1e-3)
         if gain < enough: break
         at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach, most)
         if rise < .1 * enough: break
     return at
 
 def _top(line, X, at, told, prior, enough=1e-6, turns=100):
-    "Group steps to the top of the evidence itself: their slope knows how Laplace's approximation changes as modes move."
+    """Group steps to the top of the evidence itself: their slope knows how Laplace's approximation changes as modes
+    move."""
     none, reach, tilt, fresh = np.zeros(len(X), bool), 3., None, False
     for turn in range(turns):
         if tilt is None: tilt, fresh = _tilt(line, at), True
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g + tilt, at.F, at.F, told, none.copy(), prior, fine=1e-6)
+        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g + tilt, at.F, at.F, told, none.copy(),
+                                         prior, fine=1e-6)
         rise = 0.
         if gain >= enough: at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
         if rise < .1 * enough and fresh: return replace(at, done=True)
@@ -553,7 +559,8 @@ def _apart(line, ends):
 def _spread_over(n, most): return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
 def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
-    "Everybody's mode looked for anew, from draws and from where others are: whose is better there, and the best other solution, (people, n_free), with by how many nats it is worse (infinite: none was found)."
+    """Everybody's mode looked for anew, from draws and from where others are: whose is better there, and the best
+    other solution, (people, n_free), with by how many nats it is worse (infinite: none was found)."""
     others, theirs = _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(len(u), 60)]]), best, most)
     worse = np.subtract(theirs, f[:, None], out=np.full(theirs.shape, np.inf), where=np.isfinite(theirs))
     worse = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf)
@@ -561,22 +568,26 @@ def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
     return worse.min(1) < -2e-3, others[np.arange(len(u)), best], worse.min(1)
 
 def _sought(line, X, at, prior, draws, hard=False):
-    "A place where each is at the best mode known; whether anybody moved, the best other solutions, and by how much they are worse."
+    """A place where each is at the best mode known; whether anybody moved, the best other solutions, and by how
+    much they are worse."""
     moved, other, worse = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *((2, 12) if hard else ()))
-    if moved.any(): at = replace(_place(line, X, at.B, at.spread, np.where(moved[:, None], other, at.u), prior, 8 if hard else 3), turns=at.turns)
+    if moved.any():
+        at = replace(_place(line, X, at.B, at.spread, np.where(moved[:, None], other, at.u), prior, 8 if hard else 3),
+                     turns=at.turns)
     return at, moved.any(), other, worse
 
 def _search(line, X, prior, told, looked, draws):
-    "Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and how far below it the next one is."
+    """Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and
+    how far below it the next one is."""
     def go(places, enough, turns):
         return _apart(line, [_ascend(line, X, at, told, prior, enough, turns, 3) for at in places])
     def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
     ends = go([looked['apart'], _together(line, X, looked['one'], looked['apart'].z, prior)], 1., 4)
     if len(ends) > 1 or ends[0].value < -looked['nll'] - 1.:
         more = [_together(line, X, one, None, prior, sd) for sd, one in ((.05, looked['one']), (1.5, looked['second']))]
-        ends = anew(_apart(line, ends + go(more, 1., 4)))
-        ends = anew(go(ends[:3], 1., 4)) + ends[3:]
-        ends = go(ends[:2], .3, 10) + ends[2:]
+        ends = _apart(line, anew(_apart(line, ends + go(more, 1., 4))))
+        ends = _apart(line, anew(go(ends[:3], 1., 4)) + ends[3:])
+        ends = _apart(line, go(ends[:2], .3, 10) + ends[2:])
     best, rest = ends[0], ends[1:2]
     for _ in range(5):
         best = _ascend(line, X, best, told, prior)
@@ -599,23 +610,27 @@ def _switched(line, X, at, told, prior, other, worse, most=5):
 
 # %% ../nbs/25_hierarchy.ipynb #2509c4e8
 class _Anderson:
-    "The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel best."
+    """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
+    best."""
     def __init__(self, memory=6): self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
 
     def arrived(self, gain): return self.change < 1e-7 or gain < 1e-12 # gain: nats that are left
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
-        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []   # a step that led away: begin anew
+        # a step that led away: begin anew
+        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
         self.change = abs(residual).max(initial=0.)
-        self.points, self.residuals = (old[-self.memory:] + [new] for old, new in ((self.points, x), (self.residuals, residual)))
+        self.points = self.points[-self.memory:] + [x]
+        self.residuals = self.residuals[-self.memory:] + [residual]
         if len(self.points) < 2: return x + residual
         X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
         step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
 
 def _modes(line, mean, s, u, H, most):
-    "Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient and expected information."
+    """Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient
+    and expected information."""
     u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
     return u, f, mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
 
@@ -626,15 +641,18 @@ def _second(line, z, F):
 
 def _settle(line, X, at, told, prior, turns=30): # at: a _Place
     "The fixed point near a place, with second derivatives as everybody's curvature."
-    B, spread, u, H, mix, first, none, gain = at.B, at.spread, at.u, None, _Anderson(), None, np.zeros(len(X), bool), np.inf
+    B, spread, u, H, first, gain = at.B, at.spread, at.u, None, None, np.inf
+    mix, none = _Anderson(), np.zeros(len(X), bool)
     for turn in range(turns):
         u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
         H, share = _trusted(_second(line, z, F), F, spread)
-        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=share < 1, top=False, turns=at.turns + turn + 1)
+        r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=share < 1, top=False,
+                 turns=at.turns + turn + 1)
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
         if mix.arrived(gain) or not told.any(): return r | dict(converged=True)
-        if not r['value'] > first['value'] - .5 - .25 * len(X): break   # leads down; the fixed point itself lies a little beside the top
+        # leads down; the fixed point itself lies a little beside the top
+        if not r['value'] > first['value'] - .5 - .25 * len(X): break
         newB, new, newu, gain = _group_step(line, X, B, spread, z, g, H, F, told, none.copy(), prior)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (newB, new)))
         ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.lives()), there - here, 0.))
@@ -643,7 +661,8 @@ def _settle(line, X, at, told, prior, turns=30): # at: a _Place
     return first | dict(converged=False)
 
 def _settled(line, X, at, told, prior):
-    "The fixed point with second derivatives; where there is none, the top of the evidence with the expected information."
+    """The fixed point with second derivatives; where there is none, the top of the evidence with the expected
+    information."""
     r = _settle(line, X, at, told, prior)
     if r['converged']: return r
     top = _top(line, X, at, told, prior)
@@ -662,7 +681,8 @@ def _em(line, X, starts, seed, prior, full):
         r = _settled(line, X, at, told, prior)
         moved, other, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], draws, 2, 12)
         if not moved.any(): break
-        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior), told, prior)
+        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior),
+                     told, prior)
     return r | dict(second=second, behind=behind, z=np.where(told, r['z'], X @ r['B']))
 
 def _with_covariances(line, X, at, told, prior):
@@ -744,7 +764,8 @@ class _Draws:
     def var(self): return np.diagonal(self.cov, axis1=2, axis2=3)
 
 def _given(x, J, h, R, sd, known): # R: correlations; sd: (draws, m); known: prior information of means and effects
-    "What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and covariance."
+    """What parabolas say at these standard deviations: log density, B and its covariance, each person's mean and
+    covariance."""
     (n, p), m = x.shape, sd.shape[1]
     S = (R * sd[:, None] * sd[:, :, None])[:, None]                        # (draws, 1, m, m)
     K = np.eye(m) + J @ S
@@ -790,7 +811,8 @@ def _draw_spreads(line, x, r, prior, told, many):
     J = np.where((np.linalg.eigvalsh(H * unit * unit[:, None])[:, 0] >= 0)[:, None, None], H, F)
     h = (J @ (r['z'] - x @ r['B'])[:, t, None])[..., 0] - r['g'][:, t]
     known = prior.information(np.minimum(0., prior.means(r['B'])[1]))[:, t][:, :, :, t].reshape(p * m, p * m)
-    sure = np.where(line.effects[:, t], 1e-4, 1e12)       # next to nothing, so that what nobody's choices say stays finite; effects that a parameter does not have are 0
+    # next to nothing, so that what nobody's choices say stays finite; effects that a parameter does not have are 0
+    sure = np.where(line.effects[:, t], 1e-4, 1e12)
     known = known + np.diag((sure / unit**2).ravel())
     believed = {list(t).index(j): d for j, d in prior.sd if j in t}
     def log_p(s, value): # of the logarithms of s
@@ -839,7 +861,8 @@ def _quantiles(weight, mean, var, q): # weight: (draws,); mean, var: (draws, …
     return .5 * (low + high)
 
 def _weighed(line, draws, z0, told, wide=1.15):
-    "Points of everybody's posterior, (points, people, m), as deviations from the group's mean, with weights, (points, people): drawn where parabolas put it, weighed by what the choices say there."
+    """Points of everybody's posterior, (points, people, m), as deviations from the group's mean, with weights,
+    (points, people): drawn where parabolas put it, weighed by what the choices say there."""
     t, (n, m) = np.flatnonzero(told), draws.h.shape
     points = int(np.clip(16_000 // n, 256, 512))
     u = _lattice(points, m + 1)
@@ -888,10 +911,15 @@ def _intervals(line, draws, z0, told): # z0: the group's mean for each person, (
 class HierarchicalFit(Fit):
     """What `fit_hierarchical` found.
 
-    `table` has a row for each participant: parameters (posterior modes), standard errors `se_…` and 95 % posterior intervals `lower_…`, `upper_…`, `nll` of the choices there,
-    `evidence` (log of the choices' probability under the group, nats), `k` (its share of the numbers estimated, `numbers`/people), `n` choices, `bic` (its share of the integrated BIC), `converged`.
-    The intervals take the group's numbers as known. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of the parameter.
-    With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these numbers.
+    `table` has a row for each participant: parameters (posterior modes), standard errors `se_…` and 95 % posterior
+    intervals `lower_…`, `upper_…`, `nll` of the choices there,
+    `evidence` (log of the choices' probability under the group, nats), `k` (its share of the numbers estimated,
+    `numbers`/people), `n` choices, `bic` (its share of the integrated BIC), `converged`.
+    The intervals carry what is not known about the group, and those of people are quantiles of what their choices
+    say. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of
+    the parameter.
+    With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these
+    numbers.
 
     Parameters
     ----------
@@ -955,7 +983,8 @@ class HierarchicalFit(Fit):
 
     @property
     def log_evidence(self):
-        "Log model evidence: the marginal likelihood, less ½ log(people whose choices say something) for each number of the group."
+        """Log model evidence: the marginal likelihood, less ½ log(people whose choices say something) for each
+        number of the group."""
         return self.log_likelihood - .5 * self.numbers * np.log(len(self.table) - len(self.silent))
 
     @property
@@ -979,13 +1008,16 @@ class HierarchicalFit(Fit):
         """
         names = list(effects) or [c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
-        if not names: raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical, or name effects")
+        if not names:
+            raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical, or name "
+                             "effects")
         k, out = len(self.names), {}
         for j, name in enumerate(self.names):
             own = [n for n in names if (name, n) in self.effects.index]
             if not own: continue
             df = len(self.design) - len(self.silent) - 1 - sum(p == name for p, _ in self.effects.index)
-            at, b = [list(self.design).index(n) * k + j for n in own], np.array([self.effects.effect[name, n] for n in own])
+            at = [list(self.design).index(n) * k + j for n in own]
+            b = np.array([self.effects.effect[name, n] for n in own])
             V = self.joint[np.ix_(at, at)]
             F = b @ np.linalg.solve(V, b) / len(at) if np.isfinite(V).all() else np.nan
             out[name] = dict(F=F, df1=len(at), df2=df, p=stats.f.sf(F, len(at), df))
@@ -1051,7 +1083,8 @@ def _formulas(given, names):
     out = {}
     for text in [given] if isinstance(given, str) else given:
         if not isinstance(text, str) or text.count('~') != 1:
-            raise ValueError(f"a formula has parameters, ~, and columns of the trials, such as '{names[0]} ~ group + age', got {text!r}")
+            raise ValueError(f"a formula has parameters, ~, and columns of the trials, such as '{names[0]} ~ group + "
+                             f"age', got {text!r}")
         left, right = text.split('~')
         for name in map(str.strip, left.split('+')):
             check_names([name], names, 'free parameter in the formula')
@@ -1062,15 +1095,24 @@ def _formulas(given, names):
 def _model_matrix(right, trials):
     "Columns of the right side of a formula, by participant; the first, a constant, is left out."
     import formulaic
-    from formulaic.transforms.contrasts import TreatmentContrasts
     try: needed = sorted(map(str, formulaic.Formula(right).required_variables))
-    except formulaic.errors.FormulaicError as e: raise ValueError(f"{right!r} cannot be read as a formula; write columns with + (together), : (an interaction) or * (both), such as 'group + age'") from e
-    frame = pd.DataFrame({c: trials.per_participant(c) for c in needed}, pd.Index(trials.participants, name='participant'))
+    except formulaic.errors.FormulaicError as e:
+        raise ValueError(f"{right!r} cannot be read as a formula; write columns with + (together), : (an interaction) "
+                         f"or * (both), such as 'group + age'") from e
+    frame = pd.DataFrame({c: trials.per_participant(c) for c in needed},
+                         pd.Index(trials.participants, name='participant'))
     for column in needed:
-        if frame[column].isna().any(): raise ValueError(f"column {column!r} says nothing about participant {frame.index[frame[column].isna()][0]!r}: leave them out (trials.take) or fill it in")
-    try: X = formulaic.model_matrix(right, frame, context=dict(Treatment=TreatmentContrasts)) if needed else frame.assign(Intercept=1.)
-    except (formulaic.errors.FormulaicError, ValueError) as e: raise ValueError(f"the formula {right!r} does not fit the columns {', '.join(needed)}: {str(e).splitlines()[0]}") from e
-    if 'Intercept' not in X: raise ValueError(f"{right!r} leaves out the constant, but everybody's parameters vary around a mean: drop the 0 or -1")
+        if frame[column].isna().any():
+            raise ValueError(f"column {column!r} says nothing about participant "
+                             f"{frame.index[frame[column].isna()][0]!r}: leave them out (trials.take) or fill it in")
+    try:
+        X = formulaic.model_matrix(right, frame) if needed else frame.assign(Intercept=1.)
+    except (formulaic.errors.FormulaicError, ValueError) as e:
+        why = str(e).splitlines()[0]
+        raise ValueError(f"the formula {right!r} does not fit the columns {', '.join(needed)}: {why}") from e
+    if 'Intercept' not in X:
+        raise ValueError(f"{right!r} leaves out the constant, but everybody's parameters vary around a mean: drop the "
+                         f"0 or -1")
     return pd.DataFrame(X).drop(columns='Intercept').astype(float)
 
 def _design_of(formulas, trials, names, spread=1):
@@ -1108,7 +1150,7 @@ def _covariates(trials, given):
 def fit_hierarchical(
     cell,            # The model: any cell with compiled rules
     trials,          # The choices
-    groups=None,     # Each participant's group: a column of `trials`, or a Series or dict by participant; or a formula, 'alpha ~ group + age', or a list of them
+    groups=None,     # Each participant's group: a column, or a Series or dict by participant; or a formula or several
     covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
     *,
     prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
@@ -1132,8 +1174,8 @@ def fit_hierarchical(
     trials
         The choices
     groups
-        Each participant's group: a column of `trials`, or a Series or dict by participant; or a
-        formula, 'alpha ~ group + age', or a list of them
+        Each participant's group: a column, or a Series or dict by participant; or a formula or
+        several
     covariates
         Numbers about each participant: a column of `trials`, a list of columns, a frame by
         participant, or a dict name -> Series
@@ -1171,10 +1213,14 @@ def fit_hierarchical(
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
     free = [n for n in cell.params if n not in hold]
-    if trials.n_participants < 2: raise ValueError(f"a hierarchical fit needs at least two participants, got {trials.n_participants}; use fit for one")
+    if trials.n_participants < 2:
+        raise ValueError(f"a hierarchical fit needs at least two participants, got {trials.n_participants}; use fit "
+                         f"for one")
     beliefs, spread, own = _beliefs(prior, free, bounds), len(free) if covariance == 'full' else 1, None
     if _is_formula(groups):
-        if covariates is not None: raise ValueError("covariates and a formula both say what parameters depend on: write the covariates into the formula")
+        if covariates is not None:
+            raise ValueError("covariates and a formula both say what parameters depend on: write the covariates into "
+                             "the formula")
         (X, own), group = _design_of(groups, trials, free, spread), None
     else: X, group = _design(trials, groups, covariates, spread)
     start = {n: float(d['typical'].median()) for n, d in beliefs.items() if 'typical' in d} | dict(start or {})
@@ -1206,19 +1252,25 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     ends = _intervals(line, draws, x @ r['B'], told)
     variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
-    remarks = _unheard(people[mute]) + _remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people) + _remarks_on_correlations(o.names, r, dev, told & ~gone) + _said(beliefs)
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names), {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group), silent=tuple(np.array(trials.participants, object)[mute]),
+    remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
+               *_remarks_on_correlations(o.names, r, dev, told & ~gone), *_said(beliefs)]
+    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names),
+                           {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group),
+                           silent=tuple(np.array(trials.participants, object)[mute]),
                            variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
-                           effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))), modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
+                           effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))),
+                           modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
 
 def _unheard(people):
     who = ', '.join(map(str, people[:8])) + (' …' if len(people) > 8 else '')
-    return [f"nothing is said by the choices of {who}: they stand at the mean of their group, with its spread, and count in no degrees of freedom"] * bool(len(people))
+    return [f"nothing is said by the choices of {who}: they stand at the mean of their group, with its spread, and "
+            f"count in no degrees of freedom"] * bool(len(people))
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
-    (n, p), k, lame, wide, t, none = x.shape, len(line.start), np.zeros(len(x), bool), r['spread'], np.flatnonzero(r['told']), np.arange(0)
+    (n, p), k, lame, wide = x.shape, len(line.start), np.zeros(len(x), bool), r['spread']
+    t, none = np.flatnonzero(r['told']), np.arange(0)
     here = line.effects[:, t]
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
     if len(t): wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
@@ -1253,7 +1305,8 @@ def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances
     params = list(o.lanes.cell.params)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), params)
     low, high, sd = from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2]
-    more = {f'{what}_{q}': x[:, j] for j, q in enumerate(o.names) for what, x in (('se', line.slope(z) * sd), ('lower', low), ('upper', high))}
+    beside = dict(se=line.slope(z) * sd, lower=low, upper=high)
+    more = {f'{what}_{q}': x[:, j] for j, q in enumerate(o.names) for what, x in beside.items()}
     loss, choices = line.nll(z, np.arange(n)), np.bincount(trials.participant[_scored(trials)], minlength=n)
     evidence = -loss - .5 * (r['u']**2).sum(1) + .5 * np.linalg.slogdet(c)[1]
     more |= dict(nll=loss, evidence=evidence, k=numbers / n, n=choices,
@@ -1285,7 +1338,8 @@ def _effects(line, X, B, joint, heard, s):
             if not line.effects[e, j]: continue
             b, se = B[e, j], np.sqrt(joint[e * k + j, e * k + j])
             b, q = (b, stats.t.ppf(.975, df)) if np.isfinite(se) else (np.nan, np.nan)
-            row = dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df, p=2 * stats.t.sf(abs(b / se), df))
+            row = dict(parameter=param, effect_of=effect, effect=b, se=se, t=b / se, df=df)
+            row['p'] = 2 * stats.t.sf(abs(b / se), df)
             out.append(row | dict(lower=b - q * se, upper=b + q * se, in_sd=b / s[j]))
     columns = ['parameter', 'effect_of', 'effect', 'se', 't', 'df', 'p', 'lower', 'upper', 'in_sd']
     return pd.DataFrame(out, columns=columns).set_index(['parameter', 'effect_of'])
@@ -1295,12 +1349,18 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
     who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
-    if .5 < r['behind'] < 5: out.append(f"the likelihood of the group has another top, {r['behind']:.1f} nats lower: other numbers explain the choices nearly as well")
+    if .5 < r['behind'] < 5:
+        out.append(f"the likelihood of the group has another top, {r['behind']:.1f} nats lower: other numbers explain "
+                   f"the choices nearly as well")
     for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
     for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
     if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
-    if r['top']: out.append("steps with second derivatives led nowhere: the group's numbers are where the evidence with the expected information has its top")
-    if r['lame'].any(): out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(r['lame'])}")
+    if r['top']:
+        out.append("steps with second derivatives led nowhere: the group's numbers are where the evidence with the "
+                   "expected information has its top")
+    if r['lame'].any():
+        out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the "
+                   f"expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)

@@ -43,7 +43,8 @@ PARAMETERS = dict(
     fixed=(None, "where the search starts: {model without options: {parameter: value}}; default: fixed_priors(models)"),
     bounds=(None, "bounds in place of the models': {model without options: {parameter: (lower, upper)}}"),
     random_params=('random', "fit: first starts 'random' in the bounds, 'normal' around `fixed`, or False: one start at `fixed` and no search; validation: true parameters 'random' in the bounds, 'normal' around `fixed`, or False: `fixed` for everybody"),
-    number_of_runs=(10, "how hard to search: starts in the first round; where they disagree there are more, up to 400 times as many"),
+    number_of_runs=(10, "how hard to search: starts in the first round; where they disagree there are more, up to 400 "
+                        "times as many"),
     number_of_participants=(0, "only so many participants, the first ones of the file; 0: all; with task_design: how many to simulate"),
     multiprocessing=(False, "use all cores? The numbers are the same"),
     simulations=(100, "fit: how often each participant is simulated for the checks"),

@@ -230,7 +230,9 @@ def plot_session(
     (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
     wide = [label for label, cell in agents.items() if cell.wide]
-    if wide: raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers or latent values of its "
+    if wide:
+        raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers "
+                        f"or latent values of its "
                              "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
@@ -744,7 +746,8 @@ def plot_runs(
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
         who, run, nll = (column_of(what, f.cell.params) for what in ('participant', 'run', 'nll'))
-        best = f.runs.assign(**{nll: f.runs.groupby(who)[nll].cummin()}).pivot(index=run, columns=who, values=nll).ffill()
+        best = f.runs.assign(**{nll: f.runs.groupby(who)[nll].cummin()}).pivot(index=run, columns=who,
+            values=nll).ffill()
         ax.plot(best.index, (best - f.nll).mean(axis=1), label=name, **_of_series(i))
     ax.set_yscale('symlog', linthresh=1e-3)
     ax.set(xscale='log', xlabel='completed starts', ylabel='mean NLL above the best', ylim=(-2e-4, None))

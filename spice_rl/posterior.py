@@ -300,12 +300,17 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
     scored = np.flatnonzero(trials.answered(does) & trials.counted)
     people = list(trials.participants) if all(isinstance(p, (int, str)) for p in trials.participants) and len({type(p) for p in trials.participants}) == 1 else list(map(str, trials.participants))
     coords = dict(participant=people, parameter=list(line.o.names), trial=scored, option=list(map(str, trials.options))) | (dict(group=list(map(str, labels))) if labels else {})
-    dims = dict.fromkeys(does, ['trial']) | dict(theta=['participant', 'parameter'], typical=['group', 'parameter'], mean=['group', 'parameter'], sd=['parameter'], diverging_participant=['participant'], choice=['trial'], reward=['trial', 'option'], whose=['trial'])
+    dims = dict.fromkeys(does, ['trial']) | dict(theta=['participant', 'parameter'], typical=['group', 'parameter'],
+                                                 mean=['group', 'parameter'], sd=['parameter'],
+                                                 diverging_participant=['participant'], choice=['trial'],
+                                                 reward=['trial', 'option'], whose=['trial'])
     done = {name: (trials.choice if name == 'choice' else trials.columns[name])[scored] for name in does}
     reward = dict(reward=trials.reward[scored]) if trials.options else {}
     data = dict(observed_data=done, constant_data=reward | dict(whose=trials.participant[scored]))
     found = az.from_dict(dict(theta=theta, **more), sample_stats=numbers, **data, coords=coords, dims=dims)
-    if pointwise: found.add_groups(az.from_dict(log_likelihood={does[0]: _LIKELIHOODS[pointwise](line, trials, theta, scored)}, coords=coords, dims={does[0]: [pointwise]}))
+    if pointwise:
+        found.add_groups(az.from_dict(log_likelihood={does[0]: _LIKELIHOODS[pointwise](line, trials, theta, scored)},
+                                      coords=coords, dims={does[0]: [pointwise]}))
     notes = posterior_notes(found)
     found.attrs |= about | dict(inference_library='nutpie', inference_library_version=nutpie.__version__, arviz_version=az.__version__, notes=json.dumps(notes))
     found.posterior.attrs |= found.attrs

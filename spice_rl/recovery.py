@@ -99,7 +99,8 @@ def _answered(design, answers):
     others = {name: x for name, x in design.columns.items() if name not in design.does}
     does = {name: x for name, x in answers.items() if name != 'choice'}
     options = dict(options=design.options, offer=design.offer, reward=design.reward) if design.options else {}
-    return Trials.from_arrays(answers.get('choice', design.choice) if design.options else None, **options, **_as_before(design),
+    return Trials.from_arrays(answers.get('choice', design.choice) if design.options else None, **options,
+                              **_as_before(design),
                               sees=others, does=does)
 
 # %% ../nbs/22_recovery.ipynb #1b90548d
@@ -397,7 +398,8 @@ def _rules_of(cell):
     def code(c): return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
     rules = dict(cell.rules) | {f'part {k}': f for k, f in getattr(cell, 'parts', {}).items()}
     kind = [repr((cell.sees, cell.does, cell.gets, cell.shapes))] if cell.wide else []
-    return [list(cell.params), cell.values, *kind, *([k, code(unwrap(f).__code__)] for k, f in rules.items()), *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
+    return [list(cell.params), cell.values, *kind, *([k, code(unwrap(f).__code__)] for k, f in rules.items()),
+            *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]
 
 # %% ../nbs/22_recovery.ipynb #2c655201
 def _covariances(information, off): # (people, k, k); is each estimate off its bounds? (people, k)

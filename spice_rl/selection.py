@@ -567,8 +567,10 @@ def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and re
     table = pd.DataFrame(o.theta(from_line(c.z, line.params)), people, params)
     sd = s * np.sqrt(np.diagonal(c.c, axis1=1, axis2=2))
     low, high = (from_line(c.z + 1.96 * side * sd, line.params) for side in (-1, 1))
-    more = {f'{what}_{p}': x[:, j] for j, p in enumerate(o.names) for what, x in (('se', line.slope(c.z) * sd), ('lower', low), ('upper', high))}
-    more |= dict(nll=c.f, evidence=E, n=np.bincount(trials.participant[_scored(trials)], minlength=len(people)), responsibility=r)
+    beside = dict(se=line.slope(c.z) * sd, lower=low, upper=high)
+    more = {f'{what}_{p}': x[:, j] for j, p in enumerate(o.names) for what, x in beside.items()}
+    more |= dict(nll=c.f, evidence=E, n=np.bincount(trials.participant[_scored(trials)], minlength=len(people)),
+                 responsibility=r)
     table = table.assign(**{column_of(what, params): x for what, x in more.items()})
     return CandidateFit(name, o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names), c.c * s * s[:, None], pd.Series(E, people, name=name))
 
@@ -661,7 +663,9 @@ def fit_hbi(
     if guess is not None: guess = _check_guess(guess, trials.participants, list(cells))
     candidates = {m: _Candidate(c, trials, threads, **options.get(m, {})) for m, c in cells.items()}
     mute = _mute(candidates.values(), trials.n_participants)
-    if mute.any() and not mute.all(): return _without(trials.participants, mute, cells, trials, groups, guess, dict(starts=starts, seed=seed, options=options, threads=threads))
+    if mute.any() and not mute.all():
+        return _without(trials.participants, mute, cells, trials, groups, guess,
+                        dict(starts=starts, seed=seed, options=options, threads=threads))
     found = _concurrent(list(candidates.values()), int(starts), seed, guess)
     if 'broken' in found:
         m = next(m for m, c in candidates.items() if c is found['broken'][0])
@@ -672,16 +676,21 @@ def _mute(candidates, n):
     "Whose choices say nothing about any number of any model, from wherever they are looked at? (people,)"
     heard, rng = np.zeros(n, bool), np.random.default_rng(0)
     for c in candidates:
-        places = c.line.start + c.line.unit * np.vstack([np.zeros((1, len(c.line.start))), rng.standard_normal((5, len(c.line.start)))])
-        for z in places: heard |= (np.diagonal(c.line.scoring(np.tile(z, (n, 1)), np.arange(n))[2], axis1=1, axis2=2) * c.line.unit**2 > 1e-8).any(1)
+        start, unit = c.line.start, c.line.unit
+        for z in [start, *(start + unit * rng.standard_normal((5, len(start))))]:
+            information = np.diagonal(c.line.scoring(np.tile(z, (n, 1)), np.arange(n))[2], axis1=1, axis2=2)
+            heard |= (information * unit**2 > 1e-8).any(1)
     return ~heard
 
 def _without(people, mute, cells, trials, groups, guess, how):
     "The fit to those whose choices say something, and who was left out."
     out = [who for who, quiet in zip(people, mute) if quiet]
     keep = [who for who in people if who not in set(out)]
-    found = fit_hbi(cells, trials.take(keep), groups=None if groups is None else groups.loc[keep], guess=None if guess is None else pd.DataFrame(guess, people).loc[keep].set_axis(list(cells), axis=1), **how)
-    found.remarks.insert(0, f"nothing about any model is said by the choices of {', '.join(map(str, out[:8]))}{' …' if len(out) > 8 else ''}: they are left out, and count in no frequency")
+    if guess is not None: guess = pd.DataFrame(guess, people, list(cells)).loc[keep]
+    found = fit_hbi(cells, trials.take(keep), groups=None if groups is None else groups.loc[keep], guess=guess, **how)
+    who = ', '.join(map(str, out[:8])) + (' …' if len(out) > 8 else '')
+    found.remarks.insert(0, f"nothing about any model is said by the choices of {who}: they are left out, and count "
+                            "in no frequency")
     return found
 
 def _report_hbi(candidates, found, trials, groups):
@@ -694,7 +703,10 @@ def _report_hbi(candidates, found, trials, groups):
     who = {} if groups is None else {g: np.flatnonzero(groups == g) for g in sorted(groups.unique(), key=str)}
     runs = {g: _select(L[rows], np.ones(len(names)), one) for g, rows in who.items()}
     counted = trials.counted & trials.answered()
-    guessing = np.full(len(people), np.inf)   # a rating or a time cannot be guessed: there is no number to be worse than
-    if trials.does == ('choice',): guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)), minlength=len(people))
+    # a rating or a time cannot be guessed: there is no number to be worse than
+    guessing = np.full(len(people), np.inf)
+    if trials.does == ('choice',):
+        guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)),
+                               minlength=len(people))
     return HBI(pd.DataFrame(r, people, names), models, fits, found['bounds'], float(found['null']), found['converged'], _stack(runs, names, 'model') if who else None,
                _same(L, who, runs) if len(who) > 1 else None, groups, _hbi_remarks(candidates, found, fits, guessing))

@@ -57,7 +57,8 @@ def trialwise(
     keep
         Columns of the trials' table to carry along, such as onsets"""
     keep = [keep] if isinstance(keep, str) else list(keep)
-    if not cell.state and not cell.wide: raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
+    if not cell.state and not cell.wide:
+        raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
     if cell.wide: return _carried(_trialwise_wide(cell, trials, parameters), trials, keep)
     if not (cell.rules or hasattr(cell, 'kernels')): raise TypeError(f"trialwise needs a cell with rules; {type(cell).__name__} is a trained network: read it with an equation, or look at `replay`")
     frame, theta = replay(cell, trials, parameters), parameter_table(cell, parameters, trials.participants)
@@ -92,11 +93,13 @@ def _trialwise_wide(cell, trials, parameters):
     "The same for a cell with columns of its own."
     frame, after = replay(cell, trials, parameters), replay(cell, trials, parameters, after=True)
     answered, labels = trials.answered(cell.does), np.array([*trials.options, None], object)
-    for place, name in enumerate(cell.does): frame.insert(3 + place, name, labels[trials.choice] if name == 'choice' else trials.columns[name])
+    for place, name in enumerate(cell.does):
+        frame.insert(3 + place, name, labels[trials.choice] if name == 'choice' else trials.columns[name])
     frame.insert(3 + len(cell.does), 'counted', trials.counted & answered)
     if 'log_likelihood' not in frame:
         p = frame[[f'p_{option}' for option in option_names(trials)]].to_numpy()
-        with np.errstate(divide='ignore'): frame['log_likelihood'] = np.where(answered, np.log(p[np.arange(len(p)), trials.choice]), np.nan)
+        with np.errstate(divide='ignore'):
+            frame['log_likelihood'] = np.where(answered, np.log(p[np.arange(len(p)), trials.choice]), np.nan)
     frame['surprise'] = -frame.log_likelihood
     return frame.assign(**{f'{name}_change': after[name] - frame[name] for name in latent_names(cell, trials)})
 

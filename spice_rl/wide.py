@@ -151,7 +151,8 @@ def _bridges(cell, layout):
     return {name: njit(**_CHECKED)(scope[name]) for name in names}
 
 # %% ../nbs/02_wide.ipynb #50c61df6
-_helper = njit(error_model='numpy', cache=__name__ != '__main__') # a notebook's cells change, and numba would not see it
+# a notebook's cells change, and numba would not see it
+_helper = njit(error_model='numpy', cache=__name__ != '__main__')
 
 @_helper
 def _weigh(x, options, prob):
@@ -446,7 +447,8 @@ def _world_bridges(environment, shown):
     rules, settings = environment.rules, tuple(environment.settings)
     E = f"E({', '.join(f'e[{i}]' for i in range(len(settings))) or '0.'},)"
     columns, at = '', '0'
-    for _, each in shown:                               # a part of the row of columns: also of one number, to be written to
+    # a part of the row of columns: also of one number, to be written to
+    for _, each in shown:
         columns, at = f"{columns}, _part(seen, {at}, {'n' if each else 1})", f"{at} + {'n' if each else 1}"
     show = f'rules_show({E}, world, uniform, normal, Seen(options{columns}))' if 'show' in rules else 'pass'
     Seen = namedtuple('Seen', ('options', *(name for name, _ in shown)))
@@ -551,8 +553,9 @@ def check_columns(
                 raise ValueError(f"{name} speaks of choices, and these trials have none: "
                                  f"people do {' and '.join(trials.does)}")
             if column not in (*trials.columns, 'choice', 'reward'):
-                raise ValueError(f"{name} {part} {column!r}, which these trials lack (they have {there}); name the column "
-                                 f"where they are read: read_trials(…, {part}=dict({column}='NAME IN THE TABLE'))")
+                raise ValueError(f"{name} {part} {column!r}, which these trials lack (they have {there}); name the "
+                                 f"column where they are read: read_trials(…, {part}=dict({column}='NAME IN THE "
+                                 f"TABLE'))")
     answered = trials.answered(cell.does)
     if not answered.any():
         raise ValueError(f"nobody answers in these trials: {' and '.join(cell.does)} is missing everywhere")
@@ -560,7 +563,8 @@ def check_columns(
         hole = answered & _holes(trials, trials.columns[column])
         if hole.any():
             raise ValueError(f"{column} is missing at {_where(trials, hole.argmax())}, where an answer was made "
-                             f"({hole.sum()} such trials); {name} needs it: fill it in, or make these answers missing, too")
+                             f"({hole.sum()} such trials); {name} needs it: fill it in, or make these answers "
+                             f"missing, too")
 
 def _holes(trials, x):
     "Where a column, or what it says of an option on offer, is NaN, (trials,)."
@@ -584,8 +588,8 @@ def _check_times(cell, trials, kind):
     wrong = there & ~(x > 0)
     if wrong.any():
         row = wrong.argmax()
-        raise ValueError(f"{name} must be above 0, got {x[row]:g} at {_where(trials, row)} ({wrong.sum()} such trials); "
-                         "make these missing (NaN)")
+        raise ValueError(f"{name} must be above 0, got {x[row]:g} at {_where(trials, row)} ({wrong.sum()} such "
+                         f"trials); make these missing (NaN)")
     if (middle := np.median(x[there])) > 50:
         raise ValueError(f"half of all {name} are above {middle:g}: are these milliseconds? {kind.__name__} takes "
                          "seconds: divide them by 1000")
@@ -685,8 +689,8 @@ class _explained:
     def __exit__(self, kind, e, trace):
         name = type(self.cell).__name__
         if kind is ValueError and 'read-only' in str(e):
-            raise ValueError(f"a rule of {name} writes where it may only read: only init and update may change the state, "
-                             "and no rule may change the trial") from e
+            raise ValueError(f"a rule of {name} writes where it may only read: only init and update may change the "
+                             f"state, and no rule may change the trial") from e
         if kind is ValueError: raise ValueError(f"{name}, {self.where()}: {e}") from e
         if kind is IndexError:
             raise IndexError(f"a rule of {name} reaches for what is not there, {self.where()}: {e} "
@@ -847,7 +851,8 @@ class WideTrials:
         Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
         """
         x, each = np.full(self.trials.reward.shape, np.nan), np.full(len(self.trials), np.nan)
-        states, theta, loop = np.zeros((len(self.trials), self.size)), np.ascontiguousarray(theta), self.loops.get('replay')
+        states = np.zeros((len(self.trials), self.size))
+        theta, loop = np.ascontiguousarray(theta), self.loops.get('replay')
         with self._watched(theta, range(len(theta))):
             loop(theta, self.size, self.cell.needs_feedback, int(after), *self.rows, self.answered, 0, len(theta),
                  x, each, states)
@@ -960,7 +965,8 @@ def _few_trials(cell, environment, shown):
     choices, rewards, offers, columns = zip(*rows)
     does = {name: np.ones(3) for name in cell.does if name != 'choice'}
     sees = {name: np.array(x) for (name, _), x in zip(shown, zip(*columns))}
-    return Trials.from_arrays(choices, np.array(rewards), options=range(n), offer=np.array(offers), does=does, sees=sees)
+    return Trials.from_arrays(choices, np.array(rewards), options=range(n), offer=np.array(offers), does=does,
+                              sees=sees)
 
 def simulate_world(
     cell,        # Who answers
@@ -1010,8 +1016,8 @@ def simulate_world(
                      parts, nothing, choices[i], done[i], rewards[i], offers[i], seen[i], chance[i])
         if stuck >= 0:
             values = {name: float(x) for name, x in zip(cell.params, theta[i])}
-            raise FloatingPointError(f"{type(cell).__name__} cannot answer at trial {stuck} of simulated person {i}, with "
-                                     f"{values}: its logits or its answer say nothing there, or "
+            raise FloatingPointError(f"{type(cell).__name__} cannot answer at trial {stuck} of simulated person {i}, "
+                                     f"with {values}: its logits or its answer say nothing there, or "
                                      f"{type(environment).__name__} offers what is no option")
     return (choices, done, rewards, offers, seen, chance), shown
 
@@ -1025,7 +1031,7 @@ def check_response(
     n=4000,          # How many draws on each
     seed=0           # An int or a numpy Generator
 ) -> pd.Series: # By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
-    """Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one of them is wrong.
+    """Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong.
 
     Parameters
     ----------
@@ -1048,8 +1054,8 @@ def check_response(
         By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
     """
     if not {'response', 'log_likelihood'} & set(cell.rules):
-        raise TypeError(f"{type(cell).__name__} chooses by logits or probabilities, so its draws and its likelihood come "
-                        "from the same numbers")
+        raise TypeError(f"{type(cell).__name__} chooses by logits or probabilities, so its draws and its likelihood "
+                        f"come from the same numbers")
     if len(cell.does) - ('choice' in cell.does) > 1:
         raise TypeError(f"check_response knows a choice, one number, or both; "
                         f"{type(cell).__name__} does {', '.join(cell.does)}")
