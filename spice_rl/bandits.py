@@ -47,7 +47,7 @@ class Bandits:
 
     A third rule, `show(e, world, uniform, normal, seen)`, is for tasks that say before each choice what is on offer
     and what is seen: it writes the codes into `seen.options` (`n_offer` of them; default all) and numbers into the
-    columns that `sees` names (name → 'options' or 1), as in `seen.amount[0] = 5`. 
+    columns that `sees` names (name → 'options' or 1), as in `seen.amount[0] = 5`.
 
     Parameters
     ----------

@@ -1393,7 +1393,8 @@ def _score_test(r, dev, t):
     (a, b), (score, info, _) = full.entries(t), full.pull(w, W, t, nothing, 0.)
     off, own = np.flatnonzero(a != b), np.flatnonzero(a == b)
     left = info[np.ix_(off, off)] - info[np.ix_(off, own)] @ np.linalg.solve(info[np.ix_(own, own)], info[np.ix_(own, off)])
-    return score[off] / np.sqrt(np.diag(left)), t[a[off]], t[b[off]]
+    known = np.where(np.diag(left) > 0, np.diag(left), np.nan)   # nothing is told of a pair that variances take up
+    return score[off] / np.sqrt(known), t[a[off]], t[b[off]]
 
 def _remarks_on_correlations(names, r, dev, live):
     "Sentences about parameters that go together."

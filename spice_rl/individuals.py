@@ -50,15 +50,22 @@ class _People:
 
 # %% ../nbs/37_individuals.ipynb #ec68e8f2
 def _lean(people, s):
-    "The structure that is left when terms are taken out of `s` while the integrated BIC falls."
+    "What is left of `s` when terms are taken out while the integrated BIC falls, the two best structures at each step."
     options = (people.trials.offer >= 0).sum(1)[people.trials.counted & (people.trials.choice >= 0)]
     gained = np.log(options).sum() - s.nll
-    while True:
-        smaller = [people.search.fitted(move, s.numbers) for move in people.search.moves(s) if move[0] < s.free and move[1] == s.gone]
-        smaller = [less for less in smaller if less is not None and less.sound and less.free and less.nll - s.nll < .2 * gained]
-        better = next((less for less in sorted(smaller, key=lambda less: less.bic) if people.ibic(less) < people.ibic(s)), None)
-        if better is None: return s
-        s = better
+
+    def smaller(s):
+        moves = [move for move in people.search.moves(s) if move[0] < s.free and move[1] == s.gone]
+        tried = [less for move in moves if (less := people.search.fitted(move, s.numbers)) is not None]
+        sound = [less for less in tried if less.sound and less.free and less.nll - s.nll < .2 * gained]
+        return [less for less in sound if people.ibic(less) < people.ibic(s)]
+
+    best, ahead = s, [s]
+    while ahead:
+        found = {less.free: less for one in ahead for less in smaller(one)}
+        ahead = sorted(found.values(), key=people.ibic)[:2]
+        best = min([best, *ahead], key=people.ibic)
+    return best
 
 # %% ../nbs/37_individuals.ipynb #6e88a386
 @dataclass
