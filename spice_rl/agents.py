@@ -10,7 +10,7 @@ import numpy as np
 from .arguments import check_whole
 from .cell import check_cell, make_trial
 from .data import check_trials
-from .engine import parameter_table, replay, softmax
+from .engine import parameter_table, softmax
 
 # %% ../nbs/45_agents.ipynb #7d613b64
 class Agent:
