@@ -32,7 +32,7 @@ class Odd:
     ask: dict = field(default_factory=dict) # arguments of `read_trials`
     truth: dict = None # people, choices, rewards; None: refused
     refused: str = ''  # words of the refusal
-    said: str = ''     # words of the warning
+    said: object = ''  # words of the warning, or of each of several
 
     def source(self, folder):
         "The path of the table, written if it has to be, or the frame"
@@ -103,6 +103,7 @@ KEYS = ['f', 'j', 'j', None, 'f', 'j', 'f', 'f']
 ONE = dict(participant='subject', choice='response', reward='points')
 JSPSYCH = dict(people=('007',), choices=KEYS, rewards=[1., 0, 1, np.nan, 1, 0, 1, 0])
 PSYCHOPY = dict(choice='key_resp.keys', reward='points')
+LOOP = dict(people=('01',), choices=['left', 'right', 'right', None, 'left', 'right', 'left', 'left'], rewards=[1, 0, 0, np.nan, 1, 0, 1, 1])
 QUALTRICS = 'participant,choice,reward\n"Who are you?","Which one?","Points"\n"{""ImportId"":""QID1""}","{""ImportId"":""QID2""}","{""ImportId"":""QID3""}"\n' + BASE.drop(columns='trial').to_csv(index=False, header=False)
 
 ODD = [
@@ -160,20 +161,23 @@ ODD = [
     Odd('r_utf16.txt', 'R', 'UTF-16 without a mark; -999 for no answer', ask=dict(missing=-999), truth=truth(choices=[None if c is None else 1 + (c == 'left') for c in CHOICES])),
     Odd('r_saved.rds', 'R, saveRDS', 'no text', refused="'r_saved.rds', an R file; save it as .csv"),
     # what experiments write
-    Odd('psychopy_wide.csv', 'PsychoPy', 'a last row of nobody', ask=PSYCHOPY, refused='participant is empty in line 11 (1 such rows); every row needs one; PsychoPy writes such a row'),
-    Odd('psychopy_semi.csv', 'PsychoPy', 'the same without it; None for no key; a row of instructions', lambda: (KEPT/'psychopy_semi.csv').read_bytes().rsplit(b'\n', 2)[0] + b'\n', ask=PSYCHOPY,
-        truth=dict(people=('01',), choices=[None, *['left', 'right', 'right', None, 'left', 'right', 'left', 'left']], rewards=[np.nan, 1, 0, 0, np.nan, 1, 0, 1, 1]), said="says 'None'"),
+    Odd('psychopy_wide.csv', 'PsychoPy', 'a last row of nobody, a row of instructions, None for no key', ask=PSYCHOPY, truth=LOOP, said="says 'None'"),
+    Odd('psychopy_semi.csv', 'PsychoPy', 'the same with semicolons', ask=PSYCHOPY, truth=LOOP, said="says 'None'"),
     Odd('psychopy_summary.csv', 'PsychoPy, saveAsText', 'one row a condition', refused="no column 'participant'"),
-    Odd('jspsych_all.csv', 'jsPsych', 'instructions, fixations, a survey', ask=ONE, refused='is an answer to a survey (JSON)'),
+    Odd('jspsych_all.csv', 'jsPsych', 'instructions, fixations, a survey', ask=ONE, refused="Say which rows are trials, such as rows={'task': 'choice'}"),
+    Odd('jspsych_all.csv', 'jsPsych', 'the same, with rows=', ask=ONE | dict(rows=dict(task='choice')), truth=JSPSYCH, said=("8 of 18 rows are trials", "says 'null'")),
     Odd('jspsych_choices.csv', 'jsPsych, filter()', 'null for no answer', ask=ONE, truth=JSPSYCH, said="1 choice read as missing, where the column 'response' says 'null'"),
-    Odd('jspsych.json', 'jsPsych', 'JSON', refused="'jspsych.json', JSON; save it as .csv"),
-    Odd('labjs.csv', 'lab.js', 'most rows are no choices', ask=dict(choice='response', reward='points'), said='7 of 12 rows have no choice',
-        truth=dict(people=('01',), choices=[None, 'left', None, 'right', None, 'right', None, None, None, 'left', None, 'right'], rewards=[np.nan, 0, np.nan, 1, np.nan, 0, np.nan, np.nan, np.nan, 0, np.nan, 1])),
+    Odd('jspsych.json', 'jsPsych', 'JSON, with rows=', ask=ONE | dict(rows=dict(task='choice')), truth=JSPSYCH, said=("8 of 18 rows are trials", "says 'null'")),
+    Odd('labjs.csv', 'lab.js', 'most rows are no choices', ask=dict(choice='response', reward='points'), refused="such as rows={'sender': 'Choice'}"),
+    Odd('labjs.csv', 'lab.js', 'the same, with rows=', ask=dict(choice='response', reward='points', rows=dict(sender='Choice')), said='6 of 12 rows are trials',
+        truth=dict(people=('01',), choices=['left', 'right', 'right', None, 'left', 'right'], rewards=[0, 1, 0, np.nan, 0, 1])),
     Odd('qualtrics.csv', 'Qualtrics (by hand)', 'three lines of header', lambda: QUALTRICS, refused='is a Qualtrics export'),
+    Odd('qualtrics.csv', 'Qualtrics (by hand)', "the same, with source='qualtrics'", lambda: QUALTRICS, ask=dict(source='qualtrics'), truth=PLAIN),
     Odd('gorilla.csv', 'Gorilla (by hand)', 'a last line END OF FILE', lambda: text()() + 'END OF FILE,,,\n', refused='is a Gorilla export'),
+    Odd('gorilla.csv', 'Gorilla (by hand)', "the same, with source='gorilla'", lambda: text()() + 'END OF FILE,,,\n', ask=dict(source='gorilla'), truth=PLAIN),
     Odd('eprime.txt', 'E-DataAid (by hand)', 'UTF-16, a line above the header, feedback without an answer', eprime, refused='reward 0.0 in participant'),
     Odd('eprime_empty.txt', 'E-DataAid (by hand)', 'the same, feedback empty', lambda: eprime(np.nan), truth=truth(choices=NUMBERED), said="what stands above the header of 'eprime_empty.txt' (line 2) is not read"),
-    Odd('eprime_log.txt', 'E-Prime (by hand)', 'a log', lambda: '*** Header Start ***\r\nSubject: 1\r\n*** Header End ***\r\n'.encode('utf-16'), refused='a log of E-Prime'),
+    Odd('eprime_log.txt', 'E-Prime (by hand)', 'a log', lambda: '*** Header Start ***\r\nSubject: 1\r\n*** Header End ***\r\n'.encode('utf-16'), refused='holds no LogFrame that ends'),
     # other programs
     Odd('polars.csv', 'polars', 'nothing', truth=PLAIN),
     Odd('polars_bar.txt', 'polars', 'bars, quotes, a byte order mark', truth=PLAIN),

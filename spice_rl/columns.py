@@ -202,8 +202,8 @@ def _names(path, records, separator):
     raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column'
                      + (', or if these are decimal commas, save it with semicolons between columns' if comma else ''))
 
-_PROGRAMS = (("ImportId", 'a Qualtrics export: below the header stand a line of questions and a line of ids; delete '
-                          'these two lines'),
+_PROGRAMS = (("ImportId", 'a Qualtrics export: below the header stand a line of questions and a line of ids; read it '
+                          'by read_trials(file, source="qualtrics")'),
              ('*** Header Start ***', 'a log of E-Prime, which is no table; export the .edat file with E-DataAid as '
                                       'text'))
 
@@ -213,7 +213,8 @@ def _check_program(path, text):
     for mark, what in _PROGRAMS:
         if mark in head: raise ValueError(f'{str(path)!r} is {what}')
     if 'END OF FILE' in text[-2000:] and text.rstrip().rsplit('\n', 1)[-1].lstrip('"').startswith('END OF FILE'):
-        raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; delete that line')
+        raise ValueError(f'{str(path)!r} is a Gorilla export: its last line says END OF FILE; read it '
+                         'by read_trials(file, source="gorilla")')
 
 # %% ../nbs/00_columns.ipynb #47dcb2be
 @dataclass(frozen=True)

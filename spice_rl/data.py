@@ -19,6 +19,7 @@ import pandas as pd
 from .arguments import check_list, check_names, check_number, check_seed, check_whole
 from .columns import (_COMMA, _EMPTY, _QUIET, Table, _float, _is_code, _labels_of, _plain_text, _say, _uncoded,
                               read_table)
+from .conversion import is_export, read_export
 
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
@@ -420,14 +421,17 @@ def _list(labels, most=8):
 # %% ../nbs/00_data.ipynb #3dded58e
 _EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
 
-def _open(source, labels=()):
-    "`Table` from a path, a frame (copied) or a `Table`; `labels`: names of columns that hold labels"
+def _open(source, labels=(), program=None, rows=None, wide=(), **how):
+    "`Table` from a path, several, a frame (copied) or a `Table`; `labels`: names of columns that hold labels"
+    if not isinstance(source, (str, Path, list, tuple)) and (program is not None or rows is not None):
+        raise TypeError('source= and rows= are for files; of a frame, keep the rows that are trials: frame[frame.task == ...]')
     if isinstance(source, pd.DataFrame): table = Table(source.copy(deep=_EAGER))
-    elif isinstance(source, (str, Path)): table = read_table(source, labels)
     elif isinstance(source, Table): table = source
-    else: raise TypeError(f'trials are read from a path or a pandas DataFrame, got {type(source).__name__}; '
-                          'make a table first: pd.DataFrame(...), or of many files pd.concat([pd.read_csv(f) for f in '
-                          'files])')
+    elif isinstance(source, (str, Path, list, tuple)):
+        export = program is not None or rows is not None or wide or is_export(source)
+        table = read_export(source, program, rows, labels=labels, wide=wide, **how) if export else read_table(source, labels)
+    else: raise TypeError(f'trials are read from a path, a list of paths or a pandas DataFrame, got '
+                          f'{type(source).__name__}; make a table first: pd.DataFrame(...)')
     if not len(table.frame):
         raise ValueError(f'the table has no rows, only the columns {_list(list(table.frame.columns), 30)}; is the file '
                          f'complete?')
@@ -1103,7 +1107,7 @@ def _made(does, choice, columns):
 
 # %% ../nbs/00_data.ipynb #d9e220f4
 def read_trials(
-    file_or_frame, # Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a trial
+    file_or_frame, # Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
     *,
     participant='participant', # Column of who; labels of any type
     choice='choice',   # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
@@ -1117,6 +1121,8 @@ def read_trials(
     left=None,         # Column of the option that stood left, if `choice` holds sides or keys
     right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
     sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
+    source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
     sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
@@ -1126,8 +1132,7 @@ def read_trials(
     Parameters
     ----------
     file_or_frame
-        Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a
-        trial
+        Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
     participant
         Column of who; labels of any type
     choice
@@ -1155,6 +1160,11 @@ def read_trials(
     sides
         Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
         like
+    source
+        Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    rows
+        Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
+        loop
     sees
         What is seen before the answer: a dict name -> column of numbers, or columns, one an
         option
@@ -1164,7 +1174,9 @@ def read_trials(
         What is shown afterwards, beside the reward; a name, or such a dict
     """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
-    table = _open(file_or_frame, [n for n in names if isinstance(n, str)])
+    wide = [n for n in names + _names(reward, ()) if isinstance(n, str) and '{}' in n]
+    table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
+                  participant=participant)
     ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right,
                  _declared(sees, does, gets))
     if sides is not None and left is None:

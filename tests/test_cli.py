@@ -190,7 +190,7 @@ def test_files_that_are_no_tables(here, table, capsys):
              "ragged.csv": b"participant,choice,reward\na,l,1\na,l,1,7,8\n", "quote.csv": b'participant,choice,reward\na,"l,1\na,l,1\n', "t.xlsx": b"PK"}
     for name, content in files.items(): (here/name).write_bytes(content)
     table.to_csv("choices.csv", index=False)
-    for name, needed in {"nowhere.csv": "no file 'nowhere.csv'", "choicse.csv": "did you mean 'choices.csv'?", "folder": "got the folder 'folder'", "binary.csv": "'binary.csv' is no text file", "zip.csv": "a zip archive, as Excel and OpenDocument write it; save it as .csv", "mixed.csv": "neither in UTF-8 nor", "nul.csv": "the last 3 bytes of 'nul.csv' are NUL", "empty.csv": "'empty.csv' is empty",
+    for name, needed in {"nowhere.csv": "no file 'nowhere.csv'", "choicse.csv": "did you mean 'choices.csv'?", "folder": "the folder 'folder' holds no .csv", "binary.csv": "'binary.csv' is no text file", "zip.csv": "a zip archive, as Excel and OpenDocument write it; save it as .csv", "mixed.csv": "neither in UTF-8 nor", "nul.csv": "the last 3 bytes of 'nul.csv' are NUL", "empty.csv": "'empty.csv' is empty",
                          "head.csv": "no rows", "ragged.csv": "line 3 has 5 fields, and its header 3", "quote.csv": "never closed", "t.xlsx": "an Excel workbook; save it as .csv"}.items():
         refused(capsys, ["discover", name], needed)
 
@@ -269,7 +269,7 @@ def test_files_of_fit(two, here, capsys):
     refused(capsys, fit("l.csv", "l.csv"), "the same file, 'l.csv'")
     refused(capsys, fit("l.csv", "nowhere.csv"), "no file 'nowhere.csv'")
     (here/"folder").mkdir()
-    refused(capsys, fit("folder", "t.csv"), "got the folder 'folder'")
+    refused(capsys, fit("folder", "t.csv"), "the folder 'folder' holds no .csv")
     l = two[0]
     for change, *needed in ((lambda d: d.rename(columns=dict(participant_id="participant")), "learning trials: no column 'participant_id'", "nearest is 'participant'"), (lambda d: d[d.participant_id != "s01"], "no learning trials for participant", "s01"),
                             (lambda d: d.assign(choice_made=[np.nan, *d.choice_made[1:]]), "choice_made is empty in the learning trials, participant 's01', line 2"), (lambda d: d.assign(choice_made=["left", *d.choice_made[1:]]), "got 'left' in the learning trials, participant 's01', line 2"),
