@@ -8,6 +8,11 @@ os.environ |= dict(line.split("=") for line in (ROOT/".ci/env").read_text().spli
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    "Tests that fork come first: to copy a process that holds thousands of compiled loops takes longer than the test"
+    items.sort(key=lambda item: item.path.name != "test_folders.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     "One thread in torch as everywhere: faster on a busy machine, and the same digits on every machine"
