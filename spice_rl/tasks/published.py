@@ -304,7 +304,7 @@ def _models():
 def find_task(
     name # Its name, such as 'dd', or a `Task`
 ) -> Task:
-    """A task: its columns, its models, its world. A `ValueError` names the nearest if there is none of this name.
+    """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the nearest.
 
     Parameters
     ----------
