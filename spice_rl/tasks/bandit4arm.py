@@ -205,8 +205,9 @@ def _read_gains(rows, Narm=4):
 def _read_points(rows): return dict(choice=rows.choice - 1, reward=rows.outcome, options=(1, 2, 3, 4))
 
 _GAINS = dict(gain=TaskColumn('what it paid', lower=0), loss=TaskColumn('what it took, with either sign'))
-_FOUR, _SHARED = TaskColumn('the arm', (1, 2, 3, 4)), {'4par': FourParameters, 'lapse': Lapse, 'lapse_decay': LapseDecay,
-                                                      '2par_lapse': TwoRatesLapse, 'singleA_lapse': OneRateLapse}
+_FOUR = TaskColumn('the arm', (1, 2, 3, 4))
+_SHARED = {'4par': FourParameters, 'lapse': Lapse, 'lapse_decay': LapseDecay, '2par_lapse': TwoRatesLapse,
+           'singleA_lapse': OneRateLapse}
 TASKS = (
     Task('bandit4arm', 'four arms, a gain and a loss on each trial', 'Seymour et al., 2012, J Neurosci 32, 5833-5842',
          dict(choice=_FOUR) | _GAINS, _read_gains, {f'bandit4arm_{n}': m for n, m in _SHARED.items()}, GainLossArms),

@@ -68,7 +68,8 @@ class TaskColumn:
         "What can stand in it, in words."
         if self.codes: return f"{', '.join(f'{c:g}' for c in self.codes[:-1])} or {self.codes[-1]:g}"
         kind = 'a whole number' if self.whole else 'a number'
-        ends = [f'at least {self.lower:g}'] * (self.lower > -np.inf) + [f'at most {self.upper:g}'] * (self.upper < np.inf)
+        ends = [f'at least {self.lower:g}'] * (self.lower > -np.inf)
+        ends += [f'at most {self.upper:g}'] * (self.upper < np.inf)
         return ' '.join([kind, *([' and '.join(ends)] if ends else [])])
 
 # %% ../../nbs/tasks/00_published.ipynb #8cc104d2
@@ -304,13 +305,13 @@ def _models():
 def find_task(
     name # Its name, such as 'dd', or a `Task`
 ) -> Task:
-    """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the nearest.
+    """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the
+    nearest.
 
     Parameters
     ----------
     name
-        Its name, such as 'dd', or a `Task`
-    """
+        Its name, such as 'dd', or a `Task`"""
     if isinstance(name, Task): return name
     if name not in _tasks() and name in _models(): return _models()[name]
     check_names([name], _tasks(), 'task')
@@ -385,7 +386,9 @@ def task_world(
     An environment
     """
     task = find_task(task)
-    if task.world is None: raise ValueError(f"{task.name} has no world to simulate people in; simulate_like(cell, trials) takes them through given trials")
+    if task.world is None:
+        raise ValueError(f"{task.name} has no world to simulate people in; simulate_like(cell, trials) takes them "
+                         f"through given trials")
     return task.world(**settings)
 
 # %% ../../nbs/tasks/00_published.ipynb #fecd3bf9
@@ -397,7 +400,9 @@ def _column(table, names, task, what):
     "The column of a table that has one of these names."
     found = [c for c in table.columns if _plain(c) in [_plain(n) for n in names]]
     if len(found) == 1: return found[0]
-    if found: raise ValueError(f"{task.name} needs one column {names[0]!r}, and the table has {' and '.join(map(repr, found))}; rename or drop one")
+    if found:
+        raise ValueError(f"{task.name} needs one column {names[0]!r}, and the table has "
+                         f"{' and '.join(map(repr, found))}; rename or drop one")
     near = difflib.get_close_matches(str(names[0]), [str(c) for c in table.columns], 1)
     hint = f"; rename {near[0]!r} if that is it" if near else ''
     raise ValueError(f"{task.name} needs the column {names[0]!r} ({what}), and the table has "
@@ -420,9 +425,10 @@ def _complete(task, frame, line):
     gone = frame.isna().to_numpy()
     bad = np.flatnonzero(gone.any(1))
     if not len(bad): return frame
-    if len(bad) == len(frame): raise ValueError(f"every row of this table lacks a number that {task.name} needs (line {line(0)}: "
-                                                f"{frame.columns[gone[0].argmax()]}); was an answer written there in words?")
     first = frame.columns[gone[bad[0]].argmax()]
+    if len(bad) == len(frame):
+        raise ValueError(f"every row of this table lacks a number that {task.name} needs (line {line(0)}: {first}); is "
+                         f"it the right column?")
     _say(f"{len(bad)} of {len(frame)} rows were taken out, since a needed number is missing there (the first: line "
          f"{line(bad[0])}, {first}): they are neither scored nor learned from")
     return frame.drop(index=bad)
@@ -430,7 +436,8 @@ def _complete(task, frame, line):
 class _Line:
     "Where a row is, in words."
     def __init__(self, frame, line): self.frame, self.line = frame, line
-    def __call__(self, i): return f"line {self.line(self.frame.index[i])}, participant {self.frame.participant.iloc[i]!r}"
+    def __call__(self, i):
+        return f"line {self.line(self.frame.index[i])}, participant {self.frame.participant.iloc[i]!r}"
 
 # %% ../../nbs/tasks/00_published.ipynb #ffda2fce
 def read_task(
