@@ -8,14 +8,18 @@ __version__ = "0.1.0"
 import ast, difflib, functools, importlib, re
 from pathlib import Path
 
+_TASKS = "tasks.published"  # the module of `tasks` whose names are the package's; the cells of a task stand in its own
+
 
 @functools.cache
 def _owners():
     "The module of each public name, read from the modules' `__all__` without importing them"
     owners = {}
-    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+    here = Path(__file__).parent
+    modules = {path.stem: path for path in sorted(here.glob("[!_]*.py"))} | {_TASKS: here/"tasks/published.py"}
+    for module, path in modules.items():
         names = re.search(r"^__all__ = (\[.*?\])", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-        owners.update(dict.fromkeys(ast.literal_eval(names[1]) if names else [], path.stem))
+        owners.update(dict.fromkeys(ast.literal_eval(names[1]) if names else [], module))
     return owners
 
 
@@ -24,9 +28,9 @@ def __getattr__(name):
     if name in _owners():
         value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_owners()[name]}"), name)
         return value
-    if name in _owners().values(): return importlib.import_module(f"{__name__}.{name}")
+    if name in {*_owners().values(), "tasks"}: return importlib.import_module(f"{__name__}.{name}")
     near = difflib.get_close_matches(name, _owners(), 1)
     raise AttributeError(f"spice_rl has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
-def __dir__(): return sorted({*globals(), *_owners(), *_owners().values()})
+def __dir__(): return sorted({*globals(), *_owners(), *_owners().values(), "tasks"} - {_TASKS})

@@ -152,6 +152,10 @@ def _check_declared(cls):
             if columns.count(name) > 1: raise ValueError(f"{cls.__name__} names {name!r} twice in sees, does and gets")
     if not cls.does: raise ValueError(f"does of {cls.__name__} is empty: name what people do, such as 'choice'")
 
+def _written(name, params):
+    "A parameter's name as rules write it: `lambda`, which Python keeps for itself, is `lambda_` there."
+    return f'{name}_' if keyword.iskeyword(str(name)) and f'{name}_' in params else name
+
 def _check_slips(cls):
     "No rule whose name is misspelt: it would never be called."
     for name, f in vars(cls).items():
@@ -245,6 +249,7 @@ class Cell:
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
         if lost := self._missing(): raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the class")
+        values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
@@ -289,6 +294,7 @@ class Cell:
         **values
             Values of parameters, in place of this instance's
         """
+        values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
 

@@ -22,7 +22,7 @@ from numba.core.errors import NumbaError
 from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, _view, quick_rules
 from .wide import WideTrials, check_columns, sessions_of, simulate_world
-from .cell import Cell, Trial, check_cell, make_trial
+from .cell import Cell, Trial, _written, check_cell, make_trial
 from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
 
@@ -621,7 +621,7 @@ def parameter_table(
         Labels of the participants, in order
     """
     check_cell(cell)
-    frame = _as_frame(parameters, participants)
+    frame = _as_frame(parameters, participants).rename(columns=lambda name: _written(name, cell.params))
     check_names(frame.columns, cell.params)
     missing = [who for who in participants if who not in frame.index]
     if missing: raise ValueError(f"no parameters for participant {missing[0]!r} (the frame's index has: {', '.join(map(str, frame.index[:6]))} …)")
@@ -1087,7 +1087,9 @@ def simulate(
     theta = parameter_table(cell, parameters, labels)
     if own_trials:
         design = environment.design(labels, seed)
-        return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
+        answers = play(cell, theta, design, seed=seed, threads=threads)
+        if isinstance(answers, dict): return environment.chosen(design, {name: x[0] for name, x in answers.items()})
+        return environment.chosen(design, answers[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
     if cell.wide or 'show' in getattr(environment, 'rules', ()):
         return _simulate_world(cell, environment, theta, shape, seed)

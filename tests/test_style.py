@@ -92,7 +92,7 @@ def test_calibration_draws_like_the_rest():
 
 # One look
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *(f"spice_rl/{m}.py" for m in MODULES)])
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *(f"spice_rl/{m.replace('.', '/')}.py" for m in MODULES)])
 def test_colours_come_from_one_place(path):
     code = "\n".join(cells(NOTEBOOKS[path], "code")) if path in NOTEBOOKS else (ROOT/path).read_text()
     if path in ("nbs/07_style.ipynb", "spice_rl/style.py"): return

@@ -1,0 +1,1 @@
+"""Published models of tasks, one module for each family of tasks; `published` holds what users call."""

@@ -1,0 +1,149 @@
+"""Slow log likelihoods of the published models, from the rows of one person's table as it stands in the file: the judge of
+`spice_rl.tasks`, reader included. Each takes the rows (a frame with the published columns) and the parameters by their published
+names as a dict, and options by name. `LOGLIK` holds them by model."""
+import math
+
+import numpy as np
+
+LOGLIK = {}
+
+
+def judges(*models):
+    "Names the models that a function is the judge of"
+    def keep(f):
+        LOGLIK.update(dict.fromkeys(models, f))
+        return f
+    return keep
+
+
+def log_softmax(x, k): return float(x[k] - max(x) - math.log(sum(math.exp(v - max(x)) for v in x)))
+
+
+def log_logistic(x): return -math.log1p(math.exp(-x)) if x > 0 else x - math.log1p(math.exp(x))
+
+
+def records(rows): return rows.to_dict("records")
+
+
+# bandit2arm, bandit4arm, bandit4arm2, banditNarm
+
+def delta(p, choices, outcomes, n):
+    q, total = np.zeros(n), 0.
+    for c, r in zip(choices, outcomes):
+        total += log_softmax(p["tau"] * q, c)
+        q[c] += p["A"] * (r - q[c])
+    return total
+
+
+@judges("bandit2arm_delta")
+def bandit2arm_delta(rows, p): return delta(p, rows.choice - 1, rows.outcome, 2)
+
+
+@judges("banditNarm_delta")
+def net_delta(rows, p): return delta(p, rows.choice - 1, rows.gain - abs(rows.loss), 4)
+
+
+def gains_losses(p, rows, gain_rate, loss_rate, gain_forget, loss_forget):
+    gains, losses, total, xi = np.zeros(4), np.zeros(4), 0., p.get("xi")
+    for row in records(rows):
+        c, score, others = int(row["choice"]) - 1, gains + losses, np.arange(4) != row["choice"] - 1
+        log_p = log_softmax(score, c)
+        total += log_p if xi is None else math.log((1 - xi) * math.exp(log_p) + xi / 4)
+        gains[others] *= 1 - gain_forget
+        losses[others] *= 1 - loss_forget
+        gains[c] += gain_rate * (p.get("R", 1) * row["gain"] - gains[c])
+        losses[c] += loss_rate * (-p.get("P", 1) * abs(row["loss"]) - losses[c])
+    return total
+
+
+@judges(*(f"{task}_{m}" for task in ("bandit4arm", "banditNarm") for m in ("4par", "lapse", "2par_lapse")))
+def same_rates(rows, p): return gains_losses(p, rows, p["Arew"], p["Apun"], p["Arew"], p["Apun"])
+
+
+@judges("bandit4arm_lapse_decay", "banditNarm_lapse_decay")
+def own_decay(rows, p): return gains_losses(p, rows, p["Arew"], p["Apun"], p["d"], p["d"])
+
+
+@judges("bandit4arm_singleA_lapse", "banditNarm_singleA_lapse")
+def one_rate(rows, p): return gains_losses(p, rows, p["A"], p["A"], p["A"], p["A"])
+
+
+def kalman(p, choices, outcomes):
+    mean, var, total, keep = np.full(4, p["mu0"]), np.full(4, p["s0"]**2), 0., p["lambda"]
+    for c, r in zip(choices, outcomes):
+        total += log_softmax(p["beta"] * mean, c)
+        gain = var[c] / (var[c] + 4**2)
+        mean[c] += gain * (r - mean[c])
+        var[c] -= gain * var[c]
+        mean, var = keep * mean + (1 - keep) * p["theta"], keep**2 * var + p["sD"]**2
+    return total
+
+
+@judges("bandit4arm2_kalman_filter")
+def restless(rows, p): return kalman(p, rows.choice - 1, rows.outcome)
+
+
+@judges("banditNarm_kalman_filter")
+def net_restless(rows, p): return kalman(p, rows.choice - 1, rows.gain - abs(rows.loss))
+
+
+# ts
+
+def two_steps(rows, p, trans_prob, before=False):
+    a1, a2, b1, b2 = (p.get(name, p.get(name[:-1])) for name in ("a1", "a2", "beta1", "beta2"))
+    first, second, total, previous = np.zeros(2), np.zeros((2, 2)), 0., None
+    transitions = np.array([[trans_prob, 1 - trans_prob], [1 - trans_prob, trans_prob]])
+    for row in records(rows):
+        c, (s, k) = row["level1_choice"] - 1, divmod(row["level2_choice"] - 1, 2)
+        x = b1 * (p["w"] * transitions @ second.max(1) + (1 - p["w"]) * first)
+        if previous is not None: x[previous] += p["pi"]
+        total += log_softmax(x, c) + log_softmax(b2 * second[s], k)
+        old = second[s, k]
+        second[s, k] += a2 * (row["reward"] - old)
+        first[c] += a1 * (old - first[c])
+        first[c] += a1 * p.get("lambda", 1) * (row["reward"] - (old if before else second[s, k]))
+        previous = c
+    return total
+
+
+@judges("ts_par4", "ts_par6", "ts_par7")
+def ts(rows, p, trans_prob=.7): return two_steps(rows, p, trans_prob)
+
+
+@judges("ts_par7_daw")
+def ts_daw(rows, p, trans_prob=.7): return two_steps(rows, p, trans_prob, before=True)
+
+
+# dd
+
+def discounting(rows, p, worth):
+    x = p["beta"] * (worth(rows.amount_later, rows.delay_later) - worth(rows.amount_sooner, rows.delay_sooner))
+    return sum(log_logistic(v if c else -v) for v, c in zip(x, rows.choice))
+
+
+@judges("dd_hyperbolic", "dd_hyperbolic_single")
+def dd_hyperbolic(rows, p): return discounting(rows, p, lambda a, d: a / (1 + p["k"] * d))
+
+
+@judges("dd_exp")
+def dd_exp(rows, p): return discounting(rows, p, lambda a, d: a / np.exp(d * p["r"]))
+
+
+@judges("dd_cs", "dd_cs_single")
+def dd_cs(rows, p): return discounting(rows, p, lambda a, d: a * np.exp(-(p["r"] * d)**p["s"]))
+
+
+# choiceRT
+
+def log_first_passage(t, v, a, w):
+    "Log density of time t at the lower boundary: images of the source for small times, waves for large ones (Feller, 1968)"
+    u, k = t / a**2, np.arange(-60, 61)
+    if u < .3: series = ((w + 2 * k) * np.exp(-(w + 2 * k)**2 / (2 * u))).sum() / math.sqrt(2 * math.pi * u**3)
+    else: series = math.pi * (k * np.exp(-(k * math.pi)**2 * u / 2) * np.sin(k * math.pi * w))[61:].sum()
+    return math.log(series / a**2) - v * a * w - v**2 * t / 2
+
+
+@judges("choiceRT_ddm", "choiceRT_ddm_single")
+def diffusion(rows, p):
+    return sum(log_first_passage(t - p["tau"], -p["delta"], p["alpha"], 1 - p["beta"]) if c == 2 else
+               log_first_passage(t - p["tau"], p["delta"], p["alpha"], p["beta"]) for c, t in zip(rows.choice, rows.RT))
