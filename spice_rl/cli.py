@@ -95,23 +95,69 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
         codes.setdefault(column, []).extend([code] if code else [])
     return codes
 
-def _discover(args):
-    "`spice-rl discover`"
+def _rows(texts): # What was typed behind --rows
+    "Which rows are trials: a loop of PsychoPy, or {column: values}"
+    if len(texts) == 1 and '=' not in texts[0]: return texts[0]
+    rows = {}
+    for text in texts:
+        column, equals, value = text.partition('=')
+        if not equals: raise ValueError(f"--rows takes COLUMN=VALUE, such as task=choice, or the name of one loop of PsychoPy; got {text!r}")
+        rows.setdefault(column, []).append(value)
+    return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
+
+def _table(args):
+    "The table that was named, and what was typed about its columns"
+    from spice_rl.data import _open
+    given = dict(participant=args.participant, choice=args.choice, block=args.block, left=args.left, right=args.right)
+    typed = [c for c in (*given.values(), args.reward) if c]
+    wide = [c for c in typed if '{}' in c]
+    labels = [c for c in given.values() if c]
+    files = args.file[0] if len(args.file) == 1 else args.file
+    table = _open(files, labels, args.source, _rows(args.rows) if args.rows else None, wide, choice=args.choice,
+                  participant=args.participant)
+    return table, given
+
+def _trials(args, table, given): # What `_table` gave
+    "The choices in that table"
     from spice_rl.columns import _labels_of, _uncoded
-    from spice_rl.data import _open, _without, read_trials
-    seed, given = _whole('--seed', args.seed, 0), dict(participant=args.participant, choice=args.choice,
-                                                       block=args.block, left=args.left, right=args.right)
-    table, options = _open(args.file, [c for c in given.values() if c]), args.options
+    from spice_rl.data import _without, read_trials
+    options = args.options
     missing = _codes(args.missing or [], list(table.frame.columns))
     answers = args.left or args.choice
     if options and answers in table.names: # typed options are text; the table may hold numbers
         codes = missing.get(answers, []) if isinstance(missing, dict) else missing
         options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]),
                                   codes).infer_objects(), options)
-    trials = read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
-                         sides=args.sides)
+    return read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
+                       sides=args.sides)
+
+def _discover(args):
+    "`spice-rl discover`"
+    seed, trials = _whole('--seed', args.seed, 0), _trials(args, *_table(args))
     if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)
+
+def _read(args):
+    "`spice-rl read`"
+    table, given = _table(args)
+    program = getattr(table, 'program', '')
+    print(f"{len(table.frame)} rows, {table.frame.shape[1]} columns{f', written by {program}' if program else ''}:")
+    for name in table.frame: print(f"  {_about(name, table.frame[name])}")
+    trials = _trials(args, table, given)
+    each, made = [int((trials.participant == i).sum()) for i in range(trials.n_participants)], trials.choice >= 0
+    print(f"\nRead as choices:\n{_counts(trials)}\nTrials of a participant: {min(each)} to {max(each)}. {_paid(trials.reward[made, trials.choice[made]])}")
+
+def _about(name, column):
+    "A column in a line: its name, how many different cells, some of them"
+    seen = list(dict.fromkeys(map(str, column.dropna())))
+    return f"{name}: {len(seen)} different ({', '.join(seen[:4])}{', …' * (len(seen) > 4)})"
+
+def _paid(rewards):
+    "What was paid, in a sentence"
+    values = sorted({float(r) for r in rewards[rewards == rewards]})
+    if not values: return 'No reward was shown.'
+    if len(values) <= 6: return f"Rewards: {', '.join(f'{v:g}' for v in values)}."
+    return f"Rewards: {len(values)} different numbers from {values[0]:g} to {values[-1]:g}."
 
 def _demo(args):
     "`spice-rl demo`"
@@ -165,7 +211,8 @@ def _write_report(args):
     print('Written: ' + ', '.join(map(str, write_report(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
-_WORDS = ((r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
+_WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
+          (r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
           (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): "
                   r"pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in "
                                             r")frame\[.*?\]", r'\1'),
@@ -242,7 +289,16 @@ def _add_demo(commands):
 def _add_discover(commands):
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
                             description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
-    p.add_argument('file', metavar='FILE', help='the table, one row per choice')
+    _add_columns(p)
+    p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
+    _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
+    p.set_defaults(run=_discover, parser=p)
+
+def _add_columns(p):
+    "The table, and which column is what"
+    p.add_argument('file', metavar='FILE', nargs='+', help='the table, one row per choice; or several files, or a folder')
+    p.add_argument('--source', metavar='PROGRAM', help='the program that wrote it, such as psychopy (default: found by its columns)')
+    p.add_argument('--rows', nargs='+', metavar='COLUMN=VALUE', help='which rows are trials, such as task=choice; of PsychoPy the name of the loop')
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
     p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
             'side; empty: missing (default: %(default)s)')
@@ -258,9 +314,13 @@ def _add_discover(commands):
     p.add_argument('--right', metavar='COLUMN', help='what stood right')
     p.add_argument('--sides', nargs=2, metavar=('LEFT', 'RIGHT'), help='what the choice column says for left and '
             'right, such as f j (default: left right and the like)')
-    p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
-    _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
-    p.set_defaults(run=_discover, parser=p)
+
+def _add_read(commands):
+    p = commands.add_parser('read', help='see what is made of a table of choices, before anything is fitted',
+                            epilog='Example:\n  spice-rl read data/ --rows trials --choice key_resp.keys --reward won',
+                            description='Say what is in a file, several files or a folder: its columns, the program that wrote it, people, options, missing choices, rewards, and what looks odd.')
+    _add_columns(p)
+    p.set_defaults(run=_read, parser=p)
 
 def _add_fit(commands):
     p = commands.add_parser('fit', help='fit, compare and check models of the avoidance-learning task', epilog='Example:\n  spice-rl fit learning.csv transfer.csv --models QLearning+novel Advantage+novel',
@@ -288,7 +348,7 @@ def _parser():
                   epilog=f'Start here:\n  spice-rl demo              no data needed, some seconds\n  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
     top.add_argument('--version', action='version', version=__version__)
     commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
-    for add in (_add_demo, _add_discover, _add_fit, _add_report): add(commands)
+    for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_report): add(commands)
     return top
 
 # %% ../nbs/50_cli.ipynb #f65bc4d4

@@ -155,8 +155,19 @@ def _kept(found, rows, choice):
         if lost := sorted(wanted - set(there)):
             raise ValueError(f'no row has {lost[0]!r} in {column!r}; it says: {sorted(set(there))[:12]}')
         found = _real(found, [cell in wanted for cell in there])
-    if rows is None: _check_screens(found, choice)
+    if rows is not None: return found
+    if found.program == 'psychopy' and choice in found.names: return _in_loop(found, choice)
+    _check_screens(found, choice)
     return found
+
+def _in_loop(found, choice):
+    "Rows of PsychoPy in which the choice was asked for; more than one loop asks: say which"
+    asked = _real(found, [bool(r[found.names.index(choice)]) for r in found.rows])   # no key is the word None
+    loops = {n.removesuffix('.thisN'): sum(bool(r[k]) for r in asked.rows) for k, n in enumerate(found.names) if n.endswith('.thisN')}
+    if not asked.rows or len(asked.rows) in loops.values(): return asked
+    said = ', '.join(f'{loop!r} ({n} rows)' for loop, n in loops.items() if n)
+    raise ValueError(f'{choice!r} is asked for in more than one loop: {said}; say which one holds the trials, such as '
+                     f'rows={max(loops, key=loops.get)!r}')
 
 def _check_screens(found, choice):
     "Without a rule: are there rows that may be no trials?"
@@ -214,7 +225,7 @@ def _long(found, names):
 
 # %% ../nbs/00_conversion.ipynb #05e2b26a
 class Export(Table):
-    "A `Table` of several files, or of an export: it knows where each row came from"
+    "A `Table` of several files, or of an export: it knows where each row came from, and which `program` wrote it"
     def line(self,
         row # Number of the row, from 0
     ):      # Text: line and file
@@ -293,7 +304,7 @@ def read_export(
     whole = _long(_together(found), wide)
     kept = _kept(whole, rows, choice)
     if not kept.rows: raise ValueError(f'no row of {_several(paths)} is a trial by rows={rows!r}')
-    if len(kept.rows) < len(whole.rows):
+    if len(kept.rows) < len(whole.rows) and rows is not None:
         _say(f'{len(kept.rows)} of {len(whole.rows)} rows are trials by rows={rows!r}; the others are left out')
     known = _PROGRAMS[kept.program].participant if kept.program else ()
     own = next((n for n in known if n in kept.names), None)
@@ -323,7 +334,7 @@ def _as_table(found, paths, labels):
     text = out.getvalue()
     table = _read(paths[0], text, text.encode(), ',', 0, tuple(map(str, labels)))
     export = Export(table.frame, table.path, table.data, table.names, table.separator, table.above)
-    object.__setattr__(export, 'origin', found.at)
+    for name, value in dict(origin=found.at, program=found.program).items(): object.__setattr__(export, name, value)
     return export
 
 # %% ../nbs/00_conversion.ipynb #9914d3b1

@@ -14,7 +14,7 @@ import pytest
 from spice_rl import avoidance_tutorial_files, demo_file, read_trials
 from spice_rl.cli import TUTORIALS, _parser, _typed, main
 
-COMMANDS = ["demo", "discover", "fit", "report"]
+COMMANDS = ["demo", "read", "discover", "fit", "report"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -84,6 +84,33 @@ def test_the_examples_run(here, capsys):
     (here/"demo").rename("modelling")
     assert main(shlex.split(example("report"))[1:]) == 0 and capsys.readouterr().out == f"Written: {Path('modelling/report.html')}\n"
     assert "spice-rl demo --out demo" in (here/"modelling/report.html").read_text()
+
+
+# What is made of a file
+
+def test_read_says_what_is_there(here, table, capsys):
+    table.assign(reward=table.reward * 10).to_csv("t.csv", index=False)
+    assert main(["read", "t.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert f"{len(table)} rows, 4 columns:\n  participant: 4 different (1, 2, 3, 4)" in out and "Rewards: 0, 10." in out and not err
+    refused(capsys, ["read", "t.csv", "--choice", "key"], "no column 'key' for choice", "--choice COLUMN")
+
+
+def test_read_of_a_folder_of_screens(here, capsys):
+    (here/"data").mkdir()
+    for who in ("007", "7"):
+        rows = [f"{who},{i},keyboard,{task},{key},{won}" for i, (task, key, won) in enumerate([("cross", "null", ""), ("choice", "f", 1), ("choice", "null", ""), ("choice", "j", 0), ("choice", "f", 1)])]
+        (here/f"data/{who}.csv").write_text("\n".join(["subject,trial_index,trial_type,task,response,won", *rows]) + "\n")
+    ask = ["read", "data", "--choice", "response", "--reward", "won", "--options", "f", "j"]
+    refused(capsys, ask, "4 of 10 rows have no 'response'", "such as --rows task=choice")
+    assert main([*ask, "--rows", "task=choice"]) == 0
+    out, err = capsys.readouterr()
+    assert "8 rows, 8 columns, written by jspsych:" in out and "participant: 2 different (007, 7)" in out
+    assert "2 participants, 2 sessions, 6 choices among 2 options (f, j)" in out
+    assert err.count("8 of 10 rows are trials by --rows task=choice") == 1
+    refused(capsys, [*ask, "--rows", "task"], "--rows task names a loop of PsychoPy, and the loops here are []")
+    refused(capsys, [*ask, "--rows", "task=choice", "won"], "--rows takes COLUMN=VALUE")
+    refused(capsys, [*ask, "--source", "psychopi"], "must be one of")
 
 
 # Discover, end to end on a small table
@@ -171,7 +198,7 @@ def refused(capsys, words, *needed, code=2):
     out, err = capsys.readouterr()
     assert status == code, (words, out, err)
     assert err.startswith("spice-rl: ") and err.count("\n") == 1 and len(err) < 450, err
-    assert not PYTHON.search(re.sub(r"COLUMN=\w+", "", err)), err
+    assert not PYTHON.search(re.sub(r"(COLUMN|--rows \w+)=\w+", "", err)), err
     for text in needed: assert text in err, (text, err)
     return err
 
@@ -245,9 +272,9 @@ def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
 
 def test_the_line_itself(here, table, capsys):
     table.to_csv("t.csv", index=False)
-    for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "discover also needs FILE (the table, one row per choice)", "spice-rl discover --help"),
+    for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "discover also needs FILE (the table, one row per choice; or several files, or a folder)", "spice-rl discover --help"),
                            (["fit", "t.csv"], "fit also needs TRANSFER (file of the transfer trials) and --models (one or more, such as QLearning+novel", "if you have one table of choices in another task: spice-rl discover FILE"),
-                           (["discover", "t.csv", "--modle", "forgetting"], "did you mean --model?"), (["discover", "t.csv", "more"], "no place for 'more'"), (["discover", "t.csv", "--model", "forgeting"], "did you mean forgetting? (--model takes rescorla-wagner or forgetting)"),
+                           (["discover", "t.csv", "--modle", "forgetting"], "did you mean --model?"), (["discover", "t.csv", "more"], "no file 'more'"), (["discover", "t.csv", "--model", "forgeting"], "did you mean forgetting? (--model takes rescorla-wagner or forgetting)"),
                            (["discover", "t.csv", "--seed"], "--seed needs something behind it"), (["report"], "report also needs FOLDER (the folder that was given"), (["demo", "x"], "no place for 'x'")):
         refused(capsys, words, *needed)
 
