@@ -101,7 +101,7 @@ def _rows(texts): # What was typed behind --rows
     rows = {}
     for text in texts:
         column, equals, value = text.partition('=')
-        if not equals: raise ValueError(f"--rows takes COLUMN=VALUE, such as task=choice, or the name of one loop of PsychoPy; got {text!r}")
+        if not equals: raise ValueError(f"--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of PsychoPy; got {text!r}")
         rows.setdefault(column, []).append(value)
     return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
 
