@@ -294,7 +294,7 @@ def read_export(
     Export
         Its `frame` has one row a trial, and a column `file`"""
     if program is not None and program not in _PROGRAMS:
-        raise ValueError(f'program must be one of {list(_PROGRAMS)} or None, got {program!r}')
+        raise ValueError(f"the program must be one of {', '.join(_PROGRAMS)}; got {program!r}")
     paths = _files(source)
     found = [(p, _rows_of(p, program or '')) for p in paths]
     kinds = {f.program for _, f in found}

@@ -85,7 +85,7 @@ def test_errors_name_file_and_line(tmp_path):
     (dict(a__csv=psychopy("1")), dict(rows=dict(part=1), choice="key.keys"), "rows names a column 'part' that there is not"),
     (dict(a__csv=psychopy("1")), dict(rows={"key.keys": "k"}, choice="key.keys"), "no row has 'k' in 'key.keys'"),
     (dict(a__csv=psychopy("1"), b__json=json.dumps(screens("1"))), {}, "'b.json' and 'a.csv' were not written by the same program"),
-    (dict(a__csv=psychopy("1")), dict(program="psychopi"), "program must be one of"),
+    (dict(a__csv=psychopy("1")), dict(program="psychopi"), "the program must be one of psychopy"),
     (dict(a__json="[1, 2]"), {}, "must hold a list of objects, one for each screen, got int"),
     (dict(a__json="[]"), {}, "got an empty list"),
     (dict(a__json='[{"x": 1}'), {}, "cannot read 'a.json' as JSON"),
