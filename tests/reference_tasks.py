@@ -147,3 +147,144 @@ def log_first_passage(t, v, a, w):
 def diffusion(rows, p):
     return sum(log_first_passage(t - p["tau"], -p["delta"], p["alpha"], 1 - p["beta"]) if c == 2 else
                log_first_passage(t - p["tau"], p["delta"], p["alpha"], p["beta"]) for c, t in zip(rows.choice, rows.RT))
+
+
+# prl, prl_multipleB
+
+def signs(rows): return list(zip(rows.choice - 1, np.sign(rows.outcome)))
+
+
+def counterfactual(rows, p, own=False):
+    total, v = 0., [0., 0.]
+    for c, o in signs(rows):
+        x = p["beta"] * (p.get("alpha", 0) - (v[0] - v[1]))
+        total += log_logistic(x if c else -x)
+        surprise = [o - v[c], -o - v[1 - c]]
+        rates = [p["eta"]] * 2 if "eta" in p else [p["eta_pos"] if d >= 0 else p["eta_neg"] for d in (surprise if own else surprise[:1] * 2)]
+        v[c], v[1 - c] = v[c] + rates[0] * surprise[0], v[1 - c] + rates[1] * surprise[1]
+    return total
+
+
+def by_block(f):
+    return lambda rows, p: sum(f(rows[rows.block == b], p) for b in rows.block.unique())
+
+
+@judges("prl_fictitious", "prl_fictitious_rp", "prl_fictitious_woa", "prl_fictitious_rp_woa")
+def prl_fictitious(rows, p): return counterfactual(rows, p)
+
+
+@judges("prl_fictitious_rp_own")
+def prl_fictitious_rp_own(rows, p): return counterfactual(rows, p, own=True)
+
+
+def reward_punishment(rows, p, good):
+    "From the whole history of an arm: each outcome counts by its rate, times what the later ones on that arm left of it"
+    past, total = ([], []), 0.
+    for c, o in signs(rows):
+        v = [sum(rate * r * math.prod(1 - later for later, _ in arm[i + 1:]) for i, (rate, r) in enumerate(arm)) for arm in past]
+        total += log_softmax(p["beta"] * np.array(v), c)
+        past[c].append((p["Arew"] if good(o, v[c]) else p["Apun"], o))
+    return total
+
+
+@judges("prl_rp")
+def prl_rp(rows, p): return reward_punishment(rows, p, lambda o, v: o > 0)
+
+
+@judges("prl_rp_pe")
+def prl_rp_pe(rows, p): return reward_punishment(rows, p, lambda o, v: o >= v)
+
+
+LOGLIK |= dict(prl_fictitious_multipleB=by_block(prl_fictitious), prl_rp_multipleB=by_block(prl_rp))
+
+
+@judges("prl_ewa")
+def prl_ewa(rows, p):
+    total, seen = 0., ([], [])
+    for c, o in signs(rows):
+        v = []
+        for arm in seen:   # sum of decayed outcomes, divided step by step
+            value, n = 0., 0.
+            for r in arm: value, n = (p["phi"] * n * value + r) / (p["rho"] * n + 1), p["rho"] * n + 1
+            v.append(value)
+        total += log_softmax(p["beta"] * np.array(v), c)
+        seen[c].append(o)
+    return total
+
+
+# pst
+
+@judges("pst_Q", "pst_gainloss_Q")
+def selection(rows, p, q0=0.):
+    q, total = {k: q0 for k in "123456"}, 0.
+    for kind, c, r in zip(rows.type.astype(str), rows.choice, rows.reward):
+        x = p["beta"] * (q[kind[0]] - q[kind[1]])
+        total += log_logistic(x if c == 1 else -x)
+        taken = kind[0] if c == 1 else kind[1]
+        rate = p["alpha"] if "alpha" in p else p["alpha_neg"] if r < q[taken] else p["alpha_pos"]
+        q[taken] = (1 - rate) * q[taken] + rate * r
+    return total
+
+
+# igt
+
+def payoffs(rows, payscale): return list(zip(rows.choice - 1, (rows.gain - abs(rows.loss)) / payscale))
+
+
+def felt(x, p): return x**p["alpha"] if x >= 0 else -p["lambda"] * abs(x)**p["alpha"]
+
+
+def decks(rows, p, payscale, learn):
+    total, v = 0., np.zeros(4)
+    for c, x in payoffs(rows, payscale):
+        total += log_softmax((3**p["cons"] - 1) * v, c)
+        v = learn(v, np.eye(4)[c], felt(x, p))
+    return total
+
+
+@judges("igt_pvl_delta")
+def igt_pvl_delta(rows, p, payscale=100): return decks(rows, p, payscale, lambda v, c, u: v + c * p["A"] * (u - v))
+
+
+@judges("igt_pvl_decay")
+def igt_pvl_decay(rows, p, payscale=100): return decks(rows, p, payscale, lambda v, c, u: p["A"] * v + c * u)
+
+
+def perseverance(rows, p, payscale, even):
+    total, q, history = 0., np.zeros(4), []
+    for t, (c, x) in enumerate(payoffs(rows, payscale)):
+        stay = sum((p["K"]**(t - 1 - s) * more for s, more in enumerate(history)), np.zeros(4))
+        total += log_softmax((3**p["cons"] - 1) * (p["w"] * q + (1 - p["w"]) * stay), c)
+        history.append(np.eye(4)[c] * (0 if even and x == 0 else p["epP"] if x >= 0 else p["epN"]))
+        q[c] += p["A"] * (felt(x, p) - q[c])
+    return total
+
+
+@judges("igt_vpp")
+def igt_vpp(rows, p, payscale=100): return perseverance(rows, p, payscale, False)
+
+
+@judges("igt_vpp_even")
+def igt_vpp_even(rows, p, payscale=100): return perseverance(rows, p, payscale, True)
+
+
+def outcomes_frequencies(rows, p, payscale, even):
+    total, ev, ef, last = 0., np.zeros(4), np.zeros(4), {}
+    for t, (c, x) in enumerate(payoffs(rows, payscale)):
+        stay = np.array([3**(-p["K"] * (t - last[k])) if k in last else 0. for k in range(4)])
+        total += log_softmax(ev + p["betaF"] * ef + p["betaP"] * stay, c)
+        mine, other = (p["Arew"], p["Apun"]) if x >= 0 else (p["Apun"], p["Arew"])
+        if even and x == 0: mine = other = np.mean([p["Arew"], p["Apun"]])
+        ev[c] += mine * (x - ev[c])
+        chosen = np.eye(4)[c] > 0
+        ef += np.where(chosen, mine, other) * (np.where(chosen, 1, -1 / 3) * np.sign(x) - ef)
+        last[c] = t
+    return total
+
+
+@judges("igt_orl")
+def igt_orl(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscale, False)
+
+
+@judges("igt_orl_even")
+def igt_orl_even(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscale, True)

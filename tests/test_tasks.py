@@ -44,6 +44,31 @@ PARAMETERS = dict(
     choiceRT_ddm="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
     choiceRT_ddm_single="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
 )
+# Tasks 10 to 18
+PARAMETERS |= dict(
+    prl_fictitious="eta 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_rp="eta_pos 0 .5 1, eta_neg 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_rp_own="eta_pos 0 .5 1, eta_neg 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_woa="eta 0 .5 1, beta 0 1 10",
+    prl_fictitious_rp_woa="eta_pos 0 .5 1, eta_neg 0 .5 1, beta 0 1 10",
+    prl_rp="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    prl_rp_pe="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    prl_ewa="phi 0 .5 1, rho 0 .1 1, beta 0 1 10",
+    prl_fictitious_multipleB="eta 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_rp_multipleB="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    pst_Q="alpha 0 .5 1, beta 0 1 10",
+    pst_gainloss_Q="alpha_pos 0 .5 1, alpha_neg 0 .5 1, beta 0 1 10",
+    igt_pvl_delta="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
+    igt_pvl_decay="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
+    igt_vpp="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
+    igt_vpp_even="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
+    igt_orl="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
+    igt_orl_even="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
+    #MORE
+)
+OURS = {"ts_par7_daw"}   # models that hBayesDM has not
+OURS |= {"prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even"}
+
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)))  # by task: where parameters are drawn, if not anywhere in the bounds
 
@@ -103,7 +128,7 @@ def test_golden_rows(shared):
         assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (model, parameters)
         assert trials.n_counted == counted, model
         n += 1
-    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if not model.endswith("_daw"))
+    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if model not in OURS)
 
 
 def test_golden_rows_compiled(shared):
@@ -131,6 +156,35 @@ def test_options_change_the_rules():
         p, mine = drawn(model, 1), rows[rows.subjID == "s1"]
         own = by_hand(task_model(model, trans_prob=.9), trials.take("s1"), p)
         assert own == pytest.approx(LOGLIK[model](mine, p, trans_prob=.9), rel=1e-9) and own != by_hand(task_model(model), trials.take("s1"), p)
+
+
+def test_published_and_better_variant_differ_only_where_they_should():
+    "Both are held: the published model errs where the text says, its neighbour does not, and elsewhere they are one"
+    def both(task, one, other, p, keep):
+        rows = table(task).query(keep)
+        return [by_hand(task_model(m), read_task(task, rows), p) for m in (one, other)]
+    p = dict(Apun=.6, Arew=.3, beta=3)
+    one, other = both("prl", "prl_rp", "prl_rp_pe", p, "outcome != 0")
+    assert one == pytest.approx(other, rel=1e-12)
+    one, other = both("prl", "prl_rp", "prl_rp_pe", p, "choice > 0")
+    assert abs(one - other) > .1
+    p = dict(eta_pos=.4, eta_neg=.4, alpha=.1, beta=3)
+    assert both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[0] == pytest.approx(both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[1])
+    one, other = both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p | dict(eta_neg=.1), "choice > 0")
+    assert abs(one - other) > .1
+    for name in ("vpp", "orl"):
+        p = drawn(f"igt_{name}", 1)
+        one, other = both("igt", f"igt_{name}", f"igt_{name}_even", p, "gain != abs(loss)")
+        assert one == pytest.approx(other, rel=1e-12)
+        one, other = both("igt", f"igt_{name}", f"igt_{name}_even", p, "choice > 0")
+        assert abs(one - other) > 1e-3
+
+
+def test_options_of_tasks_10_to_18():
+    for model, task, options in (("pst_gainloss_Q", "pst", dict(q0=.5)), ("igt_orl", "igt", dict(payscale=30)), ("igt_vpp_even", "igt", dict(payscale=30))):
+        rows, trials, p = table(task), task_example(task).take("s1"), drawn(model, 1)
+        own = by_hand(task_model(model, **options), trials, p)
+        assert own == pytest.approx(LOGLIK[model](rows[rows.subjID == "s1"], p, **options), rel=1e-9) and own != by_hand(task_model(model), trials, p)
 
 
 @pytest.mark.parametrize("model", COMPILED)
@@ -245,7 +299,7 @@ def test_what_cannot_be_is_named(task):
         for wrong in [99.] * bool(column.codes) + [column.lower - 1] * (column.lower > -inf) + [column.upper + 1] * (column.upper < inf) + [1.5] * column.whole:
             bad = rows.astype({name: float})
             bad.loc[41, name] = wrong
-            with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong:g} in line 43, participant 's2' .1 such rows"): read_task(task, bad)
+            with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong:g} in line 43, participant '{rows.subjID[41]}' .1 such rows"): read_task(task, bad)
         words = rows.astype({name: object})
         words.loc[2, name] = "often"
         with pytest.raises(ValueError, match=f"column '{name}' must hold numbers, got 'often' in line 4, participant 's1'"): read_task(task, words)
