@@ -288,3 +288,120 @@ def igt_orl(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscal
 
 @judges("igt_orl_even")
 def igt_orl_even(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscale, True)
+
+
+# gng
+
+@judges("gng_m1", "gng_m2", "gng_m3", "gng_m4")
+def go(rows, p):
+    values, total = {}, 0.
+    for row in records(rows):
+        v = values.setdefault(row["cue"], dict(go=0., no=0., cue=0.))
+        w = v["go"] - v["no"] + p.get("b", 0) + p.get("pi", 0) * v["cue"]
+        p_go = (1 - p["xi"]) / (1 + math.exp(-w)) + p["xi"] / 2
+        total += math.log(p_go if row["keyPressed"] else 1 - p_go)
+        felt = row["outcome"] * (p["rho"] if "rho" in p else p["rhoPun"] if row["outcome"] < 0 else p["rhoRew"])
+        for name in ("cue", "go" if row["keyPressed"] else "no"): v[name] = (1 - p["ep"]) * v[name] + p["ep"] * felt
+    return total
+
+
+# ra
+
+@judges("ra_prospect", "ra_noLA", "ra_noRA")
+def gambles(rows, p):
+    def worth(x): return np.sign(x) * abs(x)**p.get("rho", 1) * (p.get("lambda", 1) if x < 0 else 1)
+    x = [p["tau"] * (np.mean([worth(row.gain), worth(-abs(row.loss))]) - worth(row.cert)) for row in rows.itertuples()]
+    return sum(log_logistic(v if taken else -v) for v, taken in zip(x, rows.gamble))
+
+
+# ug
+
+@judges("ug_bayes")
+def ug_bayes(rows, p, itself=1):
+    total = 0.
+    for t, (x, taken) in enumerate(zip(rows.offer, rows.accept)):
+        norm = np.mean([10.] * 4 + list(rows.offer[:t + itself]))
+        u = p["tau"] * (x - p["alpha"] * max(norm - x, 0) - p["beta"] * max(x - norm, 0))
+        total += log_logistic(u if taken else -u)
+    return total
+
+
+@judges("ug_bayes_before")
+def ug_bayes_before(rows, p): return ug_bayes(rows, p, itself=0)
+
+
+@judges("ug_delta")
+def ug_delta(rows, p):
+    total = 0.
+    for t, (x, taken) in enumerate(zip(rows.offer, rows.accept)):
+        left = (1 - p["ep"])**np.arange(t, -1, -1)
+        norm = 10 * left[0] + sum(p["ep"] * left[1:] * np.array(rows.offer[:t]))
+        u = p["tau"] * (x - p["alpha"] * max(norm - x, 0))
+        total += log_logistic(u if taken else -u)
+    return total
+
+
+# bart
+
+def balloons(rows, utility):
+    "`utility(l, well, pumps)` of pump l, after all balloons before"
+    total, well, pumps = 0., 0, 0
+    for n, burst in zip(rows.pumps, rows.explosion):
+        total += sum(log_logistic(utility(l, well, pumps)) for l in range(1, n + 1))
+        if not burst: total += log_logistic(-utility(n + 1, well, pumps))
+        well, pumps = well + n - burst, pumps + n
+    return total
+
+
+@judges("bart_par4")
+def bart_par4(rows, p):
+    def utility(l, well, pumps):
+        burst = 1 - (p["phi"] + p["eta"] * well) / (1 + p["eta"] * pumps)
+        return p["tau"] * (-p["gam"] / math.log(1 - burst) - l)
+    return balloons(rows, utility)
+
+
+@judges("bart_ewmv")
+def bart_ewmv(rows, p):
+    def utility(l, well, pumps):
+        weight = math.exp(-p["eta"] * pumps)
+        b = weight * p["phi"] + (1 - weight) * (pumps - well) / pumps if pumps else p["phi"]
+        outcomes, chance = np.array([1, -p["lambda"] * (l - 1)]), np.array([1 - b, b])
+        mean = outcomes @ chance
+        return p["tau"] * (mean + p["rho"] * ((outcomes - mean)**2 @ chance))
+    return balloons(rows, utility)
+
+
+# pstRT, pstRT_ddm
+
+def passages(rows, p, drifts, boundaries):
+    return sum(log_first_passage(t - p["tau"], -v, a, .5) if c == 1 else log_first_passage(t - p["tau"], v, a, .5)
+               for c, t, v, a in zip(rows.choice, rows.RT, drifts, boundaries))
+
+
+@judges("pstRT_ddm")
+def pstRT_ddm(rows, p): return passages(rows, p, [p[f"d{c}"] for c in rows.cond], [p["a"]] * len(rows))
+
+
+@judges("pstRT_rlddm1", "pstRT_rlddm6")
+def rlddm(rows, p, initQ=.5):
+    q, drifts = {(cond, c): initQ for cond in (1, 2, 3) for c in (1, 2)}, []
+    for row in records(rows):
+        drifts.append(p["v"] * (q[row["cond"], 1] - q[row["cond"], 2]))
+        error = row["feedback"] - q[row["cond"], row["choice"]]
+        q[row["cond"], row["choice"]] += error * (p["alpha"] if "alpha" in p else p["alpha_pos"] if error > 0 else p["alpha_neg"])
+    return passages(rows, p, drifts, p["a"] * (rows.iter / 10)**p.get("bp", 0))
+
+
+# peer
+
+@judges("peer_ocu")
+def peer_ocu(rows, p):
+    total = 0.
+    for row in records(rows):
+        worth = {kind: sum(chance * row[f"{kind}_{end}payoff"]**p["rho"] for end, chance in (("H", row["p_gamble"]), ("L", 1 - row["p_gamble"])))
+                 for kind in ("safe", "risky")}
+        follow = {0: 0, 1: -p["ocu"], 2: 0, 3: p["ocu"]}[row["condition"]]
+        x = p["tau"] * (worth["risky"] - worth["safe"] + follow)
+        total += log_logistic(x if row["choice"] else -x)
+    return total

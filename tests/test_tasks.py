@@ -64,13 +64,29 @@ PARAMETERS |= dict(
     igt_vpp_even="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
     igt_orl="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
     igt_orl_even="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
-    #MORE
+    gng_m1="xi 0 .1 1, ep 0 .2 1, rho 0 7.38905609893065 inf",
+    gng_m2="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, rho 0 7.38905609893065 inf",
+    gng_m3="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rho 0 7.38905609893065 inf",
+    gng_m4="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rhoRew 0 7.38905609893065 inf, rhoPun 0 7.38905609893065 inf",
+    ra_prospect="rho 0 1 2, lambda 0 1 5, tau 0 1 30",
+    ra_noLA="rho 0 1 2, tau 0 1 30",
+    ra_noRA="lambda 0 1 5, tau 0 1 30",
+    ug_bayes="alpha 0 1 20, beta 0 .5 10, tau 0 1 10",
+    ug_bayes_before="alpha 0 1 20, beta 0 .5 10, tau 0 1 10",
+    ug_delta="alpha 0 1 20, tau 0 1 10, ep 0 .5 1",
+    bart_par4="phi 0 .5 1, eta 0 1 inf, gam 0 1 inf, tau 0 1 inf",
+    bart_ewmv="phi 0 .5 1, eta 0 .5 inf, rho -.5 0 .5, tau 0 1 inf, lambda 0 1 inf",
+    pstRT_ddm="a 0 1.8 inf, tau 0 .3 inf, d1 -inf .8 inf, d2 -inf .4 inf, d3 -inf .3 inf",
+    pstRT_rlddm1="a 0 1.8 inf, tau 0 .3 inf, v -inf 4.5 inf, alpha 0 .02 1",
+    pstRT_rlddm6="a 0 1.6 inf, bp -.3 .02 .3, tau 0 .2 inf, v -inf 2.8 inf, alpha_pos 0 .04 1, alpha_neg 0 .02 1",
+    peer_ocu="rho 0 1 2, tau 0 1 inf, ocu -inf 0 inf",
 )
 OURS = {"ts_par7_daw"}   # models that hBayesDM has not
-OURS |= {"prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even"}
+OURS |= {"prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before"}
 
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)))  # by task: where parameters are drawn, if not anywhere in the bounds
+NARROW |= dict(pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)))
 
 MODELS = task_models()
 TASK = dict(zip(MODELS.model, MODELS.task))
@@ -347,8 +363,8 @@ def in_a_world(cell, world, seed, n=60):
     def luck(): return rng.random(world.n_uniform), rng.standard_normal(world.n_normal)
     world.rules["start"](e, *luck(), numbers)
     for _ in range(n):
-        seen, reward = namedtuple("Seen", "options")(np.zeros(world.n_offer, int)), np.zeros(world.n_actions)
-        world.rules["show"](e, numbers, *luck(), seen)
+        seen, reward = namedtuple("Seen", "options")(np.arange(world.n_offer or world.n_actions)), np.zeros(world.n_actions)
+        if "show" in world.rules: world.rules["show"](e, numbers, *luck(), seen)
         choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options), rng)["choice"]
         world.rules["pay"](e, numbers, choice, *luck(), reward)
         reward[np.arange(len(reward)) != choice] = np.nan
