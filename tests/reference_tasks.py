@@ -147,3 +147,261 @@ def log_first_passage(t, v, a, w):
 def diffusion(rows, p):
     return sum(log_first_passage(t - p["tau"], -p["delta"], p["alpha"], 1 - p["beta"]) if c == 2 else
                log_first_passage(t - p["tau"], p["delta"], p["alpha"], p["beta"]) for c, t in zip(rows.choice, rows.RT))
+
+
+# prl, prl_multipleB
+
+def signs(rows): return list(zip(rows.choice - 1, np.sign(rows.outcome)))
+
+
+def counterfactual(rows, p, own=False):
+    total, v = 0., [0., 0.]
+    for c, o in signs(rows):
+        x = p["beta"] * (p.get("alpha", 0) - (v[0] - v[1]))
+        total += log_logistic(x if c else -x)
+        surprise = [o - v[c], -o - v[1 - c]]
+        rates = [p["eta"]] * 2 if "eta" in p else [p["eta_pos"] if d >= 0 else p["eta_neg"] for d in (surprise if own else surprise[:1] * 2)]
+        v[c], v[1 - c] = v[c] + rates[0] * surprise[0], v[1 - c] + rates[1] * surprise[1]
+    return total
+
+
+def by_block(f):
+    return lambda rows, p: sum(f(rows[rows.block == b], p) for b in rows.block.unique())
+
+
+@judges("prl_fictitious", "prl_fictitious_rp", "prl_fictitious_woa", "prl_fictitious_rp_woa")
+def prl_fictitious(rows, p): return counterfactual(rows, p)
+
+
+@judges("prl_fictitious_rp_own")
+def prl_fictitious_rp_own(rows, p): return counterfactual(rows, p, own=True)
+
+
+def reward_punishment(rows, p, good):
+    "From the whole history of an arm: each outcome counts by its rate, times what the later ones on that arm left of it"
+    past, total = ([], []), 0.
+    for c, o in signs(rows):
+        v = [sum(rate * r * math.prod(1 - later for later, _ in arm[i + 1:]) for i, (rate, r) in enumerate(arm)) for arm in past]
+        total += log_softmax(p["beta"] * np.array(v), c)
+        past[c].append((p["Arew"] if good(o, v[c]) else p["Apun"], o))
+    return total
+
+
+@judges("prl_rp")
+def prl_rp(rows, p): return reward_punishment(rows, p, lambda o, v: o > 0)
+
+
+@judges("prl_rp_pe")
+def prl_rp_pe(rows, p): return reward_punishment(rows, p, lambda o, v: o >= v)
+
+
+LOGLIK |= dict(prl_fictitious_multipleB=by_block(prl_fictitious), prl_rp_multipleB=by_block(prl_rp))
+
+
+@judges("prl_ewa")
+def prl_ewa(rows, p):
+    total, seen = 0., ([], [])
+    for c, o in signs(rows):
+        v = []
+        for arm in seen:   # sum of decayed outcomes, divided step by step
+            value, n = 0., 0.
+            for r in arm: value, n = (p["phi"] * n * value + r) / (p["rho"] * n + 1), p["rho"] * n + 1
+            v.append(value)
+        total += log_softmax(p["beta"] * np.array(v), c)
+        seen[c].append(o)
+    return total
+
+
+# pst
+
+@judges("pst_Q", "pst_gainloss_Q")
+def selection(rows, p, q0=0.):
+    q, total = {k: q0 for k in "123456"}, 0.
+    for kind, c, r in zip(rows.type.astype(str), rows.choice, rows.reward):
+        x = p["beta"] * (q[kind[0]] - q[kind[1]])
+        total += log_logistic(x if c == 1 else -x)
+        taken = kind[0] if c == 1 else kind[1]
+        rate = p["alpha"] if "alpha" in p else p["alpha_neg"] if r < q[taken] else p["alpha_pos"]
+        q[taken] = (1 - rate) * q[taken] + rate * r
+    return total
+
+
+# igt
+
+def payoffs(rows, payscale): return list(zip(rows.choice - 1, (rows.gain - abs(rows.loss)) / payscale))
+
+
+def felt(x, p): return x**p["alpha"] if x >= 0 else -p["lambda"] * abs(x)**p["alpha"]
+
+
+def decks(rows, p, payscale, learn):
+    total, v = 0., np.zeros(4)
+    for c, x in payoffs(rows, payscale):
+        total += log_softmax((3**p["cons"] - 1) * v, c)
+        v = learn(v, np.eye(4)[c], felt(x, p))
+    return total
+
+
+@judges("igt_pvl_delta")
+def igt_pvl_delta(rows, p, payscale=100): return decks(rows, p, payscale, lambda v, c, u: v + c * p["A"] * (u - v))
+
+
+@judges("igt_pvl_decay")
+def igt_pvl_decay(rows, p, payscale=100): return decks(rows, p, payscale, lambda v, c, u: p["A"] * v + c * u)
+
+
+def perseverance(rows, p, payscale, even):
+    total, q, history = 0., np.zeros(4), []
+    for t, (c, x) in enumerate(payoffs(rows, payscale)):
+        stay = sum((p["K"]**(t - 1 - s) * more for s, more in enumerate(history)), np.zeros(4))
+        total += log_softmax((3**p["cons"] - 1) * (p["w"] * q + (1 - p["w"]) * stay), c)
+        history.append(np.eye(4)[c] * (0 if even and x == 0 else p["epP"] if x >= 0 else p["epN"]))
+        q[c] += p["A"] * (felt(x, p) - q[c])
+    return total
+
+
+@judges("igt_vpp")
+def igt_vpp(rows, p, payscale=100): return perseverance(rows, p, payscale, False)
+
+
+@judges("igt_vpp_even")
+def igt_vpp_even(rows, p, payscale=100): return perseverance(rows, p, payscale, True)
+
+
+def outcomes_frequencies(rows, p, payscale, even):
+    total, ev, ef, last = 0., np.zeros(4), np.zeros(4), {}
+    for t, (c, x) in enumerate(payoffs(rows, payscale)):
+        stay = np.array([3**(-p["K"] * (t - last[k])) if k in last else 0. for k in range(4)])
+        total += log_softmax(ev + p["betaF"] * ef + p["betaP"] * stay, c)
+        mine, other = (p["Arew"], p["Apun"]) if x >= 0 else (p["Apun"], p["Arew"])
+        if even and x == 0: mine = other = np.mean([p["Arew"], p["Apun"]])
+        ev[c] += mine * (x - ev[c])
+        chosen = np.eye(4)[c] > 0
+        ef += np.where(chosen, mine, other) * (np.where(chosen, 1, -1 / 3) * np.sign(x) - ef)
+        last[c] = t
+    return total
+
+
+@judges("igt_orl")
+def igt_orl(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscale, False)
+
+
+@judges("igt_orl_even")
+def igt_orl_even(rows, p, payscale=100): return outcomes_frequencies(rows, p, payscale, True)
+
+
+# gng
+
+@judges("gng_m1", "gng_m2", "gng_m3", "gng_m4")
+def go(rows, p):
+    values, total = {}, 0.
+    for row in records(rows):
+        v = values.setdefault(row["cue"], dict(go=0., no=0., cue=0.))
+        w = v["go"] - v["no"] + p.get("b", 0) + p.get("pi", 0) * v["cue"]
+        p_go = (1 - p["xi"]) / (1 + math.exp(-w)) + p["xi"] / 2
+        total += math.log(p_go if row["keyPressed"] else 1 - p_go)
+        felt = row["outcome"] * (p["rho"] if "rho" in p else p["rhoPun"] if row["outcome"] < 0 else p["rhoRew"])
+        for name in ("cue", "go" if row["keyPressed"] else "no"): v[name] = (1 - p["ep"]) * v[name] + p["ep"] * felt
+    return total
+
+
+# ra
+
+@judges("ra_prospect", "ra_noLA", "ra_noRA")
+def gambles(rows, p):
+    def worth(x): return np.sign(x) * abs(x)**p.get("rho", 1) * (p.get("lambda", 1) if x < 0 else 1)
+    x = [p["tau"] * (np.mean([worth(row.gain), worth(-abs(row.loss))]) - worth(row.cert)) for row in rows.itertuples()]
+    return sum(log_logistic(v if taken else -v) for v, taken in zip(x, rows.gamble))
+
+
+# ug
+
+@judges("ug_bayes")
+def ug_bayes(rows, p, itself=1):
+    total = 0.
+    for t, (x, taken) in enumerate(zip(rows.offer, rows.accept)):
+        norm = np.mean([10.] * 4 + list(rows.offer[:t + itself]))
+        u = p["tau"] * (x - p["alpha"] * max(norm - x, 0) - p["beta"] * max(x - norm, 0))
+        total += log_logistic(u if taken else -u)
+    return total
+
+
+@judges("ug_bayes_before")
+def ug_bayes_before(rows, p): return ug_bayes(rows, p, itself=0)
+
+
+@judges("ug_delta")
+def ug_delta(rows, p):
+    total = 0.
+    for t, (x, taken) in enumerate(zip(rows.offer, rows.accept)):
+        left = (1 - p["ep"])**np.arange(t, -1, -1)
+        norm = 10 * left[0] + sum(p["ep"] * left[1:] * np.array(rows.offer[:t]))
+        u = p["tau"] * (x - p["alpha"] * max(norm - x, 0))
+        total += log_logistic(u if taken else -u)
+    return total
+
+
+# bart
+
+def balloons(rows, utility):
+    "`utility(l, well, pumps)` of pump l, after all balloons before"
+    total, well, pumps = 0., 0, 0
+    for n, burst in zip(rows.pumps, rows.explosion):
+        total += sum(log_logistic(utility(l, well, pumps)) for l in range(1, n + 1))
+        if not burst: total += log_logistic(-utility(n + 1, well, pumps))
+        well, pumps = well + n - burst, pumps + n
+    return total
+
+
+@judges("bart_par4")
+def bart_par4(rows, p):
+    def utility(l, well, pumps):
+        burst = 1 - (p["phi"] + p["eta"] * well) / (1 + p["eta"] * pumps)
+        return p["tau"] * (-p["gam"] / math.log(1 - burst) - l)
+    return balloons(rows, utility)
+
+
+@judges("bart_ewmv")
+def bart_ewmv(rows, p):
+    def utility(l, well, pumps):
+        weight = math.exp(-p["eta"] * pumps)
+        b = weight * p["phi"] + (1 - weight) * (pumps - well) / pumps if pumps else p["phi"]
+        outcomes, chance = np.array([1, -p["lambda"] * (l - 1)]), np.array([1 - b, b])
+        mean = outcomes @ chance
+        return p["tau"] * (mean + p["rho"] * ((outcomes - mean)**2 @ chance))
+    return balloons(rows, utility)
+
+
+# pstRT, pstRT_ddm
+
+def passages(rows, p, drifts, boundaries):
+    return sum(log_first_passage(t - p["tau"], -v, a, .5) if c == 1 else log_first_passage(t - p["tau"], v, a, .5)
+               for c, t, v, a in zip(rows.choice, rows.RT, drifts, boundaries))
+
+
+@judges("pstRT_ddm")
+def pstRT_ddm(rows, p): return passages(rows, p, [p[f"d{c}"] for c in rows.cond], [p["a"]] * len(rows))
+
+
+@judges("pstRT_rlddm1", "pstRT_rlddm6")
+def rlddm(rows, p, initQ=.5):
+    q, drifts = {(cond, c): initQ for cond in (1, 2, 3) for c in (1, 2)}, []
+    for row in records(rows):
+        drifts.append(p["v"] * (q[row["cond"], 1] - q[row["cond"], 2]))
+        error = row["feedback"] - q[row["cond"], row["choice"]]
+        q[row["cond"], row["choice"]] += error * (p["alpha"] if "alpha" in p else p["alpha_pos"] if error > 0 else p["alpha_neg"])
+    return passages(rows, p, drifts, p["a"] * (rows.iter / 10)**p.get("bp", 0))
+
+
+# peer
+
+@judges("peer_ocu")
+def peer_ocu(rows, p):
+    total = 0.
+    for row in records(rows):
+        worth = {kind: sum(chance * row[f"{kind}_{end}payoff"]**p["rho"] for end, chance in (("H", row["p_gamble"]), ("L", 1 - row["p_gamble"])))
+                 for kind in ("safe", "risky")}
+        follow = {0: 0, 1: -p["ocu"], 2: 0, 3: p["ocu"]}[row["condition"]]
+        x = p["tau"] * (worth["risky"] - worth["safe"] + follow)
+        total += log_logistic(x if row["choice"] else -x)
+    return total

@@ -44,8 +44,49 @@ PARAMETERS = dict(
     choiceRT_ddm="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
     choiceRT_ddm_single="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
 )
+# Tasks 10 to 18
+PARAMETERS |= dict(
+    prl_fictitious="eta 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_rp="eta_pos 0 .5 1, eta_neg 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_rp_own="eta_pos 0 .5 1, eta_neg 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_fictitious_woa="eta 0 .5 1, beta 0 1 10",
+    prl_fictitious_rp_woa="eta_pos 0 .5 1, eta_neg 0 .5 1, beta 0 1 10",
+    prl_rp="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    prl_rp_pe="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    prl_ewa="phi 0 .5 1, rho 0 .1 1, beta 0 1 10",
+    prl_fictitious_multipleB="eta 0 .5 1, alpha -inf 0 inf, beta 0 1 10",
+    prl_rp_multipleB="Apun 0 .1 1, Arew 0 .1 1, beta 0 1 10",
+    pst_Q="alpha 0 .5 1, beta 0 1 10",
+    pst_gainloss_Q="alpha_pos 0 .5 1, alpha_neg 0 .5 1, beta 0 1 10",
+    igt_pvl_delta="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
+    igt_pvl_decay="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
+    igt_vpp="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
+    igt_vpp_even="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
+    igt_orl="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
+    igt_orl_even="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
+    gng_m1="xi 0 .1 1, ep 0 .2 1, rho 0 7.38905609893065 inf",
+    gng_m2="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, rho 0 7.38905609893065 inf",
+    gng_m3="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rho 0 7.38905609893065 inf",
+    gng_m4="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rhoRew 0 7.38905609893065 inf, rhoPun 0 7.38905609893065 inf",
+    ra_prospect="rho 0 1 2, lambda 0 1 5, tau 0 1 30",
+    ra_noLA="rho 0 1 2, tau 0 1 30",
+    ra_noRA="lambda 0 1 5, tau 0 1 30",
+    ug_bayes="alpha 0 1 20, beta 0 .5 10, tau 0 1 10",
+    ug_bayes_before="alpha 0 1 20, beta 0 .5 10, tau 0 1 10",
+    ug_delta="alpha 0 1 20, tau 0 1 10, ep 0 .5 1",
+    bart_par4="phi 0 .5 1, eta 0 1 inf, gam 0 1 inf, tau 0 1 inf",
+    bart_ewmv="phi 0 .5 1, eta 0 .5 inf, rho -.5 0 .5, tau 0 1 inf, lambda 0 1 inf",
+    pstRT_ddm="a 0 1.8 inf, tau 0 .3 inf, d1 -inf .8 inf, d2 -inf .4 inf, d3 -inf .3 inf",
+    pstRT_rlddm1="a 0 1.8 inf, tau 0 .3 inf, v -inf 4.5 inf, alpha 0 .02 1",
+    pstRT_rlddm6="a 0 1.6 inf, bp -.3 .02 .3, tau 0 .2 inf, v -inf 2.8 inf, alpha_pos 0 .04 1, alpha_neg 0 .02 1",
+    peer_ocu="rho 0 1 2, tau 0 1 inf, ocu -inf 0 inf",
+)
+OURS = {"ts_par7_daw"}   # models that hBayesDM has not
+OURS |= {"prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before"}
+
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)))  # by task: where parameters are drawn, if not anywhere in the bounds
+NARROW |= dict(pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)))
 
 MODELS = task_models()
 TASK = dict(zip(MODELS.model, MODELS.task))
@@ -103,7 +144,7 @@ def test_golden_rows(shared):
         assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (model, parameters)
         assert trials.n_counted == counted, model
         n += 1
-    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if not model.endswith("_daw"))
+    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if model not in OURS)
 
 
 def test_golden_rows_compiled(shared):
@@ -131,6 +172,119 @@ def test_options_change_the_rules():
         p, mine = drawn(model, 1), rows[rows.subjID == "s1"]
         own = by_hand(task_model(model, trans_prob=.9), trials.take("s1"), p)
         assert own == pytest.approx(LOGLIK[model](mine, p, trans_prob=.9), rel=1e-9) and own != by_hand(task_model(model), trials.take("s1"), p)
+
+
+def test_published_and_better_variant_differ_only_where_they_should():
+    "Both are held: the published model errs where the text says, its neighbour does not, and elsewhere they are one"
+    def both(task, one, other, p, keep):
+        rows = table(task).query(keep)
+        return [by_hand(task_model(m), read_task(task, rows), p) for m in (one, other)]
+    p = dict(Apun=.6, Arew=.3, beta=3)
+    one, other = both("prl", "prl_rp", "prl_rp_pe", p, "outcome != 0")
+    assert one == pytest.approx(other, rel=1e-12)
+    one, other = both("prl", "prl_rp", "prl_rp_pe", p, "choice > 0")
+    assert abs(one - other) > .1
+    p = dict(eta_pos=.4, eta_neg=.4, alpha=.1, beta=3)
+    assert both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[0] == pytest.approx(both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[1])
+    one, other = both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p | dict(eta_neg=.1), "choice > 0")
+    assert abs(one - other) > .1
+    for name in ("vpp", "orl"):
+        p = drawn(f"igt_{name}", 1)
+        one, other = both("igt", f"igt_{name}", f"igt_{name}_even", p, "gain != abs(loss)")
+        assert one == pytest.approx(other, rel=1e-12)
+        one, other = both("igt", f"igt_{name}", f"igt_{name}_even", p, "choice > 0")
+        assert abs(one - other) > 1e-3
+
+
+def test_choices_against_all_odds_keep_their_digits():
+    "Where a probability would have rounded to 0, the log likelihood is the difference of what was weighed"
+    def loglik(model, p, **columns):
+        trials = read_task(TASK[model], pd.DataFrame(dict(subjID="a") | columns))
+        return by_hand(task_model(model), trials, p)
+    assert loglik("ra_prospect", {"rho": 2, "lambda": 1, "tau": 30}, gain=10, loss=0, cert=0, gamble=[0]) == -30 * 50
+    p = dict(eta=1, alpha=0, beta=10)   # the value difference is 2 after a win
+    assert loglik("prl_fictitious", p, choice=[1, 2], outcome=1) == pytest.approx(-np.log(2) - 20, rel=1e-9)
+    assert loglik("prl_fictitious", p | dict(alpha=-100), choice=[2], outcome=1) == -1000
+    p = dict(xi=0, ep=1, rho=900)
+    assert loglik("gng_m1", p, cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(-np.log(2) - 900, rel=1e-12)
+    assert loglik("gng_m1", p | dict(xi=.2), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(np.log(.5) + np.log(.1), rel=1e-12)
+    assert loglik("gng_m1", p | dict(xi=1), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(2 * np.log(.5), rel=1e-12)
+    assert loglik("bart_par4", dict(phi=1, eta=1, gam=1, tau=1), pumps=[30], explosion=1) == 0
+    assert np.isfinite(loglik("bart_par4", dict(phi=1, eta=1, gam=1, tau=1), pumps=[30], explosion=0))
+
+
+def test_an_early_norm_differs_from_a_late_one():
+    "ug_bayes judges an offer by a norm that it has moved already, its neighbour by the one before; they meet at equal offers"
+    p = drawn("ug_bayes", 0)
+    for offers, same in (([10, 10, 10], True), ([10, 4, 10], False)):
+        trials = read_task("ug", pd.DataFrame(dict(subjID="a", offer=offers, accept=[1, 0, 1])))
+        late, early = (by_hand(task_model(m), trials, p) for m in ("ug_bayes", "ug_bayes_before"))
+        assert (late == pytest.approx(early, rel=1e-12)) == same
+
+
+def test_worlds_of_tasks_10_to_18():
+    n = 6000
+    def near(x, expected, sd=.5): assert abs(np.mean(x) - expected) < 5 * sd / np.sqrt(len(x)), (np.mean(x), expected)
+    arms = task_world("prl", n_trials=n, p=1).design([0]).reward
+    assert (arms.sum(1) == 0).all() and set(np.diff(np.flatnonzero(np.diff(arms[:, 0])))) == {*range(15, 21)}
+    mine = task_world("prl", n_trials=n, p=.9).design([0]).reward   # the same swaps, as the seed is the same
+    near(mine[arms == 1] == 1, .9)
+    near(mine[arms == -1] == 1, .1)
+    blocks = task_world("prl_multipleB", n_trials=40, n_blocks=4).design([0, 1])
+    assert blocks.n_sessions == 8 and set(np.bincount(blocks.session)) == {40}
+    pairs = task_world("pst", n_trials=n).design([0])
+    assert set(map(tuple, np.sort(pairs.offer))) == {(0, 1), (2, 3), (4, 5)}
+    near(pairs.offer[:, 0] % 2, .5)
+    for k, p in enumerate((.8, .2, .7, .3, .6, .4)): near(pairs.reward[:, k], p)
+    cards = task_world("igt", n_trials=n).design([0]).reward
+    for k, (mean, sd) in enumerate(((-25, 145), (-25, 410), (25, 35), (25, 85))): near(cards[:, k], mean, sd)
+    assert (cards[:, 2] == 0).any()
+    cues = task_world("gng", n_trials=n).design([0])
+    for cue in range(4):
+        paid = cues.reward[cues.context == cue]
+        assert set(np.unique(paid)) == ({0, 1} if cue < 2 else {-1, 0}) and (paid.sum(1) == (1 if cue < 2 else -1)).all()
+        near(paid[:, 1 - cue % 2] == (1 if cue < 2 else 0), .8)
+    gambles = task_world("ra", n_trials=n).design([0]).columns
+    assert ((gambles["cert"] > 0) == (gambles["loss"] == 0)).all() and (gambles["gain"] >= 2).all()
+    near(gambles["cert"] > 0, .2)
+    offers = task_world("ug", n_trials=n).design([0]).columns["amount"]
+    assert sorted(np.round([offers[:n // 2].mean(), offers[n // 2:].mean()])) == [4, 8] and 1 <= offers.min() and offers.max() <= 20
+    stimuli = task_world("pstRT", n_trials=n).design([0])
+    assert (stimuli.reward.sum(1) == 1).all() and (stimuli.context.reshape(-1, 3).sum(1) == 3).all() and stimuli.columns["iter"].max() == n / 3
+    for k, p in enumerate((.8, .7, .6)): near(stimuli.reward[stimuli.context == k, 1], p)
+    peers = task_world("peer", n_trials=n).design([0]).columns
+    np.testing.assert_array_equal(peers["both"].sum(0), n / 4)
+    assert (peers["high"] > peers["low"]).all()
+
+
+def test_balloons_burst_at_any_pump():
+    "Whoever always pumps bursts them all, after 1 to `most` pumps, each as likely"
+    balloons, rng, n = task_world("bart", most=4), np.random.default_rng(0), 4000
+    e, world, reward, pumps, now = namedtuple("E", "most")(4), np.zeros(3), np.zeros(2), [], 0
+    balloons.rules["start"](e, None, None, world)
+    while len(pumps) < n:
+        balloons.rules["pay"](e, world, 1, rng.random(2), None, reward)
+        now += 1
+        if reward[1] == 0: pumps, now = [*pumps, now], 0
+    assert abs(np.bincount(pumps, minlength=5)[1:] / n - .25).max() < 5 * np.sqrt(.25 * .75 / n) and max(pumps) == 4
+
+
+@pytest.mark.parametrize("model, columns, said", [
+    ("pst_Q", dict(type=[12, 33], choice=1, reward=1), "type must be two different digits from 1 to 6, those of the stimuli shown .34., got 33 of participant 'a' .1 such rows"),
+    ("bart_par4", dict(pumps=[3, 0], explosion=1), "it must be at least 1 where explosion is 1, got 0 of participant 'a' .1 such rows"),
+    ("prl_rp_multipleB", dict(choice=1, outcome=[1]), "prl_multipleB needs the column 'block'"),
+    ("pstRT_rlddm1", dict(cond=1, iter=1, choice=1, RT=[.5]), "pstRT needs the column 'feedback'"),
+])
+def test_tables_that_cannot_be(model, columns, said):
+    with pytest.raises(ValueError, match=said): read_task(model, pd.DataFrame(dict(subjID="a") | columns))
+
+
+def test_options_of_tasks_10_to_18():
+    for model, task, options in (("pst_gainloss_Q", "pst", dict(q0=.5)), ("igt_orl", "igt", dict(payscale=30)), ("igt_vpp_even", "igt", dict(payscale=30)),
+                                 ("pstRT_rlddm6", "pstRT", dict(initQ=.2))):
+        rows, trials, p = table(task), task_example(task).take("s1"), drawn(model, 1)
+        own = by_hand(task_model(model, **options), trials, p)
+        assert own == pytest.approx(LOGLIK[model](rows[rows.subjID == "s1"], p, **options), rel=1e-9) and own != by_hand(task_model(model), trials, p)
 
 
 @pytest.mark.parametrize("model", COMPILED)
@@ -245,7 +399,7 @@ def test_what_cannot_be_is_named(task):
         for wrong in [99.] * bool(column.codes) + [column.lower - 1] * (column.lower > -inf) + [column.upper + 1] * (column.upper < inf) + [1.5] * column.whole:
             bad = rows.astype({name: float})
             bad.loc[41, name] = wrong
-            with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong:g} in line 43, participant 's2' .1 such rows"): read_task(task, bad)
+            with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong:g} in line 43, participant '{rows.subjID[41]}' .1 such rows"): read_task(task, bad)
         words = rows.astype({name: object})
         words.loc[2, name] = "often"
         with pytest.raises(ValueError, match=f"column '{name}' must hold numbers, got 'often' in line 4, participant 's1'"): read_task(task, words)
@@ -293,8 +447,8 @@ def in_a_world(cell, world, seed, n=60):
     def luck(): return rng.random(world.n_uniform), rng.standard_normal(world.n_normal)
     world.rules["start"](e, *luck(), numbers)
     for _ in range(n):
-        seen, reward = namedtuple("Seen", "options")(np.zeros(world.n_offer, int)), np.zeros(world.n_actions)
-        world.rules["show"](e, numbers, *luck(), seen)
+        seen, reward = namedtuple("Seen", "options")(np.arange(world.n_offer or world.n_actions)), np.zeros(world.n_actions)
+        if "show" in world.rules: world.rules["show"](e, numbers, *luck(), seen)
         choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options), rng)["choice"]
         world.rules["pay"](e, numbers, choice, *luck(), reward)
         reward[np.arange(len(reward)) != choice] = np.nan
