@@ -147,3 +147,121 @@ def log_first_passage(t, v, a, w):
 def diffusion(rows, p):
     return sum(log_first_passage(t - p["tau"], -p["delta"], p["alpha"], 1 - p["beta"]) if c == 2 else
                log_first_passage(t - p["tau"], p["delta"], p["alpha"], p["beta"]) for c, t in zip(rows.choice, rows.RT))
+
+
+# rdt
+
+@judges("rdt_happiness")
+def happiness(rows, p):
+    total, past, last = 0., [], None
+    for t, row in enumerate(records(rows)):
+        if row["RT_happy"] != last:
+            fade = [p["gam"]**(t - j) for j in range(t)]
+            mean = p["w0"] + sum(p[w] * sum(f * x[i] for f, x in zip(fade, past)) for i, w in enumerate(("w1", "w2", "w3")))
+            total -= .5 * ((row["happy"] - mean) / p["sig"])**2 + math.log(p["sig"]) + .5 * math.log(2 * math.pi)
+        last, mean = row["RT_happy"], (row["gain"] - abs(row["loss"])) / 2
+        past.append((0, mean, row["outcome"] - mean) if row["gamble"] else (row["type"] * row["cert"], 0, 0))
+    return total
+
+
+# cra
+
+def lotteries(rows, p, chance):
+    return sum(log_logistic((2 * r["choice"] - 1) * p["gamma"] * (chance(r["prob"], r["ambig"]) * r["reward_var"]**p["alpha"]
+                                                                  - .5 * r["reward_fix"]**p["alpha"])) for r in records(rows))
+
+
+@judges("cra_linear")
+def cra_linear(rows, p): return lotteries(rows, p, lambda prob, a: prob - p["beta"] * a / 2)
+
+
+@judges("cra_exp")
+def cra_exp(rows, p): return lotteries(rows, p, lambda prob, a: prob * prob**(p["beta"] * a))
+
+
+# dbdm
+
+def weighted(p, h, h_prob, l, cumulative):
+    def w(x): return 0. if x == 0 else math.exp(-math.pow(-math.log(x) + 0., p["tau"])) if x < 1 else 1.
+    def v(x): return x**p["rho"] if x > 0 else 0. if x == 0 else -p["lambda"] * abs(x)**p["rho"]
+    a, b = w(h_prob), w(1 - h_prob)
+    if cumulative and min(h, l) >= 0: return a * (v(h) - v(l)) + v(l)       # what is sure, and what comes on top
+    if cumulative and max(h, l) <= 0: return b * (v(l) - v(h)) + v(h)
+    return a * v(h) + b * v(l)
+
+
+def described(rows, p, cumulative):
+    total = 0.
+    for r in records(rows):
+        x = np.array([p["beta"] * weighted(p, r[f"opt{k}hval"], r[f"opt{k}hprob"], r[f"opt{k}lval"], cumulative) for k in (1, 2)])
+        total += log_softmax(x, int(r["choice"]) - 1)
+    return total
+
+
+@judges("dbdm_prob_weight")
+def dbdm(rows, p): return described(rows, p, False)
+
+
+@judges("dbdm_cumulative")
+def dbdm_cumulative(rows, p): return described(rows, p, True)
+
+
+# task2AFC
+
+@judges("task2AFC_sdt")
+def sdt(rows, p, coefficients=1):
+    total = 0.
+    for stimulus in (0, 1):
+        said = rows.response[rows.stimulus == stimulus]
+        n, k, x = len(said), int(said.sum()), (p["d"] / 2 if stimulus else -p["d"] / 2) - p["c"]
+        y = .07056 * x**3 + 1.5976 * x
+        total += k * log_logistic(y) + (n - k) * log_logistic(-y) + coefficients * math.log(math.comb(n, k))
+    return total
+
+
+@judges("task2AFC_normal")
+def sdt_normal(rows, p):
+    from scipy.special import log_ndtr
+    x = np.where(rows.stimulus == 1, p["d"], -p["d"]) / 2 - p["c"]
+    return float(log_ndtr(np.where(rows.response == 1, x, -x)).sum())
+
+
+# alt
+
+def cut(q, gamma): return sorted([0., gamma * (q - .5) + .5, 1.])[1]
+
+
+def one_belief(rows, p, bend):
+    q, total = .5, 0.
+    for r in records(rows):
+        x = -p["beta"] * np.array([bend(q, p["gamma"]) * r["bluePunish"], bend(1 - q, p["gamma"]) * r["orangePunish"]])
+        total += log_softmax(x, int(r["choice"]) - 1)
+        q = (1 - p["A"]) * q + p["A"] * r["outcome"]
+    return total
+
+
+@judges("alt_delta")
+def alt_delta(rows, p): return one_belief(rows, p, cut)
+
+
+@judges("alt_delta_smooth")
+def alt_delta_smooth(rows, p): return one_belief(rows, p, lambda q, g: 0. if q == 0 else 1 / (1 + (1 / q - 1)**g))
+
+
+def own_beliefs(rows, p, q, offered):
+    kept, q, total = [0., 0.], [q, q], 0.
+    for r in records(rows):
+        shown, c = (r["bluePunish"], r["orangePunish"]), int(r["choice"]) - 1
+        cost = [cut(q[k], p["gamma"]) * shown[k] for k in (0, 1)] if offered else kept
+        total += log_softmax(-p["beta"] * np.array(cost), c)
+        q[c] = (1 - p["A"]) * q[c] + p["A"] * r["outcome"]
+        kept[c] = cut(q[c], p["gamma"]) * shown[c]
+    return total
+
+
+@judges("alt_gamma")
+def alt_gamma(rows, p): return own_beliefs(rows, p, 0., False)
+
+
+@judges("alt_gamma_offered")
+def alt_gamma_offered(rows, p): return own_beliefs(rows, p, .5, True)
