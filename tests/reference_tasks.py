@@ -265,3 +265,78 @@ def alt_gamma(rows, p): return own_beliefs(rows, p, 0., False)
 
 @judges("alt_gamma_offered")
 def alt_gamma_offered(rows, p): return own_beliefs(rows, p, .5, True)
+
+
+# wcs
+
+def card_sorting(rows, p, floor_first, sheet=None):
+    if sheet is None:
+        from importlib.resources import files
+        lines = (files("spice_rl")/"datasets/tasks/wcs_sheet.csv").read_text().split()
+        sheet = [[int(x) for x in line.split(",")[1:]] for line in lines]
+    attention, total = [1 / 3] * 3, 0.
+    for t, row in enumerate(records(rows)):
+        matches = [rule[t] for rule in sheet]
+        d, e = (p["d"], 1e-4) if t or floor_first else (1, 0)
+        weight = {deck: e + (1 - 2 * e) * sum(a**d for a, m in zip(attention, matches) if m == deck) for deck in (1, 2, 3, 4)}
+        if weight[row["choice"]] == 0: return -math.inf
+        total += math.log(weight[row["choice"]] / sum(weight.values()))
+        fits = [a * ((m == row["choice"]) == bool(row["outcome"])) for a, m in zip(attention, matches)]
+        if sum(fits) == 0: continue
+        rate = p["r"] if row["outcome"] else p["p"]
+        attention = [(1 - rate) * a + rate * f / sum(fits) for a, f in zip(attention, fits)]
+        attention = [.9998 * a / sum(attention) + .0001 for a in attention]
+    return total
+
+
+@judges("wcs_sql")
+def wcs_sql(rows, p, **how): return card_sorting(rows, p, False, **how)
+
+
+@judges("wcs_sql_floor")
+def wcs_sql_floor(rows, p, **how): return card_sorting(rows, p, True, **how)
+
+
+# cgt
+
+@judges("cgt_cm")
+def gambling(rows, p, stakes=(5, 25, 50, 75, 95)):
+    total = 0.
+    for r in records(rows):
+        odds = p["c"] / (1 - p["c"]) * (r["n_red_boxes"] / (10 - r["n_red_boxes"]))**p["alpha"]
+        total += math.log((odds if r["red_chosen"] else 1) / (1 + odds))
+        q = (r["n_red_boxes"] if r["red_chosen"] else 10 - r["n_red_boxes"]) / 10
+        in_time, points = sorted(stakes, reverse=not r["gamble_type"]), r["trial_initial_points"] / 100
+        worth = [q * math.log(1 + points * (1 + s / 100)) + (1 - q) * math.log(1 + p["rho"] * points * (1 - s / 100)) - p["beta"] * .25 * b
+                 for b, s in enumerate(in_time)]
+        total += log_softmax(p["gamma"] * np.array(worth), in_time.index(r["percentage_staked"]))
+    return total
+
+
+# hgf
+
+@judges("hgf_ibrb", "hgf_ibrb_single")
+def gaussian_filter(rows, p, L=3, mu0=(.5, 1), sigma0=(.1, 1), input_first=False):
+    mu, sigma = dict(zip(range(2, L + 1), mu0)), dict(zip(range(2, L + 1), sigma0))
+    kappa, omega = ({l: p[f"{name}_{l}"] for l in range(2, L + 1) if f"{name}_{l}" in p} for name in ("kappa", "omega"))
+    total, expected = 0., None
+    for row in sorted(records(rows), key=lambda r: r["trialNum"]):
+        u, y = row["u"], row["y"]
+        if u not in (0, 1) or y not in (0, 1): continue
+        m = 1 / (1 + math.exp(-mu[2]))
+        used, expected = m if input_first else expected, m
+        if used is not None: total += math.log((used if y else 1 - used)**p["zeta"] / (used**p["zeta"] + (1 - used)**p["zeta"]))
+        v = {l: sigma[l] + math.exp(omega[l] + (kappa[l] * mu[l + 1] if l < L else 0)) for l in mu}
+        new, spread = {}, {}
+        for l in range(2, L + 1):
+            if l == 2:
+                spread[2] = v[2] / (1 + v[2] * m * (1 - m))
+                new[2] = mu[2] + spread[2] * (u - m)
+                continue
+            k = kappa[l - 1]
+            w = math.exp(k * mu[l] + omega[l - 1]) / v[l - 1]
+            surprise = (spread[l - 1] + (new[l - 1] - mu[l - 1])**2) / v[l - 1] - 1
+            spread[l] = v[l] / (1 + v[l] * k * k * w / 2 * (w + (2 * w - 1) * surprise))
+            new[l] = mu[l] + spread[l] * k * w * surprise / 2
+        mu, sigma = new, spread
+    return total

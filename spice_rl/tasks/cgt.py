@@ -16,6 +16,7 @@ class Cumulative(TaskCell):
     """`alpha` bends chances, `c` is a bias toward red, `rho` weighs what is left after a loss, `beta` is the cost of waiting for a later
     stake (a step costs a quarter of it), `gamma` the inverse temperature of stakes (Romeu et al., 2020)."""
     params = dict(alpha=Param(1., 0, 5), c=Param(.5, 0, 1), rho=Param(1., 0), beta=Param(1., 0), gamma=Param(1., 0))
+    paper = 'Romeu et al., 2020, Drug Alcohol Depend 206, 107711'
     sees, gets, state = ('share', 'points', 'stake', 'place'), (), dict(red=1)
     def logit(p, state, trial, option):
         if option == 1: return np.log(p.c) + p.alpha * np.log(trial.share)
@@ -35,9 +36,9 @@ def _two_rows(red, bet, stakes, share, points, ascending):
     offer[::2, :2], offer[1::2, :k] = [0, 1], np.arange(2, k + 2)
     stake, place = np.zeros((2 * n, k + 2)), np.zeros((2 * n, k + 2))
     stake[:, 2:] = np.asarray(stakes) / 100
-    place[:, 2:] = np.where(np.repeat(ascending, 2)[:, None] == 1, np.arange(k), np.arange(k)[::-1])
+    place[:, 2:] = np.where(np.repeat(np.asarray(ascending), 2)[:, None] == 1, np.arange(k), np.arange(k)[::-1])
     return dict(choice=choice, offer=offer, options=('blue', 'red', *(f'{s:g} %' for s in stakes)),
-                sees=dict(share=np.repeat(share, 2), points=np.repeat(points, 2) / 100, stake=stake, place=place))
+                sees=dict(share=np.repeat(np.asarray(share), 2), points=np.repeat(np.asarray(points), 2) / 100, stake=stake, place=place))
 
 # %% ../../nbs/tasks/34_cgt.ipynb #47695c40
 class Stakes(TaskWorld):
