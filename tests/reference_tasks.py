@@ -405,3 +405,196 @@ def peer_ocu(rows, p):
         x = p["tau"] * (worth["risky"] - worth["safe"] + follow)
         total += log_logistic(x if row["choice"] else -x)
     return total
+
+
+# rdt
+
+@judges("rdt_happiness")
+def happiness(rows, p):
+    total, past, last = 0., [], None
+    for t, row in enumerate(records(rows)):
+        if row["RT_happy"] != last:
+            fade = [p["gam"]**(t - j) for j in range(t)]
+            mean = p["w0"] + sum(p[w] * sum(f * x[i] for f, x in zip(fade, past)) for i, w in enumerate(("w1", "w2", "w3")))
+            total -= .5 * ((row["happy"] - mean) / p["sig"])**2 + math.log(p["sig"]) + .5 * math.log(2 * math.pi)
+        last, mean = row["RT_happy"], (row["gain"] - abs(row["loss"])) / 2
+        past.append((0, mean, row["outcome"] - mean) if row["gamble"] else (row["type"] * row["cert"], 0, 0))
+    return total
+
+
+# cra
+
+def lotteries(rows, p, chance):
+    return sum(log_logistic((2 * r["choice"] - 1) * p["gamma"] * (chance(r["prob"], r["ambig"]) * r["reward_var"]**p["alpha"]
+                                                                  - .5 * r["reward_fix"]**p["alpha"])) for r in records(rows))
+
+
+@judges("cra_linear")
+def cra_linear(rows, p): return lotteries(rows, p, lambda prob, a: prob - p["beta"] * a / 2)
+
+
+@judges("cra_exp")
+def cra_exp(rows, p): return lotteries(rows, p, lambda prob, a: prob * prob**(p["beta"] * a))
+
+
+# dbdm
+
+def weighted(p, h, h_prob, l, cumulative):
+    def w(x): return 0. if x == 0 else math.exp(-math.pow(-math.log(x) + 0., p["tau"])) if x < 1 else 1.
+    def v(x): return x**p["rho"] if x > 0 else 0. if x == 0 else -p["lambda"] * abs(x)**p["rho"]
+    a, b = w(h_prob), w(1 - h_prob)
+    if cumulative and min(h, l) >= 0: return a * (v(h) - v(l)) + v(l)       # what is sure, and what comes on top
+    if cumulative and max(h, l) <= 0: return b * (v(l) - v(h)) + v(h)
+    return a * v(h) + b * v(l)
+
+
+def described(rows, p, cumulative):
+    total = 0.
+    for r in records(rows):
+        x = np.array([p["beta"] * weighted(p, r[f"opt{k}hval"], r[f"opt{k}hprob"], r[f"opt{k}lval"], cumulative) for k in (1, 2)])
+        total += log_softmax(x, int(r["choice"]) - 1)
+    return total
+
+
+@judges("dbdm_prob_weight")
+def dbdm(rows, p): return described(rows, p, False)
+
+
+@judges("dbdm_cumulative")
+def dbdm_cumulative(rows, p): return described(rows, p, True)
+
+
+# task2AFC
+
+@judges("task2AFC_sdt")
+def sdt(rows, p, coefficients=1):
+    total = 0.
+    for stimulus in (0, 1):
+        said = rows.response[rows.stimulus == stimulus]
+        n, k, x = len(said), int(said.sum()), (p["d"] / 2 if stimulus else -p["d"] / 2) - p["c"]
+        y = .07056 * x**3 + 1.5976 * x
+        total += k * log_logistic(y) + (n - k) * log_logistic(-y) + coefficients * math.log(math.comb(n, k))
+    return total
+
+
+@judges("task2AFC_normal")
+def sdt_normal(rows, p):
+    from scipy.special import log_ndtr
+    x = np.where(rows.stimulus == 1, p["d"], -p["d"]) / 2 - p["c"]
+    return float(log_ndtr(np.where(rows.response == 1, x, -x)).sum())
+
+
+# alt
+
+def cut(q, gamma): return sorted([0., gamma * (q - .5) + .5, 1.])[1]
+
+
+def one_belief(rows, p, bend):
+    q, total = .5, 0.
+    for r in records(rows):
+        x = -p["beta"] * np.array([bend(q, p["gamma"]) * r["bluePunish"], bend(1 - q, p["gamma"]) * r["orangePunish"]])
+        total += log_softmax(x, int(r["choice"]) - 1)
+        q = (1 - p["A"]) * q + p["A"] * r["outcome"]
+    return total
+
+
+@judges("alt_delta")
+def alt_delta(rows, p): return one_belief(rows, p, cut)
+
+
+@judges("alt_delta_smooth")
+def alt_delta_smooth(rows, p): return one_belief(rows, p, lambda q, g: 0. if q == 0 else 1 / (1 + (1 / q - 1)**g))
+
+
+def own_beliefs(rows, p, q, offered):
+    kept, q, total = [0., 0.], [q, q], 0.
+    for r in records(rows):
+        shown, c = (r["bluePunish"], r["orangePunish"]), int(r["choice"]) - 1
+        cost = [cut(q[k], p["gamma"]) * shown[k] for k in (0, 1)] if offered else kept
+        total += log_softmax(-p["beta"] * np.array(cost), c)
+        q[c] = (1 - p["A"]) * q[c] + p["A"] * r["outcome"]
+        kept[c] = cut(q[c], p["gamma"]) * shown[c]
+    return total
+
+
+@judges("alt_gamma")
+def alt_gamma(rows, p): return own_beliefs(rows, p, 0., False)
+
+
+@judges("alt_gamma_offered")
+def alt_gamma_offered(rows, p): return own_beliefs(rows, p, .5, True)
+
+
+# wcs
+
+def card_sorting(rows, p, floor_first, sheet=None):
+    if sheet is None:
+        from importlib.resources import files
+        lines = (files("spice_rl")/"datasets/tasks/wcs_sheet.csv").read_text().split()
+        sheet = [[int(x) for x in line.split(",")[1:]] for line in lines]
+    attention, total = [1 / 3] * 3, 0.
+    for t, row in enumerate(records(rows)):
+        matches = [rule[t] for rule in sheet]
+        d, e = (p["d"], 1e-4) if t or floor_first else (1, 0)
+        weight = {deck: e + (1 - 2 * e) * sum(a**d for a, m in zip(attention, matches) if m == deck) for deck in (1, 2, 3, 4)}
+        if weight[row["choice"]] == 0: return -math.inf
+        total += math.log(weight[row["choice"]] / sum(weight.values()))
+        fits = [a * ((m == row["choice"]) == bool(row["outcome"])) for a, m in zip(attention, matches)]
+        if sum(fits) == 0: continue
+        rate = p["r"] if row["outcome"] else p["p"]
+        attention = [(1 - rate) * a + rate * f / sum(fits) for a, f in zip(attention, fits)]
+        attention = [.9998 * a / sum(attention) + .0001 for a in attention]
+    return total
+
+
+@judges("wcs_sql")
+def wcs_sql(rows, p, **how): return card_sorting(rows, p, False, **how)
+
+
+@judges("wcs_sql_floor")
+def wcs_sql_floor(rows, p, **how): return card_sorting(rows, p, True, **how)
+
+
+# cgt
+
+@judges("cgt_cm")
+def gambling(rows, p, stakes=(5, 25, 50, 75, 95)):
+    total = 0.
+    for r in records(rows):
+        odds = p["c"] / (1 - p["c"]) * (r["n_red_boxes"] / (10 - r["n_red_boxes"]))**p["alpha"]
+        total += math.log((odds if r["red_chosen"] else 1) / (1 + odds))
+        q = (r["n_red_boxes"] if r["red_chosen"] else 10 - r["n_red_boxes"]) / 10
+        in_time, points = sorted(stakes, reverse=not r["gamble_type"]), r["trial_initial_points"] / 100
+        worth = [q * math.log(1 + points * (1 + s / 100)) + (1 - q) * math.log(1 + p["rho"] * points * (1 - s / 100)) - p["beta"] * .25 * b
+                 for b, s in enumerate(in_time)]
+        total += log_softmax(p["gamma"] * np.array(worth), in_time.index(r["percentage_staked"]))
+    return total
+
+
+# hgf
+
+@judges("hgf_ibrb", "hgf_ibrb_single")
+def gaussian_filter(rows, p, L=3, mu0=(.5, 1), sigma0=(.1, 1), input_first=False):
+    mu, sigma = dict(zip(range(2, L + 1), mu0)), dict(zip(range(2, L + 1), sigma0))
+    kappa, omega = ({l: p[f"{name}_{l}"] for l in range(2, L + 1) if f"{name}_{l}" in p} for name in ("kappa", "omega"))
+    total, expected = 0., None
+    for row in sorted(records(rows), key=lambda r: r["trialNum"]):
+        u, y = row["u"], row["y"]
+        if u not in (0, 1) or y not in (0, 1): continue
+        m = 1 / (1 + math.exp(-mu[2]))
+        used, expected = m if input_first else expected, m
+        if used is not None: total += math.log((used if y else 1 - used)**p["zeta"] / (used**p["zeta"] + (1 - used)**p["zeta"]))
+        v = {l: sigma[l] + math.exp(omega[l] + (kappa[l] * mu[l + 1] if l < L else 0)) for l in mu}
+        new, spread = {}, {}
+        for l in range(2, L + 1):
+            if l == 2:
+                spread[2] = v[2] / (1 + v[2] * m * (1 - m))
+                new[2] = mu[2] + spread[2] * (u - m)
+                continue
+            k = kappa[l - 1]
+            w = math.exp(k * mu[l] + omega[l - 1]) / v[l - 1]
+            surprise = (spread[l - 1] + (new[l - 1] - mu[l - 1])**2) / v[l - 1] - 1
+            spread[l] = v[l] / (1 + v[l] * k * k * w / 2 * (w + (2 * w - 1) * surprise))
+            new[l] = mu[l] + spread[l] * k * w * surprise / 2
+        mu, sigma = new, spread
+    return total

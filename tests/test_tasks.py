@@ -81,12 +81,32 @@ PARAMETERS |= dict(
     pstRT_rlddm6="a 0 1.6 inf, bp -.3 .02 .3, tau 0 .2 inf, v -inf 2.8 inf, alpha_pos 0 .04 1, alpha_neg 0 .02 1",
     peer_ocu="rho 0 1 2, tau 0 1 inf, ocu -inf 0 inf",
 )
-OURS = {"ts_par7_daw"}   # models that hBayesDM has not
-OURS |= {"prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before"}
+# Tasks 30 to 37
+PARAMETERS |= dict(
+    rdt_happiness="w0 -inf 1 inf, w1 -inf 1 inf, w2 -inf 1 inf, w3 -inf 1 inf, gam 0 .5 1, sig 0 1 inf",
+    cra_linear="alpha 0 1 2, beta -inf 0 inf, gamma 0 1 inf",
+    cra_exp="alpha 0 1 2, beta -inf 0 inf, gamma 0 1 inf",
+    dbdm_prob_weight="tau 0 .8 1, rho 0 .7 2, lambda 0 2.5 5, beta 0 .2 1",
+    dbdm_cumulative="tau 0 .8 1, rho 0 .7 2, lambda 0 2.5 5, beta 0 .2 1",
+    task2AFC_sdt="d -inf 0 inf, c -inf 0 inf",
+    task2AFC_normal="d -inf 0 inf, c -inf 0 inf",
+    alt_delta="A 0 .5 1, beta 0 1 20, gamma 0 1 10",
+    alt_gamma="A 0 .5 1, beta 0 1 20, gamma 0 1 10",
+    alt_delta_smooth="A 0 .5 1, beta 0 1 20, gamma 0 1 10",
+    alt_gamma_offered="A 0 .5 1, beta 0 1 20, gamma 0 1 10",
+    wcs_sql="r 0 .1 1, p 0 .1 1, d 0 1 5",
+    wcs_sql_floor="r 0 .1 1, p 0 .1 1, d 0 1 5",
+    cgt_cm="alpha 0 1 5, c 0 .5 1, rho 0 1 inf, beta 0 1 inf, gamma 0 1 inf",
+    hgf_ibrb="kappa_2 0 1 2, omega_2 -10 -4 0, omega_3 -15 -6 0, zeta 0 1 2",
+    hgf_ibrb_single="kappa_2 0 1 2, omega_2 -10 -4 0, omega_3 -15 -6 0, zeta 0 1 2",
+)
+OURS = {"ts_par7_daw", "prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before", "dbdm_cumulative",
+        "task2AFC_normal", "alt_delta_smooth", "alt_gamma_offered", "wcs_sql_floor"}   # models that hBayesDM has not
 
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
-NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)))  # by task: where parameters are drawn, if not anywhere in the bounds
-NARROW |= dict(pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)))
+# by task: where parameters are drawn, if not anywhere in the bounds
+NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)), pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)),
+              hgf=dict(kappa_2=(.2, 1.5), omega_2=(-6, -1), omega_3=(-8, -3)))
 
 MODELS = task_models()
 TASK = dict(zip(MODELS.model, MODELS.task))
@@ -119,7 +139,7 @@ def by_hand(cell, trials, parameters):
         state = cell.init(p, trials.n_options)
         for row in range(first, last):
             trial = _trial_at(cell, trials, row)
-            if trials.answered(cell.does)[row]: total += _log_likelihood(cell, p, state, trial)
+            if trials.answered(cell.does)[row] and trials.counted[row]: total += _log_likelihood(cell, p, state, trial)
             state = cell.update(p, state, trial)
     return total
 
@@ -131,8 +151,14 @@ def golden(shared):
         for row in json.loads((shared/"golden"/file).read_text()):
             if row["model"] not in TASK: continue
             rows = pd.read_csv(shared/"data/tasks"/find_task(TASK[row["model"]]).file.name)
-            yield row["model"], row.get("options", {}), row["parameters"], rows[rows.subjID == row["subject"]], \
+            yield row["model"], row.get("options", {}), flat(row["parameters"]), rows[rows.subjID == row["subject"]], \
                 row.get("loglik_exact_density", row["loglik"]), row["n_counted"]
+
+
+def flat(parameters):
+    "A list as the parameters of the levels from 2 on: kappa_2, kappa_3, …"
+    lists = {name: x if isinstance(x, list) else None for name, x in parameters.items()}
+    return {f"{name}_{i}" if lists[name] else name: y for name, x in parameters.items() for i, y in enumerate(lists[name] or [x], 2)}
 
 
 # Numbers
@@ -140,7 +166,7 @@ def golden(shared):
 def test_golden_rows(shared):
     n = 0
     for model, options, parameters, rows, loglik, counted in golden(shared):
-        trials = read_task(TASK[model], rows, **reading(TASK[model]))
+        trials = read_task(TASK[model], rows, **reading(TASK[model], options))
         assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (model, parameters)
         assert trials.n_counted == counted, model
         n += 1
@@ -150,11 +176,13 @@ def test_golden_rows(shared):
 def test_golden_rows_compiled(shared):
     for model, options, parameters, rows, loglik, _ in golden(shared):
         if model not in COMPILED: continue
-        trials = read_task(TASK[model], rows, **reading(TASK[model]))
+        trials = read_task(TASK[model], rows, **reading(TASK[model], options))
         assert -nll(task_model(model, **options), parameters, trials).item() == pytest.approx(loglik, rel=1e-9), (model, parameters)
 
 
-def reading(task): return dict(Narm=4) if task == "banditNarm" else {}
+def reading(task, options={}):
+    "Options of reading that a part of a table needs, and those that a model shares with reading"
+    return dict(banditNarm=dict(Narm=4), cgt=dict(stakes=(5, 25, 50, 75, 95))).get(task, {}) | {n: x for n, x in options.items() if n in find_task(task).options}
 
 
 @each_model
@@ -447,15 +475,18 @@ def in_a_world(cell, world, seed, n=60):
     def luck(): return rng.random(world.n_uniform), rng.standard_normal(world.n_normal)
     world.rules["start"](e, *luck(), numbers)
     for _ in range(n):
-        seen, reward = namedtuple("Seen", "options")(np.arange(world.n_offer or world.n_actions)), np.zeros(world.n_actions)
+        columns = {name: np.zeros(world.n_actions if each == "options" else 1) for name, each in world.sees.items()}
+        options, reward = np.arange(world.n_offer or world.n_actions), np.zeros(world.n_actions)
+        seen = namedtuple("Seen", ("options", *columns))(options, *columns.values())
         if "show" in world.rules: world.rules["show"](e, numbers, *luck(), seen)
-        choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options), rng)["choice"]
+        columns = {name: x if world.sees[name] == "options" else x[0] for name, x in columns.items()}
+        choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options, **columns), rng)["choice"]
         world.rules["pay"](e, numbers, choice, *luck(), reward)
         reward[np.arange(len(reward)) != choice] = np.nan
-        state = cell.update(cell.p(), state, make_trial(choice, reward, world.n_actions, seen.options))
-        rows.append((choice, reward, seen.options))
-    choices, rewards, offers = map(np.array, zip(*rows))
-    return Trials.from_arrays(choices, rewards, options=range(world.n_actions), offer=offers)
+        state = cell.update(cell.p(), state, make_trial(choice, reward, world.n_actions, seen.options, **columns))
+        rows.append((choice, reward, seen.options, *columns.values()))
+    choices, rewards, offers, *shown = map(np.array, zip(*rows))
+    return Trials.from_arrays(choices, rewards, options=range(world.n_actions), offer=offers, sees=dict(zip(world.sees, shown)))
 
 
 @each_model
@@ -493,3 +524,135 @@ def test_worlds_are_what_they_say():
     delays = task_world("dd", n_trials=500).design([0]).columns
     assert set(delays["delay"][:, 0]) == {0, 2} and delays["amount"][:, 1].min() >= 10.5
     with pytest.raises(ValueError, match="n_trials must be a whole number"): task_world("dd", n_trials=0)
+
+
+# Where the published program surprises: its likelihood under its name, the better one beside it (rdt to hgf)
+
+def likelihood(model, trials, p, **options): return by_hand(task_model(model, **options), trials, p)
+
+
+def of_one(task, who="s1"):
+    rows = table(task)
+    return rows[rows.subjID == who].reset_index(drop=True)
+
+
+def test_ratings_with_the_same_time():
+    rows, p = of_one("rdt"), drawn("rdt_happiness", 1)
+    twice = read_task("rdt", rows, same_time=True)
+    assert (read_task("rdt", rows).n_counted, twice.n_counted) == (13, 14)
+    own = rows.assign(RT_happy=np.cumsum((rows.happy != rows.happy.shift()) | (rows.RT_happy != rows.RT_happy.shift())))
+    assert likelihood("rdt_happiness", twice, p) == pytest.approx(LOGLIK["rdt_happiness"](own, p), rel=1e-9)
+    with pytest.raises(ValueError, match="same_time must be True or False"): read_task("rdt", rows, same_time=2)
+
+
+def test_two_outcomes_the_other_way_round_are_the_same_lottery():
+    rows, p = of_one("dbdm"), drawn("dbdm_prob_weight", 2)
+    turned = rows.assign(opt1hprob=1 - rows.opt1hprob, opt1hval=rows.opt1lval, opt1lval=rows.opt1hval)
+    for model in ("dbdm_prob_weight", "dbdm_cumulative"):
+        a, b = (likelihood(model, read_task("dbdm", r), p) for r in (rows, turned))
+        assert a == pytest.approx(b, rel=1e-9)
+
+
+def test_binomial_coefficients_are_an_option():
+    rows, p = of_one("task2AFC"), drawn("task2AFC_sdt", 1)
+    single = likelihood("task2AFC_sdt", read_task("task2AFC", rows), p, coefficients=0)
+    assert single == pytest.approx(LOGLIK["task2AFC_sdt"](rows, p, coefficients=0), rel=1e-9)
+    assert np.isfinite(likelihood("task2AFC_normal", read_task("task2AFC", rows), dict(d=200, c=60)))
+
+
+def test_what_an_outcome_means():
+    rows, p = of_one("alt"), drawn("alt_delta", 3)
+    other = rows.assign(outcome=np.where(rows.choice == 1, rows.outcome, 1 - rows.outcome))
+    for model, means in (("alt_delta", "chosen"), ("alt_gamma", "blue")):
+        plain = likelihood(model, read_task("alt", rows), p)
+        assert plain == pytest.approx(LOGLIK[model](rows, p), rel=1e-9) != likelihood(model, read_task("alt", rows, means=means), p)
+        assert likelihood(model, read_task("alt", rows, means=means), p) == pytest.approx(LOGLIK[model](other, p), rel=1e-9)
+    for model, means in (("alt_delta", "blue"), ("alt_gamma", "chosen")):
+        assert likelihood(model, read_task("alt", rows, means=means), p) == likelihood(model, read_task("alt", rows), p)
+    with pytest.raises(ValueError, match="means must be None, 'blue' or 'chosen'"): read_task("alt", rows, means="orange")
+
+
+def test_cards_come_from_the_sheet_that_is_given(tmp_path):
+    rows, p = of_one("wcs"), drawn("wcs_sql", 1)
+    rng = np.random.default_rng(1)
+    sheet = np.array([rng.permutation(4)[:3] + 1 for _ in range(60)]).T
+    rows = rows.assign(choice=sheet[0, :len(rows)], outcome=rng.integers(0, 2, len(rows)))
+    pd.DataFrame(sheet, index=["color", "form", "number"]).to_csv(tmp_path/"sheet.csv", header=False)
+    for given in (sheet, pd.DataFrame(sheet), tmp_path/"sheet.csv", str(tmp_path/"sheet.csv")):
+        own = likelihood("wcs_sql", read_task("wcs", rows, sheet=given), p)
+        assert own == pytest.approx(LOGLIK["wcs_sql"](rows, p, sheet=sheet), rel=1e-9)
+    with pytest.warns(UserWarning, match="outcomes cannot be by this sheet .the first: participant 's1', card"): read_task("wcs", rows)
+    for wrong, said in ((sheet[:2], "sheet must hold three rows"), (sheet + 1, "sheet must hold three rows"), (sheet[:, :9], "has 52 rows, and the sheet 9 cards")):
+        with pytest.raises(ValueError, match=said): read_task("wcs", rows, sheet=wrong)
+
+
+def test_a_first_card_that_matches_nothing():
+    rows, p = of_one("wcs"), drawn("wcs_sql", 1)
+    rows.loc[0, "choice"] = ({1, 2, 3, 4} - {int(x) + 1 for n in ("color", "form", "number") for x in task_example("wcs").columns[n][:1]}).pop()
+    rows.loc[0, "outcome"] = 0
+    trials = read_task("wcs", rows)
+    with np.errstate(divide="ignore"): assert likelihood("wcs_sql", trials, p) == -inf == LOGLIK["wcs_sql"](rows, p)
+    assert likelihood("wcs_sql_floor", trials, p) == pytest.approx(LOGLIK["wcs_sql_floor"](rows, p), rel=1e-9)
+    rows.loc[0, "outcome"] = 1      # right, and matches nothing: attention stays
+    with pytest.warns(UserWarning, match="card 1, deck .*matches on 0"): trials = read_task("wcs", rows)
+    assert likelihood("wcs_sql_floor", trials, p) == pytest.approx(LOGLIK["wcs_sql_floor"](rows, p), rel=1e-9)
+
+
+def test_stakes_and_practice():
+    rows, p = of_one("cgt").replace(dict(percentage_staked={25: 100})), drawn("cgt_cm", 1)
+    trials = read_task("cgt", rows)
+    assert trials.options[2:] == ("5 %", "50 %", "75 %", "95 %", "100 %")
+    assert likelihood("cgt_cm", trials, p) == pytest.approx(LOGLIK["cgt_cm"](rows, p, stakes=(5, 50, 75, 95, 100)), rel=1e-9)
+    rows, own = of_one("cgt"), read_task("cgt", of_one("cgt"), practice=False, stakes=(5, 25, 50, 75, 95))
+    assert own.n_counted == 72
+    assert likelihood("cgt_cm", own, p) == pytest.approx(LOGLIK["cgt_cm"](rows[rows.assessment_stage > 0], p), rel=1e-9)
+    with pytest.raises(ValueError, match="percentage_staked is 95 for participant 's1', which is not among the stakes 5, 25, 50, 75"): read_task("cgt", rows, stakes=(5, 25, 50, 75))
+    with pytest.raises(ValueError, match="every row is practice"): read_task("cgt", rows.assign(assessment_stage=0), practice=False)
+
+
+def test_levels_of_a_filter():
+    rows, four = of_one("hgf"), dict(L=4, mu0=(.5, 1, .7), sigma0=(.1, 1, .8))
+    p = dict(kappa_2=.8, kappa_3=.4, omega_2=-2.5, omega_3=-3.5, omega_4=-5, zeta=1.2)
+    for first in (False, True):
+        trials = read_task("hgf", rows, input_first=first)
+        assert trials.n_counted == 37 + first
+        assert likelihood("hgf_ibrb", trials, p, **four, input_first=first) == pytest.approx(LOGLIK["hgf_ibrb"](rows, p, **four, input_first=first), rel=1e-9)
+    own = read_task("hgf", rows)
+    same(read_task("hgf", rows.sample(frac=1, random_state=1)), own)
+    same(read_task("hgf", rows.assign(trialNum=3 * rows.trialNum)), own)        # gaps
+    cell = task_model("hgf_ibrb", **four, zeta=.5)
+    again = pickle.loads(pickle.dumps(cell))
+    assert type(again) is type(cell) and again.values == cell.values and list(cell.params) == list(p)
+    assert type(task_model("hgf_ibrb", L=3)) is type(task_model("hgf_ibrb"))
+    for wrong, said in ((dict(L=4), "mu0 must hold 3 numbers, one for each level from 2 to 4, got 2"), (dict(L=1), "L must be"), (dict(input_first=2), "input_first must be 0 or 1")):
+        with pytest.raises(ValueError, match=said): task_model("hgf_ibrb", **wrong)
+    with pytest.raises(ValueError, match="trialNum is 3 more than once for participant 's1'"): read_task("hgf", rows.replace(dict(trialNum={4: 3})))
+    with pytest.raises(ValueError, match="no row has a u and a y that are 0 or 1"): read_task("hgf", rows.assign(u=2))
+
+
+def test_worlds_from_rdt_to_hgf_are_what_they_say():
+    mood = task_world("rdt", n_trials=400).design([0])
+    assert 2 <= 400 / mood.n_counted <= 3 and mood.answered()[0]
+    c = mood.columns
+    assert set(np.sign(c["cert"])) == {-1, 0, 1} and (c["outcome"][c["gamble"] == 0] == c["cert"][c["gamble"] == 0]).all()
+    odds = task_world("cra", n_trials=400).design([0]).columns
+    assert set(odds["prob"][odds["ambig"][:, 1] > 0, 1]) == {.5} and set(odds["prob"][:, 0]) == {.5} and (odds["ambig"][:, 0] == 0).all()
+    lotteries = task_world("dbdm", n_trials=400).design([0]).columns
+    assert (lotteries["high"] >= lotteries["low"]).all()
+    stakes = task_world("cgt", n_trials=40).design([0])
+    rises = stakes.columns["place"][1::2, 2] == 0
+    assert len(stakes) == 80 and rises.sum() == 20 and (np.sort(stakes.columns["place"][:, 2:]) == np.arange(5)).all()
+    hurt = task_world("alt", n_trials=2000, block=500, chance=.9).design([0]).columns
+    assert (hurt["punished"].sum(1) == 1).all() and (hurt["punished"][:, 0] == hurt["outcome"]).all()
+    halves = hurt["outcome"].reshape(4, 500).mean(1)
+    assert abs(np.sort(halves) - [.1, .1, .9, .9]).max() < .05
+    cards = in_a_world(task_model("wcs_sql_floor", r=1, p=1, d=5), task_world("wcs", criterion=3), 1, n=300)
+    decks = np.array([cards.columns[n] for n in ("color", "form", "number")])
+    assert (decks == decks[0]).all(0).sum() == 0
+    right, rule, streak = np.nansum(cards.reward, 1), 0, 0
+    for t in range(300):
+        assert right[t] == (cards.choice[t] == decks[rule, t])
+        streak = streak + 1 if right[t] else 0
+        if streak == 3: rule, streak = (rule + 1) % 3, 0
+    inputs = task_world("hgf", n_trials=600, block=200).design([0]).columns["u"].reshape(3, 200).mean(1)
+    assert abs(np.sort(inputs) - [.2, .5, .8]).max() < .12
