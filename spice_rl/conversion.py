@@ -246,7 +246,10 @@ _ENDINGS = ('.csv', '.tsv', '.txt', '.json', '.iqdat')
 
 def _files(source):
     "The files of a path, a folder or a list of paths"
-    if isinstance(source, (list, tuple)): paths = [Path(p) for p in source]
+    if isinstance(source, (list, tuple)):
+        odd = next((p for p in source if not isinstance(p, (str, Path))), None)
+        if odd is not None: raise TypeError(f'a list of files must hold paths, got {type(odd).__name__}')
+        paths = [Path(p) for p in source]
     elif (folder := Path(source)).is_dir():
         paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and p.name[0] != '.')
         if not paths: raise ValueError(f'the folder {str(source)!r} holds no .csv, .tsv, .txt, .json or .iqdat file')

@@ -368,7 +368,7 @@ def test_models_with_options_can_be_kept():
     (lambda: read_task("choicert", pd.DataFrame()), "unknown task 'choicert'; did you mean 'choiceRT'?"),
     (lambda: read_task("dd", table("dd"), Narm=3), "unknown option of reading dd 'Narm'"),
     (lambda: read_task("banditNarm", table("bandit4arm"), Narm=3), "got 4; arms that nobody chose are not counted: say how many there are, Narm=4"),
-    (lambda: read_task("dd", [1, 2]), "trials are read from a path or a pandas DataFrame, got list"),
+    (lambda: read_task("dd", [1, 2]), "a list of files must hold paths, got int"),
 ])
 def test_what_there_is_not_is_named(call, said):
     with pytest.raises((ValueError, TypeError), match=said): call()
