@@ -12,13 +12,13 @@ from functools import cache
 from importlib.resources import files
 import numpy as np
 import pandas as pd
-from numba import njit
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
 from .cell import Cell
 from .data import Trials, read_trials
 from .engine import as_seed, pay_type, simulate, start_type
 from .arguments import check_names, check_whole
+from .jit import njit, ready_rule
 from .params import Param
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
@@ -33,7 +33,7 @@ def pay(e, world, choice, uniform, normal, reward): rules_pay({E}, world, choice
 def _compile(cls):
     "Compile the rules of an environment's class."
     names = tuple(cls.settings) or ('none',)
-    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()
+    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items()
                                              if k != 'show'}
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
     return Worlds(njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))

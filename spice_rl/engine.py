@@ -16,15 +16,12 @@ from itertools import product
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from numba import njit, types
-from numba.core import cgutils
-from numba.core.errors import NumbaError
-from numba.extending import intrinsic, typeof_impl
 from .codegen import BUNDLE, Loop, _view, quick_rules
 from .wide import WideTrials, check_columns, sessions_of, simulate_world
 from .cell import Cell, Trial, check_cell, make_trial
 from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_whole
+from .jit import COMPILED, NumbaError, cgutils, exp, in_place_of, log, njit, ready_rule, typeof_impl, types
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -35,7 +32,7 @@ update_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, i
 Kernels = namedtuple('Kernels', 'init logits update constants')
 
 # %% ../nbs/03_engine.ipynb #fa9d637f
-@intrinsic
+@in_place_of(lambda state, i, lane: state[i, :, lane])
 def _latent(typing, state, i, lane):
     "Latent value `i` of one lane, (options,): a view into `state`, without a reference count."
     view = types.Array(f8, 1, 'A')
@@ -94,7 +91,7 @@ def _compiled(cls, outside):
     "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
     rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
-    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in rules.items()}
+    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in rules.items()}
     fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
     exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
     made = {}
@@ -145,6 +142,7 @@ def kernels(
 def _pointers(cell):
     "The compiled rules of `cell` as the loops want them."
     made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
+    if not COMPILED: return made
     return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
 
 def _try(cell, n_options, offer, trials=None):
@@ -256,7 +254,7 @@ def _choose(x, options, m, n, top, z, prob):
         top[s], z[s] = x[options[0], s], 0.
         for j in range(1, m): top[s] = max(top[s], x[options[j], s])
         for j in range(m):
-            prob[j, s] = 1. if x[options[j], s] == top[s] else np.exp(x[options[j], s] - top[s])
+            prob[j, s] = 1. if x[options[j], s] == top[s] else exp(x[options[j], s] - top[s])
             z[s] += prob[j, s]
         for j in range(m): prob[j, s] /= z[s]
 
@@ -319,16 +317,16 @@ def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, wh
                     for s in range(n):
                         total[s] += times * (top[s] - x[choice, s])
                         if times == 1: product[s] *= z[s]     # its logarithm, later
-                        else: total[s] += times * np.log(z[s])
+                        else: total[s] += times * log(z[s])
                         large |= product[s] > 1e200
                     for s in range(n if large else 0):
-                        total[s] += np.log(product[s])
+                        total[s] += log(product[s])
                         product[s] = 1.
                     _add(slope, prob, mine, m, n, times, g, h)
                 _learn(update, p, c, still, state, old, options, choice, reward, context, n * (n_steps + 1))
         for s in range(n):
             at = first[b] + s
-            out[at] = total[s] + np.log(product[s])
+            out[at] = total[s] + log(product[s])
             for k in range(n_steps):
                 gradient[at, k] = g[k, s] / steps[at, k]
                 for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
@@ -394,8 +392,8 @@ class Lanes:
         "The rows of a cell that speaks of choices and rewards, and its specialised loop."
         self.rows = _rows(trials, cell.watches)
         if cell.needs_feedback: self.rows = _together(self.rows)
-        self.loop = None if hasattr(cell, 'kernels') else Loop(type(cell), trials.n_options, self.rows.options,
-                                                               self.rows.n_options)
+        own = hasattr(cell, 'kernels') or not COMPILED      # the one loop does
+        self.loop = None if own else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
 
     @cached_property
     def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
@@ -930,7 +928,7 @@ def _draw(x, options, luck, greedy):
         top = max(top, x[k, 0])
     if not np.isfinite(top): return _NO_CHOICE
     for k in options:
-        x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else np.exp(x[k, 0] - top)
+        x[k, 0] = (1. if x[k, 0] == top else 0.) if greedy else exp(x[k, 0] - top)
         total += x[k, 0]
     left, j = luck * total, 0
     while j < len(options) - 1 and left >= x[options[j], 0]:

@@ -20,11 +20,11 @@ from itertools import combinations
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from numba import njit
 from .arguments import check_number, check_whole
 from .bandits import RescorlaWagner
 from .cell import Cell, check_cell
 from .data import Trials, check_trials
+from .jit import njit
 from .params import Param
 from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
 from .engine import simulate

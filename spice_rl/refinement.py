@@ -10,13 +10,13 @@ __all__ = ['VALUE', 'TRACE', 'bandit_library', 'Structure', 'Refinement', 'one_r
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
-from numba import njit
 from scipy.stats import chi2
 from tqdm.auto import tqdm
 from .data import _subset, check_trials
 from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
+from .jit import njit
 from .library import polynomial_terms
 from .arguments import check_names, check_one_of, check_whole
 from .pieces import run_pieces
@@ -262,7 +262,8 @@ def _range(library, numbers, limit=1e3):
     "Bounds that no latent value can leave, (2, latents); None if there are none up to `limit` logits."
     n = len(library.latents)
     low, high = numbers[:n].copy(), numbers[:n].copy()
-    return np.array([low, high]) if _stays(numbers, library.code, library.values, library.n_values, low, high, limit) else None
+    with np.errstate(all='ignore'): stays = _stays(numbers, library.code, library.values, library.n_values, low, high, limit)
+    return np.array([low, high]) if stays else None
 
 # %% ../nbs/36_refinement.ipynb #97d67d49
 class _Search:

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from functools import cache
 import numpy as np
 import pandas as pd
-from numba import njit, types
-from numba.core.errors import NumbaError
 from .cell import shape_of, trial_type
 from .arguments import check_seed, check_whole
 from .codegen import _here, _part, _view, contents, kept_or_compiled
 from .data import Trials
-from .density import DENSITIES, _agreement, _known, _tidy, check_answer, check_density, draw_answer, log_density
+from .density import (DENSITIES, _agreement, _density_of, _draw_of, _known, _tidy, check_answer, check_density,
+                              log_density)
+from .jit import NumbaError, exp, log, njit, ready_rule, types
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
 Layout = namedtuple('Layout', 'sees does gets')
@@ -143,9 +143,9 @@ _CHECKED = dict(error_model='numpy', boundscheck=True)
 def _bridges(cell, layout):
     "The compiled functions between the loop and the rules of a cell, by name."
     P, V = namedtuple('P', tuple(cell.params) or ('none',)), namedtuple('S', tuple(cell.shapes) or ('none',))
-    scope = dict(np=np, _part=_part, log_density=log_density, draw_answer=draw_answer, P=P, V=V,
+    scope = dict(np=np, _part=_part, log_density=_density_of, draw_answer=_draw_of, P=P, V=V,
                  Trial=trial_type(_fields(layout)), __name__=__name__)
-    scope |= {f'rules_{name}': njit(**_CHECKED)(rule) for name, rule in cell.rules.items()}
+    scope |= {f'rules_{name}': ready_rule(rule, **_CHECKED) for name, rule in cell.rules.items()}
     exec(_bridge_text(cell, layout), scope)
     names = 'trial_of', 'begin', 'look', 'answer', 'draw', 'learn', 'hidden'
     return {name: njit(**_CHECKED)(scope[name]) for name in names}
@@ -160,10 +160,10 @@ def _weigh(x, options, prob):
     top, z = x[options[0]], 0.
     for option in options: top = max(top, x[option])
     for j in range(len(options)):
-        prob[j] = np.exp(x[options[j]] - top)
+        prob[j] = exp(x[options[j]] - top)
         z += prob[j]
     for j in range(len(options)): prob[j] /= z
-    return top + np.log(z)
+    return top + log(z)
 
 @_helper
 def _add_choice(x, options, choice, n, n_steps, prob, slope, g, h):
@@ -196,10 +196,10 @@ def _pick(x, options, luck, greedy):
         if np.isnan(x[option]): return -1
         top = max(top, x[option])
     if not np.isfinite(top): return -1
-    for option in options: total += (1. if x[option] == top else 0.) if greedy else np.exp(x[option] - top)
+    for option in options: total += (1. if x[option] == top else 0.) if greedy else exp(x[option] - top)
     left = luck * total
     for option in options:
-        left -= (1. if x[option] == top else 0.) if greedy else np.exp(x[option] - top)
+        left -= (1. if x[option] == top else 0.) if greedy else exp(x[option] - top)
         if left < 0: return option
     return options[len(options) - 1]
 
@@ -453,7 +453,7 @@ def _world_bridges(environment, shown):
     show = f'rules_show({E}, world, uniform, normal, Seen(options{columns}))' if 'show' in rules else 'pass'
     Seen = namedtuple('Seen', ('options', *(name for name, _ in shown)))
     scope = dict(E=namedtuple('E', settings or ('none',)), Seen=Seen, _part=_part, __name__=__name__)
-    scope |= {f'rules_{name}': njit(**_CHECKED)(rule) for name, rule in rules.items()}
+    scope |= {f'rules_{name}': ready_rule(rule, **_CHECKED) for name, rule in rules.items()}
     exec(_WORLD.format(E=E, show=show), scope)
     return {name: njit(**_CHECKED)(scope[name]) for name in ('start', 'show', 'pay')}
 
