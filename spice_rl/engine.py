@@ -1047,7 +1047,7 @@ def simulate(
     *,
     people=1,         # How many people (if `parameters` is not a frame)
     sessions=1,       # Sessions of each person
-    n_trials=None,    # Trials of each session (default: 100, or what the task has)
+    n_trials=None,    # Trials of each session (default: 100, or what the task has); rounds of a task whose rule `over` ends them
     seed=0,           # An int or a numpy Generator
     threads=None      # How many threads (default: all cores)
 ):
@@ -1068,7 +1068,8 @@ def simulate(
     sessions
         Sessions of each person
     n_trials
-        Trials of each session (default: 100, or what the task has)
+        Trials of each session (default: 100, or what the task has); rounds of a task whose rule
+        `over` ends them
     seed
         An int or a numpy Generator
     threads
@@ -1087,7 +1088,7 @@ def simulate(
         design = environment.design(labels, seed)
         return environment.chosen(design, play(cell, theta, design, seed=seed, threads=threads)[0])
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
-    if cell.wide or 'show' in getattr(environment, 'rules', ()):
+    if cell.wide or {'show', 'give', 'over'} & set(getattr(environment, 'rules', ())):
         return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
@@ -1095,22 +1096,25 @@ def simulate(
     return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
 
 def _simulate_world(cell, environment, theta, shape, seed):
-    "`Trials` of a cell with columns of its own, or in a world that shows."
+    "`Trials` of a cell with columns of its own, or in a world that shows, gives, or ends rounds."
     (people, sessions, n_trials), k = shape, environment.n_actions
-    arrays, shown = simulate_world(cell, environment, theta.to_numpy(float),
-                                   [person_rng(seed, i) for i in range(people)], sessions, n_trials)
-    choice, done, reward, offer, seen, chance = (x.reshape(people * sessions * n_trials, *x.shape[2:]) for x in arrays)
-    sees, at = {}, 0
-    for name, each in shown:
-        sees[name] = seen[:, at:at + k] if each else seen[:, at]
-        at += k if each else 1
-    does = {name: done[:, i] for i, name in enumerate(n for n in cell.does if n != 'choice')}
-    who = np.repeat(np.array(theta.index), sessions * n_trials)
-    session = np.tile(np.repeat(np.arange(sessions), n_trials), people)
-    shows = 'show' in environment.rules
-    return Trials.from_arrays(choice, reward, who, session, options=range(k), offer=offer if shows else None,
-                              sees=sees, does=does,
-                              extra={f'p_{j}': chance[:, j] for j in range(k)})
+    lived, columns = simulate_world(cell, environment, theta.to_numpy(float),
+                                    [person_rng(seed, i) for i in range(people)], sessions, n_trials)
+    sees, gets = _named_columns(columns.sees, lived.seen, k), _named_columns(columns.gets, lived.got, k)
+    does = {name: lived.done[:, i] for i, (name, _) in enumerate(columns.does)}
+    own = {}
+    if k: own = dict(choice=lived.choice, reward=lived.reward, options=range(k), offer=lived.offer if 'show' in environment.rules else None)
+    chance = {f'p_{j}': lived.chance[:, j] for j in range(k)} if 'pay' in environment.rules else None
+    return Trials.from_arrays(**own, participant=np.array(theta.index)[lived.person], session=lived.session, sees=sees, does=does,
+                              gets=gets, extra=chance)
+
+def _named_columns(columns, side_by_side, n_options):
+    "Columns by name, (rows,) or (rows, options)."
+    out, at = {}, 0
+    for name, each in columns:
+        out[name] = side_by_side[:, at:at + n_options] if each else side_by_side[:, at]
+        at += n_options if each else 1
+    return out
 
 _BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
 

@@ -278,8 +278,12 @@ def _rounds(o, n_people, starts, rngs, first, draw):
     return x, v, edges
 
 def _guessing(o):
-    "NLL of each person if all that was on offer were equally probable, (participants,)."
+    """NLL of each person if all that was on offer were equally probable, (participants,). Nobody guesses a rating or a
+    time: what the cell's own parameters say stands in its place."""
     t = o.lanes.trials
+    if o.lanes.cell.does != ('choice',):
+        at = np.broadcast_to(o.default, (t.n_participants, len(o.default)))
+        return o.lanes.nll(o.theta(at), np.arange(t.n_participants))
     scored = _scored(t)
     return np.bincount(t.participant[scored], np.log((t.offer[scored] >= 0).sum(1)), t.n_participants)
 

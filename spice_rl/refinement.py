@@ -70,6 +70,7 @@ def _shown(rule, kind, trials):
 def _check(trials, rules=None):
     "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
     check_trials(trials)
+    if not trials.options: raise ValueError(f"an equation speaks of choices and rewards, and these trials have none: people do {' and '.join(trials.does)}; write a Cell for them")
     if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
