@@ -760,6 +760,8 @@ def _in_logits(equation, row, weights):
 def _library_for(trials):
     "The default library: with rewards of the options not chosen, if they are shown."
     made = np.flatnonzero(trials.choice >= 0)
+    if len(made) and np.isnan(trials.reward[made]).all():
+        raise ValueError("no reward is shown in these trials, and the usual library learns from rewards: give library=[Rule(…)] of what else moves values, or write a Cell")
     others = trials.reward[made].copy()
     others[np.arange(len(made)), trials.choice[made]] = np.nan
     return bandit_library(counterfactual=bool(np.isfinite(others).any()))
