@@ -215,6 +215,14 @@ def _neighbours(theta, steps, i, p):
         if k > 0: p[k * n_params + k - 1] += steps[i, k - 1]
 
 @_helper
+def _over_steps(g, h, steps, i):
+    "Differences become slopes: divided by the steps of lane `i`."
+    n_steps = steps.shape[1]
+    for k in range(n_steps):
+        g[k] /= steps[i, k]
+        for l in range(n_steps): h[k * n_steps + l] /= steps[i, k] * steps[i, l]
+
+@_helper
 def _put_back(state, old):
     "What turned into NaN stays as it was."
     for j in range(len(state)):
@@ -232,60 +240,69 @@ _vec, _mat, _cube = types.float64[::1], types.float64[:, ::1], types.float64[:, 
 _i8, _ivec = types.int64, types.int64[::1]
 _rows = (_ivec, _ivec, _ivec, types.int64[:, ::1], _ivec, _ivec, _mat, _ivec, _ivec, _mat, _mat, _mat, _vec)
 
+def _nll_parts(begin, look):
+    """What the loop of a likelihood does for a centre and its neighbours (lanes): begin a session, and look at a trial.
+
+    `p`: (lanes × parameters), `s`: (lanes × numbers of the state), `x`: (lanes × options), all flat; `sizes`: how many lanes,
+    parameters, numbers of the state, options. (Answers and learning stay in the loop: in functions of their own a response
+    time takes half as long again.)"""
+    def begin_all(p, s, sizes):
+        lanes, n_params, size, n = sizes
+        for j in range(lanes * size): s[j] = 0.
+        for k in range(lanes): begin(_part(p, k * n_params, n_params), _part(s, k * size, size), n)
+    def look_all(p, s, sizes, trial, x):
+        lanes, n_params, size, n = sizes
+        for k in range(lanes): look(_part(p, k * n_params, n_params), _part(s, k * size, size), n, trial, _part(x, k * n, n))
+    return [njit(error_model='numpy', forceinline=True)(f) for f in (begin_all, look_all)]
+
 def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
     "The loop of a likelihood; with `steps` (lanes, n_params; or no columns) also its gradient and information."
+    begin_all, look_all = _nll_parts(begin, look)
     def loop(theta, steps, size, still, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
              seen, done, got, nothing, who, lo, hi, out, gradient, information):
         n, width, n_params, n_steps = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1]
         w_seen, w_done, w_got = seen.shape[1], done.shape[1], got.shape[1]
         lanes = n_steps + 1                                                         # a centre, and its neighbours
         offers, rewards, seen, done, got = _flat(offers), _flat(rewards), _flat(seen), _flat(done), _flat(got)
-        p, s, old, x = np.empty(lanes * n_params), np.empty(lanes * size), np.empty(size), np.empty(lanes * n)
-        prob, slope, d = np.empty(width), np.empty(n_steps * width), np.empty(n_steps)
-        unpaid, undone, ungot, here = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got), 0.
+        p, s, x = np.empty(lanes * n_params), np.empty(lanes * size), np.empty(lanes * n)   # of one lane after the other
+        old, prob, slope = np.empty(size), np.empty(width), np.empty(n_steps * width)       # one state; on offer; (neighbours, on offer)
+        d, sizes = np.empty(n_steps), (lanes, n_params, size, n)                            # (neighbours,)
+        unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
         for i in range(lo, hi):
             _neighbours(theta, steps, i, p)
-            total, g = 0., _part(_flat(gradient), i * n_steps, n_steps)
-            h = _part(_flat(information), i * n_steps**2, n_steps**2)
+            total, g, h = 0., _part(_flat(gradient), i * n_steps, n_steps), _part(_flat(information), i * n_steps**2, n_steps**2)
             for k in range(n_steps): g[k] = 0.
             for k in range(n_steps**2): h[k] = 0.
             for e in range(people[who[i]], people[who[i] + 1]):
-                for j in range(lanes * size): s[j] = 0.
-                for k in range(lanes): begin(_part(p, k * n_params, n_params), _part(s, k * size, size), n)
+                begin_all(p, s, sizes)
                 for t in range(starts[e], ends[e]):
-                    if how[t] == 0: continue
+                    if how[t] == 0: continue                                        # missing, and nobody watches
                     options, choice, context = _part(offers, t * width, n_offers[t]), choices[t], contexts[t]
                     reward, now = _part(rewards, t * n, n), _part(seen, t * w_seen, w_seen)
                     did, paid = _part(done, t * w_done, w_done), _part(got, t * w_got, w_got)
-                    if how[t] == 2 and choose:
-                        trial = trial_of(n, options, -1, unpaid, context, now, undone, ungot)
-                        for k in range(lanes):
-                            mine, state = _part(p, k * n_params, n_params), _part(s, k * size, size)
-                            look(mine, state, n, trial, _part(x, k * n, n))
+                    if how[t] == 2 and choose:                                      # look
+                        look_all(p, s, sizes, trial_of(n, options, -1, unpaid, context, now, undone, ungot), x)
                         total += _weigh(x, options, prob) - x[choice]
                         if n_steps > 0: _add_choice(x, options, choice, n, n_steps, prob, slope, g, h)
-                    elif how[t] == 2:
+                    elif how[t] == 2:                                               # answer
                         trial = trial_of(n, options, choice, unpaid, context, now, did, ungot)
-                        place = _place(options, choice)
+                        place, here = _place(options, choice), 0.
                         for k in range(lanes):
-                            mine, state = _part(p, k * n_params, n_params), _part(s, k * size, size)
-                            likely = answer(mine, state, n, trial, place)
-                            if k > 0: d[k - 1] = likely - here
+                            likely = answer(_part(p, k * n_params, n_params), _part(s, k * size, size), n, trial, place)
+                            if k > 0: d[k - 1] = likely - here                      # (neighbours,)
                             else: here = likely
                         total -= here
                         _add_density(d, n_steps, g, h)
                     unknown = hidden(n, choice, reward, paid)
                     if unknown and still: continue
                     trial = trial_of(n, options, choice, reward, context, now, did, paid)
-                    for k in range(lanes):
-                        state = _part(s, k * size, size)
+                    for k in range(lanes):                                          # learn
+                        mine, state = _part(p, k * n_params, n_params), _part(s, k * size, size)
                         for j in range(size): old[j] = state[j]
-                        learn(_part(p, k * n_params, n_params), state, n, trial)
+                        learn(mine, state, n, trial)
                         if unknown: _put_back(state, old)
             out[i] = total
-            for k in range(n_steps):
-                g[k] /= steps[i, k]
-                for l in range(n_steps): h[k * n_steps + l] /= steps[i, k] * steps[i, l]
+            _over_steps(g, h, steps, i)
     return loop
 
 _nll_type = types.void(_mat, _mat, _i8, types.boolean, *_rows, _ivec, _i8, _i8, _vec, _mat, _cube)
@@ -499,7 +516,7 @@ _MADE = {}    # loops of this process, by digest and name
 def _shared(kinds):
     "A digest of what the loops of all classes share, and of the kinds of answer."
     tools = [_BRIDGE, _LOOK, _WORLD, *(f.__code__ for f, _ in _LOOPS.values()), _weigh, _add_choice, _add_density,
-             _pick, _place, _flat, _neighbours, _put_back, _luck, _hide, _part]
+             _pick, _place, _flat, _neighbours, _put_back, _over_steps, _luck, _hide, _part, _nll_parts.__code__]
     return contents(tools, [(kind.__name__, *functions) for kind, *functions in kinds])
 
 def _digest(cell, layout):
