@@ -277,59 +277,78 @@ def _add(slope, prob, mine, m, n, times, gradient, information):
                 for s in range(n): information[k, l, s] += times * prob[j, s] * slope[k, j, s] * slope[l, j, s]
 
 # %% ../nbs/03_engine.ipynb #f86569d0
+@njit(nogil=True)
+def _spread(theta, steps, first, n, p):
+    "Write the parameters of `n` lanes from row `first` on, and behind them those of each neighbour, (parameters, lanes)."
+    for s in range(n):
+        for k in range(steps.shape[1] + 1):
+            for j in range(theta.shape[1]): p[j, k * n + s] = theta[first + s, j]
+            if k > 0: p[k - 1, k * n + s] += steps[first + s, k - 1]
+
+@njit(nogil=True, error_model='numpy')
+def _count(x, choice, times, n, top, z, total, product):
+    "Add −log of the choice's probability to `total` (lanes,). One logarithm of `z` is taken for many rows: `product`."
+    large = False
+    for s in range(n):
+        total[s] += times * (top[s] - x[choice, s])
+        if times == 1: product[s] *= z[s]     # its logarithm, later
+        else: total[s] += times * log(z[s])
+        large |= product[s] > 1e200
+    for s in range(n if large else 0):
+        total[s] += log(product[s])
+        product[s] = 1.
+
+@njit(nogil=True, error_model='numpy')
+def _write(g, h, steps, first, n, gradient, information):
+    "Differences become slopes: of the lanes from row `first` on."
+    for s in range(n):
+        at = first + s
+        for k in range(steps.shape[1]):
+            gradient[at, k] = g[k, s] / steps[at, k]
+            for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
+
 @njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat, cube), nogil=True, cache=True, error_model='numpy')
 def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, who, first, lo, hi, out, gradient, information):
     """NLL of bundles lo..hi. Bundle b holds the rows first[b]..first[b + 1] of `theta` and is shown the trials of person who[b];
     with `steps` (lanes, n_params; no columns: no neighbours) also the gradient and the expected information."""
     starts, ends, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
-    offers, rewards, choices, contexts, counts, sames, n_offers = _view(offers), _view(rewards), _view(choices), _view(contexts), _view(counts), _view(sames), _view(n_offers)
+    offers, rewards, choices, contexts = _view(offers), _view(rewards), _view(choices), _view(contexts)
+    counts, sames, n_offers = _view(counts), _view(sames), _view(n_offers)
     n_options, width, n_params, n_steps, most = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1], 1
     for b in range(lo, hi): most = max(most, first[b + 1] - first[b])
-    state, old = np.zeros((n_state, n_options, most * (n_steps + 1))), np.zeros((n_state, n_options, most * (n_steps + 1)))
-    p, x, unseen = np.zeros((n_params, most * (n_steps + 1))), np.zeros((n_options, most * (n_steps + 1))), np.full(n_options, np.nan)
-    top, z, prob, slope, total, product = np.zeros(most), np.zeros(most), np.zeros((width, most)), np.zeros((n_steps, width, most)), np.zeros(most), np.zeros(most)
+    many = most * (n_steps + 1)                                                                  # lanes, with their neighbours
+    state, old = np.zeros((n_state, n_options, many)), np.zeros((n_state, n_options, many))
+    p, x, unseen = np.zeros((n_params, many)), np.zeros((n_options, many)), np.full(n_options, np.nan)
+    top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)      # (lanes,)
+    prob, slope = np.zeros((width, most)), np.zeros((n_steps, width, most))                      # (on offer, lanes), (neighbours, …)
     g, h = np.zeros((n_steps, most)), np.zeros((n_steps, n_steps, most))
     for b in range(lo, hi):
         n = first[b + 1] - first[b]
-        for s in range(n):
-            at = first[b] + s
-            total[s], product[s] = 0., 1.
-            for k in range(n_steps + 1):
-                for j in range(n_params): p[j, k * n + s] = theta[at, j]
-                if k > 0: p[k - 1, k * n + s] += steps[at, k - 1]
-            for k in range(n_steps):
-                g[k, s] = 0.
-                for l in range(k + 1): h[k, l, s] = 0.
+        lanes = n * (n_steps + 1)
+        _spread(theta, steps, first[b], n, p)
+        for s in range(n): total[s], product[s] = 0., 1.
+        for k in range(n_steps):
+            for s in range(n): g[k, s] = 0.
+            for l in range(k + 1):
+                for s in range(n): h[k, l, s] = 0.
         for e in range(people[who[b]], people[who[b] + 1]):
-            _begin(init, p, c, state, n * (n_steps + 1))
+            _begin(init, p, c, state, lanes)
             for t in range(starts[e], ends[e]):
                 choice, context, times, m = choices[t], contexts[t], counts[t], n_offers[t]
                 if choice < 0 and times >= 0: continue   # missing, and nobody watches
                 options, reward, mine = _view(offers[t, :m]), _view(rewards[t]), 0
-                if times > 0:
-                    if not sames[t]:
-                        logits(p, c, state, options, context, unseen, n * (n_steps + 1), x)
-                        _choose(x, options, m, n, top, z, prob)
-                        _slopes(x, options, m, n, prob, slope)
+                if times > 0 and not sames[t]:           # look
+                    logits(p, c, state, options, context, unseen, lanes, x)
+                    _choose(x, options, m, n, top, z, prob)
+                    _slopes(x, options, m, n, prob, slope)
+                if times > 0:                            # answer
                     for j in range(m):
                         if options[j] == choice: mine = j
-                    large = False
-                    for s in range(n):
-                        total[s] += times * (top[s] - x[choice, s])
-                        if times == 1: product[s] *= z[s]     # its logarithm, later
-                        else: total[s] += times * log(z[s])
-                        large |= product[s] > 1e200
-                    for s in range(n if large else 0):
-                        total[s] += log(product[s])
-                        product[s] = 1.
+                    _count(x, choice, times, n, top, z, total, product)
                     _add(slope, prob, mine, m, n, times, g, h)
-                _learn(update, p, c, still, state, old, options, choice, reward, context, n * (n_steps + 1))
-        for s in range(n):
-            at = first[b] + s
-            out[at] = total[s] + log(product[s])
-            for k in range(n_steps):
-                gradient[at, k] = g[k, s] / steps[at, k]
-                for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
+                _learn(update, p, c, still, state, old, options, choice, reward, context, lanes)
+        for s in range(n): out[first[b] + s] = total[s] + log(product[s])
+        _write(g, h, steps, first[b], n, gradient, information)
 
 # %% ../nbs/03_engine.ipynb #0ca8b05c
 def on_threads(
