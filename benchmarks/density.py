@@ -8,6 +8,10 @@ start that varies: from ours, which tests/test_density.py holds to 1e-10). hddm-
 its default error (1e-4) and with 1e-10. PyDDM solves a model for all times at once: its cost is one solution and the
 look-ups of all decisions, 1 ms apart. `ratio`: their time by ours. `python benchmarks/density.py peers FILE` is the
 part that runs in their Python; it needs numpy only. Writes results/density.csv.
+
+`python benchmarks/density.py fits [PEOPLE]` recovers a diffusion model (60 people × 200 trials, parameters drawn evenly) and fits
+reinforcement learning with response times to as many: r, coverage, CPU seconds a person. With PEERS, PyDDM fits the diffusion
+model to the first three people, by differential evolution, which is its default. Writes results/density_fits.csv (with PEOPLE: only prints).
 """
 import os
 for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
@@ -69,6 +73,25 @@ def peers(path):
     print(json.dumps([[what, who, seconds, [float(x) for x in logs]] for what, who, seconds, logs in rows]))
 
 
+def fitted_by_pyddm(path):
+    "PyDDM's fit of the people in a file, as JSON: who, seconds, parameters (v, a, z, t0), NLL."
+    import pyddm
+    trials, rows = np.load(path), []
+    for who in np.unique(trials['who']):
+        mine = trials['who'] == who
+        sample = pyddm.Sample.from_numpy_array(np.c_[trials['rt'][mine], trials['choice'][mine]], [])
+        value = lambda low, high: pyddm.Fittable(minval=low, maxval=high)
+        model = pyddm.Model(drift=pyddm.DriftConstant(drift=value(-6, 6)), noise=pyddm.NoiseConstant(noise=1), bound=pyddm.BoundConstant(B=value(.2, 2)),
+                            IC=pyddm.ICPointRatio(x0=value(-.8, .8)), overlay=pyddm.OverlayNonDecision(nondectime=value(0, .8)),
+                            dt=.005, dx=.005, T_dur=float(trials['rt'].max()) + .1)
+        began = time.process_time()
+        fit = pyddm.fit_adjust_model(sample, model, lossfunction=pyddm.LossLikelihood, verbose=False)
+        took = time.process_time() - began
+        v, b, x0, t0 = (float(x) for x in model.get_model_parameters())
+        rows.append([int(who), took, [v, 2 * b, (1 + x0) / 2, t0], float(fit.get_result().value())])
+    print(json.dumps([f'PyDDM {pyddm.__version__}', rows]))
+
+
 # In ours
 
 def exact(choice, rt, sv, z=Z):
@@ -86,13 +109,61 @@ def exact(choice, rt, sv, z=Z):
 
 def asked(choice, rt):
     "Rows of the others, by the Python that has them."
+    return elsewhere('peers', choice=choice, rt=rt)
+
+
+def elsewhere(part, **arrays):
+    "What a part of this script prints in the Python of the others."
     with tempfile.TemporaryDirectory() as folder:
         path = f'{folder}/trials.npz'
-        np.savez(path, choice=choice, rt=rt)
-        run = subprocess.run([os.environ.get('PEERS', sys.executable), __file__, 'peers', path], capture_output=True,
+        np.savez(path, **arrays)
+        run = subprocess.run([os.environ.get('PEERS', sys.executable), __file__, part, path], capture_output=True,
                              text=True, env={**os.environ, 'PYTHONPATH': ''})
     if run.returncode: sys.exit(run.stderr)
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def fits(people=60, n_trials=200):
+    "Recovery of a diffusion model, and fits of reinforcement learning with response times."
+    import pandas as pd
+    from spice_rl import BanditsFixed, Cell, Param, Wiener, fit, nll, parameter_recovery, simulate, simulate_people
+
+    class Diffusion(Cell):
+        params = dict(v=Param(1, -6, 6), a=Param(1.5, .4, 4), z=Param(.5, .1, .9), t0=Param(.3, 0, .8))
+        does = 'choice', 'rt'
+        def response(p, state, trial): return Wiener(p.v, p.a, p.z, p.t0)
+
+    class DiffusionQ(Cell):
+        params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .4, 4), t0=Param(.3, 0, .8))
+        does, state = ('choice', 'rt'), 'q'
+        def response(p, state, trial): return Wiener(p.v * (state.q[1] - state.q[0]), p.a, .5, p.t0)
+        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+    rows, bounds = [], dict(v=(-3, 3), a=(.8, 2.5), z=(.3, .7), t0=(.1, .5))
+    learner = dict(alpha=(.05, .7), v=(1, 5), a=(.8, 2.5), t0=(.1, .5))
+    for cell, drawn in ((Diffusion(), bounds), (DiffusionQ(), learner)):
+        name = type(cell).__name__
+        made = simulate_people(cell, BanditsFixed(), people=people, n_trials=n_trials, bounds=drawn, seed=1, threads=1)
+        work = lambda: fit(cell, made[0].trials, threads=1)
+        work()                                                      # compiles
+        began = time.process_time()
+        found = work()
+        took = time.process_time() - began
+        summary = parameter_recovery(cell, made, threads=1).summary().droplevel(0)
+        for parameter, row in summary.iterrows():
+            rows.append(dict(what=name, who='spice_rl', people=people, cpu_s_a_person=took / people, parameter=parameter, r=row.r, bias=row.bias, coverage=row.coverage))
+        if name == 'Diffusion' and 'PEERS' in os.environ: rows += beside(made[0].trials, found, took / people)
+    table = pd.DataFrame(rows)
+    print(table.round(4).to_string())
+    if people == 60: table.to_csv(RESULTS / 'density_fits.csv', index=False, float_format='%.4g')
+
+
+def beside(trials, found, ours):
+    "A row for PyDDM: its time, and by how much its NLL is above ours, at most."
+    few = trials.take(list(trials.participants[:3]))
+    name, rows = elsewhere('fitted', who=few.participant, choice=few.choice, rt=few.columns['rt'])
+    seconds, worse = np.mean([took for _, took, *_ in rows]), max(value - found.table.nll.iloc[i] for i, _, _, value in rows)
+    return [dict(what='Diffusion', who=name, people=3, cpu_s_a_person=seconds, ratio=seconds / ours, nll_above=worse)]
 
 
 def main():
@@ -126,4 +197,6 @@ def main():
     else: print('neither hddm-wfpt nor PyDDM is installed (PEERS=/path/to/python): results/density.csv is left as it is')
 
 
-if __name__ == '__main__': peers(sys.argv[2]) if sys.argv[1:2] == ['peers'] else main()
+if __name__ == '__main__':
+    part, *more = sys.argv[1:] or ['density']
+    dict(peers=peers, fitted=fitted_by_pyddm, fits=lambda *n: fits(*map(int, n)), density=main)[part](*more)

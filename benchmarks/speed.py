@@ -6,6 +6,9 @@ Run it on a quiet machine; it takes about a minute.
 
 `python benchmarks/speed.py loop [PATH]` measures the specialised loop alone and replaces its rows only: each figure beside the pointer loop of the
 same build or, with PATH, beside another build of the package (a folder that holds `spice_rl/`). Both sides run in processes of their own, by turns.
+
+`python benchmarks/speed.py wide` measures cells that see, do or get other things (delays, ratings, response times) and replaces their rows only;
+`python benchmarks/speed.py wide short` tries that on few people, and writes nothing.
 """
 import json
 import os
@@ -20,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from spice_rl import AgentQ, BanditsDrift, Cell, Lanes, Param, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN, SpiceEstimator, create_dataset, simulate
+from spice_rl import AgentQ, BanditsDrift, Cell, Lanes, Normal, Param, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN, SpiceEstimator, Trials, Wiener, create_dataset, simulate
 
 RESULTS = Path(__file__).parent / 'results'
 torch.set_num_threads(1)
@@ -236,6 +239,94 @@ def loop_times(rows, other=None):
         rows.append(dict(what='first likelihood in a process, RescorlaWagner, one person, nothing on disk', ours=min(cold), unit='CPU s', reference=reference, theirs=rows[-4]['theirs']))
 
 
+WIDE = 'plain numpy, trial by trial'   # the reference of cells with columns of their own
+
+
+class Hyperbolic(Cell):
+    "Delay discounting."
+    params = dict(k=Param(.05, 0, 1), beta=Param(1, 0, 10))
+    sees = 'amount', 'delay'
+    def logit(p, state, trial, option): return p.beta * trial.amount[option] / (1 + p.k * trial.delay[option])
+
+
+class Rating(Cell):
+    "A rating that follows outcomes."
+    params = dict(alpha=Param(.3, 0, 1), sigma=Param(8, .5, 40))
+    does, gets, state = 'rating', 'outcome', dict(mean=1)
+    def init(p, state): state.mean[0] = 50
+    def response(p, state, trial): return Normal(state.mean[0], p.sigma)
+    def update(p, state, trial): state.mean[0] += p.alpha * (trial.outcome - state.mean[0])
+
+
+class DiffusionQ(Cell):
+    "Reinforcement learning with response times."
+    params = dict(alpha=Param(.1, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.1, 0, 1))
+    does, state = ('choice', 'rt'), 'q'
+    def response(p, state, trial): return Wiener(p.v * (state.q[1] - state.q[0]), p.a, .5, p.t0)
+    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+
+
+def plain_hyperbolic(p, t):
+    total = 0.
+    for c, amount, delay in zip(t.choice, t.columns['amount'], t.columns['delay']):
+        x = p[1] * amount / (1 + p[0] * delay)
+        total += np.log(np.exp(x - x.max()).sum()) + x.max() - x[c]
+    return total
+
+
+def plain_rating(p, t):
+    mean, total = 50., 0.
+    for y, outcome in zip(t.columns['rating'], t.columns['outcome']):
+        total += .5 * ((y - mean) / p[1])**2 + np.log(p[1]) + .5 * np.log(2 * np.pi)
+        mean += p[0] * (outcome - mean)
+    return total
+
+
+def plain_diffusion(p, t):
+    "The density of Navarro and Fuss (2009, J Math Psychol 53, 222-230): of both series the one for the time."
+    (alpha, v, a, t0), q, total = p, np.zeros(2), 0.
+    k = np.arange(-5, 6)
+    for c, reward, rt in zip(t.choice, t.reward, t.columns['rt']):
+        drift, w, s = v * (q[1] - q[0]) * (-1 if c else 1), .5, rt - t0
+        u = s / a**2
+        if u < .3: series = ((w + 2 * k) * np.exp(-(w + 2 * k)**2 / (2 * u))).sum() / np.sqrt(2 * np.pi * u**3)
+        else: series = np.pi * (k[6:] * np.exp(-k[6:]**2 * np.pi**2 * u / 2) * np.sin(k[6:] * np.pi * w)).sum()
+        total -= np.log(series) - drift * a * w - drift**2 * s / 2 - 2 * np.log(a)
+        q[c] += alpha * (reward[c] - q[c])
+    return total
+
+
+def wide_times(rows, people=20, n_trials=200):
+    "Cells with columns of their own: nanoseconds a trial and lane, 64 lanes a person, beside a plain loop of one lane."
+    rng, n = np.random.default_rng(0), people * n_trials
+    who, outcome = np.repeat(range(people), n_trials), rng.normal(50, 10, n)
+    choice, reward = rng.integers(0, 2, n), rng.integers(0, 2, (n, 2)).astype(float)
+    offers = Trials.from_arrays(choice, reward, who, sees=dict(amount=rng.uniform(1, 6, (n, 2)), delay=rng.uniform(0, 20, (n, 2))))
+    rated = Trials.from_arrays(None, None, who, does=dict(rating=outcome + rng.normal(0, 8, n)), gets=dict(outcome=outcome))
+    timed = Trials.from_arrays(choice, reward, who, does=dict(rt=.15 + rng.exponential(.5, n)))
+    for what, cell, trials, plain in (('delay discounting', Hyperbolic(), offers, plain_hyperbolic), ('rating', Rating(), rated, plain_rating),
+                                      ('diffusion with Q-learning', DiffusionQ(), timed, plain_diffusion)):
+        p, alone = np.array(list(cell.values.values()), float), trials.take(participants=[0])
+        lanes, many = Lanes(cell, trials, threads=1), np.repeat(np.arange(people), 64)
+        theta, k = np.tile(p, (len(many), 1)), len(p)
+        assert np.isclose(lanes.nll(p[None], [0])[0], plain(p, alone), rtol=1e-10)
+        theirs = 1e9 * cpu(lambda: plain(p, alone), 3) / n_trials
+        for kind, work, times in (('likelihood', lambda: lanes.nll(theta, many), 1), ('likelihood, gradient and information', lambda: lanes.scoring(theta, many), k + 1)):
+            rows.append(dict(what=f'{kind} of {what}, 64 lanes a person', ours=1e9 * cpu(work) / len(many) / n_trials, unit='ns a trial and lane', reference=WIDE, theirs=times * theirs))
+
+
+def only_wide(short):
+    "Replace the rows of cells with columns of their own, or print those of few people."
+    rows = []
+    wide_times(rows, *((2, 50) if short else ()))
+    new = pd.DataFrame(rows)
+    new['ratio'] = new.theirs / new.ours
+    print(new.round(3).to_string())
+    if short: return
+    old = pd.read_csv(RESULTS / 'speed.csv')
+    pd.concat([old[old.reference != WIDE], new]).to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
+
+
 def only_loops(other):
     "Replace the rows of the specialised loop in the recorded results."
     rows = []
@@ -249,10 +340,12 @@ def only_loops(other):
 
 def main():
     if sys.argv[1:2] == ['loop']: return only_loops(*(sys.argv[2:] or [None]))
+    if sys.argv[1:2] == ['wide']: return only_wide(sys.argv[2:] == ['short'])
     rows = []
     fit_times(rows)
     engine_times(rows)
     loop_times(rows)
+    wide_times(rows)
     table = pd.DataFrame(rows)
     table['ratio'] = table.theirs / table.ours
     RESULTS.mkdir(exist_ok=True)

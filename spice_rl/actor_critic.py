@@ -6,8 +6,8 @@
 __all__ = ['bring_to_one', 'ActorCritic']
 
 # %% ../nbs/11_actor_critic.ipynb #990e5289
-from numba.extending import register_jitable
 from .avoidance import CHOICE_RULE, Avoidance
+from .jit import register_jitable
 from .params import Param
 
 # %% ../nbs/11_actor_critic.ipynb #f5a484f1

@@ -16,14 +16,13 @@ from importlib.resources import files
 import warnings
 import numpy as np
 import pandas as pd
-from numba import njit
-from numba.extending import register_jitable
 from .cell import Cell
 from .arguments import check_number, check_whole
 from .columns import _labels_of, _uncoded
 from .data import Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers, _open
 from .engine import as_seed
 from .folders import write_table
+from .jit import njit, register_jitable
 from .params import Param
 
 # %% ../nbs/05_avoidance.ipynb #435aae04

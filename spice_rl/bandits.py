@@ -12,13 +12,13 @@ from functools import cache
 from importlib.resources import files
 import numpy as np
 import pandas as pd
-from numba import njit
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
 from .cell import Cell
 from .data import Trials, read_trials
 from .engine import as_seed, pay_type, simulate, start_type
 from .arguments import check_names, check_whole
+from .jit import njit, ready_rule
 from .params import Param
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
@@ -33,8 +33,8 @@ def pay(e, world, choice, uniform, normal, reward): rules_pay({E}, world, choice
 def _compile(cls):
     "Compile the rules of an environment's class."
     names = tuple(cls.settings) or ('none',)
-    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': njit(error_model='numpy')(f) for k, f in cls.rules.items()
-                                             if k != 'show'}
+    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items()
+                                             if k in ('start', 'pay')}
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
     return Worlds(njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
 
@@ -49,6 +49,14 @@ class Bandits:
     and what is seen: it writes the codes into `seen.options` (`n_offer` of them; default all) and numbers into the
     columns that `sees` names (name → 'options' or 1), as in `seen.amount[0] = 5`.
 
+    A task that pays for another answer than a choice, or pays in other columns than a reward, has
+    `give(e, world, done, uniform, normal, paid)` in place of `pay`: `does` names the parts of the answer that it reads
+    (`done.rating`), `gets` the columns that it writes (name → 'options' or 1), as in `paid.outcome[0] = 40`. What is not
+    written was not shown. A task without `choice` in `does` has no options.
+
+    Where the number of trials depends on the answers, a rule `over(e, world)` says after each trial whether the round (a
+    balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds.
+
     Parameters
     ----------
     n_actions
@@ -62,13 +70,19 @@ class Bandits:
     settings: dict = {}
     extra = 0
     sees: dict = {}
+    does: tuple = ('choice',)
+    gets: dict = dict(reward='options')
     n_offer = None
+    most = 1
     draws = staticmethod(lambda n: (n, 0))
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'show', 'pay')
+        cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'show', 'pay', 'give', 'over')
                                                        if k in cls.__dict__}
+        if 'give' in cls.__dict__: cls.rules.pop('pay', None)
+        cls.does = (cls.does,) if isinstance(cls.does, str) else tuple(cls.does)
+        cls._check_columns()
         cls._names = tuple(cls.settings)
 
     def __init__(self,
@@ -77,7 +91,7 @@ class Bandits:
         seed=0,               # An int or a numpy Generator
         **settings            # Settings of the task, in place of their defaults
     ):
-        n_actions = check_whole(n_actions, 'n_actions', 2)
+        n_actions = check_whole(n_actions, 'n_actions', 2) if 'choice' in self.does else 0
         check_names(settings, self.settings, 'setting')
         self.n_actions, self.counterfactual, self.seed = n_actions, counterfactual, seed
         self.values = np.array([p.check(settings.get(k, p.default), k) for k, p in self.settings.items()])
@@ -85,6 +99,14 @@ class Bandits:
         self.n_uniform, self.n_normal = self.draws(n_actions)
         self.rng = np.random.default_rng(as_seed(seed))
         self.new_session()
+
+    @classmethod
+    def _check_columns(cls):
+        "What is not a reward for a choice needs the rule `give`; columns are of one number or one for each option."
+        if (cls.does, dict(cls.gets)) != (('choice',), dict(reward='options')) and 'give' not in cls.rules:
+            raise TypeError(f"{cls.__name__} names does or gets, so it needs the rule give(e, world, done, uniform, normal, paid)")
+        for name, shape in (*cls.sees.items(), *cls.gets.items()):
+            if shape not in (1, 'options'): raise ValueError(f"the column {name} of {cls.__name__} must have 1 number or one for each of the 'options', got {shape!r}")
 
     def start(
         e,       # Numbers of the environment
@@ -134,6 +156,8 @@ class Bandits:
 
     def kernels(self):
         "The compiled rules."
+        if 'pay' not in self.rules or 'over' in self.rules:
+            raise TypeError(f"{type(self).__name__} does more than pay for choices, so it is not played step by step: simulate(cell, task)")
         return _compile(type(self))
 
     def _luck(self):
@@ -142,7 +166,7 @@ class Bandits:
     def new_session(self):
         "Begin a new session by hand."
         self.world = np.zeros(self.n_world)
-        self.kernels().start(self.values, *self._luck(), self.world)
+        if 'pay' in self.rules and 'over' not in self.rules: self.kernels().start(self.values, *self._luck(), self.world)
 
     def step(self, choice): # The option chosen
         """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on.

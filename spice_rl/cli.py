@@ -42,8 +42,7 @@ def _report(trials, model, command, out=None, truth=None, seed=0): # command: wh
 def _discovered(trials, model, command, folder, truth, seed): # folder: one that is held, or None
     "The same, into a folder that is held."
     from spice_rl.discovery import _beside_truth, _fitted_to, _scores, _write_held
-    from spice_rl.estimator import SpiceEstimator
-    from spice_rl.training import TrainingError
+    from spice_rl import SpiceEstimator, TrainingError   # of the package, which says what they need
     dataset = trials.to_dataset()
     print(_counts(trials), flush=True)
     rnn_class, config = _architecture(model)
@@ -382,7 +381,7 @@ def _run(argv):
         with _notes(names): args.run(args)
         return 0
     except BrokenPipeError: raise   # before OSError, which it is
-    except (ValueError, OSError, FloatingPointError, _Unlearned) as e:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError, _Unlearned) as e:
         said = f"cannot use {e.filename!r}: {e.strerror}" if getattr(e, 'strerror', None) else str(e)
         print(f"spice-rl: {_typed(said, names)}", file=sys.stderr)
         return 1 if isinstance(e, _Unlearned) else 2

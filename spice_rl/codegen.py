@@ -22,16 +22,10 @@ from importlib.metadata import version
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorType, ModuleType
 import numpy as np
-from llvmlite import ir as llvm
-from numba import config, njit, types
-from numba.core import cgutils, ir, serialize
-from numba.core.compiler import CompileResult, run_frontend
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 from .arguments import check_one_of
 from .cell import Trial
+from .jit import (COMPILED, CompileResult, Dispatcher, NumbaError, cgutils, config, cpu_target, in_place_of, ir,
+                          llvm, njit, quiet, run_frontend, serialize, types)
 
 # %% ../nbs/02_codegen.ipynb #6e24d102
 _SIGNS = {'add': '+', 'sub': '-', 'mul': '*', 'truediv': '/'}
@@ -90,7 +84,7 @@ def quick_rules(
     rules
         Rules of a cell's class, by name
     """
-    made = one_option(rules['logits']) if 'logits' in rules else None
+    made = one_option(rules['logits']) if COMPILED and 'logits' in rules else None
     return rules if made is None else {k: f for k, f in rules.items() if k != 'logits'} | {'logit': made}
 
 # %% ../nbs/02_codegen.ipynb #4e35cb1f
@@ -104,7 +98,7 @@ def _array(context, builder, kind, data, size, step=1):
                            itemsize=width, meminfo=None)
     return out._getvalue()
 
-@intrinsic
+@in_place_of(lambda n: np.empty(n))
 def _room(typing, n):
     "New memory for `n` numbers; not filled."
     kind = types.Array(_f8, 1, 'C')
@@ -113,7 +107,7 @@ def _room(typing, n):
         return _array(context, builder, kind, context.nrt.allocate(builder, bytes_), args[0])
     return kind(n), code
 
-@intrinsic
+@in_place_of(lambda x: None)
 def _leave(typing, x):
     "Give the memory of `_room` back."
     def code(context, builder, signature, args):
@@ -122,7 +116,7 @@ def _leave(typing, x):
         return context.get_dummy_value()
     return types.void(x), code
 
-@intrinsic
+@in_place_of(lambda x, first, n: x[first:first + n])
 def _part(typing, x, first, n):
     "x[first:first + n], (n,)."
     kind = types.Array(x.dtype, 1, 'C')
@@ -131,7 +125,7 @@ def _part(typing, x, first, n):
         return _array(context, builder, kind, builder.gep(data, [args[1]]), args[2])
     return kind(x, first, n), code
 
-@intrinsic
+@in_place_of(lambda x, first, n, step: x[first:first + n * step:step])
 def _every(typing, x, first, n, step):
     "x[first], x[first + step], …: a latent value of one lane, (options,)."
     kind = types.Array(x.dtype, 1, 'A')
@@ -140,7 +134,7 @@ def _every(typing, x, first, n, step):
         return _array(context, builder, kind, builder.gep(data, [args[1]]), args[2], args[3])
     return kind(x, first, n, step), code
 
-@intrinsic
+@in_place_of(lambda x: x)
 def _view(typing, x):
     """The same array without a reference count: the caller keeps it alive, and the loop does not spend its time
     counting."""
@@ -150,7 +144,7 @@ def _view(typing, x):
         return array._getvalue()
     return x(x), code
 
-@intrinsic
+@in_place_of(lambda a, b: np.array([a, b]))
 def _pair(typing, a, b):
     "The array [a, b] on the stack: an index into it, known when compiling, costs nothing."
     kind = types.Array(_i8, 1, 'C')
@@ -588,6 +582,7 @@ def kept_or_compiled(
     -------
     The compiled function
     """
+    if not COMPILED: return quiet(function)
     loop = njit(nogil=True, error_model='numpy')(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home

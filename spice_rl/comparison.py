@@ -13,7 +13,7 @@ import pandas as pd
 from .arguments import check_list, check_one_of, check_seed, check_whole
 from .cell import Cell, check_cell
 from .data import check_trials
-from .engine import nll
+from .engine import Lanes, nll, parameter_table
 from .fitting import Fit, _people, _scored, fit
 
 # %% ../nbs/21_comparison.ipynb #4b747779
@@ -82,6 +82,9 @@ class Comparison:
         out = []
         if self.left_out: out.append(f"left out, since their choices say nothing to any of the models: {_people(self.left_out)}")
         tied = int((self.values.le(self.values.min(axis=1) + _TIE, axis=0).sum(axis=1) > 1).sum())
+        for name, x in self.values.items():
+            never = self.values.index[np.isinf(x)]
+            if len(never): out.append(f"under {name}, answers of {_people(never)} cannot be (such as a response before the t0 fitted to the others), so the {self.criterion} is infinite")
         if tied: out.append(f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
         if self.limits is not None:
             guessing, ceiling = self.limits
@@ -193,9 +196,16 @@ def cross_validate(
     for name, cell in cells.items():
         for f in range(folds):
             found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), **options)
-            values[name] += nll(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
+            values[name] += _held_out(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
             silent &= set(found.silent)
     return Comparison(values[~values.index.isin(silent)], 'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
+
+def _held_out(cell, parameters, trials):
+    "NLL of each participant; infinite where an answer cannot be, as a response that comes before a t0 fitted to others."
+    if not cell.wide: return nll(cell, parameters, trials)
+    theta = parameter_table(cell, parameters, trials.participants)
+    found = pd.Series(Lanes(cell, trials).nll(theta, np.arange(len(theta))), theta.index)
+    return nll(cell, parameters, trials) if np.isnan(found).any() else found   # which says what became NaN
 
 def _named(cells):
     "Models by name: several of one class are told apart by a number."

@@ -7,6 +7,7 @@ __all__ = ['Trials', 'read_trials', 'check_xs_ys', 'DatasetRNN', 'convert_datase
 
 # %% ../nbs/00_data.ipynb #486a32fc
 import difflib
+import importlib
 import keyword
 import re
 from dataclasses import dataclass, replace
@@ -1497,8 +1498,15 @@ def _of_simulation(people, choice, reward, extra):
                   _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
 
 # %% ../nbs/00_data.ipynb #7b14c0e7
+def _torch():
+    "The module, where tensors are made: all else works without it."
+    try: return importlib.import_module('torch')
+    except ModuleNotFoundError as e:
+        if e.name != 'torch': raise
+        raise ModuleNotFoundError("tensors for networks need torch: pip install torch", name='torch') from None
+
 def _tensor(x, name):
-    import torch
+    torch = _torch()
     if not isinstance(x, torch.Tensor):
         try: x = np.asarray(x)
         except ValueError as e: raise ValueError(f'{name} must be one array of numbers, sessions of one length; pad with NaN: {e}') from None

@@ -8,13 +8,10 @@ __all__ = ['Limit', 'Density', 'DENSITIES', 'AnswerKind', 'add_density', 'check_
            'LBA', 'check_density']
 
 # %% ../nbs/02_density.ipynb #e6f220c2
-import math
 from collections import namedtuple
 import numpy as np
-from numba import njit, types
-from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload, typeof_impl
 from .arguments import check_number, check_seed, check_whole
+from .jit import COMPILED, TypingError, intrinsic, maths as math, njit, overload, quiet, typeof_impl, types
 
 # %% ../nbs/02_density.ipynb #b12e7d8b
 class AnswerKind(type):
@@ -106,7 +103,7 @@ def add_density(
     for name in (*limits, *many):
         if name not in kind._fields:
             raise ValueError(f"{kind.__name__} has no parameter {name!r} (it has: {', '.join(kind._fields)})")
-    if kind not in DENSITIES: _constructor(kind, many)
+    if kind not in DENSITIES and COMPILED: _constructor(kind, many)
     DENSITIES[kind] = Density(log_density, draw, mean, tuple(names), support, limits, tuple(many), together)
 
 # %% ../nbs/02_density.ipynb #1aec2787
@@ -160,26 +157,33 @@ _options = dict(error_model='numpy', nogil=True)
 _in_file = __name__ != '__main__' # a notebook's cells change, and numba's cache would not see it
 _compiled = njit(cache=_in_file, **_options)
 
+# Of one answer and one value; compiled code calls the functions of the kind directly
+def _density_of(answer, *value): return _known(answer).log_density(answer, *value)
+
+def _draw_of(answer, rng): return _known(answer).draw(answer, rng)
+
+def _mean_of(answer): return _known(answer).mean(answer)
+
 def _loops(compile):
     "The loops over many values or draws, for answers of one component and of two."
     @compile
     def density_1(answer, values, out):
-        for i in range(out.size): out[i] = log_density(answer, values[0, i])
+        for i in range(out.size): out[i] = _density_of(answer, values[0, i])
     @compile
     def density_2(answer, values, out):
-        for i in range(out.size): out[i] = log_density(answer, values[0, i], values[1, i])
+        for i in range(out.size): out[i] = _density_of(answer, values[0, i], values[1, i])
     @compile
     def draw_1(answer, rng, out):
-        for i in range(out.shape[1]): out[0, i] = draw_answer(answer, rng)
+        for i in range(out.shape[1]): out[0, i] = _draw_of(answer, rng)
     @compile
     def draw_2(answer, rng, out):
-        for i in range(out.shape[1]): out[0, i], out[1, i] = draw_answer(answer, rng)
+        for i in range(out.shape[1]): out[0, i], out[1, i] = _draw_of(answer, rng)
     @compile
-    def mean_of(answer): return mean_answer(answer)
+    def mean_of(answer): return _mean_of(answer)
     return (density_1, density_2), (draw_1, draw_2), mean_of
 
 # numba's cache on disk knows the type of an answer, not which functions belong to it: those of this file are kept
-_kept, _fresh = _loops(_compiled), _loops(njit(**_options))
+_kept, _fresh = (_loops(_compiled), _loops(njit(**_options))) if COMPILED else (_loops(quiet),) * 2
 
 def _of(answer):
     "The loops for an answer."
@@ -265,16 +269,19 @@ def _its(answer):
                       "make your own known by add_density before the rule is compiled")
 
 @overload(log_density, **_options)
+@overload(_density_of, **_options)
 def _log_density(answer, *value):
     its = _its(answer).log_density
     return lambda answer, *value: its(answer, *value)
 
 @overload(draw_answer, **_options)
+@overload(_draw_of, **_options)
 def _draw_answer(answer, rng):
     its = _its(answer).draw
     return lambda answer, rng: its(answer, rng)
 
 @overload(mean_answer, **_options)
+@overload(_mean_of, **_options)
 def _mean_answer(answer):
     its = _its(answer).mean
     return lambda answer: its(answer)

@@ -17,11 +17,11 @@ from scipy import stats
 from . import __version__
 from .data import DatasetRNN, Trials
 from .folders import check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text
+from .jit import COMPILED
 from .library import term_text
 from .recovery import _digest
 from .refinement import _paid
 from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
-from .sindy import tells_apart
 
 # %% ../nbs/44_discovery.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
@@ -67,6 +67,7 @@ def _stay(t):
 # %% ../nbs/44_discovery.ipynb #8da583e4
 def _about_network(e): # A fitted `SpiceEstimator`
     "What was trained, on what, and how."
+    from spice_rl.sindy import tells_apart   # here, since it needs torch, and so does a network
     network, config, known = e.network_, e.spice_config, {r.module: r for r in e.regression_.equation.equation_rules}
     modules = [dict(name=m, state=known[m].state, where=[f'{s} = {v:g}' for s, _, v in known[m].filters], inputs=[s for s, _ in known[m].signals], fixed=bool(known[m].fixed)) for m in config.rnn_modules]
     random = bool(e.batch_size or e.n_steps_per_call or e.dropout)
@@ -156,7 +157,7 @@ def _beside_truth(equation, truth): # Two `Equation`s
     return pd.DataFrame(dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]), index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
 
 # %% ../nbs/44_discovery.ipynb #a693b48e
-_PACKAGES = ('numpy', 'scipy', 'pandas', 'torch', 'pysindy', 'scikit-learn', 'numba')
+_PACKAGES = ('numpy', 'scipy', 'pandas', 'torch', 'pysindy', 'scikit-learn', *(['numba'] if COMPILED else []))
 
 def _scores(e):
     "`summary`, with the probability of a choice."
@@ -280,6 +281,7 @@ def _write_all(place, estimator, trials, truth):
         for kind in ('.png', '.pdf'): save_figure(fig, (place / name).with_suffix(kind))
         plt.close(fig)
     return lost
+
 
 
 # %% ../nbs/44_discovery.ipynb #454d0884

@@ -11,9 +11,9 @@ from collections import namedtuple
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from numba import njit
 from .cell import Cell
 from .engine import Kernels, _view, init_type, logits_type, update_type
+from .jit import njit
 from .library import symbol, term_latex, term_text
 from .arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole
 from .params import Param
@@ -703,7 +703,8 @@ class Scoring:
 
     def __call__(self, numbers): # All numbers of the equation, in order
         gradient, information = np.empty(self.shape), np.empty((self.shape, self.shape))
-        total = _score(np.asarray(numbers, float), self.c, self.slot, *self.data, gradient, information)
+        with np.errstate(all='ignore'):   # without a compiler numpy would warn of values that run away
+            total = _score(np.asarray(numbers, float), self.c, self.slot, *self.data, gradient, information)
         return total, gradient, information
 
 # %% ../nbs/34_equation.ipynb #8d09d1c3

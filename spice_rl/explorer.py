@@ -21,7 +21,7 @@ from PIL import Image
 from .avoidance import SYMBOLS, AvoidanceTask
 from .cell import Cell
 from .data import Trials
-from .engine import as_seed, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
+from .engine import as_seed, by_option, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
 from .arguments import check_names
 from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
 from .style import in_style
@@ -385,7 +385,7 @@ def explore(
         Options to draw, by name (default: all)
     signals
         Latent values to draw, by name (default: all)"""
-    if getattr(cell, 'wide', False):
+    if isinstance(cell, Cell) and not by_option(cell):
         raise TypeError(f"explore draws logits and latent values by option, and {type(cell).__name__} has columns, "
                         f"answers or latent values of "
                                   "its own kind: trialwise(cell, trials) is a table of them")
@@ -404,7 +404,7 @@ def explore(
     check_names(options or [], labels, 'option')
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)
-    return Explorer(cell, who, trials, replayed, not replayed and not hasattr(task, 'design'), start, ranges, list(codes), list(cell.state if signals is None else signals))
+    return Explorer(cell, who, trials, replayed, not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',)), start, ranges, list(codes), list(cell.state if signals is None else signals))
 
 def _held(cell, name, value):
     check_names([name], cell.params)

@@ -278,8 +278,12 @@ def _rounds(o, n_people, starts, rngs, first, draw):
     return x, v, edges
 
 def _guessing(o):
-    "NLL of each person if all that was on offer were equally probable, (participants,); minus infinity if nothing was."
+    """NLL of each person if all that was on offer were equally probable, (participants,); minus infinity if nothing was.
+    Nobody guesses a rating or a time: what the cell's own parameters say stands in its place."""
     t = o.lanes.trials
+    if o.lanes.cell.does != ('choice',):
+        at = np.broadcast_to(o.default, (t.n_participants, len(o.default)))
+        return o.lanes.nll(o.theta(at), np.arange(t.n_participants))
     scored = _scored(t)
     offered = (t.offer[scored] >= 0).sum(1)
     guess = np.where(offered > 0, np.log(np.maximum(offered, 1)), -np.inf)
@@ -497,6 +501,12 @@ class Fit:
         return f"<p>{escape(first)}</p>{self.summary().round(3).to_html()}" + ''.join(f"<p>{escape(note)}</p>" for note in self.notes())
 
 # %% ../nbs/20_fitting.ipynb #e7711bb6
+def _why_not(o, x, who):
+    "Why nothing is likely at a point, in words: of a cell with columns of its own, which answer cannot be, and what there is."
+    why = o.lanes.columns.wrong(o.theta(x), who) if o.lanes.columns is not None else None
+    return why or 'a value became infinite or NaN'
+
+# %% ../nbs/20_fitting.ipynb #183cab49
 def fit(
     cell,          # The model: any cell with compiled rules
     trials,        # The choices
@@ -563,9 +573,9 @@ def fit(
     if start is None: first = np.clip(first, objective.begin, objective.end)
     x, v, how, ended = _search(objective, trials.n_participants, starts, as_seed(seed), first, draw)
     if not np.isfinite(v).all():
-        who = trials.participants[int((~np.isfinite(v)).argmax())]
-        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {who!r} at any of its starts: "
-                                 f"a value became infinite or NaN{', or the priors exclude what the choices need' if priors else ''}")
+        i = int((~np.isfinite(v)).argmax())
+        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[i]!r} at any of its "
+                                 f"starts: {_why_not(objective, x[i], i)}{', or the priors exclude what the choices need' if priors else ''}")
     x = _at_bounds(objective, x)
     silent, away = _silent(objective, x, ended), _running(objective, x, v)
     how.loc[[i for i, _ in away], 'converged'] = False

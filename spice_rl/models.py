@@ -20,11 +20,11 @@ from itertools import combinations
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from numba import njit
 from .arguments import check_number, check_whole
 from .bandits import RescorlaWagner
 from .cell import Cell, check_cell
 from .data import Trials, check_trials
+from .jit import njit
 from .params import Param
 from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
 from .engine import simulate
@@ -538,6 +538,8 @@ def bandit_models(
         How many parameters a model may have (default: one for every 25 choices of the typical
         person, but three at least; without trials any number)"""
     about = _about(check_trials(trials)) if trials is not None else None
+    if about and not trials.options:
+        raise ValueError(f"these models speak of choices, and these trials have none: people do {' and '.join(trials.does)}")
     if most is not None: most = check_whole(most, 'most', 1)
     elif about: most = max(3, about['choices'] // 25)
     cells, left_out = [], {}

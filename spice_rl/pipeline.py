@@ -26,6 +26,7 @@ from .comparison import compare
 from .engine import as_seed
 from .fitting import _bounds, _start, fit
 from .folders import claim, file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written
+from .jit import COMPILED
 from .models import avoidance_model, avoidance_models
 from .arguments import check_names, check_seed, check_whole
 from .priors import check_overrides
@@ -223,6 +224,7 @@ class Pipeline:
         return recover(cells, about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept, threads=None if p['multiprocessing'] else 1)
 
 
+
 # %% ../nbs/43_pipeline.ipynb #7575a38f
 def _checked(p):
     "Cells by name, and how to draw; `fixed` and `bounds` completed in place. Raises a `ValueError` that says what was needed, what came, and what to do."
@@ -280,6 +282,7 @@ def _claimed(out, kinds, seed, trials, cells):
     _say_replaced(out, what, seed=seed, models=list(cells), data=None if trials is None else _digest(trials))
     if trials is not None: say_formulas([*map(str, trials.per_participant('group_code').unique()), *trials.participants], out)
     return claimed
+
 
 
 # %% ../nbs/43_pipeline.ipynb #ca40355e
@@ -368,7 +371,7 @@ def _outliers(fit):
     return pd.DataFrame(rows)
 
 # %% ../nbs/43_pipeline.ipynb #22ccbd72
-_PACKAGES = ('numpy', 'scipy', 'pandas', 'numba')
+_PACKAGES = ('numpy', 'scipy', 'pandas', *(['numba'] if COMPILED else []))
 
 def _write_record(folder, what, seed, p, cells, trials, notes, names):
     "Write `run_….json`."

@@ -22,7 +22,7 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from .cell import Cell, make_trial
 from .data import Trials
 from .cell import check_cell
-from .engine import is_compiled, parameter_table, replay_arrays, softmax
+from .engine import by_option, is_compiled, parameter_table, replay_arrays, softmax
 from .arguments import check_names, check_number
 from .fitting import column_of
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
@@ -229,7 +229,7 @@ def plot_session(
     -------
     (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
-    wide = [label for label, cell in agents.items() if cell.wide]
+    wide = [label for label, cell in agents.items() if not by_option(cell)]
     if wide:
         raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers "
                         f"or latent values of its "

@@ -22,6 +22,7 @@ from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_tabl
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
 from .arguments import check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
 from .pieces import run_pieces
+from .wide import check_world
 
 # %% ../nbs/22_recovery.ipynb #a88ad66e
 def simulate_like(
@@ -229,6 +230,9 @@ def _check_task(task, n_trials, sessions, cells):
         for cell in cells: _check_feedback(task, cell)
     elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(f"task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got {type(task).__name__}")
+    elif not hasattr(task, 'design'):
+        for cell in cells:
+            if cell.wide: check_world(cell, task)
     if (isinstance(task, Trials) or hasattr(task, 'design')) and (n_trials, sessions) != (None, 1): raise ValueError(f"{type(task).__name__} has its own trials: leave out n_trials and sessions")
 
 # %% ../nbs/22_recovery.ipynb #c441c6f9

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 import torch
-from numba import njit, types
 from torch import nn
 from .cell import Cell
 from .arguments import check_list, check_mapping, check_names, check_number, check_whole
+from .jit import njit, types
 from .params import Param
 
 # %% ../nbs/30_rnn.ipynb #6b93d65a

@@ -751,10 +751,88 @@ def test_the_tools_follow(name, worlds):
     table = trialwise(cell, t)
     np.testing.assert_allclose(table.surprise[table.counted].groupby(table.participant).sum(), nll(cell, None, t).groupby(level=0).sum(), rtol=1e-9)
     for latent in latent_names(cell, t): assert f"{latent}_change" in table
-    with pytest.raises(TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"): replay_arrays(cell, None, t)
     with pytest.raises(ValueError, match="check knows the avoidance task only"): check(found, t)
-    for draw in (plot_session, explore):
-        with pytest.raises(TypeError, match="draws? logits and latent values by option"): draw(cell, t.take(t.participants[0]))
+    if name == "offers":                                  # choices by logits, and nothing of another shape: drawn like a bandit's
+        x, states = replay_arrays(cell, None, t)
+        np.testing.assert_array_equal(x, replay(cell, t)[["logit_0", "logit_1"]])
+        assert states.shape == (len(t), 0, 2)
+        return
+    with pytest.raises(TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"): replay_arrays(cell, None, t)
+
+
+# The union: each tool follows each kind of answer, or says in a sentence why it does not
+
+import warnings  # noqa: E402
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+import spice_rl as s  # noqa: E402
+
+BOUNDS = dict(rating=dict(alpha=(.1, .6), sd=(4, 12)), offers=dict(k=(.01, .2), beta=(.3, 2)), timed=dict(alpha=(.05, .5), v=(1, 4), a=(1, 2), t0=(.1, .3)))
+NO_DRAWING = "draws? logits and latent values by option"
+NO_CEILING = "a ceiling is measured from guessing, and nobody guesses .*: leave it out, and put a model beside the others whose answers are the same"
+NO_EQUATION = "an equation speaks of choices and rewards, and these trials have none: people do rating"
+
+
+def pair(cell):
+    "A model and the same one with its first parameter held"
+    first = next(iter(cell.params))
+    return dict(free=cell, held=cell), dict(held={first: cell.values[first]})
+
+
+def one(t): return t.take(t.participants[0])
+
+
+def fitted(cell, t): return fit(cell, t, starts=2)
+
+
+TOOLS = dict(
+    gradient=lambda c, t, b: gradient(c, None, t), hessian=lambda c, t, b: hessian(c, None, t), play=lambda c, t, b: play(c, None, t),
+    replay_after=lambda c, t, b: replay(c, t, after=True), trialwise=lambda c, t, b: trialwise(c, t, keep=list(t.columns)[:1] if "choice" in c.sees else ()),
+    fit=lambda c, t, b: repr(fitted(c, t)) + fitted(c, t)._repr_html_(), check=lambda c, t, b: check(fitted(c, t), t, times=2),
+    compare=lambda c, t, b: repr(s.compare([fitted(c, t), fit(c, t, starts=2, name="held", hold=pair(c)[1]["held"])])),
+    ceiling=lambda c, t, b: s.compare([fitted(c, t)], ceiling=c, trials=t), cross_validate=lambda c, t, b: s.cross_validate([c], t, folds=2, starts=2).table(),
+    fit_hierarchical=lambda c, t, b: repr(fit_hierarchical(c, t)), fit_hbi=lambda c, t, b: repr(fit_hbi(pair(c)[0], t, starts=1)),
+    parameter_recovery=lambda c, t, b: repr(parameter_recovery(c, t, starts=1, bounds=b)) + parameter_recovery(c, t, starts=1, bounds=b)._repr_html_(),
+    recovery_of_fits=lambda c, t, b: parameter_recovery(c, t, starts=1, draw=fitted(c, t)),
+    model_recovery=lambda c, t, b: repr(s.model_recovery(pair(c)[0], t, starts=1, bounds=dict.fromkeys(("free", "held"), b), hold=pair(c)[1])),
+    power=lambda c, t, b: s.power(c, lambda n: t, people=[4], trials=[20], starts=1, bounds=b), identify=lambda c, t, b: repr(identify(c, t)),
+    profile=lambda c, t, b: s.plot_profile(s.profile_likelihood(c, one(t), next(iter(c.params)))), plot_parameters=lambda c, t, b: s.plot_parameters(fitted(c, t)),
+    plot_recovery=lambda c, t, b: s.plot_recovery(parameter_recovery(c, t, starts=1, bounds=b)), plot_session=lambda c, t, b: plot_session(c, one(t)),
+    explore=lambda c, t, b: explore(c, one(t)), check_response=lambda c, t, b: s.check_response(c, t, n=1000), to_dataset=lambda c, t, b: t.to_dataset(),
+    discover=lambda c, t, b: s.discover(t), bandit_models=lambda c, t, b: s.bandit_models(t), simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
+    pipeline=lambda c, t, b: s.Pipeline(seed=1).run(mode="fit", learning_filename="a.csv", transfer_filename="b.csv", models=[c]))
+REFUSED = {(tool, name): said for tool, names, said in (
+    ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("plot_session", "rating timed", NO_DRAWING),
+    ("explore", "rating timed", NO_DRAWING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
+    ("discover", "rating", NO_EQUATION), ("discover", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
+    ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
+    ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"), ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
+    ("pipeline", "rating offers timed", "models must hold names such as")) for name in names.split()}
+
+
+@pytest.mark.parametrize("name", ["rating", "offers", "timed"])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_follows_or_says_why(tool, name, worlds):
+    cell, t = worlds[name]
+    said = REFUSED.get((tool, name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)          # numpy's, of a number that nobody meant to take the logarithm of
+        if said is None: TOOLS[tool](cell, t, BOUNDS[name])
+        else:
+            with pytest.raises((TypeError, ValueError), match=said): TOOLS[tool](cell, t, BOUNDS[name])
+    plt.close("all")
+
+
+def test_a_held_out_answer_before_t0_is_said():
+    "The fastest response of somebody is held out: t0 is fitted above it, and no note hides that"
+    t = choices_and_times()
+    row = np.flatnonzero(t.participant == 0)[t.columns["rt"][t.participant == 0].argmin()]
+    rt = t.columns["rt"].copy()
+    rt[row] = .02
+    found = s.cross_validate(dict(q=DiffusionQ()), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt)), folds=4, starts=2)
+    assert np.isinf(found.values.q[0]) and np.isfinite(found.values.q[1:]).all()
+    assert any("under q, answers of 0 cannot be" in note for note in found.notes()) and "inf" in repr(found)
 
 
 def test_models_are_compared_and_mixed(worlds):

@@ -1,0 +1,74 @@
+"""Neither numba nor torch: the same rules run as plain Python, with the same numbers, and what needs torch says so."""
+import json, os, subprocess, sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plain_script import main
+
+HERE = Path(__file__).parent
+BLOCK = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("numba", "llvmlite", "torch"): raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def plain(code, **env):
+    "Run code in a process that can import neither numba nor torch: what it printed, and what it warned of"
+    done = subprocess.run([sys.executable, "-c", BLOCK + code], env=os.environ | env, capture_output=True, text=True, cwd=HERE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr.strip()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    "What the script finds, compiled and plain"
+    files = [tmp_path_factory.mktemp("plain") / name for name in ("compiled.json", "plain.json")]
+    main(files[0])
+    plain(f"import sys; sys.path.insert(0, '.')\nfrom plain_script import main; main({str(files[1])!r})", SPICE_RL_COMPILE="0")
+    return [json.loads(f.read_text()) for f in files]
+
+
+def test_nothing_was_imported(both):
+    assert "numba" in both[0]["_modules"] and both[1]["_modules"] == []
+
+
+def test_the_same_numbers(both):
+    compiled, other = both
+    assert compiled.keys() == other.keys() and len(compiled) > 8
+    for what, parts in compiled.items():
+        if what == "_modules": continue
+        assert parts.keys() == other[what].keys()
+        for part, x in parts.items():
+            np.testing.assert_allclose(other[what][part], x, rtol=1e-10, atol=1e-10, err_msg=f"{part} of {what}")
+            if part in ("simulate", "play", "choices"): assert other[what][part] == x, f"{part} of {what}: other draws"
+
+
+def test_what_needs_torch_says_so():
+    said, _ = plain("""
+import spice_rl
+for use in (lambda: spice_rl.SpiceEstimator, lambda: spice_rl.rnn, lambda: spice_rl.demo_trials().to_dataset()):
+    try: use()
+    except ModuleNotFoundError as e: print(e)
+from spice_rl.cli import main
+from contextlib import redirect_stderr
+with redirect_stderr(sys.stdout):
+    print(main(["discover", str(spice_rl.demo_file()), "--participant", "participant", "--trial", "trial", "--choice", "choice", "--reward", "reward"]))
+""", SPICE_RL_COMPILE="0")
+    assert said.splitlines() == ["SpiceEstimator needs torch: pip install torch", "rnn needs torch: pip install torch",
+                                 "tensors for networks need torch: pip install torch", "spice-rl: SpiceEstimator needs torch: pip install torch", "2"]
+
+
+def test_who_did_not_ask_is_told_once():
+    code = "import spice_rl; spice_rl.RescorlaWagner; spice_rl.Wiener; spice_rl.Equation"
+    assert plain(code)[1].count("numba cannot be imported") == 1
+    assert plain(code, SPICE_RL_COMPILE="0")[1] == ""
+
+
+def test_numba_may_stay_unused_where_it_is():
+    code = "import sys; from spice_rl import RescorlaWagner, demo_trials, nll; nll(RescorlaWagner(), trials=demo_trials().take([1])); assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | dict(SPICE_RL_COMPILE="0"), check=True)
