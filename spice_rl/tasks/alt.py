@@ -7,7 +7,7 @@ __all__ = ['Delta', 'SmoothDelta', 'Gamma', 'GammaOffered', 'Punishments']
 
 # %% ../../nbs/tasks/36_alt.ipynb #22da6c62
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..arguments import check_one_of
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, of_chosen

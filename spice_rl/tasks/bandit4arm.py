@@ -8,7 +8,7 @@ __all__ = ['FourParameters', 'Lapse', 'LapseDecay', 'TwoRatesLapse', 'OneRateLap
 
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #f1159c1a
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..arguments import check_whole
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, of_chosen

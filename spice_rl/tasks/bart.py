@@ -7,7 +7,7 @@ __all__ = ['NEVER', 'Target', 'MeanVariance', 'Balloons']
 
 # %% ../../nbs/tasks/16_bart.ipynb #57155fa1
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..bandits import Bandits
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn

@@ -7,7 +7,7 @@ __all__ = ['ProbWeight', 'Cumulative', 'Descriptions']
 
 # %% ../../nbs/tasks/32_dbdm.ipynb #2119ae79
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 

@@ -7,7 +7,7 @@ __all__ = ['Instrumental', 'Bias', 'Pavlovian', 'PavlovianTwo', 'GoCues']
 
 # %% ../../nbs/tasks/13_gng.ipynb #af10936f
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..arguments import check_number
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld

@@ -9,7 +9,7 @@ __all__ = ['MU0', 'SIGMA0', 'INPUT_FIRST', 'Filter', 'Inputs']
 from functools import cache
 import numpy as np
 import pandas as pd
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..arguments import check_names, check_number, check_one_of, check_whole
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _made

@@ -7,7 +7,7 @@ __all__ = ['PAYSCALE', 'ProspectDelta', 'ProspectDecay', 'Perseverance', 'Persev
 
 # %% ../../nbs/tasks/12_igt.ipynb #d66b6c26
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 

@@ -8,7 +8,7 @@ __all__ = ['Fictitious', 'FictitiousRp', 'FictitiousRpOwn', 'FictitiousWoa', 'Fi
 
 # %% ../../nbs/tasks/10_prl.ipynb #da2b9894
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..arguments import check_number, check_whole
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld

@@ -7,7 +7,7 @@ __all__ = ['COEFFICIENTS', 'Detection', 'NormalDetection', 'Signals']
 
 # %% ../../nbs/tasks/35_task2AFC.ipynb #d1b81e1c
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..density import _log_normal_share
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld

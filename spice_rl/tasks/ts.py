@@ -7,7 +7,7 @@ __all__ = ['TRANS_PROB', 'Par4', 'Par6', 'Par7', 'Par7Daw', 'TwoStepWorld']
 
 # %% ../../nbs/tasks/03_ts.ipynb #a29bcfeb
 import numpy as np
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..bandits import Bandits
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn

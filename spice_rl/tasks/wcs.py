@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from numba.extending import register_jitable
+from ..jit import register_jitable
 from ..bandits import Bandits
 from ..columns import _say
 from ..params import Param
