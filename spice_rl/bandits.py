@@ -33,8 +33,8 @@ def pay(e, world, choice, uniform, normal, reward): rules_pay({E}, world, choice
 def _compile(cls):
     "Compile the rules of an environment's class."
     names = tuple(cls.settings) or ('none',)
-    scope = {'E': namedtuple('E', names)} | {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items()
-                                             if k in ('start', 'pay')}
+    rules = {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items() if k in ('start', 'pay')}
+    scope = {'E': namedtuple('E', names)} | rules
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
     return Worlds(njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
 
@@ -51,11 +51,11 @@ class Bandits:
 
     A task that pays for another answer than a choice, or pays in other columns than a reward, has
     `give(e, world, done, uniform, normal, paid)` in place of `pay`: `does` names the parts of the answer that it reads
-    (`done.rating`), `gets` the columns that it writes (name → 'options' or 1), as in `paid.outcome[0] = 40`. What is not
-    written was not shown. A task without `choice` in `does` has no options.
+    (`done.rating`), `gets` the columns that it writes (name → 'options' or 1), as in `paid.outcome[0] = 40`. What is
+    not written was not shown. A task without `choice` in `does` has no options.
 
-    Where the number of trials depends on the answers, a rule `over(e, world)` says after each trial whether the round (a
-    balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds.
+    Where the number of trials depends on the answers, a rule `over(e, world)` says after each trial whether the round
+    (a balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Bandits:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.rules = dict(getattr(cls, 'rules', {})) | {k: cls.__dict__[k] for k in ('start', 'show', 'pay', 'give', 'over')
-                                                       if k in cls.__dict__}
+        mine = {k: vars(cls)[k] for k in ('start', 'show', 'pay', 'give', 'over') if k in vars(cls)}
+        cls.rules = dict(getattr(cls, 'rules', {})) | mine
         if 'give' in cls.__dict__: cls.rules.pop('pay', None)
         cls.does = (cls.does,) if isinstance(cls.does, str) else tuple(cls.does)
         cls._check_columns()
@@ -104,9 +104,12 @@ class Bandits:
     def _check_columns(cls):
         "What is not a reward for a choice needs the rule `give`; columns are of one number or one for each option."
         if (cls.does, dict(cls.gets)) != (('choice',), dict(reward='options')) and 'give' not in cls.rules:
-            raise TypeError(f"{cls.__name__} names does or gets, so it needs the rule give(e, world, done, uniform, normal, paid)")
+            raise TypeError(f"{cls.__name__} names does or gets, so it needs the rule give(e, world, done, uniform, "
+                            "normal, paid)")
         for name, shape in (*cls.sees.items(), *cls.gets.items()):
-            if shape not in (1, 'options'): raise ValueError(f"the column {name} of {cls.__name__} must have 1 number or one for each of the 'options', got {shape!r}")
+            if shape in (1, 'options'): continue
+            raise ValueError(f"the column {name} of {cls.__name__} must have 1 number or one for each of the "
+                             f"'options', got {shape!r}")
 
     def start(
         e,       # Numbers of the environment
@@ -157,7 +160,8 @@ class Bandits:
     def kernels(self):
         "The compiled rules."
         if 'pay' not in self.rules or 'over' in self.rules:
-            raise TypeError(f"{type(self).__name__} does more than pay for choices, so it is not played step by step: simulate(cell, task)")
+            raise TypeError(f"{type(self).__name__} does more than pay for choices, so it is not played step by step: "
+                            "simulate(cell, task)")
         return _compile(type(self))
 
     def _luck(self):
@@ -166,7 +170,8 @@ class Bandits:
     def new_session(self):
         "Begin a new session by hand."
         self.world = np.zeros(self.n_world)
-        if 'pay' in self.rules and 'over' not in self.rules: self.kernels().start(self.values, *self._luck(), self.world)
+        if 'pay' not in self.rules or 'over' in self.rules: return     # not played by hand
+        self.kernels().start(self.values, *self._luck(), self.world)
 
     def step(self, choice): # The option chosen
         """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on.

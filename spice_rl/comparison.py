@@ -84,7 +84,9 @@ class Comparison:
         tied = int((self.values.le(self.values.min(axis=1) + _TIE, axis=0).sum(axis=1) > 1).sum())
         for name, x in self.values.items():
             never = self.values.index[np.isinf(x)]
-            if len(never): out.append(f"under {name}, answers of {_people(never)} cannot be (such as a response before the t0 fitted to the others), so the {self.criterion} is infinite")
+            if not len(never): continue
+            out.append(f"under {name}, answers of {_people(never)} cannot be (such as a response before the t0 fitted "
+                       f"to the others), so the {self.criterion} is infinite")
         if tied: out.append(f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
         if self.limits is not None:
             guessing, ceiling = self.limits
@@ -201,7 +203,7 @@ def cross_validate(
     return Comparison(values[~values.index.isin(silent)], 'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
 
 def _held_out(cell, parameters, trials):
-    "NLL of each participant; infinite where an answer cannot be, as a response that comes before a t0 fitted to others."
+    "NLL of each participant; infinite where an answer cannot be, as a response before a t0 that was fitted to others."
     if not cell.wide: return nll(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     found = pd.Series(Lanes(cell, trials).nll(theta, np.arange(len(theta))), theta.index)

@@ -91,7 +91,8 @@ def _compiled(cls, outside):
     "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
     rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
-    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent) | {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in rules.items()}
+    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent)
+    scope |= {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in rules.items()}
     fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
     exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
     made = {}
@@ -279,7 +280,7 @@ def _add(slope, prob, mine, m, n, times, gradient, information):
 # %% ../nbs/03_engine.ipynb #f86569d0
 @njit(nogil=True)
 def _spread(theta, steps, first, n, p):
-    "Write the parameters of `n` lanes from row `first` on, and behind them those of each neighbour, (parameters, lanes)."
+    "Write parameters of `n` lanes from row `first` on, and behind them those of each neighbour, (parameters, lanes)."
     for s in range(n):
         for k in range(steps.shape[1] + 1):
             for j in range(theta.shape[1]): p[j, k * n + s] = theta[first + s, j]
@@ -305,7 +306,8 @@ def _write(g, h, steps, first, n, gradient, information):
         at = first + s
         for k in range(steps.shape[1]):
             gradient[at, k] = g[k, s] / steps[at, k]
-            for l in range(k + 1): information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
+            for l in range(k + 1):
+                information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
 
 @njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat, cube), nogil=True, cache=True, error_model='numpy')
 def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, who, first, lo, hi, out, gradient, information):
@@ -316,11 +318,11 @@ def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, wh
     counts, sames, n_offers = _view(counts), _view(sames), _view(n_offers)
     n_options, width, n_params, n_steps, most = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1], 1
     for b in range(lo, hi): most = max(most, first[b + 1] - first[b])
-    many = most * (n_steps + 1)                                                                  # lanes, with their neighbours
+    many = most * (n_steps + 1)                                                  # lanes, with their neighbours
     state, old = np.zeros((n_state, n_options, many)), np.zeros((n_state, n_options, many))
     p, x, unseen = np.zeros((n_params, many)), np.zeros((n_options, many)), np.full(n_options, np.nan)
-    top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)      # (lanes,)
-    prob, slope = np.zeros((width, most)), np.zeros((n_steps, width, most))                      # (on offer, lanes), (neighbours, …)
+    top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)   # (lanes,)
+    prob, slope = np.zeros((width, most)), np.zeros((n_steps, width, most))   # (on offer, lanes), (neighbours, …)
     g, h = np.zeros((n_steps, most)), np.zeros((n_steps, n_steps, most))
     for b in range(lo, hi):
         n = first[b + 1] - first[b]
@@ -776,7 +778,7 @@ def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x,
 def by_option(
     cell # A cell
 ) -> bool: # Its answer is one of k options, and each latent value has one number per option
-    """Can this cell be drawn option by option? (Not if it answers something else than a choice, or remembers in another shape.)
+    """Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape.
 
     Parameters
     ----------
@@ -1087,7 +1089,7 @@ def simulate(
     *,
     people=1,         # How many people (if `parameters` is not a frame)
     sessions=1,       # Sessions of each person
-    n_trials=None,    # Trials of each session (default: 100, or what the task has); rounds of a task whose rule `over` ends them
+    n_trials=None,    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
     seed=0,           # An int or a numpy Generator
     threads=None      # How many threads (default: all cores)
 ):
@@ -1108,8 +1110,8 @@ def simulate(
     sessions
         Sessions of each person
     n_trials
-        Trials of each session (default: 100, or what the task has); rounds of a task whose rule
-        `over` ends them
+        Trials of each session (default: 100, or what the task has), or rounds that its rule
+        `over` ends
     seed
         An int or a numpy Generator
     threads
@@ -1145,10 +1147,12 @@ def _simulate_world(cell, environment, theta, shape, seed):
     sees, gets = _named_columns(columns.sees, lived.seen, k), _named_columns(columns.gets, lived.got, k)
     does = {name: lived.done[:, i] for i, (name, _) in enumerate(columns.does)}
     own = {}
-    if k: own = dict(choice=lived.choice, reward=lived.reward, options=range(k), offer=lived.offer if 'show' in environment.rules else None)
+    if k:
+        offer = lived.offer if 'show' in environment.rules else None
+        own = dict(choice=lived.choice, reward=lived.reward, options=range(k), offer=offer)
     chance = {f'p_{j}': lived.chance[:, j] for j in range(k)} if 'pay' in environment.rules else None
-    return Trials.from_arrays(**own, participant=np.array(theta.index)[lived.person], session=lived.session, sees=sees, does=does,
-                              gets=gets, extra=chance)
+    return Trials.from_arrays(**own, participant=np.array(theta.index)[lived.person], session=lived.session,
+                              sees=sees, does=does, gets=gets, extra=chance)
 
 def _named_columns(columns, side_by_side, n_options):
     "Columns by name, (rows,) or (rows, options)."

@@ -62,7 +62,9 @@ class TwoSteps(Bandits):
 
 # %% ../nbs/08_environments.ipynb #40496791
 class SymbolPairs(Bandits):
-    """Two of several symbols are on offer, any two alike often; they pay with probabilities from `high` to `low` in equal steps (as in Frank, Seeberger & O'Reilly, 2004, Science 306, 1940-1943).
+    """Two of several symbols are on offer, any two alike often; they pay with probabilities from `high` to `low`.
+
+    In equal steps (after Frank, Seeberger & O'Reilly, 2004, Science 306, 1940-1943).
 
     Parameters
     ----------
@@ -75,8 +77,7 @@ class SymbolPairs(Bandits):
     counterfactual
         Show what the other one would have paid, too?
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
     n_offer = 2
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -104,9 +105,10 @@ class SymbolPairs(Bandits):
 
 # %% ../nbs/08_environments.ipynb #dce72496
 class AdjustingOffers(Bandits):
-    """Delay discounting with adjusting amounts (Du, Green & Myerson, 2002, Psychol Rec 52, 479-492). Option 0: some of it now; 1: all of it later. Nothing is paid.
+    """Delay discounting with adjusting amounts (Du, Green & Myerson, 2002, Psychol Rec 52, 479-492).
 
-    For each of `delays` delays, in equal ratios from `shortest` to `longest`, there are `steps` offers; then it begins anew.
+    Option 0: some of it now; 1: all of it later. Nothing is paid. For each of `delays` delays, in equal ratios from
+    `shortest` to `longest`, there are `steps` offers; then it begins anew.
 
     Parameters
     ----------
@@ -122,8 +124,9 @@ class AdjustingOffers(Bandits):
         Offers for each delay
     seed
         An int or a numpy Generator"""
-    settings = dict(amount=Param(100, 0), shortest=Param(1, 0), longest=Param(365, 0), delays=Param(7, 2), steps=Param(6, 1))
-    sees, extra = dict(amount='options', delay='options'), 4    # the amount now, the next step, and numbers of offer and delay
+    settings = dict(amount=Param(100, 0), shortest=Param(1, 0), longest=Param(365, 0), delays=Param(7, 2),
+                    steps=Param(6, 1))
+    sees, extra = dict(amount='options', delay='options'), 4    # the amount now, its next step; counts of both
     draws = staticmethod(lambda n: (0, 0))
 
     def __init__(self,
@@ -134,7 +137,8 @@ class AdjustingOffers(Bandits):
         steps=6,              # Offers for each delay
         seed=0                # An int or a numpy Generator
     ):
-        if not 0 < shortest < longest: raise ValueError(f"shortest must be above 0 and below longest, got {shortest} and {longest}")
+        if not 0 < shortest < longest:
+            raise ValueError(f"shortest must be above 0 and below longest, got {shortest} and {longest}")
         super().__init__(2, False, seed, amount=amount, shortest=shortest, longest=longest, delays=delays, steps=steps)
 
     def start(e, uniform, normal, world): world[2], world[3] = e.amount / 2, e.amount / 4
@@ -152,9 +156,10 @@ class AdjustingOffers(Bandits):
 
 # %% ../nbs/08_environments.ipynb #586121eb
 class Decks(Bandits):
-    """Four decks (Bechara, Damasio, Damasio & Anderson, 1994, Cognition 50, 7-15): 0 and 1 gain 1 and lose 1.25 on average, 2 and 3 gain .5 and lose .25; 0 and 2 lose on half of the trials, 1 and 3 on a tenth.
+    """Four decks (Bechara, Damasio, Damasio & Anderson, 1994, Cognition 50, 7-15), gains and losses apart.
 
-    `gain` and `loss` (its size) are shown apart; `scale` multiplies both.
+    Decks 0 and 1 gain 1 and lose 1.25 on average, 2 and 3 gain .5 and lose .25; 0 and 2 lose on half of the trials, 1
+    and 3 on a tenth. `loss` is its size; `scale` multiplies both.
 
     Parameters
     ----------
@@ -184,7 +189,9 @@ class Decks(Bandits):
 
 # %% ../nbs/08_environments.ipynb #eb550ead
 class Balloons(Bandits):
-    """The balloon task (Lejuez et al., 2002, J Exp Psychol Appl 8, 75-84). Option 0: stop and take the points; 1: pump. Each decision is a trial; a session has `n_trials` balloons.
+    """The balloon task (Lejuez et al., 2002, J Exp Psychol Appl 8, 75-84).
+
+    Option 0: stop and take the points; 1: pump. Each decision is a trial; a session has `n_trials` balloons.
 
     A balloon bursts at a pump that is any from the first to the `size`-th, alike often. `pumps`, those made, is seen; `burst`
     (1 or 0) is shown; the reward is `points` for each pump, when one stops.
@@ -198,7 +205,8 @@ class Balloons(Bandits):
     seed
         An int or a numpy Generator"""
     settings = dict(size=Param(32, 2, 1000), points=Param(1, 0))
-    sees, gets, extra = dict(pumps=1), dict(reward='options', burst=1), 3   # pumps made, the pump at which it bursts, is it over?
+    sees, gets = dict(pumps=1), dict(reward='options', burst=1)
+    extra = 3                 # pumps made, the pump at which it bursts, is it over?
     draws = staticmethod(lambda n: (1, 0))
 
     def __init__(self,
@@ -228,7 +236,10 @@ class Balloons(Bandits):
 
 # %% ../nbs/08_environments.ipynb #9683fc08
 class ChangePoints(Bandits):
-    """Predicting a number (Nassar, Wilson, Heasly & Gold, 2010, J Neurosci 30, 12366-12378): somebody does `rating` and gets `outcome`, which is normal around a mean that jumps, anywhere from `lowest` to `highest`, with probability `hazard`.
+    """Predicting a number whose mean jumps (Nassar, Wilson, Heasly & Gold, 2010, J Neurosci 30, 12366-12378).
+
+    Somebody does `rating` and gets `outcome`, which is normal around a mean that jumps, anywhere from `lowest` to
+    `highest`, with probability `hazard`.
 
     Parameters
     ----------
@@ -241,8 +252,7 @@ class ChangePoints(Bandits):
     highest
         Highest mean
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(sd=Param(10, 0), hazard=Param(.1, 0, 1), lowest=Param(0), highest=Param(300))
     does, gets, extra = 'rating', dict(outcome=1), 1
     draws = staticmethod(lambda n: (2, 1))
@@ -265,7 +275,10 @@ class ChangePoints(Bandits):
 
 # %% ../nbs/08_environments.ipynb #b57f66e2
 class Motion(Bandits):
-    """Which way do the dots move (Palmer, Huk & Shadlen, 2005, J Vis 5(5), 376-404)? Option 1 is right where `coherence`, which is seen, is above 0; it is one of ±`highest`, ± a half of it, ± a quarter, … `levels` of each. A right answer pays 1.
+    """Which way do the dots move (Palmer, Huk & Shadlen, 2005, J Vis 5(5), 376-404)?
+
+    Option 1 is right where `coherence`, which is seen, is above 0; it is one of ±`highest`, ± a half of it, ± a
+    quarter, … `levels` of each. A right answer pays 1.
 
     Parameters
     ----------
@@ -274,8 +287,7 @@ class Motion(Bandits):
     levels
         How many, each half of the one before
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(highest=Param(.5, 0, 1), levels=Param(5, 1))
     sees, extra = dict(coherence=1), 1
     draws = staticmethod(lambda n: (1, 0))

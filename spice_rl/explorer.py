@@ -404,7 +404,9 @@ def explore(
     check_names(options or [], labels, 'option')
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)
-    return Explorer(cell, who, trials, replayed, not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',)), start, ranges, list(codes), list(cell.state if signals is None else signals))
+    known = not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',))
+    return Explorer(cell, who, trials, replayed, known, start, ranges, list(codes),
+                    list(cell.state if signals is None else signals))
 
 def _held(cell, name, value):
     check_names([name], cell.params)

@@ -502,7 +502,7 @@ class Fit:
 
 # %% ../nbs/20_fitting.ipynb #e7711bb6
 def _why_not(o, x, who):
-    "Why nothing is likely at a point, in words: of a cell with columns of its own, which answer cannot be, and what there is."
+    "Why nothing is likely at a point, in words: of a cell with columns of its own, which answer cannot be."
     why = o.lanes.columns.wrong(o.theta(x), who) if o.lanes.columns is not None else None
     return why or 'a value became infinite or NaN'
 
@@ -574,8 +574,10 @@ def fit(
     x, v, how, ended = _search(objective, trials.n_participants, starts, as_seed(seed), first, draw)
     if not np.isfinite(v).all():
         i = int((~np.isfinite(v)).argmax())
-        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[i]!r} at any of its "
-                                 f"starts: {_why_not(objective, x[i], i)}{', or the priors exclude what the choices need' if priors else ''}")
+        or_priors = ', or the priors exclude what the choices need' if priors else ''
+        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant "
+                                 f"{trials.participants[i]!r} at any of its starts: {_why_not(objective, x[i], i)}"
+                                 f"{or_priors}")
     x = _at_bounds(objective, x)
     silent, away = _silent(objective, x, ended), _running(objective, x, v)
     how.loc[[i for i, _ in away], 'converged'] = False

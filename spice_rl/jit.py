@@ -21,8 +21,8 @@ def _is_there():
     if os.environ.get('SPICE_RL_COMPILE') == '0' or sys.platform == 'emscripten': return False
     try: importlib.import_module('numba')
     except ImportError as e:
-        warnings.warn(f"numba cannot be imported ({e}), so rules run as plain Python: the same numbers, some hundred times "
-                      "slower; pip install numba, or set SPICE_RL_COMPILE=0 if this is meant", stacklevel=2)
+        warnings.warn(f"numba cannot be imported ({e}), so rules run as plain Python: the same numbers, some hundred "
+                      "times slower; pip install numba, or set SPICE_RL_COMPILE=0 if this is meant", stacklevel=2)
         return False
     return True
 
@@ -42,7 +42,7 @@ class Blank(metaclass=_OfBlank):
 def quiet(
     f # A loop
 ): # The same, which says nothing of a division by zero, as machine code does
-    """Run a loop without numpy's warnings about numbers that become infinite or NaN; what they lead to is said where it matters.
+    """Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere.
 
     Parameters
     ----------
@@ -128,9 +128,9 @@ class _Maths:
             if not name.startswith('_'): setattr(self, name, _unfailing(name) if callable(one) else one)
 
 _maths = _Maths()
-# Of one number. In plain Python those of `math`: numpy's round their last digit in another way than machine code does
+# Of one number. In plain Python those of `math`: numpy's round their last digit in another way than machine code
 exp, log = (np.exp, np.log) if COMPILED else (_maths.exp, _maths.log)
-maths = _math if COMPILED else _maths   # the module `math`, for functions that are compiled where there is a compiler
+maths = _math if COMPILED else _maths   # `math`, for functions that are compiled where there is a compiler
 
 # %% ../nbs/00_jit.ipynb #dc20773e
 def _unfailing_rule(f, seen):
@@ -142,7 +142,8 @@ def _unfailing_rule(f, seen):
     for name in f.__code__.co_names:
         value = scope.get(name)
         if value is _math: scope[name] = _maths
-        elif isinstance(value, BuiltinFunctionType) and value.__module__ == 'math': scope[name] = getattr(_maths, value.__name__)
+        elif isinstance(value, BuiltinFunctionType) and value.__module__ == 'math':
+            scope[name] = getattr(_maths, value.__name__)
         elif isinstance(value, FunctionType) and value.__module__.split('.')[0] not in ('numpy', 'spice_rl'):
             scope[name] = _unfailing_rule(value, seen)
     return made

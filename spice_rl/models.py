@@ -539,7 +539,8 @@ def bandit_models(
         person, but three at least; without trials any number)"""
     about = _about(check_trials(trials)) if trials is not None else None
     if about and not trials.options:
-        raise ValueError(f"these models speak of choices, and these trials have none: people do {' and '.join(trials.does)}")
+        raise ValueError("these models speak of choices, and these trials have none: people do "
+                         f"{' and '.join(trials.does)}")
     if most is not None: most = check_whole(most, 'most', 1)
     elif about: most = max(3, about['choices'] // 25)
     cells, left_out = [], {}

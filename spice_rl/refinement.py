@@ -70,7 +70,9 @@ def _shown(rule, kind, trials):
 def _check(trials, rules=None):
     "Raise an error unless these are trials with a choice to learn from, and a library of rules that do not meet."
     check_trials(trials)
-    if not trials.options: raise ValueError(f"an equation speaks of choices and rewards, and these trials have none: people do {' and '.join(trials.does)}; write a Cell for them")
+    if not trials.options:
+        raise ValueError("an equation speaks of choices and rewards, and these trials have none: people do "
+                         f"{' and '.join(trials.does)}; write a Cell for them")
     if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
@@ -263,7 +265,8 @@ def _range(library, numbers, limit=1e3):
     "Bounds that no latent value can leave, (2, latents); None if there are none up to `limit` logits."
     n = len(library.latents)
     low, high = numbers[:n].copy(), numbers[:n].copy()
-    with np.errstate(all='ignore'): stays = _stays(numbers, library.code, library.values, library.n_values, low, high, limit)
+    with np.errstate(all='ignore'):
+        stays = _stays(numbers, library.code, library.values, library.n_values, low, high, limit)
     return np.array([low, high]) if stays else None
 
 # %% ../nbs/36_refinement.ipynb #97d67d49
@@ -761,7 +764,8 @@ def _library_for(trials):
     "The default library: with rewards of the options not chosen, if they are shown."
     made = np.flatnonzero(trials.choice >= 0)
     if len(made) and np.isnan(trials.reward[made]).all():
-        raise ValueError("no reward is shown in these trials, and the usual library learns from rewards: give library=[Rule(…)] of what else moves values, or write a Cell")
+        raise ValueError("no reward is shown in these trials, and the usual library learns from rewards: give "
+                         "library=[Rule(…)] of what else moves values, or write a Cell")
     others = trials.reward[made].copy()
     others[np.arange(len(made)), trials.choice[made]] = np.nan
     return bandit_library(counterfactual=bool(np.isfinite(others).any()))

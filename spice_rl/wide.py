@@ -243,16 +243,18 @@ _rows = (_ivec, _ivec, _ivec, types.int64[:, ::1], _ivec, _ivec, _mat, _ivec, _i
 def _nll_parts(begin, look):
     """What the loop of a likelihood does for a centre and its neighbours (lanes): begin a session, and look at a trial.
 
-    `p`: (lanes × parameters), `s`: (lanes × numbers of the state), `x`: (lanes × options), all flat; `sizes`: how many lanes,
-    parameters, numbers of the state, options. (Answers and learning stay in the loop: in functions of their own a response
-    time takes half as long again.)"""
+    `p`: (lanes × parameters), `s`: (lanes × numbers of the state), `x`: (lanes × options), all flat; `sizes`: how many
+    lanes, parameters, numbers of the state, options. (Answers and learning stay in the loop: in functions of their own
+    a response time takes half as long again.)"""
     def begin_all(p, s, sizes):
         lanes, n_params, size, n = sizes
         for j in range(lanes * size): s[j] = 0.
         for k in range(lanes): begin(_part(p, k * n_params, n_params), _part(s, k * size, size), n)
     def look_all(p, s, sizes, trial, x):
         lanes, n_params, size, n = sizes
-        for k in range(lanes): look(_part(p, k * n_params, n_params), _part(s, k * size, size), n, trial, _part(x, k * n, n))
+        for k in range(lanes):
+            mine, state = _part(p, k * n_params, n_params), _part(s, k * size, size)
+            look(mine, state, n, trial, _part(x, k * n, n))
     return [njit(error_model='numpy', forceinline=True)(f) for f in (begin_all, look_all)]
 
 def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
@@ -264,13 +266,14 @@ def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
         w_seen, w_done, w_got = seen.shape[1], done.shape[1], got.shape[1]
         lanes = n_steps + 1                                                         # a centre, and its neighbours
         offers, rewards, seen, done, got = _flat(offers), _flat(rewards), _flat(seen), _flat(done), _flat(got)
-        p, s, x = np.empty(lanes * n_params), np.empty(lanes * size), np.empty(lanes * n)   # of one lane after the other
-        old, prob, slope = np.empty(size), np.empty(width), np.empty(n_steps * width)       # one state; on offer; (neighbours, on offer)
-        d, sizes = np.empty(n_steps), (lanes, n_params, size, n)                            # (neighbours,)
+        p, s, x = np.empty(lanes * n_params), np.empty(lanes * size), np.empty(lanes * n)   # of one lane after another
+        old, prob, slope = np.empty(size), np.empty(width), np.empty(n_steps * width)   # one state; on offer; both
+        d, sizes = np.empty(n_steps), (lanes, n_params, size, n)                        # (neighbours,)
         unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
         for i in range(lo, hi):
             _neighbours(theta, steps, i, p)
-            total, g, h = 0., _part(_flat(gradient), i * n_steps, n_steps), _part(_flat(information), i * n_steps**2, n_steps**2)
+            total, g = 0., _part(_flat(gradient), i * n_steps, n_steps)
+            h = _part(_flat(information), i * n_steps**2, n_steps**2)
             for k in range(n_steps): g[k] = 0.
             for k in range(n_steps**2): h[k] = 0.
             for e in range(people[who[i]], people[who[i] + 1]):
@@ -467,14 +470,14 @@ def _hide(paid, options, choice, all_shown):
         if j != choice and not (all_shown and _place(options, j) >= 0): paid[j] = np.nan
 
 def _columns_of(environment, cell, part):
-    "(name, has it one number per option?) of what an environment shows or gives: those that the cell names first, in its order."
+    "(name, has it one number per option?) of what an environment shows or gives, first those that the cell names."
     there = {name: shape == 'options' for name, shape in getattr(environment, part, {}).items() if name != 'reward'}
     mine = [name for name in getattr(cell, part) if name != 'reward']
     for name in mine:
         if name in there: continue
-        verb, what = ('show', ', '.join(there) or 'no columns') if part == 'sees' else ('give', ', '.join(there) or 'rewards alone')
+        verb, none = ('show', 'no columns') if part == 'sees' else ('give', 'rewards alone')
         raise ValueError(f"{type(cell).__name__} {part} {name!r}, which {type(environment).__name__} does not {verb} "
-                         f"(it {verb}s {what})")
+                         f"(it {verb}s {', '.join(there) or none})")
     return tuple((name, there[name]) for name in (*mine, *(n for n in there if n not in mine)))
 
 def _parts_of(columns, array):
@@ -491,20 +494,24 @@ def _world_bridges(environment, shown):
     rules, settings = environment.rules, tuple(environment.settings)
     E = f"E({', '.join(f'e[{i}]' for i in range(len(settings))) or '0.'},)"
     sees, given = _parts_of(shown.sees, 'seen'), _parts_of(shown.gets, 'got')
-    show = f"rules_show({E}, world, uniform, normal, Seen({', '.join(['options', *sees])}))" if 'show' in rules else 'pass'
+    show = 'pass'
+    if 'show' in rules: show = f"rules_show({E}, world, uniform, normal, Seen({', '.join(['options', *sees])}))"
     at = {name: f'did[{i}]' for i, (name, _) in enumerate(shown.does)} | dict(choice='choice')
     paid = (['reward'] if 'reward' in environment.gets else []) + given
     pay = f"rules_pay({E}, world, choice, uniform, normal, reward)"
     if 'give' in rules:
-        pay = f"rules_give({E}, world, Done({', '.join(at[n] for n in environment.does)},), uniform, normal, Paid({', '.join(paid)}))"
+        did = ', '.join(at[n] for n in environment.does)
+        pay = f"rules_give({E}, world, Done({did},), uniform, normal, Paid({', '.join(paid)}))"
         if given: pay = f'for j in range(len(got)): got[j] = np.nan\n    {pay}'
-    hide = '\n    '.join(f'_hide({text}, options, choice, all_shown)' for text, (_, each) in zip(given, shown.gets) if each) or 'pass'
+    by_option = [text for text, (_, each) in zip(given, shown.gets) if each]
+    hide = '\n    '.join(f'_hide({text}, options, choice, all_shown)' for text in by_option) or 'pass'
     fields = (['reward'] if 'reward' in environment.gets else []) + [name for name, _ in shown.gets]
-    scope = dict(E=namedtuple('E', settings or ('none',)), Seen=namedtuple('Seen', ('options', *(name for name, _ in shown.sees))),
-                 Done=namedtuple('Done', environment.does), Paid=namedtuple('Paid', fields), _part=_part, _hide=_hide, np=np,
-                 __name__=__name__)
+    scope = dict(E=namedtuple('E', settings or ('none',)), Done=namedtuple('Done', environment.does), np=np,
+                 Seen=namedtuple('Seen', ('options', *(name for name, _ in shown.sees))),
+                 Paid=namedtuple('Paid', fields), _part=_part, _hide=_hide, __name__=__name__)
     scope |= {f'rules_{name}': ready_rule(rule, **_CHECKED) for name, rule in rules.items()}
-    exec(_WORLD.format(E=E, show=show, pay=pay, hide=hide, over=f'rules_over({E}, world)' if 'over' in rules else 'True'), scope)
+    over = f'rules_over({E}, world)' if 'over' in rules else 'True'
+    exec(_WORLD.format(E=E, show=show, pay=pay, hide=hide, over=over), scope)
     return {name: njit(**_CHECKED)(scope[name]) for name in ('start', 'show', 'pay', 'over')}
 
 # %% ../nbs/02_wide.ipynb #d84ee053
@@ -562,8 +569,10 @@ class WideLoops:
         -------
         A compiled function
         """
-        world = None if environment is None else contents(environment.rules, tuple(environment.settings), environment.does,
-                                                          'reward' in environment.gets, shown)
+        world = None
+        if environment is not None:
+            world = contents(environment.rules, tuple(environment.settings), environment.does,
+                             'reward' in environment.gets, shown)
         key = None if self.digest is None or environment is not None and world is None else f'{self.digest} {world}'
         made = self.made if key is None else _MADE
         if (key, name) not in made or key is None and environment is not None:
@@ -1009,6 +1018,7 @@ def _layout_in(environment, cell):
     other = tuple((name, False) for name in cell.does if name != 'choice')
     return Layout(_columns_of(environment, cell, 'sees'), other, _columns_of(environment, cell, 'gets'))
 
+# %% ../nbs/02_wide.ipynb #0d523a45
 def _empty(columns, n):
     "Arrays to be written to, by name."
     return {name: np.full(n if each else 1, np.nan) for name, each in columns}
@@ -1016,14 +1026,16 @@ def _empty(columns, n):
 def _few_trials(cell, environment, shown):
     "Three trials of a world, with answers that it is to be shown whatever they are: to try the rules of a cell on."
     n, E = environment.n_actions, namedtuple('E', tuple(environment.settings) or ('none',))
-    e, rng, rules = E(*environment.values) if environment.settings else E(0.), np.random.default_rng(0), environment.rules
+    e = E(*environment.values) if environment.settings else E(0.)
+    rng, rules = np.random.default_rng(0), environment.rules
     world, rows = np.zeros(environment.n_world), []
     def luck(): return rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
     rules['start'](e, *luck(), world)
     for _ in range(3):
         options, reward = np.arange(getattr(environment, 'n_offer', None) or n), np.full(n, np.nan)
         seen, got = _empty(shown.sees, n), _empty(shown.gets, n)
-        if 'show' in rules: rules['show'](e, world, *luck(), namedtuple('Seen', ('options', *seen))(options, *seen.values()))
+        Seen = namedtuple('Seen', ('options', *seen))
+        if 'show' in rules: rules['show'](e, world, *luck(), Seen(options, *seen.values()))
         choice = int(rng.choice(options)) if n else -1
         if 'give' in rules: _give(environment, e, world, choice, luck(), dict(reward=reward) | got)
         else: rules['pay'](e, world, choice, *luck(), reward)
@@ -1042,6 +1054,7 @@ def _give(environment, e, world, choice, luck, paid):
     environment.rules['give'](e, world, namedtuple('Done', environment.does)(*done), *luck,
                               namedtuple('Paid', mine)(**mine))
 
+# %% ../nbs/02_wide.ipynb #85a99662
 Lived = namedtuple('Lived', 'person session choice done reward offer seen got chance')
 Lived.__doc__ = """What simulated people met, row by row: (rows,), or (rows, …).
 
@@ -1093,24 +1106,26 @@ def _live(loop, cell, environment, shown, theta, rng, sessions, rounds, person):
     "`Lived` of one person."
     n, parts, most = environment.n_actions, len(cell.does), int(getattr(environment, 'most', 1))
     size = int(sum(np.prod(shape_of(shape, n)) for shape in cell.shapes.values()))
-    rows, (w_seen, w_got) = sessions * rounds * most, (sum(n if each else 1 for _, each in part) for part in (shown.sees, shown.gets))
-    choice, offer, ends = np.full(rows, -1), np.zeros((rows, getattr(environment, 'n_offer', None) or n), np.int64), np.zeros(sessions, np.int64)
-    done, reward, seen, got = (np.full((rows, width), np.nan) for width in (len(shown.does), n, w_seen, w_got))
+    rows, width = sessions * rounds * most, getattr(environment, 'n_offer', None) or n
+    w_seen, w_got = (sum(n if each else 1 for _, each in part) for part in (shown.sees, shown.gets))
+    choice, offer, ends = np.full(rows, -1), np.zeros((rows, width), np.int64), np.zeros(sessions, np.int64)
+    done, reward, seen, got = (np.full((rows, many), np.nan) for many in (len(shown.does), n, w_seen, w_got))
     chance, nothing = np.zeros((rows, n)), np.full(max(n, parts, w_got) + 1, np.nan)
     world = environment.counterfactual, environment.n_world, environment.n_uniform, environment.n_normal
-    stuck = loop(theta, environment.values, size, cell.needs_feedback, cell.greedy, *world, rounds, most, rng, parts, nothing,
-                 choice, done, reward, offer, seen, got, chance, ends)
+    stuck = loop(theta, environment.values, size, cell.needs_feedback, cell.greedy, *world, rounds, most, rng, parts,
+                 nothing, choice, done, reward, offer, seen, got, chance, ends)
     if stuck >= 0:
         values = {name: float(x) for name, x in zip(cell.params, theta)}
         raise FloatingPointError(f"{type(cell).__name__} cannot answer at trial {stuck} of simulated person {person}, "
                                  f"with {values}: its logits or its answer say nothing there, or "
                                  f"{type(environment).__name__} offers what is no option")
     if stuck == -2:
-        raise ValueError(f"a round of {type(environment).__name__} is not over after {most} trials, the most that it may have: "
-                         "let its rule over say when, or raise most")
+        raise ValueError(f"a round of {type(environment).__name__} is not over after {most} trials, the most that it "
+                         "may have: let its rule over say when, or raise most")
     session = np.repeat(np.arange(sessions), np.diff(ends, prepend=0))
     used = slice(len(session))
-    return Lived(np.full(len(session), person), session, *(x[used] for x in (choice, done, reward, offer, seen, got, chance)))
+    met = (x[used] for x in (choice, done, reward, offer, seen, got, chance))
+    return Lived(np.full(len(session), person), session, *met)
 
 # %% ../nbs/02_wide.ipynb #521b5701
 def check_response(

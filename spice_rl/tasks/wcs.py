@@ -7,7 +7,6 @@ __all__ = ['Sequential', 'SequentialFloor', 'CardSorting']
 
 # %% ../../nbs/tasks/33_wcs.ipynb #3ed21974
 from importlib.resources import files
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..jit import register_jitable
