@@ -785,7 +785,7 @@ def _gains(model, g, A, f, h, alike, n):
 
 # %% ../nbs/39_traces.ipynb #ad0043ae
 _PRODUCTS = (('last',), ('last', 'stay'), ('last', 'stay', 'reward'), ('last', 'reward'), ('last', 'reward_rate'),
-             ('last', 'since_switch'), ('choice',), ('choice', 'stay'), ('choice_2',), ('value',))
+             ('choice',), ('choice', 'stay'), ('choice_2',), ('value',))
 
 def _allowed(trials):
     "Terms that these trials can say something about."
@@ -886,7 +886,7 @@ class _Search:
         scored = trials.counted & (trials.choice >= 0) & (offered > 1)
         self.n, self.guess = int(scored.sum()), float(np.log(offered[scored]).sum())
         self.price = (1 if alike else 2) * np.log(max(2, self.n))   # of a parameter, in integrated BIC
-        self.far, none = max(2 * _NEAR, .001 * 2 * self.guess), np.zeros((self.people, 0))
+        self.far, none = max(4 * _NEAR, .001 * 2 * self.guess), np.zeros((self.people, 0))
         self.best = _Model(TraceStructure(), [], np.zeros(0), np.zeros(0), none, -self.guess, 2 * self.guess)
         self.seen[self.best.structure] = self.best
 
@@ -1024,10 +1024,19 @@ def _expand(search, model):
     "Fit what lies around a structure; other forms and removals only where no term that was added helped."
     before = search.best.bic
     _additions(search, model)
-    if search.best.bic < before or model.bic > before: return
+    if model.bic > before: return
+    _plainly(search, model)
+    if search.best.bic < before: return
     others = [(s, {}) for s in (*_others_forms(search, model), *_removals(search, model))]
     for s, given in [*_at_once(search, model), *others]:
         if not search.late(): search.fit(model, s, given.items())
+
+def _plainly(search, model):
+    "What is added to the same structure with values as plain as can be: a value that is forgotten, or starts elsewhere, does in part what a habit does, and hides it."
+    plain = replace(model.structure, rates='one', others='kept', start='middle')
+    if plain == model.structure or search.late(): return
+    base = search.fit(model, plain)
+    if base.bic < search.best.bic + search.far: _additions(search, base)
 
 def _look_for(search):
     "The whole search: the best structure first, then those nearly as good, until several in a row led to nothing better."
