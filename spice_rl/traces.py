@@ -793,11 +793,17 @@ def _allowed(trials):
     paid = len(shown) and shown.min() < shown.max()
     return [t for t in _PRODUCTS if paid or not {'value', 'reward', 'reward_rate', 'win_stay'} & set(t)]
 
+def _tied(s, middle):
+    "Is it forgetting toward a start other than 0 at exactly the learning rate? Nobody has a reason to think so: it gets a rate of its own."
+    return s.others == 'together' and s.start != 'zero' and not (s.start == 'middle' and middle == 0)
+
+def _traced(middle):
+    "The form in which the value is one trace of what each option paid: all values go to 0 together."
+    return dict(others='together', start='zero' if middle != 0 else 'middle')
+
 def _forms(s, term, middle):
     "What a term may come with: settings of a new value."
-    if term != ('value',): return [{}]
-    zero = [dict(others='together', start='zero')] if middle != 0 else []
-    return [dict(others='kept'), dict(others='together'), *zero]
+    return [dict(others='kept'), dict(others='forgotten'), _traced(middle)] if term == ('value',) else [{}]
 
 @dataclass
 class _Column:
@@ -848,7 +854,7 @@ class _Dictionary:
         rate = self._number(c.rate)
         if signal != 'value': return _kind(signal), 0, rate, -1, -1, -1
         start = self._number(0. if c.form.get('start') == 'zero' else self.middle)
-        return _VALUE, _OTHERS.index(c.form['others']), rate, rate, -1, start
+        return _VALUE, _OTHERS.index(c.form['others']), rate, rate, rate, start
 
 # %% ../nbs/39_traces.ipynb #8f287706
 def _evidence_of(model, d, data, alike):
@@ -972,10 +978,11 @@ def _others_forms(search, model):
     if 'value' not in s.signals: return []
     shown = ['shown'] if _shows_others(search.trials) else []
     out = [replace(s, rates='two' if s.rates == 'one' else 'one')]
-    out += [replace(s, others=o) for o in ('kept', 'forgotten', 'together', *shown) if o != s.others]
+    out += [replace(s, others=o) for o in ('kept', 'forgotten', *shown) if o != s.others]
+    out += [replace(s, **_traced(search.middle))]
     starts = [x for x in ('middle', 'zero', 'free') if x != s.start and not (x == 'zero' and search.middle == 0)]
     out += [replace(s, start=x) for x in starts]
-    return [x for x in out if len(x.parameters) <= search.most]
+    return [x for x in out if len(x.parameters) <= search.most and x != s and not _tied(x, search.middle)]
 
 def _at_once(search, model):
     "Structures in which a trace of choices that follows them at once is the last choice itself, a parameter less; and where their weights begin."
