@@ -1,0 +1,234 @@
+"Equations of traces: the likelihood against a slow one for every signal, exact slopes and scores, structures recovered from people who differ, bounds, budget, unseen people."
+import math
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from tqdm import tqdm
+from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover_people, fit, fit_hierarchical, nll, parameter_recovery,
+                      read_trials, replay, simulate)
+from spice_rl import traces as T
+from spice_rl.engine import gradient
+from spice_rl.params import from_line
+
+TERMS = ["value", "choice", "choice_2", "last", ("last", "stay"), ("last", "stay", "reward"), ("last", "reward"), ("last", "reward_rate"), ("last", "win_stay"),
+         ("last", "since_switch"), ("choice", "stay"), ("value", "stay")]
+STRUCTURES = [TraceStructure((t,)) for t in TERMS] + [TraceStructure(("value",), rates=r, others=o, start=s) for r in ("one", "two") for o in ("kept", "forgotten", "together", "shown")
+                                                     for s in ("middle", "zero", "free")] + [TraceStructure(tuple(TERMS), rates="two", others="forgotten", start="free")]
+
+
+def odd_trials(n_options, seed=0, people=3, sessions=2, n=25, shown=.3):
+    "Missing choices, hidden rewards, offers of some of the options, and now and then what the others would have paid"
+    rng, rows = np.random.default_rng(seed), people * sessions * n
+    reward = np.full((rows, n_options), np.nan)
+    offer, choice = np.full((rows, n_options), -1), np.full(rows, -1)
+    for t in range(rows):
+        options = np.sort(rng.choice(n_options, rng.integers(min(2, n_options - 1), n_options + 1), replace=False))
+        offer[t, :len(options)] = options
+        if rng.random() < .1: continue
+        choice[t] = rng.choice(options)
+        if rng.random() < .85: reward[t, choice[t]] = rng.integers(0, 2)
+        if rng.random() < shown: reward[t, options] = np.where(options == choice[t], reward[t, options], rng.integers(0, 2, len(options)))
+    participant, session = np.repeat(np.arange(people), sessions * n), np.tile(np.repeat(np.arange(sessions), n), people)
+    return Trials.from_arrays(choice, reward, participant, session, options=list(range(n_options)), offer=offer)
+
+
+def numbers_of(structure, seed=1):
+    rng = np.random.default_rng(seed)
+    cell = TraceEquation(structure)
+    return {n: (rng.uniform(.05, .95) if p.upper == 1 else .3 if n == "start" else rng.uniform(1, 4) if p.lower == 0 else rng.normal()) for n, p in cell.params.items()}
+
+
+def slowly(s, p, trials, who):
+    "NLL of one person in plain Python, written from the words of the page"
+    total, session = 0., None
+    middle, origin = .5, {"middle": .5, "zero": 0., "free": p.get("start", 0.)}[s.start]
+    for t in np.flatnonzero(trials.participant == who):
+        if trials.session[t] != session:
+            session, last, before, run = trials.session[t], None, 0., 0
+            value, habit = [origin] * trials.n_options, {x: [0.] * trials.n_options for x in ("choice", "choice_2")}
+            common = dict(stay=0., win_stay=0., reward_rate=0., reward=0.)
+        options, c = [k for k in trials.offer[t] if k >= 0], trials.choice[t]
+        if c < 0: continue
+        if len(options) > 1 or True:
+            def logit(k):
+                out = 0.
+                for term in s.terms:
+                    x = dict(value=value[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
+                    for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else common[name]
+                    out += p[s.weight(term)] * x
+                return out
+            z = {k: logit(k) for k in options}
+            total += math.log(sum(math.exp(z[k] - z[c]) for k in options))
+        r = trials.reward[t, c]
+        known = not math.isnan(r)
+        if last in options and len(options) > 1:
+            again = 1 if c == last else -1
+            run = max(run, 1) + 1 if again > 0 else 1
+            if "alpha_stay" in p: common["stay"] += p["alpha_stay"] * (again - common["stay"])
+            if "alpha_win_stay" in p: common["win_stay"] += p["alpha_win_stay"] * (again * np.sign(before) - common["win_stay"])
+        if known and "alpha_reward_rate" in p: common["reward_rate"] += p["alpha_reward_rate"] * (r - middle - common["reward_rate"])
+        for name, h in habit.items():
+            for k in options if f"alpha_{name}" in p else (): h[k] += p[f"alpha_{name}"] * ((k == c) - h[k])
+        rate = p.get("alpha", p.get("alpha_reward") if known and r > middle else p.get("alpha_penalty"))
+        for k in options if rate is not None else ():
+            if k == c: value[k] += rate * (r - value[k]) if known else 0.
+            elif s.others == "forgotten": value[k] += p["forget"] * (origin - value[k])
+            elif s.others == "together": value[k] += rate * (origin - value[k]) if known else 0.
+            elif s.others == "shown" and not math.isnan(trials.reward[t, k]): value[k] += p["alpha_other"] * (trials.reward[t, k] - value[k])
+        if known: before = common["reward"] = r - middle
+        last = c
+    return total
+
+
+@pytest.mark.parametrize("n_options", [2, 4])
+def test_the_likelihood_is_that_of_the_words(n_options):
+    trials = odd_trials(n_options)
+    data = T._Data(trials, .5)
+    for s in STRUCTURES:
+        p = numbers_of(s)
+        cell = TraceEquation(s, p)
+        true = [slowly(s, p, trials, i) for i in range(trials.n_participants)]
+        assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
+        line = T._TraceLine(cell, trials, data, 1)
+        z = np.tile(T.to_line(np.array(list(p.values())), line.params), (3, 1))
+        v, g, f = line.scoring(z, np.arange(3))
+        assert np.allclose(v, true, rtol=1e-10) and np.allclose(line.nll(z, np.arange(3)), true, rtol=1e-10)
+        assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
+        assert np.allclose(f, T._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+
+
+def test_plain_python_and_compiled_agree():
+    trials, s = odd_trials(3), STRUCTURES[-1]
+    cell = TraceEquation(s, numbers_of(s))
+    told = replay(cell, None, trials)
+    assert np.isfinite(told.select_dtypes(float).filter(like="p_")).all().all() and len(told) == len(trials)
+
+
+def test_rescorla_wagner_is_rescorla_wagner():
+    trials = simulate(RescorlaWagner(alpha=.3, beta=3.), BanditsDrift(.2), people=3, n_trials=60, seed=0)
+    cell = TraceEquation(TraceStructure(("value",)), dict(alpha=.4, beta=2.))
+    assert np.allclose(nll(cell, trials=trials), nll(RescorlaWagner(alpha=.4, beta=2.), trials=trials), rtol=1e-12)
+    assert cell.as_rl().name == "Rescorla-Wagner" and TraceEquation(TraceStructure(("value", "last"), others="forgotten")).as_rl().name == "Rescorla-Wagner with forgetting and perseveration"
+    assert np.allclose(fit(cell, trials).table.nll, fit(RescorlaWagner(), trials, bounds=dict(beta=(0, 20))).table.nll, atol=1e-3)
+
+
+def searching(trials, alike=False): return T._Search(trials, alike, 12, 1, None, tqdm(disable=True))
+
+
+@pytest.mark.parametrize("n_options", [2, 3])
+def test_a_score_is_the_slope_of_a_refit(n_options):
+    "By central differences of the likelihood with the new weight moved, everything else where it is; and the projected information against a dense one"
+    trials = odd_trials(n_options, people=4)
+    search = searching(trials)
+    model = search.fit(search.best, TraceStructure(("value",)))
+    columns = T._candidates(model, [("last",), ("last", "stay"), ("last", "stay", "reward"), ("choice",)], .5)
+    g, A, f, h = T._evidence_of(model, T._Dictionary(model, columns, .5), search.data, False)
+    theta = from_line(model.z, model.line.params)
+    for j, c in enumerate(columns):
+        s = TraceStructure((*model.structure.terms, c.term))
+        cell = TraceEquation(s)
+        def at(w):
+            rows = pd.DataFrame(theta, trials.participants, model.names)
+            rows = rows.assign(**{n: w if n == s.weight(c.term) else c.rate for n in cell.params if n not in model.names})
+            return nll(cell, rows[list(cell.params)], trials).to_numpy()
+        assert np.allclose(g[:, j], -(at(1e-4) - at(-1e-4)) / 2e-4, atol=1e-6), c
+    assert np.allclose(A, model.line.scoring(model.z, np.arange(4))[2], rtol=1e-9, atol=1e-12)
+    P, C = np.diag(1 / model.v), np.linalg.inv(A + np.diag(1 / model.v))
+    share = h[:, 0] - np.einsum("ij,ijk,ik->i", f[:, :, 0], C, f[:, :, 0])
+    whole = np.concatenate([np.concatenate([A + P, f[:, :, :1]], 2), np.concatenate([f[:, :, :1].transpose(0, 2, 1), h[:, :1, None]], 2)], 1)
+    assert np.allclose(share, 1 / np.linalg.inv(whole)[:, -1, -1], rtol=1e-6)
+
+
+def test_a_gain_is_the_best_normal_weight():
+    "The closed form against an optimiser over mean and variance of the integral"
+    rng = np.random.default_rng(0)
+    g, h = rng.normal(1, 3, 20), rng.uniform(1, 4, 20)
+    def minus(x):
+        m, v = x[0], np.exp(x[1])
+        return -(-.5 * np.log(1 + v * h) + (m * g + .5 * v * g**2 - .5 * h * m**2) / (1 + v * h)).sum()
+    best = minimize(minus, [0., 0.], method="Nelder-Mead")
+    gain, mean, variance = T._gain(g, h, 1., 1.)
+    assert gain <= -best.fun + 1e-9 and gain > -best.fun - .5 and np.isclose(minus([mean, np.log(variance)]), -gain)
+
+
+@pytest.fixture(scope="module")
+def people():
+    "Habitual people who differ"
+    rng = np.random.default_rng(3)
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, 25), beta=rng.uniform(2, 5, 25), kappa_stay=rng.normal(1.5, .5, 25), alpha_stay=rng.beta(2, 8, 25)))
+    cell = TraceEquation(TraceStructure(("value", ("last", "stay"))))
+    return simulate(cell, BanditsDrift(.2), truth[list(cell.params)], people=25, n_trials=120, seed=3)
+
+@pytest.fixture(scope="module")
+def found(people): return discover_people(people, threads=1, verbose=False)
+
+
+def test_people_who_differ_get_the_structure_behind_them(found, people):
+    assert found.structure == TraceStructure(("value", ("last", "stay"))) and found.name == "Rescorla-Wagner with a stay trace"
+    again = fit_hierarchical(TraceEquation(found.structure), people)
+    assert abs(again.log_likelihood - found.fit.log_likelihood) < .05 and np.allclose(again.means["mean"], found.fit.means["mean"], atol=.02)
+    assert found.structures.integrated_bic.is_monotonic_increasing and np.isclose(found.structures.weight.sum(), 1) and found.structures.structure[0] == found.structure
+    assert found.steps.integrated_bic.is_monotonic_decreasing and found.steps.integrated_bic.iloc[-1] == found.integrated_bic
+    assert "stay trace" in repr(found) and "aligned" in found._repr_html_() and found.group.typical_lower.le(found.group.typical).all()
+
+
+def test_plain_people_get_nothing_more():
+    rng = np.random.default_rng(7)
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, 20), beta=rng.uniform(2, 5, 20)))
+    trials = simulate(RescorlaWagner(), BanditsDrift(.2), truth, people=20, n_trials=100, seed=7)
+    assert discover_people(trials, threads=1, verbose=False).structure == TraceStructure(("value",))
+
+
+def test_the_result_is_a_cell_for_old_people_and_new(found, people):
+    own = nll(found.cell, trials=people)
+    assert np.allclose(own, nll(found.cell, found.people, people)) and np.isclose(found.score(people), np.exp(-own.sum() / len(people)))
+    table = people.to_frame()
+    new = read_trials(table.assign(participant="new " + table.participant.astype(str)))
+    assert np.allclose(nll(found.cell, trials=new), nll(found.cell, dict(found.group.typical), new))
+    copy = TraceEquation.from_dict(found.cell.to_dict())
+    assert copy.structure == found.structure and np.allclose(nll(copy, trials=people), own)
+    kept = parameter_recovery(TraceEquation(TraceStructure(("value",))), BanditsDrift(.2), people=4, n_trials=60, bounds=dict(beta=(1, 8)))
+    assert len(kept.true) == 4
+
+
+def test_the_same_at_any_seed_and_number_of_threads(found, people):
+    for options in (dict(threads=2), dict(seed=5)):
+        other = discover_people(people, verbose=False, **options)
+        assert other.structure == found.structure and other.integrated_bic == found.integrated_bic
+        assert np.allclose(other.group[["typical", "mean", "se"]], found.group[["typical", "mean", "se"]], rtol=1e-3)
+
+
+def test_alike_is_maximum_likelihood(people):
+    found = discover_people(people, people="alike", threads=1, verbose=False)
+    best = fit(TraceEquation(found.structure), people, groups=pd.Series("all", people.participants)) if False else None
+    total = nll(found.cell, trials=people).sum()
+    n = len(people)
+    assert best is None and np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
+    line = T._TraceLine(found.cell, people, T._Data(people, .5), 1)
+    g = line.scoring(np.tile(found.group["mean"].to_numpy(), (25, 1)), np.arange(25))[1].sum(0)
+    assert abs(g).max() < .5   # nearly flat: numbers are held softly
+
+
+def test_a_budget_and_a_length_are_kept(people):
+    short = discover_people(people, budget=0, verbose=False)
+    assert short.structure == TraceStructure() and "stopped after 0 seconds" in " ".join(short.notes()) and np.isclose(short.score(people), .5)
+    few = discover_people(people, most=2, verbose=False, threads=1)
+    assert len(few.group) <= 2 and any("no equation may have more than 2" in note for note in few.notes())
+
+
+def test_nobody_runs_away():
+    "Traces stay within their inputs whatever happens, so logits do"
+    s = STRUCTURES[-1]
+    cell = TraceEquation(s, {n: p.upper if p.upper < 50 else 50. for n, p in TraceEquation(s).params.items()})
+    assert np.isfinite(nll(cell, trials=odd_trials(3, n=200))).all()
+
+
+@pytest.mark.parametrize("wrong, says", [
+    (lambda: TraceStructure(("stay",)), "first signal of a term"), (lambda: TraceStructure((("last", "habit"),)), "further signal"), (lambda: TraceStructure(rates="three"), "rates must be"),
+    (lambda: TraceEquation("value"), "TraceStructure"), (lambda: TraceEquation(TraceStructure(("value",)), rewards=(1, 0)), "lowest, highest"),
+    (lambda: TraceEquation(TraceStructure(("value",)), dict(alpha=2.)), "alpha must lie"), (lambda: TraceEquation(TraceStructure(("value",)), dict(gamma=2.)), "gamma"),
+    (lambda: discover_people("file.csv"), "Trials"), (lambda: discover_people(odd_trials(2), people="all"), "people must be"), (lambda: discover_people(odd_trials(2), most=0), "most"),
+    (lambda: discover_people(odd_trials(2), terms=[("stay",)]), "first signal")])
+def test_what_cannot_be_is_said(wrong, says):
+    with pytest.raises((ValueError, TypeError), match=says): wrong()
