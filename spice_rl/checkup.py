@@ -63,7 +63,7 @@ class _Design:
         varies = shown.any() and np.ptp(t.reward[shown]) > 0
         self.rewarded, self.better = t.reward[shown].mean() if varies else None, None
         self.what, self.other = 'the better option', 'another one'
-        self.kinds = [name for name, can in dict(schedule=self.p is not None, shown=varies and (shown | ~self.offered)[shown.any(1)].all(), last=not shown.any(), most=True).items() if can]
+        self.kinds = [name for name, can in dict(schedule=self.p is not None and (_best_of(self.p, self.offered) >= 0).any(), shown=varies and (shown | ~self.offered)[shown.any(1)].all(), last=not shown.any(), most=True).items() if can]
         self.kind = self.kinds[0] if kind is None else kind
         if self.kind == 'schedule': self.better = _best_of(self.p, self.offered)
         elif self.kind == 'shown': self.better = _best_of(self._means(), self.offered)
