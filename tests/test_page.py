@@ -9,6 +9,7 @@ import pytest
 
 from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, compare, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
+from spice_rl.page import _whole_code, check_folder
 
 PEOPLE = pd.DataFrame(dict(alpha=np.linspace(.2, .7, 6), beta=4.), index=[f"p{i}" for i in range(6)])
 
@@ -21,7 +22,7 @@ def words(path):
 
 def run_code(folder, monkeypatch):
     "Run the code of the page in its folder; its names. It stands on the page as it is run."
-    code = json.loads((folder/"run_FITS.json").read_text())["code"]
+    code = _whole_code(json.loads((folder/"run_FITS.json").read_text()))
     assert code and code in words(folder/"page.html")
     monkeypatch.chdir(folder)
     there = {}
@@ -58,6 +59,9 @@ def test_a_bandit_with_groups(tmp_path, monkeypatch):
     assert there["checked"].table.people.to_numpy() == pytest.approx(pd.read_csv(tmp_path/"o/check_points.csv").people)
     again = page_of(tmp_path/"o")
     assert again[0].read_text() == raw
+    anew = check_folder(tmp_path/"o", model="ChoiceKernel", times=20)
+    assert anew.name == "ChoiceKernel" and "20 simulated studies" in words(files[0]) and "check_fit(fits[1], trials, times=20, seed=0)" in words(files[0])
+    with pytest.raises(ValueError, match="unknown model 'Choice'"): check_folder(tmp_path/"o", model="Choice")
 
 
 def test_pairs_on_offer(tmp_path, monkeypatch):
