@@ -14,7 +14,7 @@ import pytest
 from spice_rl import avoidance_tutorial_files, demo_file, read_trials
 from spice_rl.cli import TUTORIALS, _parser, _typed, main
 
-COMMANDS = ["demo", "read", "discover", "fit", "report"]
+COMMANDS = ["demo", "read", "discover", "fit", "check", "report"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -198,7 +198,7 @@ def refused(capsys, words, *needed, code=2):
     out, err = capsys.readouterr()
     assert status == code, (words, out, err)
     assert err.startswith("spice-rl: ") and err.count("\n") == 1 and len(err) < 450, err
-    assert not PYTHON.search(re.sub(r"(COLUMN|--rows \w+)=\w+", "", err)), err
+    assert not PYTHON.search(re.sub(r"(COLUMN|NAME|--rows \w+)=\w+", "", err)), err
     for text in needed: assert text in err, (text, err)
     return err
 
@@ -273,7 +273,8 @@ def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
 def test_the_line_itself(here, table, capsys):
     table.to_csv("t.csv", index=False)
     for words, *needed in ((["dicover", "t.csv"], "no command 'dicover'; did you mean discover?", "spice-rl --help"), (["--foo"], "'--foo' is no command"), (["discover"], "discover also needs FILE (the table, one row per choice; or several files, or a folder)", "spice-rl discover --help"),
-                           (["fit", "t.csv"], "fit also needs TRANSFER (file of the transfer trials) and --models (one or more, such as QLearning+novel", "if you have one table of choices in another task: spice-rl discover FILE"),
+                           (["fit", "t.csv"], "say which task these choices are from: --task bandit", "without --task two files are needed, LEARNING and TRANSFER"), (["fit"], "fit also needs FILE (the table"),
+                           (["fit", "t.csv", "t.csv"], "fit also needs --models (one or more, such as QLearning+novel"), (["fit", "t.csv", "t.csv", "t.csv"], "the avoidance task needs two files, LEARNING and TRANSFER, got 3"),
                            (["discover", "t.csv", "--modle", "forgetting"], "did you mean --model?"), (["discover", "t.csv", "more"], "no file 'more'"), (["discover", "t.csv", "--model", "forgeting"], "did you mean forgetting? (--model takes rescorla-wagner or forgetting)"),
                            (["discover", "t.csv", "--seed"], "--seed needs something behind it"), (["report"], "report also needs FOLDER (the folder that was given"), (["demo", "x"], "no place for 'x'")):
         refused(capsys, words, *needed)
@@ -320,6 +321,67 @@ def test_a_transfer_phase_without_the_novel_symbol(two, here, capsys):
     t.to_csv("t.csv", index=False)
     assert main(["fit", "l.csv", "t.csv", "--models", "QLearning", "--runs", "1", "--out", "o"]) == 0
     assert pd.read_csv(here/"o/modelsimulation_choice_data.csv").N.isna().all()
+
+
+# Fit of any task, check, report
+
+def test_fit_check_report_of_a_bandit(here, table, capsys):
+    table.assign(sort=table.participant % 2, who=table.participant).to_csv("t.csv", index=False)
+    words = ["fit", "t.csv", "--task", "bandit", "--models", "RescorlaWagner", "ChoiceKernel", "--participant", "who", "--group", "sort", "--runs", "3", "--out", "o"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "4 participants, 4 sessions, 240 choices" in out and "RescorlaWagner: 4 participants" in out and "Models side by side" in out and "The page: o/page.html" in out
+    files = {p.name for p in (here/"o").iterdir()}
+    assert {"fits.csv", "comparison.csv", "parameters.csv", "groups.csv", "check.svg", "comparison.pdf", "page.html", "run_FITS.json"} <= files
+    fits = pd.read_csv(here/"o/fits.csv")
+    assert len(fits) == 8 and set(fits.model) == {"RescorlaWagner", "ChoiceKernel"} and set(fits.group) == {0, 1}
+    text = (here/"o/page.html").read_text()
+    assert "spice-rl fit t.csv --task bandit" in text and "starts=3" in text
+    before = (here/"o/check_points.csv").read_bytes()
+    assert main(["check", "o", "--studies", "30"]) == 0 and "30 studies" in capsys.readouterr().out
+    assert (here/"o/check_points.csv").read_bytes() != before and "30 simulated studies" in (here/"o/page.html").read_text()
+    assert main(["report", "o", "--out", "mine.html"]) == 0 and capsys.readouterr().out == "Written: mine.html\n" and (here/"mine.html").is_file()
+    refused(capsys, ["check", "o", "--model", "RescorlaWagne"], "unknown model 'RescorlaWagne'; did you mean 'RescorlaWagner'?")
+    for studies in ("5", "many"): refused(capsys, ["check", "o", "--studies", studies], f"--studies takes a whole number of at least 20, got '{studies}'")
+    (here/"empty").mkdir()
+    refused(capsys, ["check", "empty"], "holds no fits", "spice-rl fit FILE --task TASK --out FOLDER")
+    refused(capsys, ["check", "nowhere"], "no folder 'nowhere'")
+
+
+def test_what_is_wrong_with_a_fit_of_a_task(here, table, capsys):
+    table.to_csv("t.csv", index=False)
+    fit = lambda *more, task="bandit": ["fit", "t.csv", "--task", task, "--out", "o", *more]
+    for task, needed in (("bandti", "unknown task behind --task 'bandti'; did you mean 'bandit'?"), ("avoidance", "the avoidance task needs two files"), ("dd", "dd needs the column 'delay_later'")): refused(capsys, fit(task=task), needed)
+    refused(capsys, fit("--choice", "key", task="dd"), "--choice is for --task bandit; a table of dd has its published columns: subjID, delay_later")
+    refused(capsys, fit("--models", "dd_hyperbolik", task="dd"), "dd needs the column 'delay_later'")
+    refused(capsys, fit("--models", "RescorlaWagne"), "unknown model behind --models 'RescorlaWagne'; did you mean 'RescorlaWagner'?")
+    refused(capsys, fit("--models", "ChoiceKernel", "ChoiceKernel"), "ChoiceKernel stands twice behind --models")
+    refused(capsys, fit("--models", "GainLoss"), "GainLoss does not suit these choices: rewards go from 0 to 1")
+    refused(capsys, fit("--models", "ChoiceKernel", "--group", "sort"), "unknown column of the trials for groups 'sort'")
+    refused(capsys, fit("--models", "ChoiceKernel", "--bounds", "ChoiceKernl.alpha_c:0:.5"), "--bounds: unknown model 'ChoiceKernl'; did you mean 'ChoiceKernel'?")
+    refused(capsys, fit("--models", "ChoiceKernel", "--bounds", "ChoiceKernel.alpha:0:.5"), "--bounds: ChoiceKernel has no parameter 'alpha'; did you mean 'alpha_c'?")
+    refused(capsys, fit("--offer", "a", "b"), "no column 'a' for offer", "--offer COLUMN")
+    refused(capsys, fit("--context", "place"), "no column 'place' for context", "--context COLUMN")
+    refused(capsys, fit("--sees", "amount"), "--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got 'amount'")
+    refused(capsys, ["fit", "t.csv", "t.csv", "--models", "QLearning", "--choice", "key"], "--choice is not for the avoidance task", "say --task bandit")
+    assert not (here/"o").exists()
+
+
+def test_fit_of_a_published_task_hierarchical(here, capsys):
+    from spice_rl import find_task
+    shutil.copy(find_task("dd").file, "d.csv")
+    assert main(["fit", "d.csv", "--task", "dd", "--models", "dd_hyperbolic", "--hierarchical", "--out", "o"]) == 0
+    assert "together, log evidence" in capsys.readouterr().out and "discount rate (k)" in (here/"o/page.html").read_text()
+
+
+def test_pairs_on_offer_are_read(here, table, capsys, monkeypatch):
+    read = []
+    monkeypatch.setattr("spice_rl.cli._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
+    table.assign(a="left", b=np.where(table.index % 2, "right", None), x=table.trial * 1., y=2.).to_csv("t.csv", index=False)
+    t = pd.read_csv("t.csv")
+    t[(t.b.notna()) | (t.choice == "left")].to_csv("t.csv", index=False)
+    refused(capsys, ["fit", "t.csv", "--task", "bandit", "--models", "ChoiceKernel", "--offer", "a", "b", "--sees", "size=x,y", "time=x"], "enough")
+    assert (read[0].offer[:, 1] < 0).any() and read[0].columns["size"].shape == (len(read[0]), 2) and read[0].columns["time"].ndim == 1
 
 
 # Report

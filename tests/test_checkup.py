@@ -1,0 +1,117 @@
+"""People beside simulated people: what is counted is counted again by plain loops; how people are simulated is the strongest way that the trials allow, and said"""
+import numpy as np
+import pandas as pd
+import pytest
+
+from spice_rl import BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, simulate, task_example, task_model
+from spice_rl.checkup import _Design, _far, _panels
+
+PEOPLE = pd.DataFrame(dict(alpha=[.2, .5, .8], beta=4.), index=["a", "b", "c"])
+
+
+@pytest.fixture(scope="module")
+def trials(): return simulate(RescorlaWagner(), BanditsFlip(flip=.05), PEOPLE, sessions=2, n_trials=60, seed=3)
+
+
+def missing(trials):
+    "The same with every seventh choice missing"
+    gone = np.arange(len(trials)) % 7 == 2
+    frame = trials.to_frame()
+    return Trials.from_arrays(np.where(gone, -1, trials.choice), np.where(gone[:, None], np.nan, trials.reward), np.array(trials.participants)[trials.participant],
+                              trials.session % 2, extra={k: frame[k].to_numpy() for k in ("p_0", "p_1")})
+
+
+def test_what_is_counted_is_the_definition(trials):
+    t = missing(trials)
+    p, found, middle = t.to_frame()[["p_0", "p_1"]].to_numpy(), _panels(_Design(t, 10), t.choice), np.nanmean(t.reward)
+    hits, stays, since = {}, {}, {}
+    for s in range(t.n_sessions):
+        rows, who, run = range(t.starts[s], t.starts[s + 1]), t.participant[t.starts[s]], 0
+        changes = [r for r in rows[1:] if p[r].argmax() != p[r - 1].argmax()]
+        for r in rows:
+            c, best, before = t.choice[r], p[r].argmax(), t.choice[r - 1] if r > rows[0] else -1
+            if c >= 0: hits.setdefault((who, (r - rows[0]) // 6), []).append(c == best)
+            if before >= 0 and c >= 0:
+                size = 0 if run == 1 else 1 if run == 2 else 2 if run <= 5 else 3
+                stays.setdefault((who, (0 if t.reward[r - 1, before] > middle else 4) + size), []).append(c == before)
+            run = run + 1 if c >= 0 and c == before else 1
+            after = max((x for x in changes if x <= r), default=None)
+            until = min((x for x in changes if x > r), default=None)
+            if until is not None and until - r <= 5: key, new = r - until, p[until].argmax()
+            elif after is not None and r - after <= 14: key, new = r - after, best
+            else: continue
+            if c >= 0: since.setdefault((who, key + 5), []).append(c == new)
+    for panel, judge in dict(learning=hits, repeat=stays, reversal=since).items():
+        there = {tuple(i) for i in np.argwhere(np.isfinite(found[panel]))}
+        assert there == set(judge), panel
+        for at, values in judge.items(): assert found[panel][at] == pytest.approx(np.mean(values)), (panel, at)
+
+
+def test_the_way_is_the_strongest_there_is(trials):
+    said = check_fit(RescorlaWagner(), trials, times=20)
+    assert said.way == "schedule" and "own schedule" in said.how
+    frame, who = trials.to_frame(), np.array(trials.participants)[trials.participant]
+    other = Trials.from_arrays(trials.choice, trials.reward, who, trials.session % 2, extra={"p_0": .01 + 0 * frame.p_0, "p_1": .01 + 0 * frame.p_0})
+    said = check_fit(RescorlaWagner(), other, times=20)
+    assert said.way == "one step ahead" and "0.01 of the choices should have been rewarded" in said.how and said.runs is None
+    shown = simulate(RescorlaWagner(), BanditsFlip(counterfactual=True), PEOPLE, n_trials=60, seed=1)
+    assert check_fit(RescorlaWagner(), shown, times=20).way == "own trials"
+    said = check_fit(RescorlaWagner(), trials, BanditsFlip(flip=.05), times=20)
+    assert said.way == "environment" and "BanditsFlip" in said.how and "reversal" in said.tests.index
+
+
+def test_a_model_that_looks_at_what_people_did_not_see_goes_one_step_ahead(trials):
+    class Peeks(Cell):
+        "Learns from all rewards that are there"
+        params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
+        state = "q",
+        def init(p, state): pass
+        def logits(p, state, trial): return p.beta * state.q
+        def update(p, state, trial):
+            for k in range(len(state.q)):
+                if trial.reward[k] == trial.reward[k]: state.q[k] += p.alpha * (trial.reward[k] - state.q[k])
+    said = check_fit(Peeks(), trials, times=20)
+    assert said.way == "one step ahead" and "learns from what the other options paid" in said.how
+
+
+def test_same_seed_same_table_and_missing_stays_missing(trials):
+    t = missing(trials)
+    one, again, other = (check_fit(RescorlaWagner(), t, times=20, seed=s) for s in (5, 5, 6))
+    assert one.table.equals(again.table) and not one.table.equals(other.table)
+    assert one.table.people.equals(other.table.people)
+    assert ((one.table.low <= one.table.simulated + 1e-9) & (one.table.simulated <= one.table.high + 1e-9)).all()
+
+
+def test_farthest_point_against_each_study():
+    rng = np.random.default_rng(0)
+    studies = rng.normal(size=(99, 6))
+    assert _far(np.r_[9., np.zeros(5)], studies) == .01 and _far(studies.mean(0), studies) == 1
+
+
+def test_response_times_of_a_density(trials):
+    t = task_example("choiceRT")
+    said = check_fit(task_model("choiceRT_ddm"), t, times=20)
+    assert said.way == "own trials" and "rt" in said.tests.index
+    rt = said.table[said.table.panel == "rt"]
+    own = [np.quantile(next(t.columns[n] for n in t.does if n != "choice")[(t.participant == i) & (t.choice == 1)], .5) for i in range(t.n_participants)]
+    row = rt[(rt.x == .5) & (rt.line == rt.line.iloc[0])]
+    assert row.people.item() == pytest.approx(np.mean(own))
+
+
+def test_response_times_that_no_model_speaks_of(trials):
+    frame, n = trials.to_frame(), len(trials)
+    t = Trials.from_arrays(trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2,
+                           extra=dict(rt=np.random.default_rng(1).gamma(3, .2, n), p_0=frame.p_0.to_numpy(), p_1=frame.p_1.to_numpy()))
+    said = check_fit(RescorlaWagner(), t, times=20)
+    assert said.table[said.table.panel == "rt"].simulated.isna().all() and "says nothing of response times" in said.notes[0] and np.isnan(said.tests.p["rt"])
+    figure, axs = said.plot()
+    assert len(axs) == 6 and [ax.get_title("left") for ax in axs][-1] == "Response times"
+    with pytest.raises(ValueError, match="unknown column"): check_fit(RescorlaWagner(), t, times=20, rt="rtt")
+
+
+def test_what_cannot_be_checked(trials):
+    for wrong in (trials, "QLearning", PEOPLE):
+        with pytest.raises(TypeError, match="found must be what fit"): check_fit(wrong, trials)
+    with pytest.raises(TypeError, match="trials must be Trials"): check_fit(RescorlaWagner(), trials.to_frame())
+    with pytest.raises(ValueError, match="at least 20"): check_fit(RescorlaWagner(), trials, times=3)
+    with pytest.raises(TypeError, match="environment must be a task"): check_fit(RescorlaWagner(), trials, trials)

@@ -1,0 +1,117 @@
+"""One page on any fits: what it says is what was found, what comes from data is shown as it was written, and its code runs as printed"""
+import html
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, compare, fit, fit_hierarchical, page_of, simulate, task_example,
+                      task_model, write_page)
+from spice_rl.page import _whole_code, check_folder
+
+PEOPLE = pd.DataFrame(dict(alpha=np.linspace(.2, .7, 6), beta=4.), index=[f"p{i}" for i in range(6)])
+
+
+def words(path):
+    "What a reader reads"
+    text = re.sub(r"<style.*?</style>|base64,[^\"]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", " ", text))
+
+
+def run_code(folder, monkeypatch):
+    "Run the code of the page in its folder; its names. It stands on the page as it is run."
+    code = _whole_code(json.loads((folder/"run_FITS.json").read_text()))
+    assert code and code in words(folder/"page.html")
+    monkeypatch.chdir(folder)
+    there = {}
+    exec(compile(code, "page", "exec"), there)
+    return there
+
+
+def bandit(groups=("<b>x</b>", "=1+1")):
+    t = simulate(RescorlaWagner(), BanditsFlip(flip=.04), PEOPLE, n_trials=60, seed=2)
+    frame, who = t.to_frame(), np.array(t.participants)[t.participant]
+    return Trials.from_arrays(t.choice, t.reward, who, options=["left_", "*right*"], extra=dict(p_0=frame.p_0.to_numpy(), p_1=frame.p_1.to_numpy(), sort=np.array(groups)[t.participant % 2]))
+
+
+def test_a_bandit_with_groups(tmp_path, monkeypatch):
+    trials = bandit()
+    cells = {type(m).__name__: m for m in bandit_models(trials)}
+    fits = [fit(cells[n], trials, name=n, groups="sort") for n in ("RescorlaWagner", "ChoiceKernel")]
+    with pytest.warns(UserWarning, match="as a formula does"): files = write_page(fits, trials, tmp_path/"o", names=dict(RescorlaWagner="<i>delta</i> rule", alpha="speed"))
+    assert files[0] == tmp_path/"o/page.html" and {"fits.csv", "parameters.csv", "groups.csv", "comparison.csv", "check.svg", "check.pdf", "trials.csv"} <= {f.name for f in files}
+    text, raw = words(files[0]), files[0].read_text()
+    assert "<i>delta</i> rule" in text and "<b>x</b>" in text and "<b>x" not in raw and "<i>delta" not in raw and "speed (alpha)" in text and "inverse temperature (beta)" in text
+    assert "http" not in re.sub(r"base64,[^\"]*|xmlns\S*", "", raw)
+    c, t = compare(fits), pd.read_csv(tmp_path/"o/comparison.csv")
+    d = c.values["ChoiceKernel"] - c.values["RescorlaWagner"]
+    row = t[t.model == "ChoiceKernel"].iloc[0]
+    assert row.behind == pytest.approx(d.mean()) and row.bic == pytest.approx(c.values["ChoiceKernel"].mean())
+    each = pd.read_csv(tmp_path/"o/parameters.csv")
+    own = each[(each.model == "RescorlaWagner") & (each.parameter == "alpha")].set_index("participant").estimate
+    np.testing.assert_allclose(own, fits[0].parameters.alpha)
+    there = run_code(tmp_path/"o", monkeypatch)
+    for mine, again in zip(fits, there["fits"]):
+        np.testing.assert_allclose(mine.nll, again.nll, atol=1e-6)
+        assert list(mine.groups) == list(again.groups)
+    assert there["checked"].table.people.to_numpy() == pytest.approx(pd.read_csv(tmp_path/"o/check_points.csv").people)
+    again = page_of(tmp_path/"o")
+    assert again[0].read_text() == raw
+    anew = check_folder(tmp_path/"o", model="ChoiceKernel", times=20)
+    assert anew.name == "ChoiceKernel" and "20 simulated studies" in words(files[0]) and "check_fit(fits[1], trials, times=20, seed=0)" in words(files[0])
+    with pytest.raises(ValueError, match="unknown model 'Choice'"): check_folder(tmp_path/"o", model="Choice")
+
+
+def test_pairs_on_offer(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    offer = np.array([[0, 1], [2, 3]])[rng.integers(2, size=240)]
+    first = rng.random(240) < .7
+    choice = np.where(first, offer[:, 0], offer[:, 1])
+    trials = Trials.from_arrays(choice, (rng.random(240) < np.where(first, .8, .2)).astype(float), np.repeat(["007", "7"], 120), offer=offer, options=list("ABCD"))
+    found = fit(RescorlaWagner(), trials)
+    write_page(found, trials, tmp_path/"o")
+    text = words(tmp_path/"o/page.html")
+    assert "2 people" in text and "among 4 options (A, B, C, D)" in text and "one model has no rival" in text and "one step ahead" in text
+    there = run_code(tmp_path/"o", monkeypatch)
+    np.testing.assert_array_equal(there["trials"].offer, trials.offer)
+    assert there["trials"].participants == ("007", "7")
+    np.testing.assert_allclose(there["fits"][0].nll, found.nll, atol=1e-6)
+
+
+def test_a_published_task_hierarchical(tmp_path, monkeypatch):
+    trials = task_example("dd")
+    found = fit_hierarchical(task_model("dd_hyperbolic"), trials)
+    write_page([found], trials, tmp_path/"o", command="spice-rl fit <file>")
+    text = words(tmp_path/"o/page.html")
+    assert "discount rate (k)" in text and "Mazur, 1987" in text and "integrated" in text and "spice-rl fit <file>" in text
+    assert "from spice_rl.tasks.dd import Hyperbolic" in text
+    there = run_code(tmp_path/"o", monkeypatch)
+    for name, x in trials.columns.items(): np.testing.assert_array_equal(there["trials"].columns[name], x)
+    assert there["fits"][0].log_likelihood == pytest.approx(found.log_likelihood, abs=1e-4)
+
+
+def test_a_class_of_ones_own_has_no_code_that_would_not_run(tmp_path):
+    class Mine(RescorlaWagner): "A model of mine"
+    trials = bandit(("a", "b"))
+    write_page(fit(Mine(), trials, starts=1), trials, tmp_path/"o", checks=False)
+    text = words(tmp_path/"o/page.html")
+    assert json.loads((tmp_path/"o/run_FITS.json").read_text())["code"] is None
+    assert "keep your script with this page" in text and "A model of mine" in text and "This was not looked at" in text
+
+
+def test_what_is_refused(tmp_path):
+    trials = bandit(("a", "b"))
+    found = fit(RescorlaWagner(), trials, starts=1)
+    for fits, said in (([], "fits is empty"), ([found, found], "two fits are called 'RescorlaWagner'")):
+        with pytest.raises(ValueError, match=said): write_page(fits, trials, tmp_path/"o", checks=False)
+    with pytest.raises(TypeError, match="fits must be what fit"): write_page(trials, found, tmp_path/"o")
+    with pytest.raises(TypeError, match="recovery must be what"): write_page(found, trials, tmp_path/"o", recovery=found)
+    with pytest.raises(ValueError, match="other people"): write_page(found, trials.take(participants=["p0"]), tmp_path/"o", checks=False)
+    (tmp_path/"run_DISCOVER.json").write_text("{}")
+    with pytest.raises(ValueError, match="another kind of run"): write_page(found, trials, tmp_path)
+    with pytest.raises(ValueError, match="no folder"): page_of(tmp_path/"nowhere")
+    (tmp_path/"x").mkdir()
+    (tmp_path/"x/run_FITS.json").write_text('{"what": ')
+    with pytest.raises(ValueError, match="damaged or cut off"): page_of(tmp_path/"x")
