@@ -108,9 +108,10 @@ def _table(args):
     "The table that was named, and what was typed about its columns"
     from spice_rl.data import _open
     given = dict(participant=args.participant, choice=args.choice, block=args.block, left=args.left, right=args.right)
+    if getattr(args, 'context', None): given['context'] = args.context
     typed = [c for c in (*given.values(), args.reward) if c]
     wide = [c for c in typed if '{}' in c]
-    labels = [c for c in given.values() if c]
+    labels = [c for c in given.values() if c] + (getattr(args, 'offer', None) or [])
     files = args.file[0] if len(args.file) == 1 else args.file
     table = _open(files, labels, args.source, _rows(args.rows) if args.rows else None, wide, choice=args.choice,
                   participant=args.participant)
@@ -127,8 +128,18 @@ def _trials(args, table, given): # What `_table` gave
         codes = missing.get(answers, []) if isinstance(missing, dict) else missing
         options = _as_in(_without(_uncoded(_labels_of([table.frame[answers]], codes, options)[0][0]),
                                   codes).infer_objects(), options)
+    more = dict(offer=getattr(args, 'offer', None), sees=_seen(getattr(args, 'sees', None) or []) or None)
     return read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
-                       sides=args.sides)
+                       sides=args.sides, **more)
+
+def _seen(texts): # What was typed behind --sees
+    "What is seen before a choice: {name: column, or columns}"
+    seen = {}
+    for text in texts:
+        name, equals, columns = text.partition('=')
+        if not equals or not name or not columns: raise ValueError(f"--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got {text!r}")
+        seen[name] = columns.split(',') if ',' in columns else columns
+    return seen
 
 def _discover(args):
     "`spice-rl discover`"
@@ -192,12 +203,114 @@ def _check_files(learning, transfer):
 
 def _fit(args):
     "`spice-rl fit`"
+    if args.task is None and len(args.file) == 1:
+        raise ValueError("say which task these choices are from: --task bandit for choices and rewards, or a published "
+                         "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the avoidance task")
+    if args.task in (None, 'avoidance'): return _fit_avoidance(args)
+    from spice_rl.page import write_page
+    seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
+    trials, cells = _bandit_task(args) if args.task == 'bandit' else _published_task(args)
+    print(_counts(trials), flush=True)
+    _check_bounds(bounds, cells)
+    fits = [_fit_one(args, name, cell, trials, runs, seed, bounds.get(name)) for name, cell in cells.items()]
+    files = write_page(fits, trials, args.out, command=args.typed, seed=seed, starts=None if runs == 10 else runs)
+    _print_study(args.out, files)
+
+def _fit_one(args, name, cell, trials, runs, seed, bounds):
+    "One model, printed."
+    from spice_rl.fitting import fit
+    from spice_rl.hierarchy import fit_hierarchical
+    how = fit_hierarchical if args.hierarchical else fit
+    found = how(cell, trials, starts=runs, seed=seed, bounds=bounds, name=name, groups=args.group, threads=None if args.multiprocessing else 1)
+    print(f"\n{found}", flush=True)
+    return found
+
+def _check_bounds(bounds, cells):
+    "Bounds of models and parameters that are there"
+    from spice_rl.arguments import check_names
+    from spice_rl.fitting import _bounds as within
+    for model, own in bounds.items():
+        try: check_names([model], cells)
+        except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('parameter', 'model', 1)}") from None
+        try: within(cells[model], own)
+        except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('unknown parameter', f'{model} has no parameter')}") from None
+
+def _print_study(folder, files):
+    "What came out, and where it is."
+    from spice_rl.page import _PageOf
+    p = _PageOf(folder)
+    if (t := p.table('comparison')) is not None: print(f"\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: % of people):\n{t.round(2).to_string(index=False)}")
+    _print_check(p.record['check'])
+    print(f"\nWritten to {folder}: {', '.join(f.name for f in files)}\nThe page: {files[0]}")
+
+def _print_check(c): # of a record
+    "How simulated people differ from people."
+    if c is None: return
+    said = [*c['remarks'], *c['notes']] or ['In no view are people told from simulated people']
+    print('\n'.join([f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):", *(f"- {x}" for x in said)]))
+
+_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides', 'offer', 'context', 'sees', 'source', 'rows')
+
+def _column_options(args):
+    "Options about columns that were typed, as they are typed."
+    return [f'--{name}' for name in _COLUMNS if getattr(args, name) != args.parser.get_default(name)]
+
+def _bandit_task(args):
+    "Trials of choices and rewards, and their models by name."
+    from spice_rl.models import bandit_models
+    trials = _trials(args, *_table(args))
+    if args.models is None:
+        some = bandit_models(trials)
+        for name, why in some.left_out.items(): print(f"left out: {name}: {why.split('; most=')[0]}{'; --models takes it' if '; most=' in why else ''}")
+        return trials, {type(m).__name__: m for m in some}
+    there = bandit_models(trials, most=99)
+    known, lacks = {type(m).__name__: m for m in there}, there.left_out
+    for name in args.models:
+        if name in lacks: raise ValueError(f"{name} does not suit these choices: {lacks[name]}")
+    return trials, _named(args.models, known)
+
+def _published_task(args):
+    "Trials of a task with published columns, and its models by name."
+    from spice_rl.arguments import check_names
+    from spice_rl.tasks.published import _tasks, find_task, read_task, task_model
+    if args.task not in _tasks(): check_names([args.task], ['bandit', 'avoidance', *_tasks()], 'task behind --task')
+    task, typed = find_task(args.task), _column_options(args)
+    if typed: raise ValueError(f"{typed[0]} is for --task bandit; a table of {args.task} has its published columns: subjID, {', '.join(task.columns)}")
+    if len(args.file) > 1: raise ValueError(f"a table of {args.task} is one file, got {len(args.file)}; put them into one")
+    trials = read_task(args.task, args.file[0])
+    own = {cls: name for name, cls in reversed(task.models.items())}   # a class once, under its first name
+    names = args.models or [n for n in task.models if own[task.models[n]] == n]
+    _named(names, task.models)
+    return trials, {name: task_model(name) for name in names}
+
+def _named(names, known): # What was typed behind --models; {name: model}
+    "Models by name, each once."
+    from spice_rl.arguments import check_names
+    check_names(names, known, 'model behind --models')
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice: raise ValueError(f"{twice} stands twice behind --models")
+    return {name: known[name] for name in names}
+
+def _check(args):
+    "`spice-rl check`"
+    from spice_rl.page import _PageOf, check_folder
+    seed, studies = _whole('--seed', args.seed, 0), _whole('--studies', args.studies, 20)
+    checked = check_folder(args.folder, model=args.model_name, times=studies, seed=seed)
+    print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, in {args.folder}")
+
+def _fit_avoidance(args):
+    "`spice-rl fit LEARNING TRANSFER`"
     from spice_rl.avoidance import read_avoidance
     from spice_rl.pipeline import Pipeline
-    _check_files(args.learning, args.transfer)
-    print(_counts(read_avoidance(args.learning, args.transfer)), flush=True)
+    typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
+    if typed: raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for choices in another task say --task bandit, or a published task")
+    if len(args.file) != 2: raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for choices in another task say --task bandit")
+    if not args.models: raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
+    learning, transfer = args.file
+    _check_files(learning, transfer)
+    print(_counts(read_avoidance(learning, transfer)), flush=True)
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
-    try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=args.learning, transfer_filename=args.transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
+    try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=learning, transfer_filename=transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
     except RuntimeError as e:   # another run is at work there
         raise ValueError(str(e)) from None
     for f in result.fits.values(): print(f"{f}\n")
@@ -206,8 +319,11 @@ def _fit(args):
 # %% ../nbs/50_cli.ipynb #a3858705
 def _write_report(args):
     "`spice-rl report`"
+    from pathlib import Path
     from spice_rl.report import write_report
-    print('Written: ' + ', '.join(map(str, write_report(args.folder, args.out))))
+    fits = (Path(args.folder) / 'run_FITS.json').is_file()
+    if fits: from spice_rl.page import page_of
+    print('Written: ' + ', '.join(map(str, page_of(args.folder, args.out) if fits else write_report(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
 _WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
@@ -226,7 +342,7 @@ _WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by rea
           (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
           (r"^the template '.*?' failed: ValueError: ", ''),
           (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
-          (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"runs of Pipeline", 'runs of spice-rl fit'),
+          (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'), (r"runs of Pipeline", 'runs of spice-rl fit'),
           (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
 
 def _typed(message, names): # What Python says; options of the command
@@ -322,23 +438,38 @@ def _add_read(commands):
     p.set_defaults(run=_read, parser=p)
 
 def _add_fit(commands):
-    p = commands.add_parser('fit', help='fit, compare and check models of the avoidance-learning task', epilog='Example:\n  spice-rl fit learning.csv transfer.csv --models QLearning+novel Advantage+novel',
-                            description='Fit reinforcement-learning models to the two files of the avoidance-learning task, one person after the other; say which describes people best, and check it against what they did.')
-    p.instead = '; if you have one table of choices in another task: spice-rl discover FILE'
-    p.add_argument('learning', metavar='LEARNING', help='file of the learning trials')
-    p.add_argument('transfer', metavar='TRANSFER', help='file of the transfer trials')
-    p.add_argument('--models', nargs='+', required=True, metavar='MODEL', help='one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel')
+    p = commands.add_parser('fit', help='fit, compare and check models of choices in any task', usage='spice-rl fit FILE --task TASK [options]\n       spice-rl fit LEARNING TRANSFER --models MODEL … [options]',
+                            epilog='Example:\n  spice-rl fit choices.csv --task bandit --models RescorlaWagner Forgetting --out study',
+                            description='Fit models to a table of choices, one person after the other or all together, say which describes people best, check it against what they did, and write tables, figures and a page. '
+                                        'Two files without --task are those of the avoidance-learning task, LEARNING and TRANSFER.')
+    _add_columns(p)
+    p.add_argument('--task', metavar='TASK', help='bandit (choices and rewards, columns as said here), or a published task such as dd, ts or bandit4arm, with its published columns')
+    p.add_argument('--models', nargs='+', metavar='MODEL', help='one or more, such as RescorlaWagner, or dd_hyperbolic of dd, or QLearning+novel of the avoidance task (default: all that suit the task and the choices)')
+    p.add_argument('--hierarchical', action='store_true', help='fit all people together: a group, and people drawn toward it')
+    p.add_argument('--group', metavar='COLUMN', help='which group each person is in')
+    p.add_argument('--offer', nargs='+', metavar='COLUMN', help='options on offer, a column for each place (default: all options always)')
+    p.add_argument('--context', metavar='COLUMN', help='set of stimuli, for models that read it')
+    p.add_argument('--sees', nargs='+', metavar='NAME=COLUMN', help='what else is seen before a choice; with one column for each option: NAME=COLUMN,COLUMN')
     p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER', help='narrower bounds, such as QLearning.temperature:.01:.2')
     p.add_argument('--runs', default=10, metavar='N', help='how hard to search (default: %(default)s)')
     p.add_argument('--multiprocessing', action='store_true', help='use all cores')
-    _out_and_seed(p, 'folder for tables and figures (default: %(default)s)', default='modelling')
+    _out_and_seed(p, 'folder for tables, figures and the page (default: %(default)s)', default='modelling')
     p.set_defaults(run=_fit, parser=p)
+
+def _add_check(commands):
+    p = commands.add_parser('check', help='simulate people by a fitted model, and compare', epilog='Example:\n  spice-rl check study --studies 200',
+                            description='Check a model that fit has fitted: simulated people beside people, in learning, repeated choices, reversals, blocks, runs and response times. Figure, tables and page of the folder are made anew.')
+    p.add_argument('folder', metavar='FOLDER', help='the folder that was given to fit as --out')
+    p.add_argument('--model', dest='model_name', metavar='MODEL', help='which of the models that were fitted (default: the best)')
+    p.add_argument('--studies', default=100, metavar='N', help='how many studies are simulated (default: %(default)s)')
+    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+    p.set_defaults(run=_check, parser=p)
 
 def _add_report(commands):
     p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper', epilog='Example:\n  spice-rl report modelling',
                             description='Write a report on what demo, discover or fit have written into a folder: methods in words, tables, figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to them as --out')
-    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the folder)')
+    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the folder; page.html for fits)')
     p.set_defaults(run=_write_report, parser=p)
 
 def _parser():
@@ -347,7 +478,7 @@ def _parser():
                   epilog=f'Start here:\n  spice-rl demo              no data needed, some seconds\n  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
     top.add_argument('--version', action='version', version=__version__)
     commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
-    for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_report): add(commands)
+    for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_check, _add_report): add(commands)
     return top
 
 # %% ../nbs/50_cli.ipynb #f65bc4d4
