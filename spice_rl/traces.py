@@ -247,15 +247,15 @@ class TraceEquation(Cell, rules=False):
     structure
         A `TraceStructure`
     numbers
-        Numbers of everybody, or of the group: a dict by name (default: those of `_params`,
-        weights 0)
+        Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3,
+        other weights 0)
     rewards
         Lowest and highest reward: they say where the middle is
     people
         Numbers of each person: a frame (participants, parameters)"""
     def __init__(self,
         structure,        # A `TraceStructure`
-        numbers=None,     # Numbers of everybody, or of the group: a dict by name (default: those of `_params`, weights 0)
+        numbers=None,     # Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3, other weights 0)
         rewards=(0., 1.), # Lowest and highest reward: they say where the middle is
         people=None       # Numbers of each person: a frame (participants, parameters)
     ):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from tqdm import tqdm
-from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover_people, fit, fit_hierarchical, nll, parameter_recovery,
-                      read_trials, replay, simulate)
+from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover_people, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
+                      read_trials, simulate)
 from spice_rl import traces as T
 from spice_rl.engine import gradient
 from spice_rl.params import from_line
@@ -50,16 +50,15 @@ def slowly(s, p, trials, who):
             common = dict(stay=0., win_stay=0., reward_rate=0., reward=0.)
         options, c = [k for k in trials.offer[t] if k >= 0], trials.choice[t]
         if c < 0: continue
-        if len(options) > 1 or True:
-            def logit(k):
-                out = 0.
-                for term in s.terms:
-                    x = dict(value=value[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
-                    for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else common[name]
-                    out += p[s.weight(term)] * x
-                return out
-            z = {k: logit(k) for k in options}
-            total += math.log(sum(math.exp(z[k] - z[c]) for k in options))
+        def logit(k):
+            out = 0.
+            for term in s.terms:
+                x = dict(value=value[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
+                for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else common[name]
+                out += p[s.weight(term)] * x
+            return out
+        z = {k: logit(k) for k in options}
+        total += math.log(sum(math.exp(z[k] - z[c]) for k in options))
         r = trials.reward[t, c]
         known = not math.isnan(r)
         if last in options and len(options) > 1:
@@ -98,11 +97,20 @@ def test_the_likelihood_is_that_of_the_words(n_options):
         assert np.allclose(f, T._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
 
 
-def test_plain_python_and_compiled_agree():
+def test_trial_by_trial_it_is_what_the_loop_says():
+    "init, logits and update of the cell, called one after the other"
     trials, s = odd_trials(3), STRUCTURES[-1]
     cell = TraceEquation(s, numbers_of(s))
-    told = replay(cell, None, trials)
-    assert np.isfinite(told.select_dtypes(float).filter(like="p_")).all().all() and len(told) == len(trials)
+    p, total = cell.p(), 0.
+    for t in np.flatnonzero(trials.participant == 0):
+        if t == 0 or trials.session[t] != trials.session[t - 1]: state = cell.init(p, 3)
+        options = trials.offer[t][trials.offer[t] >= 0]
+        trial = make_trial(int(trials.choice[t]), trials.reward[t], 3, options)
+        if trial.choice >= 0:
+            z = cell.logits(p, state, trial)
+            total += np.log(np.exp(z[options]).sum()) - z[trial.choice]
+        state = cell.update(p, state, trial)
+    assert np.isclose(total, nll(cell, trials=trials).iloc[0], rtol=1e-10)
 
 
 def test_rescorla_wagner_is_rescorla_wagner():
@@ -189,7 +197,7 @@ def test_the_result_is_a_cell_for_old_people_and_new(found, people):
     copy = TraceEquation.from_dict(found.cell.to_dict())
     assert copy.structure == found.structure and np.allclose(nll(copy, trials=people), own)
     kept = parameter_recovery(TraceEquation(TraceStructure(("value",))), BanditsDrift(.2), people=4, n_trials=60, bounds=dict(beta=(1, 8)))
-    assert len(kept.true) == 4
+    assert set(kept.table.reset_index().parameter) == {"alpha", "beta"}
 
 
 def test_the_same_at_any_seed_and_number_of_threads(found, people):
@@ -201,13 +209,12 @@ def test_the_same_at_any_seed_and_number_of_threads(found, people):
 
 def test_alike_is_maximum_likelihood(people):
     found = discover_people(people, people="alike", threads=1, verbose=False)
-    best = fit(TraceEquation(found.structure), people, groups=pd.Series("all", people.participants)) if False else None
     total = nll(found.cell, trials=people).sum()
     n = len(people)
-    assert best is None and np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
+    assert np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
     line = T._TraceLine(found.cell, people, T._Data(people, .5), 1)
-    g = line.scoring(np.tile(found.group["mean"].to_numpy(), (25, 1)), np.arange(25))[1].sum(0)
-    assert abs(g).max() < .5   # nearly flat: numbers are held softly
+    _, g, f = (x.sum(0) for x in line.scoring(np.tile(found.group["mean"].to_numpy(), (25, 1)), np.arange(25)))
+    assert g @ np.linalg.solve(f, g) < .01   # nats that are left
 
 
 def test_a_budget_and_a_length_are_kept(people):
