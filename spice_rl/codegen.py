@@ -9,6 +9,7 @@ __all__ = ['BUNDLE', 'one_option', 'quick_rules', 'loop_text', 'contents', 'cach
 import dis
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import namedtuple
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,9 @@ import numpy as np
 from llvmlite import ir as llvm
 from numba import config, njit, types
 from numba.core import cgutils, ir, serialize
+from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import CompileResult, run_frontend
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
@@ -476,7 +480,7 @@ def contents(
 
 # %% ../nbs/02_codegen.ipynb #b866e079
 _MOST = 256
-_HEAD = b'spice_rl loop 1\n'
+_HEAD = b'spice_rl loop 2\n'
 
 def cache_folder():
     "Where compiled loops are kept."
@@ -542,6 +546,22 @@ def _modules(compiled):
     there = [compiled.environment, *compiled._find_referenced_environments()]
     return sorted({str(e.globals.get('__name__')) for e in there if e is not None})
 
+@contextmanager
+def _numbered(digest):
+    """Functions that are compiled meanwhile get numbers that go with this text (None: with the process, as numba does).
+
+    Machine code finds the functions that it calls by module, name, types and number. Numba counts from 1 in each process,
+    so two rules called `begin` could be one to the code of two processes."""
+    if digest is None:
+        yield
+        return
+    with global_compiler_lock:
+        before = FunctionIdentity._unique_ids
+        first = int(hashlib.sha256(digest.encode()).hexdigest()[:16], 16) << 20
+        FunctionIdentity._unique_ids = itertools.count(first)
+        try: yield
+        finally: FunctionIdentity._unique_ids = before
+
 def _keep(path, compiled):
     "Write a compiled function down, if it can be read again."
     if path is None or compiled.lifted or compiled.library.has_dynamic_globals: return
@@ -592,7 +612,7 @@ def kept_or_compiled(
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: return _rebuilt(loop, kept)
-    loop.compile(kind)
+    with _numbered(path and path.stem): loop.compile(kind)
     _keep(path, loop.overloads[kind.args])
     return loop
 
@@ -674,10 +694,12 @@ class Loop:
         loop = njit(nogil=True, error_model='numpy')(scope['loop'])
         if kept is not None: return _rebuilt(loop, kept)
         began = time.perf_counter()
-        try: loop.compile(_loop_type)
+        path = self._path(n_steps)
+        try:
+            with _numbered(path and path.stem): loop.compile(_loop_type)
         except NumbaError:          # the pointer loop says what is wrong with a rule
             if self.how == 'now': raise
             return None
         _TOOK[self.made_of] = time.perf_counter() - began
-        _keep(self._path(n_steps), loop.overloads[_loop_type.args])
+        _keep(path, loop.overloads[_loop_type.args])
         return loop
