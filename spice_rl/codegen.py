@@ -9,6 +9,7 @@ __all__ = ['BUNDLE', 'one_option', 'quick_rules', 'loop_text', 'contents', 'cach
 import dis
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import namedtuple
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +26,8 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorT
 import numpy as np
 from .arguments import check_one_of
 from .cell import Trial
-from .jit import (COMPILED, CompileResult, Dispatcher, NumbaError, cgutils, config, cpu_target, in_place_of, ir,
-                          llvm, njit, quiet, run_frontend, serialize, types)
+from .jit import (COMPILED, CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target,
+                          global_compiler_lock, in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
 
 # %% ../nbs/02_codegen.ipynb #6e24d102
 _SIGNS = {'add': '+', 'sub': '-', 'mul': '*', 'truediv': '/'}
@@ -470,7 +472,7 @@ def contents(
 
 # %% ../nbs/02_codegen.ipynb #b866e079
 _MOST = 256
-_HEAD = b'spice_rl loop 1\n'
+_HEAD = b'spice_rl loop 2\n'
 
 def cache_folder():
     "Where compiled loops are kept."
@@ -536,6 +538,22 @@ def _modules(compiled):
     there = [compiled.environment, *compiled._find_referenced_environments()]
     return sorted({str(e.globals.get('__name__')) for e in there if e is not None})
 
+@contextmanager
+def _numbered(digest):
+    """Functions that are compiled meanwhile get numbers that go with this text (None: with the process, as numba does).
+
+    Machine code finds the functions that it calls by module, name, types and number. Numba counts from 1 in each process,
+    so two rules called `begin` could be one to the code of two processes."""
+    if digest is None:
+        yield
+        return
+    with global_compiler_lock:
+        before = FunctionIdentity._unique_ids
+        first = int(hashlib.sha256(digest.encode()).hexdigest()[:16], 16) << 20
+        FunctionIdentity._unique_ids = itertools.count(first)
+        try: yield
+        finally: FunctionIdentity._unique_ids = before
+
 def _keep(path, compiled):
     "Write a compiled function down, if it can be read again."
     if path is None or compiled.lifted or compiled.library.has_dynamic_globals: return
@@ -587,7 +605,7 @@ def kept_or_compiled(
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: return _rebuilt(loop, kept)
-    loop.compile(kind)
+    with _numbered(path and path.stem): loop.compile(kind)
     _keep(path, loop.overloads[kind.args])
     return loop
 
@@ -669,10 +687,12 @@ class Loop:
         loop = njit(nogil=True, error_model='numpy')(scope['loop'])
         if kept is not None: return _rebuilt(loop, kept)
         began = time.perf_counter()
-        try: loop.compile(_loop_type)
+        path = self._path(n_steps)
+        try:
+            with _numbered(path and path.stem): loop.compile(_loop_type)
         except NumbaError:          # the pointer loop says what is wrong with a rule
             if self.how == 'now': raise
             return None
         _TOOK[self.made_of] = time.perf_counter() - began
-        _keep(self._path(n_steps), loop.overloads[_loop_type.args])
+        _keep(path, loop.overloads[_loop_type.args])
         return loop

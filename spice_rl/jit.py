@@ -63,14 +63,16 @@ if COMPILED:
     from llvmlite import ir as llvm
     from numba import config, njit, types
     from numba.core import cgutils, ir, serialize
+    from numba.core.bytecode import FunctionIdentity
     from numba.core.compiler import CompileResult, run_frontend
+    from numba.core.compiler_lock import global_compiler_lock
     from numba.core.dispatcher import Dispatcher
     from numba.core.errors import NumbaError, TypingError
     from numba.core.registry import cpu_target
     from numba.extending import intrinsic, overload, register_jitable, typeof_impl
 else:
     llvm = config = types = cgutils = ir = serialize = intrinsic = Blank
-    CompileResult = run_frontend = Dispatcher = cpu_target = Blank
+    CompileResult = run_frontend = Dispatcher = cpu_target = FunctionIdentity = global_compiler_lock = Blank
 
     class NumbaError(Exception): "Never raised: nothing is compiled."
     class TypingError(NumbaError): "Never raised."

@@ -301,6 +301,33 @@ def learned(monkeypatch):
     return bool(codegen._TOOK)
 
 
+CALLERS = """
+import sys
+import numpy as np
+from numba import njit, types
+from spice_rl.codegen import kept_or_compiled
+
+def loop_of(number):
+    steps = "".join(f"    x = np.sin(x) + np.exp(-x * x) + {number}\\n" for _ in range(60))   # too long to be taken into its caller
+    scope = dict(np=np, njit=njit, __name__="spice_rl.codegen")
+    exec(f"@njit\\ndef begin(x):\\n{steps}    return x\\ndef loop(x): return begin(x) + begin(-x) * begin(2 * x)", scope)
+    return scope["loop"]
+
+for number in sys.argv[1:]:
+    loop = loop_of(number)
+    print(kept_or_compiled(loop, types.float64(types.float64), number)(.5) == loop(.5))
+"""
+
+
+def test_functions_of_one_name_from_two_processes_stay_apart(tmp_path):
+    "Each process compiles a loop that calls its own `begin`; a third one reads both, and neither takes the other's"
+    env = os.environ | dict(NUMBA_CACHE_DIR=str(tmp_path))
+    for numbers in ["1"], ["2"], ["1", "2"]:
+        said = subprocess.run([sys.executable, "-c", CALLERS, *numbers], env=env, capture_output=True, text=True, check=True).stdout
+        assert said.split() == ["True"] * len(numbers)
+    assert sorted(p.name for p in (tmp_path/"spice_rl").iterdir()) == ["1.loop", "2.loop"]
+
+
 def test_a_damaged_file_is_compiled_anew(folder, monkeypatch):
     assert learned(monkeypatch) and not learned(monkeypatch)
     file, = folder.iterdir()
