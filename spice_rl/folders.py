@@ -27,15 +27,7 @@ def check_path(
     path, # What came
     name  # Name of the argument, for the message
 ) -> Path:
-    """Return a path, or raise a `TypeError` if it is none.
-
-    Parameters
-    ----------
-    path
-        What came
-    name
-        Name of the argument, for the message
-    """
+    "Return a path, or raise a `TypeError` if it is none."
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if isinstance(text, str) and '\0' not in text: return Path(text)
     raise TypeError(f"{name} must be a path, a text such as 'results', got {path!r:.80}")
@@ -44,15 +36,7 @@ def inside(
     folder, # A folder
     name    # Path of a file in it, as a text
 ) -> Path:
-    """The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link.
-
-    Parameters
-    ----------
-    folder
-        A folder
-    name
-        Path of a file in it, as a text
-    """
+    "The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link."
     parts = PurePath(name).parts if isinstance(name, str) and '\0' not in name else ()
     if not parts or PurePath(name).is_absolute() or PurePath(name).drive or '..' in parts:
         raise ValueError(f"{name!r:.120} is no file in the folder {str(folder)!r}; files of a result lie inside it")
@@ -77,15 +61,7 @@ def file_names(
     labels,  # Texts, numbers, … as the data have them
     taken=() # Names that none of them may have
 ) -> dict:
-    """A name without an ending for each label, {label: name}: safe on every system, and different for different labels.
-
-    Parameters
-    ----------
-    labels
-        Texts, numbers, … as the data have them
-    taken
-        Names that none of them may have
-    """
+    "A name without an ending for each label, {label: name}: safe on every system, and different for different labels."
     safe = {label: _safe(str(label)) for label in labels}
     kinds = [name.casefold() for name in (*safe.values(), *taken)]
     alone = {label: name == str(label) and kinds.count(name.casefold()) == 1 for label, name in safe.items()}
@@ -124,18 +100,7 @@ def written(
 ):            # Where to write it
     """Write a file at once: under its name there is all of it, or what was there before.
 
-    Raises an `OSError` that names the file.
-
-    Parameters
-    ----------
-    path
-        Where the file is to stand
-    tidy
-        Take away what killed processes left half written beside it?
-
-    Returns
-    -------
-    Where to write it"""
+    Raises an `OSError` that names the file."""
     path = check_path(path, 'path')
     if not path.parent.is_dir():
         wrong = f"there is no folder {str(path.parent)!r}; make it, or choose another place"
@@ -160,13 +125,7 @@ def written(
 def naming(
     path # A file that other code writes
 ):
-    """Name the file in an `OSError` that does not.
-
-    Parameters
-    ----------
-    path
-        A file that other code writes
-    """
+    "Name the file in an `OSError` that does not."
     try: yield
     except OSError as e:
         if e.filename is None and e.errno is not None: raise type(e)(e.errno, e.strerror, str(path)) from e
@@ -180,15 +139,7 @@ def write_text(
     path, # Where the file is to stand
     text  # What it holds
 ):
-    """Write a text file at once, in UTF-8.
-
-    Parameters
-    ----------
-    path
-        Where the file is to stand
-    text
-        What it holds
-    """
+    "Write a text file at once, in UTF-8."
     with written(path) as part: part.write_text(text, encoding='utf-8', newline='\n')
 
 # %% ../nbs/00_folders.ipynb #e0ff6c09
@@ -201,15 +152,7 @@ def say_formulas(
     labels, # Texts, and whatever else
     where   # Where they are written to
 ):
-    """Warn if a spreadsheet would take labels for formulas.
-
-    Parameters
-    ----------
-    labels
-        Texts, and whatever else
-    where
-        Where they are written to
-    """
+    "Warn if a spreadsheet would take labels for formulas."
     some = [x for x in dict.fromkeys(x for x in labels if isinstance(x, str)) if _formula(x)]
     if not some: return
     many = 'a label begins' if len(some) == 1 else f'{len(some)} labels begin'
@@ -225,19 +168,7 @@ def write_table(
     say=True, # Say it if texts in it look like formulas?
     **options # For `DataFrame.to_csv`
 ):
-    """Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said.
-
-    Parameters
-    ----------
-    frame
-        A pandas DataFrame
-    path
-        Where the file is to stand
-    say
-        Say it if texts in it look like formulas?
-    **options
-        For `DataFrame.to_csv`
-    """
+    "Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said."
     if say: say_formulas((x for column in _columns_of_texts(frame) for x in column.unique()), path)
     with written(path) as part: frame.to_csv(part, **options)
 
@@ -295,22 +226,7 @@ def held(
 ):                     # The folder
     """Hold a folder for one run: made, locked, what a killed run was publishing published, its remains taken away.
 
-    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written.
-
-    Parameters
-    ----------
-    folder
-        A folder; it is made if it is not there
-    name
-        What the caller calls it, for messages
-    what
-        What is done, for whom it keeps out
-    lock
-        Name of the lock in the folder
-
-    Returns
-    -------
-    The folder"""
+    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written."""
     folder = check_path(folder, name)
     _made(folder, name)
     ours = _lock(folder, name, what, lock)
@@ -338,16 +254,7 @@ def listed(
 ) -> list:
     """Names of the files that the last run of a kind has written, as its list says; none, and said, if it is damaged.
 
-    Names that lead out of the folder are left out, and said.
-
-    Parameters
-    ----------
-    folder
-        A folder of results
-    kind
-        What kind of run wrote them: 'FIT', …
-    where
-        In which folder inside"""
+    Names that lead out of the folder are left out, and said."""
     path = Path(folder) / _listing(kind, where)
     if not path.is_file() or path.is_symlink(): return []
     try: names = json.loads(path.read_bytes())
@@ -377,16 +284,7 @@ def staged(
 ):         # A hidden folder in it, to write into
     """A place to make the files of a result, gone at the end; `publish` moves them.
 
-    An `OSError` names the file that was to stand in the folder.
-
-    Parameters
-    ----------
-    folder
-        A folder that is held
-
-    Returns
-    -------
-    A hidden folder in it, to write into"""
+    An `OSError` names the file that was to stand in the folder."""
     place = folder / f'{_STAGED}{secrets.token_hex(4)}'
     place.mkdir()
     try: yield place
@@ -405,15 +303,7 @@ def check_places(
     folder, # A folder that is held
     names   # Files that are to stand in it, with slashes
 ):
-    """Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder.
-
-    Parameters
-    ----------
-    folder
-        A folder that is held
-    names
-        Files that are to stand in it, with slashes
-    """
+    "Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder."
     for name in names:
         inside(folder, f'{PurePath(name).parent.as_posix()}/x')
         path = folder / name
@@ -428,23 +318,7 @@ def claim(
     kinds,    # What will be published: {kind of run: in which folder inside its files lie}, the most special first
     names=()  # Files that will be there, as far as they are known
 ) -> dict:    # {kind: (folder inside, names of the files of the last run)}
-    """Before the work: read what earlier runs of these kinds have left, and see that there is room.
-
-    Parameters
-    ----------
-    folder
-        A folder that is held
-    kinds
-        What will be published: {kind of run: in which folder inside its files lie}, the most
-        special first
-    names
-        Files that will be there, as far as they are known
-
-    Returns
-    -------
-    dict
-        {kind: (folder inside, names of the files of the last run)}
-    """
+    "Before the work: read what earlier runs of these kinds have left, and see that there is room."
     check_places(folder, names)
     return {kind: (where, listed(folder, kind, where)) for kind, where in kinds.items()}
 
@@ -455,24 +329,7 @@ def publish(
     claimed, # What `claim` returned
     keep=()  # Kinds whose old files stay, beside the new ones
 ) -> list:   # Names of the new files
-    """Move the files of a result to their places, for those of the last run: all or none, even if the process is killed.
-
-    Parameters
-    ----------
-    folder
-        A folder that is held
-    place
-        What `staged` gave: the new files
-    claimed
-        What `claim` returned
-    keep
-        Kinds whose old files stay, beside the new ones
-
-    Returns
-    -------
-    list
-        Names of the new files
-    """
+    "Move the files of a result to their places, for those of the last run: all or none, even if the process is killed."
     files, own, lists, taken = _names(place), set(), [], set()
     for kind, (where, before) in claimed.items():
         mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
@@ -553,13 +410,7 @@ def _read_plan(folder):
 def finished(
     folder # A folder of results
 ) -> Path:
-    """The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now.
-
-    Parameters
-    ----------
-    folder
-        A folder of results
-    """
+    "The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now."
     folder = Path(folder)
     if os.path.lexists(folder / _PLAN):
         if not _writable(folder):

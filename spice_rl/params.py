@@ -13,21 +13,7 @@ from .arguments import check_number
 # %% ../nbs/01_params.ipynb #6d85ff24
 @dataclass(frozen=True)
 class Param:
-    """One parameter of a model: where it starts, where it may go, and what we believe about it.
-
-    Parameters
-    ----------
-    default : float
-        Value if nothing else is said
-    lower : float
-        Smallest value allowed
-    upper : float
-        Largest value allowed
-    prior : object
-        What we believe beforehand: a frozen `scipy.stats` distribution
-    unit : str
-        Unit, for tables and axes
-    """
+    "One parameter of a model: where it starts, where it may go, and what we believe about it."
     default: float         # Value if nothing else is said
     lower: float = -np.inf # Smallest value allowed
     upper: float = np.inf  # Largest value allowed
@@ -44,15 +30,7 @@ class Param:
         value,         # What it is to be
         name='default' # Its name, for the message
     ):
-        """Return `value` as a float, or say why it cannot be one of this parameter's.
-
-        Parameters
-        ----------
-        value
-            What it is to be
-        name
-            Its name, for the message
-        """
+        "Return `value` as a float, or say why it cannot be one of this parameter's."
         if not self.lower <= check_number(value, name, finite=False) <= self.upper:
             raise ValueError(f"{name} must lie in [{self.lower:g}, {self.upper:g}], got {float(value):g}")
         return float(value)
@@ -62,15 +40,7 @@ def to_line(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    """Map parameters from inside their bounds to the whole line.
-
-    Parameters
-    ----------
-    theta
-        Values inside their bounds, (..., n_params)
-    params
-        The `Param`s, in the order of the last axis
-    """
+    "Map parameters from inside their bounds to the whole line."
     theta = np.asarray(theta, float)
     x = np.empty_like(theta)
     for j, p in enumerate(params):
@@ -86,15 +56,7 @@ def from_line(
     x, # Values on the whole line, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    """Map values on the whole line back inside the bounds: the inverse of `to_line`.
-
-    Parameters
-    ----------
-    x
-        Values on the whole line, (..., n_params)
-    params
-        The `Param`s, in the order of the last axis
-    """
+    "Map values on the whole line back inside the bounds: the inverse of `to_line`."
     x = np.asarray(x, float)
     theta = np.empty_like(x)
     for j, p in enumerate(params):
@@ -110,14 +72,6 @@ def log_prior(
     theta, # Values inside their bounds, (..., n_params)
     params # The `Param`s, in the order of the last axis
 ):
-    """Sum of the log prior densities of the parameters that have a prior, in nats.
-
-    Parameters
-    ----------
-    theta
-        Values inside their bounds, (..., n_params)
-    params
-        The `Param`s, in the order of the last axis
-    """
+    "Sum of the log prior densities of the parameters that have a prior, in nats."
     theta = np.asarray(theta, float)
     return sum((p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1]))

@@ -377,10 +377,10 @@ def test_fit_of_a_published_task_hierarchical(here, capsys):
 def test_pairs_on_offer_are_read(here, table, capsys, monkeypatch):
     read = []
     monkeypatch.setattr("spice_rl.cli._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
-    table.assign(a="left", b=np.where(table.index % 2, "right", None), x=table.trial * 1., y=2.).to_csv("t.csv", index=False)
+    table.assign(a="left", b=np.where(table.index % 2, "right", None), x=table.trial * 1., y=2., z=3.).to_csv("t.csv", index=False)
     t = pd.read_csv("t.csv")
     t[(t.b.notna()) | (t.choice == "left")].to_csv("t.csv", index=False)
-    refused(capsys, ["fit", "t.csv", "--task", "bandit", "--models", "ChoiceKernel", "--offer", "a", "b", "--sees", "size=x,y", "time=x"], "enough")
+    refused(capsys, ["fit", "t.csv", "--task", "bandit", "--models", "ChoiceKernel", "--offer", "a", "b", "--sees", "size=x,y", "time=z"], "enough")
     assert (read[0].offer[:, 1] < 0).any() and read[0].columns["size"].shape == (len(read[0]), 2) and read[0].columns["time"].ndim == 1
 
 

@@ -30,12 +30,7 @@ class Happiness(TaskCell):
 # %% ../../nbs/tasks/30_rdt.ipynb #a2757599
 class MoodGambles(TaskWorld):
     """Gains, losses and mixed gambles against a sure amount, taken or not with even chances, and a rating on every second or
-    third trial.
-
-    Parameters
-    ----------
-    n_trials
-        Trials of each person"""
+    third trial."""
     gets = 'outcome',
 
     def __init__(self,
@@ -46,17 +41,7 @@ class MoodGambles(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+        "Arguments of `Trials.from_arrays` for one person."
         n, kind = self.n_trials, rng.integers(-1, 2, self.n_trials)
         gain, loss = (np.where(there, rng.integers(40, 120, n), 0.) for there in (kind >= 0, kind <= 0))
         cert, gamble = 1. * kind * rng.integers(20, 70, n), 1. * rng.integers(0, 2, n)
@@ -69,19 +54,7 @@ class MoodGambles(TaskWorld):
         design, # What `design` gave
         answers # Ratings, (trial,), or a dict of them by name
     ): # `Trials`
-        """The same trials with these ratings, where people are asked.
-
-        Parameters
-        ----------
-        design
-            What `design` gave
-        answers
-            Ratings, (trial,), or a dict of them by name
-
-        Returns
-        -------
-        `Trials`
-        """
+        "The same trials with these ratings, where people are asked."
         happy = answers['happy'] if isinstance(answers, dict) else answers
         asked = np.isfinite(design.columns['happy'])
         return super().chosen(design, dict(happy=np.where(asked, happy, np.nan)))
