@@ -17,7 +17,17 @@ def bring_to_one(
     i, # Which one
     j  # And which other
 ):
-    "Divide two weights by the sum of their sizes; both are ½ if that is 0."
+    """Divide two weights by the sum of their sizes; both are ½ if that is 0.
+
+    Parameters
+    ----------
+    w
+        Weights; two of them are changed
+    i
+        Which one
+    j
+        And which other
+    """
     size = abs(w[i]) + abs(w[j])
     if size == 0.: w[i] = w[j] = .5
     else:

@@ -18,7 +18,16 @@ class Agent:
     """A cell that meets one trial after the other: `reset`, then `predict` and `update` in turn.
 
     It holds what happened since the last `reset` in `history`, a list of pairs (action, reward), and nothing else of the
-    past: the same history gives the same probabilities. Made by `to_agent`."""
+    past: the same history gives the same probabilities. Made by `to_agent`.
+
+    Parameters
+    ----------
+    cell
+        A `Cell` whose answers are choices
+    parameters
+        Its parameters, as `cell.p(…)` gives them
+    actions
+        The label of each option, in the order of the cell's options"""
     def __init__(self,
         cell,        # A `Cell` whose answers are choices
         parameters,  # Its parameters, as `cell.p(…)` gives them
@@ -30,7 +39,13 @@ class Agent:
     def reset(self,
         context=0    # Which situation it is, a whole number from 0 (a task with one situation needs none)
     ):
-        "Forget everything: a new person's first trial, or a new block. Returns the agent."
+        """Forget everything: a new person's first trial, or a new block. Returns the agent.
+
+        Parameters
+        ----------
+        context
+            Which situation it is, a whole number from 0 (a task with one situation needs none)
+        """
         self.context, self.history = check_whole(context, 'context', 0), []
         self._state = self.cell.init(self.parameters, len(self.actions))
         return self
@@ -45,7 +60,12 @@ class Agent:
 
         With a `history`, the agent first starts anew and goes through it. A reward of NaN was not shown, an action of
         None was not made. Raises a `ValueError` for an action that there is not, and where the probabilities break
-        down (a value is infinite or NaN)."""
+        down (a value is infinite or NaN).
+
+        Parameters
+        ----------
+        history
+            What happened since the reset: pairs (action, reward) (default: what `update` was told)"""
         if history is not None:
             self.reset(self.context)
             for action, reward in history: self.update(action, reward)
@@ -64,7 +84,15 @@ class Agent:
         action,      # What was chosen, one of `actions`; None: no choice was made
         reward       # What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
     ):
-        "Learn from one trial. Returns the agent."
+        """Learn from one trial. Returns the agent.
+
+        Parameters
+        ----------
+        action
+            What was chosen, one of `actions`; None: no choice was made
+        reward
+            What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
+        """
         self.history.append((action, reward))
         if action is None: return self
         if action not in self.actions:
@@ -87,7 +115,19 @@ def to_agent(
 ) -> Agent:
     """A cell as an `Agent`, which meets one trial at a time: `reset(context)`, `predict(history)`, `update(action, reward)`.
 
-    Raises a `TypeError` for a cell that answers with something else than choices, or must be shown more than a reward."""
+    Raises a `TypeError` for a cell that answers with something else than choices, or must be shown more than a reward.
+
+    Parameters
+    ----------
+    cell
+        A cell whose answers are choices: a class of models, an `Equation`, a discovered one
+    parameters
+        A dict of numbers, or a frame with a row per participant such as `fit(…).parameters`
+        (default: the cell's own)
+    participant
+        Whose row of the frame, or of a cell that knows people
+    actions
+        How many options there are (then they are called 1, 2, …), or their labels in order"""
     check_cell(cell)
     if cell.wide or cell.sees or cell.watches:
         raise TypeError(f"an agent is told choices and rewards, one trial at a time; {type(cell).__name__} "
@@ -109,7 +149,21 @@ def check_agent(
     """Go through each session twice: as it was, and with another future from a random trial on.
 
     Raises an `AssertionError` that names session and trial where probabilities do not sum to 1, are negative, depend on
-    what comes later, or on what was before `reset`."""
+    what comes later, or on what was before `reset`.
+
+    Parameters
+    ----------
+    agent
+        An `Agent`, or anything with `reset`, `predict` and `update` like one
+    trials
+        `Trials` with its options, in the order of its actions
+    seed
+        An int or a numpy Generator: what the future is changed to
+
+    Returns
+    -------
+    int
+        How many predictions were compared"""
     check_trials(trials)
     rng, compared = np.random.default_rng(seed), 0
     for session, rows in enumerate(_sessions(trials)):
@@ -151,7 +205,21 @@ def score_agent(
     agent,    # An `Agent`, or anything with `reset`, `predict` and `update` like one
     trials    # `Trials` with its options, in the order of its actions
 ) -> dict:    # 'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most probable options), 'choices'
-    "How probable an agent finds each choice that counts, one step ahead; it is reset where a session starts."
+    """How probable an agent finds each choice that counts, one step ahead; it is reset where a session starts.
+
+    Parameters
+    ----------
+    agent
+        An `Agent`, or anything with `reset`, `predict` and `update` like one
+    trials
+        `Trials` with its options, in the order of its actions
+
+    Returns
+    -------
+    dict
+        'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most
+        probable options), 'choices'
+    """
     check_trials(trials)
     logs, hits = [], []
     for session, rows in enumerate(_sessions(trials)):
@@ -175,7 +243,24 @@ def write_card(
 ) -> str:       # The page, in Markdown
     """A page on a discovered equation: the rule, its numbers, rivals, and its limits, in words.
 
-    Raises a `TypeError` for anything that `discover_people` did not return."""
+    Raises a `TypeError` for anything that `discover_people` did not return.
+
+    Parameters
+    ----------
+    found
+        What `discover_people` returned
+    file
+        Where to, a .md file (default: nowhere)
+    title
+        The heading
+    scored
+        Scores on choices that the numbers have not seen, to be shown: a dict name -> what
+        `score_agent` returned
+
+    Returns
+    -------
+    str
+        The page, in Markdown"""
     if not all(hasattr(found, part) for part in ('cell', 'group', 'structures', 'words', 'notes')):
         raise TypeError(f"a card is written of what discover_people returns, got {type(found).__name__}")
     parts = [f"# {title}", f"**{found.name}**, found in {found.choices:,} choices of {len(found.people)} people.",

@@ -21,7 +21,17 @@ def check_names(
     known, # Names that exist
     what='parameter' # What they name, for the message
 ):
-    "Raise a `ValueError` that names the nearest known name, if any of `given` is unknown."
+    """Raise a `ValueError` that names the nearest known name, if any of `given` is unknown.
+
+    Parameters
+    ----------
+    given
+        Names that came
+    known
+        Names that exist
+    what
+        What they name, for the message
+    """
     for name in given:
         if name not in known:
             there = ', '.join(map(str, known)) or 'none'
@@ -34,7 +44,19 @@ def check_one_of(
     known, # The values that it may take
     hint='' # What else may help, for the end of the message
 ):
-    "Return `value`, or raise a `ValueError` that lists what it may be."
+    """Return `value`, or raise a `ValueError` that lists what it may be.
+
+    Parameters
+    ----------
+    value
+        What came
+    name
+        Name of the argument, for the message
+    known
+        The values that it may take
+    hint
+        What else may help, for the end of the message
+    """
     if any(type(value) is type(k) and value == k for k in known): return value
     *first, last = map(repr, known)
     there = f"{', '.join(first)} or {last}" if first else last
@@ -50,7 +72,27 @@ def check_number(
     ends=True,      # May it be one of the ends?
     finite=True     # Must it be finite?
 ): # The number as a float
-    "Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of range."
+    """Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of range.
+
+    Parameters
+    ----------
+    value
+        What came
+    name
+        Name of the argument, for the message
+    lower
+        Smallest value allowed
+    upper
+        Largest value allowed
+    ends
+        May it be one of the ends?
+    finite
+        Must it be finite?
+
+    Returns
+    -------
+    The number as a float
+    """
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
         raise TypeError(f"{name} must be a number, got {value!r:.80}")
     try: number = float(value)
@@ -68,7 +110,25 @@ def check_whole(
     most=None,  # Largest value allowed (default: any)
     why=''      # The reason for the limit, for the end of the message
 ): # The number as an int
-    "Return `value` as an int; a `TypeError` if it is no number, a `ValueError` if it is not whole or out of range."
+    """Return `value` as an int; a `TypeError` if it is no number, a `ValueError` if it is not whole or out of range.
+
+    Parameters
+    ----------
+    value
+        What came
+    name
+        Name of the argument, for the message
+    least
+        Smallest value allowed (default: any)
+    most
+        Largest value allowed (default: any)
+    why
+        The reason for the limit, for the end of the message
+
+    Returns
+    -------
+    The number as an int
+    """
     limits = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
     need = f"{name} must be a whole number{' of ' * bool(limits)}{' and '.join(limits)}, got "
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
@@ -84,7 +144,19 @@ def check_seed(
     seed,       # What came: a whole number from 0, or a numpy Generator
     name='seed' # Name of the argument, for the message
 ): # The same, a number as an int
-    "Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy Generator."
+    """Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy Generator.
+
+    Parameters
+    ----------
+    seed
+        What came: a whole number from 0, or a numpy Generator
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The same, a number as an int
+    """
     if isinstance(seed, np.random.Generator): return seed
     return check_whole(seed, name, 0, why=f"; or a numpy Generator: {name}=np.random.default_rng()")
 
@@ -94,7 +166,21 @@ def check_mapping(
     name,      # Name of the argument, for the message
     example    # How it is written, such as "beta=(0, 20)"
 ): # The dict
-    "Return the dict (an empty one for None), or raise a `TypeError` that shows how it is written."
+    """Return the dict (an empty one for None), or raise a `TypeError` that shows how it is written.
+
+    Parameters
+    ----------
+    value
+        What came: a dict, or None for an empty one
+    name
+        Name of the argument, for the message
+    example
+        How it is written, such as "beta=(0, 20)"
+
+    Returns
+    -------
+    The dict
+    """
     if value is None: return {}
     if isinstance(value, dict): return value
     raise TypeError(f"{name} must be a dict, {name}=dict({example}), got {type(value).__name__}")
@@ -105,7 +191,19 @@ def check_keys(
     what,   # What it is, for the message: "a rule"
     also=() # Keys that it may have
 ):
-    "Raise a `TypeError` if this is no dict, a `ValueError` if it lacks a key or has one that means nothing."
+    """Raise a `TypeError` if this is no dict, a `ValueError` if it lacks a key or has one that means nothing.
+
+    Parameters
+    ----------
+    given
+        What came: a dict
+    needed
+        Keys that it must have
+    what
+        What it is, for the message: "a rule"
+    also
+        Keys that it may have
+    """
     if not isinstance(given, dict): raise TypeError(f"{what} must be a dict with {', '.join(needed)}, got {type(given).__name__}")
     for key in needed:
         if key not in given: raise ValueError(f"{what} lacks {key!r}; it needs {', '.join(needed)}")
@@ -119,7 +217,25 @@ def check_list(
     what,  # What it should hold, for the message: "fits, as `fit` returns them"
     least=1 # How many are needed
 ): # A list
-    "Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too short."
+    """Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too short.
+
+    Parameters
+    ----------
+    value
+        What came
+    name
+        Name of the argument, for the message
+    kind
+        Class, or classes, of what is in it
+    what
+        What it should hold, for the message: "fits, as `fit` returns them"
+    least
+        How many are needed
+
+    Returns
+    -------
+    A list
+    """
     if isinstance(value, kind): raise TypeError(f"{name} must be a list of {what}; put the one you have into brackets: [...]")
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):
         raise TypeError(f"{name} must be a list of {what}, got {type(value).__name__}")

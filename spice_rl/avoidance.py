@@ -48,7 +48,16 @@ def read_avoidance(
 
     Columns of both files: `participant_id`, `group_code`, `symbol_L_name`, `symbol_R_name` (names as in `SYMBOLS`), `choice_made` (0 left, 1 right);
     of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points / 10. Order within a person is that of the file.
-    Raises a `ValueError` that names file, participant and line."""
+    Raises a `ValueError` that names file, participant and line.
+
+    Parameters
+    ----------
+    learning
+        Learning trials: path of a .csv or .tsv file, or a frame
+    transfer
+        Transfer trials: the same
+    missing_choices
+        Are empty cells of `choice_made` choices that were not made? (default: an error)"""
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         try:
@@ -140,7 +149,19 @@ def _trials(frame):
 
 # %% ../nbs/05_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
-    "The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer."
+    """The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer.
+
+    Parameters
+    ----------
+    n_learning
+        Learning trials of each of the four pairs
+    n_transfer
+        Transfer trials of each of the 32 pairs of unequal value
+    p_often
+        Probability of the likelier outcome
+    groups
+        Group of each participant: a dict or a Series (default: one group, 'everybody')
+    """
     n_actions = len(SYMBOLS)
 
     def __init__(self,
@@ -157,7 +178,15 @@ class AvoidanceTask:
         participants, # How many people
         seed=0        # An int or a numpy Generator
     ):
-        "New `Trials` with no choices yet, for these people."
+        """New `Trials` with no choices yet, for these people.
+
+        Parameters
+        ----------
+        participants
+            How many people
+        seed
+            An int or a numpy Generator
+        """
         seed = as_seed(seed)
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
@@ -190,7 +219,15 @@ class AvoidanceTask:
         design, # What `design` gave
         choice  # Code of the chosen symbol, (trial,)
     ):
-        "The same trials, with these choices made (codes of symbols, (trials,))."
+        """The same trials, with these choices made (codes of symbols, (trials,)).
+
+        Parameters
+        ----------
+        design
+            What `design` gave
+        choice
+            Code of the chosen symbol, (trial,)
+        """
         frame, made = design.to_frame(), np.empty(len(design))
         made[design._rows] = choice
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -205,7 +242,17 @@ def to_files(
     learning, # Path of the learning trials to write
     transfer  # Path of the transfer trials to write
 ):
-    "Write trials into two files that `read_avoidance` reads."
+    """Write trials into two files that `read_avoidance` reads.
+
+    Parameters
+    ----------
+    trials
+        Trials of the avoidance task
+    learning
+        Path of the learning trials to write
+    transfer
+        Path of the transfer trials to write
+    """
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
@@ -227,7 +274,13 @@ CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../nbs/05_avoidance.ipynb #f009b121
 def parameter_symbol(name): # Name of a parameter
-    "How it is written in equations: as `SYMBOL_OF` says, or its name."
+    """How it is written in equations: as `SYMBOL_OF` says, or its name.
+
+    Parameters
+    ----------
+    name
+        Name of a parameter
+    """
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d
@@ -236,7 +289,12 @@ _MODELS = {}   # name of a model without options -> its class
 class Avoidance(Cell, rules=False):
     """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a cell's rules.
 
-    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it."""
+    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults"""
     needs_feedback = True
     options = ('novel', 'decay')   # options that apply
     parts = {}
@@ -342,7 +400,13 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
     return None if model.equations is None else model.equations | {part: (*lines, *model.equations.get(part, ()))}
 
 def with_bias(model): # A class of `Avoidance`
-    "Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012)."
+    """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     base = model.parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
@@ -357,7 +421,13 @@ def _weigh(valence_factor, r):
     return (1. - valence_factor) * r if r > 0. else valence_factor * r
 
 def with_novel(model): # A class of `Avoidance`
-    "The novel symbol has a value of its own, `novel_value`, in place of 0."
+    """The novel symbol has a value of its own, `novel_value`, in place of 0.
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Novel(model, option='novel'):
         params = model.params | dict(novel_value=Param(0., -1, 1))
         with_options = (*model.with_options, 'novel')
@@ -365,7 +435,13 @@ def with_novel(model): # A class of `Avoidance`
     return _named(Novel, model, 'novel')
 
 def with_decay(model): # A class of `Avoidance`
-    "Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021)."
+    """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021).
+
+    Parameters
+    ----------
+    model
+        A class of `Avoidance`
+    """
     class Decayed(model, option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')

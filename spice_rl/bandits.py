@@ -55,7 +55,18 @@ class Bandits:
     not written was not shown. A task without `choice` in `does` has no options.
 
     Where the number of trials depends on the answers, a rule `over(e, world)` says after each trial whether the round
-    (a balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds."""
+    (a balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    **settings
+        Settings of the task, in place of their defaults"""
     settings: dict = {}
     extra = 0
     sees: dict = {}
@@ -106,7 +117,19 @@ class Bandits:
         normal,  # Draws from the standard normal
         world    # State of the world, written in place
     ):
-        "A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers."
+        """A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers.
+
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        world
+            State of the world, written in place
+        """
 
     def pay(
         e,       # Numbers of the environment
@@ -116,7 +139,23 @@ class Bandits:
         normal,  # Draws from the standard normal
         reward   # What each option pays, written in place
     ):
-        "A rule: write what every option pays now into `reward`, then move `world` on."
+        """A rule: write what every option pays now into `reward`, then move `world` on.
+
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        world
+            State of the world, written in place
+        choice
+            The option chosen
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        reward
+            What each option pays, written in place
+        """
 
     def kernels(self):
         "The compiled rules."
@@ -135,7 +174,13 @@ class Bandits:
         self.kernels().start(self.values, *self._luck(), self.world)
 
     def step(self, choice): # The option chosen
-        "What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on."
+        """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on.
+
+        Parameters
+        ----------
+        choice
+            The option chosen
+        """
         if not 0 <= choice < self.n_actions: raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
         reward = np.empty(self.n_actions)
         self.kernels().pay(self.values, self.world, choice, *self._luck(), reward)
@@ -157,7 +202,19 @@ def _draw(world, uniform, reward):
 
 # %% ../nbs/04_bandits.ipynb #abf620bc
 class BanditsDrift(Bandits):
-    "Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform)."
+    """Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the drift, a trial
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(sigma=Param(.2, 0))
     draws = staticmethod(lambda n: (n, n))
 
@@ -177,7 +234,19 @@ class BanditsDrift(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #a9378ced
 class BanditsFixed(Bandits):
-    "Two arms that pay with fixed probabilities."
+    """Two arms that pay with fixed probabilities.
+
+    Parameters
+    ----------
+    high
+        P(reward) of the better arm
+    low
+        P(reward) of the other
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
 
     def __init__(self,
@@ -194,7 +263,21 @@ class BanditsFixed(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #febcf528
 class BanditsFlip(Bandits):
-    "Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a coin toss."
+    """Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a coin toss.
+
+    Parameters
+    ----------
+    high
+        P(reward) of the good arm
+    low
+        P(reward) of the bad one
+    flip
+        P(they swap) after a trial
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
@@ -215,7 +298,23 @@ class BanditsFlip(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #fdd7cf8a
 class BanditsSwitch(Bandits):
-    "Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low probabilities."
+    """Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low probabilities.
+
+    Parameters
+    ----------
+    high
+        Highest P(reward)
+    middle
+        The one between
+    low
+        Lowest P(reward)
+    switch
+        P(another pair of them) after a trial
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -249,7 +348,19 @@ def _set_pair(e, world):
 
 # %% ../nbs/04_bandits.ipynb #ab47d0b9
 class BanditsReversal(Bandits):
-    "Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022)."
+    """Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022).
+
+    Parameters
+    ----------
+    high
+        P(reward) of the good arm
+    low
+        P(reward) of the bad one
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator
+    """
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
@@ -279,7 +390,26 @@ class BanditsGeneral(Bandits):
     """Drift, sudden reversals, correlated arms and bounds in one task.
 
     With correlation c the drift of arm k is `c z_0 + sqrt(1 - c²) z_k` times `sigma` (arm 0: `z_0`), with independent normal z; its
-    start is correlated in the same way."""
+    start is correlated in the same way.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the drift, a trial
+    hazard
+        P(a sudden reversal), a trial
+    correlation
+        Of the drifts of the arms
+    lower
+        Lowest P(reward)
+    upper
+        Highest P(reward)
+    n_actions
+        How many options
+    counterfactual
+        Show rewards of the options not chosen, too?
+    seed
+        An int or a numpy Generator"""
     settings = dict(sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1), upper=Param(1., 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
@@ -319,7 +449,32 @@ class AgentQ(Cell):
     State: `x_value_reward` (starts at .5) and `x_value_choice` (starts at 0). Raises a `ValueError` for a rate outside [0, 1] or a
     negative beta. `alpha_penalty=-1` means: the same as `alpha_reward`. With `deterministic`, it takes the best option (ties at random)
     when it is simulated. `parameter_variance` is the standard deviation between learners, for all parameters that are not 0 or for each
-    by name; see `draw`."""
+    by name; see `draw`.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    beta_reward
+        Inverse temperature
+    alpha_reward
+        Learning rate for rewards
+    alpha_penalty
+        Learning rate for no reward (−1: that for rewards)
+    alpha_counterfactual_reward
+        Learning rate of the options not chosen, for rewards
+    alpha_counterfactual_penalty
+        The same, for no reward
+    beta_choice
+        Weight of the choice trace
+    alpha_choice
+        Rate of the choice trace
+    forget_rate
+        How fast options not chosen return to .5
+    parameter_variance
+        Standard deviation between learners: a number, or a dict by name
+    deterministic
+        Always take the best option?"""
     rate = dict(lower=0., upper=1.)
     params = dict(alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(0., **rate),
                   alpha_counterfactual_penalty=Param(0., **rate), beta_reward=Param(3., 0), beta_choice=Param(0., 0),
@@ -352,7 +507,13 @@ class AgentQ(Cell):
         self.parameter_variance = parameter_variance
 
     def suits(self, trials): # The trials that it is to be shown
-        "As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes for 1 − reward, and rewards lie outside 0 … 1."
+        """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes for 1 − reward, and rewards lie outside 0 … 1.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
         super().suits(trials)
         rates = [name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
         if not rates or not ((trials.reward < 0) | (trials.reward > 1)).any(): return
@@ -384,7 +545,14 @@ class AgentQ(Cell):
     ):
         """Parameters of `n` learners around this one: a frame with a row for each.
 
-        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved)."""
+        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved).
+
+        Parameters
+        ----------
+        n
+            How many learners
+        seed
+            An int or a numpy Generator"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -422,7 +590,24 @@ def create_dataset(
 ):
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
-    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities)."""
+    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities).
+
+    Parameters
+    ----------
+    agent
+        An agent, or a list of agents (any cells)
+    environment
+        The task
+    n_trials
+        Trials of each session
+    n_sessions
+        Sessions of each agent
+    sample_parameters
+        Draw a new learner for each session, as `agent.parameter_variance` says?
+    verbose
+        Show a progress bar?
+    seed
+        An int or a numpy Generator"""
     agents = list(agent) if isinstance(agent, (list, tuple)) else [agent]
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))
     parts, parameters = [], []

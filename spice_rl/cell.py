@@ -37,7 +37,23 @@ def make_trial(
     context=0,      # Which situation
     **columns       # What else is seen, done and got, by name: a number, or one for each option
 ):
-    "Build a `Trial` by hand, for looking at a cell step by step."
+    """Build a `Trial` by hand, for looking at a cell step by step.
+
+    Parameters
+    ----------
+    choice
+        The option chosen, -1 before the choice
+    reward
+        What the chosen option paid, or one number per option
+    n_options
+        How many options there are
+    options
+        Options on offer (default: all)
+    context
+        Which situation
+    **columns
+        What else is seen, done and got, by name: a number, or one for each option
+    """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
     elif choice >= 0: shown[choice] = reward
@@ -49,7 +65,17 @@ def make_trial(
 def trial_type(
     names=() # Names of what else is seen, done and got
 ): # `Trial`, or a class of named tuples with these fields besides
-    "The kind of `Trial` that has these columns."
+    """The kind of `Trial` that has these columns.
+
+    Parameters
+    ----------
+    names
+        Names of what else is seen, done and got
+
+    Returns
+    -------
+    `Trial`, or a class of named tuples with these fields besides
+    """
     return namedtuple('Trial', (*Trial._fields, *names)) if names else Trial
 
 # %% ../nbs/02_cell.ipynb #8214dfd8
@@ -68,7 +94,19 @@ def shape_of(
     shape,    # 'options', a whole number, or a tuple of these
     n_options # How many options there are
 ): # A tuple of whole numbers
-    "The shape of a latent value's array."
+    """The shape of a latent value's array.
+
+    Parameters
+    ----------
+    shape
+        'options', a whole number, or a tuple of these
+    n_options
+        How many options there are
+
+    Returns
+    -------
+    A tuple of whole numbers
+    """
     sizes = shape if isinstance(shape, tuple) else (shape,)
     return tuple(n_options if size == 'options' else size for size in sizes)
 
@@ -155,6 +193,11 @@ class Cell:
 
     Two laws hold for every cell: a missing answer teaches nothing and is not scored; where what it gets was not shown
     (of several options: of the one chosen), a value that would need it stays as it was.
+
+    Parameters
+    ----------
+    **values
+        Values of parameters, in place of their defaults
     """
     params: dict = {}
     state: tuple = ()
@@ -211,7 +254,13 @@ class Cell:
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
     def suits(self, trials): # The trials that it is to be shown
-        "Warn, or raise a `ValueError`, if these trials are not what the rules presume."
+        """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
+
+        Parameters
+        ----------
+        trials
+            The trials that it is to be shown
+        """
         if self.reward_range is None or not np.isfinite(trials.reward).any(): return
         (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
         if low <= least and most <= high: return
@@ -239,7 +288,13 @@ class Cell:
         return self.rules.get('update') is not _learns_nothing
 
     def p(self, **values): # Values of parameters, in place of this instance's
-        "The parameters as the rules see them: `p.alpha`, `p.beta`, …"
+        """The parameters as the rules see them: `p.alpha`, `p.beta`, …
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of this instance's
+        """
         values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
@@ -266,7 +321,15 @@ class Cell:
         p,          # Parameters, as `cell.p()` gives them
         n_options=2 # How many options
     ):
-        "The state before the first trial."
+        """The state before the first trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         shapes = self.shapes if set(self.shapes) == set(self.state) else dict.fromkeys(self.state, 'options')
         state = namedtuple('State', self.state)(*(np.zeros(shape_of(shapes[name], n_options)) for name in self.state))
         self.rules['init'](p, state)
@@ -277,7 +340,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "One number per option: what the learner would choose. It sees neither the choice nor the reward."
+        """One number per option: what the learner would choose. It sees neither the choice nor the reward.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         if 'probabilities' in self.rules:
             with np.errstate(divide='ignore', invalid='ignore'): return np.log(self.probabilities(p, state, trial))
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
@@ -292,7 +365,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "Probability of each option, as the rule `probabilities` says it; of those on offer they sum to 1."
+        """Probability of each option, as the rule `probabilities` says it; of those on offer they sum to 1.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
         out = np.array(self._rule('probabilities', p, state, unseen), float)
         if out.shape != (len(trial.reward),):
@@ -309,7 +392,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "The distribution of the answer, one of the kinds of answer. It sees neither the answer nor what follows."
+        """The distribution of the answer, one of the kinds of answer. It sees neither the answer nor what follows.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('response', p, type(state)(*map(_to_read, state)), unseen)
 
@@ -318,7 +411,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, and the answer
     ):
-        "Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows."
+        """Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, and the answer
+        """
         seen = self._before(trial, ('reward', *(name for name in self.gets if name != 'reward')))
         return float(self._rule('log_likelihood', p, type(state)(*map(_to_read, state)), seen))
 
@@ -328,7 +431,19 @@ class Cell:
         trial, # What there is to see
         rng    # A numpy Generator
     ):
-        "An answer drawn by the rule `sample`: a number, or a tuple in the order of `does`."
+        """An answer drawn by the rule `sample`: a number, or a tuple in the order of `does`.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see
+        rng
+            A numpy Generator
+        """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('sample', p, type(state)(*map(_to_read, state)), unseen, rng)
 
@@ -347,7 +462,17 @@ class Cell:
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "The state after the feedback; `state` itself is left as it is."
+        """The state after the feedback; `state` itself is left as it is.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         after = type(state)(*map(np.copy, state))
         if not self.watches and not self._answered(trial): return after
         hidden = self._hidden(trial)
@@ -361,7 +486,19 @@ def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
 ): # The cell
-    "Return `cell`, or raise a `TypeError` that says what came in place of a learner."
+    """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
+
+    Parameters
+    ----------
+    cell
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The cell
+    """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
     hint = f"; the order is {name} first, then trials" if isinstance(cell, Trials) else ''

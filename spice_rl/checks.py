@@ -21,7 +21,14 @@ class Check:
     """What people did and what the model does in their place.
 
     `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and kind of symbol. `people` is the mean of the people,
-    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and `transfer_people` have a row for each participant."""
+    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and `transfer_people` have a row for each participant.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    left_out : tuple
+        Participants whose choices say nothing about any parameter"""
     name: str                      # Name of the model
     learning: pd.DataFrame
     transfer: pd.DataFrame
@@ -47,7 +54,21 @@ def check(
     bins=4,     # Into how many parts learning is cut
     seed=0      # An int or a numpy Generator
 ) -> Check:
-    "Let a fitted model take each participant's place, many times, and compare."
+    """Let a fitted model take each participant's place, many times, and compare.
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    trials
+        The trials it was fitted to (avoidance task)
+    times
+        How often each participant is simulated
+    bins
+        Into how many parts learning is cut
+    seed
+        An int or a numpy Generator
+    """
     if not isinstance(fit, Fit): raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
     check_trials(trials)
     times, bins = check_whole(times, 'times', 1), check_whole(bins, 'bins', 1)

@@ -288,7 +288,30 @@ class Checkup:
     """What people did beside what simulated people do. Made by `check_fit`.
 
     `table` has a row for each point: `panel`, `line`, `x`, the mean of `people` with its 95 % interval over people (`people_low`, `people_high`), the mean of `simulated` studies with the
-    middle 95 % of them (`low`, `high`), and `outside`: is the people's mean outside of that? `tests` has a row for each panel: `points`, how many lie `outside`, and `p`."""
+    middle 95 % of them (`low`, `high`), and `outside`: is the people's mean outside of that? `tests` has a row for each panel: `points`, how many lie `outside`, and `p`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    how : str
+        How people were simulated, and why so, in a sentence
+    way : str
+        'environment', 'own trials', 'schedule' or 'one step ahead'
+    studies : int
+        How many simulated studies
+    table : pd.DataFrame
+        A row for each point
+    tests : pd.DataFrame
+        A row for each panel
+    words : dict
+        Panel -> what it shows, in words
+    runs : object
+        `RunComparison`: what needs no model; None one step ahead
+    left_out : tuple
+        Participants whose choices say nothing about any parameter
+    notes : tuple
+        What could not be looked at, sentences"""
     name: str              # Name of the model
     how: str               # How people were simulated, and why so, in a sentence
     way: str               # 'environment', 'own trials', 'schedule' or 'one step ahead'
@@ -315,7 +338,17 @@ class Checkup:
     def plot(self,
         axs=None # Axes to draw on, one for each panel (default: a new figure)
     ): # (figure, axes: one for each panel)
-        "Draw all panels: simulated people as lines with bands, people as diamonds with bars."
+        """Draw all panels: simulated people as lines with bands, people as diamonds with bars.
+
+        Parameters
+        ----------
+        axs
+            Axes to draw on, one for each panel (default: a new figure)
+
+        Returns
+        -------
+        (figure, axes: one for each panel)
+        """
         return plot_checkup(self, axs)
 
     def _head(self):
@@ -356,7 +389,26 @@ def check_fit(
     `reversal` (around changes of the better option, where the trials have columns `p_0`, `p_1`, …), `blocks` (by session of a person), `runs` (lengths of runs), `rt` (quantiles of response times, in their unit).
     Shares are of 1. Groups: check each alone, `check_fit(found, trials.take(participants=[...]))`.
 
-    Raises a `TypeError` for what is no model, a `ValueError` if the trials have no choices, a person has no parameters, or nobody can be simulated on these trials without an environment."""
+    Raises a `TypeError` for what is no model, a `ValueError` if the trials have no choices, a person has no parameters, or nobody can be simulated on these trials without an environment.
+
+    Parameters
+    ----------
+    found
+        What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
+        with its own parameters
+    trials
+        The choices that it was fitted to
+    environment
+        A task in which simulated people live (default: people's own trials)
+    times
+        How many studies are simulated, at least 20
+    bins
+        Into how many parts a session is cut
+    rt
+        Column with response times (default: what the model answers beside its choice, or a
+        column `rt`)
+    seed
+        An int or a numpy Generator"""
     check_trials(trials)
     if 'choice' not in trials.does:
         raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` with their answers yourself")
@@ -469,7 +521,18 @@ def plot_checkup(
 ): # (figure, axes: one for each panel)
     """Every panel of a check: simulated people as lines with the middle 95 % of studies, people as diamonds with 95 % intervals over people.
 
-    A panel in which people are told apart from simulated people says so."""
+    A panel in which people are told apart from simulated people says so.
+
+    Parameters
+    ----------
+    checkup
+        What `check_fit` returned
+    axs
+        Axes to draw on, one for each panel (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each panel)"""
     panels, made = list(checkup.tests.index), axs is None
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     rows = -(-len(panels) // columns)

@@ -518,7 +518,13 @@ def _run(argv):
         return 1 if isinstance(e, _Unlearned) else 2
 
 def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
-    "Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed."
+    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed.
+
+    Parameters
+    ----------
+    argv
+        What was typed after `spice-rl`, as a list (default: the command line of this process)
+    """
     try:
         try: return _run(argv)
         finally: sys.stdout.flush()

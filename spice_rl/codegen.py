@@ -58,7 +58,13 @@ def _expression(rule, value):
 def one_option(
     rule # The rule `logits` of a cell's class
 ):
-    "The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None."
+    """The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None.
+
+    Parameters
+    ----------
+    rule
+        The rule `logits` of a cell's class
+    """
     try:
         view = run_frontend(rule)
         if len(view.blocks) != 1 or view.arg_count != 3: return None
@@ -73,7 +79,13 @@ def one_option(
 def quick_rules(
     rules # Rules of a cell's class, by name
 ):
-    "The same rules; `logits` is written for one option where it can be."
+    """The same rules; `logits` is written for one option where it can be.
+
+    Parameters
+    ----------
+    rules
+        Rules of a cell's class, by name
+    """
     made = one_option(rules['logits']) if COMPILED and 'logits' in rules else None
     return rules if made is None else {k: f for k, f in rules.items() if k != 'logits'} | {'logit': made}
 
@@ -356,7 +368,21 @@ def loop_text(
     offers,   # 'two', 'pair' or 'any'
     slopes    # With the gradient and the information?
 ):
-    "The loop as Python text, made for this number of parameters and latent values."
+    """The loop as Python text, made for this number of parameters and latent values.
+
+    Parameters
+    ----------
+    params
+        Names of the parameters
+    state
+        Names of the latent values
+    rules
+        Names of the rules: `init`, `logit` or `logits`, `update`
+    offers
+        'two', 'pair' or 'any'
+    slopes
+        With the gradient and the information?
+    """
     n_steps, how = len(params) if slopes else 0, _OFFERS[offers]
     S, n_state = BUNDLE * (n_steps + 1), len(state)
     numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, S=S, L=BUNDLE)
@@ -422,7 +448,13 @@ def _parts(x):
 def contents(
     *objects # Anything
 ):
-    "A digest of all that these objects are made of: text, the same in each process. None if that cannot be said."
+    """A digest of all that these objects are made of: text, the same in each process. None if that cannot be said.
+
+    Parameters
+    ----------
+    *objects
+        Anything
+    """
     found, seen = hashlib.sha256(), {}
     def add(x):
         if id(x) in seen: return found.update(f'again {seen[id(x)]};'.encode())
@@ -553,7 +585,21 @@ def kept_or_compiled(
     kind,     # The signature for which it is compiled
     digest    # Text that says all that the machine code is made of; None: it is not kept
 ): # The compiled function
-    "Compile a function once, and keep its machine code on disk."
+    """Compile a function once, and keep its machine code on disk.
+
+    Parameters
+    ----------
+    function
+        A Python function
+    kind
+        The signature for which it is compiled
+    digest
+        Text that says all that the machine code is made of; None: it is not kept
+
+    Returns
+    -------
+    The compiled function
+    """
     if not COMPILED: return quiet(function)
     loop = njit(nogil=True, error_model='numpy')(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
@@ -577,7 +623,19 @@ def _tools():
                     *(f.__code__ for f in (one_option, _expression, loop_text)))
 
 class Loop:
-    "The specialised loop of a cell's class, on data of one kind."
+    """The specialised loop of a cell's class, on data of one kind.
+
+    Parameters
+    ----------
+    cls
+        The class of a cell that has rules
+    n_options
+        How many options there are
+    options
+        Those on offer on each row, (rows, width)
+    n_offers
+        How many of them, (rows,)
+    """
     def __init__(self,
         cls,       # The class of a cell that has rules
         n_options, # How many options there are
@@ -596,7 +654,15 @@ class Loop:
         n_steps, # Neighbours of each lane: 0, or one for each parameter
         work     # Lanes × rows of this call, neighbours counted
     ):
-        "The compiled loop, if it is there or worth it; else None."
+        """The compiled loop, if it is there or worth it; else None.
+
+        Parameters
+        ----------
+        n_steps
+            Neighbours of each lane: 0, or one for each parameter
+        work
+            Lanes × rows of this call, neighbours counted
+        """
         if self.made_of is None or n_steps not in (0, len(self.params)): return None
         key = self.made_of, self.offers, n_steps
         if key in _READY: return _READY[key]

@@ -219,7 +219,23 @@ def _check_program(path, text):
 # %% ../nbs/00_columns.ipynb #47dcb2be
 @dataclass(frozen=True)
 class Table:
-    "A frame, and where it comes from"
+    """A frame, and where it comes from
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Of a file, columns of labels hold texts
+    path : Path
+        None: it came as a frame
+    data : bytes
+        The file from its header on, in UTF-8
+    names : tuple
+        Names of the columns as the header has them
+    separator : str
+        What stands between two fields
+    above : int
+        Lines above the header
+    """
     frame: pd.DataFrame  # Of a file, columns of labels hold texts
     path: Path = None    # None: it came as a frame
     data: bytes = None   # The file from its header on, in UTF-8
@@ -230,7 +246,17 @@ class Table:
     def line(self,
              row # Number of the row, from 0
             ): # Number of the line, from 1
-        "The line of the file in which a row begins; of a frame, the line that it would have in a file"
+        """The line of the file in which a row begins; of a frame, the line that it would have in a file
+
+        Parameters
+        ----------
+        row
+            Number of the row, from 0
+
+        Returns
+        -------
+        Number of the line, from 1
+        """
         if self.data is None: return int(row) + 2
         seen, before = -2, 0
         mark = ' ' if self.separator == r'\s+' else self.separator
@@ -245,7 +271,19 @@ class Table:
               column, # Name of a column
               rows    # Numbers of rows, from 0
              ): # Array of texts
-        "Some cells of a column as they were written"
+        """Some cells of a column as they were written
+
+        Parameters
+        ----------
+        column
+            Name of a column
+        rows
+            Numbers of rows, from 0
+
+        Returns
+        -------
+        Array of texts
+        """
         ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
         if len(ends) - self.data.endswith(b'\n') != len(self.frame): # blank lines, or line breaks within cells
             frame = _parse(self.data, self.names, self.separator, (column,), usecols=[column])
@@ -294,7 +332,15 @@ def read_table(
     path,     # A text file: .csv, .tsv, .txt or any other ending
     labels=() # Names of columns that hold labels: they stay text, to be made numbers together
 ) -> Table:
-    "Read a text file: `Table`, whose `frame` holds labels as text and the other columns as pandas takes them"
+    """Read a text file: `Table`, whose `frame` holds labels as text and the other columns as pandas takes them
+
+    Parameters
+    ----------
+    path
+        A text file: .csv, .tsv, .txt or any other ending
+    labels
+        Names of columns that hold labels: they stay text, to be made numbers together
+    """
     path = Path(path)
     if path.is_dir(): raise ValueError(f'needed a file, got the folder {str(path)!r}; put the files of one study into '
                                        f'one table: pd.concat([pd.read_csv(f) for f in files])')

@@ -229,7 +229,17 @@ class Export(Table):
     def line(self,
         row # Number of the row, from 0
     ):      # Text: line and file
-        "The line, and the file, from which a row came"
+        """The line, and the file, from which a row came
+
+        Parameters
+        ----------
+        row
+            Number of the row, from 0
+
+        Returns
+        -------
+        Text: line and file
+        """
         return self.origin[int(row)]
 
 _ENDINGS = ('.csv', '.tsv', '.txt', '.json', '.iqdat')
@@ -261,7 +271,31 @@ def read_export(
     """What a program for experiments wrote, as one table with a row for each trial, all cells as they were written
 
     What was left out is said in a warning. Raises a `ValueError` for files of different programs, a rule that no row
-    fits, and rows that may be trials or not."""
+    fits, and rows that may be trials or not.
+
+    Parameters
+    ----------
+    source
+        A file, a folder (its .csv, .tsv, .txt, .json and .iqdat files, by name), or a list of
+        files
+    program
+        Which program wrote it, one of `PROGRAMS` (default: found by its marks; none: tables as
+        they are)
+    rows
+        Which rows are trials: a dict column -> value or values; the name of a loop of PsychoPy
+    choice
+        Column of the choice: to see which rows may be no trials
+    labels
+        Names of columns that hold labels, as for `read_table`
+    wide
+        Names with {} for the number of the trial, where a row is a person
+    participant
+        Column of who took part; if there is none of this name, the program's own is taken
+
+    Returns
+    -------
+    Export
+        Its `frame` has one row a trial, and a column `file`"""
     if program is not None and program not in _PROGRAMS:
         raise ValueError(f"the program must be one of {', '.join(_PROGRAMS)}; got {program!r}")
     paths = _files(source)
@@ -310,7 +344,13 @@ def _as_table(found, paths, labels):
 def is_export(
     source   # A path, a folder, a list of paths
 ) -> bool:
-    "Is this more than one table in text: a folder, a list, JSON, a log, or what a known program wrote?"
+    """Is this more than one table in text: a folder, a list, JSON, a log, or what a known program wrote?
+
+    Parameters
+    ----------
+    source
+        A path, a folder, a list of paths
+    """
     if isinstance(source, (list, tuple)) or Path(source).is_dir(): return True
     path = Path(source)
     if not path.is_file(): return False

@@ -25,7 +25,39 @@ from .conversion import is_export, read_export
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
 class Trials:
-    "Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or `from_dataset`"
+    """Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or `from_dataset`
+
+    Parameters
+    ----------
+    options : tuple
+        Labels of the options
+    participants : tuple
+        Labels of the people
+    choice : np.ndarray
+        Code of the chosen option, -1: missing, (trial,)
+    reward : np.ndarray
+        What each option paid, NaN: not shown, (trial, option)
+    offer : np.ndarray
+        Codes on offer, padded by -1, (trial, k)
+    participant : np.ndarray
+        Code of the person, (trial,)
+    session : np.ndarray
+        Code of the session, (trial,)
+    context : np.ndarray
+        Code of the set of stimuli, (trial,)
+    counted : np.ndarray
+        Does the choice enter the likelihood? (trial,)
+    _frame : pd.DataFrame
+        the rows as read, in the order of the file
+    _rows : np.ndarray
+        row of `_frame` behind each trial
+    _contexts : tuple
+        labels of the contexts, None: their codes
+    columns : dict
+        What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
+    does : tuple
+        Names of what people do
+    """
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
     choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
@@ -83,25 +115,51 @@ class Trials:
 
     @cached_property
     def starts(self): # (session + 1,)
-        "First row of each session, then the number of trials"
+        """First row of each session, then the number of trials
+
+        Returns
+        -------
+        (session + 1,)
+        """
         return _read_only(np.r_[np.flatnonzero(np.diff(self.session, prepend=-1)), len(self)])
 
     @cached_property
     def session_participant(self): # (session,)
-        "Code of the person whose session it is"
+        """Code of the person whose session it is
+
+        Returns
+        -------
+        (session,)
+        """
         return _read_only(self.participant[self.starts[:-1]])
 
     def __repr__(self): return _summary(self)
     def _repr_html_(self): return f'<p>{escape(_summary(self))}</p>' + self._frame.head().to_html()
 
     def to_frame(self) -> pd.DataFrame: # Same columns, order, values, dtypes and index as read
-        "The table that was read, nothing lost; for a subset, its rows"
+        """The table that was read, nothing lost; for a subset, its rows
+
+        Returns
+        -------
+        pd.DataFrame
+            Same columns, order, values, dtypes and index as read
+        """
         return self._frame.copy()
 
     def answered(self,
                  does=None # Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
                 ): # (trial,) of True and False
-        "Where an answer was made: the choice, and each column of what people do"
+        """Where an answer was made: the choice, and each column of what people do
+
+        Parameters
+        ----------
+        does
+            Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
+
+        Returns
+        -------
+        (trial,) of True and False
+        """
         made = np.ones(len(self), bool)
         for name in self.does if does is None else does:
             made &= self.choice >= 0 if name == 'choice' else ~np.isnan(self.columns[name])
@@ -110,20 +168,50 @@ class Trials:
     def equals(self,
                other # Other `Trials`
               ): # True or False
-        "Are these the same trials, with the same columns and the same table?"
+        """Are these the same trials, with the same columns and the same table?
+
+        Parameters
+        ----------
+        other
+            Other `Trials`
+
+        Returns
+        -------
+        True or False
+        """
         return _equal(self, other)
 
     @classmethod
     def concat(cls,
                parts # A list of `Trials` of different people
               ): # `Trials`
-        "The trials of several groups of people as one"
+        """The trials of several groups of people as one
+
+        Parameters
+        ----------
+        parts
+            A list of `Trials` of different people
+
+        Returns
+        -------
+        `Trials`
+        """
         return _concat(parts)
 
     def per_participant(self,
                         column # A column of the table that says one thing about each person, like their group
                        ): # Series by participant
-        "What a column says about each person"
+        """What a column says about each person
+
+        Parameters
+        ----------
+        column
+            A column of the table that says one thing about each person, like their group
+
+        Returns
+        -------
+        Series by participant
+        """
         _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
@@ -134,13 +222,35 @@ class Trials:
              participants=None, # Labels of the people to keep, one or a list; default all
              sessions=None      # Codes of the sessions to keep, one or a list; default all
             ): # `Trials` with the same options; people and sessions numbered anew
-        "Keep some people or sessions"
+        """Keep some people or sessions
+
+        Parameters
+        ----------
+        participants
+            Labels of the people to keep, one or a list; default all
+        sessions
+            Codes of the sessions to keep, one or a list; default all
+
+        Returns
+        -------
+        `Trials` with the same options; people and sessions numbered anew
+        """
         return _take(self, participants, sessions)
 
     def split_time(self,
                    test=.3 # Share of each session, at its end, to hold out
                   ): # (train, test)
-        "Hold out the end of each session; in `test` its start teaches, but is not counted"
+        """Hold out the end of each session; in `test` its start teaches, but is not counted
+
+        Parameters
+        ----------
+        test
+            Share of each session, at its end, to hold out
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_time(self, test)
 
     def split_sessions(self,
@@ -148,7 +258,19 @@ class Trials:
                        *,
                        seed=0   # Number or `np.random.Generator`
                       ): # (train, test)
-        "Hold out whole sessions of each person who has two or more"
+        """Hold out whole sessions of each person who has two or more
+
+        Parameters
+        ----------
+        test
+            Share of each person's sessions to hold out
+        seed
+            Number or `np.random.Generator`
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_sessions(self, test, seed)
 
     def split_participants(self,
@@ -156,13 +278,35 @@ class Trials:
                            *,
                            seed=0   # Number or `np.random.Generator`
                           ): # (train, test)
-        "Hold out whole people"
+        """Hold out whole people
+
+        Parameters
+        ----------
+        test
+            Share of the people to hold out
+        seed
+            Number or `np.random.Generator`
+
+        Returns
+        -------
+        (train, test)
+        """
         return _split_participants(self, test, seed)
 
     def to_dataset(self,
                    extra=() # Names of numeric columns to carry, placed before the id
                   ): # `DatasetRNN`
-        "The tensors `xs` and `ys` that networks train on, one row a session"
+        """The tensors `xs` and `ys` that networks train on, one row a session
+
+        Parameters
+        ----------
+        extra
+            Names of numeric columns to carry, placed before the id
+
+        Returns
+        -------
+        `DatasetRNN`
+        """
         return _to_dataset(self, extra)
 
     @classmethod
@@ -181,7 +325,39 @@ class Trials:
                     does=None,    # What is done beside, or in place of, a choice, NaN: missing; a dict
                     gets=None     # What is shown afterwards, beside the reward; a dict
                    ): # `Trials`
-        "Trials from codes, as a simulation has them"
+        """Trials from codes, as a simulation has them
+
+        Parameters
+        ----------
+        choice
+            Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
+        reward
+            What the chosen option paid, (trial,), or each option, (trial, option), or None
+        participant
+            Label of the person, (trial,); default one person, 0
+        session
+            Session within the person, (trial,); default one each
+        options
+            Labels of the options; default their codes
+        offer
+            Codes on offer, padded by -1, (trial, k); default all
+        context
+            Code of the set of stimuli, (trial,); default 0
+        counted
+            Does the choice enter the likelihood? (trial,); default yes
+        extra
+            Further columns of the frame, by name
+        sees
+            What is seen before the answer: a dict name -> (trial,) or (trial, option)
+        does
+            What is done beside, or in place of, a choice, NaN: missing; a dict
+        gets
+            What is shown afterwards, beside the reward; a dict
+
+        Returns
+        -------
+        `Trials`
+        """
         return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra,
                             dict(sees=sees, does=does, gets=gets))
 
@@ -191,7 +367,21 @@ class Trials:
                      n_options=None,   # Needed for `xs` alone if it has extra features
                      participants=None # Label of each id; default the dataset's, or the ids
                     ): # `Trials`
-        "The trials behind a dataset: padding dropped, missing choices kept"
+        """The trials behind a dataset: padding dropped, missing choices kept
+
+        Parameters
+        ----------
+        dataset_or_xs
+            `DatasetRNN`, or `xs` alone: (session, trial, feature)
+        n_options
+            Needed for `xs` alone if it has extra features
+        participants
+            Label of each id; default the dataset's, or the ids
+
+        Returns
+        -------
+        `Trials`
+        """
         return _from_dataset(dataset_or_xs, n_options, participants)
 
 # %% ../nbs/00_data.ipynb #1428aafa
@@ -938,7 +1128,52 @@ def read_trials(
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
-    "Read a tidy table, one row a trial"
+    """Read a tidy table, one row a trial
+
+    Parameters
+    ----------
+    file_or_frame
+        Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    participant
+        Column of who; labels of any type
+    choice
+        Column of the chosen option's label (or side: see `left`), empty: missing; None: see
+        `does`
+    reward
+        Column of what the chosen option paid, a list of columns, one an option, or None: never
+        shown
+    block
+        Column of the session; default one session a person
+    trial
+        Column of the number that runs with time; default the order of the file
+    options
+        Labels in the order of their codes; default sorted
+    context
+        Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer
+        Columns of the labels on offer, empty: fewer; default all options on all trials
+    missing
+        Words and numbers in place of an answer, one or a list; or a dict of them by column
+    left
+        Column of the option that stood left, if `choice` holds sides or keys
+    right
+        Column of the option that stood right; beside these, a list of rewards is (left, right)
+    sides
+        Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
+        like
+    source
+        Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    rows
+        Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
+        loop
+    sees
+        What is seen before the answer: a dict name -> column of numbers, or columns, one an
+        option
+    does
+        What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    gets
+        What is shown afterwards, beside the reward; a name, or such a dict
+    """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
     wide = [n for n in names + _names(reward, ()) if isinstance(n, str) and '{}' in n]
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
@@ -1333,7 +1568,21 @@ def check_xs_ys(
     ys=None,       # Next choice one-hot, NaN: none; (session, trial, option)
     n_actions=None # Number of options; default from `ys`, or from `xs` without extra features
 ): # (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
-    "Check tensors of sessions, from the shape to the meaning"
+    """Check tensors of sessions, from the shape to the meaning
+
+    Parameters
+    ----------
+    xs
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys
+        Next choice one-hot, NaN: none; (session, trial, option)
+    n_actions
+        Number of options; default from `ys`, or from `xs` without extra features
+
+    Returns
+    -------
+    (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
+    """
     xs, ys = _tensor(xs, 'xs'), None if ys is None else _tensor(ys, 'ys')
     if ys is not None and xs.shape[:2] != ys.shape[:2]:
         raise ValueError(f'xs and ys must have the same sessions and trials, got {tuple(xs.shape[:2])} and {tuple(ys.shape[:2])}')
@@ -1360,7 +1609,17 @@ def _n_actions(xs, ys, n_actions):
 
 # %% ../nbs/00_data.ipynb #1f94b4f5
 class DatasetRNN:
-    "Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch dataset"
+    """Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch dataset
+
+    Parameters
+    ----------
+    xs
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys
+        Next choice one-hot, NaN: none; (session, trial, option)
+    participants
+        Label of each id; default the ids
+    """
     def __init__(self,
                  xs, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
                  ys, # Next choice one-hot, NaN: none; (session, trial, option)
@@ -1427,7 +1686,19 @@ def convert_dataset(
     file_or_frame, # Path or DataFrame, one row a trial
     **columns      # As in `read_trials`: participant, choice, reward, block, …
 ): # `DatasetRNN`
-    "Read a table as tensors: `read_trials(...).to_dataset()`"
+    """Read a table as tensors: `read_trials(...).to_dataset()`
+
+    Parameters
+    ----------
+    file_or_frame
+        Path or DataFrame, one row a trial
+    **columns
+        As in `read_trials`: participant, choice, reward, block, …
+
+    Returns
+    -------
+    `DatasetRNN`
+    """
     return read_trials(file_or_frame, **columns).to_dataset()
 
 # %% ../nbs/00_data.ipynb #1ab995b6
@@ -1478,7 +1749,19 @@ def check_trials(
     trials,        # What came
     name='trials'  # Name of the argument, for the message
 ): # The trials
-    "Return `trials`, or raise a `TypeError` that says how to make them of what came."
+    """Return `trials`, or raise a `TypeError` that says how to make them of what came.
+
+    Parameters
+    ----------
+    trials
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The trials
+    """
     if isinstance(trials, Trials): return trials
     kind = trials.__name__ if isinstance(trials, type) else type(trials).__name__
     got = "nothing" if trials is None else kind

@@ -71,7 +71,29 @@ def add_density(
     many=(),          # Parameters that hold several numbers
     together=None     # Function of (answer): a sentence where parameters do not go together, or None
 ):
-    "Make a kind of answer known, to plain Python and to compiled rules."
+    """Make a kind of answer known, to plain Python and to compiled rules.
+
+    Parameters
+    ----------
+    kind
+        A class of named tuples, with `metaclass=AnswerKind`
+    log_density
+        Compiled function of (answer, value) or (answer, first, second): the log density
+    draw
+        Compiled function of (answer, rng): a value, or a tuple of two
+    mean
+        Compiled function of (answer): the mean of each component
+    names
+        Names of the components: one or two
+    support
+        What a value can be, in words
+    limits
+        `Limit` of each parameter that has one
+    many
+        Parameters that hold several numbers
+    together
+        Function of (answer): a sentence where parameters do not go together, or None
+    """
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
         raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
                         f"metaclass=AnswerKind), got {kind!r:.80}")
@@ -108,7 +130,17 @@ def _tidy(
 def check_answer(
     answer # Such as `Normal(0., 1.)`
 ): # The same, with floats
-    "Return the answer, or raise an error that says which of its parameters cannot be, and why."
+    """Return the answer, or raise an error that says which of its parameters cannot be, and why.
+
+    Parameters
+    ----------
+    answer
+        Such as `Normal(0., 1.)`
+
+    Returns
+    -------
+    The same, with floats
+    """
     entry, answer = _known(answer), _tidy(answer)
     for name, value in zip(answer._fields, answer):
         limit = entry.limits.get(name, Limit())
@@ -162,7 +194,19 @@ def log_density(
     answer, # A named tuple of one of the kinds: `Normal(0., 1.)`
     *value  # What was answered: a number, or an array (n,), for each component
 ): # A float, or an array (n,)
-    "Log density of a value: −inf outside the support, NaN where the value or a parameter is NaN or cannot be."
+    """Log density of a value: −inf outside the support, NaN where the value or a parameter is NaN or cannot be.
+
+    Parameters
+    ----------
+    answer
+        A named tuple of one of the kinds: `Normal(0., 1.)`
+    *value
+        What was answered: a number, or an array (n,), for each component
+
+    Returns
+    -------
+    A float, or an array (n,)
+    """
     entry, answer = _known(answer), _tidy(answer)
     if len(value) != len(entry.names):
         raise TypeError(f"an answer of the kind {type(answer).__name__} is {' and '.join(entry.names)}: "
@@ -177,7 +221,21 @@ def draw_answer(
     rng,    # A numpy Generator, or a seed
     n=None  # How many (default: one, as a number)
 ): # A number or an array (n,); a tuple of them where the answer has two components
-    "Draw from the exact distribution; NaN, and −1 for a choice, where a parameter cannot be."
+    """Draw from the exact distribution; NaN, and −1 for a choice, where a parameter cannot be.
+
+    Parameters
+    ----------
+    answer
+        A named tuple of one of the kinds
+    rng
+        A numpy Generator, or a seed
+    n
+        How many (default: one, as a number)
+
+    Returns
+    -------
+    A number or an array (n,); a tuple of them where the answer has two components
+    """
     entry, answer, rng = _known(answer), _tidy(answer), np.random.default_rng(check_seed(rng, 'rng'))
     out = np.empty((len(entry.names), 1 if n is None else check_whole(n, 'n', 0)))
     _of(answer)[1][len(entry.names) - 1](answer, rng, out)
@@ -188,7 +246,17 @@ def draw_answer(
 def mean_answer(
     answer # A named tuple of one of the kinds
 ): # A float; a tuple of them where the answer has two components
-    "Mean of each component: of an answer, of a choice (between two, the probability of 1), of its time."
+    """Mean of each component: of an answer, of a choice (between two, the probability of 1), of its time.
+
+    Parameters
+    ----------
+    answer
+        A named tuple of one of the kinds
+
+    Returns
+    -------
+    A float; a tuple of them where the answer has two components
+    """
     answer = _tidy(answer)
     return _of(answer)[2](answer)
 
@@ -890,7 +958,21 @@ def check_density(
     n=10_000,  # How many draws
     rng=0      # A numpy Generator, or a seed
 ): # By how many standard deviations Pearson's χ² of the draws is above its mean
-    "Return how well draws and density agree, a number around 0; a `ValueError` above 8: one of them is wrong."
+    """Return how well draws and density agree, a number around 0; a `ValueError` above 8: one of them is wrong.
+
+    Parameters
+    ----------
+    answer
+        Such as `Wiener(1, 1.5, .5, .2)`
+    n
+        How many draws
+    rng
+        A numpy Generator, or a seed
+
+    Returns
+    -------
+    By how many standard deviations Pearson's χ² of the draws is above its mean
+    """
     entry, answer, rng = _known(answer), check_answer(answer), np.random.default_rng(check_seed(rng, 'rng'))
     n = check_whole(n, 'n', 1000)
     guide, counted = (np.reshape(draw_answer(answer, rng, n=n), (len(entry.names), n)) for _ in range(2))

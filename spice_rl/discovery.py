@@ -27,7 +27,12 @@ from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_numb
 def stay_after_reward(trials): # `Trials`
     """How often each participant repeats a choice after a reward above the mean of all rewards, and after another: a frame (participants, ['above', 'others']), NaN where there was no such trial.
 
-    Only choices count that follow another in the same session, whose reward was shown. None if rewards never vary."""
+    Only choices count that follow another in the same session, whose reward was shown. None if rewards never vary.
+
+    Parameters
+    ----------
+    trials
+        `Trials`"""
     made = np.flatnonzero((trials.choice[:-1] >= 0) & (trials.choice[1:] >= 0) & (trials.session[:-1] == trials.session[1:]))
     r = trials.reward[made, trials.choice[made]]
     made, r = made[~np.isnan(r)], r[~np.isnan(r)]
@@ -81,7 +86,15 @@ def rule_latex(
     names,           # Parameters of a `Reading`: 'alpha', 'beta', …
     rewards=(0., 1.) # All values that a reward takes
 ) -> str:
-    "A learning rule in LaTeX: $c$ was chosen, $u$ is any other option, $k$ any option."
+    """A learning rule in LaTeX: $c$ was chosen, $u$ is any other option, $k$ any option.
+
+    Parameters
+    ----------
+    names
+        Parameters of a `Reading`: 'alpha', 'beta', …
+    rewards
+        All values that a reward takes
+    """
     s, names = _symbols(), set(names)
     lines, low, high = [], min(rewards), max(rewards)
     if 'alpha' in names: lines.append(r"Q_c &\leftarrow Q_c + \alpha\,(r - Q_c)")
@@ -215,7 +228,25 @@ def write_discovery(
 ) -> list:        # Names of the files
     """Write a discovered equation into a folder: models, tables, figures, and the record that `write_report` reads.
 
-    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written."""
+    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written.
+
+    Parameters
+    ----------
+    estimator
+        A fitted `SpiceEstimator`
+    data
+        What it was fitted to: `Trials`, or a `DatasetRNN`
+    folder
+        Where to; what else is there is left alone
+    truth
+        The `Equation` that made the choices, if they were simulated
+    command
+        How it was called, if not from Python: a text
+
+    Returns
+    -------
+    list
+        Names of the files"""
     trials, folder = _fitted_to(estimator, data), check_path(folder, 'folder')
     with held(folder, what='write_discovery') as folder: return _write_held(folder, estimator, trials, truth, command)
 
@@ -257,7 +288,12 @@ def _write_all(place, estimator, trials, truth):
 class DiscoveryFolder:
     """What `write_discovery` wrote: `record`, the facts of the run, and its tables.
 
-    Raises a `ValueError` if there is no such folder, or no discovery in it."""
+    Raises a `ValueError` if there is no such folder, or no discovery in it.
+
+    Parameters
+    ----------
+    folder
+        Path"""
     def __init__(self, folder): # Path
         self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
@@ -266,7 +302,13 @@ class DiscoveryFolder:
         self.record = _read_record(self.folder, _RECORD)
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
-        "A table of the folder."
+        """A table of the folder.
+
+        Parameters
+        ----------
+        name, **options
+            Name of a .csv file, without its ending; for `pandas.read_csv`
+        """
         path = inside(self.folder, f'{name}.csv')
         if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
         return pd.read_csv(path, **options)
@@ -278,7 +320,13 @@ class DiscoveryFolder:
 
 # %% ../nbs/44_discovery.ipynb #c1b43807
 def discovery_rules(run): # `DiscoveryFolder`
-    "The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each."
+    """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
+
+    Parameters
+    ----------
+    run
+        `DiscoveryFolder`
+    """
     answers = [_experiment(run), _candidates(run), _simulated(run), _trained(run), _recovered(run), _arbitrated(run), _analysed(run), _validated(run), _latent(run)]
     lost = [str(i) for i in (4, 7, 8) if not answers[i - 1][0]]
     answers.append((not lost, "this report: data, network, library, search, equation, errors, versions and seed. Data and code are yours to share" if not lost else f"what rule{'s' * (len(lost) > 1)} {' and '.join(lost)} ask{'s' * (len(lost) == 1)} for is not there"))

@@ -105,7 +105,13 @@ def _compiled(cls, outside):
 
 # %% ../nbs/03_engine.ipynb #2e75086d
 def is_compiled(cell): # A cell
-    "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
+    """Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)
+
+    Parameters
+    ----------
+    cell
+        A cell
+    """
     check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
@@ -119,7 +125,18 @@ def kernels(
     """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in `trials`.
 
     Compiled code does not look whether an index is inside its array, so an index that is not is found here: an `IndexError`
-    that says on which trial."""
+    that says on which trial.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    n_options
+        How many options its task has
+    offer
+        Options on offer on a trial (default: all)
+    trials
+        The trials that it is to be shown, if there are any"""
     _try(cell, n_options, offer, trials)
     return _pointers(cell)
 
@@ -341,7 +358,17 @@ def on_threads(
     n,           # How many pieces of work
     threads=None # How many threads (default: all cores)
 ):
-    "Run `work` over 0..n cut into as many runs as there are threads."
+    """Run `work` over 0..n cut into as many runs as there are threads.
+
+    Parameters
+    ----------
+    work
+        What is done to the pieces lo..hi: work(lo, hi)
+    n
+        How many pieces of work
+    threads
+        How many threads (default: all cores)
+    """
     threads = max(1, min(threads or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
@@ -352,7 +379,17 @@ _WORTH = 2e6   # lanes × rows from which several threads pay: some ten millisec
 _FAR = 1e-3    # the largest difference of logits that is taken for a slope
 
 class Lanes:
-    "A cell on a data set, ready to be evaluated at many parameter vectors at once."
+    """A cell on a data set, ready to be evaluated at many parameter vectors at once.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell with compiled rules
+    trials : Trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     def __init__(self,
         cell: Cell,     # A cell with compiled rules
         trials: Trials, # The choices
@@ -386,7 +423,15 @@ class Lanes:
         theta, # Parameters, (lanes, n_params)
         who    # Which participant, (lanes,)
     ):
-        "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
+        """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
@@ -397,7 +442,17 @@ class Lanes:
     ):
         """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
 
-        Differences go to the side where the bound is farther; those that move the logits too far are taken anew, smaller."""
+        Differences go to the side where the bound is farther; those that move the logits too far are taken anew, smaller.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        size
+            Size of the differences, relative to the bounds' distance (or 1, or the value: the
+            larger)"""
         theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
         steps = size * np.where(np.isfinite(self.wide), self.wide, np.maximum(1., abs(theta)))
         steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * np.maximum(steps, 1e-9 * abs(theta))
@@ -463,7 +518,15 @@ class Lanes:
         theta, # Parameters, (lanes, n_params)
         who    # Which participant, (lanes,)
     ):
-        "Gradient of the NLL, (lanes, n_params)."
+        """Gradient of the NLL, (lanes, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .01), theta.shape[1]
         unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
@@ -477,7 +540,15 @@ class Lanes:
         theta, # Parameters, (lanes, n_params)
         who    # Which participant, (lanes,)
     ):
-        "Second derivatives of the NLL, (lanes, n_params, n_params)."
+        """Second derivatives of the NLL, (lanes, n_params, n_params).
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        who
+            Which participant, (lanes,)
+        """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .02), theta.shape[1]
         j, k = np.triu_indices(n, 1)
@@ -557,7 +628,17 @@ def parameter_table(
     parameters,      # None, a dict of numbers, or a frame with a row per participant
     participants     # Labels of the participants, in order
 ):
-    "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
+    """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None, a dict of numbers, or a frame with a row per participant
+    participants
+        Labels of the participants, in order
+    """
     check_cell(cell)
     frame = _as_frame(parameters, participants).rename(columns=lambda name: _written(name, cell.params))
     check_names(frame.columns, cell.params)
@@ -598,7 +679,19 @@ def nll(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Negative log-likelihood of each participant's choices, in nats: a Series."
+    """Negative log-likelihood of each participant's choices, in nats: a Series.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     lanes = Lanes(cell, trials, threads) if is_compiled(cell) else None
@@ -620,7 +713,19 @@ def gradient(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Gradient of each participant's NLL: a frame, (participants, parameters)."
+    """Gradient of each participant's NLL: a frame, (participants, parameters).
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
@@ -632,7 +737,19 @@ def hessian(
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
 ):
-    "Second derivatives of each participant's NLL, (participants, n_params, n_params)."
+    """Second derivatives of each participant's NLL, (participants, n_params, n_params).
+
+    Parameters
+    ----------
+    cell
+        A cell with compiled rules
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The choices
+    threads
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
@@ -661,7 +778,18 @@ def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x,
 def by_option(
     cell # A cell
 ) -> bool: # Its answer is one of k options, and each latent value has one number per option
-    "Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape."
+    """Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape.
+
+    Parameters
+    ----------
+    cell
+        A cell
+
+    Returns
+    -------
+    bool
+        Its answer is one of k options, and each latent value has one number per option
+    """
     unlike = {'response', 'log_likelihood'} & set(cell.rules)
     return cell.does == ('choice',) and not unlike and set(cell.shapes.values()) <= {'options'}
 
@@ -672,7 +800,19 @@ def replay_arrays(
     *,
     after=False  # States after the feedback? (Default: before the choice)
 ):
-    "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
+    """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        Somebody's trials
+    after
+        States after the feedback? (Default: before the choice)
+    """
     check_cell(cell).suits(check_trials(trials))
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
@@ -691,7 +831,13 @@ def replay_arrays(
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
 def softmax(x): # Logits, (..., n_options); NaN: not on offer
-    "Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN."
+    """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
+
+    Parameters
+    ----------
+    x
+        Logits, (..., n_options); NaN: not on offer
+    """
     x = np.asarray(x, float)
     top = np.max(np.where(np.isnan(x), -np.inf, x), -1, keepdims=True)
     e = np.where(np.isnan(x), 0., np.exp(np.where(np.isnan(x), -np.inf, x) - np.where(np.isfinite(top), top, 0.)))
@@ -715,7 +861,17 @@ def _replayed_nll(cell, theta, trials):
 def option_names(
     trials # Somebody's trials
 ): # Texts, (options,)
-    "The options' labels as they stand in names of columns; their codes where two labels read alike, or as something else does there."
+    """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something else does there.
+
+    Parameters
+    ----------
+    trials
+        Somebody's trials
+
+    Returns
+    -------
+    Texts, (options,)
+    """
     names = [str(o) for o in trials.options]
     return names if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names) else [str(k) for k in range(len(names))]
 
@@ -737,7 +893,18 @@ def replay(
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
     Columns: `participant`, `session`, `trial`, and for each option, by its label, its logit `logit_LABEL`, choice probability `p_LABEL`, and each
-    latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose."""
+    latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        Somebody's trials
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    after
+        After the feedback? (Default: before the choice)"""
     _given(cell, parameters, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
@@ -771,7 +938,19 @@ def latent_names(
     cell,  # A cell
     trials # Somebody's trials
 ): # Texts, one for each number of its state
-    "Names of a cell's latent values in `replay`: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`."
+    """Names of a cell's latent values in `replay`: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        Somebody's trials
+
+    Returns
+    -------
+    Texts, one for each number of its state
+    """
     names = []
     for name, shape in cell.shapes.items():
         sizes = [1] if shape == 1 else shape if isinstance(shape, tuple) else (shape,)
@@ -832,11 +1011,25 @@ def person_rng(
     seed,     # An int, or a numpy Generator (one number is drawn from it)
     person    # Which person
 ):
-    "The random generator that belongs to one simulated person."
+    """The random generator that belongs to one simulated person.
+
+    Parameters
+    ----------
+    seed
+        An int, or a numpy Generator (one number is drawn from it)
+    person
+        Which person
+    """
     return np.random.default_rng([seed, person])
 
 def as_seed(seed): # An int or a numpy Generator
-    "An int: `seed` itself, or one drawn from the generator."
+    """An int: `seed` itself, or one drawn from the generator.
+
+    Parameters
+    ----------
+    seed
+        An int or a numpy Generator
+    """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
@@ -864,7 +1057,17 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
 def check_environment(
     environment # What came
 ): # Whether it has trials of its own
-    "Has this environment trials of its own? A `TypeError` for what is none."
+    """Has this environment trials of its own? A `TypeError` for what is none.
+
+    Parameters
+    ----------
+    environment
+        What came
+
+    Returns
+    -------
+    Whether it has trials of its own
+    """
     if hasattr(environment, 'design') or hasattr(environment, 'n_actions') and hasattr(environment, 'kernels') and not isinstance(environment, type):
         return hasattr(environment, 'design')
     if isinstance(environment, Trials): hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
@@ -892,7 +1095,27 @@ def simulate(
 ):
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
-    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
+    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …
+
+    Parameters
+    ----------
+    cell
+        Who chooses
+    environment
+        What pays
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per person
+    people
+        How many people (if `parameters` is not a frame)
+    sessions
+        Sessions of each person
+    n_trials
+        Trials of each session (default: 100, or what the task has), or rounds that its rule
+        `over` ends
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
     check_cell(cell)
     own_trials = check_environment(environment)
     if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
@@ -1019,6 +1242,21 @@ def play(
     """Choices of a simulated learner on the trials of each participant, (times, trials).
 
     Of a cell that does something else, its answers; of one that does several things, a dict of them by name.
+
+    Parameters
+    ----------
+    cell
+        Who chooses (with compiled rules)
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials
+        The trials to go through; their rewards are what every option pays
+    times
+        How often each participant goes through them
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
     """
     check_cell(cell), check_trials(trials)
     times = check_whole(times, 'times', 1)

@@ -24,7 +24,25 @@ SIGNALS = ('action', 'reward', 'chosen_reward')
 # %% ../nbs/34_equation.ipynb #1996addf
 @dataclass(frozen=True)
 class Rule:
-    "How one mechanism moves one latent value."
+    """How one mechanism moves one latent value.
+
+    Parameters
+    ----------
+    module : str
+        Its name
+    state : str
+        The latent value that it moves
+    filters : tuple
+        Where it applies: ((name, kind, value), …), kind as in `signals`
+    signals : tuple
+        What its terms use besides the value: ((name, kind), …), kind one of `SIGNALS` or a
+        latent value
+    terms : tuple
+        Exponents over (value, *signals)
+    fixed : tuple
+        Coefficients of the terms, if they are given and not to be estimated: a hard-coded
+        equation
+    """
     module: str      # Its name
     state: str       # The latent value that it moves
     filters: tuple   # Where it applies: ((name, kind, value), …), kind as in `signals`
@@ -52,7 +70,13 @@ class Rule:
         return (self.module, *(name for name, _ in self.signals))
 
     def parameter(self, term): # Its exponents: one for the value, one for each signal
-        "The name of the coefficient of a term."
+        """The name of the coefficient of a term.
+
+        Parameters
+        ----------
+        term
+            Its exponents: one for the value, one for each signal
+        """
         return f"{self.module}: {term_text(term, self.names).replace('[k]', '')}"
 
 # %% ../nbs/34_equation.ipynb #d6c68199
@@ -147,14 +171,30 @@ def equation_names(
     rules,  # `Rule`s
     latents # Names of the latent values
 ):
-    "Names of the numbers of an equation, in order."
+    """Names of the numbers of an equation, in order.
+
+    Parameters
+    ----------
+    rules
+        `Rule`s
+    latents
+        Names of the latent values
+    """
     return [f"start: {s}" for s in latents] + [f"weight: {s}" for s in latents] + [r.parameter(t) for r in rules for t in r.terms]
 
 def check_rules(
     rules,   # A list of `Rule`
     latents  # Names of the latent values
 ):
-    "Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name."
+    """Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name.
+
+    Parameters
+    ----------
+    rules
+        A list of `Rule`
+    latents
+        Names of the latent values
+    """
     for r in rules:
         if not isinstance(r, Rule): raise TypeError(f"an equation is made of Rules, got {r!r}, a {type(r).__name__}")
         if r.state not in latents: raise ValueError(f"the rule {r.module!r} moves {r.state!r}, which is none of the latent values: {', '.join(latents)}")
@@ -181,7 +221,23 @@ class Equation(Cell, rules=False):
     """A sparse equation as a cell.
 
     Its numbers, in order: the start of each latent value, its weight in the logits, then the coefficients of all terms. `coefficients` is a frame
-    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be the same in all rows."""
+    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be the same in all rows.
+
+    Parameters
+    ----------
+    equation_rules
+        The `Rule`s
+    latents
+        Names of the latent values
+    coefficients
+        Frame (participants, numbers), or a dict for everybody
+    held
+        Names of the numbers that are no parameters
+    bounds
+        Bounds of parameters: a dict name -> (lower, upper) (default: none)
+    covariance
+        If it is known: covariance of the estimates, a frame for each row of `coefficients`, in
+        order"""
     def __init__(self,
         equation_rules, # The `Rule`s
         latents,        # Names of the latent values
@@ -226,13 +282,25 @@ class Equation(Cell, rules=False):
         return Kernels(_init, _logits, _update, self.structure)
 
     def table(self, participants): # Their labels
-        "The parameters of these people, one row for each."
+        """The parameters of these people, one row for each.
+
+        Parameters
+        ----------
+        participants
+            Their labels
+        """
         return self._numbers(participants)[list(self.params)]
 
     def for_members(self,
         groups # Group of each participant: a Series, or a dict
     ):
-        "The equations of groups as those of their members: an `Equation` with a row for each participant."
+        """The equations of groups as those of their members: an `Equation` with a row for each participant.
+
+        Parameters
+        ----------
+        groups
+            Group of each participant: a Series, or a dict
+        """
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
         rows = [list(c.index).index(g) for g in groups]
@@ -249,7 +317,13 @@ class Equation(Cell, rules=False):
     # The three functions of a cell, run through the compiled rules.
 
     def p(self, **values): # Values of parameters, in place of the equation's
-        "All parameters, as an array."
+        """All parameters, as an array.
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of the equation's
+        """
         check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
@@ -271,12 +345,24 @@ class Equation(Cell, rules=False):
     # What it says.
 
     def row(self, participant=None): # Whose (default: everybody's, or the first one's)
-        "The coefficients of one participant (default: everybody's, or the first one's): a Series."
+        """The coefficients of one participant (default: everybody's, or the first one's): a Series.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         if participant is None or list(self.coefficients.index) == ['everybody']: return self.coefficients.iloc[0]
         return self._numbers([participant]).iloc[0]
 
     def terms(self, participant=None): # Whose (default: everybody's, or the first one's)
-        "The terms that are there, by module: {module: {term: coefficient}}."
+        """The terms that are there, by module: {module: {term: coefficient}}.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         row = self.row(participant)
         return {r.module: {term_text(t, r.names): float(row[r.parameter(t)]) for t in r.terms if row[r.parameter(t)] != 0} for r in self.equation_rules}
 
@@ -284,7 +370,15 @@ class Equation(Cell, rules=False):
         participant=None, # Whose (default: everybody's, or the first one's)
         digits=3          # Decimals; a small number keeps as many digits
     ):
-        "The equation in plain text, one line per module; where values start, if that was estimated."
+        """The equation in plain text, one line per module; where values start, if that was estimated.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         row = self.row(participant)
         lines = [f"{s}[0] = {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
         for module, terms in self.terms(participant).items():
@@ -298,7 +392,15 @@ class Equation(Cell, rules=False):
         participant=None, # Whose (default: everybody's, or the first one's)
         digits=3          # Decimals; a small number keeps as many digits
     ):
-        "The equation in LaTeX, one line per module."
+        """The equation in LaTeX, one line per module.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         row = self.row(participant)
         lines = [rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
         for r in self.equation_rules:
@@ -312,13 +414,27 @@ class Equation(Cell, rules=False):
         participant=None, # Whose (default: everybody's, or the first one's)
         rewards=(0., 1.)  # All values that a reward takes: rates for reward and penalty can be told if they are two
     ):
-        "The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named."
+        """The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        rewards
+            All values that a reward takes: rates for reward and penalty can be told if they are two
+        """
         if not len(rewards) or not np.isfinite(rewards).all(): raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
         i = 0 if participant is None or list(self.coefficients.index) == ['everybody'] else list(self.coefficients.index).index(self.table([participant]).index[0])
         return _read_rules(self, self.coefficients.iloc[i], None if self.covariance is None else self.covariance[i], rewards)
 
     def to_sympy(self, participant=None): # Whose (default: everybody's, or the first one's)
-        "The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}."
+        """The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: everybody's, or the first one's)
+        """
         import sympy
         row, out = self.row(participant), {}
         for r in self.equation_rules:
@@ -334,7 +450,17 @@ class Equation(Cell, rules=False):
 # %% ../nbs/34_equation.ipynb #60bd43b7
 @dataclass(repr=False)
 class Reading:
-    "An equation read as a learning rule."
+    """An equation read as a learning rule.
+
+    Parameters
+    ----------
+    name : str
+        Such as 'Rescorla-Wagner with forgetting'; empty if it is none that is known
+    parameters : pd.DataFrame
+        Value and standard error (NaN: not known) of alpha, beta, …
+    obstacles : tuple
+        Terms that stand in the way, in words
+    """
     name: str                # Such as 'Rescorla-Wagner with forgetting'; empty if it is none that is known
     parameters: pd.DataFrame # Value and standard error (NaN: not known) of alpha, beta, …
     obstacles: tuple         # Terms that stand in the way, in words
@@ -552,7 +678,19 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
 
 # %% ../nbs/34_equation.ipynb #f0917f60
 class Scoring:
-    "The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL (nats), its exact gradient and the expected information of the free ones."
+    """The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL (nats), its exact gradient and the expected information of the free ones.
+
+    Parameters
+    ----------
+    rules
+        `Rule`s
+    latents
+        Names of the latent values
+    rows
+        The choices: `Lanes(…).rows`
+    free
+        Names of the free numbers
+    """
     def __init__(self,
         rules,   # `Rule`s
         latents, # Names of the latent values
@@ -571,7 +709,13 @@ class Scoring:
 
 # %% ../nbs/34_equation.ipynb #8d09d1c3
 def equation_to_dict(equation): # An `Equation`
-    "An `Equation` as plain data."
+    """An `Equation` as plain data.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     c = equation.coefficients
     return dict(latents=list(equation.state), rules=[dict(module=r.module, state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
                 terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {})) for r in equation.equation_rules],
@@ -579,7 +723,13 @@ def equation_to_dict(equation): # An `Equation`
                 bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None if equation.covariance is None else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
 def equation_from_dict(d): # What `equation_to_dict` gave
-    "The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown or missing keys, other kinds, sizes that do not fit."
+    """The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown or missing keys, other kinds, sizes that do not fit.
+
+    Parameters
+    ----------
+    d
+        What `equation_to_dict` gave
+    """
     check_keys(d, ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation', ('held', 'bounds', 'covariance'))  # old files lack the last three
     rules = [_rule_from_dict(r) for r in check_list(d['rules'], 'rules', dict, 'rules as dicts', 0)]
     people = check_list(d['participants'], 'participants', (str, int, float), 'labels')
@@ -645,7 +795,19 @@ def rescorla_wagner_equation(
     forget=None, # Forgetting rate of the options not chosen (None: no such rule)
     start=.5     # Where values start, by convention
 ):
-    "The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units."
+    """The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units.
+
+    Parameters
+    ----------
+    alpha
+        Learning rate
+    beta
+        Inverse temperature
+    forget
+        Forgetting rate of the options not chosen (None: no such rule)
+    start
+        Where values start, by convention
+    """
     alpha, beta, start = (check_number(x, name) for name, x in dict(alpha=alpha, beta=beta, start=start).items())
     rules = [Rule(CHOSEN, 'x_value_reward', (('c_action', 'action', 1.),), (('c_reward', 'reward'),), ((0, 0), (1, 0), (0, 1)))]
     c = {'start: x_value_reward': start, 'weight: x_value_reward': 1., f'{CHOSEN}: 1': -alpha * (beta / 2 - start), f'{CHOSEN}: {CHOSEN}': 1 - alpha, f'{CHOSEN}: c_reward': alpha * beta}

@@ -51,7 +51,17 @@ def write_model(
     kind,    # 'network' or 'equation'
     content  # Plain data
 ):
-    "Write a model file, whole or not at all."
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to
+    kind
+        'network' or 'equation'
+    content
+        Plain data
+    """
     content = dict(format=FORMAT, kind=kind, version=__version__, **content)
     path = check_place(path)
     beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
@@ -64,7 +74,19 @@ def check_place(
     path,       # Where a file is to be written
     name='path' # Name of the argument, for the message
 ): # The path, a `Path`
-    "Return the path, or raise an error that says why no file can be written there; called before the work whose result it is for."
+    """Return the path, or raise an error that says why no file can be written there; called before the work whose result it is for.
+
+    Parameters
+    ----------
+    path
+        Where a file is to be written
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    The path, a `Path`
+    """
     if not isinstance(path, (str, os.PathLike)): raise TypeError(f"{name} must be the path of a file, got {type(path).__name__}")
     path = Path(path)
     if path.is_dir(): raise ValueError(f"{name} must be the path of a file, and {str(path)!r} is a folder: add a name, such as model.json")
@@ -79,7 +101,15 @@ def read_model(
     path, # Where from
     kind  # 'network' or 'equation'
 ):
-    "Read a model file. Raises `FileNotFoundError`, or a `ValueError` that says in one sentence what is wrong with it."
+    """Read a model file. Raises `FileNotFoundError`, or a `ValueError` that says in one sentence what is wrong with it.
+
+    Parameters
+    ----------
+    path
+        Where from
+    kind
+        'network' or 'equation'
+    """
     if not isinstance(path, (str, os.PathLike)): raise TypeError(f"a model file is given by its path, got {type(path).__name__}")
     path = Path(path)
     if path.is_dir(): raise ValueError(f"{str(path)!r} is a folder, and a model is a file in it: give its name")
@@ -166,7 +196,21 @@ def off_policy_sessions(
     n_actions, # How many options
     seed=0     # An int
 ):
-    "Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit."
+    """Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit.
+
+    Parameters
+    ----------
+    n_sessions
+        How many
+    n_trials
+        How long
+    n_same
+        How often each option is repeated
+    n_actions
+        How many options
+    seed
+        An int
+    """
     xs = np.full((n_sessions, n_trials, 2 * n_actions + 1), np.nan)
     for s in range(n_sessions):
         task = BanditsDrift(.2, n_actions, seed=seed + s)
@@ -177,7 +221,15 @@ def off_policy_sessions(
 
 # %% ../nbs/38_estimator.ipynb #6d1f0a43
 class Predictions:
-    "Probability of the next choice by the network and by the equation: unpacks like a pair, `network, equation = estimator.predict(xs)`, and is no array, so that nobody stacks the two by mistake."
+    """Probability of the next choice by the network and by the equation: unpacks like a pair, `network, equation = estimator.predict(xs)`, and is no array, so that nobody stacks the two by mistake.
+
+    Parameters
+    ----------
+    network
+        (sessions, trials, n_actions)
+    equation
+        (sessions, trials, n_actions)
+    """
     def __init__(self,
         network, # (sessions, trials, n_actions)
         equation # (sessions, trials, n_actions)
@@ -205,6 +257,75 @@ class SpiceEstimator(BaseEstimator):
     standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the refinement, or of the regression where that
     describes the choices better, by BIC; `remarks_` says so), `n_participants_`, `n_actions_`, `participants_` (the ids learned from), `classes_` (the options at each trial, as scikit-learn has them).
     `summary()` shows the stages side by side, and `write_discovery` keeps all of it in a folder for a report.
+
+    Parameters
+    ----------
+    rnn_class
+        The network's class
+    spice_config
+        What to read out of it, a `SpiceConfig`
+    epochs
+        Most passes over the data; training stops earlier when it has converged
+    learning_rate
+        Length of the first step; later ones find their own (with mini-batches: of every step)
+    n_actions
+        How many options (default: as many as `ys` has columns)
+    n_participants
+        How many people (default: as many as there are ids)
+    n_experiments
+        How many experiments; their ids are then the last but one column
+    starts
+        Random starts, trained side by side
+    seed
+        Where randomness comes from, an int
+    batch_size
+        Sessions in a mini-batch (default: all); see `Plan`
+    n_steps_per_call
+        Trials after which the gradient is cut (default: never); see `Plan`
+    bagging
+        Train each start on its own bootstrap sample of the sessions? See `Plan`
+    convergence_threshold
+        Training stops when five steps gain less, in nats a choice
+    scheduler
+        Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
+    device
+        Where the network runs: 'cpu' or 'cuda'
+    dropout
+        Share of a participant's embedding hidden at random in training
+    l2_weight_decay
+        Weight of the penalty on bends and embeddings, in nats; see `Plan`
+    train_test_ratio
+        Share of the sessions to train on; the others decide when to stop (the equation is read
+        from all)
+    spice_participant_id
+        Find the equation of this participant only (default: of all)
+    spice_optimizer_type
+        How the regression makes terms few; see `sparse_regression`
+    spice_optim_threshold
+        Leave out terms with smaller coefficients (default: the likelihood of the choices
+        decides, by BIC)
+    spice_optim_regularization
+        Strength of the regression's penalty; see `sparse_regression`
+    spice_library_polynomial_degree
+        Highest power of the terms
+    n_trials_off_policy
+        Length of made-up sessions, if there are any
+    n_sessions_off_policy
+        Record signals on so many made-up sessions (default: on the people's own)
+    n_trials_same_action_off_policy
+        How often each option is repeated in them
+    refine
+        Estimate the equation anew on the choices themselves, with terms removed and added by
+        BIC (`refine`)?
+    verbose
+        Show progress?
+    save_path_rnn
+        Save the network here after fitting
+    save_path_spice
+        Save the equation here after fitting
+    embedding_size
+        Numbers in a participant's embedding, for networks that take it (default: the network's
+        own)
     """
     def __init__(self,
         rnn_class=RescorlaWagnerRNN,         # The network's class
@@ -270,7 +391,18 @@ class SpiceEstimator(BaseEstimator):
     ):
         """Train the network, read an equation out of it by regression, and refine that on the choices.
 
-        `xs` and `ys` are tensors or arrays as in `DatasetRNN`. Raises an error for arguments and data that do not fit, before the training, and `TrainingError` if nothing could be learned."""
+        `xs` and `ys` are tensors or arrays as in `DatasetRNN`. Raises an error for arguments and data that do not fit, before the training, and `TrainingError` if nothing could be learned.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        xs_test
+            Data that decide when to stop (default: none)
+        ys_test
+            And their next choices"""
         self._check_arguments()
         if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
         xs, ys = self._sessions(xs, ys)
@@ -390,7 +522,13 @@ class SpiceEstimator(BaseEstimator):
         return self._need('equation_', 'path_spice')
 
     def print_spice_model(self, participant_id=0): # Whose; passed over if all share one equation
-        "Print the equation of a participant, one line for each module (the only one, if there is but one)."
+        """Print the equation of a participant, one line for each module (the only one, if there is but one).
+
+        Parameters
+        ----------
+        participant_id
+            Whose; passed over if all share one equation
+        """
         print(self.spice_agent.text(participant_id if len(self.spice_agent.coefficients) > 1 else None))
 
     def get_spice_features(self):
@@ -465,13 +603,24 @@ class SpiceEstimator(BaseEstimator):
     def predict(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         """Probability of the next choice after each trial, by the network and by the equation: `Predictions`, two arrays (sessions, trials, n_actions).
 
-        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of the equation alone, for scikit-learn."""
+        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of the equation alone, for scikit-learn.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`"""
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs = self._asked(xs)
         return Predictions(np.exp(self._network_logp(xs)), np.exp(self._equation_logp(xs)))
 
     def predict_proba(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        "Probability of the next choice after each trial by the equation, (sessions, trials, n_actions): for `cross_val_predict(…, method='predict_proba')`."
+        """Probability of the next choice after each trial by the equation, (sessions, trials, n_actions): for `cross_val_predict(…, method='predict_proba')`.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        """
         self._need('equation_', 'path_spice')
         return np.exp(self._equation_logp(self._asked(xs)))
 
@@ -523,7 +672,15 @@ class SpiceEstimator(BaseEstimator):
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
-        "Mean log-likelihood of a choice under the equation, in nats (higher is better; guessing has -log n_actions)."
+        """Mean log-likelihood of a choice under the equation, in nats (higher is better; guessing has -log n_actions).
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        """
         self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
         return _mean(self._equation_logp(xs), ys)
@@ -532,7 +689,15 @@ class SpiceEstimator(BaseEstimator):
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
-        "How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation."
+        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys
+            The next choice, one-hot, (sessions, trials, n_actions)
+        """
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
         nll = pd.Series({'guessing': np.log(self.n_actions_), 'network': -_mean(self._network_logp(xs), ys), 'equation': -_mean(self._equation_logp(xs), ys)})
@@ -544,7 +709,15 @@ class SpiceEstimator(BaseEstimator):
         path_rnn=None,  # Where the network goes (default: nowhere)
         path_spice=None # Where the equation goes (default: nowhere)
     ):
-        "Save the network, the equation, or both. The files are JSON, whatever their names end in."
+        """Save the network, the equation, or both. The files are JSON, whatever their names end in.
+
+        Parameters
+        ----------
+        path_rnn
+            Where the network goes (default: nowhere)
+        path_spice
+            Where the equation goes (default: nowhere)
+        """
         if path_rnn is None and path_spice is None: raise ValueError("nothing to save: give path_rnn, path_spice, or both")
         for path, name in ((path_rnn, 'path_rnn'), (path_spice, 'path_spice')):
             if path is not None: check_place(path, name)
@@ -562,7 +735,15 @@ class SpiceEstimator(BaseEstimator):
         path_rnn=None,  # A file with a network
         path_spice=None # A file with an equation
     ):
-        "Load a network, an equation, or both, into this estimator."
+        """Load a network, an equation, or both, into this estimator.
+
+        Parameters
+        ----------
+        path_rnn
+            A file with a network
+        path_spice
+            A file with an equation
+        """
         if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")
         network = None if path_rnn is None else read_model(path_rnn, 'network')
         equation = None if path_spice is None else read_model(path_spice, 'equation')
@@ -603,7 +784,17 @@ def load_spice(
     path_spice=None, # Another
     rnn_class=None   # The class of the network, if it is not one of ours and not defined in this session
 ) -> SpiceEstimator:
-    "Open model files without being told what is in them: an estimator with the network, the equation, or both."
+    """Open model files without being told what is in them: an estimator with the network, the equation, or both.
+
+    Parameters
+    ----------
+    path_rnn
+        A file written by `SpiceEstimator.save_spice`
+    path_spice
+        Another
+    rnn_class
+        The class of the network, if it is not one of ours and not defined in this session
+    """
     if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")
     content = read_model(path_rnn, 'network') if path_rnn is not None else read_model(path_spice, 'equation')
     if rnn_class is not None and not (isinstance(rnn_class, type) and issubclass(rnn_class, BaseRNN)):

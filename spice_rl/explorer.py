@@ -223,7 +223,28 @@ class Explorer:
     """What `explore` returns; it shows itself.
 
     `values`: all parameters as they stand, for `simulate`, `nll` or `fit(start=…)`. `numbers`: what they mean. `trials`: what was played or shown.
-    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets."""
+    `sliders`: the widgets by name; `panel`: all of it, to put among other widgets.
+
+    Parameters
+    ----------
+    cell
+        The model
+    who
+        Whose parameters the sliders show
+    trials
+        What was played or shown, `Trials`
+    replayed
+        Are the choices those of a person?
+    known
+        True reward probabilities, if they are known
+    start
+        Where the sliders stand at first: a dict by name
+    ranges
+        Ends of the sliders: a dict name -> (lower, upper)
+    options
+        Options that are drawn
+    signals
+        Latent values that are drawn"""
     def __init__(self,
         cell,     # The model
         who,      # Whose parameters the sliders show
@@ -283,7 +304,13 @@ class Explorer:
         self._show()
 
     def set(self, **values): # Parameters, and where their sliders go
-        "Move sliders from code. Returns the explorer."
+        """Move sliders from code. Returns the explorer.
+
+        Parameters
+        ----------
+        **values
+            Parameters, and where their sliders go
+        """
         check_names(values, self.sliders, 'slider')
         for name, value in values.items():
             low, high = self._ranges[name]
@@ -334,7 +361,30 @@ def explore(
 ) -> Explorer:
     """A slider for each parameter of a model, with what it thinks and chooses, drawn anew at each move.
 
-    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are."""
+    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell. A trained network has no parameters, so no sliders
+    task
+        A task that it plays (an environment), or `Trials` that it is shown: needed
+    participant
+        Whose trials (and whose coefficients, if an equation has those of several people;
+        default: the first)
+    n_trials
+        How many trials it plays (default: 100, or what the task has)
+    seed
+        Luck of the learner who plays: an int or a numpy Generator
+    bounds
+        How far sliders go, where the model's bounds are not it: a dict name -> (lowest,
+        highest)
+    hold
+        Parameters without a slider: a dict name -> value
+    options
+        Options to draw, by name (default: all)
+    signals
+        Latent values to draw, by name (default: all)"""
     if isinstance(cell, Cell) and not by_option(cell):
         raise TypeError(f"explore draws logits and latent values by option, and {type(cell).__name__} has columns, "
                         f"answers or latent values of "

@@ -326,7 +326,19 @@ def column_of(
     what,  # What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
     params # Names of the model's parameters
 ): # Name of the column
-    "The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters is in `k_`."
+    """The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters is in `k_`.
+
+    Parameters
+    ----------
+    what
+        What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
+    params
+        Names of the model's parameters
+
+    Returns
+    -------
+    Name of the column
+    """
     while what in params: what += '_'
     return what
 
@@ -348,7 +360,28 @@ class Fit:
     at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices that could
     have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them `agree` (ended within
     .01 nats of the best, at the same place). A model's parameter keeps its name; should it be one of these, the other
-    column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own."""
+    column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    cell : object
+        The cell that was fitted
+    table : pd.DataFrame
+        A row for each participant
+    names : tuple
+        Free parameters
+    bounds : dict
+        Their bounds
+    runs : pd.DataFrame
+        Where each start ended: participant, run, nll, parameters
+    groups : pd.Series
+        Group of each participant, if there are groups
+    silent : tuple
+        Participants whose choices say nothing about any parameter: they are in no mean
+    running : tuple
+        Pairs (participant, parameter) without bound: the farther, the likelier the choices"""
     name: str              # Name of the model
     cell: object           # The cell that was fitted
     table: pd.DataFrame    # A row for each participant
@@ -381,7 +414,13 @@ class Fit:
         return self.diagnostics.nll
 
     def to_csv(self, path): # Where to write
-        "Write the table, one row per participant."
+        """Write the table, one row per participant.
+
+        Parameters
+        ----------
+        path
+            Where to write
+        """
         write_table(self.table, path, index_label=column_of('participant', self.cell.params))
 
     def _telling(self):
@@ -488,7 +527,38 @@ def fit(
     Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival
     that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises
     a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a
-    person."""
+    person.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    starts
+        How hard to search: starts in the first round; where they disagree, up to 400 times as
+        many
+    seed
+        An int or a numpy Generator
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are not fitted: a dict name -> value
+    priors
+        For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the
+        model's parameters
+    start
+        A point to start from, too: a dict name -> value (default: the cell's own values)
+    draw
+        Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a
+        fifteenth of the bounds' distance); None: `start` alone
+    name
+        Name for tables and figures (default: that of the cell's class)
+    groups
+        Column of `trials` that says each participant's group (default: `group_code`, if it is
+        there)
+    threads
+        How many threads (default: all cores)"""
     if not is_compiled(cell):
         raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "
                         "with an equation, which can be fitted")

@@ -27,7 +27,15 @@ def check_path(
     path, # What came
     name  # Name of the argument, for the message
 ) -> Path:
-    "Return a path, or raise a `TypeError` if it is none."
+    """Return a path, or raise a `TypeError` if it is none.
+
+    Parameters
+    ----------
+    path
+        What came
+    name
+        Name of the argument, for the message
+    """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if isinstance(text, str) and '\0' not in text: return Path(text)
     raise TypeError(f"{name} must be a path, a text such as 'results', got {path!r:.80}")
@@ -36,7 +44,15 @@ def inside(
     folder, # A folder
     name    # Path of a file in it, as a text
 ) -> Path:
-    "The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link."
+    """The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link.
+
+    Parameters
+    ----------
+    folder
+        A folder
+    name
+        Path of a file in it, as a text
+    """
     parts = PurePath(name).parts if isinstance(name, str) and '\0' not in name else ()
     if not parts or PurePath(name).is_absolute() or PurePath(name).drive or '..' in parts:
         raise ValueError(f"{name!r:.120} is no file in the folder {str(folder)!r}; files of a result lie inside it")
@@ -61,7 +77,15 @@ def file_names(
     labels,  # Texts, numbers, … as the data have them
     taken=() # Names that none of them may have
 ) -> dict:
-    "A name without an ending for each label, {label: name}: safe on every system, and different for different labels."
+    """A name without an ending for each label, {label: name}: safe on every system, and different for different labels.
+
+    Parameters
+    ----------
+    labels
+        Texts, numbers, … as the data have them
+    taken
+        Names that none of them may have
+    """
     safe = {label: _safe(str(label)) for label in labels}
     kinds = [name.casefold() for name in (*safe.values(), *taken)]
     alone = {label: name == str(label) and kinds.count(name.casefold()) == 1 for label, name in safe.items()}
@@ -100,7 +124,18 @@ def written(
 ):            # Where to write it
     """Write a file at once: under its name there is all of it, or what was there before.
 
-    Raises an `OSError` that names the file."""
+    Raises an `OSError` that names the file.
+
+    Parameters
+    ----------
+    path
+        Where the file is to stand
+    tidy
+        Take away what killed processes left half written beside it?
+
+    Returns
+    -------
+    Where to write it"""
     path = check_path(path, 'path')
     if not path.parent.is_dir():
         wrong = f"there is no folder {str(path.parent)!r}; make it, or choose another place"
@@ -125,7 +160,13 @@ def written(
 def naming(
     path # A file that other code writes
 ):
-    "Name the file in an `OSError` that does not."
+    """Name the file in an `OSError` that does not.
+
+    Parameters
+    ----------
+    path
+        A file that other code writes
+    """
     try: yield
     except OSError as e:
         if e.filename is None and e.errno is not None: raise type(e)(e.errno, e.strerror, str(path)) from e
@@ -139,7 +180,15 @@ def write_text(
     path, # Where the file is to stand
     text  # What it holds
 ):
-    "Write a text file at once, in UTF-8."
+    """Write a text file at once, in UTF-8.
+
+    Parameters
+    ----------
+    path
+        Where the file is to stand
+    text
+        What it holds
+    """
     with written(path) as part: part.write_text(text, encoding='utf-8', newline='\n')
 
 # %% ../nbs/00_folders.ipynb #e0ff6c09
@@ -152,7 +201,15 @@ def say_formulas(
     labels, # Texts, and whatever else
     where   # Where they are written to
 ):
-    "Warn if a spreadsheet would take labels for formulas."
+    """Warn if a spreadsheet would take labels for formulas.
+
+    Parameters
+    ----------
+    labels
+        Texts, and whatever else
+    where
+        Where they are written to
+    """
     some = [x for x in dict.fromkeys(x for x in labels if isinstance(x, str)) if _formula(x)]
     if not some: return
     many = 'a label begins' if len(some) == 1 else f'{len(some)} labels begin'
@@ -168,7 +225,19 @@ def write_table(
     say=True, # Say it if texts in it look like formulas?
     **options # For `DataFrame.to_csv`
 ):
-    "Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said."
+    """Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame
+    path
+        Where the file is to stand
+    say
+        Say it if texts in it look like formulas?
+    **options
+        For `DataFrame.to_csv`
+    """
     if say: say_formulas((x for column in _columns_of_texts(frame) for x in column.unique()), path)
     with written(path) as part: frame.to_csv(part, **options)
 
@@ -226,7 +295,22 @@ def held(
 ):                     # The folder
     """Hold a folder for one run: made, locked, what a killed run was publishing published, its remains taken away.
 
-    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written."""
+    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written.
+
+    Parameters
+    ----------
+    folder
+        A folder; it is made if it is not there
+    name
+        What the caller calls it, for messages
+    what
+        What is done, for whom it keeps out
+    lock
+        Name of the lock in the folder
+
+    Returns
+    -------
+    The folder"""
     folder = check_path(folder, name)
     _made(folder, name)
     ours = _lock(folder, name, what, lock)
@@ -254,7 +338,16 @@ def listed(
 ) -> list:
     """Names of the files that the last run of a kind has written, as its list says; none, and said, if it is damaged.
 
-    Names that lead out of the folder are left out, and said."""
+    Names that lead out of the folder are left out, and said.
+
+    Parameters
+    ----------
+    folder
+        A folder of results
+    kind
+        What kind of run wrote them: 'FIT', …
+    where
+        In which folder inside"""
     path = Path(folder) / _listing(kind, where)
     if not path.is_file() or path.is_symlink(): return []
     try: names = json.loads(path.read_bytes())
@@ -284,7 +377,16 @@ def staged(
 ):         # A hidden folder in it, to write into
     """A place to make the files of a result, gone at the end; `publish` moves them.
 
-    An `OSError` names the file that was to stand in the folder."""
+    An `OSError` names the file that was to stand in the folder.
+
+    Parameters
+    ----------
+    folder
+        A folder that is held
+
+    Returns
+    -------
+    A hidden folder in it, to write into"""
     place = folder / f'{_STAGED}{secrets.token_hex(4)}'
     place.mkdir()
     try: yield place
@@ -303,7 +405,15 @@ def check_places(
     folder, # A folder that is held
     names   # Files that are to stand in it, with slashes
 ):
-    "Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder."
+    """Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder.
+
+    Parameters
+    ----------
+    folder
+        A folder that is held
+    names
+        Files that are to stand in it, with slashes
+    """
     for name in names:
         inside(folder, f'{PurePath(name).parent.as_posix()}/x')
         path = folder / name
@@ -318,7 +428,23 @@ def claim(
     kinds,    # What will be published: {kind of run: in which folder inside its files lie}, the most special first
     names=()  # Files that will be there, as far as they are known
 ) -> dict:    # {kind: (folder inside, names of the files of the last run)}
-    "Before the work: read what earlier runs of these kinds have left, and see that there is room."
+    """Before the work: read what earlier runs of these kinds have left, and see that there is room.
+
+    Parameters
+    ----------
+    folder
+        A folder that is held
+    kinds
+        What will be published: {kind of run: in which folder inside its files lie}, the most
+        special first
+    names
+        Files that will be there, as far as they are known
+
+    Returns
+    -------
+    dict
+        {kind: (folder inside, names of the files of the last run)}
+    """
     check_places(folder, names)
     return {kind: (where, listed(folder, kind, where)) for kind, where in kinds.items()}
 
@@ -329,7 +455,24 @@ def publish(
     claimed, # What `claim` returned
     keep=()  # Kinds whose old files stay, beside the new ones
 ) -> list:   # Names of the new files
-    "Move the files of a result to their places, for those of the last run: all or none, even if the process is killed."
+    """Move the files of a result to their places, for those of the last run: all or none, even if the process is killed.
+
+    Parameters
+    ----------
+    folder
+        A folder that is held
+    place
+        What `staged` gave: the new files
+    claimed
+        What `claim` returned
+    keep
+        Kinds whose old files stay, beside the new ones
+
+    Returns
+    -------
+    list
+        Names of the new files
+    """
     files, own, lists, taken = _names(place), set(), [], set()
     for kind, (where, before) in claimed.items():
         mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
@@ -410,7 +553,13 @@ def _read_plan(folder):
 def finished(
     folder # A folder of results
 ) -> Path:
-    "The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now."
+    """The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now.
+
+    Parameters
+    ----------
+    folder
+        A folder of results
+    """
     folder = Path(folder)
     if os.path.lexists(folder / _PLAN):
         if not _writable(folder):

@@ -919,7 +919,40 @@ class HierarchicalFit(Fit):
     say. Means, variances and effects are on the line, where the group is normal; `typical` is a mean as a value of
     the parameter.
     With a prior, means, variances, effects and their errors contain it; evidences are of the choices alone, at these
-    numbers."""
+    numbers.
+
+    Parameters
+    ----------
+    means : pd.DataFrame
+        Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower,
+        typical_upper
+    variances : pd.DataFrame
+        Variance between people: variance, se, lower, upper
+    between : pd.DataFrame
+        Covariances of people's parameters, (n_free, n_free)
+    correlations : pd.DataFrame
+        Correlations between people's parameters: correlation, se, z, p, lower, upper; no row if
+        there are variances only
+    effects : pd.DataFrame
+        Groups (against the first) and covariates (of one unit) on each parameter: effect, se,
+        t, df, p, lower, upper, in_sd
+    modes : pd.DataFrame
+        Each person's parameters on the line
+    covariances : np.ndarray
+        Posterior covariances there, (people, n_free, n_free)
+    design : pd.DataFrame
+        (people, effects)
+    numbers : int
+        Numbers estimated: means, effects, variances and covariances
+    turns : int
+        Turns of expectation maximisation
+    prior : dict
+        What was believed about the group: a dict name -> {'typical': distribution, 'sd':
+        distribution}
+    remarks : list
+        Sentences for `notes`
+    joint : np.ndarray
+        Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known"""
     means: pd.DataFrame      # Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower, typical_upper
     variances: pd.DataFrame  # Variance between people: variance, se, lower, upper
     between: pd.DataFrame    # Covariances of people's parameters, (n_free, n_free)
@@ -966,7 +999,13 @@ class HierarchicalFit(Fit):
         return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
 
     def test(self, *effects): # Names of effects (default: all groups)
-        "Wald F test of several effects together on each parameter, with the people's degrees of freedom."
+        """Wald F test of several effects together on each parameter, with the people's degrees of freedom.
+
+        Parameters
+        ----------
+        *effects
+            Names of effects (default: all groups)
+        """
         names = list(effects) or [c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
         if not names:
@@ -1126,7 +1165,42 @@ def fit_hierarchical(
 ) -> HierarchicalFit:
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's parameters.
 
-    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person."""
+    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    groups
+        Each participant's group: a column, or a Series or dict by participant; or a formula or
+        several
+    covariates
+        Numbers about each participant: a column of `trials`, a list of columns, a frame by
+        participant, or a dict name -> Series
+    prior
+        What is believed about the group: a dict name -> frozen `scipy.stats` distribution of
+        the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
+        people, on the line)
+    covariance
+        How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    starts
+        How hard to search for each person's mode: twice as many draws from the group are tried,
+        at the start and again at the end
+    seed
+        An int or a numpy Generator
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are not fitted: a dict name -> value
+    start
+        Where the group's mean starts: a dict name -> value (default: the prior's median, or the
+        cell's own value)
+    name
+        Name for tables and figures (default: that of the cell's class)
+    threads
+        How many threads (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")

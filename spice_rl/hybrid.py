@@ -54,7 +54,15 @@ def noisy_log_odds(
     p, # Parameters, with a `noise_factor`
     d  # Log odds without noise
 ):
-    "Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random."
+    """Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random.
+
+    Parameters
+    ----------
+    p
+        Parameters, with a `noise_factor`
+    d
+        Log odds without noise
+    """
     if p.noise_factor == 0.: return d
     less = np.exp(-abs(d))
     odds = ((1. - p.noise_factor) + .5 * p.noise_factor * (1. + less)) / ((1. - p.noise_factor) * less + .5 * p.noise_factor * (1. + less))

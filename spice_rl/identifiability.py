@@ -216,7 +216,14 @@ class Profile:
 
     `table` has a row for each participant and value: `value`, `nll` of the best that the other parameters can do there, `deviance` (twice the NLL above the least), and the other free parameters.
     `intervals` has a row for each participant: `estimate`, `lower`, `upper` (the confidence interval: deviance below the quantile of χ² with one degree of freedom), `open_below`, `open_above`
-    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the profile found a better point than the fit)."""
+    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the profile found a better point than the fit).
+
+    Parameters
+    ----------
+    parameter : str
+        Whose profile it is
+    level : float
+        Of the intervals"""
     parameter: str          # Whose profile it is
     table: pd.DataFrame
     intervals: pd.DataFrame
@@ -280,7 +287,34 @@ def profile_likelihood(
 ) -> Profile:
     """Profile likelihood of one parameter for each person: at every value all other free parameters are estimated again (Venzon & Moolgavkar, 1988, *A method for computing profile-likelihood-based confidence intervals*).
 
-    Raises a `ValueError` for a parameter that is not estimated and for numbers that cannot be."""
+    Raises a `ValueError` for a parameter that is not estimated and for numbers that cannot be.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    parameter
+        Which parameter is moved
+    who
+        Whose profile: a participant, or a list of them (default: everybody's)
+    fitted
+        A `Fit` of these trials, with its bounds and held parameters (default: a new one)
+    bounds
+        Bounds in place of the model's, for a new fit: a dict name -> (lower, upper)
+    hold
+        Parameters that are not fitted, for a new fit: a dict name -> value
+    level
+        Of the intervals
+    points
+        How many values across each interval
+    starts
+        How hard a new fit searches: see `fit`
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
     check_trials(trials)
     level, points, seed = check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed))
     if fitted is not None and not isinstance(fitted, Fit): raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
@@ -380,7 +414,26 @@ class Identification:
 
     `values` (participants, parameters): where the information is taken. `at_bound`: which estimates sit at a bound. `flat`: directions in which the likelihood does not change: `kind` ('nothing', 'product', 'ratio', 'sum', 'difference', 'mixture'),
     `parameters`, `exact` (it stays so far from the estimates). `symmetries`: relabellings that change no likelihood, in words. `rivals`: other solutions of a person within 1.92 nats of the best (`above`), behind a barrier (not looked for where a direction is flat).
-    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger."""
+    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    information : np.ndarray
+        Expected information of each person, (people, parameters, parameters)
+    first_half : np.ndarray
+        The same for the first half of each session
+    ranges : pd.Series
+        Range of each parameter
+    wanted : pd.Series
+        Standard error that is wanted; missing for one without bounds of which nothing is said
+    n : float
+        Choices of a person (median)
+    fitted : Fit
+        The estimates
+    simulated : bool
+        Are the people simulated, and the information taken at their true parameters?"""
     name: str                # Name of the model
     values: pd.DataFrame
     information: np.ndarray  # Expected information of each person, (people, parameters, parameters)
@@ -436,7 +489,13 @@ class Identification:
     def correlations(self,
         who=None # A participant (default: the median over people)
     ):
-        "Correlations of the estimates, a square frame; missing where an estimate sits at a bound."
+        """Correlations of the estimates, a square frame; missing where an estimate sits at a bound.
+
+        Parameters
+        ----------
+        who
+            A participant (default: the median over people)
+        """
         if who is not None: check_names([who], self.values.index, 'participant')
         mine = slice(None) if who is None else [self.values.index.get_loc(who)]
         correlation = _covariances(self.information[mine], self._off[mine])[1]
@@ -543,7 +602,40 @@ def identify(
 ) -> Identification:
     """Which parameters of this model can these trials tell apart? Errors, trade-offs, sloppy and flat directions, symmetries, estimates at bounds.
 
-    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is no cell, and a `FloatingPointError` where the model breaks down."""
+    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is no cell, and a `FloatingPointError` where the model breaks down.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    design
+        Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
+    at
+        Where the information is taken: None (estimates; of simulated people their true
+        parameters), a dict of numbers, a frame (a row for each person), or a `Fit` (of these
+        trials: nothing is fitted again)
+    people
+        How many simulated people (default: 30); with `Trials`, they go through the sequences of
+        these
+    draw
+        True parameters of simulated people in place of `at`: see `parameter_recovery` (default:
+        uniform in the bounds)
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are neither drawn nor fitted: a dict name -> value
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each simulated person
+    target
+        Standard error that is wanted: a share of each range, or a dict name -> standard error
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)"""
     seed, simulated = as_seed(check_seed(seed)), people is not None or not isinstance(design, Trials)
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)

@@ -123,6 +123,13 @@ class Individuals:
     - `probability`: of each kind, (participants, kinds)
     - `tried`: integrated BIC for each number of kinds that was tried; `ibic`: that of the best; `numbers`: how many were estimated for it (means, variances, shares)
     - `remarks`: what a reader should know, a list of sentences
+
+    Parameters
+    ----------
+    fits : dict
+        Kind -> its people's fit: means, variances, modes (on the line)
+    rewards : tuple
+        All values that a reward takes, in order
     """
     equation: Equation
     typical: Equation
@@ -139,11 +146,23 @@ class Individuals:
     def __post_init__(self): self.equation.rewards = self.typical.rewards = self.rewards   # for their picture
 
     def as_rl(self, who=None): # Participant or kind (default: the first kind)
-        "The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`."
+        """The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`.
+
+        Parameters
+        ----------
+        who
+            Participant or kind (default: the first kind)
+        """
         return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(who, self.rewards)
 
     def cell(self, kind): # Name of a kind
-        "The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`."
+        """The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`.
+
+        Parameters
+        ----------
+        kind
+            Name of a kind
+        """
         check_names([kind], self.fits, 'kind')
         e = self.fits[kind].cell
         return Equation(e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()}, list(e.held), e.bounds)
@@ -161,7 +180,15 @@ class Individuals:
         who=None, # Participant or kind (default: the first kind)
         digits=3  # Decimals; a small number keeps as many digits
     ):
-        "The equation of a participant or a kind (default: the first kind), and its reading."
+        """The equation of a participant or a kind (default: the first kind), and its reading.
+
+        Parameters
+        ----------
+        who
+            Participant or kind (default: the first kind)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         e = self.typical if who is None or who in self.typical.coefficients.index else self.equation
         return f"{e.text(who, digits)}\n{self.as_rl(who)}"
 
@@ -239,7 +266,22 @@ def individual_equations(
 ) -> Individuals:
     """The equation of each participant: terms of the kind of learner they are, numbers shrunk toward those of the kind.
 
-    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the equation, and choices that no term explains."""
+    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the equation, and choices that no term explains.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: the equation's own, or as in
+        `discover`)
+    equation
+        An approximate `Equation` to start from, such as that of a network (default: from
+        nothing)
+    kinds
+        Most kinds of learner that are looked for
+    seed
+        An int or a numpy Generator"""
     _check(trials)
     if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
     if int(kinds) != kinds or kinds < 1: raise ValueError(f"kinds must be a whole number of at least 1, got {kinds}")

@@ -42,7 +42,17 @@ class Blank(metaclass=_OfBlank):
 def quiet(
     f # A loop
 ): # The same, which says nothing of a division by zero, as machine code does
-    "Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere."
+    """Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere.
+
+    Parameters
+    ----------
+    f
+        A loop
+
+    Returns
+    -------
+    The same, which says nothing of a division by zero, as machine code does
+    """
     @wraps(f)
     def run(*given):
         with np.errstate(all='ignore'): return f(*given)
@@ -84,7 +94,17 @@ else:
 def in_place_of(
     plain # What it does, as a Python function
 ): # A decorator
-    "A decorator: numba's `intrinsic` where there is a compiler; else `plain` takes the place of what it decorates."
+    """A decorator: numba's `intrinsic` where there is a compiler; else `plain` takes the place of what it decorates.
+
+    Parameters
+    ----------
+    plain
+        What it does, as a Python function
+
+    Returns
+    -------
+    A decorator
+    """
     return intrinsic if COMPILED else lambda f: plain
 
 # %% ../nbs/00_jit.ipynb #f5c1e7a7
@@ -134,5 +154,17 @@ def ready_rule(
     f,        # A rule, as it was written
     **options # Of numba's `njit`
 ): # A function that loops call
-    "A rule made ready: compiled, or as plain Python that divides by zero as machine code does."
+    """A rule made ready: compiled, or as plain Python that divides by zero as machine code does.
+
+    Parameters
+    ----------
+    f
+        A rule, as it was written
+    **options
+        Of numba's `njit`
+
+    Returns
+    -------
+    A function that loops call
+    """
     return njit(**options)(f) if COMPILED else _unfailing_rule(f, {})

@@ -15,7 +15,17 @@ def polynomial_terms(
     degree=1,    # Highest total power
     two_valued=() # Variables that take only two values: their powers stay out
 ):
-    "All terms up to a degree: a list of exponent tuples, the constant first."
+    """All terms up to a degree: a list of exponent tuples, the constant first.
+
+    Parameters
+    ----------
+    n_variables
+        How many variables: the value itself first, then the signals
+    degree
+        Highest total power
+    two_valued
+        Variables that take only two values: their powers stay out
+    """
     if degree < 0: raise ValueError(f"degree must be at least 0, got {degree}")
     terms = []
     for d in range(degree + 1):
@@ -28,7 +38,13 @@ def polynomial_terms(
 def two_valued(
     columns # Data of the variables, (n, n_variables)
 ):
-    "Which variables take at most two different values."
+    """Which variables take at most two different values.
+
+    Parameters
+    ----------
+    columns
+        Data of the variables, (n, n_variables)
+    """
     return [j for j in range(columns.shape[1]) if len(np.unique(columns[:, j])) <= 2]
 
 # %% ../nbs/33_library.ipynb #0275f68e
@@ -36,7 +52,15 @@ def evaluate_terms(
     terms,    # Exponent tuples
     variables # Their values, (n, n_variables)
 ):
-    "The terms as columns, (n, n_terms)."
+    """The terms as columns, (n, n_terms).
+
+    Parameters
+    ----------
+    terms
+        Exponent tuples
+    variables
+        Their values, (n, n_variables)
+    """
     return np.stack([np.prod(variables ** np.array(t), 1) for t in terms], 1)
 
 # %% ../nbs/33_library.ipynb #e2d96d3b
@@ -44,17 +68,39 @@ def term_text(
     term, # Exponents
     names # Names of the variables
 ):
-    "A term as plain text: '1', 'x[k]', 'x[k] c_reward[k]', 'x[k]^2'."
+    """A term as plain text: '1', 'x[k]', 'x[k] c_reward[k]', 'x[k]^2'.
+
+    Parameters
+    ----------
+    term
+        Exponents
+    names
+        Names of the variables
+    """
     return ' '.join(f"{n}[k]" + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e) or '1'
 
 # %% ../nbs/33_library.ipynb #040c173c
 def symbol(name): # Of a latent value or signal
-    "A name as a LaTeX symbol: the prefix x_ or c_ is dropped."
+    """A name as a LaTeX symbol: the prefix x_ or c_ is dropped.
+
+    Parameters
+    ----------
+    name
+        Of a latent value or signal
+    """
     return r'\mathit{' + (name[2:] if name[:2] in ('x_', 'c_') else name).replace('_', r'\ ') + '}'
 
 def term_latex(
     term,  # The power of each variable
     names  # Names of the variables
 ):
-    "A term as LaTeX, at time t; the constant is empty."
+    """A term as LaTeX, at time t; the constant is empty.
+
+    Parameters
+    ----------
+    term
+        The power of each variable
+    names
+        Names of the variables
+    """
     return r'\,'.join(symbol(n) + '_t' + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e)

@@ -245,7 +245,37 @@ def write_page(
 
     The page says who was fitted, with which models, what came out with intervals, how the models compare (differences of BIC with 95 % intervals over people), whether the best behaves like people, what of the ten rules of Wilson & Collins (2019, eLife 8, e49547) was done, and the code that repeats it.
 
-    Raises a `TypeError` for what are no fits, a `ValueError` for fits of other people or choices, two of one name, hierarchical fits beside others, or a folder that holds another kind of run."""
+    Raises a `TypeError` for what are no fits, a `ValueError` for fits of other people or choices, two of one name, hierarchical fits beside others, or a folder that holds another kind of run.
+
+    Parameters
+    ----------
+    fits
+        What `fit` or `fit_hierarchical` returned for one or more models: one, or a list; what
+        `discover` returned may be among them
+    trials
+        The choices that they were fitted to
+    folder
+        Where to; what else is there is left alone
+    checks
+        Simulate people by the best model and lay them beside people? Or what `check_fit`
+        returned (of the best model)
+    environment
+        Where simulated people live: see `check_fit`
+    recovery
+        What `parameter_recovery` or `model_recovery` returned, or a list of them
+    names
+        Words for the code names of models and parameters: {'alpha': 'learning rate'}
+    command
+        How it was called, if not from Python: a text
+    starts
+        The one that `fit` was given, if it was given one: for the code that repeats it
+    seed
+        Of the checks; and the one that `fit` was given, for the code that repeats it
+
+    Returns
+    -------
+    list
+        Paths of what was written, the page first"""
     fits, equations = _sorted_out(fits)
     check_trials(trials)
     names, folder, seed = dict(check_mapping(names or {}, 'names', "alpha='learning rate'")), check_path(folder, 'folder'), check_seed(seed)
@@ -371,7 +401,19 @@ def check_folder(
     times=100,  # How many studies are simulated, at least 20
     seed=0      # An int or a numpy Generator
 ) -> Checkup:
-    "Check a model of a folder of fits anew, and put tables, figure and page into it. A `ValueError` if the folder holds no fits, or if its model is a class of your own."
+    """Check a model of a folder of fits anew, and put tables, figure and page into it. A `ValueError` if the folder holds no fits, or if its model is a class of your own.
+
+    Parameters
+    ----------
+    folder
+        What `write_page` has written
+    model
+        Which of its models (default: the best)
+    times
+        How many studies are simulated, at least 20
+    seed
+        An int or a numpy Generator
+    """
     p = _PageOf(folder)
     name = p.record['best'] if model is None else model
     check_names([name], p.record['models'], 'model')
@@ -435,7 +477,20 @@ def page_of(
     folder,  # What `write_page` has written
     out=None # Path of the HTML file (default: page.html in that folder)
 ) -> list:   # Paths of what was written: the HTML, and a PDF where Quarto is
-    "Write the page of a folder anew. A `ValueError` if the folder holds no fits."
+    """Write the page of a folder anew. A `ValueError` if the folder holds no fits.
+
+    Parameters
+    ----------
+    folder
+        What `write_page` has written
+    out
+        Path of the HTML file (default: page.html in that folder)
+
+    Returns
+    -------
+    list
+        Paths of what was written: the HTML, and a PDF where Quarto is
+    """
     import nbformat
     p = _PageOf(folder)
     out = _checked_out(p.folder / 'page.html' if out is None else out, p.folder)

@@ -178,7 +178,21 @@ def run_pieces(
 ) -> dict:
     """Do work in pieces, `{key: frame}` in the order of `pieces`, wherever `joblib.parallel_config` says; without it one after the other, here.
 
-    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged piece is, after a warning."""
+    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged piece is, after a warning.
+
+    Parameters
+    ----------
+    work
+        Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
+    pieces
+        {key: dict of arguments}; keys are short texts
+    folder
+        Folder where finished pieces are kept (default: nothing is kept)
+    about
+        What this run is, as plain data (a dict): a folder that holds pieces of another run is
+        refused
+    title
+        For the progress bar"""
     about = _checked(pieces, about)
     if work is not None and not callable(work): raise TypeError(f"work must be a function that returns a frame, got {work!r:.80}")
     if folder is None: return _run(work, pieces, None, title)

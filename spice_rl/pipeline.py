@@ -101,7 +101,15 @@ class ValidationResult:
 
 # %% ../nbs/43_pipeline.ipynb #6686908f
 class Pipeline:
-    "From two files to fitted, compared and checked models, or to what these models let one recover. `Pipeline(help=True)` says what `run` takes."
+    """From two files to fitted, compared and checked models, or to what these models let one recover. `Pipeline(help=True)` says what `run` takes.
+
+    Parameters
+    ----------
+    seed
+        An int, or None: drawn anew (and printed)
+    help
+        Print what `run` takes?
+    """
     def __init__(self,
         seed=None, # An int, or None: drawn anew (and printed)
         help=False # Print what `run` takes?
@@ -112,7 +120,13 @@ class Pipeline:
         self.output_dir = None   # of the last run
 
     def run(self, **parameters): # See `pipeline_help()`
-        "Check everything, then work, then write: a `PipelineResult` in fit mode, a `ValidationResult` in validation mode."
+        """Check everything, then work, then write: a `PipelineResult` in fit mode, a `ValidationResult` in validation mode.
+
+        Parameters
+        ----------
+        **parameters
+            See `pipeline_help()`
+        """
         for name in parameters:
             if name in _GONE: raise ValueError(_GONE[name])
         check_names(parameters, PARAMETERS)
@@ -133,7 +147,20 @@ class Pipeline:
         folder=None, # What the runs wrote into (default: the output_dir of the last run)
         out=None     # Where the report goes (default: report.html in that folder)
     ) -> list:       # Paths of what was written
-        "Write a report on all runs in a folder, ready for a paper: see `write_report`."
+        """Write a report on all runs in a folder, ready for a paper: see `write_report`.
+
+        Parameters
+        ----------
+        folder
+            What the runs wrote into (default: the output_dir of the last run)
+        out
+            Where the report goes (default: report.html in that folder)
+
+        Returns
+        -------
+        list
+            Paths of what was written
+        """
         if folder is None and self.output_dir is None: raise ValueError("nothing was run yet, so there is nothing to report; call run(…) first, or name the folder of an earlier run")
         return write_report(self.output_dir if folder is None else folder, out)
 

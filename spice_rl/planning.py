@@ -22,7 +22,15 @@ def correlation_power(
     rho,   # Correlation in the population
     people # How many people
 ):
-    "Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen, 1988)."
+    """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen, 1988).
+
+    Parameters
+    ----------
+    rho
+        Correlation in the population
+    people
+        How many people
+    """
     check_number(rho, 'rho', -1, 1, ends=False)
     z = np.sqrt(np.maximum(0, np.asarray(people) - 3.)) * np.arctanh(rho)
     return norm.cdf(z - 1.96) + norm.cdf(-z - 1.96)
@@ -60,7 +68,16 @@ class Power:
 
     `table` for one model: a row for each number of trials, parameter and number of people: correlation `r` of true and fitted with the range in which 95 % of such studies find it, `rmse`, `coverage`,
     `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how many people that takes for a power of .8.
-    For several models: a row for each number of trials, model and number of people: share of people `identified` by their own model (± `se`), and how often the group as a whole is."""
+    For several models: a row for each number of trials, model and number of people: share of people `identified` by their own model (± `se`), and how often the group as a whole is.
+
+    Parameters
+    ----------
+    effect : float
+        Correlation that is looked for
+    target : float
+        r (or share of people) that is wanted
+    warnings : dict
+        Notes of the recoveries, by number of trials"""
     table: pd.DataFrame
     effect: float      # Correlation that is looked for
     target: float      # r (or share of people) that is wanted
@@ -109,7 +126,38 @@ def power(
     """How well would these parameters be recovered, or these models told apart, with this many people and trials?
 
     For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies would find follows from it (Fisher's transformation; models: a thousand
-    studies drawn from these people with replacement)."""
+    studies drawn from these people with replacement).
+
+    Parameters
+    ----------
+    cells
+        One cell (are its parameters recovered?), or several, as a list or a dict (are they told
+        apart?)
+    task
+        An environment; or, for a task with trials of its own, a function from the number of
+        trials to the task
+    people
+        How many people
+    trials
+        How many trials: of each session, or what `task` makes of them
+    effect
+        Correlation of a parameter with an outside measure, that is looked for
+    target
+        The r (or share of people identified) that is wanted
+    draw
+        Where true parameters come from: see `parameter_recovery`
+    bounds
+        Bounds in place of the models'
+    hold
+        Parameters that are neither drawn nor fitted
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept
+    threads
+        How many threads (default: all cores)"""
     people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {}
     if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))

@@ -206,7 +206,28 @@ def plot_session(
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in logit units, minus its mean over the
-    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not."""
+    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not.
+
+    Parameters
+    ----------
+    agents
+        Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or a list of cells
+    experiment
+        One session: (trials, features) as `dataset.xs[0]`, or `Trials` with one session
+    signals_to_plot
+        Names of latent values, a row for each
+    labels
+        Names of the options (needed if a tensor has features besides choices, rewards and id)
+    save
+        Path of a file to write, as `save_figure` does it
+    option
+        Which option to draw, counted from 0
+    axs
+        Axes to draw on, one for each row (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for P, one for Q, one for each signal)"""
     agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
     wide = [label for label, cell in agents.items() if not by_option(cell)]
     if wide:
@@ -251,7 +272,20 @@ def plot_fit_quality(
     scores,  # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
     ax=None  # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Probability of a choice under each model (geometric mean), against guessing."
+    """Probability of a choice under each model (geometric mean), against guessing.
+
+    Parameters
+    ----------
+    scores
+        Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the
+        column 'probability'
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     if not isinstance(scores, pd.DataFrame):
         raise TypeError(f"scores must be a frame, as SpiceEstimator.scores returns it, got {type(scores).__name__}")
     check_names(['probability'], scores.columns, 'column of scores')
@@ -364,7 +398,25 @@ def plot_equation(
 ): # (figure, axes: one for each rule)
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value settles.
 
-    Raises a `ValueError` for rules that use more than one signal, or another than a reward."""
+    Raises a `ValueError` for rules that use more than one signal, or another than a reward.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`, or what `discover` or `refine` returned
+    truth
+        Another to draw beside it, dashed, with its values counted from the same start
+    participant
+        Whose coefficients (default: everybody's, or the first one's)
+    rewards
+        A line for each of these rewards (default: those on which the equation was found, the
+        least and the largest if they are many; else 0 and 1)
+    axs
+        Axes to draw on, one for each rule (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each rule)"""
     equation, truth, rewards = _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'), _rewards_on(equation, rewards)
     rules, who = equation.equation_rules, _who(equation, truth, participant)
     row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
@@ -433,7 +485,18 @@ def plot_comparison(
 ): # (figure, axes)
     """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t), and the share of people it describes best.
 
-    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model from the best."""
+    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model from the best.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)"""
     _of_kind(comparison, 'Comparison', 'comparison', 'compare(…)')
     means, share = comparison.values.mean(), comparison.percentages().loc['full']
     best, y = means.idxmin(), np.arange(len(means))[::-1]
@@ -459,7 +522,21 @@ def plot_selection(
     families=False, # Families instead of models?
     ax=None         # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line."
+    """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line.
+
+    Parameters
+    ----------
+    selection
+        What `select_models` returned
+    families
+        Families instead of models?
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(selection, 'Selection', 'selection', 'select_models(…)')
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
@@ -504,7 +581,19 @@ def plot_behaviour(
     check,   # What `check` returned
     axs=None # Axes to draw on, two rows with one for each group (default: a new figure)
 ): # (figure, axes: (2, groups))
-    "What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below."
+    """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below.
+
+    Parameters
+    ----------
+    check
+        What `check` returned
+    axs
+        Axes to draw on, two rows with one for each group (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: (2, groups))
+    """
     _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
     made, axs = axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1)
@@ -527,7 +616,21 @@ def plot_simulations(
     group,   # Which group
     axs=None # Two axes, for reward and loss avoidance (default: a new figure)
 ): # (figure, two axes)
-    "Learning of one group: what each model does (lines) and what the people did (diamonds)."
+    """Learning of one group: what each model does (lines) and what the people did (diamonds).
+
+    Parameters
+    ----------
+    checks
+        What `check` returned for each model: a dict name -> Check
+    group
+        Which group
+    axs
+        Two axes, for reward and loss avoidance (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
     _dict_of(checks, 'Check', 'checks', 'check(…)')
     check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
     axs = axes_for(axs, (6.4, 2.8), 1, 2, sharey=True)
@@ -550,7 +653,20 @@ def plot_parameters(
 ): # (figure, axes: one for each parameter)
     """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at the same place in each panel; on top the mean with its 95 % interval.
 
-    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with its interval, as the model has them: people's own values are drawn toward it, and so say too little about its error."""
+    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with its interval, as the model has them: people's own values are drawn toward it, and so say too little about its error.
+
+    Parameters
+    ----------
+    fit
+        What `fit` or `fit_hierarchical` returned
+    names
+        Which parameters (default: all that were fitted)
+    axs
+        Axes to draw on, one for each (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter)"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
     check_names(names, fit.names)
@@ -584,7 +700,19 @@ def plot_fits(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "NLL of each person under each model: a dot for each, a bar for the median."
+    """NLL of each person under each model: a dot for each, a bar for the median.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
     for i, f in enumerate(fits.values()):
@@ -601,7 +729,19 @@ def plot_runs(
     fits,   # What `fit` returned for each model: a dict name -> Fit
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "What more starts buy: mean NLL above the best, after so many starts that were followed to their end."
+    """What more starts buy: mean NLL above the best, after so many starts that were followed to their end.
+
+    Parameters
+    ----------
+    fits
+        What `fit` returned for each model: a dict name -> Fit
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
     for i, (name, f) in enumerate(fits.items()):
@@ -629,7 +769,19 @@ def plot_contrast(
     fit,    # What `fit` returned
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985)."
+    """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985).
+
+    Parameters
+    ----------
+    fit
+        What `fit` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []
@@ -683,7 +835,23 @@ def plot_recovery(
     columns=5,  # Panels in a row, at most
     axs=None    # Axes to draw on, one for each parameter of each model (default: a new figure)
 ): # (figure, axes: one for each parameter of each model)
-    "True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow."
+    """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow.
+
+    Parameters
+    ----------
+    recovery
+        What `parameter_recovery` returned
+    model
+        Only this model (default: all, a row or more for each)
+    columns
+        Panels in a row, at most
+    axs
+        Axes to draw on, one for each parameter of each model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: one for each parameter of each model)
+    """
     _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
@@ -728,7 +896,23 @@ def plot_confusion(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed."
+    """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
@@ -742,7 +926,23 @@ def plot_inverse(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed."
+    """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    by
+        Count each 'participant' or each 'dataset'
+    group
+        Only people of this group
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.inverse(by, group)
     return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
@@ -753,7 +953,19 @@ def plot_bic_matrix(
     recovery, # What `model_recovery` returned
     ax=None   # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed."
+    """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed.
+
+    Parameters
+    ----------
+    recovery
+        What `model_recovery` returned
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.normalised()
     return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
@@ -764,7 +976,19 @@ def plot_power(
     power,   # What `power` returned
     axs=None # Axes to draw on: one, and one for each parameter or model (default: a new figure)
 ): # (figure, axes: 1 + parameters or models)
-    "First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials."
+    """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials.
+
+    Parameters
+    ----------
+    power
+        What `power` returned
+    axs
+        Axes to draw on: one, and one for each parameter or model (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes: 1 + parameters or models)
+    """
     _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
@@ -796,7 +1020,23 @@ def plot_profile(
     truth=None, # True value (a dashed line)
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there."
+    """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there.
+
+    Parameters
+    ----------
+    profile
+        What `profile_likelihood` returned
+    who
+        Whose: a participant, or a list of them (default: everybody's)
+    truth
+        True value (a dashed line)
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
     who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
     check_names(who, list(profile.intervals.index), 'participant')
@@ -821,7 +1061,21 @@ def plot_stability(
     truth=None, # True numbers, as changes: a dict name -> number (crosses)
     axs=None    # Two axes to draw on (default: a new figure)
 ): # (figure, two axes)
-    "Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose."
+    """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose.
+
+    Parameters
+    ----------
+    stability
+        What `stability` returned
+    truth
+        True numbers, as changes: a dict name -> number (crosses)
+    axs
+        Two axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, two axes)
+    """
     _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
@@ -847,7 +1101,25 @@ def plot_individuals(
     truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
     ax=None      # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    "Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross)."
+    """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross).
+
+    Parameters
+    ----------
+    individuals
+        What `individual_equations` returned
+    x
+        Column of its `rules()`
+    y
+        And another
+    truth
+        What people are in truth, a Series or dict by participant: a marker for each
+    ax
+        Axes to draw on (default: a new figure)
+
+    Returns
+    -------
+    (figure, axes)
+    """
     _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')

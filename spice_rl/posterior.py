@@ -228,7 +228,44 @@ def sample_posterior(
     `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions, and `notes` as JSON.
 
     The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
-    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`)."""
+    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    trials
+        The choices
+    groups
+        Each participant's group: a column of `trials`, or a Series or dict by participant; each
+        group gets means of its own
+    hierarchical
+        Do people of a group have something in common? (False: each person alone, with the prior
+        itself)
+    priors
+        Priors of parameters in their own units, in place of the model's: a dict name -> frozen
+        `scipy.stats` distribution
+    spread
+        Scale of the half-normal prior of the sds between people, on the line
+    bounds
+        Bounds in place of the model's: a dict name -> (lower, upper)
+    hold
+        Parameters that are not sampled: a dict name -> value
+    draws
+        Draws of each chain that are kept
+    tune
+        Draws of each chain before these, that tune the sampler
+    chains
+        Chains from different starts
+    target_accept
+        How careful are the steps? (0 to 1; more: smaller steps)
+    pointwise
+        Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`;
+        large); None: not kept
+    seed
+        An int or a numpy Generator
+    threads
+        Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_trials(trials)
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
@@ -308,7 +345,13 @@ _R_HAT, _ESS, _BFMI = 1.01, 400, .3   # Vehtari et al. (2021); Betancourt (2016,
 def posterior_notes(
     posterior # An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
 ) -> list:
-    "What a reader should know before trusting the draws: a list of sentences, empty if all is well."
+    """What a reader should know before trusting the draws: a list of sentences, empty if all is well.
+
+    Parameters
+    ----------
+    posterior
+        An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
+    """
     az, _ = _packages()
     r_hat, bulk, tail = (_each(f(posterior.posterior, **more)) for f, more in ((az.rhat, {}), (az.ess, {}), (az.ess, dict(method='tail'))))
     least, s, out = pd.concat([bulk, tail], axis=1).min(axis=1, skipna=False), posterior.sample_stats, []
@@ -358,7 +401,20 @@ class Calibration:
     """What `simulation_based_calibration` found.
 
     `ranks` has a row for each simulation and a column for each quantity: how many of the draws lie below the true value (0 to `draws`). A quantity is a parameter; in a hierarchy `mean` and `sd` of each, and the parameters of the first person; and the log likelihood.
-    `runs`: divergences and the least effective sample size of each simulation."""
+    `runs`: divergences and the least effective sample size of each simulation.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    ranks : pd.DataFrame
+        (simulations, quantities)
+    draws : int
+        Draws that each rank is among
+    truth : pd.DataFrame
+        True values, (simulations, quantities)
+    runs : pd.DataFrame
+        `divergences`, `ess`"""
     name: str           # Name of the model
     ranks: pd.DataFrame # (simulations, quantities)
     draws: int          # Draws that each rank is among
@@ -367,7 +423,12 @@ class Calibration:
 
     def table(self, bins=20): # How many bins for the χ² test
         """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`, which looks for the least likely point of the cumulative distribution
-        (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated)."""
+        (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated).
+
+        Parameters
+        ----------
+        bins
+            How many bins for the χ² test"""
         if (self.draws + 1) % bins: raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
         out = {}
         for name, r in self.ranks.items():
@@ -388,7 +449,13 @@ class Calibration:
 
     @in_style
     def plot(self, axs=None): # Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
-        "Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases."
+        """Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases.
+
+        Parameters
+        ----------
+        axs
+            Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
+        """
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
@@ -437,7 +504,41 @@ def simulation_based_calibration(
 ) -> Calibration:
     """Draw parameters from the prior, simulate, sample the posterior, and rank the truth among the draws, many times.
 
-    The same seed gives the same ranks. Raises as `sample_posterior` does."""
+    The same seed gives the same ranks. Raises as `sample_posterior` does.
+
+    Parameters
+    ----------
+    cell
+        The model: any cell with compiled rules
+    environment
+        What pays: as in `simulate`
+    simulations
+        How many
+    people
+        People of a group in each simulation, sampled as a hierarchy (default: one person,
+        alone)
+    n_trials
+        Trials of each person (default: 100, or what the task has)
+    priors
+        As in `sample_posterior`
+    spread
+        As in `sample_posterior`
+    bounds
+        As in `sample_posterior`
+    hold
+        As in `sample_posterior`
+    draws
+        Draws of each chain; 99 of all are ranked
+    tune
+        Draws of each chain before these
+    chains
+        Chains of each simulation
+    target_accept
+        As in `sample_posterior`
+    seed
+        An int or a numpy Generator
+    threads
+        Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_environment(environment)
     for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)): check_whole(x, n, least)

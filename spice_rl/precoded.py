@@ -14,7 +14,15 @@ from .rnn import BaseRNN, SpiceConfig
 
 # %% ../nbs/31_precoded.ipynb #f17eea2d
 class RescorlaWagnerRNN(BaseRNN):
-    "The value of the chosen option is moved by its reward; the other values are kept."
+    """The value of the chosen option is moved by its reward; the other values are kept.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
@@ -29,7 +37,17 @@ class RescorlaWagnerRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -54,7 +72,15 @@ RESCOLA_WAGNER_CONFIG = RESCORLA_WAGNER_CONFIG
 
 # %% ../nbs/31_precoded.ipynb #3d19b432
 class ForgettingRNN(BaseRNN):
-    "As `RescorlaWagnerRNN`, with a second module for the options that were not chosen."
+    """As `RescorlaWagnerRNN`, with a second module for the options that were not chosen.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
@@ -70,7 +96,17 @@ class ForgettingRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -92,7 +128,15 @@ FORGETTING_CONFIG = SpiceConfig(
 
 # %% ../nbs/31_precoded.ipynb #abaddd5a
 class PerseverationRNN(BaseRNN):
-    "A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the option chosen and for the others, and a scale (Weinhardt et al., 2024)."
+    """A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the option chosen and for the others, and a scale (Weinhardt et al., 2024).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
     def __init__(self,
@@ -109,7 +153,17 @@ class PerseverationRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         beta_reward, beta_choice = self.betas['x_value_reward'](), self.betas['x_value_choice']()
@@ -138,12 +192,28 @@ def delta_rule(
     value, # (rows, n_actions)
     inputs # Reward and learning rate, (rows, n_actions, 2)
 ):
-    "The next value by the delta rule (Rescorla & Wagner, 1972), for `submodules_eq`."
+    """The next value by the delta rule (Rescorla & Wagner, 1972), for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        Reward and learning rate, (rows, n_actions, 2)
+    """
     return value + inputs[..., 1] * (inputs[..., 0] - value)
 
 # %% ../nbs/31_precoded.ipynb #46d32052
 class LearningRateRNN(BaseRNN):
-    "The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are kept."
+    """The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are kept.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
@@ -160,7 +230,17 @@ class LearningRateRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         beta = self.betas['x_value_reward']()
@@ -185,7 +265,19 @@ LEARNING_RATE_CONFIG = SpiceConfig(
 
 # %% ../nbs/31_precoded.ipynb #62608b14
 class ParticipantEmbeddingRNN(BaseRNN):
-    "As `ForgettingRNN`, for people who differ: modules and scale see an embedding of the participant."
+    """As `ForgettingRNN`, for people who differ: modules and scale see an embedding of the participant.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
@@ -205,7 +297,17 @@ class ParticipantEmbeddingRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant)
@@ -223,7 +325,19 @@ PARTICIPANT_EMBEDDING_CONFIG = FORGETTING_CONFIG
 
 # %% ../nbs/31_precoded.ipynb #1d89a241
 class Weinhardt2024RNN(BaseRNN):
-    "Learning rate, forgetting and perseveration for people who differ (Weinhardt, Eckstein & Musslick, 2024)."
+    """Learning rate, forgetting and perseveration for people who differ (Weinhardt, Eckstein & Musslick, 2024).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
     def __init__(self,
@@ -244,7 +358,17 @@ class Weinhardt2024RNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant)
@@ -270,19 +394,47 @@ def take(
     value, # (rows, n_actions)
     inputs # A signal, (rows, n_actions, 1)
 ):
-    "The signal itself becomes the next value: a buffer, for `submodules_eq`."
+    """The signal itself becomes the next value: a buffer, for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        A signal, (rows, n_actions, 1)
+    """
     return inputs[..., 0]
 
 def take_payment(
     value, # (rows, n_actions)
     inputs # Choice, and what the option chosen paid, (rows, n_actions, 2)
 ):
-    "What the option chosen paid becomes its next value, 0 that of the others: a buffer, for `submodules_eq`."
+    """What the option chosen paid becomes its next value, 0 that of the others: a buffer, for `submodules_eq`.
+
+    Parameters
+    ----------
+    value
+        (rows, n_actions)
+    inputs
+        Choice, and what the option chosen paid, (rows, n_actions, 2)
+    """
     return inputs[..., 0] * inputs[..., 1]
 
 # %% ../nbs/31_precoded.ipynb #73eb1663
 class WorkingMemoryRNN(BaseRNN):
-    "Values of rewards and of choices that see the last trials, too; where they start is learned: one start for everyone, or with `embedding_size` one for each participant."
+    """Values of rewards and of choices that see the last trials, too; where they start is learned: one start for everyone, or with `embedding_size` one for each participant.
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people
+    embedding_size
+        Numbers in the embedding of a participant
+    **kwargs
+        Further arguments of `BaseRNN`
+    """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0., 'x_reward_1': 0., 'x_reward_2': 0., 'x_choice_1': 0., 'x_choice_2': 0.}
 
     def __init__(self,
@@ -305,7 +457,17 @@ class WorkingMemoryRNN(BaseRNN):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        "Logits after each trial, and the state."
+        """Logits after each trial, and the state.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?
+        """
         inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         actions, rewards, _, _ = inputs
         who = self.participant_embedding(participant) if self.embedding_size else None

@@ -14,14 +14,30 @@ def fixed_priors(
     models,         # Names of models, options included: a list such as ['QLearning+novel']
     overrides=None  # Values in place of these: {model: {parameter: value}}
 ) -> dict:
-    "Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}."
+    """Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}.
+
+    Parameters
+    ----------
+    models
+        Names of models, options included: a list such as ['QLearning+novel']
+    overrides
+        Values in place of these: {model: {parameter: value}}
+    """
     return _by_model(models, lambda p: p.default, overrides, 'overrides')
 
 def parameter_bounds(
     models,         # Names of models, options included
     overrides=None  # Bounds in place of these: {model: {parameter: (lower, upper)}}
 ) -> dict:
-    "Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}."
+    """Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}.
+
+    Parameters
+    ----------
+    models
+        Names of models, options included
+    overrides
+        Bounds in place of these: {model: {parameter: (lower, upper)}}
+    """
     return _by_model(models, lambda p: (p.lower, p.upper), overrides, 'overrides')
 
 def _by_model(models, what, overrides, label):
@@ -38,7 +54,17 @@ def check_overrides(
     known, # What there is, in the same shape
     what   # What it is called, for the message
 ):
-    "Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are."
+    """Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are.
+
+    Parameters
+    ----------
+    given
+        What came: {model: {parameter: …}}, or None
+    known
+        What there is, in the same shape
+    what
+        What it is called, for the message
+    """
     if given is None: return
     if not isinstance(given, dict): raise ValueError(f"{what} must be a dictionary {{model: {{parameter: …}}}}, got {given!r}")
     for model, some in given.items():

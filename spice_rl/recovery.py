@@ -34,7 +34,25 @@ def simulate_like(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> Trials:
-    "Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out."
+    """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
+
+    Parameters
+    ----------
+    cell
+        Who chooses (with compiled rules)
+    trials
+        The trials to go through; every option's reward must be known where one was shown
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row for each simulated
+        person
+    sequences
+        Whose trials each simulated person goes through (default: those of the person of the
+        same name)
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+    """
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
@@ -220,7 +238,21 @@ def _check_task(task, n_trials, sessions, cells):
 # %% ../nbs/22_recovery.ipynb #c441c6f9
 @dataclass(repr=False)
 class Simulated:
-    "One data set made by one model."
+    """One data set made by one model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model that made it
+    trials : Trials
+        The choices of its people
+    true : pd.DataFrame
+        Their parameters (not needed for model recovery)
+    dataset : int
+        Number of the data set
+    sequence : pd.Series
+        Whose trials each person went through (default: their own)
+    """
     model: str                    # Name of the model that made it
     trials: Trials                # The choices of its people
     true: pd.DataFrame = None     # Their parameters (not needed for model recovery)
@@ -252,7 +284,39 @@ def simulate_people(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> list: # `Simulated`, one for each model and data set
-    "Simulate people with each model."
+    """Simulate people with each model.
+
+    Parameters
+    ----------
+    cells
+        One cell, a list of cells, or a dict name -> cell
+    task
+        An environment, or `Trials`: everybody's own sequence is played
+    people
+        How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences
+        are taken in turn
+    draw
+        Where parameters come from: see `parameter_recovery`
+    bounds
+        Bounds in place of the models'
+    hold
+        Parameters that are not drawn: name -> value
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    datasets
+        How often everybody is simulated, with new parameters each time
+    seed
+        An int or a numpy Generator
+    threads
+        How many threads (default: all cores)
+
+    Returns
+    -------
+    list
+        `Simulated`, one for each model and data set
+    """
     seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)
@@ -383,7 +447,18 @@ class ParameterRecovery:
     """True parameters and what was estimated from simulated choices.
 
     `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through), `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
-    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model."""
+    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model.
+
+    Parameters
+    ----------
+    fits : dict
+        {model: table like that of `Fit`}
+    information : dict
+        {model: expected information of the estimates, (people, k, k)}
+    groups : pd.Series
+        Group of each simulated person, or None
+    silent : dict
+        {model: people whose choices say nothing: their estimates are where the search began}"""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
@@ -501,7 +576,42 @@ def parameter_recovery(
     folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
     threads=None     # How many threads (default: all cores)
 ) -> ParameterRecovery:
-    "Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people, whatever else is simulated."
+    """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people, whatever else is simulated.
+
+    Parameters
+    ----------
+    cells
+        One cell, a list of cells, or a dict name -> cell
+    task
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people
+        How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`,
+        their sequences are taken in turn
+    draw
+        True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
+        sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
+        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
+        or a frame (a row for each person); {model: …} of these for several models
+    bounds
+        Bounds in place of the models', for drawing and fitting: {model, with or without its
+        options: {parameter: (lower, upper)}}
+    hold
+        Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
+        and `bounds`, without the model if there is one cell
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept, so that a run that was stopped goes on
+    threads
+        How many threads (default: all cores)
+    """
     seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, 1, seed)
@@ -557,7 +667,14 @@ class ModelRecovery:
     """Every model fitted to the people that each model simulated.
 
     `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`, `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
-    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides."""
+    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides.
+
+    Parameters
+    ----------
+    criterion : str
+        'bic' or 'aic'
+    fits : dict
+        {fitted model: table}"""
     table: pd.DataFrame
     criterion: str          # 'bic' or 'aic'
     fits: dict              # {fitted model: table}
@@ -581,14 +698,30 @@ class ModelRecovery:
         by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group=None        # Only the people of this group
     ):
-        "Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win."
+        """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win.
+
+        Parameters
+        ----------
+        by
+            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        group
+            Only the people of this group
+        """
         return self._shares(by, group).groupby('generated').mean().reindex(self.models).rename_axis(index='generated', columns='best')
 
     def inverse(self,
         by='participant', # What is counted: 'people' or 'groups'
         group=None        # Whose, if there are groups
     ):
-        "Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins."
+        """Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins.
+
+        Parameters
+        ----------
+        by
+            What is counted: 'people' or 'groups'
+        group
+            Whose, if there are groups
+        """
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
@@ -635,7 +768,40 @@ def model_recovery(
     criterion='bic', # Who wins: the smallest 'bic' or 'aic'
     threads=None     # How many threads (default: all cores)
 ) -> ModelRecovery:
-    "Simulate people with each model, fit all models to all of them, and count who wins."
+    """Simulate people with each model, fit all models to all of them, and count who wins.
+
+    Parameters
+    ----------
+    cells
+        A list of cells, or a dict name -> cell
+    task
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people
+        How many simulated people: see `parameter_recovery`
+    draw
+        True parameters: see `parameter_recovery`
+    bounds
+        Bounds in place of the models', for drawing and fitting
+    hold
+        Parameters that are neither drawn nor fitted
+    n_trials
+        Trials of each session, for an environment without trials of its own
+    sessions
+        Sessions of each person
+    datasets
+        How many data sets each model makes
+    starts
+        How hard to search: see `fit`
+    seed
+        An int or a numpy Generator
+    folder
+        Where finished pieces are kept, so that a run that was stopped goes on
+    criterion
+        Who wins: the smallest 'bic' or 'aic'
+    threads
+        How many threads (default: all cores)
+    """
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
     seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)

@@ -30,7 +30,17 @@ def bandit_library(
     trace=True,           # With a trace of past choices?
     counterfactual=False  # Do the options not chosen learn from their own reward, which is shown?
 ):
-    "Candidate rules for tasks with reward: a list of `Rule`s."
+    """Candidate rules for tasks with reward: a list of `Rule`s.
+
+    Parameters
+    ----------
+    degree
+        Highest power of the terms
+    trace
+        With a trace of past choices?
+    counterfactual
+        Do the options not chosen learn from their own reward, which is shown?
+    """
     degree = check_whole(degree, 'degree', 1)
     reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
     rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
@@ -91,7 +101,31 @@ def _tidy(rules, trials):
 # %% ../nbs/36_refinement.ipynb #50c110d3
 @dataclass(frozen=True)
 class Structure:
-    "A choice of terms, fitted."
+    """A choice of terms, fitted.
+
+    Parameters
+    ----------
+    free : frozenset
+        Which numbers are estimated
+    gone : frozenset
+        Values whose own coefficient is 0: they are forgotten at once
+    numbers : np.ndarray
+        All numbers, in order
+    nll : float
+        In nats
+    bic : float
+        Its BIC
+    slope : np.ndarray
+        Gradient of the NLL by the free numbers, in order
+    information : np.ndarray
+        Expected information of the free numbers, (free, free)
+    flat : bool
+        Does a direction exist that choices cannot see?
+    range : object
+        Bounds of each latent value, (2, latents), if none can leave them; else None
+    done : bool
+        Was it followed to its end?
+    """
     free: frozenset         # Which numbers are estimated
     gone: frozenset         # Values whose own coefficient is 0: they are forgotten at once
     numbers: np.ndarray     # All numbers, in order
@@ -411,7 +445,29 @@ def _simplest(lost, structures):
 class Refinement:
     """What `refine` and `discover` found.
 
-    All frames are told for `who`: 'everybody', or each participant or group that was refined alone."""
+    All frames are told for `who`: 'everybody', or each participant or group that was refined alone.
+
+    Parameters
+    ----------
+    equation : Equation
+        The equation that was found
+    estimates : pd.DataFrame
+        Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
+    terms : pd.DataFrame
+        Every term considered: is it in, and how NLL and BIC change when it is left out, or put
+        in; `sound_if_changed`: of that other equation, that its values cannot run away and
+        choices see every parameter
+    structures : pd.DataFrame
+        All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
+    scores : pd.DataFrame
+        NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked
+        for), and the bounds that no value can leave
+    unseen : tuple
+        What choices cannot tell, in words
+    criterion : str
+        How terms were chosen: 'bic' or 'heldout'
+    rewards : tuple
+        All values that a reward takes, in order"""
     equation: Equation       # The equation that was found
     estimates: pd.DataFrame  # Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
     terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound_if_changed`: of that other equation, that its values cannot run away and choices see every parameter
@@ -424,12 +480,24 @@ class Refinement:
     def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
 
     def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
-        "Terms that are in all structures within 6 BIC of the best."
+        """Terms that are in all structures within 6 BIC of the best.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
         return [t for t in self._of(self.structures, who).terms.iloc[0] if all(t in s for s in sets)]
 
     def as_rl(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
-        "The equation read as a learning rule: see `Equation.as_rl`."
+        """The equation read as a learning rule: see `Equation.as_rl`.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        """
         return self.equation.as_rl(who, self.rewards)
 
     @property
@@ -459,7 +527,15 @@ class Refinement:
         who=None, # Whose: 'everybody', a participant or a group (default: the first one)
         digits=3  # Decimals; a small number keeps as many digits
     ):
-        "The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval."
+        """The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval.
+
+        Parameters
+        ----------
+        who
+            Whose: 'everybody', a participant or a group (default: the first one)
+        digits
+            Decimals; a small number keeps as many digits
+        """
         rows = self._of(self.estimates, who)
         return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
                          + [f"  {r.parameter} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
@@ -579,7 +655,13 @@ def _bounds(library, j, values):
 def one_rule(
     equation # An `Equation`
 ):
-    "The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none."
+    """The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
         pair = {r.filters[0][2]: r for r in rules if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
@@ -611,7 +693,25 @@ def refine(
 
     Two rules that say how choices alone move a value, one for the option chosen and one for the others, are also tried as one rule with the choice as its signal (`one_rule`), unless a library is given; the better one is returned.
 
-    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated."""
+    Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated.
+
+    Parameters
+    ----------
+    equation
+        An `Equation`, approximate: from a network's signals, a paper, or a guess
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: the equation's own)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each (default: as the equation has it)
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time"""
     if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; discover(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
@@ -684,7 +784,25 @@ def discover(
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    "Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing."
+    """Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: `bandit_library`, with rewards of the
+        options not chosen if they are shown)
+    by
+        None: one equation for everybody; 'participant', or a column of `trials` that names
+        groups: one for each
+    criterion
+        How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds
+        For 'heldout': sessions are cut into so many parts, at random
+    seed
+        An int: the same parts each time
+    """
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
     return _refined(*_from_nothing(library), trials, by, criterion, folds, seed)
@@ -755,7 +873,22 @@ def stability(
     seed=0,        # An int or a numpy Generator
     folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
 ) -> Stability:
-    "How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work."
+    """How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    n
+        How many data sets are drawn
+    seed
+        An int or a numpy Generator
+    folder
+        Folder where finished draws are kept, so that a run can be resumed (default: nothing is
+        kept)
+    """
     _check(trials)
     n = check_whole(n, 'n', 2)
     if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
@@ -786,7 +919,18 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `discover`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    "How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first."
+    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
+
+    Parameters
+    ----------
+    trials
+        The choices, `Trials`
+    library
+        Rules with all terms that may be needed (default: as in `discover`)
+    groups
+        Column of `trials` that says each participant's group (default: `group_code`, if it is
+        there)
+    """
     _check(trials)
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
     _units(trials, 'participant')

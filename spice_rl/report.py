@@ -33,14 +33,30 @@ def apa_number(
     digits=2,      # Decimals
     bounded=False  # Can it not exceed 1 in size, as r and p? Then no zero stands before the point
 ) -> str:
-    "A number as text in APA form; a dash if it is missing."
+    """A number as text in APA form; a dash if it is missing.
+
+    Parameters
+    ----------
+    x
+        A number
+    digits
+        Decimals
+    bounded
+        Can it not exceed 1 in size, as r and p? Then no zero stands before the point
+    """
     if not np.isfinite(x): return '–'
     text = f"{x:.{digits}f}"
     if float(text) == 0: text = text.lstrip('-')
     return re.sub(r'^(-?)0\.', r'\1.', text).replace('-', '−') if bounded else text.replace('-', '−')
 
 def apa_p(p): # A probability
-    "A p value in APA form."
+    """A p value in APA form.
+
+    Parameters
+    ----------
+    p
+        A probability
+    """
     return '*p* < .001' if p < .001 else f"*p* = {apa_number(p, 3, True)}"
 
 def apa_test(
@@ -49,7 +65,19 @@ def apa_test(
     df,    # Degrees of freedom: a number or several
     p      # Its p value
 ) -> str:
-    "A test in APA form."
+    """A test in APA form.
+
+    Parameters
+    ----------
+    name
+        Name of the statistic, such as 'F'
+    value
+        What it came out as
+    df
+        Degrees of freedom: a number or several
+    p
+        Its p value
+    """
     def whole(x): return f'{x:.0f}' if float(x).is_integer() else f'{x:.2f}'
     return f"*{name}*({', '.join(whole(d) for d in np.atleast_1d(df))}) = {apa_number(value, 2, name == 'r')}, {apa_p(p)}"
 
@@ -58,7 +86,15 @@ def apa_r(
     r, # A correlation
     n  # Of how many pairs
 ) -> str:
-    "A correlation in APA form, with its two-sided p value."
+    """A correlation in APA form, with its two-sided p value.
+
+    Parameters
+    ----------
+    r
+        A correlation
+    n
+        Of how many pairs
+    """
     if n < 3 or not np.isfinite(r): return f"*r* = {apa_number(r, 2, True)}"
     t = r * np.sqrt((n - 2) / max(1 - r * r, 1e-300))
     return apa_test('r', r, n - 2, 2 * stats.t.sf(abs(t), n - 2))
@@ -67,12 +103,26 @@ def apa_mean(
     x,       # Numbers, (n,)
     digits=2 # Decimals
 ):
-    "Mean and standard deviation in APA form."
+    """Mean and standard deviation in APA form.
+
+    Parameters
+    ----------
+    x
+        Numbers, (n,)
+    digits
+        Decimals
+    """
     return f"*M* = {apa_number(np.mean(x), digits)}, *SD* = {apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}"
 
 # %% ../nbs/42_report.ipynb #979d8456
 def literal(x): # A label, or any text
-    "A text for Markdown that is shown as it is: no emphasis, no formula, no table, no heading."
+    """A text for Markdown that is shown as it is: no emphasis, no formula, no table, no heading.
+
+    Parameters
+    ----------
+    x
+        A label, or any text
+    """
     text = ' '.join(str(x).split())
     text = re.sub(r'[\\`*\[\]<>&$|~]|(?<![^\W_])_|_(?![^\W_])', lambda m: f'&#{ord(m[0])};', text)
     return re.sub(r'^(?:[#+=-]|\d+(?=[.)]))', lambda m: ''.join(f'&#{ord(c)};' for c in m[0]), text)
@@ -86,7 +136,19 @@ def apa_table(
     title,   # Its title
     note=''  # What stands beneath
 ) -> str:
-    "A table in APA form, as Markdown."
+    """A table in APA form, as Markdown.
+
+    Parameters
+    ----------
+    frame
+        Cells as text; the index is the first column
+    number
+        Its number
+    title
+        Its title
+    note
+        What stands beneath
+    """
     def safe(x): return str(x).replace('|', r'\|').replace('\n', ' ')
     def numeric(column): return all(re.fullmatch(r'[−<> ]*[\d.]*( %)?( \([−\d.]+\))?|[−\d.]+(–| to )[−\d.]+|–', str(x)) for x in column)
     head = [frame.index.name or '', *frame.columns]
@@ -126,7 +188,12 @@ def _say_replaced(folder, what, **now): # seed=…, models=…, data=…: of the
 class RunFolder:
     """What runs of `Pipeline` wrote into one folder: `fit`, `parameter` and `model`, the records of the runs (None: was not run), their tables and figures.
 
-    Raises a `ValueError` if there is no such folder, or no run in it."""
+    Raises a `ValueError` if there is no such folder, or no run in it.
+
+    Parameters
+    ----------
+    folder
+        Path"""
     def __init__(self, folder): # Path
         self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that a run has written (its output_dir)")
@@ -137,7 +204,13 @@ class RunFolder:
         self.first = next(iter(self.records.values()))
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
-        "A table of the folder."
+        """A table of the folder.
+
+        Parameters
+        ----------
+        name, **options
+            Name of a .csv file, without its ending; for `pandas.read_csv`
+        """
         path = inside(self.folder, f'{name}.csv')
         if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a run, but no {path.name}; run it again")
         return pd.read_csv(path, **options)
@@ -153,11 +226,23 @@ class RunFolder:
         return self.table('group_BIC').best_model.iloc[-1] if self.fit else None
 
     def figures(self, what): # 'FIT', 'PARAMETER' or 'MODEL'
-        "Paths of the figures that a run has written, in the folder."
+        """Paths of the figures that a run has written, in the folder.
+
+        Parameters
+        ----------
+        what
+            'FIT', 'PARAMETER' or 'MODEL'
+        """
         return [name for name in listed(self.folder, what) if name.endswith('.png')] if what in self.records else []
 
     def file_name(self, kind, label): # 'models' or 'groups'; a label of it
-        "What the label is called in names of files."
+        """What the label is called in names of files.
+
+        Parameters
+        ----------
+        kind, label
+            'models' or 'groups'; a label of it
+        """
         usual = str(label).replace(' ', '') if kind == 'groups' else str(label)
         return next((n for r in self.records.values() if (n := r.get('names', {}).get(kind, {}).get(str(label)))), usual)
 
@@ -169,7 +254,15 @@ def run_call(
     run,       # `RunFolder`
     what,      # 'FIT', 'PARAMETER' or 'MODEL'
 ) -> str:
-    "The call that made this run, or that would make it with the settings of a run that is there."
+    """The call that made this run, or that would make it with the settings of a run that is there.
+
+    Parameters
+    ----------
+    run
+        `RunFolder`
+    what
+        'FIT', 'PARAMETER' or 'MODEL'
+    """
     check_names([what], _RUNS, 'run')
     there = run.records.get(what)
     settings = dict(there['call']) if there else {k: v for k, v in run.first['call'].items() if k in _SHARED}
@@ -178,7 +271,13 @@ def run_call(
 
 # %% ../nbs/42_report.ipynb #1ccb3de9
 def search_table(run): # `RunFolder` with a fit
-    "How the best solutions were found: starts, agreement, convergence, bounds, by model; as text."
+    """How the best solutions were found: starts, agreement, convergence, bounds, by model; as text.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    """
     rows = {}
     for name, t in run.table('fits', keep_default_na=False, dtype=dict(at_bound=str)).groupby('model', sort=False):
         starts, share = t.starts.astype(int), lambda good: f"{100 * good.mean():.0f} %"
@@ -186,7 +285,13 @@ def search_table(run): # `RunFolder` with a fit
     return pd.DataFrame(rows).T.rename_axis('Model')
 
 def comparison_table(run): # `RunFolder` with a fit
-    "Models side by side, the best first: numbers."
+    """Models side by side, the best first: numbers.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    """
     t = run.table('fits')
     bic = t.pivot(index='participant', columns='model', values='bic')
     out = t.groupby('model').agg(k=('k', 'first'), nll=('nll', 'mean'), aic=('aic', 'mean'), bic=('bic', 'mean'))
@@ -195,7 +300,13 @@ def comparison_table(run): # `RunFolder` with a fit
     return out.sort_values('bic', kind='stable')
 
 def against_next(run): # `RunFolder` with a fit of two models or more
-    "The best model against the next one: its name, and mean and 95 % interval of the difference of BIC over people (positive: the best is better)."
+    """The best model against the next one: its name, and mean and 95 % interval of the difference of BIC over people (positive: the best is better).
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit of two models or more
+    """
     t, (best, other) = run.table('fits'), comparison_table(run).index[:2]
     d = (t[t.model == other].set_index('participant').bic - t[t.model == best].set_index('participant').bic).to_numpy()
     half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan
@@ -206,14 +317,28 @@ def misses(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    "Predictive checks of a model: how many means of people there are, and those outside the model's interval, in words."
+    """Predictive checks of a model: how many means of people there are, and those outside the model's interval, in words.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    model
+        Name of a model
+    """
     t = run.table('predictive_checks')
     t = t[t.model == model]
     out = t[(t.people < t.lower) | (t.people > t.upper)]
     return len(t), [f"{r.context}, part {r.bin:.0f} of learning, {literal(r.group)}" if r.phase == 'learning' else f"{r.kind} in transfer, {literal(r.group)}" for r in out.itertuples()]
 
 def learning_test(run): # `RunFolder` with a fit
-    "Did people learn, without any model: accuracy in percent in the first and last part of learning, (people,) each, and a paired t-test as (t, df, p)."
+    """Did people learn, without any model: accuracy in percent in the first and last part of learning, (people,) each, and a paired t-test as (t, df, p).
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    """
     t = run.table('modelsimulation_accuracy_data')
     t = t[t.model == t.model.iloc[0]].groupby(['participant', 'bin']).accuracy.mean().unstack()
     first, last = t.iloc[:, 0].to_numpy(), t.iloc[:, -1].to_numpy()
@@ -226,7 +351,15 @@ def estimates_table(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    "Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as text."
+    """Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as text.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    model
+        Name of a model
+    """
     t, parameters = run.table('fits'), run.fit['models'][model]['parameters']
     t = t[t.model == model].merge(run.table('fit_data_FIT')[['participant', 'model', 'pain_group']], on=['participant', 'model'])
     cell = lambda x: f"{apa_number(x.mean())} ({apa_number(x.std())})"
@@ -240,7 +373,15 @@ def group_tests(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    "Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells apart."
+    """Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells apart.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a fit
+    model
+        Name of a model
+    """
     tests, pairs, out = run.table('pain_fits_linear_results'), run.table('pain_fits_posthoc_results'), []
     for row in tests[(tests.model == model) & (tests.p_value < .05)].itertuples():
         of = pairs[(pairs.model == model) & (pairs.parameter == row.parameter) & (pairs.p_adjusted < .05)]
@@ -250,24 +391,48 @@ def group_tests(
 
 # %% ../nbs/42_report.ipynb #436c93d6
 def recovery_table(run): # `RunFolder` with a parameter recovery
-    "How well each parameter was recovered; as text."
+    """How well each parameter was recovered; as text.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a parameter recovery
+    """
     s = run.table('param_recovery_summary')
     percent = lambda x: '–' if np.isnan(x) else f'{100 * x:.0f} %'
     return pd.DataFrame({'Parameter': s.parameter, '*r*': [apa_number(x, 2, True) for x in s.r], 'ρ': [apa_number(x, 2, True) for x in s['rank']], 'Bias': [apa_number(x) for x in s.bias], 'RMSE': [apa_number(x) for x in s.rmse],
                          '95 % interval': [percent(x) for x in s.coverage], 'At a bound': [percent(x) for x in s.at_bound]}).set_index(s.model.where(~s.model.duplicated(), '').rename('Model'))
 
 def worst_recovered(run): # `RunFolder` with a parameter recovery
-    "The row of the summary with the lowest correlation of true and fitted; None if there is none."
+    """The row of the summary with the lowest correlation of true and fitted; None if there is none.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a parameter recovery
+    """
     s = run.table('param_recovery_summary')
     return None if s.r.isna().all() else s.loc[s.r.idxmin()]
 
 def confusion(run): # `RunFolder` with a model recovery
-    "Share of the people of each model (rows) best described by each model (columns), and the inverse."
+    """Share of the people of each model (rows) best described by each model (columns), and the inverse.
+
+    Parameters
+    ----------
+    run
+        `RunFolder` with a model recovery
+    """
     return run.table('model_recovery_confusion', index_col=0), run.table('model_recovery_inverse', index_col=0)
 
 # %% ../nbs/42_report.ipynb #3f5aada8
 def outside(run): # `RunFolder`
-    "How many people have an estimate outside the true values that were recovered: a frame, a row for each parameter in which more than a tenth of them do."
+    """How many people have an estimate outside the true values that were recovered: a frame, a row for each parameter in which more than a tenth of them do.
+
+    Parameters
+    ----------
+    run
+        `RunFolder`
+    """
     rows = []
     if run.fit and run.parameter:
         true, fits = run.table('param_recovery').groupby(['model', 'parameter'], sort=False).true.agg(['min', 'max']), run.table('fits')
@@ -278,7 +443,13 @@ def outside(run): # `RunFolder`
     return out[out.people > .1 * out.of].reset_index(drop=True)
 
 def disagreements(run): # `RunFolder`
-    "In what the runs of a folder differ so that one does not speak for the other: a list of sentences."
+    """In what the runs of a folder differ so that one does not speak for the other: a list of sentences.
+
+    Parameters
+    ----------
+    run
+        `RunFolder`
+    """
     out, other = [], {}
     for what, r in run.records.items() if run.fit else ():
         name = f"{what.lower()} recovery"
@@ -297,7 +468,13 @@ RULES = ('Design a good experiment!', 'Design good models', 'Simulate, simulate,
          'Run the experiment and analyze the actual data', 'Validate (at least) the winning model', 'Analyze the winning model', 'Reporting model-based analyses')
 
 def ten_rules(run): # `RunFolder`
-    "The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each."
+    """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
+
+    Parameters
+    ----------
+    run
+        `RunFolder`
+    """
     answers = [_experiment(run), _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run), _models_recovered(run), _analysed(run), _validated(run), _latent(run)]
     answers.append(_reported(run, [done for done, _ in answers]))
     return pd.DataFrame([dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)], index=pd.RangeIndex(1, 11, name='number'))
@@ -376,7 +553,21 @@ def show_figure(
     title,  # Its title
     note='' # What stands beneath
 ):
-    "Show a figure in APA form."
+    """Show a figure in APA form.
+
+    Parameters
+    ----------
+    run
+        `RunFolder`
+    name
+        Path of the picture in the folder
+    number
+        Its number
+    title
+        Its title
+    note
+        What stands beneath
+    """
     from IPython.display import Image, Markdown, display
     display(Markdown(_caption('Figure', number, title)))
     path = inside(run.folder, name)   # of this folder, and no link to another place
@@ -410,7 +601,13 @@ REFERENCES = {
     'Wilson & Collins, 2019': 'Wilson, R. C., & Collins, A. G. E. (2019). Ten simple rules for the computational modeling of behavioral data. *eLife, 8*, e49547.'}
 
 def references(text): # Prose with citations, such as '(Schwarz, 1978)'
-    "The references that a text cites, in order; what is not in `REFERENCES` is listed as missing."
+    """The references that a text cites, in order; what is not in `REFERENCES` is listed as missing.
+
+    Parameters
+    ----------
+    text
+        Prose with citations, such as '(Schwarz, 1978)'
+    """
     cited = set(re.findall(r"[A-ZÖ][\w-]+(?:(?:, | & )[A-Z][\w-]+)*(?: et al\.)?, (?:19|20)\d\d", unescape(text)))
     return [REFERENCES.get(key, f'{key}. [This reference is not known here: add it.]') for key in sorted(cited)]
 
@@ -445,7 +642,15 @@ def with_mathml(
     text,   # Markdown with $formulas$
     convert # What turns Markdown into HTML
 ) -> str:
-    "HTML of a Markdown text; its formulas become MathML."
+    """HTML of a Markdown text; its formulas become MathML.
+
+    Parameters
+    ----------
+    text
+        Markdown with $formulas$
+    convert
+        What turns Markdown into HTML
+    """
     found = []
     def keep(m):
         if m[0].startswith('`'): return m[0]   # code, where a dollar is a dollar
@@ -528,7 +733,21 @@ def write_report(
 ) -> list:         # Paths of what was written: the HTML, and a PDF beside it where Quarto is on the path
     """Write a report on a discovered equation, or on all runs of `Pipeline` in a folder: methods in words, tables in APA form, figures, recovery, the rules of Wilson & Collins (2019).
 
-    What was not run is said to be missing. Raises a `ValueError` if the folder is not there, holds neither or both, or if the template fails; a `FolderHeld` if a run is at work in the folder into which the page goes."""
+    What was not run is said to be missing. Raises a `ValueError` if the folder is not there, holds neither or both, or if the template fails; a `FolderHeld` if a run is at work in the folder into which the page goes.
+
+    Parameters
+    ----------
+    folder
+        What `write_discovery` wrote, or runs of `Pipeline`: their output_dir
+    out
+        Path of the HTML file (default: report.html in that folder)
+    template
+        A notebook in place of the package's own, with a cell tagged `parameters`
+
+    Returns
+    -------
+    list
+        Paths of what was written: the HTML, and a PDF beside it where Quarto is on the path"""
     folder = check_path(folder, 'folder')
     own, out = _template(folder), _checked_out(out, folder)
     template = own if template is None else check_path(template, 'template')

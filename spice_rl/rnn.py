@@ -130,7 +130,15 @@ def _torch_step(weight, value, inputs, gate):
 
 # %% ../nbs/30_rnn.ipynb #3d51baf4
 class ValueModule(nn.Module):
-    "A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each start."
+    """A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each start.
+
+    Parameters
+    ----------
+    input_size
+        Inputs besides the value itself
+    hidden
+        Bend units
+    """
     def __init__(self,
         input_size=1, # Inputs besides the value itself
         hidden=6      # Bend units
@@ -148,7 +156,15 @@ class ValueModule(nn.Module):
         starts, # How many starts
         rng     # A numpy Generator
     ):
-        "Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend."
+        """Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         d, weight = self.input_size + 1, np.zeros((starts, self.weight.shape[1]))
         weight[:, 1] = rng.uniform(-.5, -.1, starts)
         weight[:, 2:1 + d] = rng.normal(0, .3, (starts, d - 1))
@@ -157,7 +173,13 @@ class ValueModule(nn.Module):
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
     def set_unit(self, size): # Typical size of each input, (input_size,)
-        "Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100 train as well as 0 and 1."
+        """Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100 train as well as 0 and 1.
+
+        Parameters
+        ----------
+        size
+            Typical size of each input, (input_size,)
+        """
         far = (size > 5) | ((size < .1) & (size > 0))
         self.unit = torch.where(far, 10. ** torch.log10(torch.where(far, size, 1.)).round(), 1.).to(self.weight)
 
@@ -170,14 +192,32 @@ class ValueModule(nn.Module):
         inputs, # (rows, options, inputs)
         gate    # 1 where the module applies, else 0, (rows, options)
     ):
-        "The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options)."
+        """The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options).
+
+        Parameters
+        ----------
+        value
+            (rows, options)
+        inputs
+            (rows, options, inputs)
+        gate
+            1 where the module applies, else 0, (rows, options)
+        """
         inputs = inputs / self.unit
         if value.is_cuda or value.dtype != torch.float64: return _torch_step(self.weight, value, inputs, gate)
         return _Step.apply(self.weight, value.contiguous(), inputs.contiguous(), gate.contiguous())
 
 # %% ../nbs/30_rnn.ipynb #5afe2684
 class Constant(nn.Module):
-    "One number for everyone, or a linear function of an embedding; training begins near `start`."
+    """One number for everyone, or a linear function of an embedding; training begins near `start`.
+
+    Parameters
+    ----------
+    embedding_size
+        Numbers in the embedding that it depends on (default: on none)
+    start
+        Where training begins
+    """
     def __init__(self,
         embedding_size=None, # Numbers in the embedding that it depends on (default: on none)
         start=1.             # Where training begins
@@ -191,20 +231,44 @@ class Constant(nn.Module):
         starts, # How many starts
         rng     # A numpy Generator
     ):
-        "Draw new weights: around 1, whoever it is."
+        """Draw new weights: around 1, whoever it is.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         weight = rng.normal(0, .1, (starts, 1 + self.size))
         weight[:, 0] += self.start
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
     def forward(self, embedding=None): # Embedding, (rows, size)
-        "One number for each row, (rows, 1)."
+        """One number for each row, (rows, 1).
+
+        Parameters
+        ----------
+        embedding
+            Embedding, (rows, size)
+        """
         n = self.rows if embedding is None else len(embedding)
         weight = self.weight.repeat_interleave(n // len(self.weight), 0)
         return weight[:, :1] + (weight[:, 1:] * embedding).sum(1, keepdim=True) if self.size else weight
 
 # %% ../nbs/30_rnn.ipynb #fa4a5abe
 class Embedding(nn.Module):
-    "A few numbers for each participant, learned with the rest; with `dropout`, some are hidden at random in training."
+    """A few numbers for each participant, learned with the rest; with `dropout`, some are hidden at random in training.
+
+    Parameters
+    ----------
+    num_embeddings
+        How many participants
+    embedding_size
+        Numbers for each
+    dropout
+        Share of them hidden at random in training
+    """
     def __init__(self,
         num_embeddings, # How many participants
         embedding_size, # Numbers for each
@@ -218,7 +282,15 @@ class Embedding(nn.Module):
         starts, # How many starts
         rng     # A numpy Generator
     ):
-        "Draw new embeddings."
+        """Draw new embeddings.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         self.weight = nn.Parameter(torch.as_tensor(rng.normal(0, .3, (starts, self.n, self.size))))
 
     def penalty(self):
@@ -226,7 +298,13 @@ class Embedding(nn.Module):
         return (self.weight ** 2).sum((1, 2))
 
     def forward(self, ids): # Participant of each row, (rows,) or (rows, 1)
-        "Embeddings, (rows, size)."
+        """Embeddings, (rows, size).
+
+        Parameters
+        ----------
+        ids
+            Participant of each row, (rows,) or (rows, 1)
+        """
         ids = ids.reshape(-1)
         if len(ids) and int(ids.max()) >= self.n:
             raise ValueError(f"participant {int(ids.max())} does not exist: the network was made for n_participants={self.n}, counted from 0")
@@ -259,7 +337,19 @@ def check_device(
     device,       # What came
     name='device' # Name of the argument, for the message
 ): # A `torch.device`
-    "Return the device, or raise an error that says which there are."
+    """Return the device, or raise an error that says which there are.
+
+    Parameters
+    ----------
+    device
+        What came
+    name
+        Name of the argument, for the message
+
+    Returns
+    -------
+    A `torch.device`
+    """
     try: found = torch.device(device)
     except (RuntimeError, TypeError): raise ValueError(f"{name} must be 'cpu' or 'cuda' (or 'cuda:1', …), got {device!r:.80}") from None
     if found.type == 'cuda' and not torch.cuda.is_available():
@@ -270,7 +360,22 @@ class BaseRNN(nn.Module):
     """A recurrent network of small modules.
 
     A subclass defines `init_values` (a dict: latent value -> start, the same for all options), adds modules to `submodules_rnn` in `__init__`, and writes
-    `forward(self, inputs, prev_state=None, batch_first=False)`, which returns (logits, state)."""
+    `forward(self, inputs, prev_state=None, batch_first=False)`, which returns (logits, state).
+
+    Parameters
+    ----------
+    n_actions
+        How many options
+    n_participants
+        How many people, for networks that tell them apart
+    n_experiments
+        How many experiments; their ids are then the last but one column of the data
+    embedding_size
+        Numbers in the embedding of a participant
+    dropout
+        Share of an embedding hidden at random in training
+    device
+        Where it runs: 'cpu' or 'cuda'"""
     init_values: dict = {}
 
     def __init__(self,
@@ -295,13 +400,27 @@ class BaseRNN(nn.Module):
         input_size=1, # Inputs besides the value itself; an embedding counts with its size
         hidden=6      # Bend units
     ):
-        "A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its size)."
+        """A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its size).
+
+        Parameters
+        ----------
+        input_size
+            Inputs besides the value itself; an embedding counts with its size
+        hidden
+            Bend units
+        """
         return ValueModule(input_size, hidden)
 
     def setup_constant(self,
         embedding_size=None # Numbers in the embedding that it depends on (default: on none)
     ):
-        "A number to be learned: one for everyone, or a function of an embedding of this size."
+        """A number to be learned: one for everyone, or a function of an embedding of this size.
+
+        Parameters
+        ----------
+        embedding_size
+            Numbers in the embedding that it depends on (default: on none)
+        """
         return Constant(embedding_size)
 
     def setup_embedding(self,
@@ -309,14 +428,32 @@ class BaseRNN(nn.Module):
         embedding_size, # Numbers for each
         dropout=None    # Share of them hidden at random in training (default: the network's)
     ):
-        "A few numbers for each participant (`dropout`: default, the network's)."
+        """A few numbers for each participant (`dropout`: default, the network's).
+
+        Parameters
+        ----------
+        num_embeddings
+            How many participants
+        embedding_size
+            Numbers for each
+        dropout
+            Share of them hidden at random in training (default: the network's)
+        """
         return Embedding(num_embeddings, embedding_size, self.dropout if dropout is None else dropout)
 
     def setup_initial_value(self,
         start=0.,           # Where training begins
         embedding_size=None # Numbers in the embedding that it depends on (default: on none)
     ):
-        "Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`."
+        """Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`.
+
+        Parameters
+        ----------
+        start
+            Where training begins
+        embedding_size
+            Numbers in the embedding that it depends on (default: on none)
+        """
         return Constant(embedding_size, start)
 
     # What a subclass calls in forward.
@@ -329,7 +466,16 @@ class BaseRNN(nn.Module):
         """Set the state and take `inputs` apart: ((actions, rewards, shown, additional), (participant ids, experiment ids), logits, timesteps).
 
         `inputs` is (trials, sessions, features), or (sessions, trials, features) with `batch_first`. `actions` is one-hot, 0 for a missing choice; `rewards`
-        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a `ValueError` for a wrong shape."""
+        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a `ValueError` for a wrong shape.
+
+        Parameters
+        ----------
+        inputs
+            (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state
+            State to go on from, as `get_state` gives it (default: where values start)
+        batch_first
+            Do sessions come first?"""
         n, ids = self.n_actions, 1 + bool(self.n_experiments)
         if inputs.ndim != 3 or inputs.shape[-1] < 2 * n + ids:
             raise ValueError(f"inputs must have three axes and at least {2 * n + ids} features ({n} for the choice, {n} for the rewards, the ids last), "
@@ -352,7 +498,15 @@ class BaseRNN(nn.Module):
         name, # What equations call it
         value # One number per row and option, (rows, n_actions)
     ):
-        "Name a signal of this trial: equations are written in these names. Call it before `call_module`."
+        """Name a signal of this trial: equations are written in these names. Call it before `call_module`.
+
+        Parameters
+        ----------
+        name
+            What equations call it
+        value
+            One number per row and option, (rows, n_actions)
+        """
         self.signals[name] = value
         if self.recording is not None: self.recording.setdefault(name, []).append(value.detach())
 
@@ -366,7 +520,27 @@ class BaseRNN(nn.Module):
         activation_rnn=None, # A function put around the next value
         scaling=False # Multiply the result by the constant `betas[key_state]`?
     ):
-        "The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value stays."
+        """The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value stays.
+
+        Parameters
+        ----------
+        key_module
+            Which module
+        key_state
+            Which latent value it moves
+        action
+            Where it applies, (rows, n_actions): 1 or 0 (default: everywhere)
+        inputs
+            What it sees besides the value: (rows, n_actions), a tuple of them, or None
+        participant_embedding
+            (rows, size), seen by the module as further inputs
+        participant_index
+            Participant of each row, (rows, 1), for equations that differ between people
+        activation_rnn
+            A function put around the next value
+        scaling
+            Multiply the result by the constant `betas[key_state]`?
+        """
         value = self.state[key_state]
         gate = torch.ones_like(value) if action is None else action.to(value.dtype)
         x = self._stack(value, inputs)
@@ -394,7 +568,15 @@ class BaseRNN(nn.Module):
         logits,           # One entry a trial, (sessions, n_actions) each
         batch_first=False # Shall sessions come first?
     ):
-        "The logits of all trials as one tensor: (trials, sessions, n_actions), or sessions first with `batch_first`."
+        """The logits of all trials as one tensor: (trials, sessions, n_actions), or sessions first with `batch_first`.
+
+        Parameters
+        ----------
+        logits
+            One entry a trial, (sessions, n_actions) each
+        batch_first
+            Shall sessions come first?
+        """
         self._timesteps.close()
         if any(self._missing_on) and self._timesteps.done < len(self._timesteps):
             raise RuntimeError("the data have missing choices, which are taken care of while `forward` loops over `timesteps`; "
@@ -404,18 +586,38 @@ class BaseRNN(nn.Module):
         return out.transpose(0, 1) if batch_first else out
 
     def get_state(self, detach=False): # Without what gradients need?
-        "The latent values: a dict of tensors (rows, n_actions)."
+        """The latent values: a dict of tensors (rows, n_actions).
+
+        Parameters
+        ----------
+        detach
+            Without what gradients need?
+        """
         return {k: v.detach() if detach else v for k, v in self.state.items()}
 
     def set_state(self, state): # What `get_state` gave
-        "Continue from a state that `get_state` gave."
+        """Continue from a state that `get_state` gave.
+
+        Parameters
+        ----------
+        state
+            What `get_state` gave
+        """
         self.state = {k: v.to(self.device, torch.float64) for k, v in state.items()}
 
     def set_initial_state(self,
         batch_size=1,    # How many rows
         participant=None # The participant of each, (rows, 1) (default: the first one)
     ):
-        "Every latent value at its start."
+        """Every latent value at its start.
+
+        Parameters
+        ----------
+        batch_size
+            How many rows
+        participant
+            The participant of each, (rows, 1) (default: the first one)
+        """
         self._set_rows(batch_size)
         self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device) for k, v in self.init_values.items()}
         for k, start in self.initial_values.items():
@@ -425,7 +627,13 @@ class BaseRNN(nn.Module):
         return self.get_state()
 
     def starts(self, participant=0): # Number of the participant, from 0
-        "Where the latent values of a participant start, a dict; of the trained network (one start)."
+        """Where the latent values of a participant start, a dict; of the trained network (one start).
+
+        Parameters
+        ----------
+        participant
+            Number of the participant, from 0
+        """
         before = self.state
         with torch.no_grad(): state = self.set_initial_state(1, torch.tensor([[participant]], device=self.device))
         self.state = before
@@ -456,7 +664,12 @@ class BaseRNN(nn.Module):
     def record(self, xs): # What was chosen and paid, (sessions, trials, features)
         """Run over `xs` (sessions, trials, features) and return all signals as arrays (sessions, trials, n_actions).
 
-        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent) after each trial; 'logits'."""
+        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent) after each trial; 'logits'.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features)"""
         self.recording = {}
         try:
             with torch.no_grad(): logits, _ = self(xs, batch_first=True)
@@ -472,14 +685,28 @@ class BaseRNN(nn.Module):
         starts, # How many starts
         rng     # A numpy Generator
     ):
-        "Draw new weights for several starts. Parameters not made by a `setup_` method are left alone."
+        """Draw new weights for several starts. Parameters not made by a `setup_` method are left alone.
+
+        Parameters
+        ----------
+        starts
+            How many starts
+        rng
+            A numpy Generator
+        """
         self.double().to(self.device)
         for m in self.own_modules(): m.reset(starts, rng)
         self.n_starts = starts
         return self.to(self.device)
 
     def measure(self, xs): # What was chosen and paid, (sessions, trials, features)
-        "Let every module see the typical size of its inputs on these data, and choose its units."
+        """Let every module see the typical size of its inputs on these data, and choose its units.
+
+        Parameters
+        ----------
+        xs
+            What was chosen and paid, (sessions, trials, features)
+        """
         sizes, hooks = {}, []
         for m in self.modules():
             if isinstance(m, ValueModule) and m.input_size:
@@ -497,7 +724,17 @@ class BaseRNN(nn.Module):
 
 # %% ../nbs/30_rnn.ipynb #986c5452
 class NetworkCell(Cell, rules=False):
-    "A trained network as a cell. Before the first trial, all options are equally likely."
+    """A trained network as a cell. Before the first trial, all options are equally likely.
+
+    Parameters
+    ----------
+    network
+        A trained `BaseRNN`
+    participants
+        Labels of the people it knows, if it tells them apart
+    experiment
+        The experiment it is in, if it tells experiments apart
+    """
     def __init__(self,
         network,            # A trained `BaseRNN`
         participants=None,  # Labels of the people it knows, if it tells them apart
@@ -512,7 +749,13 @@ class NetworkCell(Cell, rules=False):
     def __repr__(self): return f"NetworkCell({type(self.network).__name__})"
 
     def table(self, participants): # Their labels
-        "The parameters of these people."
+        """The parameters of these people.
+
+        Parameters
+        ----------
+        participants
+            Their labels
+        """
         if not self.params: return pd.DataFrame(index=list(participants))
         check_names(participants, self.participants, 'participant')
         return pd.DataFrame(dict(participant=[float(list(self.participants).index(w)) for w in participants]), index=list(participants))
@@ -521,7 +764,15 @@ class NetworkCell(Cell, rules=False):
         p,          # Parameters, as `cell.p()` gives them
         n_options=2 # How many options
     ):
-        "Latent values at their start, and logits of 0."
+        """Latent values at their start, and logits of 0.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        n_options
+            How many options
+        """
         values = [np.full(n_options, v) for v in self.network.starts(int(getattr(p, 'participant', 0))).values()]
         return namedtuple('State', (*self.state, 'logits'))(*values, np.zeros(n_options))
 
@@ -530,7 +781,17 @@ class NetworkCell(Cell, rules=False):
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "What the state says."
+        """What the state says.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         return state.logits.copy()
 
     def update(self,
@@ -538,7 +799,17 @@ class NetworkCell(Cell, rules=False):
         state, # The state, as `init` or `update` gave it
         trial  # What there is to see, a `Trial`
     ):
-        "The state after the network has seen one more trial."
+        """The state after the network has seen one more trial.
+
+        Parameters
+        ----------
+        p
+            Parameters, as `cell.p()` gives them
+        state
+            The state, as `init` or `update` gave it
+        trial
+            What there is to see, a `Trial`
+        """
         if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
         row = np.r_[np.eye(n)[trial.choice], trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
@@ -551,7 +822,17 @@ class NetworkCell(Cell, rules=False):
         trials, # `Trials`
         after   # After the feedback, or before each choice?
     ):
-        "Logits (trials, options) and states (trials, latents, options), before each choice or after the feedback."
+        """Logits (trials, options) and states (trials, latents, options), before each choice or after the feedback.
+
+        Parameters
+        ----------
+        theta
+            Frame of parameters, a row for each participant
+        trials
+            `Trials`
+        after
+            After the feedback, or before each choice?
+        """
         xs = trials.to_dataset().xs.double()
         people = theta['participant'].to_numpy() if self.params else np.zeros(trials.n_participants)
         xs[..., -1] = torch.as_tensor(people[trials.session_participant])[:, None]
@@ -571,7 +852,20 @@ class NetworkCell(Cell, rules=False):
 class SpiceConfig:
     """Which equations to look for.
 
-    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never changed."""
+    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never changed.
+
+    Parameters
+    ----------
+    rnn_modules : tuple
+        Names of the modules
+    control_parameters : tuple
+        Names of the signals that `forward` records
+    library_setup : dict
+        Module -> signals its equation may use (besides the value itself)
+    filter_setup : dict
+        Module -> [signal, value, drop it from the inputs?], or a list of such triplets
+    degrees : dict
+        Module -> highest power of its terms, where more is needed than is asked for"""
     rnn_modules: tuple = None        # Names of the modules
     control_parameters: tuple = None # Names of the signals that `forward` records
     library_setup: dict = None       # Module -> signals its equation may use (besides the value itself)
@@ -614,7 +908,13 @@ class SpiceConfig:
         return tuple((str(s), float(v), bool(drop)) for s, v, drop in given)
 
     def inputs(self, module): # Name of a module
-        "The signals that the equation of a module may use."
+        """The signals that the equation of a module may use.
+
+        Parameters
+        ----------
+        module
+            Name of a module
+        """
         dropped = {s for s, _, drop in self.filter_setup[module] if drop}
         return tuple(s for s in self.library_setup[module] if s not in dropped)
 

@@ -23,7 +23,13 @@ from .params import from_line
 def exceedance(
     counts # Parameters of the Dirichlet distribution, (models,)
 ) -> np.ndarray:
-    "Probability of each component of a Dirichlet variable to be the largest, (models,)."
+    """Probability of each component of a Dirichlet variable to be the largest, (models,).
+
+    Parameters
+    ----------
+    counts
+        Parameters of the Dirichlet distribution, (models,)
+    """
     a = np.asarray(counts, float)
     if a.ndim != 1 or len(a) < 2 or not (np.isfinite(a) & (a > 0)).all(): raise ValueError(f"counts must be two or more positive numbers, got {counts}")
     if len(a) == 2: return betainc(a[::-1], a, .5)
@@ -119,7 +125,26 @@ def _select(L, prior, member): # member: which model (columns) belongs to which 
 class Selection:
     """How frequent each model is among people, how sure that is, and who follows which.
 
-    `risks` has the omnibus risk of each group and of all people (`full`), of models and, if there are, of families. `same` has, for each pair of groups, the probability that models are as frequent in one as in the other."""
+    `risks` has the omnibus risk of each group and of all people (`full`), of models and, if there are, of families. `same` has, for each pair of groups, the probability that models are as frequent in one as in the other.
+
+    Parameters
+    ----------
+    models : pd.DataFrame
+        A row for each group and model: people, frequency, sd, exceedance, protected
+    families : pd.DataFrame
+        The same of families, or None
+    risks : pd.DataFrame
+        (groups, kinds)
+    people : pd.DataFrame
+        Responsibilities (participants, models), all people together
+    people_by_group : pd.DataFrame
+        The same, each group by itself, or None
+    same : pd.DataFrame
+        Pairs of groups, or None
+    groups : pd.Series
+        Group of each participant, or None
+    source : str
+        What was taken for log evidences"""
     models: pd.DataFrame             # A row for each group and model: people, frequency, sd, exceedance, protected
     families: pd.DataFrame           # The same of families, or None
     risks: pd.DataFrame              # (groups, kinds)
@@ -130,7 +155,13 @@ class Selection:
     source: str                      # What was taken for log evidences
 
     def table(self, families=False): # Families instead of models?
-        "By group and in full (`full`): expected number of people, frequency with its posterior sd, exceedance and protected exceedance probability."
+        """By group and in full (`full`): expected number of people, frequency with its posterior sd, exceedance and protected exceedance probability.
+
+        Parameters
+        ----------
+        families
+            Families instead of models?
+        """
         if families and self.families is None: raise ValueError("there are no families; give them to select_models: families={name: [model, …]}")
         return self.families if families else self.models
 
@@ -167,7 +198,18 @@ def select_models(
     """How frequent is each model among people like these? Random-effects Bayesian model selection, by group and in full.
 
     What `compare` returned counts as log evidence: -BIC/2, -AIC/2, or minus the held-out NLL. All models are equally frequent a priori (one count each); of families, all families are, however many models they have
-    (Penny et al., 2010, *PLoS Computational Biology* 6, e1000709): they are judged in a run of their own, and the table of models is that without families. Nothing is random."""
+    (Penny et al., 2010, *PLoS Computational Biology* 6, e1000709): they are judged in a run of their own, and the table of models is that without families. Nothing is random.
+
+    Parameters
+    ----------
+    evidence
+        Log evidences: a frame (participants, models), what `compare` returned, or fits that
+        have a Series `evidence` and a `name`
+    families
+        Models that share a trait: a dict name -> list of models, each model in one
+    groups
+        Group of each participant: a Series or dict by label (default: that of the evidence, if
+        it has one)"""
     frame, own, source = _evidence(evidence)
     _check_evidence(frame)
     models, groups = list(frame.columns), own if groups is None else groups
@@ -360,7 +402,30 @@ class CandidateFit:
     """One model of `fit_hbi`: its group, and each person under it, whether they follow it or not.
 
     `means` and `variances` are on the line, where the group is normal; `typical` is a mean as a value of the parameter. `table` has a row for each participant: parameters (posterior modes), `se_…` and 95 % intervals `lower_…`, `upper_…`,
-    `nll` of the choices there (nats), `evidence`, `n` choices, `responsibility`. The intervals of people take the group as known."""
+    `nll` of the choices there (nats), `evidence`, `n` choices, `responsibility`. The intervals of people take the group as known.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    cell : object
+        The cell that was fitted
+    people : float
+        How many follow it: the sum of the responsibilities
+    means : pd.DataFrame
+        Mean of each parameter: mean, se (the hierarchical error), df, lower, upper; typical,
+        typical_lower, typical_upper
+    variances : pd.DataFrame
+        Variance between people: variance, lower, upper
+    table : pd.DataFrame
+        A row for each participant
+    modes : pd.DataFrame
+        Each person's parameters on the line
+    covariances : np.ndarray
+        Posterior covariances there, (people, n_free, n_free)
+    evidence : pd.Series
+        Log evidence of each person under this group (nats; Laplace, at the group's expected
+        mean and precision)"""
     name: str                # Name of the model
     cell: object             # The cell that was fitted
     people: float            # How many follow it: the sum of the responsibilities
@@ -386,7 +451,32 @@ class CandidateFit:
 # %% ../nbs/27_selection.ipynb #72de3a13
 @dataclass(repr=False)
 class HBI:
-    "What `fit_hbi` found: who follows which model, how frequent models are, and the group of each model, of those who follow it."
+    """What `fit_hbi` found: who follows which model, how frequent models are, and the group of each model, of those who follow it.
+
+    Parameters
+    ----------
+    responsibilities : pd.DataFrame
+        How probably each person follows each model, (participants, models)
+    models : pd.DataFrame
+        A row for each model: people, frequency, sd, exceedance, protected
+    fits : dict
+        Name -> `CandidateFit`
+    bounds : np.ndarray
+        Lower bound of the log evidence (nats), turn by turn
+    null_bound : float
+        The same if all models are equally frequent
+    converged : bool
+        Did both runs?
+    models_by_group : pd.DataFrame
+        `models` of each group of people, or None
+    same : pd.DataFrame
+        For each pair of groups the probability that models are equally frequent in both, or
+        None
+    groups : pd.Series
+        Group of each participant, or None
+    remarks : list
+        Sentences for `notes`
+    """
     responsibilities: pd.DataFrame   # How probably each person follows each model, (participants, models)
     models: pd.DataFrame             # A row for each model: people, frequency, sd, exceedance, protected
     fits: dict                       # Name -> `CandidateFit`
@@ -426,7 +516,22 @@ class HBI:
              parameter, # Name of the parameter
              value=0.   # Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1 above a lone lower one)
             ): # Series: mean, se, value, t, df, p
-        "Is the mean of those who follow this model another than `value`? Student's t with 1 + N degrees of freedom and the hierarchical error (Piray et al., 2019)."
+        """Is the mean of those who follow this model another than `value`? Student's t with 1 + N degrees of freedom and the hierarchical error (Piray et al., 2019).
+
+        Parameters
+        ----------
+        model
+            Name of the model
+        parameter
+            Name of the parameter
+        value
+            Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1
+            above a lone lower one)
+
+        Returns
+        -------
+        Series: mean, se, value, t, df, p
+        """
         check_names([model], self.fits, 'model')
         check_names([parameter], self.fits[model].means.index)
         if not np.isfinite(value): raise ValueError(f"value must be a finite number on the line, got {value}")
@@ -526,7 +631,29 @@ def fit_hbi(
 
     The prior of a group is the paper's, around the cell's own values (or `start`), in units of the line: a mean that counts for one person, and a precision of Gamma(1/2, .01). That all models are equally frequent is judged by a run of its own,
     in which responsibilities follow from evidences alone. `groups` share the group of a model (its learners are the same kind of people everywhere) and differ in frequencies: those of `models_by_group` are each group's own, given
-    everybody's evidences. Raises a `TypeError` for what is no model, a `ValueError` for names, numbers and groups that cannot be, and a `FloatingPointError` where a model breaks down for a person."""
+    everybody's evidences. Raises a `TypeError` for what is no model, a `ValueError` for names, numbers and groups that cannot be, and a `FloatingPointError` where a model breaks down for a person.
+
+    Parameters
+    ----------
+    cells
+        The models: a dict name -> cell, or a list of cells of different classes
+    trials
+        The choices
+    groups
+        Each participant's group: a column of `trials`, or a Series or dict by participant
+    starts
+        How hard to search for each person's mode: twice as many draws are tried, at the start
+        and again at the end
+    seed
+        An int or a numpy Generator
+    options
+        For a model alone: a dict name -> dict of `bounds`, `hold` and `start`, as for
+        `fit_hierarchical`
+    guess
+        Who may follow which, to start from, too: a frame (participants, models) of
+        responsibilities
+    threads
+        How many threads (default: all cores)"""
     cells, options, seed = _candidates(cells), dict(options or {}), as_seed(seed)
     if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
     if trials.n_participants < 2: raise ValueError(f"groups of models need two people or more, got {trials.n_participants}; for one person compare what fit gives")

@@ -43,7 +43,19 @@ def trialwise(
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
     Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`; before the choice, for each option, by its label: `logit_LABEL`, `p_LABEL` and each latent value `NAME_LABEL`;
-    `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option: `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of reward."""
+    `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option: `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of reward.
+
+    Parameters
+    ----------
+    cell
+        A cell: hand-written, an equation
+    trials : Trials
+        The trials
+    parameters
+        None (the cell's own), a dict of numbers, or a frame with a row per participant:
+        `fit(…).parameters`
+    keep
+        Columns of the trials' table to carry along, such as onsets"""
     keep = [keep] if isinstance(keep, str) else list(keep)
     if not cell.state and not cell.wide:
         raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
@@ -114,7 +126,26 @@ def to_events(
     folder=None,       # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
     task='bandit'      # Name of the task in the files' names
 ):
-    "Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each participant and session."
+    """Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each participant and session.
+
+    Parameters
+    ----------
+    frame
+        What `trialwise` returned
+    onset
+        When each trial's event began, in seconds from the start of its run: a column, or a
+        number per row
+    duration
+        How long it lasted, in seconds: a column, one number, or a number per row
+    trial_type
+        What the event is called: a column, or a word
+    columns
+        Columns to write (default: all numbers of the model, and choice and reward)
+    folder
+        Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
+    task
+        Name of the task in the files' names
+    """
     used = {'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}
     columns = [c for c in frame if c not in used] if columns is None else list(columns)
     absent = [c for c in columns if c not in frame]

@@ -36,7 +36,21 @@ def sparse_regression(
     optimizer='SR3_weighted_l1', # One of `OPTIMIZERS`
     regularization=1e-2  # SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
 ):
-    "Coefficients of a sparse linear regression, (n_terms,): pysindy chooses the terms, least squares fits those that are left."
+    """Coefficients of a sparse linear regression, (n_terms,): pysindy chooses the terms, least squares fits those that are left.
+
+    Parameters
+    ----------
+    columns
+        Terms, (n, n_terms)
+    target
+        What they explain, (n,)
+    threshold
+        Terms with a smaller coefficient are left out
+    optimizer
+        One of `OPTIMIZERS`
+    regularization
+        SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
+    """
     check_names([optimizer], OPTIMIZERS, 'optimizer')
     chosen = np.ones(columns.shape[1], bool)
     if threshold > 0:
@@ -55,7 +69,21 @@ def signal_kinds(
     latents,  # Latent values and their starts, a dict
     n         # How many options
 ):
-    "What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name of a latent value is taken for it, if they agree."
+    """What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name of a latent value is taken for it, if they agree.
+
+    Parameters
+    ----------
+    names
+        Names of recorded signals
+    recorded
+        What `BaseRNN.record` returned
+    xs
+        The inputs it was recorded on
+    latents
+        Latent values and their starts, a dict
+    n
+        How many options
+    """
     xs = np.asarray(xs, float)
     choice, reward = xs[..., :n], xs[..., n:2 * n]
     there = ~np.isnan(choice).any(-1)
@@ -80,7 +108,17 @@ def readout(
     latents,  # Names of the latent values
     there     # Trials that count, (sessions, trials)
 ):
-    "Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if the logits are not a weighted sum of them."
+    """Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if the logits are not a weighted sum of them.
+
+    Parameters
+    ----------
+    recorded
+        What the network did: signals by name
+    latents
+        Names of the latent values
+    there
+        Trials that count, (sessions, trials)
+    """
     states = np.stack([recorded['state', k][there].ravel() for k in latents], 1)
     logits = recorded['logits'][there].ravel()
     used = list(range(len(latents)))
@@ -103,7 +141,19 @@ def module_pairs(
     recorded, # What the network did: signals by name
     there     # Trials that count, (sessions, trials)
 ):
-    "For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter says it applies."
+    """For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter says it applies.
+
+    Parameters
+    ----------
+    module
+        Name of the module
+    config
+        Which signals it may use, and on which options it applies: a `SpiceConfig`
+    recorded
+        What the network did: signals by name
+    there
+        Trials that count, (sessions, trials)
+    """
     where = there[..., None] & np.ones(recorded['logits'].shape[-1], bool)
     for name, value, _ in config.filter_setup[module]: where = where & (recorded[name] == value)
     if not np.array_equal(where, there[..., None] & (recorded[module, 'gate'] == 1)):
@@ -142,7 +192,35 @@ def regress(
     """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells people apart, or one per group.
 
     A group's equation is that of the network with the mean embedding of its members, recorded on their trials. A hard-coded equation whose inputs are all signals is written down as it stands (`Rule.fixed`); one that
-    reads something else, such as a learning rate, is regressed like a module."""
+    reads something else, such as a learning rate, is regressed like a module.
+
+    Parameters
+    ----------
+    network
+        A trained network
+    config
+        What to read out of it, a `SpiceConfig`
+    xs
+        Choices and rewards, (sessions, trials, features)
+    ys
+        The next choice, (sessions, trials, n_actions)
+    participants
+        Labels of participants 0, 1, … (default: their numbers)
+    only
+        Only this participant (default: all)
+    groups
+        Group of each participant, in their order: one equation for each group (default: one for
+        each participant the network tells apart)
+    degree
+        Highest power of the terms
+    threshold
+        Leave out terms with smaller coefficients (default: decided by BIC)
+    optimizer
+        See `sparse_regression`
+    regularization
+        See `sparse_regression`
+    probes
+        Inputs to record the network on (default: the people's own trials)"""
     check_regression(network, config, xs, only, degree, threshold, optimizer, regularization)
     ids = np.asarray(xs[:, 0, -1], int)
     labels = list(participants) if participants is not None else list(range(ids.max() + 1))
@@ -170,7 +248,27 @@ def check_regression(
     optimizer='SR3_weighted_l1', # See `sparse_regression`
     regularization=1e-2          # See `sparse_regression`
 ):
-    "Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be in vain."
+    """Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be in vain.
+
+    Parameters
+    ----------
+    network
+        A network
+    config
+        What to read out of it, a `SpiceConfig`
+    xs
+        The choices, (sessions, trials, features)
+    only
+        Only this participant (default: all)
+    degree
+        Highest power of the terms
+    threshold
+        Smallest coefficient (default: decided by BIC)
+    optimizer
+        See `sparse_regression`
+    regularization
+        See `sparse_regression`
+    """
     known = [*network.submodules_rnn, *network.submodules_eq]
     unknown = [m for m in config.rnn_modules if m not in known]
     if unknown: raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(known)}")
@@ -183,7 +281,13 @@ def check_regression(
 
 # %% ../nbs/35_sindy.ipynb #602be21a
 def tells_apart(network): # A `BaseRNN`
-    "Does a network tell people apart, that is, has it an embedding?"
+    """Does a network tell people apart, that is, has it an embedding?
+
+    Parameters
+    ----------
+    network
+        A `BaseRNN`
+    """
     return any(hasattr(m, 'dropout') and hasattr(m, 'n') for m in network.own_modules())
 
 def _as_participant(xs, who):
@@ -256,7 +360,18 @@ def hard_coded(
     n_inputs,  # How many inputs it has
     degree=3   # Highest power
 ):
-    "The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of this degree."
+    """The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of this degree.
+
+    Parameters
+    ----------
+    equation
+        A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1,
+        n_inputs) -> next value (n, 1)
+    n_inputs
+        How many inputs it has
+    degree
+        Highest power
+    """
     terms, rng = polynomial_terms(1 + n_inputs, degree), np.random.default_rng(0)
     x = rng.uniform(-2, 2, (4 * len(terms), 1 + n_inputs))
     with torch.no_grad(): after = equation(torch.as_tensor(x[:, :1]), torch.as_tensor(x[:, None, 1:])).numpy()[:, 0]
@@ -287,7 +402,13 @@ def _rules(network, config, kinds, recorded, degree, data):
 
 # %% ../nbs/35_sindy.ipynb #a3fed814
 def equation_modules(equation): # An `Equation`
-    "The rules of an equation as functions that can take the place of a network's modules (`submodules_sindy`)."
+    """The rules of an equation as functions that can take the place of a network's modules (`submodules_sindy`).
+
+    Parameters
+    ----------
+    equation
+        An `Equation`
+    """
     row = equation.row()
     def module(rule):
         c = [row[rule.parameter(t)] for t in rule.terms]

@@ -31,7 +31,12 @@ def in_style(
 ):
     """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
 
-    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed."""
+    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed.
+
+    Parameters
+    ----------
+    draw
+        A function that draws"""
     @wraps(draw)
     def drawn(*args, **kwargs):
         asked = dict(zip(signature(draw).parameters, args)) | kwargs
@@ -60,7 +65,28 @@ def axes_for(
 ):                 # Axes, (n,)
     """Axes to draw on: those given, or those of a new figure, row by row; what is not needed of a new figure is hidden.
 
-    Raises a `ValueError` if there are more or fewer than are needed."""
+    Raises a `ValueError` if there are more or fewer than are needed.
+
+    Parameters
+    ----------
+    given
+        Axes of the caller: one, or an array of them; None for a new figure
+    size
+        Size of a new figure, (width, height) in inches
+    rows
+        How many rows of axes are needed
+    columns
+        And how many columns
+    need
+        Which of them are drawn on, counted row by row (default: all)
+    name
+        What the caller calls them
+    **options
+        For `plt.subplots`
+
+    Returns
+    -------
+    Axes, (n,)"""
     need = list(range(rows * columns) if need is None else need)
     if given is not None:
         if np.size(given) != len(need): raise ValueError(f"{name} must hold {len(need)} axes, got {np.size(given)}; leave it out for a new figure")
@@ -90,7 +116,18 @@ def save_figure(
     """Write a figure for a paper, at once: vector graphics whose text stays text (PDF) or keeps its form (SVG).
 
     Equal figures give equal bytes (PDF, SVG, pixels). The figure itself has the new size afterwards. Raises a `ValueError`
-    for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written."""
+    for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written.
+
+    Parameters
+    ----------
+    drawn
+        A figure, axes, or `(figure, axes)` as plotting functions return it
+    path
+        Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels
+        (300 to the inch)
+    width
+        Width in mm (one column of a journal has about 88, two 180); the height follows
+        (default: as it was drawn)"""
     figure, path = _figure(drawn), check_path(path, 'path')
     kind, known = path.suffix.lstrip('.').lower(), figure.canvas.get_supported_filetypes()
     if kind not in known:

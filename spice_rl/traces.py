@@ -47,7 +47,22 @@ def _rank(term): return _OPTION.index(term[0]), len(term), [_COMMON.index(s) for
 class TraceStructure:
     """Which products of signals the logit of an option is a weighted sum of, and how values are learned.
 
-    Raises a `ValueError` for a signal that does not exist."""
+    Raises a `ValueError` for a signal that does not exist.
+
+    Parameters
+    ----------
+    terms : tuple
+        Products: a signal of an option, then up to two that are the same for all: ('last',
+        'stay')
+    rates : str
+        Learning rates of the value: 'one', or 'two' (for rewards above the middle, and for
+        others)
+    others : str
+        Values not chosen: 'kept', 'forgotten' (toward the start, at a rate of their own),
+        'together' (toward the start, at the learning rate), 'shown' (toward what they would
+        have paid)
+    start : str
+        Where values start: the 'middle' of the rewards, 'zero', or 'free' (a parameter)"""
     terms: tuple = ()     # Products: a signal of an option, then up to two that are the same for all: ('last', 'stay')
     rates: str = 'one'    # Learning rates of the value: 'one', or 'two' (for rewards above the middle, and for others)
     others: str = 'kept'  # Values not chosen: 'kept', 'forgotten' (toward the start, at a rate of their own), 'together' (toward the start, at the learning rate), 'shown' (toward what they would have paid)
@@ -81,7 +96,13 @@ class TraceStructure:
         return (*(n for s in self.traces for n in self._rates(s)), *map(self.weight, self.terms))
 
     def weight(self, term): # One of the terms
-        "The name of the weight of a term: `kappa_stay` of ('last', 'stay')."
+        """The name of the weight of a term: `kappa_stay` of ('last', 'stay').
+
+        Parameters
+        ----------
+        term
+            One of the terms
+        """
         return '_'.join((_WEIGHTS[term[0]], *term[1:]))
 
     def _rates(self, signal):
@@ -219,7 +240,19 @@ class TraceEquation(Cell, rules=False):
     """An equation made of traces, as a cell: the logit of an option is a weighted sum of products of traces.
 
     With `people` it uses each person's numbers where none are given, and `numbers` for somebody it has not seen. Raises a `ValueError` for
-    names or numbers that cannot be, and rewards whose highest is not above the lowest."""
+    names or numbers that cannot be, and rewards whose highest is not above the lowest.
+
+    Parameters
+    ----------
+    structure
+        A `TraceStructure`
+    numbers
+        Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3,
+        other weights 0)
+    rewards
+        Lowest and highest reward: they say where the middle is
+    people
+        Numbers of each person: a frame (participants, parameters)"""
     def __init__(self,
         structure,        # A `TraceStructure`
         numbers=None,     # Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3, other weights 0)
@@ -253,7 +286,13 @@ class TraceEquation(Cell, rules=False):
         return Kernels(_init, _logits, _update, self.program)
 
     def table(self, participants): # Their labels
-        "The parameters of these people, one row for each; the group's for somebody who is not known."
+        """The parameters of these people, one row for each; the group's for somebody who is not known.
+
+        Parameters
+        ----------
+        participants
+            Their labels
+        """
         known = pd.DataFrame(self.values, index=list(participants), dtype=float, columns=list(self.params))
         if self.people is not None:
             here = [who for who in participants if who in self.people.index]
@@ -263,7 +302,13 @@ class TraceEquation(Cell, rules=False):
     # The three functions of a cell, run through the compiled rules.
 
     def p(self, **values): # Values of parameters, in place of the equation's
-        "All parameters, as an array."
+        """All parameters, as an array.
+
+        Parameters
+        ----------
+        **values
+            Values of parameters, in place of the equation's
+        """
         check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
@@ -287,19 +332,49 @@ class TraceEquation(Cell, rules=False):
     # What it says: see below.
 
     def numbers(self, participant=None): # Whose (default: the group's)
-        "The numbers of one person, or of the group: a Series."
+        """The numbers of one person, or of the group: a Series.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: the group's)
+        """
         return self.table([participant]).iloc[0] if participant is not None else pd.Series(self.values, dtype=float)
     def text(self, participant=None, digits=2): # Whose (default: the group's); decimals
-        "The equation in plain text."
+        """The equation in plain text.
+
+        Parameters
+        ----------
+        participant, digits
+            Whose (default: the group's); decimals
+        """
         return _text(self.structure, self.numbers(participant), digits)
     def latex(self, participant=None, digits=2): # Whose (default: the group's); decimals
-        "The equation in LaTeX."
+        """The equation in LaTeX.
+
+        Parameters
+        ----------
+        participant, digits
+            Whose (default: the group's); decimals
+        """
         return _latex(self.structure, self.numbers(participant), digits, self.middle)
     def words(self, participant=None, digits=2): # Whose (default: the group's); decimals
-        "The equation in words: a list of sentences."
+        """The equation in words: a list of sentences.
+
+        Parameters
+        ----------
+        participant, digits
+            Whose (default: the group's); decimals
+        """
         return _words(self.structure, self.numbers(participant), digits)
     def as_rl(self, participant=None): # Whose (default: the group's)
-        "The equation read as a known learning rule: its name, and its parameters by name."
+        """The equation read as a known learning rule: its name, and its parameters by name.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: the group's)
+        """
         return TraceReading(_name_of(self.structure), self.numbers(participant))
     def __repr__(self): return self.text()
     def _repr_latex_(self): return f"$${self.latex()}$$"
@@ -314,7 +389,13 @@ class TraceEquation(Cell, rules=False):
 
     @classmethod
     def from_dict(cls, d): # What `to_dict` gave
-        "The inverse of `to_dict`."
+        """The inverse of `to_dict`.
+
+        Parameters
+        ----------
+        d
+            What `to_dict` gave
+        """
         check_keys(d, ('terms', 'rates', 'others', 'start', 'numbers', 'rewards', 'participants', 'people'), 'an equation')
         s = TraceStructure(tuple(tuple(t) for t in d['terms']),
                            *(d[name] for name in ('rates', 'others', 'start')))
@@ -1031,7 +1112,30 @@ def _path(search):
 # %% ../nbs/39_traces.ipynb #6deaa53e
 @dataclass(repr=False)
 class Discovery:
-    "What `discover_people` found."
+    """What `discover_people` found.
+
+    Parameters
+    ----------
+    cell : TraceEquation
+        The equation: each person's numbers, the group's for somebody it has not seen
+    group : pd.DataFrame
+        The group's numbers: typical value and its 95 % interval; mean, se and sd of people on
+        the line
+    people : pd.DataFrame
+        Each person's numbers (participants, parameters)
+    structures : pd.DataFrame
+        Structures within 6 integrated BIC of the best, with weights
+    steps : pd.DataFrame
+        The search: each structure that was better than all before it
+    fit : object
+        The hierarchical fit (None: one set of numbers for everybody)
+    integrated_bic : float
+        Of the structure, as the search compares them
+    choices : int
+        That were counted
+    remarks : list
+        Sentences for `notes`
+    """
     cell: TraceEquation       # The equation: each person's numbers, the group's for somebody it has not seen
     group: pd.DataFrame       # The group's numbers: typical value and its 95 % interval; mean, se and sd of people on the line
     people: pd.DataFrame      # Each person's numbers (participants, parameters)
@@ -1053,20 +1157,44 @@ class Discovery:
         return _name_of(self.structure)
 
     def score(self, trials): # Choices of the same people, or of others
-        "Probability of a choice, on average (geometric mean): each person's numbers, the group's for somebody not seen before."
+        """Probability of a choice, on average (geometric mean): each person's numbers, the group's for somebody not seen before.
+
+        Parameters
+        ----------
+        trials
+            Choices of the same people, or of others
+        """
         offered = (check_trials(trials).offer >= 0).sum(1)
         n = int((trials.counted & (trials.choice >= 0) & (offered > 1)).sum())
         if not n: raise ValueError("these trials hold no choice that counts: nothing to judge")
         return float(np.exp(-nll(self.cell, trials=trials).sum() / n))
 
     def as_rl(self, participant=None): # Whose (default: the group's)
-        "The equation read as a known learning rule: see `TraceEquation.as_rl`."
+        """The equation read as a known learning rule: see `TraceEquation.as_rl`.
+
+        Parameters
+        ----------
+        participant
+            Whose (default: the group's)
+        """
         return self.cell.as_rl(participant)
     def latex(self, participant=None, digits=2): # Whose (default: the group's); decimals
-        "The equation in LaTeX."
+        """The equation in LaTeX.
+
+        Parameters
+        ----------
+        participant, digits
+            Whose (default: the group's); decimals
+        """
         return self.cell.latex(participant, digits)
     def words(self, participant=None, digits=2): # Whose (default: the group's); decimals
-        "The equation in words."
+        """The equation in words.
+
+        Parameters
+        ----------
+        participant, digits
+            Whose (default: the group's); decimals
+        """
         return self.cell.words(participant, digits)
     def notes(self):
         "What to know before believing it: a list of sentences."
@@ -1101,7 +1229,27 @@ def discover_people(
 ) -> Discovery:
     """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and each person's.
 
-    A single participant is taken as alike. Raises a `ValueError` where there is no choice between options, or where arguments cannot be."""
+    A single participant is taken as alike. Raises a `ValueError` where there is no choice between options, or where arguments cannot be.
+
+    Parameters
+    ----------
+    trials
+        The choices
+    people
+        'differ': everybody has numbers of their own around the group's; 'alike': one set for
+        everybody
+    terms
+        Terms that may come in: products of signals, such as ('last', 'stay')
+    most
+        Parameters at most: longer equations are not tried
+    budget
+        Seconds after which the search stops with the best so far (default: none)
+    seed
+        An int or a numpy Generator, for the last look at each person's mode
+    threads
+        How many threads (default: all cores)
+    verbose
+        Show a progress bar?"""
     check_trials(trials)
     check_one_of(people, 'people', ('differ', 'alike'))
     most, seed = check_whole(most, 'most', 1), as_seed(seed)

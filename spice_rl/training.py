@@ -26,7 +26,21 @@ class TrainingWarning(UserWarning):
 
 # %% ../nbs/32_training.ipynb #a0fd1b98
 class Loss:
-    "Mean NLL a choice of a network on a data set, for each of its starts."
+    """Mean NLL a choice of a network on a data set, for each of its starts.
+
+    Parameters
+    ----------
+    network
+        A `BaseRNN`
+    xs
+        (sessions, trials, features)
+    ys
+        (sessions, trials, n_actions): the next choice, NaN where there is none
+    weight
+        How often each session counts, (starts, sessions) (default: once)
+    n_steps
+        Trials after which the gradient is cut (default: never)
+    """
     def __init__(self,
         network, # A `BaseRNN`
         xs, # (sessions, trials, features)
@@ -89,7 +103,25 @@ def lbfgs(
     after_step=lambda x, loss: False, # Called after each step; stops if true
     memory=12    # How many past steps shape the curvature
 ):
-    "Minimise several independent problems side by side: (x, loss (starts,), calls used)."
+    """Minimise several independent problems side by side: (x, loss (starts,), calls used).
+
+    Parameters
+    ----------
+    objective
+        x (starts, n) -> loss (starts,), gradient (starts, n)
+    x
+        Where to start, (starts, n)
+    first_step
+        Length of the first step
+    passes
+        Most calls of `objective`
+    tolerance
+        Stop when no start has gained this much in five steps
+    after_step
+        Called after each step; stops if true
+    memory
+        How many past steps shape the curvature
+    """
     loss, g = objective(x)
     calls, pairs, history = 1, [], [loss]
     while calls < passes:
@@ -119,7 +151,19 @@ def lbfgs(
 # %% ../nbs/32_training.ipynb #b95827f6
 @dataclass
 class Start:
-    "One trained start: its NLL a choice on the data (in nats), its weights, and how many passes over the data it took."
+    """One trained start: its NLL a choice on the data (in nats), its weights, and how many passes over the data it took.
+
+    Parameters
+    ----------
+    nll : float
+        NLL a choice on the data, in nats
+    weights : dict
+        What the network's `state_dict` would hold
+    passes : int
+        Passes over the data
+    test_nll : float
+        NLL a choice on the test data, if there are any
+    """
     nll: float               # NLL a choice on the data, in nats
     weights: dict            # What the network's `state_dict` would hold
     passes: int              # Passes over the data
@@ -133,7 +177,31 @@ class Start:
 # %% ../nbs/32_training.ipynb #3a3f44e9
 @dataclass(frozen=True)
 class Plan:
-    "How to train: the options of `train`, checked."
+    """How to train: the options of `train`, checked.
+
+    Parameters
+    ----------
+    epochs : int
+        Most passes over the data
+    learning_rate : float
+        Length of the first step; with Adam, of every step
+    convergence_threshold : float
+        Stop when five steps gain less, in nats a choice
+    l2_weight_decay : float
+        Weight of the penalty on bends and embeddings, in nats
+    batch_size : int
+        Sessions in a mini-batch (default: all)
+    n_steps_per_call : int
+        Trials after which the gradient is cut (default: never)
+    scheduler : bool
+        Let Adam's step shrink to nothing over the epochs (cosine)?
+    bagging : bool
+        Train each start on its own bootstrap sample of the sessions?
+    patience : int
+        Steps without gain on the test data before stopping
+    verbose : bool
+        Show a progress bar?
+    """
     epochs: int = 1024             # Most passes over the data
     learning_rate: float = 1e-2    # Length of the first step; with Adam, of every step
     convergence_threshold: float = 1e-6 # Stop when five steps gain less, in nats a choice
@@ -153,7 +221,13 @@ class Plan:
         for name in ('convergence_threshold', 'l2_weight_decay'): check_number(getattr(self, name), name, 0)
 
     def is_random(self, network): # The `BaseRNN` that is to be trained
-        "Is the loss random from step to step?"
+        """Is the loss random from step to step?
+
+        Parameters
+        ----------
+        network
+            The `BaseRNN` that is to be trained
+        """
         random = bool(self.batch_size or self.n_steps_per_call or any(getattr(m, 'p', 0) > 0 for m in network.modules() if isinstance(m, torch.nn.Dropout)))
         if self.scheduler and not random:
             raise ValueError("scheduler shrinks the steps of Adam, but quasi-Newton steps find their own length: set batch_size, or leave scheduler out")
@@ -288,7 +362,28 @@ def train(
 
     A start that ends not finite, worse than guessing, or more than .001 nats a choice above the best is replaced by a new one, until all agree or `rounds` are used up;
     the table says what happened. Raises `TrainingError` if no start is better than guessing or the loss is not a number, warns (`TrainingWarning`) if
-    no two starts agree. Ctrl-C keeps the best so far, and warns. With `bagging` every start sees other sessions, so they need not agree."""
+    no two starts agree. Ctrl-C keeps the best so far, and warns. With `bagging` every start sees other sessions, so they need not agree.
+
+    Parameters
+    ----------
+    network
+        A `BaseRNN`; it is trained in place
+    xs
+        (sessions, trials, features)
+    ys
+        (sessions, trials, n_actions): the next choice
+    xs_test
+        Data that decide when to stop and which start is best
+    ys_test
+        And their next choices
+    starts
+        Random starts, side by side
+    rounds
+        Rounds of training, at most: in each, the starts that failed are replaced
+    seed
+        An int
+    **options
+        See `Plan`"""
     if not isinstance(network, BaseRNN): raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
     starts, rounds, seed = check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0)
     known = [f.name for f in fields(Plan)]
@@ -327,7 +422,15 @@ def seeded(
     seed,        # An int
     device='cpu' # Whose random state is put back
 ):
-    "Let torch draw from `seed` (dropout and constructors do), and put its random state back afterwards."
+    """Let torch draw from `seed` (dropout and constructors do), and put its random state back afterwards.
+
+    Parameters
+    ----------
+    seed
+        An int
+    device
+        Whose random state is put back
+    """
     on_gpu = [torch.device(device)] if torch.device(device).type == 'cuda' else []
     with torch.random.fork_rng(devices=on_gpu):
         torch.default_generator.manual_seed(seed)

@@ -32,7 +32,19 @@ def layout_of(
     cell,  # A cell
     trials # The trials that it is shown
 ): # `Layout`
-    "The columns of a cell, as these trials have them."
+    """The columns of a cell, as these trials have them.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        The trials that it is shown
+
+    Returns
+    -------
+    `Layout`
+    """
     names = ([n for n in part if n not in ('choice', 'reward')] for part in (cell.sees, cell.does, cell.gets))
     return Layout(*(tuple((n, trials.columns[n].ndim == 2) for n in part) for part in names))
 
@@ -521,7 +533,15 @@ def _digest(cell, layout):
     return None if mine is None or shared is None else f'{mine} {shared}'
 
 class WideLoops:
-    "The loops of a cell's class on trials with such columns."
+    """The loops of a cell's class on trials with such columns.
+
+    Parameters
+    ----------
+    cell
+        A cell that is `wide`
+    layout
+        Its columns, as `layout_of` gives them
+    """
     def __init__(self,
         cell,  # A cell that is `wide`
         layout # Its columns, as `layout_of` gives them
@@ -534,7 +554,21 @@ class WideLoops:
         environment=None, # Of 'world': the environment
         shown=()          # Of 'world': its columns
     ): # A compiled function
-        "One of the loops."
+        """One of the loops.
+
+        Parameters
+        ----------
+        name
+            'nll', 'replay', 'play' or 'world'
+        environment
+            Of 'world': the environment
+        shown
+            Of 'world': its columns
+
+        Returns
+        -------
+        A compiled function
+        """
         world = None
         if environment is not None:
             world = contents(environment.rules, tuple(environment.settings), environment.does,
@@ -562,7 +596,15 @@ def check_columns(
     cell,  # A cell
     trials # The trials that it is to be shown
 ):
-    "Raise a `ValueError` if these trials lack a column that the cell names, or a number in it."
+    """Raise a `ValueError` if these trials lack a column that the cell names, or a number in it.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    trials
+        The trials that it is to be shown
+    """
     name = type(cell).__name__
     there = ', '.join(trials.columns) or 'no columns besides choices and rewards'
     for part in ('does', 'sees', 'gets'):
@@ -681,7 +723,15 @@ def try_rules(
     cell,  # A cell that is `wide`
     trials # The trials that it is to be shown
 ):
-    "Run the rules in plain Python on some of these trials, for their mistakes."
+    """Run the rules in plain Python on some of these trials, for their mistakes.
+
+    Parameters
+    ----------
+    cell
+        A cell that is `wide`
+    trials
+        The trials that it is to be shown
+    """
     check_columns(cell, trials)
     p, name, rng = cell.p(), type(cell).__name__, np.random.default_rng(0)
     with _explained(cell, lambda: 'before the first trial'): state = cell.init(p, trials.n_options)
@@ -717,14 +767,33 @@ def _shapes_text(cell):
 def sessions_of(
     trials # Somebody's trials
 ): # (first row, last row + 1) of each session, (sessions,); where each person's sessions begin, (people + 1,)
-    "The sessions in an order in which those of a person stand together."
+    """The sessions in an order in which those of a person stand together.
+
+    Parameters
+    ----------
+    trials
+        Somebody's trials
+
+    Returns
+    -------
+    (first row, last row + 1) of each session, (sessions,); where each person's sessions begin,
+    (people + 1,)
+    """
     order = np.argsort(trials.session_participant, kind='stable')
     people = np.searchsorted(trials.session_participant[order], np.arange(trials.n_participants + 1))
     first, last = trials.starts[:-1][order], trials.starts[1:][order]
     return first.astype(np.int64), last.astype(np.int64), people.astype(np.int64)
 
 class WideTrials:
-    "A `wide` cell on a data set: what the loops need of both."
+    """A `wide` cell on a data set: what the loops need of both.
+
+    Parameters
+    ----------
+    cell
+        A cell that is `wide`
+    trials
+        The trials that it is shown
+    """
     def __init__(self,
         cell,  # A cell that is `wide`
         trials # The trials that it is shown
@@ -750,7 +819,24 @@ class WideTrials:
         hi,    # The last one + 1
         out    # Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps, n_steps)
     ):
-        "Write the likelihood of these lanes, and its slopes."
+        """Write the likelihood of these lanes, and its slopes.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (lanes, n_params)
+        steps
+            Steps to the neighbours, (lanes, n_params), or (lanes, 0)
+        who
+            Which participant, (lanes,)
+        lo
+            The first lane
+        hi
+            The last one + 1
+        out
+            Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps,
+            n_steps)
+        """
         with self._watched(theta[lo:hi], who[lo:hi]):
             self.loops.get('nll')(theta, steps, self.size, self.cell.needs_feedback, *self.rows, who, lo, hi, *out)
 
@@ -767,7 +853,19 @@ class WideTrials:
         theta, # Parameters, (n_params,)
         who    # Which participant
     ): # A sentence, or None
-        "Where and why a likelihood breaks down; an `IndexError` if that is a rule's reach."
+        """Where and why a likelihood breaks down; an `IndexError` if that is a rule's reach.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (n_params,)
+        who
+            Which participant
+
+        Returns
+        -------
+        A sentence, or None
+        """
         cell, trials = self.cell, self.trials
         p = namedtuple('P', cell.params)(*theta)
         for session in np.flatnonzero(trials.session_participant == who):
@@ -799,7 +897,19 @@ class WideTrials:
         theta, # Parameters, (participants, n_params)
         after  # States after the feedback?
     ): # Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
-        "What the cell would have thought on each trial."
+        """What the cell would have thought on each trial.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (participants, n_params)
+        after
+            States after the feedback?
+
+        Returns
+        -------
+        Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
+        """
         x, each = np.full(self.trials.reward.shape, np.nan), np.full(len(self.trials), np.nan)
         states = np.zeros((len(self.trials), self.size))
         theta, loop = np.ascontiguousarray(theta), self.loops.get('replay')
@@ -813,7 +923,21 @@ class WideTrials:
         rngs,  # A numpy Generator for each participant
         times  # How often
     ): # Choices (times, trials), and other answers (times, trials, parts)
-        "Answers of simulated people on these trials."
+        """Answers of simulated people on these trials.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (participants, n_params)
+        rngs
+            A numpy Generator for each participant
+        times
+            How often
+
+        Returns
+        -------
+        Choices (times, trials), and other answers (times, trials, parts)
+        """
         n, parts, loop = len(self.trials), len(self.cell.does), self.loops.get('play')
         choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-3].shape[1]), np.nan)
         for i in range(len(theta)):
@@ -831,7 +955,23 @@ class WideTrials:
         choice, # The choice that was drawn, or -1
         done    # What else was drawn, (parts,)
     ): # An error to raise
-        "Why a simulated person could not go on."
+        """Why a simulated person could not go on.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (n_params,)
+        row
+            Where
+        choice
+            The choice that was drawn, or -1
+        done
+            What else was drawn, (parts,)
+
+        Returns
+        -------
+        An error to raise
+        """
         name, values = type(self.cell).__name__, {n: float(x) for n, x in zip(self.cell.params, theta)}
         at = f"at {_where(self.trials, row)}, with {values}"
         if not {'sample', 'response'} & set(self.cell.rules):
@@ -850,7 +990,15 @@ def check_world(
     cell,       # A cell
     environment # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
 ):
-    "Raise an error if this cell cannot live in this world."
+    """Raise an error if this cell cannot live in this world.
+
+    Parameters
+    ----------
+    cell
+        A cell
+    environment
+        A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
+    """
     name, task = type(cell).__name__, type(environment).__name__
     if not cell.rules or not hasattr(environment, 'rules'):
         raise TypeError(f"{name} and {task} must both be written as rules to be simulated together; {_INSTEAD}")
@@ -923,7 +1071,28 @@ def simulate_world(
     sessions,    # Sessions of each person
     n_trials     # Trials of each session, or rounds, where a round has as many trials as the answers make it have
 ): # `Lived`, and the `Layout` of its columns
-    "Answers of simulated people in a world."
+    """Answers of simulated people in a world.
+
+    Parameters
+    ----------
+    cell
+        Who answers
+    environment
+        What shows and pays
+    theta
+        Parameters, (people, n_params)
+    rngs
+        A numpy Generator for each person
+    sessions
+        Sessions of each person
+    n_trials
+        Trials of each session, or rounds, where a round has as many trials as the answers make
+        it have
+
+    Returns
+    -------
+    `Lived`, and the `Layout` of its columns
+    """
     check_world(cell, environment)
     shown = _layout_in(environment, cell)
     try_rules(cell, _few_trials(cell, environment, shown))
@@ -968,7 +1137,28 @@ def check_response(
     n=4000,          # How many draws on each
     seed=0           # An int or a numpy Generator
 ) -> pd.Series: # By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
-    "Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong."
+    """Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong.
+
+    Parameters
+    ----------
+    cell
+        A cell that answers by `response`, or by `log_likelihood` and `sample`
+    trials
+        Trials with what it sees
+    parameters
+        A dict of numbers (default: the cell's own)
+    rows
+        On how many trials, spread over all of them
+    n
+        How many draws on each
+    seed
+        An int or a numpy Generator
+
+    Returns
+    -------
+    pd.Series
+        By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
+    """
     if not {'response', 'log_likelihood'} & set(cell.rules):
         raise TypeError(f"{type(cell).__name__} chooses by logits or probabilities, so its draws and its likelihood "
                         f"come from the same numbers")

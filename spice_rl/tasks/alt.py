@@ -66,7 +66,17 @@ class GammaOffered(Gamma):
 
 # %% ../../nbs/tasks/36_alt.ipynb #893e48dd
 class Punishments(TaskWorld):
-    "One of two options is punished on each trial, with a chance that turns round after every `block` trials."
+    """One of two options is punished on each trial, with a chance that turns round after every `block` trials.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    block
+        Trials until the chance turns round
+    chance
+        Chance of the option that is punished more often
+    """
     gets = 'outcome', 'punished'
 
     def __init__(self,
@@ -80,7 +90,17 @@ class Punishments(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         turned = (np.arange(n) // self.block + rng.integers(2)) % 2 == 1
         blue = 1. * (rng.random(n) < np.where(turned, 1 - self.chance, self.chance))

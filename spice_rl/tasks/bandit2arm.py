@@ -21,7 +21,15 @@ class Delta(TaskCell):
 
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #6ff4f831
 class TwoArms(TaskWorld):
-    "Two arms that pay 1 with a fixed probability each, and -1 otherwise."
+    """Two arms that pay 1 with a fixed probability each, and -1 otherwise.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    p
+        Probability of 1, of each arm
+    """
     def __init__(self,
         n_trials=100, # Trials of each person
         p=(.7, .35)   # Probability of 1, of each arm
@@ -32,7 +40,17 @@ class TwoArms(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         win = rng.random((self.n_trials, 2)) < self.p
         return dict(choice=np.zeros(self.n_trials, int), reward=np.where(win, 1., -1.), options=(1, 2))
 

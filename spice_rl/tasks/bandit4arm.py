@@ -111,7 +111,16 @@ class Kalman(TaskCell):
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #ce9b7b77
 class GainLossArms(TaskWorld):
     """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at .1
-    and .9."""
+    and .9.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    n_arms
+        How many arms
+    drift
+        Standard deviation of a step of the chances"""
     gets = 'gain', 'loss'
 
     def __init__(self,
@@ -125,7 +134,17 @@ class GainLossArms(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         shape = self.n_trials, self.n_arms, 2
         walk = rng.uniform(0, 1.6, shape[1:]) + np.cumsum(self.drift * rng.standard_normal(shape), 0)
         pays = rng.random(shape) < .1 + abs((walk - .8) % 1.6 - .8)
@@ -135,7 +154,14 @@ class GainLossArms(TaskWorld):
 
 class RestlessArms(TaskWorld):
     """Arms whose mean payoffs drift around 50 (decay .98, standard deviation of a step 2.8), seen with noise of the
-    standard deviation 4, whole points from 1 to 100 (Daw et al., 2006)."""
+    standard deviation 4, whole points from 1 to 100 (Daw et al., 2006).
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    n_arms
+        How many arms"""
     def __init__(self,
         n_trials=200, # Trials of each person
         n_arms=4      # How many arms
@@ -146,7 +172,17 @@ class RestlessArms(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         means = np.empty((self.n_trials, self.n_arms))
         now = rng.normal(50, 14, self.n_arms)
         for t in range(self.n_trials):

@@ -43,7 +43,12 @@ def _two_rows(red, bet, stakes, share, points, ascending):
 # %% ../../nbs/tasks/34_cgt.ipynb #47695c40
 class Stakes(TaskWorld):
     """One to nine red boxes of ten, 50 to 250 points, stakes of 5, 25, 50, 75 and 95 %, half of the trials in each order. `n_trials` counts
-    trials, and each is two rows. (Points are drawn anew: they do not run on with what was won.)"""
+    trials, and each is two rows. (Points are drawn anew: they do not run on with what was won.)
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person"""
     def __init__(self,
         n_trials=72 # Trials of each person
     ):
@@ -52,7 +57,17 @@ class Stakes(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         first = rng.integers(2)
         return _two_rows(np.zeros(n), np.zeros(n, int), (5, 25, 50, 75, 95), rng.integers(1, 10, n) / 10,

@@ -25,7 +25,17 @@ class Answers(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         return dict(choice=np.zeros(self.n_trials, int), options=(1, 2), does=dict(RT=np.ones(self.n_trials)))
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #e4427b29

@@ -39,7 +39,17 @@ class Lotteries(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n, half = self.n_trials, np.full(self.n_trials, .5)
         ambig = np.where(rng.random(n) < .5, 0., rng.choice([.25, .5, .75], n))
         prob = np.where(ambig > 0, .5, rng.choice([.13, .25, .38, .5], n))

@@ -49,7 +49,17 @@ class Descriptions(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         shape = self.n_trials, 2
         high = rng.integers(-20, 45, shape).astype(float)
         sees = dict(prob=rng.choice([.1, .3, .5, .7, .9], shape), high=high, low=high - rng.integers(0, 40, shape))

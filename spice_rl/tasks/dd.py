@@ -43,7 +43,17 @@ class Delays(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         later, delay = np.round(rng.uniform(10.5, 40, n), 1), rng.choice([1., 7, 14, 30, 90, 180], n)
         sees = dict(amount=np.c_[np.full(n, 10.), later], delay=np.c_[rng.choice([0., 0, 2], n), delay])

@@ -67,7 +67,14 @@ class PavlovianTwo(Pavlovian):
 # %% ../../nbs/tasks/13_gng.ipynb #43c6ed55
 class GoCues(TaskWorld):
     """Cues in random order: go to win, hold still to win, go to avoid a loss, hold still to avoid it. Outcomes are 1, 0
-    or -1; with the chance `valid` they are what the action deserves, else the opposite."""
+    or -1; with the chance `valid` they are what the action deserves, else the opposite.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    valid
+        Chance of the outcome that the action deserves"""
     def __init__(self,
         n_trials=240, # Trials of each person
         valid=.8      # Chance of the outcome that the action deserves
@@ -78,7 +85,17 @@ class GoCues(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         cue = rng.permutation(np.arange(n) % 4)
         well = (cue[:, None] % 2 != [0, 1]) == (rng.random((n, 1)) < self.valid)

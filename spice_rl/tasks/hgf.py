@@ -57,7 +57,13 @@ class Filter(TaskCell):
 
     @classmethod
     def made(cls, **options): # Options by name, in place of their defaults
-        "The class of the same model with these options."
+        """The class of the same model with these options.
+
+        Parameters
+        ----------
+        **options
+            Options by name, in place of their defaults
+        """
         check_names(options, cls.options, 'option')
         options = cls.options | options
         L = check_whole(options['L'], 'L', 2)
@@ -86,7 +92,15 @@ def _again(cls, options, values): return cls.made(**options)(**values)
 
 # %% ../../nbs/tasks/37_hgf.ipynb #3a771e1a
 class Inputs(TaskWorld):
-    "Inputs that are 1 with a chance of .8, .2 or .5, which changes after every `block` trials."
+    """Inputs that are 1 with a chance of .8, .2 or .5, which changes after every `block` trials.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    block
+        Trials until the chance changes
+    """
     gets = 'u',
 
     def __init__(self,
@@ -99,7 +113,17 @@ class Inputs(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         order = np.concatenate([rng.permutation([.8, .2, .5]) for _ in range(n // (3 * self.block) + 1)])
         u = 1. * (rng.random(n) < np.repeat(order, self.block)[:n])

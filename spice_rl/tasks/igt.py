@@ -107,7 +107,17 @@ class Decks(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         takes = np.zeros((4, 10))
         takes[0, :5], takes[1, 0], takes[2, :5], takes[3, 0] = range(150, 351, 50), 1250, [25, 50, 50, 50, 75], 250
         card = rng.integers(10, size=(self.n_trials, 4))

@@ -32,7 +32,17 @@ class Lotteries(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         safe = np.round(rng.uniform(14, 20, n), 1)
         sees = dict(chance=rng.choice([.2, .35, .5, .65, .8], n),

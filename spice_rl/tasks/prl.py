@@ -94,7 +94,15 @@ class ExperienceWeighted(_Arms):
 
 # %% ../../nbs/tasks/10_prl.ipynb #96432357
 class Reversals(TaskWorld):
-    "Two arms that pay 1 or -1; one wins with the chance `p`, the other with 1 - `p`, and after 15 to 20 trials they swap."
+    """Two arms that pay 1 or -1; one wins with the chance `p`, the other with 1 - `p`, and after 15 to 20 trials they swap.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    p
+        Chance of a win of the better arm
+    """
     def __init__(self,
         n_trials=100, # Trials of each person
         p=.8          # Chance of a win of the better arm
@@ -105,14 +113,34 @@ class Reversals(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         lasts = rng.integers(15, 21, self.n_trials // 15 + 1)
         good = (np.repeat(np.arange(len(lasts)), lasts)[:self.n_trials] + rng.integers(2)) % 2
         win = rng.random((self.n_trials, 2)) < np.where(good[:, None] == [0, 1], self.p, 1 - self.p)
         return dict(choice=np.zeros(self.n_trials, int), reward=np.where(win, 1., -1.), options=(1, 2))
 
 class ReversalBlocks(Reversals):
-    "`Reversals` in several blocks; people begin each of them anew."
+    """`Reversals` in several blocks; people begin each of them anew.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each block
+    p
+        Chance of a win of the better arm
+    n_blocks
+        How many blocks
+    """
     def __init__(self,
         n_trials=100, # Trials of each block
         p=.8,         # Chance of a win of the better arm
@@ -124,7 +152,17 @@ class ReversalBlocks(Reversals):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         blocks = [super(ReversalBlocks, self).draw(rng) for _ in range(self.n_blocks)]
         out = {name: np.concatenate([b[name] for b in blocks]) for name in ('choice', 'reward')}
         return out | dict(options=(1, 2), session=np.repeat(np.arange(self.n_blocks), self.n_trials))

@@ -31,7 +31,15 @@ class GainLoss(OneRate):
 
 # %% ../../nbs/tasks/11_pst.ipynb #509600d4
 class StimulusPairs(TaskWorld):
-    "Three pairs of stimuli in random order, left and right at random; each stimulus pays 1 with a chance of its own, or 0."
+    """Three pairs of stimuli in random order, left and right at random; each stimulus pays 1 with a chance of its own, or 0.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    p
+        Chance of a win, of each stimulus
+    """
     def __init__(self,
         n_trials=200,                     # Trials of each person
         p=(.8, .2, .7, .3, .6, .4)        # Chance of a win, of each stimulus
@@ -42,7 +50,17 @@ class StimulusPairs(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         offer = rng.permuted(2 * rng.integers(3, size=n)[:, None] + [0, 1], axis=1)
         reward = (rng.random((n, 6)) < self.p).astype(float)

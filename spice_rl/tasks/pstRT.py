@@ -52,7 +52,13 @@ class LearnedCollapsing(Learned):
 
 # %% ../../nbs/tasks/17_pstRT.ipynb #1c81ea45
 class Conditions(TaskWorld):
-    "Three conditions, each of them once in three trials, in random order; nothing is paid."
+    """Three conditions, each of them once in three trials, in random order; nothing is paid.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    """
     def __init__(self,
         n_trials=120 # Trials of each person
     ):
@@ -61,7 +67,17 @@ class Conditions(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         condition = rng.permuted(np.tile(np.arange(3), (n // 3 + 1, 1)), axis=1).ravel()[:n]
         return dict(choice=np.zeros(n, int), options=(2, 1), context=condition, does=dict(RT=np.ones(n)))
@@ -71,7 +87,17 @@ class PairedStimuli(Conditions):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         out = super().draw(rng)
         better = rng.random(self.n_trials) < np.array([.8, .7, .6])[out['context']]
         count = np.arange(self.n_trials) // 3 + 1.

@@ -25,7 +25,21 @@ from ..engine import as_seed
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
 @dataclass(frozen=True)
 class TaskColumn:
-    "One column that a task's table needs: what it means, and what can stand in it."
+    """One column that a task's table needs: what it means, and what can stand in it.
+
+    Parameters
+    ----------
+    what : str
+        What it means, with its unit
+    codes : tuple
+        The numbers that can stand in it; (): any from `lower` to `upper`
+    lower : float
+        Smallest number
+    upper : float
+        Largest number
+    whole : bool
+        Whole numbers only?
+    """
     what: str                # What it means, with its unit
     codes: tuple = ()        # The numbers that can stand in it; (): any from `lower` to `upper`
     lower: float = -np.inf   # Smallest number
@@ -35,7 +49,17 @@ class TaskColumn:
     def wrong(self,
         x # Numbers, (rows,)
     ): # (rows,)
-        "Which of these numbers cannot stand in this column?"
+        """Which of these numbers cannot stand in this column?
+
+        Parameters
+        ----------
+        x
+            Numbers, (rows,)
+
+        Returns
+        -------
+        (rows,)
+        """
         if self.codes: return ~np.isin(x, self.codes)
         return ~((self.lower <= x) & (x <= self.upper)) | (self.whole & (x != np.floor(x)))
 
@@ -54,7 +78,28 @@ class Task:
     """A task with published models.
 
     `read` takes the needed columns as a frame of numbers, with `participant` (labels) in front, one row a row that is
-    complete, and the options of reading by name; it returns the arguments of `Trials.from_arrays` as a dict."""
+    complete, and the options of reading by name; it returns the arguments of `Trials.from_arrays` as a dict.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, such as 'dd'
+    title : str
+        What people do, in a line
+    paper : str
+        Where it comes from
+    columns : dict
+        Name -> `TaskColumn`, besides `subjID`
+    read : object
+        Function of a frame that returns arguments of `Trials.from_arrays`
+    models : dict
+        Published name -> class of cells
+    world : type
+        Class of environments that simulated people live in
+    example : str
+        Name of its file in `spice_rl/datasets/tasks`; default: that of the task
+    options : dict
+        Options of reading, name -> default"""
     name: str                # What it is called, such as 'dd'
     title: str               # What people do, in a line
     paper: str               # Where it comes from
@@ -84,7 +129,13 @@ class TaskCell(Cell):
 
     @classmethod
     def made(cls, **options): # Options by name, in place of their defaults
-        "The class of the same model with these options."
+        """The class of the same model with these options.
+
+        Parameters
+        ----------
+        **options
+            Options by name, in place of their defaults
+        """
         check_names(options, cls.options, 'option')
         options = {name: check_number(x, name) for name, x in options.items()}
         return _made(cls, tuple(sorted(options.items()))) if options else cls
@@ -111,7 +162,12 @@ class TaskWorld:
     A subclass has `draw(rng)`, which returns the arguments of `Trials.from_arrays` for one person: `options`, what they
     see, and what every option would pay or show; also an answer on every trial, whatever it is (`choice`, `does`), since
     rules are tried on these trials before anybody answers. `gets` names the columns that follow the answer, beside
-    rewards. With `shows_all`, people see what the options that they did not choose would have paid."""
+    rewards. With `shows_all`, people see what the options that they did not choose would have paid.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person"""
     gets: tuple = ()
     shows_all = False
 
@@ -123,14 +179,36 @@ class TaskWorld:
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         raise NotImplementedError(f"{type(self).__name__} lacks draw(self, rng): write it into the class")
 
     def design(self,
         participants, # Labels of the people
         seed=0        # An int or a numpy Generator
     ): # `Trials`
-        "The trials that these people meet, with everything that could follow; their answers mean nothing."
+        """The trials that these people meet, with everything that could follow; their answers mean nothing.
+
+        Parameters
+        ----------
+        participants
+            Labels of the people
+        seed
+            An int or a numpy Generator
+
+        Returns
+        -------
+        `Trials`
+        """
         seed = as_seed(seed)
         parts = [self.draw(np.random.default_rng([seed, i, 1])) for i in range(len(participants))]
         n = [len(next(x for x in _arrays(part))) for part in parts]
@@ -141,7 +219,19 @@ class TaskWorld:
         design, # What `design` gave
         answers # Codes of choices, (trial,), or answers by name
     ): # `Trials`
-        "The same trials with these answers; what was not chosen is hidden."
+        """The same trials with these answers; what was not chosen is hidden.
+
+        Parameters
+        ----------
+        design
+            What `design` gave
+        answers
+            Codes of choices, (trial,), or answers by name
+
+        Returns
+        -------
+        `Trials`
+        """
         answers = answers if isinstance(answers, dict) else dict(choice=answers)
         choice = answers.get('choice')
         def shown(x): return x if x.ndim == 1 or self.shows_all else of_chosen(x, choice)
@@ -179,7 +269,21 @@ def of_chosen(
     choice,      # Code of the chosen option, (rows,)
     n_options=2  # How many options there are, if `x` is (rows,)
 ): # (rows, options)
-    "One number per option: that of the chosen one, NaN for the others."
+    """One number per option: that of the chosen one, NaN for the others.
+
+    Parameters
+    ----------
+    x
+        A number for each row, (rows,), or for each option, (rows, options)
+    choice
+        Code of the chosen option, (rows,)
+    n_options
+        How many options there are, if `x` is (rows,)
+
+    Returns
+    -------
+    (rows, options)
+    """
     x = np.asarray(x, float)
     if x.ndim == 1: x = np.repeat(x[:, None], n_options, 1)
     return np.where(np.arange(x.shape[1]) == np.asarray(choice)[:, None], x, np.nan)
@@ -202,7 +306,12 @@ def find_task(
     name # Its name, such as 'dd', or a `Task`
 ) -> Task:
     """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the
-    nearest."""
+    nearest.
+
+    Parameters
+    ----------
+    name
+        Its name, such as 'dd', or a `Task`"""
     if isinstance(name, Task): return name
     if name not in _tasks() and name in _models(): return _models()[name]
     check_names([name], _tasks(), 'task')
@@ -212,7 +321,18 @@ def find_task(
 def task_models(
     task=None # Name of a task (default: all of them)
 ) -> pd.DataFrame: # A row for each model: task, model, parameters, options, columns, paper
-    "Published models: their names, parameters, options, the columns that their tables need, and their papers."
+    """Published models: their names, parameters, options, the columns that their tables need, and their papers.
+
+    Parameters
+    ----------
+    task
+        Name of a task (default: all of them)
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each model: task, model, parameters, options, columns, paper
+    """
     tasks = _tasks().values() if task is None else [find_task(task)]
     rows = [dict(task=t.name, model=name, parameters=', '.join(n.rstrip('_') for n in cls.params),
                  options=', '.join(f'{n} = {x:g}' if np.ndim(x) == 0 else f'{n} = {x}' for n, x in cls.options.items()),
@@ -224,7 +344,20 @@ def task_model(
     name,      # Published name, such as 'dd_hyperbolic'
     **options  # Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
 ) -> Cell: # A cell
-    """A published model. A `ValueError` names the nearest model, option or parameter for a name that there is not."""
+    """A published model. A `ValueError` names the nearest model, option or parameter for a name that there is not.
+
+    Parameters
+    ----------
+    name
+        Published name, such as 'dd_hyperbolic'
+    **options
+        Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
+
+    Returns
+    -------
+    Cell
+        A cell
+    """
     check_names([name], _models(), 'model')
     cls = _models()[name].models[name]
     own = {n: x for n, x in options.items() if n in cls.options}
@@ -239,7 +372,19 @@ def task_world(
     task,      # Name of a task
     **settings # Settings of its world, such as n_trials
 ): # An environment
-    "The world of a task, for `simulate` and recoveries."
+    """The world of a task, for `simulate` and recoveries.
+
+    Parameters
+    ----------
+    task
+        Name of a task
+    **settings
+        Settings of its world, such as n_trials
+
+    Returns
+    -------
+    An environment
+    """
     task = find_task(task)
     if task.world is None:
         raise ValueError(f"{task.name} has no world to simulate people in; simulate_like(cell, trials) takes them "
@@ -304,7 +449,17 @@ def read_task(
 
     Names of columns are matched without case and underscores (`level1_choice`, `Level1Choice`); others are left alone.
     Rows with a missing number in a needed column are taken out first, with a warning. A `ValueError` names a column that is
-    missing, or line, column and number that cannot be."""
+    missing, or line, column and number that cannot be.
+
+    Parameters
+    ----------
+    task
+        Name of a task, such as 'dd'; or a `Task`
+    file_or_frame
+        Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a
+        trial
+    **options
+        Options of reading that the task has, such as Narm of 'banditNarm'"""
     task = find_task(task)
     check_names(options, task.options, f'option of reading {task.name}')
     frame, line = _needed_columns(task, file_or_frame)
@@ -322,6 +477,12 @@ def read_task(
 def task_example(
     task # Name of a task
 ) -> Trials:
-    "The example that ships with a task: a small simulated table with the published columns, three people."
+    """The example that ships with a task: a small simulated table with the published columns, three people.
+
+    Parameters
+    ----------
+    task
+        Name of a task
+    """
     task = find_task(task)
     return read_task(task, str(task.file))

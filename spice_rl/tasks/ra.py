@@ -36,7 +36,12 @@ class NoRiskAversion(Prospect):
 # %% ../../nbs/tasks/14_ra.ipynb #d4112882
 class Gambles(TaskWorld):
     """A gain of 2 to 30 against a loss of up to twice as much, or nothing; on a fifth of the trials there is no loss, and
-    a sure amount in place of nothing."""
+    a sure amount in place of nothing.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person"""
     def __init__(self,
         n_trials=140 # Trials of each person
     ):
@@ -45,7 +50,17 @@ class Gambles(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         gain, sure = rng.choice([2., 4, 5, 6, 8, 9, 10, 12, 19, 22, 26, 30], n), rng.random(n) < .2
         loss = np.where(sure, 0, np.round(gain * rng.choice(np.arange(2, 17) / 8, n), 2))

@@ -30,7 +30,12 @@ class Happiness(TaskCell):
 # %% ../../nbs/tasks/30_rdt.ipynb #a2757599
 class MoodGambles(TaskWorld):
     """Gains, losses and mixed gambles against a sure amount, taken or not with even chances, and a rating on every second or
-    third trial."""
+    third trial.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person"""
     gets = 'outcome',
 
     def __init__(self,
@@ -41,7 +46,17 @@ class MoodGambles(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n, kind = self.n_trials, rng.integers(-1, 2, self.n_trials)
         gain, loss = (np.where(there, rng.integers(40, 120, n), 0.) for there in (kind >= 0, kind <= 0))
         cert, gamble = 1. * kind * rng.integers(20, 70, n), 1. * rng.integers(0, 2, n)
@@ -54,7 +69,19 @@ class MoodGambles(TaskWorld):
         design, # What `design` gave
         answers # Ratings, (trial,), or a dict of them by name
     ): # `Trials`
-        "The same trials with these ratings, where people are asked."
+        """The same trials with these ratings, where people are asked.
+
+        Parameters
+        ----------
+        design
+            What `design` gave
+        answers
+            Ratings, (trial,), or a dict of them by name
+
+        Returns
+        -------
+        `Trials`
+        """
         happy = answers['happy'] if isinstance(answers, dict) else answers
         asked = np.isfinite(design.columns['happy'])
         return super().chosen(design, dict(happy=np.where(asked, happy, np.nan)))

@@ -46,7 +46,17 @@ class Signals(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         return dict(choice=np.zeros(n, int), options=('noise', 'signal'), sees=dict(stimulus=1. * (rng.random(n) < .5)))
 

@@ -47,7 +47,13 @@ class Delta(TaskCell):
 
 # %% ../../nbs/tasks/15_ug.ipynb #dfa4c531
 class Offers(TaskWorld):
-    "Offers of whole coins out of 20: 8 or so in one half of the trials (standard deviation 1.5), 4 or so in the other."
+    """Offers of whole coins out of 20: 8 or so in one half of the trials (standard deviation 1.5), 4 or so in the other.
+
+    Parameters
+    ----------
+    n_trials
+        Trials of each person
+    """
     def __init__(self,
         n_trials=60 # Trials of each person
     ):
@@ -56,7 +62,17 @@ class Offers(TaskWorld):
     def draw(self,
         rng # A numpy Generator
     ): # A dict
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng
+            A numpy Generator
+
+        Returns
+        -------
+        A dict
+        """
         n = self.n_trials
         mean = np.where((np.arange(n) < n // 2) == (rng.random() < .5), 8., 4.)
         amount = np.clip(np.round(rng.normal(mean, 1.5)), 1, 20)

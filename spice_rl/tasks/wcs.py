@@ -64,7 +64,15 @@ def _deal(world, uniform):
     for k in range(4): world[k] = 1. if world[6 + int(world[4])] == k else 0.
 
 class CardSorting(Bandits):
-    "Cards and four decks; the rule changes after `criterion` right answers in a row. A right answer pays 1."
+    """Cards and four decks; the rule changes after `criterion` right answers in a row. A right answer pays 1.
+
+    Parameters
+    ----------
+    criterion
+        Right answers in a row, until the rule changes
+    seed
+        An int or a numpy Generator
+    """
     settings, extra, sees = dict(criterion=Param(10, 1)), 5, dict(color=1, form=1, number=1)
 
     def __init__(self,
