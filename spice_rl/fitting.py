@@ -278,10 +278,12 @@ def _rounds(o, n_people, starts, rngs, first, draw):
     return x, v, edges
 
 def _guessing(o):
-    "NLL of each person if all that was on offer were equally probable, (participants,)."
+    "NLL of each person if all that was on offer were equally probable, (participants,); -inf without choices."
     t = o.lanes.trials
     scored = _scored(t)
-    return np.bincount(t.participant[scored], np.log((t.offer[scored] >= 0).sum(1)), t.n_participants)
+    offered = (t.offer[scored] >= 0).sum(1)
+    each = np.where(offered > 0, np.log(np.maximum(offered, 1)), -np.inf)
+    return np.bincount(t.participant[scored], each, t.n_participants)
 
 def _search(o, n_people, starts, seed, first, draw):
     """The best solution of each person, its value, how it was found, and where all starts ended: (points, values)

@@ -44,6 +44,30 @@ PARAMETERS = dict(
     choiceRT_ddm="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
     choiceRT_ddm_single="alpha 0 .5 inf, beta 0 .5 1, delta -inf 0 inf, tau 0 .15 1",
 )
+BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no golden rows
+    ts_par7_counts="a1 0 .5 1, beta1 0 1 inf, a2 0 .5 1, beta2 0 1 inf, pi 0 1 5, w 0 .5 1, lambda 0 .5 1",
+    ts_hybrid_mbmf="beta1 0 1 20, beta2 0 1 20, alpha1 0 .5 1, alpha2 0 .5 1, lambda 0 .5 1, r -inf 0 inf, omega 0 .5 1",
+    ts_kool="beta 0 3 20, alpha 0 .5 1, lambda 0 .5 1, w 0 .5 1, pi -inf 0 inf, rho -inf 0 inf",
+    pt_tk="alpha 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, mu 0 1 20",
+    pt_tk1992="alpha 0 .88 2, beta 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, delta .2 .69 2, mu 0 1 20",
+    pt_prelec="alpha 0 .88 2, lambda 0 2.25 10, delta 0 1 5, gamma 0 .65 2, mu 0 1 20",
+    pt_gonzalez_wu="alpha 0 .88 2, lambda 0 2.25 10, delta 0 .77 5, gamma 0 .44 2, mu 0 1 20",
+    dd_beta_delta="present 0 .8 1, delta 0 .99 1, beta 0 1 5",
+    effort_parabolic="k 0 1 20, beta 0 1 20",
+    effort_linear="k 0 1 20, beta 0 1 20",
+    effort_hyperbolic="k 0 1 20, beta 0 1 20",
+    effort_others_1k="k 0 1 20, beta 0 1 20",
+    effort_others_2k="k_self 0 1 20, k_other 0 1 20, beta 0 1 20",
+    probability_hyperbolic="k 0 1 20, beta 0 1 20",
+    social_hyperbolic="k 0 .1 20, beta 0 1 20",
+    social_weighted="k 0 .1 20, w 0 1 20, beta 0 1 20",
+    meta_d="d 0 1 6, c -3 0 3, M 0 1 3, up_1 0 .5 5, up_2 0 .5 5, up_3 0 .5 5, down_1 0 .5 5, down_2 0 .5 5, down_3 0 .5 5",
+    bandit2arm_hmm="p_good .5 .75 .99, hazard .001 .1 .5, tau 0 3 20",
+    bandit2arm_changepoint="hazard .001 .1 .5, tau 0 3 20",
+    changepoint_reduced="hazard 0 .1 1, sd 0 10 inf",
+    changepoint_delta="alpha 0 .3 1, sd 0 10 inf",
+)
+PARAMETERS |= BEYOND
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)))  # by task: where parameters are drawn, if not anywhere in the bounds
 
@@ -103,7 +127,7 @@ def test_golden_rows(shared):
         assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (model, parameters)
         assert trials.n_counted == counted, model
         n += 1
-    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if not model.endswith("_daw"))
+    assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if model not in BEYOND and not model.endswith("_daw"))
 
 
 def test_golden_rows_compiled(shared):
@@ -339,3 +363,43 @@ def test_worlds_are_what_they_say():
     delays = task_world("dd", n_trials=500).design([0]).columns
     assert set(delays["delay"][:, 0]) == {0, 2} and delays["amount"][:, 1].min() >= 10.5
     with pytest.raises(ValueError, match="n_trials must be a whole number"): task_world("dd", n_trials=0)
+
+
+# Beyond hBayesDM
+
+def test_options_of_models_beyond():
+    rows, trials = table("ts_kool"), task_example("ts_kool").take("s2")
+    p = drawn("ts_kool", 2)
+    own = by_hand(task_model("ts_kool", payscale=20), trials, p)
+    assert own == pytest.approx(LOGLIK["ts_kool"](rows[rows.subjID == "s2"], p, payscale=20), rel=1e-9) and own != by_hand(task_model("ts_kool"), trials, p)
+
+
+def test_a_pair_is_a_pair():
+    rows = table("ts_kool")
+    rows.loc[4, ["left", "right"]] = 2, 3
+    with pytest.raises(ValueError, match=r"left and right must be one pair, 1 and 2 or 3 and 4, got \[2 3\] of participant 's1' \(1 such rows\)"):
+        read_task("ts_kool", rows)
+
+
+def test_models_beyond_meet_those_that_are_known():
+    "Special cases: known transitions, known weights, one rate"
+    rows, trials = table("ts"), task_example("ts").take("s1")
+    same = dict(beta1=3., beta2=2., alpha1=.4, alpha2=.6, r=0., omega=0.) | {"lambda": .3}
+    daw = dict(beta1=3., beta2=2., a1=.4, a2=.6, pi=0., w=0.) | {"lambda": .3}
+    assert by_hand(task_model("ts_hybrid_mbmf"), trials, same) == pytest.approx(by_hand(task_model("ts_par7_daw"), trials, daw), rel=1e-12)
+    some = task_example("pt").take("s1")
+    p = dict(alpha=.8, gamma=1., mu=.3) | {"lambda": 2.}
+    plain = [by_hand(task_model(f"pt_{m}"), some, p | more) for m, more in (("tk", {}), ("prelec", dict(delta=1.)), ("gonzalez_wu", dict(delta=1.)), ("tk1992", dict(beta=.8, delta=1.)))]
+    assert plain == pytest.approx([plain[0]] * 4, rel=1e-10)
+    others = task_example("effort_others").take("s1")
+    assert by_hand(task_model("effort_others_2k"), others, dict(k_self=3., k_other=3., beta=1.)) == pytest.approx(by_hand(task_model("effort_others_1k"), others, dict(k=3., beta=1.)), rel=1e-12)
+
+
+def test_runs_that_are_old_are_taken_together():
+    "After more trials than runs are followed, with no change ever, the worth of an arm is still that of all its wins"
+    cell = task_model("bandit2arm_changepoint", hazard=.001)
+    p = cell.p()
+    state = cell.init(p)
+    for t in range(150): state = cell.update(p, state, make_trial(0, 1. if t % 4 else -1.))
+    assert state.runs.sum() == pytest.approx(1, abs=1e-12) and state.runs[-1] > .9 and state.seen[-1, 0] == 150
+    assert state.wins[-1, 0] == 112 and cell.logits(p, state, make_trial())[0] / p.tau == pytest.approx(113 / 152, abs=.02)
