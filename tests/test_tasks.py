@@ -103,6 +103,31 @@ PARAMETERS |= dict(
 OURS = {"ts_par7_daw", "prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before", "dbdm_cumulative",
         "task2AFC_normal", "alt_delta_smooth", "alt_gamma_offered", "wcs_sql_floor"}   # models that hBayesDM has not
 
+BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no golden rows
+    ts_par7_counts="a1 0 .5 1, beta1 0 1 inf, a2 0 .5 1, beta2 0 1 inf, pi 0 1 5, w 0 .5 1, lambda 0 .5 1",
+    ts_hybrid_mbmf="beta1 0 1 20, beta2 0 1 20, alpha1 0 .5 1, alpha2 0 .5 1, lambda 0 .5 1, r -inf 0 inf, omega 0 .5 1",
+    ts_kool="beta 0 3 20, alpha 0 .5 1, lambda 0 .5 1, w 0 .5 1, pi -inf 0 inf, rho -inf 0 inf",
+    pt_tk="alpha 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, mu 0 1 20",
+    pt_tk1992="alpha 0 .88 2, beta 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, delta .2 .69 2, mu 0 1 20",
+    pt_prelec="alpha 0 .88 2, lambda 0 2.25 10, delta 0 1 5, gamma 0 .65 2, mu 0 1 20",
+    pt_gonzalez_wu="alpha 0 .88 2, lambda 0 2.25 10, delta 0 .77 5, gamma 0 .44 2, mu 0 1 20",
+    dd_beta_delta="present 0 .8 1, delta 0 .99 1, beta 0 1 5",
+    effort_parabolic="k 0 1 20, beta 0 1 20",
+    effort_linear="k 0 1 20, beta 0 1 20",
+    effort_hyperbolic="k 0 1 20, beta 0 1 20",
+    effort_others_1k="k 0 1 20, beta 0 1 20",
+    effort_others_2k="k_self 0 1 20, k_other 0 1 20, beta 0 1 20",
+    probability_hyperbolic="k 0 1 20, beta 0 1 20",
+    social_hyperbolic="k 0 .1 20, beta 0 1 20",
+    social_weighted="k 0 .1 20, w 0 1 20, beta 0 1 20",
+    meta_d="d 0 1 6, c -3 0 3, M 0 1 3, up_1 0 .5 5, up_2 0 .5 5, up_3 0 .5 5, down_1 0 .5 5, down_2 0 .5 5, down_3 0 .5 5",
+    bandit2arm_hmm="p_good .5 .75 .99, hazard .001 .1 .5, tau 0 3 20",
+    bandit2arm_changepoint="hazard .001 .1 .5, tau 0 3 20",
+    changepoint_reduced="hazard 0 .1 1, sd 0 10 inf",
+    changepoint_delta="alpha 0 .3 1, sd 0 10 inf",
+)
+PARAMETERS |= BEYOND
+OURS |= set(BEYOND)
 COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
 # by task: where parameters are drawn, if not anywhere in the bounds
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)), pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)),
@@ -656,3 +681,43 @@ def test_worlds_from_rdt_to_hgf_are_what_they_say():
         if streak == 3: rule, streak = (rule + 1) % 3, 0
     inputs = task_world("hgf", n_trials=600, block=200).design([0]).columns["u"].reshape(3, 200).mean(1)
     assert abs(np.sort(inputs) - [.2, .5, .8]).max() < .12
+
+
+# Beyond hBayesDM
+
+def test_options_of_models_beyond():
+    rows, trials = table("ts_kool"), task_example("ts_kool").take("s2")
+    p = drawn("ts_kool", 2)
+    own = by_hand(task_model("ts_kool", payscale=20), trials, p)
+    assert own == pytest.approx(LOGLIK["ts_kool"](rows[rows.subjID == "s2"], p, payscale=20), rel=1e-9) and own != by_hand(task_model("ts_kool"), trials, p)
+
+
+def test_a_pair_is_a_pair():
+    rows = table("ts_kool")
+    rows.loc[4, ["left", "right"]] = 2, 3
+    with pytest.raises(ValueError, match=r"left and right must be one pair, 1 and 2 or 3 and 4, got \[2 3\] of participant 's1' \(1 such rows\)"):
+        read_task("ts_kool", rows)
+
+
+def test_models_beyond_meet_those_that_are_known():
+    "Special cases: known transitions, known weights, one rate"
+    rows, trials = table("ts"), task_example("ts").take("s1")
+    same = dict(beta1=3., beta2=2., alpha1=.4, alpha2=.6, r=0., omega=0.) | {"lambda": .3}
+    daw = dict(beta1=3., beta2=2., a1=.4, a2=.6, pi=0., w=0.) | {"lambda": .3}
+    assert by_hand(task_model("ts_hybrid_mbmf"), trials, same) == pytest.approx(by_hand(task_model("ts_par7_daw"), trials, daw), rel=1e-12)
+    some = task_example("pt").take("s1")
+    p = dict(alpha=.8, gamma=1., mu=.3) | {"lambda": 2.}
+    plain = [by_hand(task_model(f"pt_{m}"), some, p | more) for m, more in (("tk", {}), ("prelec", dict(delta=1.)), ("gonzalez_wu", dict(delta=1.)), ("tk1992", dict(beta=.8, delta=1.)))]
+    assert plain == pytest.approx([plain[0]] * 4, rel=1e-10)
+    others = task_example("effort_others").take("s1")
+    assert by_hand(task_model("effort_others_2k"), others, dict(k_self=3., k_other=3., beta=1.)) == pytest.approx(by_hand(task_model("effort_others_1k"), others, dict(k=3., beta=1.)), rel=1e-12)
+
+
+def test_runs_that_are_old_are_taken_together():
+    "After more trials than runs are followed, with no change ever, the worth of an arm is still that of all its wins"
+    cell = task_model("bandit2arm_changepoint", hazard=.001)
+    p = cell.p()
+    state = cell.init(p)
+    for t in range(150): state = cell.update(p, state, make_trial(0, 1. if t % 4 else -1.))
+    assert state.runs.sum() == pytest.approx(1, abs=1e-12) and state.runs[-1] > .9 and state.seen[-1, 0] == 150
+    assert state.wins[-1, 0] == 112 and cell.logits(p, state, make_trial())[0] / p.tau == pytest.approx(113 / 152, abs=.02)

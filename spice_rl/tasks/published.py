@@ -10,7 +10,7 @@ __all__ = ['TaskColumn', 'Task', 'TaskCell', 'TaskWorld', 'of_chosen', 'find_tas
 import difflib
 import importlib
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from types import FunctionType
@@ -217,7 +217,7 @@ class TaskWorld:
 
     def chosen(self,
         design, # What `design` gave
-        answers # Codes of choices, (trial,), or answers by name
+        answers # What people did, (trial,), such as codes of choices; or answers by name
     ): # `Trials`
         """The same trials with these answers; what was not chosen is hidden.
 
@@ -226,13 +226,13 @@ class TaskWorld:
         design
             What `design` gave
         answers
-            Codes of choices, (trial,), or answers by name
+            What people did, (trial,), such as codes of choices; or answers by name
 
         Returns
         -------
         `Trials`
         """
-        answers = answers if isinstance(answers, dict) else dict(choice=answers)
+        answers = answers if isinstance(answers, dict) else {design.does[0]: answers}
         choice = answers.get('choice')
         def shown(x): return x if x.ndim == 1 or self.shows_all else of_chosen(x, choice)
         others = {name: x for name, x in design.columns.items() if name not in design.does}
@@ -292,9 +292,13 @@ def of_chosen(
 @cache
 def _tasks():
     "Every task by name, from the modules beside this one."
-    package, found = importlib.import_module('spice_rl.tasks'), {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        for task in getattr(importlib.import_module(f'spice_rl.tasks.{module}'), 'TASKS', ()): found[task.name] = task
+    package = importlib.import_module('spice_rl.tasks')
+    modules = [importlib.import_module(f'spice_rl.tasks.{name}')
+               for name in sorted(m.name for m in pkgutil.iter_modules(package.__path__))]
+    found = {task.name: task for module in modules for task in getattr(module, 'TASKS', ())}
+    for module in modules:
+        for name, models in getattr(module, 'MORE', {}).items():
+            found[name] = replace(found[name], models=found[name].models | models)
     return found
 
 @cache
