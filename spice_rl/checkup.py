@@ -533,6 +533,7 @@ def plot_checkup(
     Returns
     -------
     (figure, axes: one for each panel)"""
+    if not isinstance(checkup, Checkup): raise TypeError(f"checkup must be a Checkup, what check_fit(…) returned, got {type(checkup).__name__}")
     panels, made = list(checkup.tests.index), axs is None
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     rows = -(-len(panels) // columns)

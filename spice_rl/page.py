@@ -24,7 +24,7 @@ from .arguments import check_mapping, check_names, check_seed
 from .cell import Cell
 from .checkup import Checkup, check_fit
 from .comparison import compare
-from .data import Trials, check_trials, read_trials
+from .data import check_trials, read_trials
 from .fitting import Fit, column_of
 from .folders import check_path, claim, finished, held, inside, publish, say_formulas, staged, write_table, write_text
 from .models import bandit_models

@@ -13,7 +13,7 @@ from PIL import Image
 import base64, io
 
 import spice_rl
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, avoidance_model, check, compare, fit, individual_equations, model_recovery, parameter_recovery, power, profile_likelihood,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, avoidance_model, check, check_fit, compare, fit, individual_equations, model_recovery, parameter_recovery, plot_checkup, power, profile_likelihood,
                       rescorla_wagner_equation, select_models, simulate, stability)
 from spice_rl.plotting import *
 from spice_rl.posterior import Calibration
@@ -48,7 +48,8 @@ CALLS = dict(
     plot_confusion=lambda w, **a: plot_confusion(w.told, **a), plot_inverse=lambda w, **a: plot_inverse(w.told, **a), plot_bic_matrix=lambda w, **a: plot_bic_matrix(w.told, **a),
     plot_power=lambda w, **a: plot_power(power(w.models[0], lambda n: AvoidanceTask(n_learning=n, n_transfer=1), people=[10, 20], trials=[6], starts=1, bounds=dict(temperature=(.05, .2))), **a),
     plot_profile=lambda w, **a: plot_profile(w.profile, **a), plot_stability=lambda w, **a: plot_stability(stability(w.bandit, n=3), **a),
-    plot_individuals=lambda w, **a: plot_individuals(individual_equations(w.bandit, kinds=1), **a))
+    plot_individuals=lambda w, **a: plot_individuals(individual_equations(w.bandit, kinds=1), **a),
+    plot_checkup=lambda w, **a: plot_checkup(check_fit(AgentQ(), w.bandit, times=20), **a))
 
 
 def test_no_drawing_function_is_left_out(): assert set(CALLS) == set(DRAWING)
