@@ -284,11 +284,13 @@ def undocumented(package="spice_rl"):
 
 
 def methods(thing):
-    "The public methods and properties that a class defines; those that take another's docstring are left out"
+    """The public methods and properties that a class defines; those that take another's docstring are left out, and so are
+    the rules of an environment (e, world, …), which `Bandits` describes"""
     found = {}
     for key, value in vars(thing).items():
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
         if key[0] == "_" or not inspect.isfunction(function) or function.__name__ == "<lambda>": continue
+        if function.__code__.co_varnames[:2] == ("e", "world"): continue
         what = value if isinstance(value, property) else getattr(thing, key)
         if function.__doc__ or not inspect.getdoc(what): found[f"{thing.__name__}.{key}"] = what
     return found.items()
