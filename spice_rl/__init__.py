@@ -23,12 +23,20 @@ def _owners():
     return owners
 
 
+def _module(stem, name):
+    "A module of the package, wanted for this name; networks are made of torch, which may not be there."
+    try: return importlib.import_module(f"{__name__}.{stem}")
+    except ModuleNotFoundError as e:
+        if e.name != "torch": raise
+        raise ModuleNotFoundError(f"{name} needs torch: pip install torch", name="torch") from None
+
+
 def __getattr__(name):
     if name == "__all__": return sorted(_owners())
     if name in _owners():
-        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_owners()[name]}"), name)
+        value = globals()[name] = getattr(_module(_owners()[name], name), name)
         return value
-    if name in {*_owners().values(), "tasks"}: return importlib.import_module(f"{__name__}.{name}")
+    if name in {*_owners().values(), "tasks"}: return _module(name, name)
     near = difflib.get_close_matches(name, _owners(), 1)
     raise AttributeError(f"spice_rl has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
