@@ -465,7 +465,7 @@ def test_libraries_that_cannot_be(library, error, said):
     (lambda t: discover(rebuild(t, counted=np.zeros(len(t), bool))), ValueError, "no choice to learn from"),
     (lambda t: discover(rebuild(t, counted=t.participant == 0), by="participant"), ValueError, "no choice of 1 to learn from"),
     (lambda t: pooled_or_apart(rebuild(t, counted=t.participant == 0)), ValueError, "no choice of 1 to learn from"),
-    (lambda t: discover(rebuild(t, reward=t.reward * np.nan)), ValueError, "never shown"),
+    (lambda t: discover(rebuild(t, reward=t.reward * np.nan)), ValueError, "no reward is shown in these trials"),
     (lambda t: pooled_or_apart(t.take(participants=[0])), ValueError, "only one participant"), (lambda t: stability(t.take(sessions=[0])), ValueError, "only one"),
     (lambda t: stability(t, n=1), ValueError, "at least 2, got 1"), (lambda t: bandit_library(0), ValueError, "got 0"), (lambda t: bandit_library(1.5), ValueError, "got 1.5"),
 ])
