@@ -215,11 +215,13 @@ def test_refuses_files(tmp_path):
     (tmp_path/'ragged.csv').write_text('participant,choice,reward\na,1,2\na,1,2,3,4\n')
     with refuses('cannot read', 'line 3'): read_trials(tmp_path/'ragged.csv')
     (tmp_path/'a.xlsx').write_text('x')
-    with refuses('got the folder'): read_trials(tmp_path)
+    (tmp_path/'none').mkdir()
+    with refuses('the folder', 'holds no .csv'): read_trials(tmp_path/'none')
     with refuses('.csv, .tsv or .txt', 'a.xlsx'): read_trials(tmp_path/'a.xlsx')
 
 WRONG = {
-    'a list': (lambda: read_trials([1, 2]), ['path or a pandas DataFrame', 'got list']),
+    'a list': (lambda: read_trials([1, 2]), ['a list of files must hold paths', 'got int']),
+    'a number': (lambda: read_trials(7), ['a path, a list of paths or a pandas DataFrame', 'got int']),
     'no rows': (lambda: read_trials(table()[:0]), ['no rows', "'choice'"]),
     'no column': (lambda: read_trials(table(), choice='Choise'), ["no column 'Choise' for choice", "nearest is 'choice'", "there are ('participant', 'choice', 'reward')", "choice='choice'"]),
     'no reward': (lambda: read_trials(table().drop(columns='reward')), ["no column 'reward'", 'reward=None']),
@@ -271,7 +273,7 @@ WRONG = {
     'no column to split by': (lambda: read_trials(table()).per_participant('sex'), ["no column 'sex'; there are"]),
     'list to split by': (lambda: read_trials(table()).per_participant(['sex']), ["column takes one column name, got ['sex']"]),
     'nothing in it': (lambda: Trials(), ['Trials need options, and got none', 'read_trials(table)']),
-    'list of files': (lambda: read_trials(['a.csv', 'b.csv']), ['got list', 'pd.concat']),
+    'list of no files': (lambda: read_trials([]), ['got an empty list of files']),
     'wrong options': (lambda: Trials.from_dataset(read_trials(table()).to_dataset().xs, n_options='2'), ['the number of options must be a whole number of at least 2', "got '2'"]),
     'extra is a number': (lambda: read_trials(table()).to_dataset(extra=5), ['no column 5 for extra']),
     'offered twice': (lambda: read_trials(table(a=list('LRRLLLRR'), b=list('LLLRRRLL')), offer=['a', 'b']), ['offered twice', 'line 2']),
