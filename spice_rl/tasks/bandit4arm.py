@@ -131,20 +131,7 @@ class GainLossArms(TaskWorld):
         super().__init__(n_trials)
         self.n_arms, self.drift = check_whole(n_arms, 'n_arms', 2), drift
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         shape = self.n_trials, self.n_arms, 2
         walk = rng.uniform(0, 1.6, shape[1:]) + np.cumsum(self.drift * rng.standard_normal(shape), 0)
         pays = rng.random(shape) < .1 + abs((walk - .8) % 1.6 - .8)
@@ -169,20 +156,7 @@ class RestlessArms(TaskWorld):
         super().__init__(n_trials)
         self.n_arms = check_whole(n_arms, 'n_arms', 2)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         means = np.empty((self.n_trials, self.n_arms))
         now = rng.normal(50, 14, self.n_arms)
         for t in range(self.n_trials):

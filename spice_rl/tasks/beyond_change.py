@@ -113,20 +113,7 @@ class Jumps(TaskWorld):
 
     gets = 'outcome',
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n, means = self.n_trials, rng.uniform(LOWEST + 30, HIGHEST - 30, self.n_trials)
         last = np.maximum.accumulate(np.where(rng.random(n) < self.hazard, np.arange(n), 0))
         outcome = np.clip(np.round(rng.normal(means[last], self.noise)), LOWEST, HIGHEST)

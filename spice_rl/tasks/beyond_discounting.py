@@ -95,20 +95,7 @@ class Efforts(TaskWorld):
         super().__init__(n_trials)
         self.others = others
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         sees = dict(amount=np.c_[np.ones(n), np.round(rng.uniform(2, 10, n), 1)],
                     effort=np.c_[np.zeros(n), rng.choice([.2, .4, .6, .8, 1.], n)])
@@ -130,20 +117,7 @@ class ForOthers(Efforts):
 
 class Chances(TaskWorld):
     "10 for sure or nearly, or 12 to 60 with a chance from .1 to .9."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         sees = dict(amount=np.c_[np.full(n, 10.), np.round(rng.uniform(12, 60, n))],
                     prob=np.c_[rng.choice([1., 1, .9], n), rng.choice([.1, .25, .4, .5, .75, .9], n)])
@@ -151,20 +125,7 @@ class Chances(TaskWorld):
 
 class Distances(TaskWorld):
     "1 to 10 for oneself, or 10 for the person who is 1st to 100th closest."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         amount = np.c_[np.round(rng.uniform(1, 10, n), 1), np.full(n, 10.)]
         sees = dict(amount=amount, distance=rng.choice([1., 2, 5, 10, 20, 50, 100], n))

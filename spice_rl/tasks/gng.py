@@ -82,20 +82,7 @@ class GoCues(TaskWorld):
         super().__init__(n_trials)
         self.valid = check_number(valid, 'valid', 0, 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         cue = rng.permutation(np.arange(n) % 4)
         well = (cue[:, None] % 2 != [0, 1]) == (rng.random((n, 1)) < self.valid)

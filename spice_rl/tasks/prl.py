@@ -110,20 +110,7 @@ class Reversals(TaskWorld):
         super().__init__(n_trials)
         self.p = check_number(p, 'p', 0, 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         lasts = rng.integers(15, 21, self.n_trials // 15 + 1)
         good = (np.repeat(np.arange(len(lasts)), lasts)[:self.n_trials] + rng.integers(2)) % 2
         win = rng.random((self.n_trials, 2)) < np.where(good[:, None] == [0, 1], self.p, 1 - self.p)
@@ -149,20 +136,7 @@ class ReversalBlocks(Reversals):
         super().__init__(n_trials, p)
         self.n_blocks = check_whole(n_blocks, 'n_blocks', 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         blocks = [super(ReversalBlocks, self).draw(rng) for _ in range(self.n_blocks)]
         out = {name: np.concatenate([b[name] for b in blocks]) for name in ('choice', 'reward')}
         return out | dict(options=(1, 2), session=np.repeat(np.arange(self.n_blocks), self.n_trials))

@@ -47,20 +47,7 @@ class StimulusPairs(TaskWorld):
         super().__init__(n_trials)
         self.p = p
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         offer = rng.permuted(2 * rng.integers(3, size=n)[:, None] + [0, 1], axis=1)
         reward = (rng.random((n, 6)) < self.p).astype(float)

@@ -59,20 +59,7 @@ class Offers(TaskWorld):
     ):
         super().__init__(n_trials)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         mean = np.where((np.arange(n) < n // 2) == (rng.random() < .5), 8., 4.)
         amount = np.clip(np.round(rng.normal(mean, 1.5)), 1, 20)
