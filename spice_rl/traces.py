@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
-from .arguments import check_keys, check_names, check_number, check_one_of, check_whole
+from .arguments import check_keys, check_number, check_one_of, check_whole
 from .data import check_trials
 from .engine import Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows
 from .fitting import _bounds, _groups, _start
