@@ -33,11 +33,11 @@ Kernels = namedtuple('Kernels', 'init logits update constants')
 
 # %% ../nbs/03_engine.ipynb #e9421ce5
 class StructuredCell(Cell, rules=False):
-    """A kind of cell whose rules are compiled once, for all structures that it may have: equations are cells of this kind.
+    """A kind of cell whose rules are compiled once, for all structures that it may have: equations are such cells.
 
     A subclass defines `kernels()`, which returns `Kernels`: compiled rules, and an array that says what this instance
-    does. Its parameters are an array, in the order of `params`; called one by one, `init`, `logits` and `update` run the
-    compiled rules."""
+    does. Its parameters are an array, in the order of `params`; called one by one, `init`, `logits` and `update` run
+    the compiled rules."""
     def kernels(self):
         "The compiled rules, with the structure of this instance as their constants: `Kernels`."
         raise NotImplementedError(f"{type(self).__name__} lacks kernels(self): write it into the class")

@@ -46,8 +46,8 @@ class _Lapsing(_GainsLosses):
 _rate, _sense = Param(.1, 0, 1), Param(1., 0, 30)
 
 class FourParameters(_GainsLosses):
-    """Gains are learned by `Arew` and losses by `Apun`, after multiplication by the sensitivities `R` and `P`; arms that
-    were not chosen fall to 0 by the same rates (Seymour et al., 2012)."""
+    """Gains are learned by `Arew` and losses by `Apun`, after multiplication by the sensitivities `R` and `P`; arms
+    that were not chosen fall to 0 by the same rates (Seymour et al., 2012)."""
     params = dict(Arew=_rate, Apun=_rate, R=_sense, P=_sense)
     def logit(p, state, trial, option): return state.gains[option] + state.losses[option]
     def update(p, state, trial):
@@ -110,8 +110,8 @@ class Kalman(TaskCell):
 
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #ce9b7b77
 class GainLossArms(TaskWorld):
-    """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at .1
-    and .9.
+    """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at
+    .1 and .9.
 
     Parameters
     ----------

@@ -47,7 +47,8 @@ class OneRate(Parabolic):
     sees = 'amount', 'effort', 'other'
 
 class TwoRates(OneRate):
-    "`k_self` is what effort costs where the amount is one's own, `k_other` where it is another's (Lockwood et al., 2017)."
+    """`k_self` is what effort costs where the amount is one's own, `k_other` where it is another's (Lockwood et al.,
+    2017)."""
     params = dict(k_self=_rate, k_other=_rate, beta=_beta)
     def logit(p, state, trial, option):
         k = p.k_other if trial.other > 0 else p.k_self
@@ -63,8 +64,8 @@ class Odds(TaskCell):
         return p.beta * trial.amount[option] * chance / (chance + p.k * (1 - chance))
 
 class Social(TaskCell):
-    """What another gets is worth less, by `k`, the farther away that person is; `beta` is the inverse temperature (Jones
-    & Rachlin, 2006)."""
+    """What another gets is worth less, by `k`, the farther away that person is; `beta` is the inverse temperature
+    (Jones & Rachlin, 2006)."""
     paper = 'Jones & Rachlin, 2006, Psychol Sci 17, 283-286'
     params, sees = dict(k=Param(.1, 0, 20), beta=_beta), ('amount', 'distance')
     def logit(p, state, trial, option):
@@ -79,15 +80,15 @@ class SocialWeighted(Social):
 
 # %% ../../nbs/tasks/52_beyond_discounting.ipynb #7c5e64e6
 class Efforts(TaskWorld):
-    """1 for no effort, or 2 to 10 for a fifth to all of one's strength; with `others`, half of the amounts are another's.
+    """1 for no effort, or 2 to 10 for a fifth to all of one's strength; with `others`, half of the amounts are
+    another's.
 
     Parameters
     ----------
     n_trials
         Trials of each person
     others
-        Is it for another on half of the trials?
-    """
+        Is it for another on half of the trials?"""
     def __init__(self,
         n_trials=100, # Trials of each person
         others=False  # Is it for another on half of the trials?

@@ -81,8 +81,8 @@ def _read(rows):
     offer = rows[['left', 'right']].to_numpy(int) - 1
     wrong = np.flatnonzero((offer[:, 0] // 2 != offer[:, 1] // 2) | (offer[:, 0] == offer[:, 1]))
     if len(wrong):
-        raise ValueError(f"left and right must be one pair, 1 and 2 or 3 and 4, got {offer[wrong[0]] + 1} of participant "
-                         f"{rows.participant.iloc[wrong[0]]!r} ({len(wrong)} such rows)")
+        raise ValueError(f"left and right must be one pair, 1 and 2 or 3 and 4, got {offer[wrong[0]] + 1} of "
+                         f"participant {rows.participant.iloc[wrong[0]]!r} ({len(wrong)} such rows)")
     return dict(choice=rows.choice - 1, reward=rows.reward, offer=offer, options=(1, 2, 3, 4))
 
 _SPACESHIP = TaskColumn('an option of the first step; 1 and 3 lead to one place, 2 and 4 to the other', (1, 2, 3, 4))

@@ -12,8 +12,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/18_peer.ipynb #b4f9be5a
 class Conforming(TaskCell):
-    """Payoffs bend by `rho`; `ocu` is the utility of doing what both others did, `tau` the inverse temperature (Chung et
-    al., 2015)."""
+    """Payoffs bend by `rho`; `ocu` is the utility of doing what both others did, `tau` the inverse temperature (Chung
+    et al., 2015)."""
     params = dict(rho=Param(1., 0, 2), tau=Param(1., 0), ocu=Param(0.))
     sees = 'chance', 'high', 'low', 'both'
     def logit(p, state, trial, option):
@@ -46,6 +46,7 @@ def _read(rows):
 _PAYS = TaskColumn('a payoff', lower=0)
 TASKS = (Task('peer', 'a safe or a risky lottery, after others chose', 'Chung et al., 2015, Nat Neurosci 18, 912-916',
               dict(condition=TaskColumn('what others chose', (0, 1, 2, 3)),
-                   p_gamble=TaskColumn('chance of the high payoff', lower=0, upper=1), safe_Hpayoff=_PAYS, safe_Lpayoff=_PAYS,
-                   risky_Hpayoff=_PAYS, risky_Lpayoff=_PAYS, choice=TaskColumn('1: risky', (0, 1))),
+                   p_gamble=TaskColumn('chance of the high payoff', lower=0, upper=1),
+                   safe_Hpayoff=_PAYS, safe_Lpayoff=_PAYS, risky_Hpayoff=_PAYS, risky_Lpayoff=_PAYS,
+                   choice=TaskColumn('1: risky', (0, 1))),
               _read, dict(peer_ocu=Conforming), Lotteries),)
