@@ -1,10 +1,10 @@
-"""Is what `discover_people` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time]
+"""Is what `discover` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time]
 
 - studies: 40 studies of 25 people × 120 trials who learn by Rescorla-Wagner at rates of their own and do nothing else (the first twenty are those of the fault report): mechanisms that nobody has,
   and whether intervals of the group's means hold them -> results/discover_studies.csv, discover_intervals.csv
 - power: 40 studies of the same people with one mechanism more (forgetting, a choice kernel, perseveration, two rates, a stay trace): is it found? -> results/discover_power.csv
 - learners: the six learners of benchmarks/equations.py, one participant with 100 sessions (20 seeds): exact structure, errors beside Cramér-Rao bounds, intervals -> results/discover_learners.csv, discover_numbers.csv
-- people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover_people.csv, discover_people_steps.csv
+- people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover.csv, discover_steps.csv
 - time: CPU seconds, on these people's nine blocks and on a file of tutorial size -> results/discover_time.csv
 """
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spice_rl import AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, discover_people, read_trials, simulate
+from spice_rl import AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, discover, read_trials, simulate
 from spice_rl.params import to_line
 from spice_rl.traces import _Data, _TraceLine
 
@@ -73,7 +73,7 @@ def studies():
     for seed in range(40):
         trials, truth = study(seed)
         began = time.process_time()
-        found = discover_people(trials, threads=1, verbose=False)
+        found = discover(trials, threads=1, verbose=False)
         rows.append(dict(seed=seed, right=found.structure == truth, found=said(found.structure), integrated_bic=found.integrated_bic, cpu_s=time.process_time() - began))
         for name, mean in means.items() if found.structure == truth else ():
             g = found.fit.means.droplevel('group').loc[name]
@@ -92,7 +92,7 @@ def power():
         for seed in range(40):
             trials, truth = study(seed, mechanism)
             began = time.process_time()
-            found = discover_people(trials, threads=1, verbose=False)
+            found = discover(trials, threads=1, verbose=False)
             rows.append(dict(mechanism=mechanism, seed=seed, found=has(found.structure, mechanism), exact=found.structure == truth, structure=said(found.structure), cpu_s=time.process_time() - began))
         mine = [r for r in rows if r['mechanism'] == mechanism]
         print(mechanism, sum(r['found'] for r in mine), sum(r['exact'] for r in mine), [r['structure'] for r in mine if not r['found']], flush=True)
@@ -126,7 +126,7 @@ def learners():
         for seed in range(20):
             trials = simulate(AgentQ(**options), BanditsDrift(sigma=.2), sessions=100, n_trials=100, seed=seed)
             began = time.process_time()
-            found = discover_people(trials, threads=1, verbose=False)
+            found = discover(trials, threads=1, verbose=False)
             rows.append(dict(learner=learner, seed=seed, exact=found.structure == truth, structure=said(found.structure), cpu_s=time.process_time() - began))
             for name, (at, bound) in bounds_of(truth, true, trials).items() if found.structure == truth else ():
                 g = found.group.loc[name]
@@ -152,7 +152,7 @@ def real(kind):
     if (data := blocks()) is None: return
     learn, judge, _ = data
     began = time.process_time()
-    found = discover_people(learn, people=kind, threads=1, verbose=False)
+    found = discover(learn, people=kind, threads=1, verbose=False)
     row = dict(people=kind, judged=found.score(judge), fitted=found.score(learn), parameters=len(found.group), integrated_bic=found.integrated_bic, cpu_s=time.process_time() - began, structure=said(found.structure))
     print(found, found.steps.to_string(), sep='\n')
     save(pd.DataFrame([row]), f'people_{kind}')
@@ -168,12 +168,12 @@ def alike(): real('alike')
 def timing():
     "CPU seconds, second call (compiled)."
     small, rows = study(0)[0], []
-    discover_people(small, threads=1, verbose=False)
+    discover(small, threads=1, verbose=False)
     sets = {'25 people × 120 choices': small, '60 people × 200 choices': study(1, 'forgetting', 60, 200)[0]}
     if (data := blocks()) is not None: sets['101 people, nine blocks'] = data[2]
     for name, trials in sets.items():
         began = time.process_time()
-        found = discover_people(trials, threads=1, verbose=False)
+        found = discover(trials, threads=1, verbose=False)
         rows.append(dict(trials=name, choices=found.choices, parameters=len(found.group), cpu_s=time.process_time() - began))
         print(rows[-1], flush=True)
     save(pd.DataFrame(rows), 'time')

@@ -1,6 +1,6 @@
 """Can the equation be trusted? Run: make bench, or python benchmarks/equations.py [structures] [sessions] [regression] [time] [avoidance] [people]
 
-Six learners whose equations are known, simulated with 20 seeds (100 sessions × 100 trials of BanditsDrift(.2)), and `discover` with one library for all (degree 2: the chosen option, the others, and
+Six learners whose equations are known, simulated with 20 seeds (100 sessions × 100 trials of BanditsDrift(.2)), and `search_library` with one library for all (degree 2: the chosen option, the others, and
 a trace of choices):
 - structures: which terms are found, how far each number is from the truth beside its Cramér-Rao bound, how often its interval holds the truth -> results/equation_structures.csv, equation_numbers.csv
 - sessions: the same from 10, 20, 50, 100 and 200 sessions -> results/equation_sessions.csv
@@ -60,7 +60,7 @@ def structures():
     for learner, (_, true) in LEARNERS.items():
         for seed in range(20):
             trials, began = choices(learner, seed), time.process_time()
-            r = discover(trials)
+            r = search_library(trials)
             seconds, (truth, bound) = time.process_time() - began, exact(trials, true)
             named = {n: row for n, row in r.estimates.set_index('parameter').iterrows()}
             found.append(dict(learner=learner, seed=seed, exact=set(named) == set(true), bic=r.scores.bic.iloc[0], bic_above_exact=r.scores.bic.iloc[0] - truth.bic, cpu_s=seconds,
@@ -81,7 +81,7 @@ def sessions():
         for n in (10, 20, 50, 100, 200):
             for seed in range(20):
                 trials = choices(learner, seed, n)
-                r, (truth, bound) = discover(trials), exact(trials, true)
+                r, (truth, bound) = search_library(trials), exact(trials, true)
                 e = r.estimates.set_index('parameter').estimate
                 rows += [dict(learner=learner, sessions=n, seed=seed, exact=set(e.index) == set(true), bic_above_exact=r.scores.bic.iloc[0] - truth.bic, number=k, error=e.get(k, np.nan) - v, bound=bound[k]) for k, v in true.items()]
             print(learner, n, np.mean([row['exact'] for row in rows if row['learner'] == learner and row['sessions'] == n]), flush=True)
@@ -144,7 +144,7 @@ def timing():
     trials = Trials.from_dataset(dataset)
     refine(raw, trials.take(sessions=[0, 1]))
     rows = [seconds(what, work)[1] for what, work in [('refine, the terms of the regression (degree 1)', lambda: refine(raw, trials)), ('refine, all terms of degree 2 and a trace', lambda: refine(raw, trials, library=bandit_library())),
-                                                      ('discover, with nothing but the library', lambda: discover(trials)), ('stability, 10 draws', lambda: stability(trials, n=10))]]
+                                                      ('discover, with nothing but the library', lambda: search_library(trials)), ('stability, 10 draws', lambda: stability(trials, n=10))]]
     save(pd.DataFrame(rows), 'time')
 
 
@@ -191,8 +191,8 @@ def people():
         lost = sum(nll(cell, fit(cell, a, hold=hold).parameters, b).sum() for a, b in zip(learn, judge))
         rows.append(dict(model=name, numbers=int(f.table.k.iloc[0]), nll=f.table.nll.iloc[0], bic=f.table.bic.iloc[0], held_out_nll=lost, says=', '.join(f'{n} {f.table[n].iloc[0]:.2f}' for n in f.names)))
     for name, library in {'equation, degree 1': bandit_library(1), 'equation, degree 2': bandit_library(2)}.items():
-        r = discover(trials, library)
-        lost = sum(nll(discover(a, library).equation, trials=b).sum() for a, b in zip(learn, judge))
+        r = search_library(trials, library)
+        lost = sum(nll(search_library(a, library).equation, trials=b).sum() for a, b in zip(learn, judge))
         rows.append(dict(model=name, numbers=int(r.scores.k.iloc[0]), nll=r.scores.nll.iloc[0], bic=r.scores.bic.iloc[0], held_out_nll=lost, says=repr(r.as_rl())))
         print(r, r.structures.drop(columns='who').to_string(), flush=True)
     save(pd.DataFrame(rows).sort_values('bic'), 'people')
@@ -204,7 +204,7 @@ def avoidance():
     trials = read_avoidance(*avoidance_tutorial_files())
     ids = list(trials.participants)
     one, two = trials.take(participants=ids[::2]), trials.take(participants=ids[1::2])
-    fits = [fit(discover(one).equation, two, starts=1, name='discovered')]
+    fits = [fit(search_library(one).equation, two, starts=1, name='discovered')]
     fits += [fit(avoidance_model(f'{m}+novel'), two, starts=1, name=f'{m}+novel') for m in avoidance_models()]
     save(compare(fits).ranking().rename_axis('model').reset_index(), 'avoidance')
 

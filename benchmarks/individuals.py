@@ -1,6 +1,6 @@
 """Equations of single people. Run: make bench, or python benchmarks/individuals.py [mixed] [pairs] [spread]
 
-- mixed: two kinds of learner, 50 people of each with one session of 100 trials, one library for all (5 seeds): how many people get the terms of their own kind from `individual_equations`; from `discover` with each person alone
+- mixed: two kinds of learner, 50 people of each with one session of 100 trials, one library for all (5 seeds): how many people get the terms of their own kind from `individual_equations`; from `search_library` with each person alone
   (2 seeds); and with the kinds' true numbers known, which is the most that these choices can give -> results/individuals_mixed.csv
 - pairs: two people, one of each kind, 50 sessions of 100 trials each (10 seeds): whose equation has exactly the true terms -> results/individuals_pairs.csv
 - spread: 60 people of one kind with rates and temperatures of their own, 200 trials each (5 seeds): the terms of one equation for everybody and of `individual_equations`, and how far each person's alpha is from the truth, beside
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from spice_rl import AgentQ, BanditsDrift, Cell, Param, discover, fit, fit_hierarchical, individual_equations, nll, read_trials, simulate
+from spice_rl import AgentQ, BanditsDrift, Cell, Param, search_library, fit, fit_hierarchical, individual_equations, nll, read_trials, simulate
 from spice_rl.equation import CHOSEN, OTHERS
 from spice_rl.refinement import VALUE
 
@@ -68,7 +68,7 @@ def mixed():
             true = np.array([c.values['alpha_reward'] for c in cells])[kind]
             row['alpha_rmse'] = np.sqrt(np.nanmean((rates(found.equation, trials) - true)**2))
             if seed < 2:
-                alone = discover(trials, by='participant').equation
+                alone = search_library(trials, by='participant').equation
                 row |= dict(right_terms_alone=right(alone, trials, cells), alpha_rmse_alone=np.sqrt(np.nanmean((rates(alone, trials) - true)**2)), no_alpha_alone=np.isnan(rates(alone, trials)).mean())
             rows.append(row)
             print(row, flush=True)
@@ -80,7 +80,7 @@ def pairs():
     for what, cells in MIXED.items():
         for seed in range(10):
             trials = mixture(cells, seed, people=1, sessions=50)
-            found = discover(trials, by='participant')
+            found = search_library(trials, by='participant')
             for who, cell in zip(trials.participants, cells):
                 names = set(found.estimates.query('who == @who').parameter)
                 exact = {START, OWN, REWARD} if cell.values['forget_rate'] == 0 else {ONE, OWN, REWARD, OTHER}
@@ -106,7 +106,7 @@ def spread():
         rng = np.random.default_rng(seed)
         true = pd.DataFrame(dict(alpha=rng.beta(4, 6, 60), beta=rng.gamma(9, 1 / 3, 60)))
         trials = simulate(OneRate(), BanditsDrift(sigma=.2), true, n_trials=200, seed=seed)
-        pooled, began = discover(trials), time.process_time()
+        pooled, began = search_library(trials), time.process_time()
         found = individual_equations(trials)
         row = dict(seed=seed, cpu_s=time.process_time() - began, kinds=len(found.kinds), right_pooled=terms(pooled.equation, None) == {OWN, REWARD}, pooled_more='; '.join(sorted(terms(pooled.equation, None) - {OWN, REWARD})),
                    right=np.mean([terms(found.equation, who) == {OWN, REWARD} for who in trials.participants]))

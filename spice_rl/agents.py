@@ -241,7 +241,7 @@ def score_agent(
 
 # %% ../nbs/45_agents.ipynb #d6b09c6d
 def write_card(
-    found,      # What `discover_people` returned
+    found,      # What `discover` returned
     file=None,  # Where to, a .md file (default: nowhere)
     *,
     title='What these people do', # The heading
@@ -250,12 +250,12 @@ def write_card(
 ) -> str:       # The page, in Markdown
     """A page on a discovered equation: the rule, its numbers, rivals, and its limits, in words.
 
-    Raises a `TypeError` for anything that `discover_people` did not return.
+    Raises a `TypeError` for anything that `discover` did not return.
 
     Parameters
     ----------
     found
-        What `discover_people` returned
+        What `discover` returned
     file
         Where to, a .md file (default: nowhere)
     title
@@ -269,7 +269,7 @@ def write_card(
     str
         The page, in Markdown"""
     if not all(hasattr(found, part) for part in ('cell', 'group', 'structures', 'words', 'notes')):
-        raise TypeError(f"a card is written of what discover_people returns, got {type(found).__name__}")
+        raise TypeError(f"a card is written of what discover returns, got {type(found).__name__}")
     parts = [f"# {title}", f"**{found.name}**, found in {found.choices:,} choices of {len(found.people)} people.",
              f"$${found.latex()}$$", "## In words", *[f"- {w[0].upper()}{w[1:]}." for w in found.words()],
              "## Numbers", _numbers(found), "## What else would do", _rivals(found)]

@@ -374,7 +374,7 @@ def _place_of(panel, row):
 
 # %% ../nbs/46_checkup.ipynb #a6589c33
 def check_fit(
-    found,            # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell with its own parameters
+    found,            # What `fit`, `fit_hierarchical`, `search_library` or `individual_equations` returned; or a cell with its own parameters
     trials,           # The choices that it was fitted to
     environment=None, # A task in which simulated people live (default: people's own trials)
     *,
@@ -394,8 +394,8 @@ def check_fit(
     Parameters
     ----------
     found
-        What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
-        with its own parameters
+        What `fit`, `fit_hierarchical`, `search_library` or `individual_equations` returned; or
+        a cell with its own parameters
     trials
         The choices that it was fitted to
     environment

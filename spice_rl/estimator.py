@@ -581,13 +581,13 @@ class SpiceEstimator(BaseEstimator):
         if last.nll_per_choice > np.log(self.n_actions_) + 1e-3:
             return [*self.remarks_, f"the equation predicts worse than guessing (NLL {last.nll_per_choice:.4f} a choice, guessing {np.log(self.n_actions_):.4f}): do not use it; refine=True estimates it on the choices"]
         if gained < .005 or last.share_kept >= .9: return self.remarks_
-        return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or discover(trials) with a wider library"]
+        return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or search_library(trials) with a wider library"]
 
     def summary(self):
         """The stages side by side: a frame with a row for guessing, the network, the equation of the regression and the refined one; the last row is `equation_`.
 
         NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many parameters were estimated, NLL of held-out choices (if `fit` was given test data), BIC, and
-        the share of the network's advantage over guessing that is kept. The BIC of people's own equations is the integrated one, with the parameters of the population. A mechanism that the network lacks, too, shows in none of these: see `discover`."""
+        the share of the network's advantage over guessing that is kept. The BIC of people's own equations is the integrated one, with the parameters of the population. A mechanism that the network lacks, too, shows in none of these: see `search_library`."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 

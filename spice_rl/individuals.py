@@ -258,7 +258,7 @@ def _remarks(library, pooled, kinds, own):
 # %% ../nbs/37_individuals.ipynb #55fd6cec
 def individual_equations(
     trials,        # The choices, `Trials`
-    library=None,  # Rules with all terms that may be needed (default: the equation's own, or as in `discover`)
+    library=None,  # Rules with all terms that may be needed (default: the equation's own, or as in `search_library`)
     *,
     equation=None, # An approximate `Equation` to start from, such as that of a network (default: from nothing)
     kinds=3,       # Most kinds of learner that are looked for
@@ -274,7 +274,7 @@ def individual_equations(
         The choices, `Trials`
     library
         Rules with all terms that may be needed (default: the equation's own, or as in
-        `discover`)
+        `search_library`)
     equation
         An approximate `Equation` to start from, such as that of a network (default: from
         nothing)
@@ -285,7 +285,7 @@ def individual_equations(
     _check(trials)
     if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
     if int(kinds) != kinds or kinds < 1: raise ValueError(f"kinds must be a whole number of at least 1, got {kinds}")
-    if trials.n_participants < 5: raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; discover(trials, by='participant') gives each an equation from their own choices alone")
+    if trials.n_participants < 5: raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; search_library(trials, by='participant') gives each an equation from their own choices alone")
     _units(trials, 'participant')
     _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)
     rules, latents, weights, given, origins = _from_nothing(library) if equation is None else _setting(equation, library)

@@ -229,7 +229,7 @@ def _about_recovery(r):
 _FITS = 'run_FITS.json'
 
 def write_page(
-    fits,            # What `fit` or `fit_hierarchical` returned for one or more models: one, or a list; what `discover` returned may be among them
+    fits,            # What `fit` or `fit_hierarchical` returned for one or more models: one, or a list; what `search_library` returned may be among them
     trials,          # The choices that they were fitted to
     folder,          # Where to; what else is there is left alone
     *,
@@ -251,7 +251,7 @@ def write_page(
     ----------
     fits
         What `fit` or `fit_hierarchical` returned for one or more models: one, or a list; what
-        `discover` returned may be among them
+        `search_library` returned may be among them
     trials
         The choices that they were fitted to
     folder

@@ -376,7 +376,7 @@ def _drawn_equation(x, name):
     "The equation of what was found."
     equation = getattr(x, 'equation', x)
     if not hasattr(equation, 'equation_rules'):
-        raise TypeError(f"{name} must be an Equation, or what discover(…) or refine(…) returned, got {type(x).__name__}"
+        raise TypeError(f"{name} must be an Equation, or what search_library(…) or refine(…) returned, got {type(x).__name__}"
                         + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
     return equation
 
@@ -389,7 +389,7 @@ def _rewards_on(x, rewards):
 
 @in_style
 def plot_equation(
-    equation,         # An `Equation`, or what `discover` or `refine` returned
+    equation,         # An `Equation`, or what `search_library` or `refine` returned
     truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
     participant=None, # Whose coefficients (default: everybody's, or the first one's)
     *,
@@ -403,7 +403,7 @@ def plot_equation(
     Parameters
     ----------
     equation
-        An `Equation`, or what `discover` or `refine` returned
+        An `Equation`, or what `search_library` or `refine` returned
     truth
         Another to draw beside it, dashed, with its values counted from the same start
     participant

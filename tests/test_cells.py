@@ -45,7 +45,7 @@ def all_free(*values, **options):
 
 
 def discovered():
-    "As `refine` and `discover` return it: held numbers, bounds, no constant"
+    "As `refine` and `search_library` return it: held numbers, bounds, no constant"
     rule = Rule(CHOSEN, "x_value_reward", (("c_action", "action", 1.),), (("c_reward", "reward"),), ((1, 0), (0, 1)))
     own, reward = rule.parameter((1, 0)), rule.parameter((0, 1))
     return Equation([rule], ["x_value_reward"], {"start: x_value_reward": 1.5, "weight: x_value_reward": 1., own: .7, reward: .9}, held=["weight: x_value_reward"],

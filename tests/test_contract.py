@@ -800,12 +800,13 @@ TOOLS = dict(
     profile=lambda c, t, b: s.plot_profile(s.profile_likelihood(c, one(t), next(iter(c.params)))), plot_parameters=lambda c, t, b: s.plot_parameters(fitted(c, t)),
     plot_recovery=lambda c, t, b: s.plot_recovery(parameter_recovery(c, t, starts=1, bounds=b)), plot_session=lambda c, t, b: plot_session(c, one(t)),
     explore=lambda c, t, b: explore(c, one(t)), check_response=lambda c, t, b: s.check_response(c, t, n=1000), to_dataset=lambda c, t, b: t.to_dataset(),
-    discover=lambda c, t, b: s.discover(t), bandit_models=lambda c, t, b: s.bandit_models(t), simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
+    discover=lambda c, t, b: s.discover(t), search_library=lambda c, t, b: s.search_library(t),
+    bandit_models=lambda c, t, b: s.bandit_models(t), simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
     pipeline=lambda c, t, b: s.Pipeline(seed=1).run(mode="fit", learning_filename="a.csv", transfer_filename="b.csv", models=[c]))
 REFUSED = {(tool, name): said for tool, names, said in (
     ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("plot_session", "rating timed", NO_DRAWING),
     ("explore", "rating timed", NO_DRAWING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
-    ("discover", "rating", NO_EQUATION), ("discover", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
+    ("search_library", "rating", NO_EQUATION), ("discover", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
     ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
     ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"), ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
     ("pipeline", "rating offers timed", "models must hold names such as")) for name in names.split()}

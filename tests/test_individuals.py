@@ -2,7 +2,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from spice_rl import (AgentQ, BanditsDrift, SpiceEstimator, discover, fit, individual_equations, load_spice, nll, parameter_recovery, plot_individuals,
+from spice_rl import (AgentQ, BanditsDrift, SpiceEstimator, search_library, fit, individual_equations, load_spice, nll, parameter_recovery, plot_individuals,
                       read_trials, rescorla_wagner_equation, simulate)
 from worlds import PEOPLE_CONFIG, PeopleRNN
 
@@ -72,7 +72,7 @@ def test_differences_between_people_are_not_taken_for_mechanisms():
     truth = pd.DataFrame(dict(alpha_reward=np.clip(rng.normal(.4, .15, 60), .05, .95), beta_reward=np.clip(rng.normal(3, 1, 60), .5, 8)))
     trials = simulate(AgentQ(), BanditsDrift(.2), truth.assign(alpha_penalty=truth.alpha_reward), n_trials=200, seed=0)
     shared = individual_equations(trials, kinds=1)
-    assert len(discover(trials).scores) == 1 and set(discover(trials).equation.terms()) != {CHOSEN}   # one equation for everybody has more
+    assert len(search_library(trials).scores) == 1 and set(search_library(trials).equation.terms()) != {CHOSEN}   # one equation for everybody has more
     assert set(shared.typical.terms()) == {CHOSEN} and any("once people may differ" in note for note in shared.notes())
     alpha = shared.spread().loc["kind 1", "alpha"]
     assert abs(alpha["mean"] - truth.alpha_reward.mean()) < .04 and abs(alpha.sd - truth.alpha_reward.std()) < .05

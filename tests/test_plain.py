@@ -83,9 +83,9 @@ def test_one_module_imports_numba():
 
 def test_discovery_in_plain_python():
     code = """
-from spice_rl import demo_trials, discover_people, nll
+from spice_rl import demo_trials, discover, nll
 trials = demo_trials().take(participants=[1, 2])
-found = discover_people(trials, most=3, verbose=False, threads=1)
+found = discover(trials, most=3, verbose=False, threads=1)
 print(found.integrated_bic, *nll(found.cell, trials=trials))
 """
     one = [float(x) for x in plain(code, SPICE_RL_COMPILE="0")[0].split()]

@@ -22,7 +22,7 @@ from spice_rl.params import Param
 from spice_rl.plotting import plot_comparison, plot_confusion, plot_equation, plot_fit_quality, plot_fits, plot_parameters, plot_profile, plot_recovery, plot_runs, plot_session
 from spice_rl.precoded import RescorlaWagnerRNN
 from spice_rl.rnn import NetworkCell
-from spice_rl.refinement import discover
+from spice_rl.refinement import search_library
 from spice_rl.style import COLOURS, save_figure
 
 MARKERS = {"rewarded": TICKUP, "not rewarded": TICKDOWN, "reward not shown": "|", "choice missing": "."}
@@ -418,7 +418,7 @@ def test_a_hierarchical_fit_is_drawn_with_its_own_intervals(fits):
 
 def test_an_equation_is_drawn_with_the_rewards_it_was_found_on():
     base = simulate(RescorlaWagner(alpha=.3, beta=2.), BanditsDrift(), people=10, n_trials=60, seed=1)
-    found = discover(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]))
+    found = search_library(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]))
     for drawn, asked in ((found, None), (found.equation, None), (rescorla_wagner_equation(.3, 3), (-1, 1))):
         fig, axs = plot_equation(drawn, rewards=asked)
         assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward -1", "reward 1"]

@@ -15,7 +15,7 @@ from spice_rl.engine import nll, simulate
 from spice_rl.equation import Equation, Rule, equation_names, rescorla_wagner_equation
 from spice_rl.fitting import fit
 from spice_rl.qlearning import QLearning
-from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, discover, pooled_or_apart, refine, stability
+from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, search_library, pooled_or_apart, refine, stability
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 
@@ -40,7 +40,7 @@ def learner(name): return simulate(AgentQ(**LEARNERS[name][0]), BanditsDrift(.2)
 
 
 @cache
-def found(name): return discover(learner(name))
+def found(name): return search_library(learner(name))
 
 
 @cache
@@ -50,7 +50,7 @@ def small():
 
 
 @cache
-def small_found(): return discover(small())
+def small_found(): return search_library(small())
 
 
 @cache
@@ -155,7 +155,7 @@ def test_intervals(number):
 @pytest.mark.parametrize("data", [small, points])
 def test_rewards_in_another_unit(data, times):
     "Points in place of shares: the same terms and likelihood, coefficients and errors by the power of the unit"
-    a, b = discover(data()), discover(rebuild(data(), reward=data().reward * times))
+    a, b = search_library(data()), search_library(rebuild(data(), reward=data().reward * times))
     power = [n.split(": ")[1].count("c_reward") + n.endswith("c_reward^2") for n in a.estimates.parameter]
     scale = times ** np.array(power, float)
     b.estimates[["estimate", "se", "lower", "upper"]] = b.estimates[["estimate", "se", "lower", "upper"]].mul(scale, axis=0)
@@ -166,11 +166,11 @@ def test_rewards_in_another_unit(data, times):
 
 def test_rates_at_what_is_paid():
     "The same choices, rewards of -1 and 1, or of 0 and 100, in place of 0 and 1: the same two rates"
-    a, b, c = (discover(rebuild(small(), reward=r)).as_rl() for r in (small().reward, small().reward * 100, small().reward * 2 - 1))
+    a, b, c = (search_library(rebuild(small(), reward=r)).as_rl() for r in (small().reward, small().reward * 100, small().reward * 2 - 1))
     assert dict(a.parameters.value[["alpha_reward", "alpha_penalty"]]) == pytest.approx(dict(b.parameters.value[["alpha_reward", "alpha_penalty"]]), rel=1e-3)
     np.testing.assert_allclose(a.parameters.se[["alpha_reward", "alpha_penalty"]], b.parameters.se[["alpha_reward", "alpha_penalty"]], rtol=1e-2)
     for what, truth in (("alpha_reward", .7), ("alpha_penalty", .3)): assert abs(c.parameters.value[what] - truth) < 4 * c.parameters.se[what]
-    assert "alpha_reward" not in discover(points()).as_rl().parameters.index
+    assert "alpha_reward" not in search_library(points()).as_rl().parameters.index
 
 
 @pytest.mark.parametrize("change", ["options", "sessions", "people", "missing", "taken"])
@@ -190,7 +190,7 @@ def test_order_and_names_do_not_matter(change):
         other = simulate(AgentQ(alpha_reward=.1), BanditsDrift(.2), n_trials=50, seed=9)
         t = Trials.from_arrays(np.r_[other.choice, t.choice], np.r_[other.reward, t.reward], np.r_[np.full(50, 9), labels(t).astype(int)], np.r_[other.session, t.session + 1], options=t.options)
         t = t.take(participants=[0, 1])
-    assert same(discover(t), small_found())
+    assert same(search_library(t), small_found())
 
 
 def test_the_way_an_equation_is_written_does_not_matter():
@@ -204,11 +204,11 @@ def test_the_way_an_equation_is_written_does_not_matter():
 
 def test_the_same_seed():
     state = np.random.get_state()[1].copy()
-    a, b = (discover(small(), criterion="heldout", folds=4, seed=5) for _ in range(2))
+    a, b = (search_library(small(), criterion="heldout", folds=4, seed=5) for _ in range(2))
     pd.testing.assert_frame_equal(a.estimates, b.estimates)
     assert a.scores.held_out.equals(b.scores.held_out) and (np.random.get_state()[1] == state).all()
     assert a.scores.held_out.sum() > a.scores.nll.sum() and a.scores.held_out.sum() < np.log(2) * len(small())
-    c = discover(small(), criterion="heldout", folds=4, seed=np.random.default_rng(7))
+    c = search_library(small(), criterion="heldout", folds=4, seed=np.random.default_rng(7))
     assert c.criterion == "heldout" and np.isfinite(c.scores.held_out).all()
 
 
@@ -327,7 +327,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_data(kind, recwarn):
-    d = judged(discover(KINDS[kind]()), KINDS[kind]())
+    d = judged(search_library(KINDS[kind]()), KINDS[kind]())
     assert not recwarn.list
     if kind == "full feedback": assert d.as_rl().name == "Rescorla-Wagner with counterfactual learning"
     if kind == "three options": assert abs(d.as_rl().parameters.value["alpha"] - .4) < 4 * d.as_rl().parameters.se["alpha"]
@@ -338,7 +338,7 @@ def test_any_data(kind, recwarn):
 def test_certain_choices():
     "Always option 0: a start far off and no learning is found, for the BIC of one number"
     t = KINDS["constant choice"]()
-    d = discover(t)
+    d = search_library(t)
     assert d.scores.bic.sum() < 60 and d.structures.bic.min() >= d.scores.bic.min() - .02
 
 
@@ -347,7 +347,7 @@ def test_the_avoidance_data(shared):
     if not all(f.exists() for f in files): pytest.skip("no avoidance data")
     trials = read_avoidance(*files)
     trials = trials.take(participants=list(trials.participants[:3]))
-    d = discover(trials)
+    d = search_library(trials)
     assert d.scores.nll.sum() == pytest.approx(loop_nll(d.equation.equation_rules, d.equation.state, d.equation.row(), trials), rel=1e-7)
     assert d.scores.nll.sum() < np.log(2) * trials.n_counted
 
@@ -365,10 +365,10 @@ def crowd():
 
 @pytest.mark.parametrize("by, who", [("participant", ["d", "c", "b", "a"]), ("kind", ["slow", "fast"]), ("code", [7, 3])])
 def test_one_for_each(by, who):
-    d = discover(crowd(), by=by)
+    d = search_library(crowd(), by=by)
     assert set(d.scores.index) == set(who) == set(d.equation.coefficients.index)
     people = {w: [p for p, g in zip(["d", "c", "b", "a"], ["d", "c", "b", "a"] if by == "participant" else np.repeat(who, 2)) if g == w] for w in who}
-    alone = discover(crowd().take(participants=people[who[0]]))
+    alone = search_library(crowd().take(participants=people[who[0]]))
     mine = d.estimates[d.estimates.who == who[0]]
     assert list(mine.parameter) == list(alone.estimates.parameter)
     np.testing.assert_allclose(mine.estimate, alone.estimates.estimate, rtol=1e-4)
@@ -391,7 +391,7 @@ def test_rows_of_their_own_are_refined():
 def test_how_much_people_share():
     unlike, alike = pooled_or_apart(crowd(), groups="kind"), pooled_or_apart(small())
     assert unlike.index[0] == "one per group" and alike.index[0] == "one for everybody"
-    own = fit(discover(crowd()).equation, crowd()).table.nll.sum()
+    own = fit(search_library(crowd()).equation, crowd()).table.nll.sum()
     assert unlike.nll["the same terms, everyone's own numbers"] == pytest.approx(own, abs=1e-3) and unlike.bic.is_monotonic_increasing
     np.testing.assert_allclose(unlike.bic, 2 * unlike.nll + unlike.k * np.log(len(crowd())))
 
@@ -399,14 +399,14 @@ def test_how_much_people_share():
 def test_sharing_where_nothing_is_learned():
     rng = np.random.default_rng(0)
     t = Trials.from_arrays(rng.integers(0, 2, 200), rng.integers(0, 2, 200).astype(float), np.arange(200) // 100)
-    assert discover(t).as_rl().name == "choice at random"
+    assert search_library(t).as_rl().name == "choice at random"
     assert pooled_or_apart(t).nll["one for everybody"] == pytest.approx(200 * np.log(2))
 
 
 def test_somebody_who_was_shown_nothing():
     "A person whose rewards are all hidden has an equation without reward, and bounds that are numbers"
     t = rebuild(crowd(), reward=np.where((labels(crowd()) == "d")[:, None], np.nan, crowd().reward))
-    d = judged(discover(t, by="participant"), t)
+    d = judged(search_library(t, by="participant"), t)
     assert PAID not in set(d.estimates.parameter[d.estimates.who == "d"]) and PAID in set(d.estimates.parameter[d.estimates.who == "a"])
 
 
@@ -421,14 +421,14 @@ def test_a_library_of_ones_own():
     product = next(h.parameter(t) for t in h.terms if t == (0, 1, 1))
     truth = Equation([v, h], ["v", "h"], dict(truth.row()) | {product: .7})
     trials = simulate(truth, BanditsDrift(.2), sessions=20, n_trials=80, seed=0)
-    d = judged(discover(trials, [v, h]), trials)
+    d = judged(search_library(trials, [v, h]), trials)
     assert d.scores.nll.sum() < nll(truth, None, trials).sum() + 2 and "h" in d.equation.state
 
 
 def test_filters_by_reward():
     "Rules that exclude each other may move the same value: one for wins, one for losses"
     won, lost = (Rule(n, "v", (("a", "action", 1.), ("r", "reward", x)), (), ((0,), (1,))) for n, x in (("won", 1.), ("lost", 0.)))
-    d = judged(discover(small(), [won, lost]), small())
+    d = judged(search_library(small(), [won, lost]), small())
     assert d.scores.nll.sum() <= small_found().scores.nll.sum() + .5   # the same family of equations
 
 
@@ -436,7 +436,7 @@ def test_terms_of_binary_signals_never_enter():
     d = small_found()
     assert not any("c_reward^2" in n or "c_action^2" in n for n in d.terms.parameter) and any("powers of c_reward" in s for s in d.unseen)
     assert any(f"{TRACE}: 1, which moves all options alike" in s for s in d.unseen)
-    assert f"{C}: c_reward^2" in set(discover(points()).terms.parameter)
+    assert f"{C}: c_reward^2" in set(search_library(points()).terms.parameter)
 
 
 @pytest.mark.parametrize("library, error, said", [
@@ -448,24 +448,24 @@ def test_terms_of_binary_signals_never_enter():
     (bandit_library(counterfactual=True), ValueError, f"{O}.*never shown"),
 ])
 def test_libraries_that_cannot_be(library, error, said):
-    for what in (lambda: discover(small(), library), lambda: stability(small(), library, n=2)):
+    for what in (lambda: search_library(small(), library), lambda: stability(small(), library, n=2)):
         with pytest.raises(error, match=said): what()
 
 
 @pytest.mark.parametrize("what, error, said", [
     (lambda t: refine(AgentQ(), t), TypeError, "needs an Equation .*AgentQ"),
     (lambda t: refine(rescorla_wagner_equation(.3, 3), "x"), TypeError, "must be Trials, got str"),
-    (lambda t: discover("x"), TypeError, "must be Trials, got str"), (lambda t: stability("x"), TypeError, "must be Trials, got str"), (lambda t: pooled_or_apart("x"), TypeError, "must be Trials, got str"),
+    (lambda t: search_library("x"), TypeError, "must be Trials, got str"), (lambda t: stability("x"), TypeError, "must be Trials, got str"), (lambda t: pooled_or_apart("x"), TypeError, "must be Trials, got str"),
     (lambda t: refine(rescorla_wagner_equation(.3, 3), t, library=bandit_library()[1:]), ValueError, "the library lacks"),
-    (lambda t: discover(t, criterion="aic"), ValueError, "'bic' or 'heldout', got 'aic'"),
-    (lambda t: discover(t, criterion="heldout", folds=1), ValueError, "folds .*got 1"), (lambda t: discover(t, criterion="heldout", folds=17), ValueError, r"\(16 of everybody\), got 17"),
-    (lambda t: discover(t, criterion="heldout", folds=9, by="participant"), ValueError, r"\(8 of 0\), got 9"), (lambda t: discover(t, criterion="heldout", folds="x"), TypeError, "folds .*got 'x'"),
-    (lambda t: discover(t, by="nope"), ValueError, "by must be None, 'participant' or a column .*got 'nope'"), (lambda t: discover(crowd(), by="some"), ValueError, "'some' says nothing about participant 'c'"),
-    (lambda t: discover(crowd(), by="mixed"), ValueError, "one thing about each participant"),
-    (lambda t: discover(rebuild(t, counted=np.zeros(len(t), bool))), ValueError, "no choice to learn from"),
-    (lambda t: discover(rebuild(t, counted=t.participant == 0), by="participant"), ValueError, "no choice of 1 to learn from"),
+    (lambda t: search_library(t, criterion="aic"), ValueError, "'bic' or 'heldout', got 'aic'"),
+    (lambda t: search_library(t, criterion="heldout", folds=1), ValueError, "folds .*got 1"), (lambda t: search_library(t, criterion="heldout", folds=17), ValueError, r"\(16 of everybody\), got 17"),
+    (lambda t: search_library(t, criterion="heldout", folds=9, by="participant"), ValueError, r"\(8 of 0\), got 9"), (lambda t: search_library(t, criterion="heldout", folds="x"), TypeError, "folds .*got 'x'"),
+    (lambda t: search_library(t, by="nope"), ValueError, "by must be None, 'participant' or a column .*got 'nope'"), (lambda t: search_library(crowd(), by="some"), ValueError, "'some' says nothing about participant 'c'"),
+    (lambda t: search_library(crowd(), by="mixed"), ValueError, "one thing about each participant"),
+    (lambda t: search_library(rebuild(t, counted=np.zeros(len(t), bool))), ValueError, "no choice to learn from"),
+    (lambda t: search_library(rebuild(t, counted=t.participant == 0), by="participant"), ValueError, "no choice of 1 to learn from"),
     (lambda t: pooled_or_apart(rebuild(t, counted=t.participant == 0)), ValueError, "no choice of 1 to learn from"),
-    (lambda t: discover(rebuild(t, reward=t.reward * np.nan)), ValueError, "no reward is shown in these trials"),
+    (lambda t: search_library(rebuild(t, reward=t.reward * np.nan)), ValueError, "no reward is shown in these trials"),
     (lambda t: pooled_or_apart(t.take(participants=[0])), ValueError, "only one participant"), (lambda t: stability(t.take(sessions=[0])), ValueError, "only one"),
     (lambda t: stability(t, n=1), ValueError, "at least 2, got 1"), (lambda t: bandit_library(0), ValueError, "got 0"), (lambda t: bandit_library(1.5), ValueError, "got 1.5"),
 ])
@@ -478,7 +478,7 @@ def test_what_cannot_be_asked(what, error, said):
 def test_sessions_drawn_anew():
     "The spread over draws is about the standard error for what is always chosen; the same seed draws the same; the data are left as they are"
     trials = learner("fast").take(sessions=list(range(8)))
-    before, d = trials.choice.copy(), discover(trials).estimates.set_index("parameter")
+    before, d = trials.choice.copy(), search_library(trials).estimates.set_index("parameter")
     a, b = stability(trials, n=4, seed=1), stability(trials, n=4, seed=1)
     pd.testing.assert_frame_equal(a.draws, b.draws)
     assert not a.draws.equals(stability(trials, n=2, seed=2).draws) and np.array_equal(before, trials.choice)
@@ -489,7 +489,7 @@ def test_sessions_drawn_anew():
 
 def test_it_is_a_model_like_others():
     "Fitted to each person, within bounds, from a file, simulated: with no special case"
-    d = discover(crowd(), by=None)
+    d = search_library(crowd(), by=None)
     own = fit(d.equation, crowd())
     assert set(own.names) == set(d.estimates.parameter) and own.table.nll.sum() <= d.scores.nll.sum() + 1e-4
     again = simulate(d.equation, BanditsDrift(.2), people=2, sessions=3, n_trials=50, seed=0)
@@ -528,10 +528,10 @@ def test_people_are_taken_apart_in_one_pass():
 
 
 @pytest.mark.parametrize("call, kind, said", [
-    (lambda t: discover(t.to_frame()), TypeError, "trials must be Trials, got DataFrame"), (lambda t: discover(None), TypeError, "trials must be Trials, got nothing"),
-    (lambda t: discover(t, library="poly"), TypeError, "a library is a list"), (lambda t: discover(t, by="who"), ValueError, "by must be None, 'participant' or a column of the trials .*got 'who'"),
-    (lambda t: discover(t, criterion="aic"), ValueError, "criterion must be 'bic' or 'heldout'"), (lambda t: discover(t, criterion="heldout", folds=1), ValueError, "folds must be a whole number"),
-    (lambda t: discover(t, criterion="heldout", folds="x"), TypeError, "folds must be a whole number"), (lambda t: discover(t, criterion="heldout", seed=None), TypeError, "seed must be"),
+    (lambda t: search_library(t.to_frame()), TypeError, "trials must be Trials, got DataFrame"), (lambda t: search_library(None), TypeError, "trials must be Trials, got nothing"),
+    (lambda t: search_library(t, library="poly"), TypeError, "a library is a list"), (lambda t: search_library(t, by="who"), ValueError, "by must be None, 'participant' or a column of the trials .*got 'who'"),
+    (lambda t: search_library(t, criterion="aic"), ValueError, "criterion must be 'bic' or 'heldout'"), (lambda t: search_library(t, criterion="heldout", folds=1), ValueError, "folds must be a whole number"),
+    (lambda t: search_library(t, criterion="heldout", folds="x"), TypeError, "folds must be a whole number"), (lambda t: search_library(t, criterion="heldout", seed=None), TypeError, "seed must be"),
     (lambda t: refine(t, t), TypeError, "refine needs an Equation"), (lambda t: stability(t, n="many"), TypeError, "n must be a whole number"), (lambda t: stability(t, n=1.5), ValueError, "n must be a whole number"),
     (lambda t: pooled_or_apart(t, groups="sex"), ValueError, "groups must be None or a column"), (lambda t: bandit_library("2"), TypeError, "degree must be a whole number"), (lambda t: bandit_library(0), ValueError, "degree must be")])
 def test_wrong_calls(call, kind, said):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from tqdm import tqdm
-from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover_people, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
+from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
                       read_trials, simulate)
 from spice_rl import traces as T
 from spice_rl.engine import gradient
@@ -169,7 +169,7 @@ def people():
     return simulate(cell, BanditsDrift(.2), truth[list(cell.params)], people=25, n_trials=120, seed=3)
 
 @pytest.fixture(scope="module")
-def found(people): return discover_people(people, threads=1, verbose=False)
+def found(people): return discover(people, threads=1, verbose=False)
 
 
 def test_people_who_differ_get_the_structure_behind_them(found, people):
@@ -185,7 +185,7 @@ def test_plain_people_get_nothing_more():
     rng = np.random.default_rng(7)
     truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, 20), beta=rng.uniform(2, 5, 20)))
     trials = simulate(RescorlaWagner(), BanditsDrift(.2), truth, people=20, n_trials=100, seed=7)
-    assert discover_people(trials, threads=1, verbose=False).structure == TraceStructure(("value",))
+    assert discover(trials, threads=1, verbose=False).structure == TraceStructure(("value",))
 
 
 def test_the_result_is_a_cell_for_old_people_and_new(found, people):
@@ -202,13 +202,13 @@ def test_the_result_is_a_cell_for_old_people_and_new(found, people):
 
 def test_the_same_at_any_seed_and_number_of_threads(found, people):
     for options in (dict(threads=2), dict(seed=5)):
-        other = discover_people(people, verbose=False, **options)
+        other = discover(people, verbose=False, **options)
         assert other.structure == found.structure and other.integrated_bic == found.integrated_bic
         assert np.allclose(other.group[["typical", "mean", "se"]], found.group[["typical", "mean", "se"]], rtol=1e-3)
 
 
 def test_alike_is_maximum_likelihood(people):
-    found = discover_people(people, people="alike", threads=1, verbose=False)
+    found = discover(people, people="alike", threads=1, verbose=False)
     total = nll(found.cell, trials=people).sum()
     n = len(people)
     assert np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
@@ -218,9 +218,9 @@ def test_alike_is_maximum_likelihood(people):
 
 
 def test_a_budget_and_a_length_are_kept(people):
-    short = discover_people(people, budget=0, verbose=False)
+    short = discover(people, budget=0, verbose=False)
     assert short.structure == TraceStructure() and "stopped after 0 seconds" in " ".join(short.notes()) and np.isclose(short.score(people), .5)
-    few = discover_people(people, most=2, verbose=False, threads=1)
+    few = discover(people, most=2, verbose=False, threads=1)
     assert len(few.group) <= 2 and any("no equation may have more than 2" in note for note in few.notes())
 
 
@@ -235,7 +235,7 @@ def test_nobody_runs_away():
     (lambda: TraceStructure(("stay",)), "first signal of a term"), (lambda: TraceStructure((("last", "habit"),)), "further signal"), (lambda: TraceStructure(rates="three"), "rates must be"),
     (lambda: TraceEquation("value"), "TraceStructure"), (lambda: TraceEquation(TraceStructure(("value",)), rewards=(1, 0)), "lowest, highest"),
     (lambda: TraceEquation(TraceStructure(("value",)), dict(alpha=2.)), "alpha must lie"), (lambda: TraceEquation(TraceStructure(("value",)), dict(gamma=2.)), "gamma"),
-    (lambda: discover_people("file.csv"), "Trials"), (lambda: discover_people(odd_trials(2), people="all"), "people must be"), (lambda: discover_people(odd_trials(2), most=0), "most"),
-    (lambda: discover_people(odd_trials(2), terms=[("stay",)]), "first signal")])
+    (lambda: discover("file.csv"), "Trials"), (lambda: discover(odd_trials(2), people="all"), "people must be"), (lambda: discover(odd_trials(2), most=0), "most"),
+    (lambda: discover(odd_trials(2), terms=[("stay",)]), "first signal")])
 def test_what_cannot_be_is_said(wrong, says):
     with pytest.raises((ValueError, TypeError), match=says): wrong()

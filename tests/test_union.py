@@ -4,7 +4,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, Cell, Param, avoidance_model, check, compare, cross_validate, discover, explore, fit, model_recovery, nll,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, Cell, Param, avoidance_model, check, compare, cross_validate, search_library, explore, fit, model_recovery, nll,
                       parameter_recovery, play, power, replay, simulate)
 
 TASK = BanditsDrift(sigma=.2)
@@ -24,7 +24,7 @@ def people(): return simulate(OneRate(), TASK, pd.DataFrame(dict(alpha=[.2, .3, 
 
 
 @pytest.fixture(scope="module")
-def equation(people): return discover(people).equation
+def equation(people): return search_library(people).equation
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_recovery_in_other_processes(equation):
 
 
 def test_avoidance_task(avoidance):
-    equation = discover(avoidance).equation
+    equation = search_library(avoidance).equation
     found = fit(equation, avoidance, name="discovered", starts=1)
     behaviour = check(found, avoidance, times=2, seed=1)
     shares = behaviour.learning.select_dtypes(float).to_numpy()
