@@ -33,9 +33,14 @@ def check_names(
         What they name, for the message
     """
     for name in given:
-        if name not in known:
+        if not _is_there(name, known):
             there = ', '.join(map(str, known)) or 'none'
-            raise ValueError(f"unknown {what} {name!r}{_nearest(name, known)} (there are: {there})")
+            raise ValueError(f"unknown {what} {name!r:.80}{_nearest(name, known)} (there are: {there})")
+
+def _is_there(name, known):
+    "Is it one of these names? A list or a frame is none."
+    try: return name in known
+    except (TypeError, ValueError): return False
 
 # %% ../nbs/00_arguments.ipynb #d65c6a08
 def check_one_of(

@@ -328,6 +328,13 @@ def _decimals(column):
     return pd.to_numeric(column.str.replace(',', '.')).astype(np.float64)
 
 # %% ../nbs/00_columns.ipynb #b3b247a5
+def _as_path(path, what, from_what):
+    "A path as such; anything else is named"
+    if isinstance(path, (str, Path)): return Path(path)
+    raise TypeError(f"{what} is read from {from_what}, its path a text such as 'study.csv', got "
+                    f"{'nothing' if path is None else type(path).__name__}"
+                    + ('; read_trials takes a frame' if isinstance(path, pd.DataFrame) else ''))
+
 def read_table(
     path,     # A text file: .csv, .tsv, .txt or any other ending
     labels=() # Names of columns that hold labels: they stay text, to be made numbers together
@@ -341,7 +348,7 @@ def read_table(
     labels
         Names of columns that hold labels: they stay text, to be made numbers together
     """
-    path = Path(path)
+    path = _as_path(path, 'a table', 'one file')
     if path.is_dir(): raise ValueError(f'needed a file, got the folder {str(path)!r}; put the files of one study into '
                                        f'one table: pd.concat([pd.read_csv(f) for f in files])')
     if not path.is_file(): raise FileNotFoundError(f'no file {str(path)!r} (looked in {Path.cwd()}); '

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .columns import _EMPTY, Table, _check_kind, _decode, _layout, _names, _read, _records, _say
+from .columns import _EMPTY, Table, _as_path, _check_kind, _decode, _layout, _names, _read, _records, _say
 
 # %% ../nbs/00_conversion.ipynb #4e22b581
 @dataclass(frozen=True)
@@ -147,6 +147,9 @@ def _kept(found, rows, choice):
             raise ValueError(f"rows={rows!r} names a loop of PsychoPy, and the loops here are {loops}; for others say "
                              f"rows={{'column': value}}")
         return _real(found, [bool(r[found.names.index(loop)]) for r in found.rows])
+    if rows is not None and not isinstance(rows, dict):
+        raise TypeError(f"rows says which rows are trials, a dict rows={{'column': value}} or the name of a loop of "
+                        f"PsychoPy, got {rows!r:.80}")
     for column, values in (rows or {}).items():
         if column not in found.names:
             raise ValueError(f'rows names a column {column!r} that there is not; there are: {found.names[:30]}')
@@ -251,7 +254,7 @@ def _files(source):
         odd = next((p for p in source if not isinstance(p, (str, Path))), None)
         if odd is not None: raise TypeError(f'a list of files must hold paths, got {type(odd).__name__}')
         paths = [Path(p) for p in source]
-    elif (folder := Path(source)).is_dir():
+    elif (folder := _as_path(source, 'an export', 'a file, a folder or a list of files')).is_dir():
         paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and p.name[0] != '.')
         if not paths: raise ValueError(f'the folder {str(source)!r} holds no .csv, .tsv, .txt, .json or .iqdat file')
     else: paths = [Path(source)]
@@ -297,7 +300,7 @@ def read_export(
     -------
     Export
         Its `frame` has one row a trial, and a column `file`"""
-    if program is not None and program not in _PROGRAMS:
+    if program is not None and program not in PROGRAMS:
         raise ValueError(f"the program must be one of {', '.join(_PROGRAMS)}; got {program!r}")
     paths = _files(source)
     found = [(p, _rows_of(p, program or '')) for p in paths]
@@ -352,8 +355,9 @@ def is_export(
     source
         A path, a folder, a list of paths
     """
-    if isinstance(source, (list, tuple)) or Path(source).is_dir(): return True
-    path = Path(source)
+    if isinstance(source, (list, tuple)): return True
+    path = _as_path(source, 'an export', 'a file, a folder or a list of files')
+    if path.is_dir(): return True
     if not path.is_file(): return False
     with open(path, 'rb') as file: start = file.read(20_000)
     if path.suffix.lower() == '.json': return True

@@ -79,8 +79,8 @@ class Trials:
         if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
                                   f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
-            object.__setattr__(self, name, _read_only(np.asarray(getattr(self, name), dtype)))
-        columns = {name: _read_only(np.asarray(x, np.float64)) for name, x in (self.columns or {}).items()}
+            object.__setattr__(self, name, _read_only(_in_a_row(getattr(self, name), dtype)))
+        columns = {name: _read_only(_in_a_row(x, np.float64)) for name, x in (self.columns or {}).items()}
         object.__setattr__(self, 'columns', columns)
 
     @property
@@ -388,6 +388,11 @@ class Trials:
 _DTYPES = dict(choice=np.int64, reward=np.float64, offer=np.int64, participant=np.int64, session=np.int64,
                context=np.int64, counted=bool, _rows=np.int64)
 
+def _in_a_row(x, dtype):
+    "The array as compiled rules take it, in the order of C; one row that stands for all of them stays one"
+    x = np.asarray(x, dtype)
+    return x if x.ndim and x.strides[0] == 0 else np.ascontiguousarray(x)
+
 def _read_only(x):
     x = x.view()
     x.flags.writeable = False
@@ -485,6 +490,9 @@ def _declared(sees, does, gets):
     out = []
     for role, given in dict(sees=sees, does=does, gets=gets).items():
         if isinstance(given, str): given = [given]
+        if given is not None and not isinstance(given, (dict, list, tuple)):
+            raise TypeError(f"{role} takes the name of a column, a list of them, or a dict name -> column, got "
+                            f"{given!r:.80}")
         if given is not None and not isinstance(given, dict): given = {name: name for name in given}
         for name, column in (given or {}).items():
             if name in _OWN:
@@ -1178,6 +1186,7 @@ def read_trials(
     """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
     wide = [n for n in names + _names(reward, ()) if isinstance(n, str) and '{}' in n]
+    if options is not None: options = _check_options(options)
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
                   participant=participant)
     ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from .arguments import check_names
 from .data import Trials, read_trials
+from .folders import check_path
 
 # %% ../nbs/08_fetching.ipynb #c875f485
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def fetch_dataset(
         A copy that you have already; then nothing is downloaded"""
     check_names([name], _DATASETS, 'data set')
     known = _DATASETS[name]
-    path = _downloaded(known, folder) if file is None else Path(file)
+    path = _downloaded(known, folder) if file is None else check_path(file, 'file')
     _check_fingerprint(known, path, mine=file is not None)
     trials = known.read(path)
     print(f"{known.name}: {known.what}.\nLicence: {known.licence}. Please cite: {known.citation}.")
@@ -112,7 +113,7 @@ def fetch_dataset(
 def _downloaded(known, folder):
     "The file in the cache; where it is not, it is fetched."
     import pooch
-    folder = pooch.os_cache('spice_rl') if folder is None else Path(folder)
+    folder = pooch.os_cache('spice_rl') if folder is None else check_path(folder, 'folder')
     name = f"{known.name}_{Path(known.url).name}"
     try: return Path(pooch.retrieve(known.url, known_hash=None, fname=name, path=folder))
     except OSError as error:   # what requests raises without a network is one

@@ -8,6 +8,7 @@ __all__ = ['run_lengths', 'run_statistics', 'repeat_by_run', 'RunComparison', 'c
 # %% ../nbs/16_runs.ipynb #ff8c719a
 import numpy as np
 import pandas as pd
+from .arguments import check_list
 from .data import Trials, check_trials
 
 # %% ../nbs/16_runs.ipynb #889da9ae
@@ -119,7 +120,7 @@ def repeat_by_run(
     -------
     pd.DataFrame
         (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])"""
-    stays, runs = _stays(trials), run_lengths(trials)
+    runs, stays = run_lengths(trials), _stays(trials)
     paid = stays.paid.to_numpy()
     if np.isnan(paid).all() or np.ptp(paid[~np.isnan(paid)]) == 0: return None
     so_far = stays.row.to_numpy() - runs.start.to_numpy()[np.searchsorted(runs.start, stays.row, 'right') - 1] + 1
@@ -180,8 +181,10 @@ def compare_runs(
     simulated
         A list of `Trials`: studies of as many people, simulated with each person's parameters"""
     check_trials(trials)
-    if isinstance(simulated, Trials) or len(simulated) < 20:
-        got = 'one' if isinstance(simulated, Trials) else len(simulated)
+    one = isinstance(simulated, Trials)
+    if not one: simulated = check_list(simulated, 'simulated', Trials, 'simulated studies, as `simulate` returns them', 0)
+    if one or len(simulated) < 20:
+        got = 'one' if one else len(simulated)
         raise ValueError(f"simulated must be a list of at least 20 simulated studies, got {got}; make them with other "
                          f"seeds: [simulate(cell, task, parameters=fitted, seed=s) for s in range(20)]")
     people, studies = run_statistics(trials), pd.DataFrame([run_statistics(study).mean() for study in simulated])

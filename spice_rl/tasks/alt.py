@@ -8,9 +8,9 @@ __all__ = ['Delta', 'SmoothDelta', 'Gamma', 'GammaOffered', 'Punishments']
 # %% ../../nbs/tasks/36_alt.ipynb #22da6c62
 import numpy as np
 from ..jit import register_jitable
-from ..arguments import check_one_of
+from ..arguments import check_one_of, check_whole
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld, of_chosen
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _chance, of_chosen
 
 # %% ../../nbs/tasks/36_alt.ipynb #1270a4c2
 @register_jitable
@@ -86,7 +86,7 @@ class Punishments(TaskWorld):
         chance=.8     # Chance of the option that is punished more often
     ):
         super().__init__(n_trials)
-        self.block, self.chance = block, chance
+        self.block, self.chance = check_whole(block, 'block', 1), _chance(chance, 'chance')
 
     def draw(self, rng):
         n = self.n_trials

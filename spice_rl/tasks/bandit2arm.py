@@ -8,7 +8,7 @@ __all__ = ['Delta', 'TwoArms']
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #78c9ba1e
 import numpy as np
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _chances
 
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #65b673aa
 class Delta(TaskCell):
@@ -35,7 +35,7 @@ class TwoArms(TaskWorld):
         p=(.7, .35)   # Probability of 1, of each arm
     ):
         super().__init__(n_trials)
-        self.p = p
+        self.p = _chances(p, 'p', 2)
 
     def draw(self, rng):
         win = rng.random((self.n_trials, 2)) < self.p

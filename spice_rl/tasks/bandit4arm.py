@@ -9,7 +9,7 @@ __all__ = ['FourParameters', 'Lapse', 'LapseDecay', 'TwoRatesLapse', 'OneRateLap
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #f1159c1a
 import numpy as np
 from ..jit import register_jitable
-from ..arguments import check_whole
+from ..arguments import check_number, check_whole
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, of_chosen
 
@@ -129,7 +129,7 @@ class GainLossArms(TaskWorld):
         drift=.05     # Standard deviation of a step of the chances
     ):
         super().__init__(n_trials)
-        self.n_arms, self.drift = check_whole(n_arms, 'n_arms', 2), drift
+        self.n_arms, self.drift = check_whole(n_arms, 'n_arms', 2), check_number(drift, 'drift', 0)
 
     def draw(self, rng):
         shape = self.n_trials, self.n_arms, 2

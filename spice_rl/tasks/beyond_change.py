@@ -11,7 +11,7 @@ from ..jit import register_jitable
 from ..arguments import check_number
 from ..density import Normal
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero, _chance
 
 # %% ../../nbs/tasks/54_beyond_change.ipynb #dbb52820
 class Hmm(TaskCell):
@@ -69,9 +69,17 @@ class _Prediction(TaskCell):
     does, gets = 'prediction', 'outcome'
     def response(p, state, trial): return Normal(state.belief[0], p.sd)
 
+    @classmethod
+    def made(cls, **options): # Options by name, in place of their defaults
+        """The class of the same model with these options; `lowest` must be below `highest`."""
+        new = super().made(**options)
+        low, high = new.options['lowest'], new.options['highest']
+        if low < high: return new
+        raise ValueError(f"lowest must be below highest, got lowest={low:g} and highest={high:g}")
+
 class Reduced(_Prediction):
     "`hazard` is the chance of a change, as people take it; `sd` the scatter of their answers (Nassar et al., 2010)."
-    options = dict(noise=NOISE, lowest=LOWEST, highest=HIGHEST)
+    options, checks = dict(noise=NOISE, lowest=LOWEST, highest=HIGHEST), dict(noise=_above_zero)
     params, state = dict(hazard=Param(.1, 0, 1), sd=Param(10., 0)), dict(belief=1, r=1)
     def init(p, state): state.belief[0] = (LOWEST + HIGHEST) / 2
     def update(p, state, trial):
@@ -110,7 +118,7 @@ class Jumps(TaskWorld):
         noise=NOISE   # Standard deviation of outcomes around the mean
     ):
         super().__init__(n_trials)
-        self.hazard, self.noise = check_number(hazard, 'hazard'), check_number(noise, 'noise')
+        self.hazard, self.noise = _chance(hazard, 'hazard'), check_number(noise, 'noise', 0)
 
     gets = 'outcome',
 

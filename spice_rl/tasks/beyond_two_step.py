@@ -8,7 +8,7 @@ __all__ = ['PAYSCALE', 'Counts', 'HybridMbmf', 'Kool', 'KoolWorld']
 # %% ../../nbs/tasks/50_beyond_two_step.ipynb #9ad9175e
 import numpy as np
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero
 from .ts import Par7Daw, _learn, _weight
 
 # %% ../../nbs/tasks/50_beyond_two_step.ipynb #0f666de6
@@ -49,7 +49,8 @@ class Kool(TaskCell):
     """`w` the weight of planning, `alpha` the learning rate of both steps, `lambda_` the eligibility trace, `beta` the
     inverse temperature; inside it `pi` for the option chosen last, `rho` for the side (Kool, Cushman & Gershman,
     2016)."""
-    paper, options = 'Kool, Cushman & Gershman, 2016, PLOS Comput Biol 12, e1005090', dict(payscale=PAYSCALE)
+    paper = 'Kool, Cushman & Gershman, 2016, PLOS Comput Biol 12, e1005090'
+    options, checks = dict(payscale=PAYSCALE), dict(payscale=_above_zero)
     params = dict(beta=Param(3., 0, 20), alpha=Param(.5, 0, 1), lambda_=Param(.5, 0, 1), w=Param(.5, 0, 1),
                   pi=Param(0.), rho=Param(0.))
     state = 'q', 'v', 'last', 'side'

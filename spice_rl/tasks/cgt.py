@@ -7,7 +7,7 @@ __all__ = ['Cumulative', 'Stakes']
 
 # %% ../../nbs/tasks/34_cgt.ipynb #04f4bdc6
 import numpy as np
-from ..arguments import check_one_of
+from ..arguments import check_number, check_one_of
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
@@ -64,10 +64,16 @@ class Stakes(TaskWorld):
                          rng.integers(10, 51, n) * 5., np.where(np.arange(n) < n / 2, first, 1 - first))
 
 # %% ../../nbs/tasks/34_cgt.ipynb #2fbd045b
+def _percents(stakes):
+    "Stakes as numbers from 0 to 100."
+    if isinstance(stakes, (list, tuple, np.ndarray)) and len(stakes):
+        return [check_number(x, f'stakes[{i}]', 0, 100) for i, x in enumerate(stakes)]
+    raise TypeError(f"stakes must be a list of percents, such as stakes=[5, 25, 50, 75, 95], got {stakes!r:.80}")
+
 def _read(rows, stakes=None, practice=True):
     if not check_one_of(practice, 'practice', (True, False)): rows = rows[rows.assessment_stage != 0]
     if not len(rows): raise ValueError("every row is practice (assessment_stage is 0): read with practice=True")
-    stakes = np.unique(rows.percentage_staked if stakes is None else np.asarray(stakes, float))
+    stakes = np.unique(rows.percentage_staked if stakes is None else _percents(stakes))
     wrong = ~rows.percentage_staked.isin(stakes)
     if wrong.any():
         first = rows[wrong].iloc[0]

@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from ..jit import register_jitable
-from ..arguments import check_names, check_number, check_one_of, check_whole
+from ..arguments import check_names, check_number, check_whole
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld, _made
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero, _made
 
 # %% ../../nbs/tasks/37_hgf.ipynb #62cd5c0b
 MU0, SIGMA0 = (.5, 1.), (.1, 1.)   # first means and variances of the levels 2, 3, …
@@ -69,16 +69,21 @@ class Filter(TaskCell):
         check_names(options, cls.options, 'option')
         options = cls.options | options
         L = check_whole(options['L'], 'L', 2)
-        first = check_one_of(int(options['input_first']), 'input_first', (0, 1))
-        mu0, sigma0 = (_starts(options[name], name, L) for name in ('mu0', 'sigma0'))
+        first = int(_truth(options['input_first']))
+        mu0, sigma0 = _starts(options['mu0'], 'mu0', L), _starts(options['sigma0'], 'sigma0', L, _above_zero)
         return _with_levels(cls._of[0] if cls._of else cls, L, mu0, sigma0, first)
 
     def __reduce_ex__(self, protocol):
         return (_again, (*self._of, self.values)) if self._of else super().__reduce_ex__(protocol)
 
-def _starts(x, name, L):
+def _truth(input_first):
+    "True or False, also as 1 and 0."
+    if isinstance(input_first, (int, np.integer, np.bool_)) and input_first in (0, 1): return bool(input_first)
+    raise ValueError(f"input_first must be True or False, got {input_first!r:.80}")
+
+def _starts(x, name, L, check=check_number):
     "A number for each level from 2 to `L`."
-    x = tuple(check_number(y, name) for y in np.atleast_1d(x).tolist())
+    x = tuple(check(y, name) for y in (x if isinstance(x, (list, tuple, np.ndarray)) else [x]))
     if len(x) == L - 1: return x
     raise ValueError(f"{name} must hold {L - 1} numbers, one for each level from 2 to {L}, got {len(x)}: {x}")
 
@@ -123,7 +128,7 @@ class Inputs(TaskWorld):
 
 # %% ../../nbs/tasks/37_hgf.ipynb #34d44984
 def _read(rows, input_first=False):
-    first = check_one_of(bool(input_first), 'input_first', (False, True))
+    first = _truth(input_first)
     twice = rows.duplicated(['participant', 'trialNum'])
     if twice.any():
         again = rows[twice].iloc[0]

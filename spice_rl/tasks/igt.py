@@ -9,7 +9,7 @@ __all__ = ['PAYSCALE', 'ProspectDelta', 'ProspectDecay', 'Perseverance', 'Persev
 import numpy as np
 from ..jit import register_jitable
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero
 
 # %% ../../nbs/tasks/12_igt.ipynb #dd96ed5b
 PAYSCALE = 100.   # payoffs are divided by it
@@ -21,7 +21,7 @@ def _felt(x, alpha, lambda_):
 
 class _Decks(TaskCell):
     "Payoffs are divided by the option `payscale`."
-    options, needs_feedback = dict(payscale=PAYSCALE), True
+    options, checks, needs_feedback = dict(payscale=PAYSCALE), dict(payscale=_above_zero), True
 
 class ProspectDelta(_Decks):
     """The chosen deck's value moves by the rate `A` toward what its payoff was worth: curvature `alpha`, loss aversion

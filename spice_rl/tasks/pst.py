@@ -8,7 +8,7 @@ __all__ = ['Q0', 'OneRate', 'GainLoss', 'StimulusPairs']
 # %% ../../nbs/tasks/11_pst.ipynb #05c0c270
 import numpy as np
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn, TaskWorld
+from .published import Task, TaskCell, TaskColumn, TaskWorld, _chances
 
 # %% ../../nbs/tasks/11_pst.ipynb #1dc28a69
 Q0 = 0.   # values at first
@@ -45,7 +45,7 @@ class StimulusPairs(TaskWorld):
         p=(.8, .2, .7, .3, .6, .4)        # Chance of a win, of each stimulus
     ):
         super().__init__(n_trials)
-        self.p = p
+        self.p = _chances(p, 'p', 6)
 
     def draw(self, rng):
         n = self.n_trials

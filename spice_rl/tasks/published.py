@@ -13,6 +13,7 @@ import pkgutil
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from inspect import signature
 from types import FunctionType
 import numpy as np
 import pandas as pd
@@ -122,9 +123,11 @@ class TaskCell(Cell):
     """A published model of a task: a cell with the paper that it comes from, and options.
 
     `options` holds name -> default; the rules read the option `scale` as the constant `SCALE`. (So a function that a
-    rule calls does not see an option that was changed: hand it over.)"""
+    rule calls does not see an option that was changed: hand it over.) `checks` holds name -> function of a value and
+    the option's name, which returns the number or raises (default: `check_number`)."""
     paper = ''
     options: dict = {}
+    checks: dict = {}
     _of = None   # a class made with other options: the class it was made of, and they
 
     @classmethod
@@ -137,7 +140,7 @@ class TaskCell(Cell):
             Options by name, in place of their defaults
         """
         check_names(options, cls.options, 'option')
-        options = {name: check_number(x, name) for name, x in options.items()}
+        options = {name: cls.checks.get(name, check_number)(x, name) for name, x in options.items()}
         return _made(cls, tuple(sorted(options.items()))) if options else cls
 
     def __reduce_ex__(self, protocol):
@@ -264,6 +267,15 @@ def _joined(parts):
     return out
 
 # %% ../../nbs/tasks/00_published.ipynb #112ee15f
+def _above_zero(x, name): return check_number(x, name, 0, ends=False)
+def _chance(x, name): return check_number(x, name, 0, 1)
+
+def _chances(x, name, n):
+    "A chance for each of `n` arms."
+    if isinstance(x, (list, tuple, np.ndarray)) and len(x) == n:
+        return tuple(_chance(one, f'{name}[{i}]') for i, one in enumerate(x))
+    raise ValueError(f"{name} must be {n} chances from 0 to 1, one for each arm, got {x!r:.80}")
+
 def of_chosen(
     x,           # A number for each row, (rows,), or for each option, (rows, options)
     choice,      # Code of the chosen option, (rows,)
@@ -317,7 +329,7 @@ def find_task(
     name
         Its name, such as 'dd', or a `Task`"""
     if isinstance(name, Task): return name
-    if name not in _tasks() and name in _models(): return _models()[name]
+    if isinstance(name, str) and name not in _tasks() and name in _models(): return _models()[name]
     check_names([name], _tasks(), 'task')
     return _tasks()[name]
 
@@ -393,6 +405,7 @@ def task_world(
     if task.world is None:
         raise ValueError(f"{task.name} has no world to simulate people in; simulate_like(cell, trials) takes them "
                          f"through given trials")
+    check_names(settings, [*signature(task.world).parameters], f'setting of the world of {task.name}')
     return task.world(**settings)
 
 # %% ../../nbs/tasks/00_published.ipynb #fecd3bf9

@@ -6,8 +6,10 @@
 __all__ = ['COEFFICIENTS', 'Detection', 'NormalDetection', 'Signals']
 
 # %% ../../nbs/tasks/35_task2AFC.ipynb #d1b81e1c
+from functools import partial
 import numpy as np
 from ..jit import register_jitable
+from ..arguments import check_whole
 from ..density import _log_normal_share
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
@@ -21,7 +23,8 @@ def _rough_logit(x): return .07056 * x**3 + 1.5976 * x
 class Detection(TaskCell):
     "Sensitivity `d` and criterion `c`; the normal distribution is an approximation to it (Green & Swets, 1966)."
     params = dict(d=Param(0.), c=Param(0.))
-    options, sees, state = dict(coefficients=COEFFICIENTS), 'stimulus', dict(seen=2, said=4)
+    options, checks = dict(coefficients=COEFFICIENTS), dict(coefficients=partial(check_whole, least=0, most=1))
+    sees, state = 'stimulus', dict(seen=2, said=4)
     def log_likelihood(p, state, trial):
         i, x = int(trial.stimulus), _rough_logit((trial.stimulus - .5) * p.d - p.c)
         log_p = -np.logaddexp(0., -x if trial.choice == 1 else x)

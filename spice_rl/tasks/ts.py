@@ -10,7 +10,7 @@ import numpy as np
 from ..jit import register_jitable
 from ..bandits import Bandits
 from ..params import Param
-from .published import Task, TaskCell, TaskColumn
+from .published import Task, TaskCell, TaskColumn, _chance
 
 # %% ../../nbs/tasks/03_ts.ipynb #be81aad7
 TRANS_PROB = .7   # chance of the common transition
@@ -35,7 +35,8 @@ def _learn(q, last, choice, r, a1, a2, trace, before):
 
 class _TwoSteps(TaskCell):
     "Values of first and second choices, 0 at first; what was chosen first last time."
-    paper, options = 'Daw et al., 2011, Neuron 69, 1204-1215', dict(trans_prob=TRANS_PROB)
+    paper = 'Daw et al., 2011, Neuron 69, 1204-1215'
+    options, checks = dict(trans_prob=TRANS_PROB), dict(trans_prob=_chance)
     state = 'q', 'last'
 
 # %% ../../nbs/tasks/03_ts.ipynb #0d61b440

@@ -98,7 +98,9 @@ def _sheet(sheet):
     "The sheet as an array, (3, cards), codes of decks."
     if sheet is None: sheet = files('spice_rl') / 'datasets' / 'tasks' / 'wcs_sheet.csv'
     if isinstance(sheet, str) or hasattr(sheet, 'read_text'): sheet = pd.read_csv(str(sheet), header=None, index_col=0)
-    sheet = np.asarray(sheet)
+    if not isinstance(sheet, (np.ndarray, pd.DataFrame, list, tuple)):
+        raise TypeError(f"sheet must be the path of a table, or an array of three rows, got {sheet!r:.80}")
+    sheet = pd.DataFrame(sheet).to_numpy()
     if sheet.ndim != 2 or len(sheet) != 3 or not np.isin(sheet, (1, 2, 3, 4)).all():
         raise ValueError(f"sheet must hold three rows (color, form, number) with a deck, 1 to 4, for each card, got an "
                          f"array of the shape {sheet.shape}; is it the sheet with the decks that match?")
