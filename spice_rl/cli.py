@@ -100,7 +100,9 @@ def _rows(texts): # What was typed behind --rows
     rows = {}
     for text in texts:
         column, equals, value = text.partition('=')
-        if not equals: raise ValueError(f"--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of PsychoPy; got {text!r}")
+        if not equals:
+            raise ValueError("--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of PsychoPy; "
+                             f"got {text!r}")
         rows.setdefault(column, []).append(value)
     return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
 
@@ -137,7 +139,8 @@ def _seen(texts): # What was typed behind --sees
     seen = {}
     for text in texts:
         name, equals, columns = text.partition('=')
-        if not equals or not name or not columns: raise ValueError(f"--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got {text!r}")
+        if not equals or not name or not columns:
+            raise ValueError(f"--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got {text!r}")
         seen[name] = columns.split(',') if ',' in columns else columns
     return seen
 
@@ -155,7 +158,8 @@ def _read(args):
     for name in table.frame: print(f"  {_about(name, table.frame[name])}")
     trials = _trials(args, table, given)
     each, made = [int((trials.participant == i).sum()) for i in range(trials.n_participants)], trials.choice >= 0
-    print(f"\nRead as choices:\n{_counts(trials)}\nTrials of a participant: {min(each)} to {max(each)}. {_paid(trials.reward[made, trials.choice[made]])}")
+    print(f"\nRead as choices:\n{_counts(trials)}\nTrials of a participant: {min(each)} to {max(each)}. "
+          + _paid(trials.reward[made, trials.choice[made]]))
 
 def _about(name, column):
     "A column in a line: its name, how many different cells, some of them"
@@ -205,7 +209,8 @@ def _fit(args):
     "`spice-rl fit`"
     if args.task is None and len(args.file) == 1:
         raise ValueError("say which task these choices are from: --task bandit for choices and rewards, or a published "
-                         "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the avoidance task")
+                         "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the "
+                         "avoidance task")
     if args.task in (None, 'avoidance'): return _fit_avoidance(args)
     from spice_rl.page import write_page
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
@@ -221,7 +226,8 @@ def _fit_one(args, name, cell, trials, runs, seed, bounds):
     from spice_rl.fitting import fit
     from spice_rl.hierarchy import fit_hierarchical
     how = fit_hierarchical if args.hierarchical else fit
-    found = how(cell, trials, starts=runs, seed=seed, bounds=bounds, name=name, groups=args.group, threads=None if args.multiprocessing else 1)
+    found = how(cell, trials, starts=runs, seed=seed, bounds=bounds, name=name, groups=args.group,
+                threads=None if args.multiprocessing else 1)
     print(f"\n{found}", flush=True)
     return found
 
@@ -233,13 +239,17 @@ def _check_bounds(bounds, cells):
         try: check_names([model], cells)
         except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('parameter', 'model', 1)}") from None
         try: within(cells[model], own)
-        except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('unknown parameter', f'{model} has no parameter')}") from None
+        except ValueError as e:
+            said = str(e).replace('unknown parameter', f'{model} has no parameter')
+            raise ValueError(f"--bounds: {said}") from None
 
 def _print_study(folder, files):
     "What came out, and where it is."
     from spice_rl.page import _PageOf
     p = _PageOf(folder)
-    if (t := p.table('comparison')) is not None: print(f"\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: % of people):\n{t.round(2).to_string(index=False)}")
+    if (t := p.table('comparison')) is not None:
+        print("\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: "
+              f"% of people):\n{t.round(2).to_string(index=False)}")
     _print_check(p.record['check'])
     print(f"\nWritten to {folder}: {', '.join(f.name for f in files)}\nThe page: {files[0]}")
 
@@ -247,9 +257,11 @@ def _print_check(c): # of a record
     "How simulated people differ from people."
     if c is None: return
     said = [*c['remarks'], *c['notes']] or ['In no view are people told from simulated people']
-    print('\n'.join([f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):", *(f"- {x}" for x in said)]))
+    print(f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):")
+    for x in said: print(f"- {x}")
 
-_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides', 'offer', 'context', 'sees', 'source', 'rows')
+_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides', 'offer',
+            'context', 'sees', 'source', 'rows')
 
 def _column_options(args):
     "Options about columns that were typed, as they are typed."
@@ -261,7 +273,9 @@ def _bandit_task(args):
     trials = _trials(args, *_table(args))
     if args.models is None:
         some = bandit_models(trials)
-        for name, why in some.left_out.items(): print(f"left out: {name}: {why.split('; most=')[0]}{'; --models takes it' if '; most=' in why else ''}")
+        for name, why in some.left_out.items():
+            why, asked, _ = why.partition('; most=')
+            print(f"left out: {name}: {why}{'; --models takes it' if asked else ''}")
         return trials, {type(m).__name__: m for m in some}
     there = bandit_models(trials, most=99)
     known, lacks = {type(m).__name__: m for m in there}, there.left_out
@@ -275,8 +289,11 @@ def _published_task(args):
     from spice_rl.tasks.published import _tasks, find_task, read_task, task_model
     if args.task not in _tasks(): check_names([args.task], ['bandit', 'avoidance', *_tasks()], 'task behind --task')
     task, typed = find_task(args.task), _column_options(args)
-    if typed: raise ValueError(f"{typed[0]} is for --task bandit; a table of {args.task} has its published columns: subjID, {', '.join(task.columns)}")
-    if len(args.file) > 1: raise ValueError(f"a table of {args.task} is one file, got {len(args.file)}; put them into one")
+    if typed:
+        raise ValueError(f"{typed[0]} is for --task bandit; a table of {args.task} has its published columns: "
+                         f"subjID, {', '.join(task.columns)}")
+    if len(args.file) > 1:
+        raise ValueError(f"a table of {args.task} is one file, got {len(args.file)}; put them into one")
     trials = read_task(args.task, args.file[0])
     own = {cls: name for name, cls in reversed(task.models.items())}   # a class once, under its first name
     names = args.models or [n for n in task.models if own[task.models[n]] == n]
@@ -296,21 +313,35 @@ def _check(args):
     from spice_rl.page import _PageOf, check_folder
     seed, studies = _whole('--seed', args.seed, 0), _whole('--studies', args.studies, 20)
     checked = check_folder(args.folder, model=args.model_name, times=studies, seed=seed)
-    print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, in {args.folder}")
+    print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, "
+          f"in {args.folder}")
+
+def _check_avoidance(args):
+    "What was typed suits the avoidance task."
+    typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
+    if typed:
+        raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for choices "
+                         "in another task say --task bandit, or a published task")
+    if len(args.file) != 2:
+        raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for choices "
+                         "in another task say --task bandit")
+    if not args.models:
+        raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic "
+                         "Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
 
 def _fit_avoidance(args):
     "`spice-rl fit LEARNING TRANSFER`"
     from spice_rl.avoidance import read_avoidance
     from spice_rl.pipeline import Pipeline
-    typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
-    if typed: raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for choices in another task say --task bandit, or a published task")
-    if len(args.file) != 2: raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for choices in another task say --task bandit")
-    if not args.models: raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
+    _check_avoidance(args)
     learning, transfer = args.file
     _check_files(learning, transfer)
     print(_counts(read_avoidance(learning, transfer)), flush=True)
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
-    try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=learning, transfer_filename=transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
+    try:
+        result = Pipeline(seed=seed).run(mode='fit', learning_filename=learning, transfer_filename=transfer,
+                                         models=args.models, bounds=bounds or None, number_of_runs=runs,
+                                         multiprocessing=args.multiprocessing, output_dir=args.out)
     except RuntimeError as e:   # another run is at work there
         raise ValueError(str(e)) from None
     for f in result.fits.values(): print(f"{f}\n")
@@ -320,30 +351,51 @@ def _fit_avoidance(args):
 def _write_report(args):
     "`spice-rl report`"
     from pathlib import Path
-    from spice_rl.report import write_report
-    fits = (Path(args.folder) / 'run_FITS.json').is_file()
-    if fits: from spice_rl.page import page_of
-    print('Written: ' + ', '.join(map(str, page_of(args.folder, args.out) if fits else write_report(args.folder, args.out))))
+    if (Path(args.folder) / 'run_FITS.json').is_file(): from spice_rl.page import page_of as write
+    else: from spice_rl.report import write_report as write
+    print('Written: ' + ', '.join(map(str, write(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
-_WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
-          (r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
-          (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): "
-                  r"pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in "
-                                            r")frame\[.*?\]", r'\1'),
-          (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="), (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
-          (r"; or if they are options, offer=.*", ''), (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
-          (r"options=range\(\d+\)", '--options LABEL LABEL'),
-          (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
-          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r"If these are choices that "
-                  r"were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not '
-                          'made, leave their rows out'),
-          (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
-          (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
-          (r"^the template '.*?' failed: ValueError: ", ''),
-          (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
-          (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'), (r"runs of Pipeline", 'runs of spice-rl fit'),
-          (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
+_WORDS = (
+    (r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'),
+    (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
+    (r", or reward=None if none was shown", ''),
+    (r"(?<=\w)= the right column", ' the right column'),
+    (r"leave out trial=", 'leave out --trial'),
+    (r" \(None, NaN\)", ''),
+    (r", or read it with pandas and pass the frame", ''),
+    (r"(put the files of one study into one table): pd\.concat.*", r'\1'),
+    (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in )frame\[.*?\]", r'\1'),
+    (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="),
+    (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
+    (r"; or if they are options, offer=.*", ''),
+    (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
+    (r"options=range\(\d+\)", '--options LABEL LABEL'),
+    (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
+    (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'),
+    (r"If these are choices that were not made, pass missing_choices=True to read_avoidance",
+     "If these are choices that were not made, leave their rows out"),
+    (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'),
+    (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'),
+    (r"^bounds: ", '--bounds: '),
+    (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'),
+    (r"is in models twice", 'stands twice in --models'),
+    (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'),
+    (r"or add it to options", 'or add it to --options'),
+    (r"empty the reward, or name a reward column for each option", 'empty the reward, too'),
+    (r"there are \(('[^()]*?),?\)", r'there are \1'),
+    (r"^the template '.*?' failed: ValueError: ", ''),
+    (r"number_of_runs", '--runs'),
+    (r"\(its output_dir\)", '(the --out of demo, discover or fit)'),
+    (r"output_dir", '--out'),
+    (r"^folder (?=')", '--out '),
+    (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them",
+     'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'),
+    (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'),
+    (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'),
+    (r"runs of Pipeline", 'runs of spice-rl fit'),
+    (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library",
+     'Try another --model'))
 
 def _typed(message, names): # What Python says; options of the command
     "The same in the words of the command line, in one line."
@@ -393,7 +445,11 @@ def _nearest(name, known):
 # %% ../nbs/50_cli.ipynb #96217fe4
 def _out_and_seed(p, out, **options):
     p.add_argument('--out', metavar='FOLDER', help=out, **options)
-    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+    _seed_option(p)
+
+def _seed_option(p):
+    p.add_argument('--seed', default=0, metavar='N',
+                   help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
 
 def _add_demo(commands):
     p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known', epilog='Example:\n  spice-rl demo --out demo',
@@ -405,15 +461,19 @@ def _add_discover(commands):
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
                             description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
     _add_columns(p)
-    p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
+    p.add_argument('--model', default='rescorla-wagner',
+                   help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_discover, parser=p)
 
 def _add_columns(p):
     "The table, and which column is what"
-    p.add_argument('file', metavar='FILE', nargs='+', help='the table, one row per choice; or several files, or a folder')
-    p.add_argument('--source', metavar='PROGRAM', help='the program that wrote it, such as psychopy (default: found by its columns)')
-    p.add_argument('--rows', nargs='+', metavar='COLUMN=VALUE', help='which rows are trials, such as task=choice; of PsychoPy the name of the loop')
+    p.add_argument('file', metavar='FILE', nargs='+',
+                   help='the table, one row per choice; or several files, or a folder')
+    p.add_argument('--source', metavar='PROGRAM',
+                   help='the program that wrote it, such as psychopy (default: found by its columns)')
+    p.add_argument('--rows', nargs='+', metavar='COLUMN=VALUE',
+                   help='which rows are trials, such as task=choice; of PsychoPy the name of the loop')
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
     p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
             'side; empty: missing (default: %(default)s)')
@@ -433,43 +493,59 @@ def _add_columns(p):
 def _add_read(commands):
     p = commands.add_parser('read', help='see what is made of a table of choices, before anything is fitted',
                             epilog='Example:\n  spice-rl read data/ --rows trials --choice key_resp.keys --reward won',
-                            description='Say what is in a file, several files or a folder: its columns, the program that wrote it, people, options, missing choices, rewards, and what looks odd.')
+                            description='Say what is in a file, several files or a folder: its columns, the program '
+                                        'that wrote it, people, options, missing choices, rewards, and what looks odd.')
     _add_columns(p)
     p.set_defaults(run=_read, parser=p)
 
 def _add_fit(commands):
-    p = commands.add_parser('fit', help='fit, compare and check models of choices in any task', usage='spice-rl fit FILE --task TASK [options]\n       spice-rl fit LEARNING TRANSFER --models MODEL … [options]',
-                            epilog='Example:\n  spice-rl fit choices.csv --task bandit --models RescorlaWagner Forgetting --out study',
-                            description='Fit models to a table of choices, one person after the other or all together, say which describes people best, check it against what they did, and write tables, figures and a page. '
-                                        'Two files without --task are those of the avoidance-learning task, LEARNING and TRANSFER.')
+    usage = ('spice-rl fit FILE --task TASK [options]\n'
+             '       spice-rl fit LEARNING TRANSFER --models MODEL … [options]')
+    example = 'spice-rl fit choices.csv --task bandit --models RescorlaWagner Forgetting --out study'
+    about = ('Fit models to a table of choices, one person after the other or all together, say which describes people '
+             'best, check it against what they did, and write tables, figures and a page. Two files without --task are '
+             'those of the avoidance-learning task, LEARNING and TRANSFER.')
+    p = commands.add_parser('fit', help='fit, compare and check models of choices in any task', usage=usage,
+                            epilog=f'Example:\n  {example}', description=about)
     _add_columns(p)
-    p.add_argument('--task', metavar='TASK', help='bandit (choices and rewards, columns as said here), or a published task such as dd, ts or bandit4arm, with its published columns')
-    p.add_argument('--models', nargs='+', metavar='MODEL', help='one or more, such as RescorlaWagner, or dd_hyperbolic of dd, or QLearning+novel of the avoidance task (default: all that suit the task and the choices)')
-    p.add_argument('--hierarchical', action='store_true', help='fit all people together: a group, and people drawn toward it')
+    p.add_argument('--task', metavar='TASK', help='bandit (choices and rewards, columns as said here), or a published '
+                                                  'task such as dd, ts or bandit4arm, with its published columns')
+    p.add_argument('--models', nargs='+', metavar='MODEL',
+                   help='one or more, such as RescorlaWagner, or dd_hyperbolic of dd, or QLearning+novel of the '
+                        'avoidance task (default: all that suit the task and the choices)')
+    p.add_argument('--hierarchical', action='store_true',
+                   help='fit all people together: a group, and people drawn toward it')
     p.add_argument('--group', metavar='COLUMN', help='which group each person is in')
-    p.add_argument('--offer', nargs='+', metavar='COLUMN', help='options on offer, a column for each place (default: all options always)')
+    p.add_argument('--offer', nargs='+', metavar='COLUMN',
+                   help='options on offer, a column for each place (default: all options always)')
     p.add_argument('--context', metavar='COLUMN', help='set of stimuli, for models that read it')
-    p.add_argument('--sees', nargs='+', metavar='NAME=COLUMN', help='what else is seen before a choice; with one column for each option: NAME=COLUMN,COLUMN')
-    p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER', help='narrower bounds, such as QLearning.temperature:.01:.2')
+    p.add_argument('--sees', nargs='+', metavar='NAME=COLUMN',
+                   help='what else is seen before a choice; with one column for each option: NAME=COLUMN,COLUMN')
+    p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER',
+                   help='narrower bounds, such as QLearning.temperature:.01:.2')
     p.add_argument('--runs', default=10, metavar='N', help='how hard to search (default: %(default)s)')
     p.add_argument('--multiprocessing', action='store_true', help='use all cores')
     _out_and_seed(p, 'folder for tables, figures and the page (default: %(default)s)', default='modelling')
     p.set_defaults(run=_fit, parser=p)
 
 def _add_check(commands):
-    p = commands.add_parser('check', help='simulate people by a fitted model, and compare', epilog='Example:\n  spice-rl check study --studies 200',
-                            description='Check a model that fit has fitted: simulated people beside people, in learning, repeated choices, reversals, blocks, runs and response times. Figure, tables and page of the folder are made anew.')
+    about = ('Check a model that fit has fitted: simulated people beside people, in learning, repeated choices, '
+             'reversals, blocks, runs and response times. Figure, tables and page of the folder are made anew.')
+    p = commands.add_parser('check', help='simulate people by a fitted model, and compare', description=about,
+                            epilog='Example:\n  spice-rl check study --studies 200')
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to fit as --out')
-    p.add_argument('--model', dest='model_name', metavar='MODEL', help='which of the models that were fitted (default: the best)')
+    p.add_argument('--model', dest='model_name', metavar='MODEL',
+                   help='which of the models that were fitted (default: the best)')
     p.add_argument('--studies', default=100, metavar='N', help='how many studies are simulated (default: %(default)s)')
-    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+    _seed_option(p)
     p.set_defaults(run=_check, parser=p)
 
 def _add_report(commands):
     p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper', epilog='Example:\n  spice-rl report modelling',
                             description='Write a report on what demo, discover or fit have written into a folder: methods in words, tables, figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to them as --out')
-    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the folder; page.html for fits)')
+    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the '
+                                                 'folder; page.html for fits)')
     p.set_defaults(run=_write_report, parser=p)
 
 def _parser():
