@@ -17,8 +17,8 @@ from .folders import write_text
 class Agent:
     """A cell that meets one trial after the other: `reset`, then `predict` and `update` in turn.
 
-    It holds what happened since the last `reset` in `history`, a list of pairs (action, reward), and nothing else of the
-    past: the same history gives the same probabilities. Made by `to_agent`.
+    It holds what happened since the last `reset` in `history`, a list of pairs (action, reward), and nothing else of
+    the past: the same history gives the same probabilities. Made by `to_agent`.
 
     Parameters
     ----------
@@ -108,14 +108,16 @@ class Agent:
 # %% ../nbs/45_agents.ipynb #4fac16a7
 def to_agent(
     cell,             # A cell whose answers are choices: a class of models, an `Equation`, a discovered one
-    parameters=None,  # A dict of numbers, or a frame with a row per participant such as `fit(…).parameters` (default: the cell's own)
+    parameters=None,  # A dict of numbers, or a frame with a row per participant such as `fit(…).parameters`
+                      # (default: the cell's own)
     participant=None, # Whose row of the frame, or of a cell that knows people
     *,
     actions=2         # How many options there are (then they are called 1, 2, …), or their labels in order
 ) -> Agent:
-    """A cell as an `Agent`, which meets one trial at a time: `reset(context)`, `predict(history)`, `update(action, reward)`.
+    """A cell as an `Agent`, which meets one trial at a time by its `reset`, `predict` and `update`.
 
-    Raises a `TypeError` for a cell that answers with something else than choices, or must be shown more than a reward.
+    Raises a `TypeError` for a cell that answers with something else than choices, or must be shown more than a
+    reward.
 
     Parameters
     ----------
@@ -170,7 +172,8 @@ def check_agent(
         history, context = _history(agent, trials, rows), int(trials.context[rows[0]])
         first = _walk(agent, history, context, session)
         cut = int(rng.integers(len(history)))
-        other = history[:cut] + [(rng.choice(np.array(agent.actions, object)), -float(rng.random())) for _ in history[cut:]]
+        actions = np.array(agent.actions, object)
+        other = history[:cut] + [(rng.choice(actions), -float(rng.random())) for _ in history[cut:]]
         again = _walk(agent, other, context, session)[:cut + 1]
         apart = np.flatnonzero(np.abs(again - first[:cut + 1]).max(1) > 1e-12)
         if len(apart):
@@ -186,7 +189,8 @@ def _sessions(trials):
 def _history(agent, trials, rows):
     "Pairs (action, reward) of some trials."
     chosen = trials.choice[rows]
-    return [(None, np.nan) if c < 0 else (agent.actions[c], float(trials.reward[row, c])) for row, c in zip(rows, chosen)]
+    return [(None, np.nan) if c < 0 else (agent.actions[c], float(trials.reward[row, c]))
+            for row, c in zip(rows, chosen)]
 
 def _walk(agent, history, context, session):
     "The probabilities before each trial of a history."
@@ -195,7 +199,8 @@ def _walk(agent, history, context, session):
     for trial, (action, reward) in enumerate(history):
         p = np.asarray(agent.predict(), float)
         if p.min() < 0 or abs(p.sum() - 1) > 1e-9:
-            raise AssertionError(f"session {session}, trial {trial}: the probabilities {p.round(4)} sum to {p.sum():.6g}")
+            raise AssertionError(f"session {session}, trial {trial}: the probabilities {p.round(4)} sum to "
+                                 f"{p.sum():.6g}")
         out.append(p)
         agent.update(action, reward)
     return np.array(out)
@@ -204,7 +209,8 @@ def _walk(agent, history, context, session):
 def score_agent(
     agent,    # An `Agent`, or anything with `reset`, `predict` and `update` like one
     trials    # `Trials` with its options, in the order of its actions
-) -> dict:    # 'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most probable options), 'choices'
+) -> dict:    # 'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most probable
+              # options), 'choices'
     """How probable an agent finds each choice that counts, one step ahead; it is reset where a session starts.
 
     Parameters
@@ -224,7 +230,7 @@ def score_agent(
     logs, hits = [], []
     for session, rows in enumerate(_sessions(trials)):
         p = _walk(agent, _history(agent, trials, rows), int(trials.context[rows[0]]), session)
-        made = (trials.choice[rows] >= 0) & trials.counted[rows]   # what was learned from is gone through, and not scored
+        made = (trials.choice[rows] >= 0) & trials.counted[rows]   # what only teaches is gone through, and not scored
         chosen = p[made, trials.choice[rows][made]]
         logs.append(np.log(chosen))
         hits.append((chosen == p[made].max(1)) / (p[made] == p[made].max(1, keepdims=True)).sum(1))
@@ -239,7 +245,8 @@ def write_card(
     file=None,  # Where to, a .md file (default: nowhere)
     *,
     title='What these people do', # The heading
-    scored=None # Scores on choices that the numbers have not seen, to be shown: a dict name -> what `score_agent` returned
+    scored=None # Scores on choices that the numbers have not seen, to be shown: a dict name -> what `score_agent`
+                # returned
 ) -> str:       # The page, in Markdown
     """A page on a discovered equation: the rule, its numbers, rivals, and its limits, in words.
 
@@ -272,15 +279,16 @@ def write_card(
     if file is not None: write_text(file, text)
     return text
 
-_LIMITS = ("It predicts one choice ahead, given what was chosen and paid before. Whether people simulated from it look like "
-           "people is another question: `check_fit`, `compare_runs`.",
+_LIMITS = ("It predicts one choice ahead, given what was chosen and paid before. Whether people simulated from it look "
+           "like people is another question: `check_fit`, `compare_runs`.",
            "It holds for people and tasks like these. Of somebody it has not seen it knows the group's numbers only.",
            "What is not in its vocabulary (values, habits, repetition, rewards) it cannot find.")
 
 def _markdown(frame):
     "A frame as a table in Markdown."
     head = [str(frame.index.name or ''), *map(str, frame.columns)]
-    rows = [[str(i), *(f'{x:.3g}' if isinstance(x, (int, float)) else str(x) for x in r)] for i, r in zip(frame.index, frame.to_numpy(object))]
+    def shown(x): return f'{x:.3g}' if isinstance(x, (int, float)) else str(x)
+    rows = [[str(i), *map(shown, row)] for i, row in zip(frame.index, frame.to_numpy(object))]
     return '\n'.join('| ' + ' | '.join(row) + ' |' for row in [head, ['---'] * len(head), *rows])
 
 def _numbers(found):
@@ -301,4 +309,5 @@ def _rivals(found):
 def _scored(scored):
     "Scores as a table."
     return '\n'.join(['| who | choices | nats a choice | probability |', '| --- | --- | --- | --- |',
-                      *[f"| {name} | {s['choices']} | {s['nll_per_choice']:.4f} | {s['probability']:.4f} |" for name, s in scored.items()]])
+                      *[f"| {name} | {s['choices']} | {s['nll_per_choice']:.4f} | {s['probability']:.4f} |"
+                        for name, s in scored.items()]])

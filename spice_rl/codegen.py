@@ -542,8 +542,8 @@ def _modules(compiled):
 def _numbered(digest):
     """Functions that are compiled meanwhile get numbers that go with this text (None: with the process, as numba does).
 
-    Machine code finds the functions that it calls by module, name, types and number. Numba counts from 1 in each process,
-    so two rules called `begin` could be one to the code of two processes."""
+    Machine code finds the functions that it calls by module, name, types and number. Numba counts from 1 in each
+    process, so two rules called `begin` could be one to the code of two processes."""
     if digest is None:
         yield
         return

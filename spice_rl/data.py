@@ -425,12 +425,14 @@ _EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies wha
 def _open(source, labels=(), program=None, rows=None, wide=(), **how):
     "`Table` from a path, several, a frame (copied) or a `Table`; `labels`: names of columns that hold labels"
     if not isinstance(source, (str, Path, list, tuple)) and (program is not None or rows is not None):
-        raise TypeError('source= and rows= are for files; of a frame, keep the rows that are trials: frame[frame.task == ...]')
+        raise TypeError('source= and rows= are for files; of a frame, keep the rows that are trials: '
+                        'frame[frame.task == ...]')
     if isinstance(source, pd.DataFrame): table = Table(source.copy(deep=_EAGER))
     elif isinstance(source, Table): table = source
     elif isinstance(source, (str, Path, list, tuple)):
         export = program is not None or rows is not None or wide or is_export(source)
-        table = read_export(source, program, rows, labels=labels, wide=wide, **how) if export else read_table(source, labels)
+        table = (read_export(source, program, rows, labels=labels, wide=wide, **how) if export
+                 else read_table(source, labels))
     else: raise TypeError(f'trials are read from a path, a list of paths or a pandas DataFrame, got '
                           f'{type(source).__name__}; make a table first: pd.DataFrame(...)')
     if not len(table.frame):

@@ -7,12 +7,10 @@ __all__ = ['Rule', 'equation_names', 'check_rules', 'Equation', 'Reading', 'Scor
            'rescorla_wagner_equation']
 
 # %% ../nbs/34_equation.ipynb #676e494f
-from collections import namedtuple
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from .cell import Cell
-from .engine import Kernels, _view, init_type, logits_type, update_type
+from .engine import Kernels, StructuredCell, _view, init_type, logits_type, update_type
 from .jit import njit
 from .library import symbol, term_latex, term_text
 from .arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole
@@ -217,7 +215,7 @@ def _number(c, digits): # A coefficient; decimals
     return f"{c:.{digits}f}" if abs(round(c, digits)) >= .1 or c == 0 else f"{c:.{digits}g}"
 
 # %% ../nbs/34_equation.ipynb #a8c01376
-class Equation(Cell, rules=False):
+class Equation(StructuredCell, rules=False):
     """A sparse equation as a cell.
 
     Its numbers, in order: the start of each latent value, its weight in the logits, then the coefficients of all terms. `coefficients` is a frame
@@ -313,34 +311,6 @@ class Equation(Cell, rules=False):
         missing = [w for w in participants if w not in frame.index]
         if missing: raise ValueError(f"the equation knows nothing of participant {missing[0]!r}; it was found for {list(frame.index)[:8]}")
         return frame.loc[list(participants)]
-
-    # The three functions of a cell, run through the compiled rules.
-
-    def p(self, **values): # Values of parameters, in place of the equation's
-        """All parameters, as an array.
-
-        Parameters
-        ----------
-        **values
-            Values of parameters, in place of the equation's
-        """
-        check_names(values, self.params)
-        return np.array(list((self.values | values).values()), float)
-
-    def init(self, p, n_options=2):
-        state = np.zeros((len(self.state), n_options, 1))
-        _init(p[:, None], self.structure, state, 1)
-        return namedtuple('State', self.state)(*state[..., 0])
-
-    def logits(self, p, state, trial):
-        out = np.zeros((len(trial.reward), 1))
-        _logits(p[:, None], self.structure, np.array(state)[..., None], np.ascontiguousarray(trial.options), trial.context, np.full(len(out), np.nan), 1, out)
-        return out[:, 0]
-
-    def update(self, p, state, trial):
-        after = np.array(state)[..., None]
-        if trial.choice >= 0: _update(p[:, None], self.structure, after, np.ascontiguousarray(trial.options), trial.choice, np.asarray(trial.reward, float), trial.context, 1)
-        return type(state)(*after[..., 0])
 
     # What it says.
 

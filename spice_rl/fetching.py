@@ -59,12 +59,14 @@ def _read_dezfouli(path):
     return read_trials(frame, block='block', options=['left', 'right'])
 
 # %% ../nbs/08_fetching.ipynb #04f16429
+_REVISION = '99d942f9c6d6232b57b6dbb9f75aad60512740e8'
 _DATASETS = {d.name: d for d in [
-    Dataset('dezfouli2019', "101 people (healthy, with depression, with bipolar disorder), two keys, 12 blocks, 132,251 choices",
-            'https://raw.githubusercontent.com/adezfouli/rnn_beh/99d942f9c6d6232b57b6dbb9f75aad60512740e8/data/BD/choices_diagno.csv.zip',
+    Dataset('dezfouli2019', "101 people (healthy, with depression, with bipolar disorder), two keys, 12 blocks, "
+                            "132,251 choices",
+            f'https://raw.githubusercontent.com/adezfouli/rnn_beh/{_REVISION}/data/BD/choices_diagno.csv.zip',
             ('4c88203a', 'fdf928'), 'Apache-2.0',
-            "Dezfouli A, Griffiths K, Ramos F, Dayan P, Balleine BW (2019). Models that learn how humans learn: the case of "
-            "decision-making and its disorders. PLOS Computational Biology 15(6): e1006903", _read_dezfouli)]}
+            "Dezfouli A, Griffiths K, Ramos F, Dayan P, Balleine BW (2019). Models that learn how humans learn: the "
+            "case of decision-making and its disorders. PLOS Computational Biology 15(6): e1006903", _read_dezfouli)]}
 
 def public_datasets() -> pd.DataFrame: # A row for each data set, by name
     """What `fetch_dataset` can get: people and task, licence, citation, address.
@@ -74,7 +76,8 @@ def public_datasets() -> pd.DataFrame: # A row for each data set, by name
     pd.DataFrame
         A row for each data set, by name
     """
-    rows = [dict(name=d.name, what=d.what, licence=d.licence, citation=d.citation, url=d.url) for d in _DATASETS.values()]
+    rows = [dict(name=d.name, what=d.what, licence=d.licence, citation=d.citation, url=d.url)
+            for d in _DATASETS.values()]
     return pd.DataFrame(rows).set_index('name')
 
 # %% ../nbs/08_fetching.ipynb #ce3211c8
@@ -84,7 +87,7 @@ def fetch_dataset(
     folder=None, # Where downloads are kept (default: the user's cache folder)
     file=None    # A copy that you have already; then nothing is downloaded
 ) -> Trials:
-    """Choices of real people by name: downloaded once, checked against its fingerprint, with licence and citation printed.
+    """Choices of real people by name: downloaded once, checked against its fingerprint, licence and citation printed.
 
     `Trials.per_participant('group')` has the groups, where there are any. Raises a `ValueError` for a name
     that there is not, a `ConnectionError` without a network, and a `ValueError` for a file that is not the
@@ -110,10 +113,12 @@ def _downloaded(known, folder):
     "The file in the cache; where it is not, it is fetched."
     import pooch
     folder = pooch.os_cache('spice_rl') if folder is None else Path(folder)
-    try: return Path(pooch.retrieve(known.url, known_hash=None, fname=f"{known.name}_{Path(known.url).name}", path=folder))
+    name = f"{known.name}_{Path(known.url).name}"
+    try: return Path(pooch.retrieve(known.url, known_hash=None, fname=name, path=folder))
     except OSError as error:   # what requests raises without a network is one
-        raise ConnectionError(f"{known.name} could not be downloaded from {known.url} ({type(error).__name__}); try again "
-                              f"with a network, or give a copy: fetch_dataset({known.name!r}, file='…')") from error
+        raise ConnectionError(f"{known.name} could not be downloaded from {known.url} ({type(error).__name__}); try "
+                              f"again with a network, or give a copy: "
+                              f"fetch_dataset({known.name!r}, file='…')") from error
 
 def _check_fingerprint(known, path, mine):
     "Is it the published file? A download that is not is thrown away, so that the next call tries again."
@@ -122,5 +127,5 @@ def _check_fingerprint(known, path, mine):
     got, (first, last) = pooch.file_hash(str(path)), known.sha256
     if got.startswith(first) and got.endswith(last): return
     if not mine: path.unlink()
-    raise ValueError(f"{str(path)!r} is not the published file of {known.name}: its SHA-256 is {got}, and should be {first}…{last}"
-                     + ("" if mine else "; the download was damaged and is thrown away: try again"))
+    raise ValueError(f"{str(path)!r} is not the published file of {known.name}: its SHA-256 is {got}, and should be "
+                     f"{first}…{last}" + ("" if mine else "; the download was damaged and is thrown away: try again"))

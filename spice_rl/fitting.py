@@ -278,8 +278,8 @@ def _rounds(o, n_people, starts, rngs, first, draw):
     return x, v, edges
 
 def _guessing(o):
-    """NLL of each person if all that was on offer were equally probable, (participants,); minus infinity if nothing was.
-    Nobody guesses a rating or a time: what the cell's own parameters say stands in its place."""
+    """NLL of each person if all that was on offer were equally probable, (participants,); minus infinity if nothing
+    was. Nobody guesses a rating or a time: what the cell's own parameters say stands in its place."""
     t = o.lanes.trials
     if o.lanes.cell.does != ('choice',):
         at = np.broadcast_to(o.default, (t.n_participants, len(o.default)))

@@ -11,13 +11,12 @@ from collections import namedtuple
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
-from numba import njit
 from tqdm.auto import tqdm
-from .arguments import check_keys, check_names, check_number, check_one_of, check_whole
-from .cell import Cell
+from .arguments import check_keys, check_number, check_one_of, check_whole
 from .data import check_trials
-from .engine import Kernels, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows
+from .engine import Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows
 from .fitting import _bounds, _groups, _start
+from .jit import njit
 from .hierarchy import (_ascend, _elsewhere, _group_step, _Line, _place, _pooled, _Prior, _report, _says, _settled,
                                 _sought, _value, _Variances)
 from .params import Param, from_line, to_line
@@ -236,7 +235,7 @@ def _middle(rewards):
     return 0. if low < 0 < high else (low + high) / 2
 
 # %% ../nbs/39_traces.ipynb #c5c246e0
-class TraceEquation(Cell, rules=False):
+class TraceEquation(StructuredCell, rules=False):
     """An equation made of traces, as a cell: the logit of an option is a weighted sum of products of traces.
 
     With `people` it uses each person's numbers where none are given, and `numbers` for somebody it has not seen. Raises a `ValueError` for
@@ -298,36 +297,6 @@ class TraceEquation(Cell, rules=False):
             here = [who for who in participants if who in self.people.index]
             known.loc[here] = self.people.loc[here].to_numpy()
         return known
-
-    # The three functions of a cell, run through the compiled rules.
-
-    def p(self, **values): # Values of parameters, in place of the equation's
-        """All parameters, as an array.
-
-        Parameters
-        ----------
-        **values
-            Values of parameters, in place of the equation's
-        """
-        check_names(values, self.params)
-        return np.array(list((self.values | values).values()), float)
-
-    def init(self, p, n_options=2):
-        state = np.zeros((len(self.state), n_options, 1))
-        _init(p[:, None], self.program, state, 1)
-        return namedtuple('State', self.state)(*state[..., 0])
-
-    def logits(self, p, state, trial):
-        out, unseen = np.full((len(trial.reward), 1), np.nan), np.full(len(trial.reward), np.nan)
-        options = np.ascontiguousarray(trial.options)
-        _logits(p[:, None], self.program, np.array(state)[..., None], options, trial.context, unseen, 1, out)
-        return out[:, 0]
-
-    def update(self, p, state, trial):
-        after, options = np.array(state)[..., None], np.ascontiguousarray(trial.options)
-        reward = np.array(trial.reward, float)
-        if trial.choice >= 0: _update(p[:, None], self.program, after, options, trial.choice, reward, trial.context, 1)
-        return type(state)(*after[..., 0])
 
     # What it says: see below.
 
@@ -1015,7 +984,6 @@ def _without(search, model, term):
     B, v, X, none = at.B.copy(), at.spread.v.copy(), np.ones((search.people, 1)), _Prior({}, line, np.ones((1, 1)))
     j = model.names.index(model.structure.weight(term))
     B[0, j], v[gone] = 0., 1e-6 * line.unit[gone]**2   # 0 is the middle of its bounds
-    given = (X, at.z, at.g, at.F, none)
     def value(B, spread): return _value(X, B, spread, at.z, at.g, at.F, none, 0., np.flatnonzero(told))
     new, spread, *_ = _group_step(line, X, B, _Variances(v, line.unit), at.z, at.g, at.F, at.F, told, np.zeros(search.people, bool), none, fine=1e-3)
     loss = value(at.B, at.spread) - value(new, spread)

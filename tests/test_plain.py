@@ -1,10 +1,11 @@
 """Neither numba nor torch: the same rules run as plain Python, with the same numbers, and what needs torch says so."""
-import json, os, subprocess, sys
+import json, os, re, subprocess, sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import spice_rl
 from plain_script import main
 
 HERE = Path(__file__).parent
@@ -72,3 +73,22 @@ def test_who_did_not_ask_is_told_once():
 def test_numba_may_stay_unused_where_it_is():
     code = "import sys; from spice_rl import RescorlaWagner, demo_trials, nll; nll(RescorlaWagner(), trials=demo_trials().take([1])); assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=os.environ | dict(SPICE_RL_COMPILE="0"), check=True)
+
+
+def test_one_module_imports_numba():
+    home = Path(spice_rl.__file__).parent
+    direct = [p.name for p in home.rglob("*.py") if re.search(r"^\s*(from|import) (numba|llvmlite)\b", p.read_text(), re.MULTILINE)]
+    assert direct == ["jit.py"], "take what numba has from spice_rl.jit, which has something in its place"
+
+
+def test_discovery_in_plain_python():
+    code = """
+from spice_rl import demo_trials, discover_people, nll
+trials = demo_trials().take(participants=[1, 2])
+found = discover_people(trials, most=3, verbose=False, threads=1)
+print(found.integrated_bic, *nll(found.cell, trials=trials))
+"""
+    one = [float(x) for x in plain(code, SPICE_RL_COMPILE="0")[0].split()]
+    env = os.environ | dict(SPICE_RL_COMPILE="auto")
+    other = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert one == pytest.approx([float(x) for x in other.split()], rel=1e-9)

@@ -588,13 +588,13 @@ def test_binomial_coefficients_are_an_option():
 def test_what_an_outcome_means():
     rows, p = of_one("alt"), drawn("alt_delta", 3)
     other = rows.assign(outcome=np.where(rows.choice == 1, rows.outcome, 1 - rows.outcome))
-    for model, means in (("alt_delta", "chosen"), ("alt_gamma", "blue")):
+    for model, means in (("alt_delta", "chosen punished"), ("alt_gamma", "blue punished")):
         plain = likelihood(model, read_task("alt", rows), p)
         assert plain == pytest.approx(LOGLIK[model](rows, p), rel=1e-9) != likelihood(model, read_task("alt", rows, means=means), p)
         assert likelihood(model, read_task("alt", rows, means=means), p) == pytest.approx(LOGLIK[model](other, p), rel=1e-9)
-    for model, means in (("alt_delta", "blue"), ("alt_gamma", "chosen")):
+    for model, means in (("alt_delta", "blue punished"), ("alt_gamma", "chosen punished")):
         assert likelihood(model, read_task("alt", rows, means=means), p) == likelihood(model, read_task("alt", rows), p)
-    with pytest.raises(ValueError, match="means must be None, 'blue' or 'chosen'"): read_task("alt", rows, means="orange")
+    with pytest.raises(ValueError, match="means must be None, 'blue punished' or 'chosen punished'"): read_task("alt", rows, means="orange")
 
 
 def test_cards_come_from_the_sheet_that_is_given(tmp_path):

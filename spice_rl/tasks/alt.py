@@ -30,8 +30,8 @@ class _Aversive(TaskCell):
 
 # %% ../../nbs/tasks/36_alt.ipynb #c3b467e2
 class Delta(_Aversive):
-    """One belief, that blue is punished, .5 at first, learned by `A` whatever was chosen; `gamma` bends it, `beta` is the inverse
-    temperature (Browning et al., 2015)."""
+    """One belief, that blue is punished, .5 at first, learned by `A` whatever was chosen; `gamma` bends it, `beta` is
+    the inverse temperature (Browning et al., 2015)."""
     gets, state = 'outcome', dict(q=1)
     def init(p, state): state.q[0] = .5
     def logit(p, state, trial, option):
@@ -39,15 +39,16 @@ class Delta(_Aversive):
     def update(p, state, trial): state.q[0] += p.A * (trial.outcome - state.q[0])
 
 class SmoothDelta(Delta):
-    """`Delta` with a bend that is as steep at .5, and never cut: the odds are raised to the power `gamma` (Gonzalez & Wu, 1999,
-    Cogn Psychol 38, 129-166). (hBayesDM has no such model.)"""
+    """`Delta` with a bend that is as steep at .5, and never cut: the odds are raised to the power `gamma` (Gonzalez &
+    Wu, 1999, Cogn Psychol 38, 129-166). (hBayesDM has no such model.)"""
     def logit(p, state, trial, option):
         q = state.q[0] if option == 0 else 1 - state.q[0]
         return -p.beta * _bent_smoothly(q, p.gamma) * trial.magnitude[option]
 
 class Gamma(_Aversive):
-    """A belief of each option that it is punished, 0 at first, learned by `A` when it was chosen. Its cost is kept from then, with
-    the number that it had; `gamma` bends beliefs, `beta` is the inverse temperature (Browning et al., 2015)."""
+    """A belief of each option that it is punished, 0 at first, learned by `A` when it was chosen. Its cost is kept from
+    then, with the number that it had; `gamma` bends beliefs, `beta` is the inverse temperature (Browning et al.,
+    2015)."""
     gets, state, logit_unit = 'punished', ('q', 'cost'), dict(cost='beta')
     def logit(p, state, trial, option): return -p.beta * state.cost[option]
     def update(p, state, trial):
@@ -56,8 +57,8 @@ class Gamma(_Aversive):
         state.cost[c] = _bent(state.q[c], p.gamma) * trial.magnitude[c]
 
 class GammaOffered(Gamma):
-    """`Gamma` whose costs follow the numbers that are shown now, with beliefs of .5 at first (Browning et al., 2015). (hBayesDM has no
-    such model.)"""
+    """`Gamma` whose costs follow the numbers that are shown now, with beliefs of .5 at first (Browning et al., 2015).
+    (hBayesDM has no such model.)"""
     state, logit_unit = ('q',), {}
     def init(p, state): state.q[:] = .5
     def logit(p, state, trial, option):
@@ -87,33 +88,23 @@ class Punishments(TaskWorld):
         super().__init__(n_trials)
         self.block, self.chance = block, chance
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         turned = (np.arange(n) // self.block + rng.integers(2)) % 2 == 1
         blue = 1. * (rng.random(n) < np.where(turned, 1 - self.chance, self.chance))
-        return dict(choice=np.zeros(n, int), options=('blue', 'orange'), gets=dict(outcome=blue, punished=np.c_[blue, 1 - blue]),
+        return dict(choice=np.zeros(n, int), options=['blue', 'orange'],
+                    gets=dict(outcome=blue, punished=np.c_[blue, 1 - blue]),
                     sees=dict(magnitude=rng.integers(1, 100, (n, 2)).astype(float)))
 
 # %% ../../nbs/tasks/36_alt.ipynb #74497be4
 def _read(rows, means=None):
-    check_one_of(means, 'means', (None, 'blue', 'chosen'))
+    check_one_of(means, 'means', (None, 'blue punished', 'chosen punished'))
     choice = rows.choice - 1
     other = np.where(choice == 0, rows.outcome, 1 - rows.outcome)
-    blue, own = other if means == 'chosen' else rows.outcome, other if means == 'blue' else rows.outcome
-    return dict(choice=choice, options=('blue', 'orange'), sees=dict(magnitude=rows[['bluePunish', 'orangePunish']].to_numpy()),
+    blue = other if means == 'chosen punished' else rows.outcome
+    own = other if means == 'blue punished' else rows.outcome
+    return dict(choice=choice, options=['blue', 'orange'],
+                sees=dict(magnitude=rows[['bluePunish', 'orangePunish']].to_numpy()),
                 gets=dict(outcome=blue, punished=of_chosen(own, choice)))
 
 _HURT = TaskColumn('how much it would hurt')

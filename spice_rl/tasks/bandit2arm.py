@@ -37,20 +37,7 @@ class TwoArms(TaskWorld):
         super().__init__(n_trials)
         self.p = p
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         win = rng.random((self.n_trials, 2)) < self.p
         return dict(choice=np.zeros(self.n_trials, int), reward=np.where(win, 1., -1.), options=(1, 2))
 

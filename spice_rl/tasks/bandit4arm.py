@@ -46,8 +46,8 @@ class _Lapsing(_GainsLosses):
 _rate, _sense = Param(.1, 0, 1), Param(1., 0, 30)
 
 class FourParameters(_GainsLosses):
-    """Gains are learned by `Arew` and losses by `Apun`, after multiplication by the sensitivities `R` and `P`; arms that
-    were not chosen fall to 0 by the same rates (Seymour et al., 2012)."""
+    """Gains are learned by `Arew` and losses by `Apun`, after multiplication by the sensitivities `R` and `P`; arms
+    that were not chosen fall to 0 by the same rates (Seymour et al., 2012)."""
     params = dict(Arew=_rate, Apun=_rate, R=_sense, P=_sense)
     def logit(p, state, trial, option): return state.gains[option] + state.losses[option]
     def update(p, state, trial):
@@ -110,8 +110,8 @@ class Kalman(TaskCell):
 
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #ce9b7b77
 class GainLossArms(TaskWorld):
-    """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at .1
-    and .9.
+    """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at
+    .1 and .9.
 
     Parameters
     ----------
@@ -131,20 +131,7 @@ class GainLossArms(TaskWorld):
         super().__init__(n_trials)
         self.n_arms, self.drift = check_whole(n_arms, 'n_arms', 2), drift
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         shape = self.n_trials, self.n_arms, 2
         walk = rng.uniform(0, 1.6, shape[1:]) + np.cumsum(self.drift * rng.standard_normal(shape), 0)
         pays = rng.random(shape) < .1 + abs((walk - .8) % 1.6 - .8)
@@ -169,20 +156,7 @@ class RestlessArms(TaskWorld):
         super().__init__(n_trials)
         self.n_arms = check_whole(n_arms, 'n_arms', 2)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         means = np.empty((self.n_trials, self.n_arms))
         now = rng.normal(50, 14, self.n_arms)
         for t in range(self.n_trials):

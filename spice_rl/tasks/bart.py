@@ -31,8 +31,8 @@ class _Balloons(TaskCell):
     def update(p, state, trial): _count(state.known, state.now, trial.choice, trial.reward[trial.choice])
 
 class Target(_Balloons):
-    """People have a number of pumps in mind, from what they believe of bursts: `phi` is the chance that a pump goes well
-    before any is known, `eta` how fast that is given up, `gam` the propensity to risk, `tau` the consistency (van
+    """People have a number of pumps in mind, from what they believe of bursts: `phi` is the chance that a pump goes
+    well before any is known, `eta` how fast that is given up, `gam` the propensity to risk, `tau` the consistency (van
     Ravenzwaaij, Dutilh & Wagenmakers, 2011)."""
     params = dict(phi=Param(.5, 0, 1), eta=Param(1., 0), gam=Param(1., 0), tau=Param(1., 0))
     def logit(p, state, trial, option):
@@ -42,9 +42,9 @@ class Target(_Balloons):
         return p.tau * (p.gam / max(rare, NEVER) - state.now[0] - 1)
 
 class MeanVariance(_Balloons):
-    """Each pump is weighed anew by the mean and the variance of what it would bring: `phi` is the chance of a burst before
-    any pump is known, `eta` how fast it gives way to what was seen, `rho` the preference for risk, `lambda_` the loss
-    aversion, `tau` the inverse temperature (Park et al., 2020)."""
+    """Each pump is weighed anew by the mean and the variance of what it would bring: `phi` is the chance of a burst
+    before any pump is known, `eta` how fast it gives way to what was seen, `rho` the preference for risk, `lambda_` the
+    loss aversion, `tau` the inverse temperature (Park et al., 2020)."""
     paper = 'Park et al., 2020, PsyArXiv sdzj4'
     params = dict(phi=Param(.5, 0, 1), eta=Param(.5, 0), rho=Param(0., -.5, .5), tau=Param(1., 0), lambda_=Param(1., 0))
     def logit(p, state, trial, option):
@@ -55,8 +55,8 @@ class MeanVariance(_Balloons):
 
 # %% ../../nbs/tasks/16_bart.ipynb #db1e6110
 class Balloons(Bandits):
-    """Balloons with room for `most` pumps, the last of which bursts for certain; the one that bursts is any of them with
-    the same chance. `n_trials` of `simulate` counts decisions, not balloons.
+    """Balloons with room for `most` pumps, the last of which bursts for certain; the one that bursts is any of them
+    with the same chance. `n_trials` of `simulate` counts decisions, not balloons.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def _read(rows):
     pumps, burst = rows.pumps.to_numpy(int), rows.explosion.to_numpy(int)
     wrong = (pumps == 0) & (burst == 1)
     if wrong.any():
-        raise ValueError(f"pumps counts the one that burst the balloon, so it must be at least 1 where explosion is 1, got "
-                         f"0 of participant {rows.participant[wrong].iloc[0]!r} ({wrong.sum()} such rows); add 1 if your "
-                         f"table leaves it out")
+        raise ValueError(f"pumps counts the one that burst the balloon, so it must be at least 1 where explosion is 1, "
+                         f"got 0 of participant {rows.participant[wrong].iloc[0]!r} ({wrong.sum()} such rows); add 1 "
+                         f"if your table leaves it out")
     times = pumps + 1 - burst
     last = np.zeros(times.sum(), bool)
     last[np.cumsum(times) - 1] = True

@@ -84,7 +84,8 @@ class Reduced(_Prediction):
         state.r[0] = (r + 1) * (1 - change) + change
 
 class Delta(_Prediction):
-    "The belief moves by the same share `alpha` of every surprise; `sd` is the scatter of answers (Nassar et al., 2010)."
+    """The belief moves by the same share `alpha` of every surprise; `sd` is the scatter of answers (Nassar et al.,
+    2010)."""
     options = dict(lowest=LOWEST, highest=HIGHEST)
     params, state = dict(alpha=Param(.3, 0, 1), sd=Param(10., 0)), dict(belief=1)
     def init(p, state): state.belief[0] = (LOWEST + HIGHEST) / 2
@@ -113,20 +114,7 @@ class Jumps(TaskWorld):
 
     gets = 'outcome',
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n, means = self.n_trials, rng.uniform(LOWEST + 30, HIGHEST - 30, self.n_trials)
         last = np.maximum.accumulate(np.where(rng.random(n) < self.hazard, np.arange(n), 0))
         outcome = np.clip(np.round(rng.normal(means[last], self.noise)), LOWEST, HIGHEST)

@@ -47,7 +47,8 @@ class OneRate(Parabolic):
     sees = 'amount', 'effort', 'other'
 
 class TwoRates(OneRate):
-    "`k_self` is what effort costs where the amount is one's own, `k_other` where it is another's (Lockwood et al., 2017)."
+    """`k_self` is what effort costs where the amount is one's own, `k_other` where it is another's (Lockwood et al.,
+    2017)."""
     params = dict(k_self=_rate, k_other=_rate, beta=_beta)
     def logit(p, state, trial, option):
         k = p.k_other if trial.other > 0 else p.k_self
@@ -63,8 +64,8 @@ class Odds(TaskCell):
         return p.beta * trial.amount[option] * chance / (chance + p.k * (1 - chance))
 
 class Social(TaskCell):
-    """What another gets is worth less, by `k`, the farther away that person is; `beta` is the inverse temperature (Jones
-    & Rachlin, 2006)."""
+    """What another gets is worth less, by `k`, the farther away that person is; `beta` is the inverse temperature
+    (Jones & Rachlin, 2006)."""
     paper = 'Jones & Rachlin, 2006, Psychol Sci 17, 283-286'
     params, sees = dict(k=Param(.1, 0, 20), beta=_beta), ('amount', 'distance')
     def logit(p, state, trial, option):
@@ -79,15 +80,15 @@ class SocialWeighted(Social):
 
 # %% ../../nbs/tasks/52_beyond_discounting.ipynb #7c5e64e6
 class Efforts(TaskWorld):
-    """1 for no effort, or 2 to 10 for a fifth to all of one's strength; with `others`, half of the amounts are another's.
+    """1 for no effort, or 2 to 10 for a fifth to all of one's strength; with `others`, half of the amounts are
+    another's.
 
     Parameters
     ----------
     n_trials
         Trials of each person
     others
-        Is it for another on half of the trials?
-    """
+        Is it for another on half of the trials?"""
     def __init__(self,
         n_trials=100, # Trials of each person
         others=False  # Is it for another on half of the trials?
@@ -95,20 +96,7 @@ class Efforts(TaskWorld):
         super().__init__(n_trials)
         self.others = others
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         sees = dict(amount=np.c_[np.ones(n), np.round(rng.uniform(2, 10, n), 1)],
                     effort=np.c_[np.zeros(n), rng.choice([.2, .4, .6, .8, 1.], n)])
@@ -130,20 +118,7 @@ class ForOthers(Efforts):
 
 class Chances(TaskWorld):
     "10 for sure or nearly, or 12 to 60 with a chance from .1 to .9."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         sees = dict(amount=np.c_[np.full(n, 10.), np.round(rng.uniform(12, 60, n))],
                     prob=np.c_[rng.choice([1., 1, .9], n), rng.choice([.1, .25, .4, .5, .75, .9], n)])
@@ -151,20 +126,7 @@ class Chances(TaskWorld):
 
 class Distances(TaskWorld):
     "1 to 10 for oneself, or 10 for the person who is 1st to 100th closest."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         amount = np.c_[np.round(rng.uniform(1, 10, n), 1), np.full(n, 10.)]
         sees = dict(amount=amount, distance=rng.choice([1., 2, 5, 10, 20, 50, 100], n))

@@ -69,20 +69,7 @@ class Kool(TaskCell):
 # %% ../../nbs/tasks/50_beyond_two_step.ipynb #5675ffe0
 class KoolWorld(TaskWorld):
     "One of two pairs, its options on either side; both pairs lead to the same two places, whose points drift."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         walk = (rng.uniform(0, 9, 2) + 2 * np.cumsum(rng.standard_normal((n, 2)), 0)) % 18
         points = np.round(np.minimum(walk, 18 - walk))
@@ -94,8 +81,8 @@ def _read(rows):
     offer = rows[['left', 'right']].to_numpy(int) - 1
     wrong = np.flatnonzero((offer[:, 0] // 2 != offer[:, 1] // 2) | (offer[:, 0] == offer[:, 1]))
     if len(wrong):
-        raise ValueError(f"left and right must be one pair, 1 and 2 or 3 and 4, got {offer[wrong[0]] + 1} of participant "
-                         f"{rows.participant.iloc[wrong[0]]!r} ({len(wrong)} such rows)")
+        raise ValueError(f"left and right must be one pair, 1 and 2 or 3 and 4, got {offer[wrong[0]] + 1} of "
+                         f"participant {rows.participant.iloc[wrong[0]]!r} ({len(wrong)} such rows)")
     return dict(choice=rows.choice - 1, reward=rows.reward, offer=offer, options=(1, 2, 3, 4))
 
 _SPACESHIP = TaskColumn('an option of the first step; 1 and 3 lead to one place, 2 and 4 to the other', (1, 2, 3, 4))

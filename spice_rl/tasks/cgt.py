@@ -13,8 +13,9 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/34_cgt.ipynb #b8b8ed84
 class Cumulative(TaskCell):
-    """`alpha` bends chances, `c` is a bias toward red, `rho` weighs what is left after a loss, `beta` is the cost of waiting for a later
-    stake (a step costs a quarter of it), `gamma` the inverse temperature of stakes (Romeu et al., 2020)."""
+    """`alpha` bends chances, `c` is a bias toward red, `rho` weighs what is left after a loss, `beta` is the cost of
+    waiting for a later stake (a step costs a quarter of it), `gamma` the inverse temperature of stakes (Romeu et al.,
+    2020)."""
     params = dict(alpha=Param(1., 0, 5), c=Param(.5, 0, 1), rho=Param(1., 0), beta=Param(1., 0), gamma=Param(1., 0))
     paper = 'Romeu et al., 2020, Drug Alcohol Depend 206, 107711'
     sees, gets, state = ('share', 'points', 'stake', 'place'), (), dict(red=1)
@@ -37,13 +38,15 @@ def _two_rows(red, bet, stakes, share, points, ascending):
     stake, place = np.zeros((2 * n, k + 2)), np.zeros((2 * n, k + 2))
     stake[:, 2:] = np.asarray(stakes) / 100
     place[:, 2:] = np.where(np.repeat(np.asarray(ascending), 2)[:, None] == 1, np.arange(k), np.arange(k)[::-1])
-    return dict(choice=choice, offer=offer, options=('blue', 'red', *(f'{s:g} %' for s in stakes)),
-                sees=dict(share=np.repeat(np.asarray(share), 2), points=np.repeat(np.asarray(points), 2) / 100, stake=stake, place=place))
+    return dict(choice=choice, offer=offer, options=('blue boxes', 'red boxes', *(f'{s:g} %' for s in stakes)),
+                sees=dict(share=np.repeat(np.asarray(share), 2), points=np.repeat(np.asarray(points), 2) / 100,
+                          stake=stake, place=place))
 
 # %% ../../nbs/tasks/34_cgt.ipynb #47695c40
 class Stakes(TaskWorld):
-    """One to nine red boxes of ten, 50 to 250 points, stakes of 5, 25, 50, 75 and 95 %, half of the trials in each order. `n_trials` counts
-    trials, and each is two rows. (Points are drawn anew: they do not run on with what was won.)
+    """One to nine red boxes of ten, 50 to 250 points, stakes of 5, 25, 50, 75 and 95 %, half of the trials in each
+    order. `n_trials` counts trials, and each is two rows. (Points are drawn anew: they do not run on with what was
+    won.)
 
     Parameters
     ----------
@@ -54,20 +57,7 @@ class Stakes(TaskWorld):
     ):
         super().__init__(n_trials)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         first = rng.integers(2)
         return _two_rows(np.zeros(n), np.zeros(n, int), (5, 25, 50, 75, 95), rng.integers(1, 10, n) / 10,
@@ -80,8 +70,10 @@ def _read(rows, stakes=None, practice=True):
     stakes = np.unique(rows.percentage_staked if stakes is None else np.asarray(stakes, float))
     wrong = ~rows.percentage_staked.isin(stakes)
     if wrong.any():
-        raise ValueError(f"percentage_staked is {rows.percentage_staked[wrong].iloc[0]:g} for participant {rows.participant[wrong].iloc[0]!r}, "
-                         f"which is not among the stakes {', '.join(f'{s:g}' for s in stakes)} ({wrong.sum()} such rows); name all: stakes=")
+        first = rows[wrong].iloc[0]
+        raise ValueError(f"percentage_staked is {first.percentage_staked:g} for participant {first.participant!r}, "
+                         f"which is not among the stakes {', '.join(f'{s:g}' for s in stakes)} ({wrong.sum()} such "
+                         f"rows); name all: stakes=")
     bet = np.searchsorted(stakes, rows.percentage_staked)
     out = _two_rows(rows.red_chosen, bet, stakes, rows.n_red_boxes / 10, rows.trial_initial_points, rows.gamble_type)
     return out | dict(participant=rows.participant.repeat(2))
@@ -91,5 +83,6 @@ TASKS = (Task('cgt', 'a color, and a stake on it', 'Rogers et al., 1999, Neurops
                    percentage_staked=TaskColumn('the stake, in percent', lower=0, upper=100),
                    trial_initial_points=TaskColumn('points before', lower=0),
                    assessment_stage=TaskColumn('0: practice', lower=0, whole=True),
-                   red_chosen=TaskColumn('1: red', (0, 1)), n_red_boxes=TaskColumn('how many of ten', tuple(range(1, 10)))),
+                   red_chosen=TaskColumn('1: red', (0, 1)),
+                   n_red_boxes=TaskColumn('how many of ten', tuple(range(1, 10)))),
               _read, dict(cgt_cm=Cumulative), Stakes, options=dict(stakes=None, practice=True)),)

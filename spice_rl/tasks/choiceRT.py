@@ -13,8 +13,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #1cea5161
 class Diffusion(TaskCell):
-    """Distance of the boundaries `alpha`, start `beta` (a share of it), drift `delta` toward choice 2, seconds that are no
-    decision `tau` (Ratcliff, 1978)."""
+    """Distance of the boundaries `alpha`, start `beta` (a share of it), drift `delta` toward choice 2, seconds that are
+    no decision `tau` (Ratcliff, 1978)."""
     params = dict(alpha=Param(.5, 0), beta=Param(.5, 0, 1), delta=Param(0.), tau=Param(.15, 0, 1))
     does = 'choice', 'RT'
     def response(p, state, trial): return Wiener(p.delta, p.alpha, p.beta, p.tau)
@@ -22,20 +22,7 @@ class Diffusion(TaskCell):
 # %% ../../nbs/tasks/05_choiceRT.ipynb #527d440e
 class Answers(TaskWorld):
     "Trials on which people answer with a choice and its time."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         return dict(choice=np.zeros(self.n_trials, int), options=(1, 2), does=dict(RT=np.ones(self.n_trials)))
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #e4427b29

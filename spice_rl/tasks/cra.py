@@ -34,22 +34,9 @@ class Exponential(_Lottery):
 
 # %% ../../nbs/tasks/31_cra.ipynb #57364695
 class Lotteries(TaskWorld):
-    """5 with even odds, or 5 to 65 with odds that are told (.13, .25, .38 or .5; ambiguity 0), or hidden by a quarter, a half or
-    three quarters (around .5)."""
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    """5 with even odds, or 5 to 65 with odds that are told (.13, .25, .38 or .5; ambiguity 0), or hidden by a quarter,
+    a half or three quarters (around .5)."""
+    def draw(self, rng):
         n, half = self.n_trials, np.full(self.n_trials, .5)
         ambig = np.where(rng.random(n) < .5, 0., rng.choice([.25, .5, .75], n))
         prob = np.where(ambig > 0, .5, rng.choice([.13, .25, .38, .5], n))
@@ -64,7 +51,8 @@ def _read(rows):
     return dict(choice=rows.choice, options=('fixed', 'variable'), sees=sees)
 
 _AMOUNT = TaskColumn('how much', lower=0)
-TASKS = (Task('cra', 'a fixed lottery or another, with odds known or hidden', 'Levy et al., 2010, J Neurophysiol 103, 1036-1047',
+TASKS = (Task('cra', 'a fixed lottery or another, with odds known or hidden',
+              'Levy et al., 2010, J Neurophysiol 103, 1036-1047',
               dict(prob=TaskColumn('chance of the variable lottery', lower=0, upper=1),
                    ambig=TaskColumn('share of it that is hidden', lower=0, upper=1), reward_var=_AMOUNT,
                    reward_fix=_AMOUNT, choice=TaskColumn('1: variable', (0, 1))), _read,

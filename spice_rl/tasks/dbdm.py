@@ -24,8 +24,8 @@ def _worth(x, rho, loss):
 
 # %% ../../nbs/tasks/32_dbdm.ipynb #b4148d16
 class ProbWeight(TaskCell):
-    """`tau` bends chances, `rho` outcomes, `lambda_` is how much more a loss weighs, `beta` the inverse temperature (Jessup,
-    Bishara & Busemeyer, 2008)."""
+    """`tau` bends chances, `rho` outcomes, `lambda_` is how much more a loss weighs, `beta` the inverse temperature
+    (Jessup, Bishara & Busemeyer, 2008)."""
     params = dict(tau=Param(.8, 0, 1), rho=Param(.7, 0, 2), lambda_=Param(2.5, 0, 5), beta=Param(.2, 0, 1))
     sees = 'prob', 'high', 'low'
     def logit(p, state, trial, option):
@@ -33,8 +33,9 @@ class ProbWeight(TaskCell):
         return p.beta * (_weight(trial.prob[option], p.tau) * high + _weight(1 - trial.prob[option], p.tau) * low)
 
 class Cumulative(ProbWeight):
-    """`ProbWeight` with weights that follow the rank of an outcome: of two gains or two losses, the one that is farther from 0
-    has the weight of its chance, and the other what is left to 1 (Tversky & Kahneman, 1992). (hBayesDM has no such model.)"""
+    """`ProbWeight` with weights that follow the rank of an outcome: of two gains or two losses, the one that is farther
+    from 0 has the weight of its chance, and the other what is left to 1 (Tversky & Kahneman, 1992). (hBayesDM has no
+    such model.)"""
     paper = 'Tversky & Kahneman, 1992, J Risk Uncertain 5, 297-323'
     def logit(p, state, trial, option):
         high, low = trial.high[option], trial.low[option]
@@ -45,21 +46,9 @@ class Cumulative(ProbWeight):
 
 # %% ../../nbs/tasks/32_dbdm.ipynb #42882278
 class Descriptions(TaskWorld):
-    "Two lotteries: a high outcome from -20 to 44 with a chance of .1, .3, .5, .7 or .9, and a low one that is up to 39 less."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    """Two lotteries: a high outcome from -20 to 44 with a chance of .1, .3, .5, .7 or .9, and a low one that is up to
+    39 less."""
+    def draw(self, rng):
         shape = self.n_trials, 2
         high = rng.integers(-20, 45, shape).astype(float)
         sees = dict(prob=rng.choice([.1, .3, .5, .7, .9], shape), high=high, low=high - rng.integers(0, 40, shape))
@@ -76,7 +65,8 @@ def _read(rows):
 
 _CHANCE, _OUTCOME = TaskColumn('chance of the high outcome', lower=0, upper=1), TaskColumn('an outcome')
 TASKS = (Task('dbdm', 'two lotteries, described', 'Erev et al., 2010, J Behav Decis Making 23, 15-47; '
-              'Hertwig et al., 2004, Psychol Sci 15, 534-539; Jessup, Bishara & Busemeyer, 2008, Psychol Sci 19, 1015-1022',
+              'Hertwig et al., 2004, Psychol Sci 15, 534-539; '
+              'Jessup, Bishara & Busemeyer, 2008, Psychol Sci 19, 1015-1022',
               dict(opt1hprob=_CHANCE, opt2hprob=_CHANCE, opt1hval=_OUTCOME, opt1lval=_OUTCOME, opt2hval=_OUTCOME,
                    opt2lval=_OUTCOME, choice=TaskColumn('the option', (1, 2))), _read,
               dict(dbdm_prob_weight=ProbWeight, dbdm_cumulative=Cumulative), Descriptions),)

@@ -82,20 +82,7 @@ class GoCues(TaskWorld):
         super().__init__(n_trials)
         self.valid = check_number(valid, 'valid', 0, 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         cue = rng.permutation(np.arange(n) % 4)
         well = (cue[:, None] % 2 != [0, 1]) == (rng.random((n, 1)) < self.valid)
@@ -105,7 +92,8 @@ class GoCues(TaskWorld):
 # %% ../../nbs/tasks/13_gng.ipynb #ddb10924
 def _read(rows): return dict(choice=rows.keyPressed, reward=rows.outcome, options=(0, 1), context=rows.cue - 1)
 
-TASKS = (Task('gng', 'go or hold still, to win or to avoid a loss', 'Guitart-Masip et al., 2012, NeuroImage 62, 154-166',
+TASKS = (Task('gng', 'go or hold still, to win or to avoid a loss',
+              'Guitart-Masip et al., 2012, NeuroImage 62, 154-166',
               dict(cue=TaskColumn('the cue', (1, 2, 3, 4)), keyPressed=TaskColumn('1: go', (0, 1)),
                    outcome=TaskColumn('what came of it', (-1, 0, 1))),
               _read, dict(gng_m1=Instrumental, gng_m2=Bias, gng_m3=Pavlovian, gng_m4=PavlovianTwo), GoCues),)

@@ -43,14 +43,16 @@ def _levels(L):
 
 # %% ../../nbs/tasks/37_hgf.ipynb #461556dd
 class Filter(TaskCell):
-    """`kappa_2` and so on: how much a level follows the one above; `omega_2` and so on: the log of how much it changes of itself; `zeta`: the inverse
-    temperature (Mathys et al., 2011, 2014). Options: `L` levels, first means `mu0` and variances `sigma0` of those from 2; `input_first=True`: answers
-    follow what is expected now, in place of what was expected one trial before."""
+    """`kappa_2` and so on: how much a level follows the one above; `omega_2` and so on: the log of how much it changes
+    of itself; `zeta`: the inverse temperature (Mathys et al., 2011, 2014). Options: `L` levels, first means `mu0` and
+    variances `sigma0` of those from 2; `input_first=True`: answers follow what is expected now, in place of what was
+    expected one trial before."""
     options = dict(L=3, mu0=MU0, sigma0=SIGMA0, input_first=INPUT_FIRST)
     params, gets, state = _levels(3), 'u', dict(mu=2, var=2, last=1)
     def init(p, state):
         for l in range(len(state.mu)): state.mu[l], state.var[l] = MU0[l], SIGMA0[l]
-    def logit(p, state, trial, option): return p.zeta * (state.mu[0] if INPUT_FIRST else state.last[0]) if option == 1 else 0.
+    def logit(p, state, trial, option):
+        return p.zeta * (state.mu[0] if INPUT_FIRST else state.last[0]) if option == 1 else 0.
     def update(p, state, trial):
         state.last[0] = state.mu[0]
         _filter(p, state.mu, state.var, trial.u)
@@ -68,9 +70,11 @@ class Filter(TaskCell):
         options = cls.options | options
         L = check_whole(options['L'], 'L', 2)
         first = check_one_of(int(options['input_first']), 'input_first', (0, 1))
-        return _with_levels(cls._of[0] if cls._of else cls, L, *(_starts(options[n], n, L) for n in ('mu0', 'sigma0')), first)
+        mu0, sigma0 = (_starts(options[name], name, L) for name in ('mu0', 'sigma0'))
+        return _with_levels(cls._of[0] if cls._of else cls, L, mu0, sigma0, first)
 
-    def __reduce_ex__(self, protocol): return (_again, (*self._of, self.values)) if self._of else super().__reduce_ex__(protocol)
+    def __reduce_ex__(self, protocol):
+        return (_again, (*self._of, self.values)) if self._of else super().__reduce_ex__(protocol)
 
 def _starts(x, name, L):
     "A number for each level from 2 to `L`."
@@ -83,7 +87,8 @@ def _with_levels(cls, L, mu0, sigma0, input_first):
     "The class `cls` with these options."
     options = dict(L=L, mu0=mu0, sigma0=sigma0, input_first=input_first)
     if options == cls.options: return cls
-    body = dict(params=_levels(L), state=dict(mu=L - 1, var=L - 1, last=1), __module__=cls.__module__, __doc__=cls.__doc__)
+    body = dict(params=_levels(L), state=dict(mu=L - 1, var=L - 1, last=1), __module__=cls.__module__,
+                __doc__=cls.__doc__)
     new = _made(type(cls.__name__, (cls,), body), tuple(options.items()))
     new._of = cls, options
     return new
@@ -110,20 +115,7 @@ class Inputs(TaskWorld):
         super().__init__(n_trials)
         self.block = check_whole(block, 'block', 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         order = np.concatenate([rng.permutation([.8, .2, .5]) for _ in range(n // (3 * self.block) + 1)])
         u = 1. * (rng.random(n) < np.repeat(order, self.block)[:n])
@@ -134,15 +126,18 @@ def _read(rows, input_first=False):
     first = check_one_of(bool(input_first), 'input_first', (False, True))
     twice = rows.duplicated(['participant', 'trialNum'])
     if twice.any():
-        raise ValueError(f"trialNum is {rows.trialNum[twice].iloc[0]:g} more than once for participant {rows.participant[twice].iloc[0]!r}; "
-                         f"number the rows of a person")
+        again = rows[twice].iloc[0]
+        raise ValueError(f"trialNum is {again.trialNum:g} more than once for participant {again.participant!r}; number "
+                         f"the rows of a person")
     rows = rows.iloc[np.lexsort((rows.trialNum, pd.factorize(rows.participant)[0]))]
     rows = rows[rows.u.isin((0, 1)) & rows.y.isin((0, 1))]
     if not len(rows): raise ValueError("no row has a u and a y that are 0 or 1; are these the right columns?")
     return dict(choice=rows.y, options=(0, 1), participant=rows.participant, gets=dict(u=rows.u.to_numpy()),
                 counted=rows.duplicated('participant').to_numpy() | first)
 
-TASKS = (Task('hgf', 'what comes, and how fast that changes', 'Mathys et al., 2011, Front Hum Neurosci 5, 39; 2014, Front Hum '
-              'Neurosci 8, 825', dict(trialNum=TaskColumn('which trial', lower=1, whole=True), u=TaskColumn('the input, 0 or 1; others are skipped'),
-                                      y=TaskColumn('the answer, 0 or 1; others are skipped')), _read,
+TASKS = (Task('hgf', 'what comes, and how fast that changes',
+              'Mathys et al., 2011, Front Hum Neurosci 5, 39; 2014, Front Hum Neurosci 8, 825',
+              dict(trialNum=TaskColumn('which trial', lower=1, whole=True),
+                   u=TaskColumn('the input, 0 or 1; others are skipped'),
+                   y=TaskColumn('the answer, 0 or 1; others are skipped')), _read,
               dict(hgf_ibrb=Filter, hgf_ibrb_single=Filter), Inputs, options=dict(input_first=False)),)

@@ -35,7 +35,8 @@ class ProspectDelta(_Decks):
         state.v[c] += p.A * (_felt(trial.reward[c] / PAYSCALE, p.alpha, p.lambda_) - state.v[c])
 
 class ProspectDecay(ProspectDelta):
-    "`ProspectDelta` whose values decay to the share `A`, and the chosen one's grows by what it paid (Ahn et al., 2014)."
+    """`ProspectDelta` whose values decay to the share `A`, and the chosen one's grows by what it paid (Ahn et al.,
+    2014)."""
     paper = 'Ahn et al., 2014, Front Psychol 5, 849'
     def update(p, state, trial):
         for k in range(len(state.v)): state.v[k] *= p.A
@@ -50,8 +51,8 @@ def _persevere(q, stay, c, u, A, K, more):
     q[c] += A * (u - q[c])
 
 class Perseverance(_Decks):
-    """`ProspectDelta` and perseverance, weighted by `w` and 1 - `w`: a deck gains `epP` by a win and `epN` by a loss, and
-    the share `K` of that is left a trial later (Worthy, Pang & Byrne, 2013)."""
+    """`ProspectDelta` and perseverance, weighted by `w` and 1 - `w`: a deck gains `epP` by a win and `epN` by a loss,
+    and the share `K` of that is left a trial later (Worthy, Pang & Byrne, 2013)."""
     paper = 'Worthy, Pang & Byrne, 2013, Front Psychol 4, 640'
     params = ProspectDelta.params | dict(epP=Param(0.), epN=Param(0.), K=Param(.5, 0, 1), w=Param(.5, 0, 1))
     state = 'q', 'stay'
@@ -63,7 +64,8 @@ class Perseverance(_Decks):
         _persevere(state.q, state.stay, trial.choice, _felt(x, p.alpha, p.lambda_), p.A, p.K, more)
 
 class PerseveranceEven(Perseverance):
-    "`Perseverance` in which a net payoff of 0 is neither a win nor a loss, and adds nothing. (hBayesDM has no such model.)"
+    """`Perseverance` in which a net payoff of 0 is neither a win nor a loss, and adds nothing. (hBayesDM has no such
+    model.)"""
     def update(p, state, trial):
         x = trial.reward[trial.choice] / PAYSCALE
         more = p.epP if x > 0 else p.epN if x < 0 else 0.
@@ -81,9 +83,9 @@ def _outcomes(ev, often, stay, c, x, mine, other, K):
         stay[k] /= 3**K
 
 class Outcomes(_Decks):
-    """Values, frequencies of wins and perseverance of the decks, with weights 1, `betaF` and `betaP`. After a win the chosen
-    deck learns by `Arew` and what the others would have done by `Apun`, after a loss the other way around; `K` is how
-    fast a choice is forgotten (Haines, Vassileva & Ahn, 2018)."""
+    """Values, frequencies of wins and perseverance of the decks, with weights 1, `betaF` and `betaP`. After a win the
+    chosen deck learns by `Arew` and what the others would have done by `Apun`, after a loss the other way around; `K`
+    is how fast a choice is forgotten (Haines, Vassileva & Ahn, 2018)."""
     paper = 'Haines, Vassileva & Ahn, 2018, Cogn Sci 42, 2534-2561'
     params = dict(Arew=Param(.1, 0, 1), Apun=Param(.1, 0, 1), K=Param(.1, 0, 5), betaF=Param(.1), betaP=Param(1.))
     state = 'ev', 'often', 'stay'
@@ -95,7 +97,8 @@ class Outcomes(_Decks):
         _outcomes(state.ev, state.often, state.stay, trial.choice, x, mine, other, p.K)
 
 class OutcomesEven(Outcomes):
-    "`Outcomes` in which a net payoff of 0 favours no rate: all decks learn by their mean. (hBayesDM has no such model.)"
+    """`Outcomes` in which a net payoff of 0 favours no rate: all decks learn by their mean. (hBayesDM has no such
+    model.)"""
     def update(p, state, trial):
         x, even = trial.reward[trial.choice] / PAYSCALE, (p.Arew + p.Apun) / 2
         mine, other = (p.Arew, p.Apun) if x > 0 else (p.Apun, p.Arew) if x < 0 else (even, even)
@@ -104,20 +107,7 @@ class OutcomesEven(Outcomes):
 # %% ../../nbs/tasks/12_igt.ipynb #9c1b9ed2
 class Decks(TaskWorld):
     "Decks A and B (a loss of 25 a card in the long run), C and D (a gain of 25): what a card pays less what it takes."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         takes = np.zeros((4, 10))
         takes[0, :5], takes[1, 0], takes[2, :5], takes[3, 0] = range(150, 351, 50), 1250, [25, 50, 50, 50, 75], 250
         card = rng.integers(10, size=(self.n_trials, 4))

@@ -12,8 +12,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/18_peer.ipynb #b4f9be5a
 class Conforming(TaskCell):
-    """Payoffs bend by `rho`; `ocu` is the utility of doing what both others did, `tau` the inverse temperature (Chung et
-    al., 2015)."""
+    """Payoffs bend by `rho`; `ocu` is the utility of doing what both others did, `tau` the inverse temperature (Chung
+    et al., 2015)."""
     params = dict(rho=Param(1., 0, 2), tau=Param(1., 0), ocu=Param(0.))
     sees = 'chance', 'high', 'low', 'both'
     def logit(p, state, trial, option):
@@ -29,20 +29,7 @@ class Lotteries(TaskWorld):
     """Pairs of lotteries in four conditions, in random order: alone (0), both others safe (1), one of each (2), both
     risky (3). Safe payoffs are 16 to 22 and 14 to 20, risky ones 30 to 52 and .5 to 3; the chance of the high one is .2
     to .8."""
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         safe = np.round(rng.uniform(14, 20, n), 1)
         sees = dict(chance=rng.choice([.2, .35, .5, .65, .8], n),
@@ -59,6 +46,7 @@ def _read(rows):
 _PAYS = TaskColumn('a payoff', lower=0)
 TASKS = (Task('peer', 'a safe or a risky lottery, after others chose', 'Chung et al., 2015, Nat Neurosci 18, 912-916',
               dict(condition=TaskColumn('what others chose', (0, 1, 2, 3)),
-                   p_gamble=TaskColumn('chance of the high payoff', lower=0, upper=1), safe_Hpayoff=_PAYS, safe_Lpayoff=_PAYS,
-                   risky_Hpayoff=_PAYS, risky_Lpayoff=_PAYS, choice=TaskColumn('1: risky', (0, 1))),
+                   p_gamble=TaskColumn('chance of the high payoff', lower=0, upper=1),
+                   safe_Hpayoff=_PAYS, safe_Lpayoff=_PAYS, risky_Hpayoff=_PAYS, risky_Lpayoff=_PAYS,
+                   choice=TaskColumn('1: risky', (0, 1))),
               _read, dict(peer_ocu=Conforming), Lotteries),)

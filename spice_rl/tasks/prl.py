@@ -29,8 +29,8 @@ class _Arms(TaskCell):
 
 # %% ../../nbs/tasks/10_prl.ipynb #6cfee277
 class Fictitious(_Arms):
-    """Both arms are learned from one outcome by the rate `eta`; `alpha` favours the second arm (the difference of values
-    at which nobody can decide), `beta` is the inverse temperature (Gläscher et al., 2009)."""
+    """Both arms are learned from one outcome by the rate `eta`; `alpha` favours the second arm (the difference of
+    values at which nobody can decide), `beta` is the inverse temperature (Gläscher et al., 2009)."""
     params = dict(eta=_eta, alpha=_alpha, beta=_beta)
     def logit(p, state, trial, option): return p.beta * (state.v[option] - (p.alpha if option == 0 else 0.))
     def update(p, state, trial): _both(state.v, trial.choice, trial.reward[trial.choice], p.eta, p.eta)
@@ -74,16 +74,16 @@ class RewardPunishment(_Arms):
         state.v[trial.choice] += (p.Arew if r > 0 else p.Apun) * (r - state.v[trial.choice])
 
 class RewardPunishmentPe(RewardPunishment):
-    """`RewardPunishment` sorted by surprise: `Arew` where the outcome is above the value, `Apun` below (the rates of Frank
-    et al., 2007, PNAS 104, 16311-16316. hBayesDM has no such model.)"""
+    """`RewardPunishment` sorted by surprise: `Arew` where the outcome is above the value, `Apun` below (the rates of
+    Frank et al., 2007, PNAS 104, 16311-16316. hBayesDM has no such model.)"""
     def update(p, state, trial):
         surprise = trial.reward[trial.choice] - state.v[trial.choice]
         state.v[trial.choice] += (p.Arew if surprise >= 0 else p.Apun) * surprise
 
 class ExperienceWeighted(_Arms):
-    """The chosen arm's value is a weighted mean of what it paid: `phi` is how much an old value keeps, `rho` how much the
-    experience of it counts; the first outcome is the value (Camerer & Ho, 1999, Econometrica 67, 827-874; den Ouden et
-    al., 2013)."""
+    """The chosen arm's value is a weighted mean of what it paid: `phi` is how much an old value keeps, `rho` how much
+    the experience of it counts; the first outcome is the value (Camerer & Ho, 1999, Econometrica 67, 827-874; den Ouden
+    et al., 2013)."""
     paper = 'den Ouden et al., 2013, Neuron 80, 1090-1100'
     params = dict(phi=_eta, rho=_slow, beta=_beta)
     state = 'v', 'n'
@@ -94,15 +94,15 @@ class ExperienceWeighted(_Arms):
 
 # %% ../../nbs/tasks/10_prl.ipynb #96432357
 class Reversals(TaskWorld):
-    """Two arms that pay 1 or -1; one wins with the chance `p`, the other with 1 - `p`, and after 15 to 20 trials they swap.
+    """Two arms that pay 1 or -1; one wins with the chance `p`, the other with 1 - `p`, and after 15 to 20 trials they
+    swap.
 
     Parameters
     ----------
     n_trials
         Trials of each person
     p
-        Chance of a win of the better arm
-    """
+        Chance of a win of the better arm"""
     def __init__(self,
         n_trials=100, # Trials of each person
         p=.8          # Chance of a win of the better arm
@@ -110,20 +110,7 @@ class Reversals(TaskWorld):
         super().__init__(n_trials)
         self.p = check_number(p, 'p', 0, 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         lasts = rng.integers(15, 21, self.n_trials // 15 + 1)
         good = (np.repeat(np.arange(len(lasts)), lasts)[:self.n_trials] + rng.integers(2)) % 2
         win = rng.random((self.n_trials, 2)) < np.where(good[:, None] == [0, 1], self.p, 1 - self.p)
@@ -149,20 +136,7 @@ class ReversalBlocks(Reversals):
         super().__init__(n_trials, p)
         self.n_blocks = check_whole(n_blocks, 'n_blocks', 1)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         blocks = [super(ReversalBlocks, self).draw(rng) for _ in range(self.n_blocks)]
         out = {name: np.concatenate([b[name] for b in blocks]) for name in ('choice', 'reward')}
         return out | dict(options=(1, 2), session=np.repeat(np.arange(self.n_blocks), self.n_trials))

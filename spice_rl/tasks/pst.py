@@ -14,8 +14,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 Q0 = 0.   # values at first
 
 class OneRate(TaskCell):
-    """The chosen stimulus is learned by the rate `alpha`; `beta` is the inverse temperature (Frank et al., 2007, with one
-    rate; Rescorla & Wagner, 1972, in Classical Conditioning II, 64-99)."""
+    """The chosen stimulus is learned by the rate `alpha`; `beta` is the inverse temperature (Frank et al., 2007, with
+    one rate; Rescorla & Wagner, 1972, in Classical Conditioning II, 64-99)."""
     params, options = dict(alpha=Param(.5, 0, 1), beta=Param(1., 0, 10)), dict(q0=Q0)
     state, logit_unit = ('q',), dict(q='beta')
     def init(p, state): state.q[:] = Q0
@@ -31,15 +31,15 @@ class GainLoss(OneRate):
 
 # %% ../../nbs/tasks/11_pst.ipynb #509600d4
 class StimulusPairs(TaskWorld):
-    """Three pairs of stimuli in random order, left and right at random; each stimulus pays 1 with a chance of its own, or 0.
+    """Three pairs of stimuli in random order, left and right at random; each stimulus pays 1 with a chance of its own,
+    or 0.
 
     Parameters
     ----------
     n_trials
         Trials of each person
     p
-        Chance of a win, of each stimulus
-    """
+        Chance of a win, of each stimulus"""
     def __init__(self,
         n_trials=200,                     # Trials of each person
         p=(.8, .2, .7, .3, .6, .4)        # Chance of a win, of each stimulus
@@ -47,20 +47,7 @@ class StimulusPairs(TaskWorld):
         super().__init__(n_trials)
         self.p = p
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         offer = rng.permuted(2 * rng.integers(3, size=n)[:, None] + [0, 1], axis=1)
         reward = (rng.random((n, 6)) < self.p).astype(float)
@@ -72,8 +59,8 @@ def _read(rows):
     wrong = ~np.isin(pair, [1, 2, 3, 4, 5, 6]).all(1) | (pair[:, 0] == pair[:, 1])
     if wrong.any():
         raise ValueError(f"type must be two different digits from 1 to 6, those of the stimuli shown (34), got "
-                         f"{rows.type[wrong].iloc[0]:g} of participant {rows.participant[wrong].iloc[0]!r} ({wrong.sum()} "
-                         f"such rows)")
+                         f"{rows.type[wrong].iloc[0]:g} of participant {rows.participant[wrong].iloc[0]!r} "
+                         f"({wrong.sum()} such rows)")
     choice = np.where(rows.choice == 1, pair[:, 0], pair[:, 1]) - 1
     return dict(choice=choice, reward=rows.reward, options=(1, 2, 3, 4, 5, 6), offer=pair - 1)
 

@@ -160,9 +160,9 @@ class TaskWorld:
     """A task whose trials are drawn before people go through them: an environment for `simulate` and recoveries.
 
     A subclass has `draw(rng)`, which returns the arguments of `Trials.from_arrays` for one person: `options`, what they
-    see, and what every option would pay or show; also an answer on every trial, whatever it is (`choice`, `does`), since
-    rules are tried on these trials before anybody answers. `gets` names the columns that follow the answer, beside
-    rewards. With `shows_all`, people see what the options that they did not choose would have paid.
+    see, and what every option would pay or show; also an answer on every trial, whatever it is (`choice`, `does`),
+    since rules are tried on these trials before anybody answers. `gets` names the columns that follow the answer,
+    beside rewards. With `shows_all`, people see what the options that they did not choose would have paid.
 
     Parameters
     ----------
@@ -452,8 +452,8 @@ def read_task(
     """Read a task's table with its published columns.
 
     Names of columns are matched without case and underscores (`level1_choice`, `Level1Choice`); others are left alone.
-    Rows with a missing number in a needed column are taken out first, with a warning. A `ValueError` names a column that is
-    missing, or line, column and number that cannot be.
+    Rows with a missing number in a needed column are taken out first, with a warning. A `ValueError` names a column
+    that is missing, or line, column and number that cannot be.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ class NoRiskAversion(Prospect):
 
 # %% ../../nbs/tasks/14_ra.ipynb #d4112882
 class Gambles(TaskWorld):
-    """A gain of 2 to 30 against a loss of up to twice as much, or nothing; on a fifth of the trials there is no loss, and
-    a sure amount in place of nothing.
+    """A gain of 2 to 30 against a loss of up to twice as much, or nothing; on a fifth of the trials there is no loss,
+    and a sure amount in place of nothing.
 
     Parameters
     ----------
@@ -47,20 +47,7 @@ class Gambles(TaskWorld):
     ):
         super().__init__(n_trials)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         gain, sure = rng.choice([2., 4, 5, 6, 8, 9, 10, 12, 19, 22, 26, 30], n), rng.random(n) < .2
         loss = np.where(sure, 0, np.round(gain * rng.choice(np.arange(2, 17) / 8, n), 2))

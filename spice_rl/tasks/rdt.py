@@ -14,8 +14,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/30_rdt.ipynb #5ba718cf
 class Happiness(TaskCell):
-    """Ratings around `w0`, moved by sure amounts (`w1`), expected values of gambles (`w2`) and their surprises (`w3`), which fade
-    by `gam` a trial; `sig` is the standard deviation of a rating (Rutledge et al., 2014)."""
+    """Ratings around `w0`, moved by sure amounts (`w1`), expected values of gambles (`w2`) and their surprises (`w3`),
+    which fade by `gam` a trial; `sig` is the standard deviation of a rating (Rutledge et al., 2014)."""
     params = dict(w0=Param(1.), w1=Param(1.), w2=Param(1.), w3=Param(1.), gam=Param(.5, 0, 1), sig=Param(1., 0))
     sees, does, gets, watches = ('gain', 'loss', 'cert', 'gamble'), 'happy', 'outcome', True
     state = dict(sure=1, expected=1, surprise=1)
@@ -29,8 +29,8 @@ class Happiness(TaskCell):
 
 # %% ../../nbs/tasks/30_rdt.ipynb #a2757599
 class MoodGambles(TaskWorld):
-    """Gains, losses and mixed gambles against a sure amount, taken or not with even chances, and a rating on every second or
-    third trial.
+    """Gains, losses and mixed gambles against a sure amount, taken or not with even chances, and a rating on every
+    second or third trial.
 
     Parameters
     ----------
@@ -43,26 +43,14 @@ class MoodGambles(TaskWorld):
     ):
         super().__init__(n_trials)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n, kind = self.n_trials, rng.integers(-1, 2, self.n_trials)
         gain, loss = (np.where(there, rng.integers(40, 120, n), 0.) for there in (kind >= 0, kind <= 0))
         cert, gamble = 1. * kind * rng.integers(20, 70, n), 1. * rng.integers(0, 2, n)
         played = np.where(rng.random(n) < .5, gain, -loss)
         asked = np.isin(np.arange(n), np.r_[0, np.cumsum(rng.integers(2, 4, n))])
-        return dict(sees=dict(gain=gain, loss=loss, cert=cert, gamble=gamble), does=dict(happy=np.where(asked, 0., np.nan)),
+        return dict(sees=dict(gain=gain, loss=loss, cert=cert, gamble=gamble),
+                    does=dict(happy=np.where(asked, 0., np.nan)),
                     gets=dict(outcome=np.where(gamble == 1, played, cert)))
 
     def chosen(self,

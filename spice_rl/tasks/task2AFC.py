@@ -33,8 +33,8 @@ class Detection(TaskCell):
         state.said[2 * int(trial.stimulus) + trial.choice] += 1
 
 class NormalDetection(TaskCell):
-    """Sensitivity `d` and criterion `c`, with the normal distribution itself and no binomial coefficients: comparable with
-    other models of the same answers (Green & Swets, 1966). (hBayesDM has no such model.)"""
+    """Sensitivity `d` and criterion `c`, with the normal distribution itself and no binomial coefficients: comparable
+    with other models of the same answers (Green & Swets, 1966). (hBayesDM has no such model.)"""
     params, sees = Detection.params, 'stimulus'
     def logit(p, state, trial, option):
         x = (trial.stimulus - .5) * p.d - p.c
@@ -43,20 +43,7 @@ class NormalDetection(TaskCell):
 # %% ../../nbs/tasks/35_task2AFC.ipynb #5e69812c
 class Signals(TaskWorld):
     "A signal on every other trial or so, at random."
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         return dict(choice=np.zeros(n, int), options=('noise', 'signal'), sees=dict(stimulus=1. * (rng.random(n) < .5)))
 

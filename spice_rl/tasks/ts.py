@@ -42,8 +42,8 @@ class _TwoSteps(TaskCell):
 _rate, _beta, _pi = Param(.5, 0, 1), Param(1., 0), Param(1., 0, 5)
 
 class Par4(_TwoSteps):
-    """One learning rate `a` and one inverse temperature `beta` for both choices, `pi` in favour of the first choice made
-    last, `w` the weight of planning (Wunderlich, Smittenaar & Dolan, 2012)."""
+    """One learning rate `a` and one inverse temperature `beta` for both choices, `pi` in favour of the first choice
+    made last, `w` the weight of planning (Wunderlich, Smittenaar & Dolan, 2012)."""
     paper = 'Wunderlich, Smittenaar & Dolan, 2012, Neuron 75, 418-424'
     params = dict(a=_rate, beta=_beta, pi=_pi, w=_rate)
     def logit(p, state, trial, option):

@@ -14,8 +14,8 @@ from .published import Task, TaskCell, TaskColumn, TaskWorld
 _alpha, _tau = Param(1., 0, 20), Param(1., 0, 10)
 
 class Bayes(TaskCell):
-    """The norm is the mean of all offers so far, this one too, and of four of 10; `alpha` is envy, `beta` guilt, `tau` the
-    inverse temperature (Xiang et al., 2013)."""
+    """The norm is the mean of all offers so far, this one too, and of four of 10; `alpha` is envy, `beta` guilt, `tau`
+    the inverse temperature (Xiang et al., 2013)."""
     paper = 'Xiang, Lohrenz & Montague, 2013, J Neurosci 33, 1099-1108'
     params, sees = dict(alpha=_alpha, beta=Param(.5, 0, 10), tau=_tau), 'amount'
     state = dict(norm=1, weight=1)
@@ -35,8 +35,8 @@ class BayesBefore(Bayes):
         return p.tau * (trial.amount + p.alpha * min(over, 0.) - p.beta * max(over, 0.)) if option == 1 else 0.
 
 class Delta(TaskCell):
-    """The norm moves toward each offer by the rate `ep`, after the answer; `alpha` is envy, `tau` the inverse temperature
-    (Gu et al., 2015)."""
+    """The norm moves toward each offer by the rate `ep`, after the answer; `alpha` is envy, `tau` the inverse
+    temperature (Gu et al., 2015)."""
     paper = 'Gu et al., 2015, J Neurosci 35, 467-473'
     params, sees = dict(alpha=_alpha, tau=_tau, ep=Param(.5, 0, 1)), 'amount'
     state = dict(norm=1)
@@ -47,32 +47,19 @@ class Delta(TaskCell):
 
 # %% ../../nbs/tasks/15_ug.ipynb #dfa4c531
 class Offers(TaskWorld):
-    """Offers of whole coins out of 20: 8 or so in one half of the trials (standard deviation 1.5), 4 or so in the other.
+    """Offers of whole coins out of 20: 8 or so in one half of the trials (standard deviation 1.5), 4 or so in the
+    other.
 
     Parameters
     ----------
     n_trials
-        Trials of each person
-    """
+        Trials of each person"""
     def __init__(self,
         n_trials=60 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self,
-        rng # A numpy Generator
-    ): # A dict
-        """Arguments of `Trials.from_arrays` for one person.
-
-        Parameters
-        ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
-        """
+    def draw(self, rng):
         n = self.n_trials
         mean = np.where((np.arange(n) < n // 2) == (rng.random() < .5), 8., 4.)
         amount = np.clip(np.round(rng.normal(mean, 1.5)), 1, 20)

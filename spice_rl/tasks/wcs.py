@@ -37,8 +37,9 @@ def _attend(attention, color, form, number, choice, right, rate):
 
 # %% ../../nbs/tasks/33_wcs.ipynb #11516592
 class Sequential(TaskCell):
-    """Attention moves by `r` after right answers and by `p` after wrong ones; `d` is how decided choices are. The first choice
-    follows attention as it is, and a deck that the card does not match at all is then impossible (Bishara et al., 2010)."""
+    """Attention moves by `r` after right answers and by `p` after wrong ones; `d` is how decided choices are. The first
+    choice follows attention as it is, and a deck that the card does not match at all is then impossible (Bishara et
+    al., 2010)."""
     params = dict(r=Param(.1, 0, 1), p=Param(.1, 0, 1), d=Param(1., 0, 5))
     sees, state = ('color', 'form', 'number'), dict(attention=3, later=1)
     def init(p, state): state.attention[:] = 1 / 3
@@ -50,8 +51,8 @@ class Sequential(TaskCell):
         _attend(state.attention, trial.color, trial.form, trial.number, trial.choice, right, p.r if right else p.p)
 
 class SequentialFloor(Sequential):
-    """`Sequential` whose first choice is like all others: no choice is ever impossible (Bishara et al., 2010). (hBayesDM has no
-    such model.)"""
+    """`Sequential` whose first choice is like all others: no choice is ever impossible (Bishara et al., 2010).
+    (hBayesDM has no such model.)"""
     def probabilities(p, state, trial):
         return _choices(state.attention, trial.color, trial.form, trial.number, p.d, _FLOOR)
 
@@ -83,7 +84,8 @@ class CardSorting(Bandits):
 
     def start(e, uniform, normal, world): _deal(world, uniform)
 
-    def show(e, world, uniform, normal, seen): seen.color[0], seen.form[0], seen.number[0] = world[6], world[7], world[8]
+    def show(e, world, uniform, normal, seen):
+        seen.color[0], seen.form[0], seen.number[0] = world[6], world[7], world[8]
 
     def pay(e, world, choice, uniform, normal, reward):
         for k in range(4): reward[k] = world[k]
@@ -98,22 +100,23 @@ def _sheet(sheet):
     if isinstance(sheet, str) or hasattr(sheet, 'read_text'): sheet = pd.read_csv(str(sheet), header=None, index_col=0)
     sheet = np.asarray(sheet)
     if sheet.ndim != 2 or len(sheet) != 3 or not np.isin(sheet, (1, 2, 3, 4)).all():
-        raise ValueError(f"sheet must hold three rows (color, form, number) with a deck, 1 to 4, for each card, got an array of the "
-                         f"shape {sheet.shape}; is it the sheet with the decks that match?")
+        raise ValueError(f"sheet must hold three rows (color, form, number) with a deck, 1 to 4, for each card, got an "
+                         f"array of the shape {sheet.shape}; is it the sheet with the decks that match?")
     return sheet - 1
 
 def _read(rows, sheet=None):
     sheet, card = _sheet(sheet), rows.groupby('participant', sort=False).cumcount().to_numpy()
     if card.max() >= sheet.shape[1]:
-        raise ValueError(f"participant {rows.participant[card.argmax()]!r} has {card.max() + 1} rows, and the sheet {sheet.shape[1]} "
-                         f"cards; give the whole sheet: sheet=")
+        raise ValueError(f"participant {rows.participant[card.argmax()]!r} has {card.max() + 1} rows, and the sheet "
+                         f"{sheet.shape[1]} cards; give the whole sheet: sheet=")
     choice = rows.choice.to_numpy(int) - 1
     match = (sheet[:, card] == choice).sum(0)
     wrong = np.where(rows.outcome == 1, match == 0, match == 3)
     if wrong.any():
         i = wrong.argmax()
-        _say(f"{wrong.sum()} of {len(rows)} outcomes cannot be by this sheet (the first: participant {rows.participant[i]!r}, card "
-             f"{card[i] + 1}, deck {choice[i] + 1}, which matches on {match[i]} of three rules): give the sheet of this task, sheet=")
+        _say(f"{wrong.sum()} of {len(rows)} outcomes cannot be by this sheet (the first: participant "
+             f"{rows.participant[i]!r}, card {card[i] + 1}, deck {choice[i] + 1}, which matches on {match[i]} of three "
+             f"rules): give the sheet of this task, sheet=")
     return dict(choice=choice, reward=rows.outcome, options=(1, 2, 3, 4),
                 sees=dict(zip(('color', 'form', 'number'), sheet[:, card].astype(float))))
 
