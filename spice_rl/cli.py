@@ -25,7 +25,8 @@ MODELS = {'rescorla-wagner': 'the chosen value is moved by its reward, the other
 def _architecture(model): # A name in `MODELS`
     "The network and configuration that a name stands for."
     from spice_rl import precoded
-    return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG), 'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
+    return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG),
+            'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
 
 # %% ../nbs/50_cli.ipynb #b71872ff
 class _Unlearned(Exception): "Nothing could be learned from these choices."
@@ -41,22 +42,32 @@ def _report(trials, model, command, out=None, truth=None, seed=0): # command: wh
 
 def _discovered(trials, model, command, folder, truth, seed): # folder: one that is held, or None
     "The same, into a folder that is held."
-    from spice_rl.discovery import _beside_truth, _fitted_to, _scores, _write_held
+    from spice_rl.discovery import _fitted_to, _write_held
     from spice_rl import SpiceEstimator, TrainingError   # of the package, which says what they need
     dataset = trials.to_dataset()
     print(_counts(trials), flush=True)
     rnn_class, config = _architecture(model)
-    try: estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
+    estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty())
+    try: estimator.fit(dataset.xs, dataset.ys)
     except TrainingError as e: raise _Unlearned(str(e)) from None
     written = None if folder is None else _write_held(folder, estimator, _fitted_to(estimator, trials), truth, command)
+    _print_discovered(estimator, truth)
+    if written:
+        print(f"Written to {folder}: {', '.join(written)}\n"
+              f"One page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
+    return estimator
+
+def _print_discovered(estimator, truth):
+    "The equation, how well each stage predicts, and the starts of the network."
+    from spice_rl.discovery import _beside_truth, _scores
     equation, found = estimator.equation_, estimator.refinement_
-    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
+    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\n"
+          f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
-    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
+    print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of "
+          f"what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
-    if written: print(f"Written to {folder}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
-    return estimator
 
 def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
@@ -68,12 +79,14 @@ def _counts(trials):
 
 def _units(equation):
     "What the values are counted in, and where they start if the equation does not say it itself."
-    return ', '.join(['values in logits', *(f"{s} starts at {equation.held[f'start: {s}']:g}" for s in equation.state if f'start: {s}' in equation.held)])
+    starts = {s: equation.held[f'start: {s}'] for s in equation.state if f'start: {s}' in equation.held}
+    return ', '.join(['values in logits', *(f"{s} starts at {x:g}" for s, x in starts.items())])
 
 # %% ../nbs/50_cli.ipynb #aeb1659b
 def _whole(option, text, least):
     "A number that was typed."
-    if not re.fullmatch(r'[+-]?\d+', str(text)) or int(text) < least: raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
+    if not re.fullmatch(r'[+-]?\d+', str(text)) or int(text) < least:
+        raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
     return int(text)
 
 def _as_in(column, options): # A column of the table; what was typed
@@ -81,7 +94,10 @@ def _as_in(column, options): # A column of the table; what was typed
     if options is None or column.dtype.kind not in 'biuf': return options
     known = {'True': True, 'False': False} if column.dtype.kind == 'b' else {}
     try: return [known[o] if known else int(o) if re.fullmatch(r'[+-]?\d+', o) else float(o) for o in options]
-    except (KeyError, ValueError): raise ValueError(f"the choices in column {column.name!r} are {'True or False' if known else 'numbers'}, and --options {shlex.join(options)} names others; write them as the table does") from None
+    except (KeyError, ValueError):
+        there = 'True or False' if known else 'numbers'
+        raise ValueError(f"the choices in column {column.name!r} are {there}, and --options {shlex.join(options)} "
+                         "names others; write them as the table does") from None
 
 def _codes(texts, columns): # What was typed behind --missing; names of the columns
     "Codes for nothing: those of choices, or by column where COLUMN=CODE was typed"
@@ -89,8 +105,9 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
     codes = {}
     for t in texts:
         column, equals, code = t.partition('=')
-        if not equals or column not in columns: raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got "
-                f"{t!r} beside others; write COLUMN={t}")
+        if not equals or column not in columns:
+            raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got {t!r} beside others; write "
+                             f"COLUMN={t}")
         codes.setdefault(column, []).extend([code] if code else [])
     return codes
 
@@ -101,8 +118,8 @@ def _rows(texts): # What was typed behind --rows
     for text in texts:
         column, equals, value = text.partition('=')
         if not equals:
-            raise ValueError("--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of PsychoPy; "
-                             f"got {text!r}")
+            raise ValueError("--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of "
+                             f"PsychoPy; got {text!r}")
         rows.setdefault(column, []).append(value)
     return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
 
@@ -147,7 +164,10 @@ def _seen(texts): # What was typed behind --sees
 def _discover(args):
     "`spice-rl discover`"
     seed, trials = _whole('--seed', args.seed, 0), _trials(args, *_table(args))
-    if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
+    shown = trials.reward[trials.choice >= 0]
+    if (shown != shown).all():   # NaN
+        raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; "
+                         "name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)
 
 def _read(args):
@@ -178,8 +198,11 @@ def _demo(args):
     from spice_rl.bandits import DEMO, demo_file, demo_trials
     from spice_rl.equation import rescorla_wagner_equation
     seed = _whole('--seed', args.seed, 0)
-    print(f"Simulated people (in the package: {demo_file().name}): learning rate {DEMO['alpha_reward']}, inverse temperature {DEMO['beta_reward']}.")
-    _report(demo_trials(), 'rescorla-wagner', args.typed, args.out, rescorla_wagner_equation(DEMO['alpha_reward'], DEMO['beta_reward']), seed)
+    rate, temperature = DEMO['alpha_reward'], DEMO['beta_reward']
+    print(f"Simulated people (in the package: {demo_file().name}): learning rate {rate}, inverse temperature "
+          f"{temperature}.")
+    truth = rescorla_wagner_equation(rate, temperature)
+    _report(demo_trials(), 'rescorla-wagner', args.typed, args.out, truth, seed)
 
 # %% ../nbs/50_cli.ipynb #1b733766
 _BOUNDS = "--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2"
@@ -192,18 +215,24 @@ def _bounds(texts):
         model, _, parameter = place.partition('.')
         try: lower, upper = map(float, numbers)
         except ValueError: raise ValueError(f"{_BOUNDS}; got {text!r}") from None
-        if not model or not parameter or not abs(lower) < float('inf') or not abs(upper) < float('inf'): raise ValueError(f"{_BOUNDS}; got {text!r}")
-        if parameter in bounds.setdefault(model, {}): raise ValueError(f"--bounds names {place} twice; give its bounds once")
+        if not model or not parameter or not abs(lower) < float('inf') or not abs(upper) < float('inf'):
+            raise ValueError(f"{_BOUNDS}; got {text!r}")
+        if parameter in bounds.setdefault(model, {}):
+            raise ValueError(f"--bounds names {place} twice; give its bounds once")
         bounds[model][parameter] = lower, upper
     return bounds
 
 def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
     from spice_rl.data import _open
-    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
+    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer):
+        raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials "
+                         "and that of the transfer trials")
     shown = [{'feedback_L', 'feedback_R'} & set(_open(f).frame.columns)
              for f in (learning, transfer)]   # outcomes, which only learning trials have
-    if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
+    if shown[1] and not shown[0]:
+        raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and "
+                         "TRANSFER are swapped; name the file of the learning trials first")
 
 def _fit(args):
     "`spice-rl fit`"
@@ -260,8 +289,8 @@ def _print_check(c): # of a record
     print(f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):")
     for x in said: print(f"- {x}")
 
-_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides', 'offer',
-            'context', 'sees', 'source', 'rows')
+_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides',
+            'offer', 'context', 'sees', 'source', 'rows')
 
 def _column_options(args):
     "Options about columns that were typed, as they are typed."
@@ -320,11 +349,11 @@ def _check_avoidance(args):
     "What was typed suits the avoidance task."
     typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
     if typed:
-        raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for choices "
-                         "in another task say --task bandit, or a published task")
+        raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for "
+                         "choices in another task say --task bandit, or a published task")
     if len(args.file) != 2:
-        raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for choices "
-                         "in another task say --task bandit")
+        raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for "
+                         "choices in another task say --task bandit")
     if not args.models:
         raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic "
                          "Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
@@ -402,7 +431,10 @@ def _typed(message, names): # What Python says; options of the command
     def option(m):
         try: value = ast.literal_eval(m[2]) if m[2] != '...' else None
         except (ValueError, SyntaxError): value = m[2]
-        return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
+        if m[1] == 'options' and value in (None, [...]): said = 'LABEL LABEL'
+        elif value is None: said = 'COLUMN'
+        else: said = shlex.join(map(str, value if isinstance(value, list) else [value]))
+        return f"--{m[1]} {said}"
     for pattern, words in _WORDS: message = re.sub(pattern, words, message)
     return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option,
                   message.split('\n')[0])
@@ -414,7 +446,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, formatter_class=_Help, **options)
         self._positionals.title = heading
 
-    def format_help(self): return re.sub(r'\n +\n', '\n', super().format_help())   # no empty line where the commands have no common name
+    def format_help(self):   # no empty line where the commands have no common name
+        return re.sub(r'\n +\n', '\n', super().format_help())
 
     def needs(self, names):
         "What is missing on the line, with what each thing is"
@@ -452,14 +485,20 @@ def _seed_option(p):
                    help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
 
 def _add_demo(commands):
-    p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known', epilog='Example:\n  spice-rl demo --out demo',
-                            description='Find the equation of simulated people who learn in a known way, and print it beside the truth. It takes some seconds and needs no data of yours.')
+    about = ('Find the equation of simulated people who learn in a known way, and print it beside the truth. It takes '
+             'some seconds and needs no data of yours.')
+    p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known',
+                            epilog='Example:\n  spice-rl demo --out demo', description=about)
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_demo, parser=p)
 
 def _add_discover(commands):
-    p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
-                            description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
+    about = ('Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a '
+             'network is trained on the choices, an equation is read out of it, and its numbers are estimated with '
+             'standard errors.')
+    p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices',
+                            epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
+                            description=about)
     _add_columns(p)
     p.add_argument('--model', default='rescorla-wagner',
                    help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
@@ -477,10 +516,14 @@ def _add_columns(p):
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
     p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
             'side; empty: missing (default: %(default)s)')
-    p.add_argument('--reward', default='reward', metavar='COLUMN', help='what the chosen option paid; empty: not shown (default: %(default)s)')
-    p.add_argument('--block', metavar='COLUMN', help='session or block; learning starts anew in each (default: one per participant)')
-    p.add_argument('--trial', metavar='COLUMN', help='number of the trial, to check that rows are in order (default: not checked)')
-    p.add_argument('--options', nargs='+', metavar='LABEL', help='all options that could be chosen (default: those in the table)')
+    p.add_argument('--reward', default='reward', metavar='COLUMN',
+                   help='what the chosen option paid; empty: not shown (default: %(default)s)')
+    p.add_argument('--block', metavar='COLUMN',
+                   help='session or block; learning starts anew in each (default: one per participant)')
+    p.add_argument('--trial', metavar='COLUMN',
+                   help='number of the trial, to check that rows are in order (default: not checked)')
+    p.add_argument('--options', nargs='+', metavar='LABEL',
+                   help='all options that could be chosen (default: those in the table)')
     p.add_argument('--missing', nargs='+', metavar='CODE', help='what stands in place of a choice that was not made, '
                                                                 'such as null 99, or COLUMN=CODE, such as choice=0 '
                                                                 'points=-999 (default: empty cells)')
@@ -541,8 +584,10 @@ def _add_check(commands):
     p.set_defaults(run=_check, parser=p)
 
 def _add_report(commands):
-    p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper', epilog='Example:\n  spice-rl report modelling',
-                            description='Write a report on what demo, discover or fit have written into a folder: methods in words, tables, figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
+    about = ('Write a report on what demo, discover or fit have written into a folder: methods in words, tables, '
+             'figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
+    p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper',
+                            epilog='Example:\n  spice-rl report modelling', description=about)
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to them as --out')
     p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the '
                                                  'folder; page.html for fits)')
@@ -550,8 +595,10 @@ def _add_report(commands):
 
 def _parser():
     "The command line."
-    top = _Parser('spice-rl', heading='commands', usage='spice-rl COMMAND …', description='How do people learn? From tables of choices to equations and fitted models.',
-                  epilog=f'Start here:\n  spice-rl demo              no data needed, some seconds\n  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
+    start = ('Start here:\n  spice-rl demo              no data needed, some seconds\n'
+             f'  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
+    top = _Parser('spice-rl', heading='commands', usage='spice-rl COMMAND …', epilog=start,
+                  description='How do people learn? From tables of choices to equations and fitted models.')
     top.add_argument('--version', action='version', version=__version__)
     commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
     for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_check, _add_report): add(commands)
@@ -562,7 +609,8 @@ def _parser():
 def _notes(names): # Options of the command
     "Show warnings as notes, in the words of the command line."
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"spice-rl: note: {_typed(str(message), names)}", file=sys.stderr)
+        def say(message, *_, **__): print(f"spice-rl: note: {_typed(str(message), names)}", file=sys.stderr)
+        warnings.showwarning = say
         yield
 
 def _parsed(argv):
@@ -575,7 +623,8 @@ def _parsed(argv):
     if args.command is None: parser.error(f"{rest[0]!r} is no command and no option")
     if rest:
         known = [s for a in args.parser._actions for s in a.option_strings if s.startswith('--')]
-        args.parser.error(f"{args.command} does not know {rest[0]!r}{_nearest(rest[0], known)}" if rest[0].startswith('-') else f"{args.command} has no place for {rest[0]!r}")
+        unknown = f"does not know {rest[0]!r}{_nearest(rest[0], known)}"
+        args.parser.error(f"{args.command} {unknown if rest[0].startswith('-') else f'has no place for {rest[0]!r}'}")
     args.typed = shlex.join(['spice-rl', *(sys.argv[1:] if argv is None else map(str, argv))])
     return args
 
@@ -584,7 +633,9 @@ def _run(argv):
     args = _parsed(argv)
     names = [k for k in vars(args) if k not in ('run', 'parser', 'command', 'typed')]
     try:
-        if 'model' in names and args.model not in MODELS: raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} (--model takes {' or '.join(MODELS)})")
+        if 'model' in names and args.model not in MODELS:
+            raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} "
+                             f"(--model takes {' or '.join(MODELS)})")
         with _notes(names): args.run(args)
         return 0
     except BrokenPipeError: raise   # before OSError, which it is
@@ -594,13 +645,13 @@ def _run(argv):
         return 1 if isinstance(e, _Unlearned) else 2
 
 def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
-    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed.
+    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141
+    if nobody reads what is printed.
 
     Parameters
     ----------
     argv
-        What was typed after `spice-rl`, as a list (default: the command line of this process)
-    """
+        What was typed after `spice-rl`, as a list (default: the command line of this process)"""
     try:
         try: return _run(argv)
         finally: sys.stdout.flush()

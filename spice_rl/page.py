@@ -87,9 +87,9 @@ _PEOPLE = {'Rescorla', 'Wagner', 'Kalman', 'Pearce', 'Hall', 'Tversky', 'Kahnema
 
 def _words_of(cell):
     "What a model's parameters are in words: {parameter: words}; nothing where the page cannot know."
-    package, *_, module = type(cell).__module__.split('.')
-    if package != 'spice_rl': return {}
-    own = _WORDS_OF.get(module if '.tasks.' in type(cell).__module__ else type(cell).__name__)
+    parts = type(cell).__module__.split('.')
+    if parts[0] != 'spice_rl': return {}
+    own = _WORDS_OF.get(parts[-1] if '.tasks.' in type(cell).__module__ else type(cell).__name__)
     if own is None: own = {} if '.tasks.' in type(cell).__module__ else PARAMETER_WORDS
     return {n: own[n] for n in cell.params if n in own}
 
@@ -286,7 +286,8 @@ def _about(trials, groups):
     many = {} if groups is None else dict(groups.value_counts().sort_index())
     return dict(participants=trials.n_participants, sessions=trials.n_sessions,
                 trials=[int(each.min()), int(each.max())], choices=int(trials.n_counted),
-                missing=int((~trials.answered()).sum()), hidden=hidden, options=[str(o) for o in trials.options], groups={str(g): int(n) for g, n in many.items()},
+                missing=int((~trials.answered()).sum()), hidden=hidden, options=[str(o) for o in trials.options],
+                groups={str(g): int(n) for g, n in many.items()},
                 no_group=0 if groups is None else int(groups.isna().sum()), sha256=_digest(trials))
 
 def _source(cell, trials):
