@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from . import __version__
-from .arguments import check_mapping, check_names, check_seed
+from .arguments import check_mapping, check_names, check_seed, check_whole
 from .cell import Cell
 from .checkup import _TITLES, Checkup, check_fit
 from .comparison import compare
@@ -191,7 +191,7 @@ def _code(fits, trials, call, seed, starts):
     "The lines that read, fit, compare; or None where a class is not of the package."
     made = [_made(f.cell, trials) for f in fits]
     if any(m is None for m in made): return None
-    names = {'read_trials', 'check_fit', *(_kind(f) for f in fits), *['compare'] * (len(fits) > 1)}
+    names = {'read_trials', *(_kind(f) for f in fits), *['compare'] * (len(fits) > 1)}
     lines = [f"from spice_rl import {', '.join(sorted(names))}", *dict.fromkeys(m[0] for m in made), '',
              f"trials = read_trials('trials.csv'{''.join(f', {k}={v!r}' for k, v in call.items())})"]
     if any(m[1].startswith('models[') for m in made):
@@ -350,7 +350,8 @@ def write_page(
     Collins (2019, eLife 8, e49547) was done, and the code that repeats it.
 
     Raises a `TypeError` for what are no fits, a `ValueError` for fits of other people or choices, two of one name,
-    hierarchical fits beside others, or a folder that holds another kind of run.
+    hierarchical fits beside others, `names` of what is not there, an `environment` in which nobody would be simulated,
+    or a folder that holds another kind of run.
 
     Parameters
     ----------
@@ -383,9 +384,11 @@ def write_page(
         Paths of what was written, the page first"""
     fits, equations = _sorted_out(fits)
     check_trials(trials)
-    names = dict(check_mapping(names or {}, 'names', "alpha='learning rate'"))
-    folder, seed, recovery = check_path(folder, 'folder'), check_seed(seed), _recoveries(recovery)
+    names, recovery = _words_given(names, fits), _recoveries(recovery)
+    folder, seed = check_path(folder, 'folder'), check_seed(seed)
+    if starts is not None: starts = check_whole(starts, 'starts', 1)
     _same_people(fits, trials)
+    _check_checks(checks, fits, equations, trials, environment)
     with held(folder, what='write_page') as folder:
         claimed = _claimed(folder)
         groups = [] if not fits or fits[0].groups is None else fits[0].groups.unique()
@@ -393,7 +396,9 @@ def write_page(
         best = next(f for f in fits if f.name == _best_name(fits)) if fits else None
         checked = _checked(checks, best or equations[0], trials, environment, seed)
         with staged(folder) as place:
-            record = _record(fits, equations, trials, best, checked, recovery, names, command, seed)
+            repeats = not isinstance(checks, Checkup) and environment is None and _whole_seed(seed) is not None
+            check = _about_check(checked, seed, repeats)
+            record = _record(fits, equations, trials, best, check, recovery, names, command, seed)
             _write_tables(place, fits, trials, record, starts)
             _write_figures(place, fits, best, record)
             if checked is not None: _write_check(place, checked)
@@ -408,6 +413,29 @@ def _recoveries(given):
     odd = next((r for r in given if not isinstance(r, (ParameterRecovery, ModelRecovery))), None)
     if odd is None: return given
     raise TypeError(f"recovery must be what parameter_recovery or model_recovery returned, got {type(odd).__name__}")
+
+def _words_given(names, fits):
+    "Words for models and parameters of these fits."
+    names = dict(check_mapping(names, 'names', "alpha='learning rate'"))
+    if names and not fits:
+        raise ValueError("names gives words to models and parameters, and a discovered equation has none; leave it out")
+    known = dict.fromkeys([*(f.name for f in fits), *(n for f in fits for n in f.cell.params)])
+    check_names(names, known, 'model or parameter in names')
+    for name, words in names.items():
+        if not isinstance(words, str) or not words.strip():
+            raise ValueError(f"names[{name!r}] must be a text, such as 'learning rate', got {words!r}")
+    return names
+
+def _check_checks(checks, fits, equations, trials, environment):
+    "What was asked for can be done: a check of these models, in an environment only where one is made."
+    made = isinstance(checks, Checkup)
+    if not made and checks not in (True, False, None):
+        raise TypeError(f"checks must be True, False, or what check_fit returned, got {type(checks).__name__}")
+    if environment is not None and (made or not checks or 'choice' not in trials.does):
+        why = ("checks= has a check that was made already" if made else "there are no choices to check" if checks else
+               "with checks=False there is none")
+        raise ValueError(f"environment is where people of the check are simulated, and {why}; leave it out")
+    if made: check_names([checks.name], [*(f.name for f in fits), *['equation'] * bool(equations)], 'model in checks')
 
 def _checked(checks, found, trials, environment, seed):
     "The check that was given, or one that is made; None where there is none."
@@ -442,22 +470,22 @@ def _claimed(folder):
                          "them; choose another folder")
     return claim(folder, dict(FITS=''), [_FITS])
 
-def _about_check(checked, seed):
+def _about_check(checked, seed, repeats=True): # repeats: would `check_fit` with this seed give it again?
     "What a check says, without its numbers."
     if checked is None: return None
     return dict(name=checked.name, how=checked.how, way=checked.way, studies=checked.studies, seed=_whole_seed(seed),
-                remarks=checked.remarks(), notes=list(checked.notes), words=checked.words)
+                remarks=checked.remarks(), notes=list(checked.notes), words=checked.words, repeats=repeats)
 
 def _whole_seed(seed): return seed if isinstance(seed, int) else None
 
-def _record(fits, equations, trials, best, checked, recovery, names, command, seed):
+def _record(fits, equations, trials, best, check, recovery, names, command, seed):
     "All that the page says and no table does."
     words = _model_words(fits)
     return dict(what='FITS', seed=_whole_seed(seed), settings={}, command=command,
                 data=_about(trials, fits[0].groups if fits else None),
                 models={f.name: _about_model(f, trials, words.get(f.name)) for f in fits},
                 best=None if best is None else best.name, equations=[_about_equation(e) for e in equations],
-                check=_about_check(checked, seed), recovery=[_about_recovery(r) for r in recovery], names=names,
+                check=check, recovery=[_about_recovery(r) for r in recovery], names=names,
                 versions=dict(spice_rl=__version__, python=platform.python_version(), numpy=version('numpy'),
                               scipy=version('scipy')), platform=platform.platform(terse=True))
 
@@ -642,6 +670,7 @@ class _PageOf:
 
 def _said_model(record, name):
     "A model in words: those that were given, those of the package, or its name."
+    if name == 'equation' and name not in record['models']: return 'the equation'
     return str(record['names'].get(name) or record['models'].get(name, {}).get('words') or name)
 
 def page_of(
@@ -706,8 +735,9 @@ def _summary(p):
         said += (f". {p.model(a.model)} describes them best; the next, {p.model(b.model)}, has a BIC that is "
                  f"{apa_number(b.behind, 1)} higher a person (95 % CI {_ci(b.lower, b.upper, 1)}){sure}")
     if c:
-        unlike = f"People and people simulated by it differ in {_count(len(c['remarks']), 'respect')}"
-        alike = 'People simulated by it are not told from people'
+        by = 'it' if c['name'] == r['best'] or not n else p.model(c['name'])
+        unlike = f"People and people simulated by {by} differ in {_count(len(c['remarks']), 'respect')}"
+        alike = f'People simulated by {by} are not told from people'
         said += f". {unlike if c['remarks'] else alike} ({_WAYS[c['way']]})"
     p.show(said + '.')
 
@@ -859,10 +889,14 @@ def _equations_found(p):
 def _checked_part(p):
     p.head('## Do simulated people behave like people?')
     c = p.record['check']
+    if c is None and not p.record['data']['options']:
+        return p.show("These people do not choose among options, and `check_fit` is about choices: compare `play` with "
+                      "their answers yourself.")
     if c is None:
         return p.show("This was not looked at: `check_fit(found, trials)` does, or `write_page(…, checks=True)`.")
     t, name = p.table('check_panels'), p.model(c['name'])
-    p.show(f"{name}, {c['studies']} simulated studies. {literal(c['how'])} Parameters are those that were estimated.")
+    p.show(f"{name[:1].upper()}{name[1:]}, {c['studies']} simulated studies. "
+           f"{literal(c['how'])} Parameters are those that were estimated.")
     p.figure('check', f"People and {name}", 'Lines and bands: simulated people, mean and middle 95 % of studies. '
              'Diamonds: people, with 95 % intervals over people.')
     columns = {'What': [literal(c['words'][x].removeprefix('learning: ')) for x in t.panel], 'Points': t.points,
@@ -923,7 +957,8 @@ def _several_models(p):
 
 def _simulated_before(p):
     if _recoveries_of(p): return True, "people were simulated for the recovery"
-    who = 'the best model was simulated after the fit, none' if p.record['check'] else 'nobody was simulated'
+    c = p.record['check']
+    who = f"{p.model(c['name'])} was simulated after the fit, no model" if c else 'nobody was simulated'
     return False, f"{who} before it: run parameter_recovery"
 
 def _how_fitted(p):
@@ -947,8 +982,10 @@ def _validated(p):
 def _whole_code(record):
     "The code that repeats it, with the check; None where there is none."
     code, c = record.get('code'), record['check']
-    if not code or not c: return code
-    which = list(record['models']).index(c['name'])
+    if not code or not c or not c.get('repeats', True): return code
+    which, (first, rest) = list(record['models']).index(c['name']), code.split('\n', 1)
+    package, names = first.split(' import ')
+    code = f"{package} import {', '.join(sorted({'check_fit', *names.split(', ')}))}\n{rest}"
     return f"{code}\nchecked = check_fit(fits[{which}], trials, times={c['studies']}, seed={c['seed'] or 0})"
 
 def _repeat(p):
@@ -963,4 +1000,5 @@ def _repeat(p):
                "choices): keep your script with this page.")
     v = r['versions']
     others = ', '.join(f'{k} {x}' for k, x in v.items() if k not in ('spice_rl', 'python'))
-    p.show(f"spice_rl {v['spice_rl']} under Python {v['python']} with {others}, on {r['platform']}. Seed: {r['seed']}.")
+    seed = 'a generator, which is not kept; the code above takes 0' if r['seed'] is None else r['seed']
+    p.show(f"spice_rl {v['spice_rl']} under Python {v['python']} with {others}, on {r['platform']}. Seed: {seed}.")
