@@ -7,7 +7,7 @@ __all__ = ['Agent', 'to_agent', 'check_agent', 'score_agent', 'write_card']
 
 # %% ../nbs/45_agents.ipynb #6d2a415f
 import numpy as np
-from .arguments import check_whole
+from .arguments import check_keys, check_mapping, check_number, check_seed, check_whole
 from .cell import check_cell, make_trial
 from .data import check_trials
 from .engine import parameter_table, softmax
@@ -67,8 +67,9 @@ class Agent:
         history
             What happened since the reset: pairs (action, reward) (default: what `update` was told)"""
         if history is not None:
+            pairs = _pairs_of(history)
             self.reset(self.context)
-            for action, reward in history: self.update(action, reward)
+            for action, reward in pairs: self.update(action, reward)
         p = self._probabilities()
         if not np.isfinite(p).all():
             raise ValueError(f"{type(self.cell).__name__} has no probabilities after {len(self.history)} trials: "
@@ -93,17 +94,41 @@ class Agent:
         reward
             What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
         """
+        if action is not None:
+            trial = self._trial(self._code(action), _paid(reward, len(self.actions)))
+            self._state = self.cell.update(self.parameters, self._state, trial)
         self.history.append((action, reward))
-        if action is None: return self
-        if action not in self.actions:
-            raise ValueError(f"action must be one of {self.actions}, or None for a trial without a choice; "
-                             f"got {action!r} on trial {len(self.history)}")
-        trial = self._trial(self.actions.index(action), reward)
-        self._state = self.cell.update(self.parameters, self._state, trial)
         return self
+
+    def _code(self, action):
+        "The place of an action among `actions`."
+        try: return self.actions.index(action)
+        except ValueError:   # an array equals nothing
+            raise ValueError(f"action must be one of {self.actions}, or None for a trial without a choice; "
+                             f"got {action!r:.80} on trial {len(self.history) + 1}") from None
 
     def __repr__(self):
         return f"Agent({type(self.cell).__name__}, actions={self.actions}, after {len(self.history)} trials)"
+
+def _pairs_of(history):
+    "A history as a list of pairs."
+    need = "history must be pairs (action, reward), such as [(1, 1.), (2, 0.)], got "
+    if not np.iterable(history) or isinstance(history, (str, bytes, dict)): raise TypeError(f"{need}{history!r:.80}")
+    pairs = list(history)
+    odd = next((i for i, x in enumerate(pairs) if not isinstance(x, (list, tuple, np.ndarray)) or len(x) != 2), None)
+    if odd is None: return pairs
+    raise TypeError(f"{need}{pairs[odd]!r:.80} on trial {odd + 1}")
+
+def _paid(reward, n):
+    "A reward, or one for each of `n` actions, as numbers."
+    if np.ndim(reward) == 0: return _number(reward, n)
+    if np.shape(reward) == (n,): return [_number(x, n) for x in reward]
+    raise ValueError(f"reward must be one number, or one for each of the {n} actions, got {reward!r:.80}")
+
+def _number(x, n):
+    "One reward; NaN was not shown."
+    if isinstance(x, (bool, np.bool_)) or isinstance(x, (float, np.floating)) and np.isnan(x): return float(x)
+    return check_number(x, f"reward (NaN: not shown; or a list of {n}, one for each action)")
 
 # %% ../nbs/45_agents.ipynb #4fac16a7
 def to_agent(
@@ -166,8 +191,8 @@ def check_agent(
     -------
     int
         How many predictions were compared"""
-    check_trials(trials)
-    rng, compared = np.random.default_rng(seed), 0
+    _check_pair(agent, trials)
+    rng, compared = np.random.default_rng(check_seed(seed)), 0
     for session, rows in enumerate(_sessions(trials)):
         history, context = _history(agent, trials, rows), int(trials.context[rows[0]])
         first = _walk(agent, history, context, session)
@@ -181,6 +206,19 @@ def check_agent(
                                  f"later, or what was before the reset, did")
         compared += cut + 1
     return compared
+
+def _check_pair(agent, trials):
+    "Is it an agent, and does it know as many actions as these trials have options?"
+    check_trials(trials)
+    lacks = [name for name in ('reset', 'predict', 'update') if not callable(getattr(agent, name, None))]
+    if isinstance(agent, type) or lacks or not np.iterable(getattr(agent, 'actions', None)):
+        raise TypeError(f"agent must have reset, predict, update and a list of actions, got "
+                        f"{f'the class {agent.__name__}' if isinstance(agent, type) else type(agent).__name__}; "
+                        f"to_agent(cell) makes one of a cell")
+    if len(agent.actions) != trials.n_options:
+        raise ValueError(f"the agent knows {len(agent.actions)} actions, {list(agent.actions)}, and the trials have "
+                         f"{trials.n_options} options, {list(trials.options)}; make it for them: "
+                         f"to_agent(cell, actions=trials.options)")
 
 def _sessions(trials):
     "The rows of each session."
@@ -198,7 +236,10 @@ def _walk(agent, history, context, session):
     out = []
     for trial, (action, reward) in enumerate(history):
         p = np.asarray(agent.predict(), float)
-        if p.min() < 0 or abs(p.sum() - 1) > 1e-9:
+        if p.shape != (len(agent.actions),):
+            raise AssertionError(f"session {session}, trial {trial}: predict must give one probability for each of the "
+                                 f"{len(agent.actions)} actions, got an array of the shape {p.shape}")
+        if not (p.min() >= 0 and abs(p.sum() - 1) <= 1e-9):   # NaN is neither
             raise AssertionError(f"session {session}, trial {trial}: the probabilities {p.round(4)} sum to "
                                  f"{p.sum():.6g}")
         out.append(p)
@@ -226,7 +267,7 @@ def score_agent(
         'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most
         probable options), 'choices'
     """
-    check_trials(trials)
+    _check_pair(agent, trials)
     logs, hits = [], []
     for session, rows in enumerate(_sessions(trials)):
         p = _walk(agent, _history(agent, trials, rows), int(trials.context[rows[0]]), session)
@@ -308,6 +349,8 @@ def _rivals(found):
 
 def _scored(scored):
     "Scores as a table."
+    for name, s in check_mapping(scored, 'scored', 'people=score_agent(agent, trials)').items():
+        check_keys(s, ('choices', 'nll_per_choice', 'probability'), f"scored[{name!r}]", ('accuracy',))
     return '\n'.join(['| who | choices | nats a choice | probability |', '| --- | --- | --- | --- |',
                       *[f"| {name} | {s['choices']} | {s['nll_per_choice']:.4f} | {s['probability']:.4f} |"
                         for name, s in scored.items()]])

@@ -25,7 +25,8 @@ MODELS = {'rescorla-wagner': 'the chosen value is moved by its reward, the other
 def _architecture(model): # A name in `MODELS`
     "The network and configuration that a name stands for."
     from spice_rl import precoded
-    return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG), 'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
+    return {'rescorla-wagner': (precoded.RescorlaWagnerRNN, precoded.RESCORLA_WAGNER_CONFIG),
+            'forgetting': (precoded.ForgettingRNN, precoded.FORGETTING_CONFIG)}[model]
 
 # %% ../nbs/50_cli.ipynb #b71872ff
 class _Unlearned(Exception): "Nothing could be learned from these choices."
@@ -41,22 +42,32 @@ def _report(trials, model, command, out=None, truth=None, seed=0): # command: wh
 
 def _discovered(trials, model, command, folder, truth, seed): # folder: one that is held, or None
     "The same, into a folder that is held."
-    from spice_rl.discovery import _beside_truth, _fitted_to, _scores, _write_held
+    from spice_rl.discovery import _fitted_to, _write_held
     from spice_rl import SpiceEstimator, TrainingError   # of the package, which says what they need
     dataset = trials.to_dataset()
     print(_counts(trials), flush=True)
     rnn_class, config = _architecture(model)
-    try: estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty()).fit(dataset.xs, dataset.ys)
+    estimator = SpiceEstimator(rnn_class, config, n_actions=trials.n_options, seed=seed, verbose=sys.stderr.isatty())
+    try: estimator.fit(dataset.xs, dataset.ys)
     except TrainingError as e: raise _Unlearned(str(e)) from None
     written = None if folder is None else _write_held(folder, estimator, _fitted_to(estimator, trials), truth, command)
+    _print_discovered(estimator, truth)
+    if written:
+        print(f"Written to {folder}: {', '.join(written)}\n"
+              f"One page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
+    return estimator
+
+def _print_discovered(estimator, truth):
+    "The equation, how well each stage predicts, and the starts of the network."
+    from spice_rl.discovery import _beside_truth, _scores
     equation, found = estimator.equation_, estimator.refinement_
-    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
+    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\n"
+          f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
-    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
+    print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of "
+          f"what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
-    if written: print(f"Written to {folder}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
-    return estimator
 
 def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
@@ -68,12 +79,14 @@ def _counts(trials):
 
 def _units(equation):
     "What the values are counted in, and where they start if the equation does not say it itself."
-    return ', '.join(['values in logits', *(f"{s} starts at {equation.held[f'start: {s}']:g}" for s in equation.state if f'start: {s}' in equation.held)])
+    starts = {s: equation.held[f'start: {s}'] for s in equation.state if f'start: {s}' in equation.held}
+    return ', '.join(['values in logits', *(f"{s} starts at {x:g}" for s, x in starts.items())])
 
 # %% ../nbs/50_cli.ipynb #aeb1659b
 def _whole(option, text, least):
     "A number that was typed."
-    if not re.fullmatch(r'[+-]?\d+', str(text)) or int(text) < least: raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
+    if not re.fullmatch(r'[+-]?\d+', str(text)) or int(text) < least:
+        raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
     return int(text)
 
 def _as_in(column, options): # A column of the table; what was typed
@@ -81,7 +94,10 @@ def _as_in(column, options): # A column of the table; what was typed
     if options is None or column.dtype.kind not in 'biuf': return options
     known = {'True': True, 'False': False} if column.dtype.kind == 'b' else {}
     try: return [known[o] if known else int(o) if re.fullmatch(r'[+-]?\d+', o) else float(o) for o in options]
-    except (KeyError, ValueError): raise ValueError(f"the choices in column {column.name!r} are {'True or False' if known else 'numbers'}, and --options {shlex.join(options)} names others; write them as the table does") from None
+    except (KeyError, ValueError):
+        there = 'True or False' if known else 'numbers'
+        raise ValueError(f"the choices in column {column.name!r} are {there}, and --options {shlex.join(options)} "
+                         "names others; write them as the table does") from None
 
 def _codes(texts, columns): # What was typed behind --missing; names of the columns
     "Codes for nothing: those of choices, or by column where COLUMN=CODE was typed"
@@ -89,8 +105,9 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
     codes = {}
     for t in texts:
         column, equals, code = t.partition('=')
-        if not equals or column not in columns: raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got "
-                f"{t!r} beside others; write COLUMN={t}")
+        if not equals or column not in columns:
+            raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got {t!r} beside others; write "
+                             f"COLUMN={t}")
         codes.setdefault(column, []).extend([code] if code else [])
     return codes
 
@@ -100,7 +117,9 @@ def _rows(texts): # What was typed behind --rows
     rows = {}
     for text in texts:
         column, equals, value = text.partition('=')
-        if not equals: raise ValueError(f"--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of PsychoPy; got {text!r}")
+        if not equals:
+            raise ValueError("--rows takes COLUMN=VALUE (as in --rows task=choice), or the name of one loop of "
+                             f"PsychoPy; got {text!r}")
         rows.setdefault(column, []).append(value)
     return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
 
@@ -137,14 +156,18 @@ def _seen(texts): # What was typed behind --sees
     seen = {}
     for text in texts:
         name, equals, columns = text.partition('=')
-        if not equals or not name or not columns: raise ValueError(f"--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got {text!r}")
+        if not equals or not name or not columns:
+            raise ValueError(f"--sees takes NAME=COLUMN, or NAME=COLUMN,COLUMN with one for each option; got {text!r}")
         seen[name] = columns.split(',') if ',' in columns else columns
     return seen
 
 def _discover(args):
     "`spice-rl discover`"
     seed, trials = _whole('--seed', args.seed, 0), _trials(args, *_table(args))
-    if (trials.reward[trials.choice >= 0] != trials.reward[trials.choice >= 0]).all(): raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; name the column that has them: --reward COLUMN")
+    shown = trials.reward[trials.choice >= 0]
+    if (shown != shown).all():   # NaN
+        raise ValueError(f"column {args.reward!r} is empty in every row, and an equation of learning needs rewards; "
+                         "name the column that has them: --reward COLUMN")
     _report(trials, args.model, args.typed, args.out, seed=seed)
 
 def _read(args):
@@ -155,7 +178,8 @@ def _read(args):
     for name in table.frame: print(f"  {_about(name, table.frame[name])}")
     trials = _trials(args, table, given)
     each, made = [int((trials.participant == i).sum()) for i in range(trials.n_participants)], trials.choice >= 0
-    print(f"\nRead as choices:\n{_counts(trials)}\nTrials of a participant: {min(each)} to {max(each)}. {_paid(trials.reward[made, trials.choice[made]])}")
+    print(f"\nRead as choices:\n{_counts(trials)}\nTrials of a participant: {min(each)} to {max(each)}. "
+          + _paid(trials.reward[made, trials.choice[made]]))
 
 def _about(name, column):
     "A column in a line: its name, how many different cells, some of them"
@@ -174,8 +198,11 @@ def _demo(args):
     from spice_rl.bandits import DEMO, demo_file, demo_trials
     from spice_rl.equation import rescorla_wagner_equation
     seed = _whole('--seed', args.seed, 0)
-    print(f"Simulated people (in the package: {demo_file().name}): learning rate {DEMO['alpha_reward']}, inverse temperature {DEMO['beta_reward']}.")
-    _report(demo_trials(), 'rescorla-wagner', args.typed, args.out, rescorla_wagner_equation(DEMO['alpha_reward'], DEMO['beta_reward']), seed)
+    rate, temperature = DEMO['alpha_reward'], DEMO['beta_reward']
+    print(f"Simulated people (in the package: {demo_file().name}): learning rate {rate}, inverse temperature "
+          f"{temperature}.")
+    truth = rescorla_wagner_equation(rate, temperature)
+    _report(demo_trials(), 'rescorla-wagner', args.typed, args.out, truth, seed)
 
 # %% ../nbs/50_cli.ipynb #1b733766
 _BOUNDS = "--bounds takes MODEL.PARAMETER:LOWER:UPPER, such as QLearning.temperature:.01:.2"
@@ -188,24 +215,31 @@ def _bounds(texts):
         model, _, parameter = place.partition('.')
         try: lower, upper = map(float, numbers)
         except ValueError: raise ValueError(f"{_BOUNDS}; got {text!r}") from None
-        if not model or not parameter or not abs(lower) < float('inf') or not abs(upper) < float('inf'): raise ValueError(f"{_BOUNDS}; got {text!r}")
-        if parameter in bounds.setdefault(model, {}): raise ValueError(f"--bounds names {place} twice; give its bounds once")
+        if not model or not parameter or not abs(lower) < float('inf') or not abs(upper) < float('inf'):
+            raise ValueError(f"{_BOUNDS}; got {text!r}")
+        if parameter in bounds.setdefault(model, {}):
+            raise ValueError(f"--bounds names {place} twice; give its bounds once")
         bounds[model][parameter] = lower, upper
     return bounds
 
 def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
     from spice_rl.data import _open
-    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer): raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials and that of the transfer trials")
+    if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer):
+        raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials "
+                         "and that of the transfer trials")
     shown = [{'feedback_L', 'feedback_R'} & set(_open(f).frame.columns)
              for f in (learning, transfer)]   # outcomes, which only learning trials have
-    if shown[1] and not shown[0]: raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and TRANSFER are swapped; name the file of the learning trials first")
+    if shown[1] and not shown[0]:
+        raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and "
+                         "TRANSFER are swapped; name the file of the learning trials first")
 
 def _fit(args):
     "`spice-rl fit`"
     if args.task is None and len(args.file) == 1:
         raise ValueError("say which task these choices are from: --task bandit for choices and rewards, or a published "
-                         "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the avoidance task")
+                         "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the "
+                         "avoidance task")
     if args.task in (None, 'avoidance'): return _fit_avoidance(args)
     from spice_rl.page import write_page
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
@@ -221,7 +255,8 @@ def _fit_one(args, name, cell, trials, runs, seed, bounds):
     from spice_rl.fitting import fit
     from spice_rl.hierarchy import fit_hierarchical
     how = fit_hierarchical if args.hierarchical else fit
-    found = how(cell, trials, starts=runs, seed=seed, bounds=bounds, name=name, groups=args.group, threads=None if args.multiprocessing else 1)
+    found = how(cell, trials, starts=runs, seed=seed, bounds=bounds, name=name, groups=args.group,
+                threads=None if args.multiprocessing else 1)
     print(f"\n{found}", flush=True)
     return found
 
@@ -233,13 +268,17 @@ def _check_bounds(bounds, cells):
         try: check_names([model], cells)
         except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('parameter', 'model', 1)}") from None
         try: within(cells[model], own)
-        except ValueError as e: raise ValueError(f"--bounds: {str(e).replace('unknown parameter', f'{model} has no parameter')}") from None
+        except ValueError as e:
+            said = str(e).replace('unknown parameter', f'{model} has no parameter')
+            raise ValueError(f"--bounds: {said}") from None
 
 def _print_study(folder, files):
     "What came out, and where it is."
     from spice_rl.page import _PageOf
     p = _PageOf(folder)
-    if (t := p.table('comparison')) is not None: print(f"\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: % of people):\n{t.round(2).to_string(index=False)}")
+    if (t := p.table('comparison')) is not None:
+        print("\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: "
+              f"% of people):\n{t.round(2).to_string(index=False)}")
     _print_check(p.record['check'])
     print(f"\nWritten to {folder}: {', '.join(f.name for f in files)}\nThe page: {files[0]}")
 
@@ -247,9 +286,11 @@ def _print_check(c): # of a record
     "How simulated people differ from people."
     if c is None: return
     said = [*c['remarks'], *c['notes']] or ['In no view are people told from simulated people']
-    print('\n'.join([f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):", *(f"- {x}" for x in said)]))
+    print(f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):")
+    for x in said: print(f"- {x}")
 
-_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides', 'offer', 'context', 'sees', 'source', 'rows')
+_COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides',
+            'offer', 'context', 'sees', 'source', 'rows')
 
 def _column_options(args):
     "Options about columns that were typed, as they are typed."
@@ -261,7 +302,9 @@ def _bandit_task(args):
     trials = _trials(args, *_table(args))
     if args.models is None:
         some = bandit_models(trials)
-        for name, why in some.left_out.items(): print(f"left out: {name}: {why.split('; most=')[0]}{'; --models takes it' if '; most=' in why else ''}")
+        for name, why in some.left_out.items():
+            why, asked, _ = why.partition('; most=')
+            print(f"left out: {name}: {why}{'; --models takes it' if asked else ''}")
         return trials, {type(m).__name__: m for m in some}
     there = bandit_models(trials, most=99)
     known, lacks = {type(m).__name__: m for m in there}, there.left_out
@@ -275,8 +318,11 @@ def _published_task(args):
     from spice_rl.tasks.published import _tasks, find_task, read_task, task_model
     if args.task not in _tasks(): check_names([args.task], ['bandit', 'avoidance', *_tasks()], 'task behind --task')
     task, typed = find_task(args.task), _column_options(args)
-    if typed: raise ValueError(f"{typed[0]} is for --task bandit; a table of {args.task} has its published columns: subjID, {', '.join(task.columns)}")
-    if len(args.file) > 1: raise ValueError(f"a table of {args.task} is one file, got {len(args.file)}; put them into one")
+    if typed:
+        raise ValueError(f"{typed[0]} is for --task bandit; a table of {args.task} has its published columns: "
+                         f"subjID, {', '.join(task.columns)}")
+    if len(args.file) > 1:
+        raise ValueError(f"a table of {args.task} is one file, got {len(args.file)}; put them into one")
     trials = read_task(args.task, args.file[0])
     own = {cls: name for name, cls in reversed(task.models.items())}   # a class once, under its first name
     names = args.models or [n for n in task.models if own[task.models[n]] == n]
@@ -296,21 +342,35 @@ def _check(args):
     from spice_rl.page import _PageOf, check_folder
     seed, studies = _whole('--seed', args.seed, 0), _whole('--studies', args.studies, 20)
     checked = check_folder(args.folder, model=args.model_name, times=studies, seed=seed)
-    print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, in {args.folder}")
+    print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, "
+          f"in {args.folder}")
+
+def _check_avoidance(args):
+    "What was typed suits the avoidance task."
+    typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
+    if typed:
+        raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for "
+                         "choices in another task say --task bandit, or a published task")
+    if len(args.file) != 2:
+        raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for "
+                         "choices in another task say --task bandit")
+    if not args.models:
+        raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic "
+                         "Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
 
 def _fit_avoidance(args):
     "`spice-rl fit LEARNING TRANSFER`"
     from spice_rl.avoidance import read_avoidance
     from spice_rl.pipeline import Pipeline
-    typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
-    if typed: raise ValueError(f"{typed[0]} is not for the avoidance task, whose files have columns of their own; for choices in another task say --task bandit, or a published task")
-    if len(args.file) != 2: raise ValueError(f"the avoidance task needs two files, LEARNING and TRANSFER, got {len(args.file)}; for choices in another task say --task bandit")
-    if not args.models: raise ValueError("fit also needs --models (one or more, such as QLearning+novel ActorCritic Hybrid2012+bias+novel) for the avoidance task; two files of another task: say --task bandit")
+    _check_avoidance(args)
     learning, transfer = args.file
     _check_files(learning, transfer)
     print(_counts(read_avoidance(learning, transfer)), flush=True)
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
-    try: result = Pipeline(seed=seed).run(mode='fit', learning_filename=learning, transfer_filename=transfer, models=args.models, bounds=bounds or None, number_of_runs=runs, multiprocessing=args.multiprocessing, output_dir=args.out)
+    try:
+        result = Pipeline(seed=seed).run(mode='fit', learning_filename=learning, transfer_filename=transfer,
+                                         models=args.models, bounds=bounds or None, number_of_runs=runs,
+                                         multiprocessing=args.multiprocessing, output_dir=args.out)
     except RuntimeError as e:   # another run is at work there
         raise ValueError(str(e)) from None
     for f in result.fits.values(): print(f"{f}\n")
@@ -320,37 +380,61 @@ def _fit_avoidance(args):
 def _write_report(args):
     "`spice-rl report`"
     from pathlib import Path
-    from spice_rl.report import write_report
-    fits = (Path(args.folder) / 'run_FITS.json').is_file()
-    if fits: from spice_rl.page import page_of
-    print('Written: ' + ', '.join(map(str, page_of(args.folder, args.out) if fits else write_report(args.folder, args.out))))
+    if (Path(args.folder) / 'run_FITS.json').is_file(): from spice_rl.page import page_of as write
+    else: from spice_rl.report import write_report as write
+    print('Written: ' + ', '.join(map(str, write(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
-_WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
-          (r", or reward=None if none was shown", ''), (r"(?<=\w)= the right column", ' the right column'), (r"leave out trial=", 'leave out --trial'), (r" \(None, NaN\)", ''),
-          (r", or read it with pandas and pass the frame", ''), (r"(put the files of one study into one table): "
-                  r"pd\.concat.*", r'\1'), (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in "
-                                            r")frame\[.*?\]", r'\1'),
-          (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="), (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
-          (r"; or if they are options, offer=.*", ''), (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
-          (r"options=range\(\d+\)", '--options LABEL LABEL'),
-          (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
-          (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'), (r"If these are choices that "
-                  r"were not made, pass missing_choices=True to read_avoidance", 'If these are choices that were not '
-                          'made, leave their rows out'),
-          (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'), (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'), (r"^bounds: ", '--bounds: '), (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'), (r"is in models twice", 'stands twice in --models'),
-          (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'), (r"or add it to options", 'or add it to --options'), (r"empty the reward, or name a reward column for each option", 'empty the reward, too'), (r"there are \(('[^()]*?),?\)", r'there are \1'),
-          (r"^the template '.*?' failed: ValueError: ", ''),
-          (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
-          (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'), (r"runs of Pipeline", 'runs of spice-rl fit'),
-          (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
+_WORDS = (
+    (r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'),
+    (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
+    (r", or reward=None if none was shown", ''),
+    (r"(?<=\w)= the right column", ' the right column'),
+    (r"leave out trial=", 'leave out --trial'),
+    (r" \(None, NaN\)", ''),
+    (r", or read it with pandas and pass the frame", ''),
+    (r"(put the files of one study into one table): pd\.concat.*", r'\1'),
+    (r"(; keep the (?:trials|rows of the task) alone)(?:: |, as in )frame\[.*?\]", r'\1'),
+    (r"missing=\{'([^']*)': \[\]\}", r"--missing \1="),
+    (r"missing=\{'([^']*)': (\S+?)\}", r"--missing \1=\2"),
+    (r"; or if they are options, offer=.*", ''),
+    (r"sides=\(LEFT, RIGHT\)", '--sides LEFT RIGHT'),
+    (r"options=range\(\d+\)", '--options LABEL LABEL'),
+    (r"Read it with pandas\.read_csv\(.*?\) and pass the frame", 'Save it with commas'),
+    (r"sort the table: frame\.sort_values\(\[(.*?)\]\)", r'sort the table by \1'),
+    (r"If these are choices that were not made, pass missing_choices=True to read_avoidance",
+     "If these are choices that were not made, leave their rows out"),
+    (r"unknown parameter in bounds\['(\w+)'\] ('.*?')", r'--bounds: unknown parameter \2 of \1'),
+    (r"unknown model in bounds ('.*?')", r'--bounds: unknown model \1'),
+    (r"^bounds: ", '--bounds: '),
+    (r"^the (lower bound|bounds) of", r'--bounds: the \1 of'),
+    (r"is in models twice", 'stands twice in --models'),
+    (r"^options has a label twice: \[(.*)\]", r'--options has a label twice: \1'),
+    (r"or add it to options", 'or add it to --options'),
+    (r"empty the reward, or name a reward column for each option", 'empty the reward, too'),
+    (r"there are \(('[^()]*?),?\)", r'there are \1'),
+    (r"^the template '.*?' failed: ValueError: ", ''),
+    (r"number_of_runs", '--runs'),
+    (r"\(its output_dir\)", '(the --out of demo, discover or fit)'),
+    (r"output_dir", '--out'),
+    (r"^folder (?=')", '--out '),
+    (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them",
+     'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'),
+    (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'),
+    (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'),
+    (r"runs of Pipeline", 'runs of spice-rl fit'),
+    (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library",
+     'Try another --model'))
 
 def _typed(message, names): # What Python says; options of the command
     "The same in the words of the command line, in one line."
     def option(m):
         try: value = ast.literal_eval(m[2]) if m[2] != '...' else None
         except (ValueError, SyntaxError): value = m[2]
-        return f"--{m[1]} " + ('LABEL LABEL' if m[1] == 'options' and value in (None, [...]) else 'COLUMN' if value is None else shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value)))
+        if m[1] == 'options' and value in (None, [...]): said = 'LABEL LABEL'
+        elif value is None: said = 'COLUMN'
+        else: said = shlex.join(map(str, value if isinstance(value, list) else [value]))
+        return f"--{m[1]} {said}"
     for pattern, words in _WORDS: message = re.sub(pattern, words, message)
     return re.sub(rf"(?<!--missing )\b({'|'.join(names)})=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]+)", option,
                   message.split('\n')[0])
@@ -362,7 +446,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, formatter_class=_Help, **options)
         self._positionals.title = heading
 
-    def format_help(self): return re.sub(r'\n +\n', '\n', super().format_help())   # no empty line where the commands have no common name
+    def format_help(self):   # no empty line where the commands have no common name
+        return re.sub(r'\n +\n', '\n', super().format_help())
 
     def needs(self, names):
         "What is missing on the line, with what each thing is"
@@ -393,34 +478,52 @@ def _nearest(name, known):
 # %% ../nbs/50_cli.ipynb #96217fe4
 def _out_and_seed(p, out, **options):
     p.add_argument('--out', metavar='FOLDER', help=out, **options)
-    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+    _seed_option(p)
+
+def _seed_option(p):
+    p.add_argument('--seed', default=0, metavar='N',
+                   help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
 
 def _add_demo(commands):
-    p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known', epilog='Example:\n  spice-rl demo --out demo',
-                            description='Find the equation of simulated people who learn in a known way, and print it beside the truth. It takes some seconds and needs no data of yours.')
+    about = ('Find the equation of simulated people who learn in a known way, and print it beside the truth. It takes '
+             'some seconds and needs no data of yours.')
+    p = commands.add_parser('demo', help='see what comes out, on simulated people whose equation is known',
+                            epilog='Example:\n  spice-rl demo --out demo', description=about)
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_demo, parser=p)
 
 def _add_discover(commands):
-    p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
-                            description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
+    about = ('Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a '
+             'network is trained on the choices, an equation is read out of it, and its numbers are estimated with '
+             'standard errors.')
+    p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices',
+                            epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
+                            description=about)
     _add_columns(p)
-    p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
+    p.add_argument('--model', default='rescorla-wagner',
+                   help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
     p.set_defaults(run=_discover, parser=p)
 
 def _add_columns(p):
     "The table, and which column is what"
-    p.add_argument('file', metavar='FILE', nargs='+', help='the table, one row per choice; or several files, or a folder')
-    p.add_argument('--source', metavar='PROGRAM', help='the program that wrote it, such as psychopy (default: found by its columns)')
-    p.add_argument('--rows', nargs='+', metavar='COLUMN=VALUE', help='which rows are trials, such as task=choice; of PsychoPy the name of the loop')
+    p.add_argument('file', metavar='FILE', nargs='+',
+                   help='the table, one row per choice; or several files, or a folder')
+    p.add_argument('--source', metavar='PROGRAM',
+                   help='the program that wrote it, such as psychopy (default: found by its columns)')
+    p.add_argument('--rows', nargs='+', metavar='COLUMN=VALUE',
+                   help='which rows are trials, such as task=choice; of PsychoPy the name of the loop')
     p.add_argument('--participant', default='participant', metavar='COLUMN', help='who chose (default: %(default)s)')
     p.add_argument('--choice', default='choice', metavar='COLUMN', help='which option was chosen, not which key or '
             'side; empty: missing (default: %(default)s)')
-    p.add_argument('--reward', default='reward', metavar='COLUMN', help='what the chosen option paid; empty: not shown (default: %(default)s)')
-    p.add_argument('--block', metavar='COLUMN', help='session or block; learning starts anew in each (default: one per participant)')
-    p.add_argument('--trial', metavar='COLUMN', help='number of the trial, to check that rows are in order (default: not checked)')
-    p.add_argument('--options', nargs='+', metavar='LABEL', help='all options that could be chosen (default: those in the table)')
+    p.add_argument('--reward', default='reward', metavar='COLUMN',
+                   help='what the chosen option paid; empty: not shown (default: %(default)s)')
+    p.add_argument('--block', metavar='COLUMN',
+                   help='session or block; learning starts anew in each (default: one per participant)')
+    p.add_argument('--trial', metavar='COLUMN',
+                   help='number of the trial, to check that rows are in order (default: not checked)')
+    p.add_argument('--options', nargs='+', metavar='LABEL',
+                   help='all options that could be chosen (default: those in the table)')
     p.add_argument('--missing', nargs='+', metavar='CODE', help='what stands in place of a choice that was not made, '
                                                                 'such as null 99, or COLUMN=CODE, such as choice=0 '
                                                                 'points=-999 (default: empty cells)')
@@ -433,49 +536,69 @@ def _add_columns(p):
 def _add_read(commands):
     p = commands.add_parser('read', help='see what is made of a table of choices, before anything is fitted',
                             epilog='Example:\n  spice-rl read data/ --rows trials --choice key_resp.keys --reward won',
-                            description='Say what is in a file, several files or a folder: its columns, the program that wrote it, people, options, missing choices, rewards, and what looks odd.')
+                            description='Say what is in a file, several files or a folder: its columns, the program '
+                                        'that wrote it, people, options, missing choices, rewards, and what looks odd.')
     _add_columns(p)
     p.set_defaults(run=_read, parser=p)
 
 def _add_fit(commands):
-    p = commands.add_parser('fit', help='fit, compare and check models of choices in any task', usage='spice-rl fit FILE --task TASK [options]\n       spice-rl fit LEARNING TRANSFER --models MODEL … [options]',
-                            epilog='Example:\n  spice-rl fit choices.csv --task bandit --models RescorlaWagner Forgetting --out study',
-                            description='Fit models to a table of choices, one person after the other or all together, say which describes people best, check it against what they did, and write tables, figures and a page. '
-                                        'Two files without --task are those of the avoidance-learning task, LEARNING and TRANSFER.')
+    usage = ('spice-rl fit FILE --task TASK [options]\n'
+             '       spice-rl fit LEARNING TRANSFER --models MODEL … [options]')
+    example = 'spice-rl fit choices.csv --task bandit --models RescorlaWagner Forgetting --out study'
+    about = ('Fit models to a table of choices, one person after the other or all together, say which describes people '
+             'best, check it against what they did, and write tables, figures and a page. Two files without --task are '
+             'those of the avoidance-learning task, LEARNING and TRANSFER.')
+    p = commands.add_parser('fit', help='fit, compare and check models of choices in any task', usage=usage,
+                            epilog=f'Example:\n  {example}', description=about)
     _add_columns(p)
-    p.add_argument('--task', metavar='TASK', help='bandit (choices and rewards, columns as said here), or a published task such as dd, ts or bandit4arm, with its published columns')
-    p.add_argument('--models', nargs='+', metavar='MODEL', help='one or more, such as RescorlaWagner, or dd_hyperbolic of dd, or QLearning+novel of the avoidance task (default: all that suit the task and the choices)')
-    p.add_argument('--hierarchical', action='store_true', help='fit all people together: a group, and people drawn toward it')
+    p.add_argument('--task', metavar='TASK', help='bandit (choices and rewards, columns as said here), or a published '
+                                                  'task such as dd, ts or bandit4arm, with its published columns')
+    p.add_argument('--models', nargs='+', metavar='MODEL',
+                   help='one or more, such as RescorlaWagner, or dd_hyperbolic of dd, or QLearning+novel of the '
+                        'avoidance task (default: all that suit the task and the choices)')
+    p.add_argument('--hierarchical', action='store_true',
+                   help='fit all people together: a group, and people drawn toward it')
     p.add_argument('--group', metavar='COLUMN', help='which group each person is in')
-    p.add_argument('--offer', nargs='+', metavar='COLUMN', help='options on offer, a column for each place (default: all options always)')
+    p.add_argument('--offer', nargs='+', metavar='COLUMN',
+                   help='options on offer, a column for each place (default: all options always)')
     p.add_argument('--context', metavar='COLUMN', help='set of stimuli, for models that read it')
-    p.add_argument('--sees', nargs='+', metavar='NAME=COLUMN', help='what else is seen before a choice; with one column for each option: NAME=COLUMN,COLUMN')
-    p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER', help='narrower bounds, such as QLearning.temperature:.01:.2')
+    p.add_argument('--sees', nargs='+', metavar='NAME=COLUMN',
+                   help='what else is seen before a choice; with one column for each option: NAME=COLUMN,COLUMN')
+    p.add_argument('--bounds', nargs='+', metavar='MODEL.PARAMETER:LOWER:UPPER',
+                   help='narrower bounds, such as QLearning.temperature:.01:.2')
     p.add_argument('--runs', default=10, metavar='N', help='how hard to search (default: %(default)s)')
     p.add_argument('--multiprocessing', action='store_true', help='use all cores')
     _out_and_seed(p, 'folder for tables, figures and the page (default: %(default)s)', default='modelling')
     p.set_defaults(run=_fit, parser=p)
 
 def _add_check(commands):
-    p = commands.add_parser('check', help='simulate people by a fitted model, and compare', epilog='Example:\n  spice-rl check study --studies 200',
-                            description='Check a model that fit has fitted: simulated people beside people, in learning, repeated choices, reversals, blocks, runs and response times. Figure, tables and page of the folder are made anew.')
+    about = ('Check a model that fit has fitted: simulated people beside people, in learning, repeated choices, '
+             'reversals, blocks, runs and response times. Figure, tables and page of the folder are made anew.')
+    p = commands.add_parser('check', help='simulate people by a fitted model, and compare', description=about,
+                            epilog='Example:\n  spice-rl check study --studies 200')
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to fit as --out')
-    p.add_argument('--model', dest='model_name', metavar='MODEL', help='which of the models that were fitted (default: the best)')
+    p.add_argument('--model', dest='model_name', metavar='MODEL',
+                   help='which of the models that were fitted (default: the best)')
     p.add_argument('--studies', default=100, metavar='N', help='how many studies are simulated (default: %(default)s)')
-    p.add_argument('--seed', default=0, metavar='N', help='where randomness comes from; the same seed gives the same numbers (default: %(default)s)')
+    _seed_option(p)
     p.set_defaults(run=_check, parser=p)
 
 def _add_report(commands):
-    p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper', epilog='Example:\n  spice-rl report modelling',
-                            description='Write a report on what demo, discover or fit have written into a folder: methods in words, tables, figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
+    about = ('Write a report on what demo, discover or fit have written into a folder: methods in words, tables, '
+             'figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
+    p = commands.add_parser('report', help='make one page of what the others wrote, ready for a paper',
+                            epilog='Example:\n  spice-rl report modelling', description=about)
     p.add_argument('folder', metavar='FOLDER', help='the folder that was given to them as --out')
-    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the folder; page.html for fits)')
+    p.add_argument('--out', metavar='FILE', help='where the report goes, an .html file (default: report.html in the '
+                                                 'folder; page.html for fits)')
     p.set_defaults(run=_write_report, parser=p)
 
 def _parser():
     "The command line."
-    top = _Parser('spice-rl', heading='commands', usage='spice-rl COMMAND …', description='How do people learn? From tables of choices to equations and fitted models.',
-                  epilog=f'Start here:\n  spice-rl demo              no data needed, some seconds\n  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
+    start = ('Start here:\n  spice-rl demo              no data needed, some seconds\n'
+             f'  spice-rl discover --help   then your own table\n\nTutorials:\n  {TUTORIALS}')
+    top = _Parser('spice-rl', heading='commands', usage='spice-rl COMMAND …', epilog=start,
+                  description='How do people learn? From tables of choices to equations and fitted models.')
     top.add_argument('--version', action='version', version=__version__)
     commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
     for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_check, _add_report): add(commands)
@@ -486,7 +609,8 @@ def _parser():
 def _notes(names): # Options of the command
     "Show warnings as notes, in the words of the command line."
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"spice-rl: note: {_typed(str(message), names)}", file=sys.stderr)
+        def say(message, *_, **__): print(f"spice-rl: note: {_typed(str(message), names)}", file=sys.stderr)
+        warnings.showwarning = say
         yield
 
 def _parsed(argv):
@@ -499,7 +623,8 @@ def _parsed(argv):
     if args.command is None: parser.error(f"{rest[0]!r} is no command and no option")
     if rest:
         known = [s for a in args.parser._actions for s in a.option_strings if s.startswith('--')]
-        args.parser.error(f"{args.command} does not know {rest[0]!r}{_nearest(rest[0], known)}" if rest[0].startswith('-') else f"{args.command} has no place for {rest[0]!r}")
+        unknown = f"does not know {rest[0]!r}{_nearest(rest[0], known)}"
+        args.parser.error(f"{args.command} {unknown if rest[0].startswith('-') else f'has no place for {rest[0]!r}'}")
     args.typed = shlex.join(['spice-rl', *(sys.argv[1:] if argv is None else map(str, argv))])
     return args
 
@@ -508,7 +633,9 @@ def _run(argv):
     args = _parsed(argv)
     names = [k for k in vars(args) if k not in ('run', 'parser', 'command', 'typed')]
     try:
-        if 'model' in names and args.model not in MODELS: raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} (--model takes {' or '.join(MODELS)})")
+        if 'model' in names and args.model not in MODELS:
+            raise ValueError(f"no model {args.model!r}{_nearest(args.model, MODELS)} "
+                             f"(--model takes {' or '.join(MODELS)})")
         with _notes(names): args.run(args)
         return 0
     except BrokenPipeError: raise   # before OSError, which it is
@@ -518,13 +645,13 @@ def _run(argv):
         return 1 if isinstance(e, _Unlearned) else 2
 
 def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
-    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141 if nobody reads what is printed.
+    """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141
+    if nobody reads what is printed.
 
     Parameters
     ----------
     argv
-        What was typed after `spice-rl`, as a list (default: the command line of this process)
-    """
+        What was typed after `spice-rl`, as a list (default: the command line of this process)"""
     try:
         try: return _run(argv)
         finally: sys.stdout.flush()

@@ -1219,6 +1219,9 @@ def discover(
     verbose
         Show a progress bar?"""
     check_trials(trials)
+    if not trials.options:
+        raise ValueError("an equation of traces speaks of choices, and these trials have none: people do "
+                         f"{' and '.join(trials.does)}; write a Cell for them")
     check_one_of(people, 'people', ('differ', 'alike'))
     most, seed = check_whole(most, 'most', 1), as_seed(seed)
     if budget is not None: budget = check_number(budget, 'budget', 0)

@@ -806,7 +806,8 @@ TOOLS = dict(
 REFUSED = {(tool, name): said for tool, names, said in (
     ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("plot_session", "rating timed", NO_DRAWING),
     ("explore", "rating timed", NO_DRAWING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
-    ("search_library", "rating", NO_EQUATION), ("discover", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
+    ("search_library", "rating", NO_EQUATION), ("discover", "rating", "speaks of choices, and these trials have none: people do rating"),
+    ("search_library", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
     ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
     ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"), ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
     ("pipeline", "rating offers timed", "models must hold names such as")) for name in names.split()}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, compare, fit, fit_hierarchical, page_of, simulate, task_example,
+from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
 from spice_rl.page import _whole_code, check_folder
 
@@ -115,3 +115,26 @@ def test_what_is_refused(tmp_path):
     (tmp_path/"x").mkdir()
     (tmp_path/"x/run_FITS.json").write_text('{"what": ')
     with pytest.raises(ValueError, match="damaged or cut off"): page_of(tmp_path/"x")
+
+
+def test_nothing_that_was_asked_for_is_ignored(tmp_path):
+    trials = bandit(("a", "b"))
+    found, other = fit(RescorlaWagner(), trials, starts=1), fit(bandit_models(trials)[1], trials, starts=1)
+    assert other.name != found.name
+    def page(**options): return write_page(found, trials, tmp_path/"o", **dict(checks=False) | options)
+    with pytest.raises(ValueError, match=r"unknown model or parameter in names 'alfa'; did you mean 'alpha'\? \(there are: RescorlaWagner, alpha, beta\)"):
+        page(names=dict(alfa="speed"))
+    with pytest.raises(ValueError, match=r"names\['alpha'\] must be a text, such as 'learning rate', got ''"): page(names=dict(alpha=""))
+    with pytest.raises(ValueError, match="with checks=False there is none; leave it out"): page(environment=BanditsFlip())
+    with pytest.raises(TypeError, match="checks must be True, False, or what check_fit returned, got str"): page(checks="no")
+    with pytest.raises(ValueError, match="starts must be a whole number of at least 1"): page(starts=0)
+    checked = check_fit(found, trials, times=20, seed=4)
+    with pytest.raises(ValueError, match="a check that was made already; leave it out"): page(checks=checked, environment=BanditsFlip())
+    with pytest.raises(ValueError, match="unknown model in checks 'RescorlaWagner'"): write_page(other, trials, tmp_path/"o", checks=checked)
+    assert not (tmp_path/"o").exists()
+    best, worse = sorted((found, other), key=lambda f: f.diagnostics.bic.mean())
+    write_page([found, other], trials, tmp_path/"o", checks=check_fit(worse, trials, times=20, seed=4), seed=np.random.default_rng(1))
+    text, record = words(tmp_path/"o/page.html"), json.loads((tmp_path/"o/run_FITS.json").read_text())
+    said = record["models"][worse.name]["words"]
+    assert f"simulated by {said}" in text and "simulated by it" not in text   # another than the best
+    assert "check_fit" not in _whole_code(record) and "a generator, which is not kept" in text   # it would not repeat
