@@ -13,7 +13,7 @@ from scipy.stats import norm
 from .arguments import check_number, check_seed, check_whole
 from .cell import Cell
 from .data import Trials
-from .engine import as_seed
+from .engine import as_seed, check_environment
 from .folders import check_path
 from .recovery import _EQUAL, model_recovery, parameter_recovery
 
@@ -164,6 +164,7 @@ def power(
     if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
+    if not callable(task): check_environment(task)
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))

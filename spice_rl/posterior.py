@@ -21,7 +21,7 @@ from .engine import as_seed, check_environment, is_compiled, replay_arrays, simu
 from .wide import WideTrials
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
-from .arguments import check_names, check_whole
+from .arguments import check_names, check_truth, check_whole
 from .params import from_line, to_line
 from .style import COLOURS, axes_for, in_style
 
@@ -273,6 +273,7 @@ def sample_posterior(
     if not 0 < target_accept < 1: raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
     if not 0 < spread < np.inf: raise ValueError(f"spread must be a positive number, got {spread}")
     if pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
+    hierarchical = check_truth(hierarchical, 'hierarchical')
     if groups is not None and not hierarchical: raise ValueError("groups say what people have in common, so they need hierarchical=True")
     if hierarchical and trials.n_participants < 2: raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
     line, priors, seed = *_prepare(cell, trials, bounds, hold, priors), as_seed(seed)

@@ -61,6 +61,8 @@ WRONG = {   # what the error says: the call
     "participants must be a list of labels, one for each id, or one of them, got 5":
         lambda: Trials.from_dataset(DATA, participants=5),
     "ys is missing: the next choice": lambda: S.DatasetRNN(DATA.xs, None),
+    "labels must be a list of names of columns, or one of them, got 5": lambda: S.read_table(__file__, labels=5),
+    "wide must be a list of names with {}, or one of them, got 5": lambda: S.read_export(__file__, wide=5),
     # options of published models, worlds and tables
     "payscale must be above 0, got 0": lambda: S.task_model("igt_orl", payscale=0),
     "payscale must be above 0, got -1": lambda: S.task_model("ts_kool", payscale=-1),
@@ -125,6 +127,13 @@ WRONG = {   # what the error says: the call
     "one cell is needed": lambda: S.trialwise(FRAME, TRIALS),
     "frame must be what trialwise(cell, trials) returned, got Trials": lambda: S.to_events(TRIALS),
     "n_sessions must be a whole number of at least 1, got 0": lambda: S.off_policy_sessions(0, 10, 2, 2),
+    "environment must be a task such as BanditsDrift(), got int": lambda: S.power(RescorlaWagner(), 0),
+    "hierarchical must be True or False, got 'x'": lambda: S.sample_posterior(RescorlaWagner(), TRIALS, hierarchical="x"),
+    "folds must be a whole number of at least 2, got 'x'": lambda: S.discover(TRIALS, folds="x"),
+    "groups must be a dict or a Series participant -> group, got int": lambda: S.AvoidanceTask(groups=5),
+    "name must be a text, got int": lambda: S.fit_hierarchical(
+        RescorlaWagner(), simulate(RescorlaWagner(), TASK, people=4, n_trials=20, seed=1), name=5),
+    "participant must be one label, got list": lambda: to_agent(AgentQ(), participant=["a"]),
     # figures
     "axs must be axes of matplotlib, such as plt.subplots() makes, got int":
         lambda: S.plot_equation(S.rescorla_wagner_equation(.3, 3.), axs=5),
