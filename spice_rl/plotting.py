@@ -236,7 +236,8 @@ def plot_session(
                              "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
-    option = check_whole(option, 'option', 0, len(names) - 1, '; are options counted from 1?')
+    if not isinstance(option, (int, np.integer)) or option not in range(len(names)):
+        raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r:.80}; are options counted from 1?")
     rows, n_lanes = 2 + len(signals), len(names) + int((trials.choice < 0).any())
     made, axs = axs is None, _session_axes(rows, n_lanes) if axs is None else check_axes(axs, 'axs')
     if len(axs) != rows: raise ValueError(f"axs must hold {rows} axes (P, Q and {len(signals)} signals), got {len(axs)}")

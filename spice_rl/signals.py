@@ -12,6 +12,7 @@ from .arguments import check_labels
 from .cell import Trial, check_cell
 from .data import Trials, check_trials
 from .engine import latent_names, option_names, parameter_table, replay, replay_arrays
+from .folders import check_path
 
 # %% ../nbs/26_signals.ipynb #0e5600c0
 _STEP = 1e-5   # of the reward, for its effect
