@@ -164,10 +164,10 @@ def power(
     if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
-    if not callable(task): check_environment(task)
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
+        check_environment(world)
         recover = parameter_recovery if one else model_recovery
         found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed, threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()

@@ -127,13 +127,21 @@ WRONG = {   # what the error says: the call
     "one cell is needed": lambda: S.trialwise(FRAME, TRIALS),
     "frame must be what trialwise(cell, trials) returned, got Trials": lambda: S.to_events(TRIALS),
     "n_sessions must be a whole number of at least 1, got 0": lambda: S.off_policy_sessions(0, 10, 2, 2),
-    "environment must be a task such as BanditsDrift(), got int": lambda: S.power(RescorlaWagner(), 0),
+    "environment must be a task such as BanditsDrift(), got int": lambda: S.power(RescorlaWagner(), 0, [10], [10]),
     "hierarchical must be True or False, got 'x'": lambda: S.sample_posterior(RescorlaWagner(), TRIALS, hierarchical="x"),
     "folds must be a whole number of at least 2, got 'x'": lambda: S.discover(TRIALS, folds="x"),
     "groups must be a dict or a Series participant -> group, got int": lambda: S.AvoidanceTask(groups=5),
     "name must be a text, got int": lambda: S.fit_hierarchical(
         RescorlaWagner(), simulate(RescorlaWagner(), TASK, people=4, n_trials=20, seed=1), name=5),
     "participant must be one label, got list": lambda: to_agent(AgentQ(), participant=["a"]),
+    "models must be a list of names of models, got int": lambda: S.fixed_priors(5),
+    "kinds must be a whole number of at least 1, got [1]": lambda: S.individual_equations(TRIALS, kinds=[1]),
+    "target_accept must be a number, got 'x'": lambda: S.sample_posterior(RescorlaWagner(), TRIALS, target_accept="x"),
+    "spread must be a number, got 'x'": lambda: S.simulation_based_calibration(RescorlaWagner(), TASK, spread="x"),
+    "sequences must be a list of participants, or one of them, got 5":
+        lambda: S.simulate_like(RescorlaWagner(), TRIALS, sequences=5),
+    "the duration must be seconds": lambda: S.to_events(
+        S.trialwise(RescorlaWagner(), TRIALS), onset=np.tile(np.arange(20.), 4), duration=len),
     # figures
     "axs must be axes of matplotlib, such as plt.subplots() makes, got int":
         lambda: S.plot_equation(S.rescorla_wagner_equation(.3, 3.), axs=5),
