@@ -6,6 +6,7 @@
 __all__ = ['Agent', 'to_agent', 'check_agent', 'score_agent', 'write_card']
 
 # %% ../nbs/45_agents.ipynb #6d2a415f
+from collections.abc import Hashable
 import numpy as np
 from .arguments import check_keys, check_mapping, check_number, check_seed, check_whole
 from .cell import check_cell, make_trial
@@ -163,6 +164,7 @@ def to_agent(
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise ValueError(f"actions must be two labels or more, each once, got {labels}")
     who = 'everybody' if participant is None else participant
+    if not isinstance(who, Hashable): raise TypeError(f"participant must be one label, got {type(who).__name__}")
     values = parameter_table(cell, parameters, [who]).iloc[0]
     return Agent(cell, cell.p(**{name: float(values[name]) for name in cell.params}), labels)
 

@@ -19,7 +19,8 @@ import pandas as pd
 from .cell import Cell
 from .arguments import check_number, check_whole
 from .columns import _labels_of, _uncoded
-from .data import Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers, _open
+from .data import (Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers,
+                           _open, check_trials)
 from .engine import as_seed
 from .folders import write_table
 from .jit import njit, register_jitable
@@ -172,6 +173,8 @@ class AvoidanceTask:
     ):
         n_learning, n_transfer = check_whole(n_learning, 'n_learning', 1), check_whole(n_transfer, 'n_transfer', 1)
         p_often = check_number(p_often, 'p_often', 0, 1)
+        if not isinstance(groups, (type(None), dict, pd.Series)):
+            raise TypeError(f"groups must be a dict or a Series participant -> group, got {type(groups).__name__}")
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 
     def design(self,
@@ -253,6 +256,9 @@ def to_files(
     transfer
         Path of the transfer trials to write
     """
+    if 'phase' not in check_trials(trials).to_frame():
+        raise ValueError("trials must be of the avoidance task, with a column 'phase', such as read_avoidance or simulate "
+                         "with AvoidanceTask() give them")
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
@@ -281,6 +287,7 @@ def parameter_symbol(name): # Name of a parameter
     name
         Name of a parameter
     """
+    if not isinstance(name, str): raise TypeError(f"name must be a parameter's name, such as 'temperature', got {name!r:.80}")
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d
@@ -407,7 +414,7 @@ def with_bias(model): # A class of `Avoidance`
     model
         A class of `Avoidance`
     """
-    base = model.parts['learn']
+    base = _of_avoidance(model).parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
         with_options = (*model.with_options, 'bias')
@@ -428,7 +435,7 @@ def with_novel(model): # A class of `Avoidance`
     model
         A class of `Avoidance`
     """
-    class Novel(model, option='novel'):
+    class Novel(_of_avoidance(model), option='novel'):
         params = model.params | dict(novel_value=Param(0., -1, 1))
         with_options = (*model.with_options, 'novel')
         equations = _also(model, 'start', *(rf'{x}_N &= <novel_value>' for x in _compared(model)))
@@ -442,11 +449,17 @@ def with_decay(model): # A class of `Avoidance`
     model
         A class of `Avoidance`
     """
-    class Decayed(model, option='decay'):
+    class Decayed(_of_avoidance(model), option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')
         equations = _also(model, 'transfer', *([r'q_i &\leftarrow (1 - <decay_factor>)\,q_i'] if 'q' in _compared(model) else []))
     return _named(Decayed, model, 'decay')
+
+def _of_avoidance(model):
+    "The class of a model of the avoidance task, or an error that says what came."
+    if isinstance(model, type) and issubclass(model, Avoidance): return model
+    raise TypeError(f"model must be a class of Avoidance, such as QLearning, got {model!r:.80}; "
+                    f"avoidance_model('QLearning+novel') makes a model with its options")
 
 def _named(made, model, option):
     if option in model.with_options: raise ValueError(f"{model.__name__} has {option!r} already")

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
-from .cell import Cell
+from .cell import Cell, check_cell
 from .data import Trials, read_trials
-from .engine import as_seed, pay_type, simulate, start_type
-from .arguments import check_names, check_whole
+from .engine import as_seed, check_environment, pay_type, simulate, start_type
+from .arguments import check_list, check_names, check_number, check_truth, check_whole
 from .jit import njit, ready_rule
 from .params import Param
 
@@ -93,8 +93,8 @@ class Bandits:
     ):
         n_actions = check_whole(n_actions, 'n_actions', 2) if 'choice' in self.does else 0
         check_names(settings, self.settings, 'setting')
-        self.n_actions, self.counterfactual, self.seed = n_actions, counterfactual, seed
-        self.values = np.array([p.check(settings.get(k, p.default), k) for k, p in self.settings.items()])
+        self.n_actions, self.counterfactual, self.seed = n_actions, check_truth(counterfactual, 'counterfactual'), seed
+        self.values = np.array([p.check(check_number(settings.get(k, p.default), k), k) for k, p in self.settings.items()])
         self.n_world = n_actions + self.extra
         self.n_uniform, self.n_normal = self.draws(n_actions)
         self.rng = np.random.default_rng(as_seed(seed))
@@ -502,8 +502,8 @@ class AgentQ(Cell):
                          beta_reward=beta_reward, beta_choice=beta_choice, alpha_choice=alpha_choice, forget_rate=forget_rate)
         if isinstance(parameter_variance, dict): check_names(parameter_variance, self.params)
         for sd in parameter_variance.values() if isinstance(parameter_variance, dict) else [parameter_variance]:
-            if not sd >= 0: raise ValueError(f"parameter_variance is a standard deviation: it must be at least 0, got {sd}")
-        self.n_actions, self.greedy = n_actions, bool(deterministic)
+            check_number(sd, 'parameter_variance, a standard deviation,', 0)
+        self.n_actions, self.greedy = check_whole(n_actions, 'n_actions', 2), check_truth(deterministic, 'deterministic')
         self.parameter_variance = parameter_variance
 
     def suits(self, trials): # The trials that it is to be shown
@@ -608,7 +608,9 @@ def create_dataset(
         Show a progress bar?
     seed
         An int or a numpy Generator"""
-    agents = list(agent) if isinstance(agent, (list, tuple)) else [agent]
+    agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()') if isinstance(agent, (list, tuple)) else [check_cell(agent, 'agent')]
+    check_environment(environment)
+    sample_parameters, verbose = check_truth(sample_parameters, 'sample_parameters'), check_truth(verbose, 'verbose')
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))
     parts, parameters = [], []
     for a in agents:

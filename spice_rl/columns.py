@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from .arguments import check_labels
 
 # %% ../nbs/00_columns.ipynb #580f83fc
 _WHOLE = re.compile(r'-?\d{1,18}')
@@ -369,7 +370,7 @@ def read_table(
     below = text.split('\n', above)[-1] if above else text
     if below.startswith(_MARKS): below = below.lstrip('#%/ ') # the header is a comment
     return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above,
-                 tuple(map(str, labels)))
+                 tuple(map(str, check_labels(labels, 'labels', 'names of columns'))))
 
 def _read(path, text, data, separator, above, labels):
     "The table below its header"

@@ -213,6 +213,7 @@ def _named(cells):
     "Models by name: several of one class are told apart by a number."
     if isinstance(cells, dict):
         for name, cell in cells.items(): check_cell(cell, f"cells[{name!r}]")
+        if not cells: raise ValueError("cells is empty: give at least one model, dict(name=RescorlaWagner())")
         return cells
     cells = check_list(cells, 'cells', Cell, 'models, as RescorlaWagner() makes them')
     kinds = [type(c).__name__ for c in cells]

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .arguments import check_labels
 from .columns import _EMPTY, Table, _as_path, _check_kind, _decode, _layout, _names, _read, _records, _say
 
 # %% ../nbs/00_conversion.ipynb #4e22b581
@@ -302,6 +303,7 @@ def read_export(
         Its `frame` has one row a trial, and a column `file`"""
     if program is not None and program not in PROGRAMS:
         raise ValueError(f"the program must be one of {', '.join(_PROGRAMS)}; got {program!r}")
+    wide, labels = check_labels(wide, 'wide', 'names with {}'), check_labels(labels, 'labels', 'names of columns')
     paths = _files(source)
     found = [(p, _rows_of(p, program or '')) for p in paths]
     kinds = {f.program for _, f in found}

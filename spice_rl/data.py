@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from .arguments import check_list, check_names, check_number, check_seed, check_whole
+from .arguments import check_labels, check_list, check_names, check_number, check_seed, check_whole
 from .columns import (_COMMA, _EMPTY, _QUIET, Table, _float, _is_code, _labels_of, _plain_text, _say, _uncoded,
                               read_table)
 from .conversion import is_export, read_export
@@ -161,7 +161,9 @@ class Trials:
         (trial,) of True and False
         """
         made = np.ones(len(self), bool)
-        for name in self.does if does is None else does:
+        does = self.does if does is None else check_labels(does, 'does', 'what people do')
+        check_names(does, ('choice', *self.columns), 'name of what people do')
+        for name in does:
             made &= self.choice >= 0 if name == 'choice' else ~np.isnan(self.columns[name])
         return made
 
@@ -1442,7 +1444,11 @@ def _more_arrays(columns, n, options, at):
         out[name] = x
     return out
 
-def _series(x, n): return pd.Series(np.zeros(n, np.int64) if x is None else x).reset_index(drop=True)
+def _series(x, n):
+    if isinstance(x, pd.DataFrame):
+        raise TypeError(f'one column is needed, with a value a trial, got a frame with the columns '
+                        f'{_list(list(x.columns))}; pick one: frame[...]')
+    return pd.Series(np.zeros(n, np.int64) if x is None else x).reset_index(drop=True)
 
 def _floats(x):
     try: return np.array(x, np.float64)
@@ -1636,10 +1642,12 @@ class DatasetRNN:
                  ys, # Next choice one-hot, NaN: none; (session, trial, option)
                  participants=None # Label of each id; default the ids
                 ):
+        if ys is None: raise TypeError('ys is missing: the next choice, one-hot, (session, trial, option); of xs alone '
+                                       'Trials.from_dataset(xs).to_dataset() makes both')
         self.xs, self.ys = (x.detach().clone() for x in check_xs_ys(xs, ys)) # ours to write to
         n = int(self.xs[..., -1].max()) + 1
         if participants is None: _say_from_one(self.xs[..., -1])
-        self.participants = tuple(range(n)) if participants is None else tuple(participants)
+        self.participants = tuple(range(n)) if participants is None else _labels_of_ids(participants)
         if len(self.participants) < n: raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
 
     @property
@@ -1651,6 +1659,8 @@ class DatasetRNN:
     def __repr__(self):
         return (f'DatasetRNN: {_n(len(self), "session")} of up to {self.xs.shape[1]} trials, {self.n_actions} options, '
                 f'{self.xs.shape[2]} features, {_n(len(self.participants), "participant")}')
+
+def _labels_of_ids(participants): return tuple(check_labels(participants, 'participants', 'labels, one for each id'))
 
 def _say_from_one(ids):
     "A warning if ids seem to be counted from 1"
@@ -1745,7 +1755,7 @@ def _trials_of(rows, session, choice, K, counted, participants):
     "`Trials` with sessions and ids as they stand in the dataset"
     ids = rows[:, -1].astype(np.int64)
     used, who = np.unique(ids, return_inverse=True)
-    labels = tuple(used.tolist()) if participants is None else tuple(participants)
+    labels = tuple(used.tolist()) if participants is None else _labels_of_ids(participants)
     if participants is not None:
         who = ids
         if len(labels) <= ids.max(): raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')

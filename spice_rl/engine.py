@@ -20,7 +20,7 @@ from .codegen import BUNDLE, Loop, _view, quick_rules
 from .wide import WideTrials, check_columns, sessions_of, simulate_world
 from .cell import Cell, Trial, _written, check_cell, make_trial
 from .data import Trials, _of_simulation, check_trials
-from .arguments import check_names, check_number, check_seed, check_whole
+from .arguments import check_names, check_number, check_seed, check_threads, check_truth, check_whole
 from .jit import COMPILED, NumbaError, cgutils, exp, in_place_of, log, njit, ready_rule, typeof_impl, types
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
@@ -409,7 +409,7 @@ def on_threads(
     threads
         How many threads (default: all cores)
     """
-    threads = max(1, min(threads or os.cpu_count(), n))
+    threads = max(1, min(check_threads(threads) or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
     with ThreadPoolExecutor(threads) as pool: list(pool.map(work, cuts[:-1], cuts[1:]))
@@ -436,7 +436,7 @@ class Lanes:
         threads=None    # How many threads (default: all cores)
     ):
         cell.suits(check_trials(trials))
-        self.cell, self.trials, self.threads = cell, trials, threads
+        self.cell, self.trials, self.threads = cell, trials, check_threads(threads)
         self.columns = WideTrials(cell, trials) if cell.wide else None
         if self.columns is None:
             _try(cell, trials.n_options, _an_offer(trials), trials)
@@ -854,6 +854,7 @@ def replay_arrays(
         States after the feedback? (Default: before the choice)
     """
     check_cell(cell).suits(check_trials(trials))
+    after = check_truth(after, 'after')
     theta = parameter_table(cell, parameters, trials.participants)
     if not is_compiled(cell): return cell.replay_arrays(theta, trials, after)
     if cell.wide and by_option(cell):

@@ -22,7 +22,7 @@ from .avoidance import SYMBOLS, AvoidanceTask
 from .cell import Cell
 from .data import Trials
 from .engine import as_seed, by_option, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
-from .arguments import check_names
+from .arguments import check_labels, check_mapping, check_names
 from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
 from .style import in_style
 
@@ -391,8 +391,9 @@ def explore(
                                   "its own kind: trialwise(cell, trials) is a table of them")
     if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
-    start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in (hold or {}).items()}
-    ranges = _ranges(cell, start, bounds or {}, hold or {})
+    hold, bounds = check_mapping(hold, 'hold', 'alpha=.3'), check_mapping(bounds, 'bounds', 'beta=(0, 20)')
+    start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in hold.items()}
+    ranges = _ranges(cell, start, bounds, hold)
     if replayed:
         if n_trials is not None or seed != 0: raise ValueError("trials have their length and their choices: leave out n_trials and seed")
         mine = task.take(participants=who)
@@ -400,7 +401,8 @@ def explore(
         trials = lambda theta: mine
     else: trials = _player(cell, task, who, n_trials, seed)
     labels = mine.options if replayed else SYMBOLS if isinstance(task, AvoidanceTask) else tuple(range(task.n_actions))
-    options, signals = (None if x is None else [x] if isinstance(x, str) else list(dict.fromkeys(x)) for x in (options, signals))
+    options, signals = (None if x is None else list(dict.fromkeys(check_labels(x, name, 'names')))
+                        for name, x in dict(options=options, signals=signals).items())
     check_names(options or [], labels, 'option')
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)

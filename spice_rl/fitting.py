@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 import numpy as np
 import pandas as pd
-from .arguments import check_mapping, check_names, check_number, check_one_of, check_whole
+from .arguments import check_mapping, check_names, check_number, check_one_of, check_threads, check_whole
 from .data import check_trials
 from .engine import Lanes, as_seed, is_compiled
 from .folders import write_table
@@ -563,7 +563,7 @@ def fit(
         raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "
                         "with an equation, which can be fitted")
     check_trials(trials)
-    starts, threads = check_whole(starts, 'starts', 1), None if threads is None else check_whole(threads, 'threads', 1)
+    starts, threads = check_whole(starts, 'starts', 1), check_threads(threads)
     check_one_of(draw, 'draw', ('uniform', 'normal', None))
     if not isinstance(name, (str, type(None))): raise TypeError(f"name must be a text, got {type(name).__name__}")
     hold, bounds, groups = _held(cell, hold), _bounds(cell, bounds), _groups(trials, groups)

@@ -1224,6 +1224,7 @@ def fit_hierarchical(
         (X, own), group = _design_of(groups, trials, free, spread), None
     else: X, group = _design(trials, groups, covariates, spread)
     start = {n: float(d['typical'].median()) for n, d in beliefs.items() if 'typical' in d} | dict(start or {})
+    if not isinstance(name, (str, type(None))): raise TypeError(f"name must be a text, got {type(name).__name__}")
     line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads).by_choices()
     line.effects = np.ones((X.shape[1], len(free)), bool) if own is None else own
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])

@@ -321,7 +321,7 @@ def profile_likelihood(
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
     model = _one_model(cell, bounds, hold)
     check_names([parameter], model.free, 'estimated parameter')
-    if who is not None: trials = trials.take([who] if np.isscalar(who) else list(who))
+    if who is not None: trials = trials.take(who)
     found = _fitted(model, trials, fitted, starts, seed, threads)
     return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, points)
 

@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from .engine import as_seed
 from .equation import Equation
 from .hierarchy import fit_hierarchical
-from .arguments import check_names
+from .arguments import check_names, check_whole
 from .refinement import _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units
 from .selection import fit_hbi
 
@@ -284,7 +284,7 @@ def individual_equations(
         An int or a numpy Generator"""
     _check(trials)
     if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
-    if int(kinds) != kinds or kinds < 1: raise ValueError(f"kinds must be a whole number of at least 1, got {kinds}")
+    kinds = check_whole(kinds, 'kinds', 1)
     if trials.n_participants < 5: raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; search_library(trials, by='participant') gives each an equation from their own choices alone")
     _units(trials, 'participant')
     _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)

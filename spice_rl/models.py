@@ -20,7 +20,7 @@ from itertools import combinations
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from .arguments import check_number, check_whole
+from .arguments import check_number, check_truth, check_whole
 from .bandits import RescorlaWagner
 from .cell import Cell, check_cell
 from .data import Trials, check_trials
@@ -590,7 +590,7 @@ def avoidance_models(options=False): # With all combinations of options?
     options
         With all combinations of options?
     """
-    if not options: return list(_MODELS)
+    if not check_truth(options, 'options'): return list(_MODELS)
     return ['+'.join((name, *some)) for name, model in _MODELS.items() for n in range(len(OPTIONS) + 1) for some in combinations([o for o in OPTIONS if o in model.options], n)]
 
 def avoidance_model(

@@ -7,14 +7,14 @@ __all__ = ['correlation_power', 'Power', 'power']
 
 # %% ../nbs/24_planning.ipynb #4e67631b
 from dataclasses import dataclass
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 from .arguments import check_number, check_seed, check_whole
 from .cell import Cell
 from .data import Trials
-from .engine import as_seed
+from .engine import as_seed, check_environment
+from .folders import check_path
 from .recovery import _EQUAL, model_recovery, parameter_recovery
 
 # %% ../nbs/24_planning.ipynb #485cb54c
@@ -32,7 +32,8 @@ def correlation_power(
         How many people
     """
     check_number(rho, 'rho', -1, 1, ends=False)
-    z = np.sqrt(np.maximum(0, np.asarray(people) - 3.)) * np.arctanh(rho)
+    sizes = [check_whole(n, 'people', 1) for n in np.ravel(people).tolist()]
+    z = np.sqrt(np.maximum(0, np.reshape(sizes, np.shape(people)) - 3.)) * np.arctanh(rho)
     return norm.cdf(z - 1.96) + norm.cdf(-z - 1.96)
 
 # %% ../nbs/24_planning.ipynb #4ffb03a4
@@ -159,14 +160,16 @@ def power(
     threads
         How many threads (default: all cores)"""
     people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {}
+    if folder is not None: folder = check_path(folder, 'folder')
     if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
+        check_environment(world)
         recover = parameter_recovery if one else model_recovery
-        found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed, threads=threads, folder=None if folder is None else Path(folder) / f'{n} trials', **options)
+        found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed, threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()
         rows += [dict(trials=n) | row for row in (_parameter_rows(found, people, effect) if one else _model_rows(found, people, np.random.default_rng([seed, n])))]
     return Power(pd.DataFrame(rows), effect, target, warnings)

@@ -23,9 +23,9 @@ from .cell import Cell, make_trial
 from .data import Trials
 from .cell import check_cell
 from .engine import by_option, is_compiled, parameter_table, replay_arrays, softmax
-from .arguments import check_names, check_number
+from .arguments import check_labels, check_names, check_number, check_whole
 from .fitting import column_of
-from .style import COLOURS, SERIES, _keep_ticks, axes_for, in_style, save_figure
+from .style import COLOURS, SERIES, _keep_ticks, axes_for, check_axes, in_style, save_figure
 
 # %% ../nbs/40_plotting.ipynb #c41d9e70
 def _of_kind(x, kind, name, made): # The name of its class; of the argument; how it is made
@@ -48,7 +48,7 @@ def _text(label): return str(label).replace('$', r'\$')   # a dollar in a label 
 def _by_label(agents):
     "Agents as a dict; one that came without a label is called after its class."
     if not isinstance(agents, dict):
-        agents = [agents] if isinstance(agents, (Cell, type)) else list(agents)
+        agents = [agents] if isinstance(agents, (Cell, type)) else check_labels(agents, 'agents', 'cells')
         names = [type(a).__name__ for a in agents]
         agents = {n if names.count(n) == 1 else f'{n} {names[:i].count(n) + 1}': a for i, (n, a) in enumerate(zip(names, agents))}
     if not agents: raise ValueError("agents is empty: give at least one cell, {'label': cell}")
@@ -228,7 +228,7 @@ def plot_session(
     Returns
     -------
     (figure, axes: one for P, one for Q, one for each signal)"""
-    agents, signals = _by_label(agents), [signals_to_plot] if isinstance(signals_to_plot, str) else list(signals_to_plot)
+    agents, signals = _by_label(agents), check_labels(signals_to_plot, 'signals_to_plot', 'latent values')
     wide = [label for label, cell in agents.items() if not by_option(cell)]
     if wide:
         raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers "
@@ -236,9 +236,10 @@ def plot_session(
                              "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
-    if option not in range(len(names)): raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r}; are options counted from 1?")
+    if not isinstance(option, (int, np.integer)) or option not in range(len(names)):
+        raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r:.80}; are options counted from 1?")
     rows, n_lanes = 2 + len(signals), len(names) + int((trials.choice < 0).any())
-    made, axs = axs is None, _session_axes(rows, n_lanes) if axs is None else np.ravel(axs)
+    made, axs = axs is None, _session_axes(rows, n_lanes) if axs is None else check_axes(axs, 'axs')
     if len(axs) != rows: raise ValueError(f"axs must hold {rows} axes (P, Q and {len(signals)} signals), got {len(axs)}")
     _draw_session(axs, agents, trials, signals, option)
     _draw_choices(axs[0], trials, names)
@@ -668,7 +669,7 @@ def plot_parameters(
     -------
     (figure, axes: one for each parameter)"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
-    names = list(fit.names if names is None else [names] if isinstance(names, str) else names)
+    names = list(fit.names) if names is None else check_labels(names, 'names', 'parameters')
     check_names(names, fit.names)
     if not names: raise ValueError(f"names is empty: name at least one of {', '.join(fit.names)}")
     groups = pd.Series('everybody', index=fit.table.index) if fit.groups is None else fit.groups
@@ -855,6 +856,7 @@ def plot_recovery(
     _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
+    columns = check_whole(columns, 'columns', 1)
     rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
     widest, lengths, alone = max(len(names) for _, names in rows), [len(names) for _, names in rows], axs is None
     axs = axes_for(axs, (max(2.2, .55 + 1.6 * widest), .3 + 2.1 * len(rows)), len(rows), widest, need=[i * widest + j for i, n in enumerate(lengths) for j in range(n)])
@@ -1038,7 +1040,8 @@ def plot_profile(
     (figure, axes)
     """
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
-    who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else list(who)
+    who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
+    if truth is not None: truth = check_number(truth, 'truth')
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
     for i, name in enumerate(who):

@@ -21,7 +21,7 @@ from .engine import as_seed, check_environment, is_compiled, replay_arrays, simu
 from .wide import WideTrials
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
-from .arguments import check_names, check_whole
+from .arguments import check_mapping, check_names, check_number, check_truth, check_whole
 from .params import from_line, to_line
 from .style import COLOURS, axes_for, in_style
 
@@ -81,7 +81,8 @@ class _Priors:
 # %% ../nbs/29_posterior.ipynb #17e4dc1b
 def _beliefs(cell, bounds, hold, priors):
     "Priors of the free parameters, by name, and bounds of all, moved in to where the priors end."
-    given = {n: p.prior for n, p in cell.params.items() if p.prior is not None and n not in hold} | dict(priors or {})
+    given = {n: p.prior for n, p in cell.params.items() if p.prior is not None and n not in hold}
+    given |= check_mapping(priors, 'priors', 'alpha=stats.beta(2, 2)')
     check_names(given, cell.params, 'parameter in priors')
     for n, p in given.items():
         if n in hold: raise ValueError(f"{n} is held, so it has no prior; leave it out of priors or of hold")
@@ -91,10 +92,18 @@ def _beliefs(cell, bounds, hold, priors):
         bounds = bounds | {n: tuple(ends)}
     return given, bounds
 
+def _check_sampling(draws, tune, chains, threads, target_accept, spread):
+    "Are these settings of a sampler?"
+    for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
+        check_whole(x, n, least)
+    if not 0 < check_number(target_accept, 'target_accept') < 1:
+        raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
+    if not 0 < check_number(spread, 'spread'): raise ValueError(f"spread must be a positive number, got {spread}")
+
 def _prepare(cell, trials, bounds, hold, priors):
     "The likelihood on the line, and the priors."
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so its posterior cannot be sampled: a trained network is read with an equation, which can")
-    hold, bounds = dict(hold or {}), _bounds(cell, bounds)
+    hold, bounds = dict(check_mapping(hold, 'hold', 'alpha=.3')), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to sample")
@@ -268,11 +277,9 @@ def sample_posterior(
         Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_trials(trials)
-    for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
-        check_whole(x, n, least)
-    if not 0 < target_accept < 1: raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
-    if not 0 < spread < np.inf: raise ValueError(f"spread must be a positive number, got {spread}")
-    if pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
+    _check_sampling(draws, tune, chains, threads, target_accept, spread)
+    if not isinstance(pointwise, (str, type(None))) or pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
+    hierarchical = check_truth(hierarchical, 'hierarchical')
     if groups is not None and not hierarchical: raise ValueError("groups say what people have in common, so they need hierarchical=True")
     if hierarchical and trials.n_participants < 2: raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
     line, priors, seed = *_prepare(cell, trials, bounds, hold, priors), as_seed(seed)
@@ -541,9 +548,10 @@ def simulation_based_calibration(
         Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_environment(environment)
-    for n, x, least in (('simulations', simulations, 2), ('chains', chains, 1), ('draws', draws, 4)): check_whole(x, n, least)
+    check_whole(simulations, 'simulations', 2)
+    _check_sampling(draws, tune, chains, threads, target_accept, spread)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
-    if people is not None and people < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
+    if people is not None and check_whole(people, 'people') < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
     seed, settings = as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept)
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)

@@ -7,7 +7,7 @@ __all__ = ['fixed_priors', 'parameter_bounds', 'check_overrides']
 
 # %% ../nbs/15_priors.ipynb #0d91879b
 from .models import avoidance_model
-from .arguments import check_names
+from .arguments import check_list, check_names
 
 # %% ../nbs/15_priors.ipynb #75576f0d
 def fixed_priors(
@@ -43,7 +43,7 @@ def parameter_bounds(
 def _by_model(models, what, overrides, label):
     "{model: {parameter: …}} for these models, with the given ones in place."
     if isinstance(models, str): raise ValueError(f"models must be a list of names, got the text {models!r}; write [{models!r}]")
-    out = {}
+    models, out = check_list(models, 'models', str, 'names of models', 0), {}
     for name in models: out.setdefault(name.split('+')[0], {}).update({k: what(p) for k, p in avoidance_model(name).params.items()})
     check_overrides(overrides, out, label)
     for model, given in (overrides or {}).items(): out[model].update(given)

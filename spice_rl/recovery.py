@@ -20,7 +20,7 @@ from .data import Trials, _list, _pick, check_trials
 from .cell import check_cell
 from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
-from .arguments import check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
+from .arguments import check_labels, check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
 from .pieces import run_pieces
 from .wide import check_world
 
@@ -56,7 +56,7 @@ def simulate_like(
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
-    sequences = labels if sequences is None else list(sequences)
+    sequences = labels if sequences is None else check_labels(sequences, 'sequences', 'participants')
     if len(sequences) != len(labels): raise ValueError(f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
     design = _sequences(trials, sequences, labels)
     answers = play(cell, parameters, design, seed=seed, threads=threads)

@@ -18,7 +18,7 @@ from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_
 from .fitting import fit
 from .jit import njit
 from .library import polynomial_terms
-from .arguments import check_names, check_one_of, check_whole
+from .arguments import check_names, check_one_of, check_truth, check_whole
 from .pieces import run_pieces
 from .recovery import _digest
 
@@ -42,6 +42,7 @@ def bandit_library(
         Do the options not chosen learn from their own reward, which is shown?
     """
     degree = check_whole(degree, 'degree', 1)
+    trace, counterfactual = check_truth(trace, 'trace'), check_truth(counterfactual, 'counterfactual')
     reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
     rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
              Rule(f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', 0.),), reward if counterfactual else (), terms(2 if counterfactual else 1))]
@@ -815,8 +816,8 @@ def _from_nothing(library):
 def _known(column, trials, name, else_):
     "The name of a column of the table behind `trials`, or an error that says what `name` may be."
     there = list(trials.to_frame().columns)
-    if column in there: return column
-    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), got {column!r}")
+    if isinstance(column, (str, int)) and column in there: return column
+    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), got {column!r:.80}")
 
 def _people(trials):
     "The trials of each participant, in one pass over all."
@@ -827,7 +828,7 @@ def _people(trials):
 def _units(trials, by):
     "The trials of each participant or group, or everybody's: {who: `Trials`}."
     if by is None: return {'everybody': trials}
-    if by == 'participant': units = _people(trials)
+    if isinstance(by, str) and by == 'participant': units = _people(trials)
     else:
         said = trials.per_participant(_known(by, trials, 'by', "None, 'participant'"))
         if said.isna().any(): raise ValueError(f"column {by!r} says nothing about participant {trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: trials.take(…)")
@@ -839,7 +840,7 @@ def _units(trials, by):
 def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
     "Search for everybody together, or for each participant or group."
     check_one_of(criterion, 'criterion', ('bic', 'heldout'))
-    seed = as_seed(seed)
+    seed, folds = as_seed(seed), check_whole(folds, 'folds', 2)
     rules, unseen = _tidy(rules, trials)
     units = _units(trials, by)
     for who, mine in units.items():

@@ -13,10 +13,11 @@ import pandas as pd
 from scipy import stats
 from scipy.special import betainc, digamma, expit, gammainc, gammainccinv, gammaincinv, gammaln, logsumexp, softmax
 from .comparison import Comparison
+from .data import check_trials
 from .engine import as_seed, is_compiled
 from .fitting import Fit, _bounds, _scored, _start, column_of
 from .hierarchy import _Line, _climb, _search_modes
-from .arguments import check_names
+from .arguments import check_mapping, check_names, check_whole
 from .params import from_line
 
 # %% ../nbs/27_selection.ipynb #bf7642da
@@ -88,6 +89,8 @@ def _check_families(families, models):
 
 def _check_groups(groups, people):
     "Group of each person as a Series in the order of the people."
+    if not isinstance(groups, (pd.Series, dict)):
+        raise TypeError(f"groups must be a column of the trials, or a Series or dict person -> group, got {type(groups).__name__}")
     groups = pd.Series(groups)
     _once(groups.index, 'person')
     groups = groups.reindex(people)
@@ -654,9 +657,10 @@ def fit_hbi(
         responsibilities
     threads
         How many threads (default: all cores)"""
-    cells, options, seed = _candidates(cells), dict(options or {}), as_seed(seed)
-    if int(starts) != starts or starts < 1: raise ValueError(f"starts must be a whole number of at least 1, got {starts}")
-    if trials.n_participants < 2: raise ValueError(f"groups of models need two people or more, got {trials.n_participants}; for one person compare what fit gives")
+    cells, seed = _candidates(cells), as_seed(seed)
+    options = check_mapping(options, 'options', 'name=dict(bounds=…)')
+    starts = check_whole(starts, 'starts', 1)
+    if check_trials(trials).n_participants < 2: raise ValueError(f"groups of models need two people or more, got {trials.n_participants}; for one person compare what fit gives")
     check_names(options, cells, 'model')
     for m, given in options.items(): check_names(given, ('bounds', 'hold', 'start'), f'option of {m}')
     groups = None if groups is None else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups, pd.Index(trials.participants, name='participant'))

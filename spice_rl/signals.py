@@ -6,12 +6,13 @@
 __all__ = ['trialwise', 'to_events']
 
 # %% ../nbs/26_signals.ipynb #151e0c84
-from pathlib import Path
 import numpy as np
 import pandas as pd
-from .cell import Trial
-from .data import Trials
+from .arguments import check_labels
+from .cell import Trial, check_cell
+from .data import Trials, check_trials
 from .engine import latent_names, option_names, parameter_table, replay, replay_arrays
+from .folders import check_path
 
 # %% ../nbs/26_signals.ipynb #0e5600c0
 _STEP = 1e-5   # of the reward, for its effect
@@ -56,7 +57,8 @@ def trialwise(
         `fit(…).parameters`
     keep
         Columns of the trials' table to carry along, such as onsets"""
-    keep = [keep] if isinstance(keep, str) else list(keep)
+    check_cell(cell), check_trials(trials)
+    keep = check_labels(keep, 'keep', "columns of the trials' table")
     if not cell.state and not cell.wide:
         raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
     if cell.wide: return _carried(_trialwise_wide(cell, trials, parameters), trials, keep)
@@ -109,7 +111,7 @@ def _times(frame, given, what):
     if isinstance(given, str) and given not in frame: raise ValueError(f"the table has no column {given!r} to take the {what} from (there are: {', '.join(map(str, frame))}); carry it along: trialwise(…, keep=[{given!r}])")
     values = frame[given] if isinstance(given, str) else given
     try: x = np.broadcast_to(np.asarray(values, float), len(frame)).copy()
-    except ValueError as e: raise ValueError(f"the {what} must be seconds: one number, a column of numbers, or {len(frame)} of them; got {values!r:.80}") from e
+    except (TypeError, ValueError) as e: raise ValueError(f"the {what} must be seconds: one number, a column of numbers, or {len(frame)} of them; got {values!r:.80}") from e
     wrong = np.flatnonzero(~np.isfinite(x) | ((x < 0) if what == 'duration' else False))
     if len(wrong):
         row = frame.iloc[wrong[0]]
@@ -147,7 +149,10 @@ def to_events(
         Name of the task in the files' names
     """
     used = {'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}
-    columns = [c for c in frame if c not in used] if columns is None else list(columns)
+    if not isinstance(frame, pd.DataFrame) or not {'participant', 'session', 'trial'} <= {*frame.columns}:
+        raise TypeError(f"frame must be what trialwise(cell, trials) returned, got {type(frame).__name__}")
+    columns = [c for c in frame if c not in used] if columns is None else check_labels(columns, 'columns', 'columns of frame')
+    if not isinstance(trial_type, str): raise TypeError(f"trial_type must be a column or a word, got {trial_type!r:.80}")
     absent = [c for c in columns if c not in frame]
     if absent: raise ValueError(f"the table has no column {absent[0]!r} (there are: {', '.join(map(str, frame))})")
     out = pd.DataFrame(dict(onset=_times(frame, onset, 'onset'), duration=_times(frame, duration, 'duration'), trial_type=frame[trial_type].to_numpy() if trial_type in frame else trial_type))
@@ -157,7 +162,7 @@ def to_events(
     if len(back):
         row = frame.iloc[back[0]]
         raise ValueError(f"the onset of participant {row.participant!r}, session {row.session}, trial {row.trial} lies before that of the trial before it; onsets count from the start of each run")
-    if folder is not None: _write_events(out, run, Path(folder), task)
+    if folder is not None: _write_events(out, run, check_path(folder, 'folder'), task)
     return out
 
 def _write_events(out, run, folder, task):

@@ -8,6 +8,7 @@ __all__ = ['NEVER', 'Target', 'MeanVariance', 'Balloons']
 # %% ../../nbs/tasks/16_bart.ipynb #57155fa1
 import numpy as np
 from ..jit import register_jitable
+from ..arguments import check_whole
 from ..bandits import Bandits
 from ..params import Param
 from .published import Task, TaskCell, TaskColumn
@@ -70,7 +71,7 @@ class Balloons(Bandits):
         most=64, # Room of a balloon, in pumps
         seed=0   # An int or a numpy Generator
     ):
-        super().__init__(2, False, seed, most=most)
+        super().__init__(2, False, seed, most=check_whole(most, 'most', 1))
 
     def start(e, uniform, normal, world): world[2] = 0
 

@@ -8,6 +8,7 @@ __all__ = ['BetaDelta', 'Parabolic', 'Linear', 'Hyperbolic', 'OneRate', 'TwoRate
 
 # %% ../../nbs/tasks/52_beyond_discounting.ipynb #79c4e07a
 import numpy as np
+from ..arguments import check_truth
 from ..params import Param
 from .dd import _Delayed
 from .published import Task, TaskCell, TaskColumn, TaskWorld
@@ -94,7 +95,7 @@ class Efforts(TaskWorld):
         others=False  # Is it for another on half of the trials?
     ):
         super().__init__(n_trials)
-        self.others = others
+        self.others = check_truth(others, 'others')
 
     def draw(self, rng):
         n = self.n_trials

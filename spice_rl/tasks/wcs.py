@@ -7,9 +7,11 @@ __all__ = ['Sequential', 'SequentialFloor', 'CardSorting']
 
 # %% ../../nbs/tasks/33_wcs.ipynb #3ed21974
 from importlib.resources import files
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..jit import register_jitable
+from ..arguments import check_whole
 from ..bandits import Bandits
 from ..columns import _say
 from ..params import Param
@@ -80,7 +82,7 @@ class CardSorting(Bandits):
         criterion=10, # Right answers in a row, until the rule changes
         seed=0        # An int or a numpy Generator
     ):
-        super().__init__(4, False, seed, criterion=criterion)
+        super().__init__(4, False, seed, criterion=check_whole(criterion, 'criterion', 1))
 
     def start(e, uniform, normal, world): _deal(world, uniform)
 
@@ -97,7 +99,10 @@ class CardSorting(Bandits):
 def _sheet(sheet):
     "The sheet as an array, (3, cards), codes of decks."
     if sheet is None: sheet = files('spice_rl') / 'datasets' / 'tasks' / 'wcs_sheet.csv'
-    if isinstance(sheet, str) or hasattr(sheet, 'read_text'): sheet = pd.read_csv(str(sheet), header=None, index_col=0)
+    if isinstance(sheet, str): sheet = Path(sheet)
+    if hasattr(sheet, 'read_text'):
+        if not sheet.is_file(): raise FileNotFoundError(f"sheet: there is no file {str(sheet)!r}")
+        sheet = pd.read_csv(str(sheet), header=None, index_col=0)
     if not isinstance(sheet, (np.ndarray, pd.DataFrame, list, tuple)):
         raise TypeError(f"sheet must be the path of a table, or an array of three rows, got {sheet!r:.80}")
     sheet = pd.DataFrame(sheet).to_numpy()
