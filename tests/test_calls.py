@@ -129,7 +129,7 @@ WRONG = {   # what the error says: the call
     "n_sessions must be a whole number of at least 1, got 0": lambda: S.off_policy_sessions(0, 10, 2, 2),
     "environment must be a task such as BanditsDrift(), got int": lambda: S.power(RescorlaWagner(), 0, [10], [10]),
     "hierarchical must be True or False, got 'x'": lambda: S.sample_posterior(RescorlaWagner(), TRIALS, hierarchical="x"),
-    "folds must be a whole number of at least 2, got 'x'": lambda: S.discover(TRIALS, folds="x"),
+    "folds must be a whole number of at least 2, got 'x'": lambda: S.search_library(TRIALS, folds="x"),
     "groups must be a dict or a Series participant -> group, got int": lambda: S.AvoidanceTask(groups=5),
     "name must be a text, got int": lambda: S.fit_hierarchical(
         RescorlaWagner(), simulate(RescorlaWagner(), TASK, people=4, n_trials=20, seed=1), name=5),
