@@ -3,8 +3,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, simulate, task_example, task_model
-from spice_rl.checkup import _Design, _far, _panels
+from scipy import stats
+
+from spice_rl import (BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, run_statistics, simulate, task_example,
+                      task_model, to_line)
+from spice_rl.checkup import _any, _Compared, _Design, _distances, _panels, _share, _steadiness, _thetas
 
 PEOPLE = pd.DataFrame(dict(alpha=[.2, .5, .8], beta=4.), index=["a", "b", "c"])
 
@@ -85,7 +88,7 @@ def test_same_seed_same_table_and_missing_stays_missing(trials):
 def test_farthest_point_against_each_study():
     rng = np.random.default_rng(0)
     studies = rng.normal(size=(99, 6))
-    assert _far(np.r_[9., np.zeros(5)], studies) == .01 and _far(studies.mean(0), studies) == 1
+    assert _share(_distances(np.r_[9., np.zeros(5)], studies)) == .01 and _share(_distances(studies.mean(0), studies)) == 1
 
 
 def test_response_times_of_a_density(trials):
@@ -115,3 +118,56 @@ def test_what_cannot_be_checked(trials):
     with pytest.raises(TypeError, match="trials must be Trials"): check_fit(RescorlaWagner(), trials.to_frame())
     with pytest.raises(ValueError, match="at least 20"): check_fit(RescorlaWagner(), trials, times=3)
     with pytest.raises(TypeError, match="environment must be a task"): check_fit(RescorlaWagner(), trials, trials)
+
+
+def test_statistics_of_all_people_at_once_are_those_of_run_statistics(trials):
+    rng = np.random.default_rng(2)
+    short = trials.take(participants=["a", "c"])
+    frame = missing(trials)
+    for t in (trials, short, frame, Trials.from_arrays(rng.integers(0, 2, 9), np.ones(9), ["x", "x", "x", "y", "y", "y", "y", "y", "z"])):
+        judge = run_statistics(t)[["repeat", "run_correlation", "repeat_sd"]].to_numpy(float)
+        np.testing.assert_allclose(_steadiness(t), judge, atol=1e-12)
+
+
+def test_one_p_allows_for_all_that_was_looked_at():
+    rng = np.random.default_rng(1)
+    studies = [dict(learning=rng.normal(size=(1, 5)), repeat=rng.normal(size=(1, 8))) for _ in range(200)]
+    c = _Compared(dict(learning=np.full((1, 5), 2.6), repeat=np.zeros((1, 8))), studies, {})
+    far = c.farthest()
+    alone, together = _share(far["learning"]), _share(np.r_[far["learning"][0], _any(far)[1:]])
+    by_hand = 1 + sum(max(far["learning"][i], far["repeat"][i]) >= far["learning"][0] for i in range(1, 201))
+    assert together == by_hand / 201 and alone < together
+    again = [{k: x + (3 if k == "learning" else 0) for k, x in s.items()} for s in studies[:10]]
+    before = c.studies["learning"].copy()
+    c.correct(again)   # what fitting moves is taken off
+    np.testing.assert_allclose(c.studies["learning"], before - 3)
+    assert c.corrected
+
+
+def test_whose_parameters(trials):
+    found = fit(RescorlaWagner(), trials, starts=1)
+    plain, anew = check_fit(found, trials, times=20, refits=0), check_fit(found, trials, times=20, refits=10)
+    assert "as they are" in plain.how and "fitted and simulated once more" in anew.how
+    assert plain.table.people.equals(anew.table.people) and not plain.table.simulated.equals(anew.table.simulated)
+    drawn_to_a_prior = fit(RescorlaWagner(), trials, starts=1, priors=dict(alpha=stats.beta(60, 40), beta=stats.gamma(60, scale=.05)))
+    assert "finds others" in check_fit(drawn_to_a_prior, trials, times=20, refits=10).how
+    together = fit_hierarchical(RescorlaWagner(), trials)
+    said = check_fit(together, trials, times=20)
+    assert "drawn anew in each study" in said.how
+    with pytest.raises(ValueError, match="refits=10: nobody can be fitted anew, since parameters are not those of `fit`"): check_fit(together, trials, times=20, refits=10)
+    with pytest.raises(ValueError, match="one step ahead"): check_fit(found, bare(trials), times=20, refits=10)
+    some = check_fit(found, trials.take(participants=["b", "c"]), BanditsFlip(flip=.05), times=20)   # of more people than these
+    assert some.way == "environment"
+
+
+def test_draws_are_those_of_the_posterior(trials):
+    found = fit_hierarchical(RescorlaWagner(), trials)
+    frames = _thetas(found, found.cell, found.parameters, trials, 4000, 3)
+    line = to_line(np.array([f.to_numpy() for f in frames]), [Param(.5, *found.bounds[n]) for n in found.names])
+    np.testing.assert_allclose(line.mean(0), found.modes, atol=.08 * np.sqrt(found.covariances.max()))
+    for i in range(3): np.testing.assert_allclose(np.cov(line[:, i].T), found.covariances[i], atol=.08 * found.covariances[i].max())
+
+
+def bare(trials):
+    "The same without a schedule"
+    return Trials.from_arrays(trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2)
