@@ -14,8 +14,11 @@ from scipy import stats
 from .arguments import check_names, check_seed, check_whole
 from .cell import Cell, check_cell
 from .data import Trials, _numbers, _subset, check_trials
-from .engine import _check_feedback, as_seed, check_environment, is_compiled, nll, play, replay, simulate
-from .runs import compare_runs, run_lengths
+from .engine import _check_feedback, as_seed, check_environment, is_compiled, nll, parameter_table, play, replay
+from .engine import simulate
+from .fitting import fit
+from .params import Param, from_line
+from .runs import RunComparison, _pairs, run_lengths
 from .style import COLOURS, axes_for, in_style
 
 # %% ../nbs/46_checkup.ipynb #478e25b1
@@ -189,6 +192,39 @@ def _run_shares(trials):
     total = many.sum(1, keepdims=True)
     return np.where(total > 0, many / np.maximum(total, 1), np.nan)
 
+_STEADY = 'repeat', 'run_correlation', 'repeat_sd'
+
+def _steadiness(trials):
+    "The statistics of `run_statistics`, (people, 3): many studies are counted, so all people at once."
+    choice, session, n = trials.choice, trials.session, trials.n_participants
+    at = np.flatnonzero((choice[1:] >= 0) & (choice[:-1] >= 0) & (session[1:] == session[:-1]))
+    stay, who = (choice[at + 1] == choice[at]).astype(float), trials.participant[at]
+    share = _means_of(who, np.zeros(len(at), int), n, 1, stay)[:, 0]
+    return np.column_stack([share, _run_correlation(trials), _between_sessions(trials, session[at], stay)])
+
+def _run_correlation(trials):
+    "Correlation of the log lengths of each person's successive whole runs, (people,)."
+    pairs = _pairs(run_lengths(trials))
+    who = pd.Series(range(trials.n_participants), list(trials.participants))[pairs.participant].to_numpy()
+    def mean(x): return _means_of(who, np.zeros(len(who), int), trials.n_participants, 1, x)[:, 0]
+    x, y = (pairs[c].to_numpy() - mean(pairs[c].to_numpy())[who] for c in ('before', 'after'))
+    spread = np.sqrt(mean(x * x) * mean(y * y))
+    enough = (np.bincount(who, minlength=trials.n_participants) > 2) & (spread > 1e-12)
+    return np.where(enough, mean(x * y) / np.where(enough, spread, 1), np.nan)
+
+def _between_sessions(trials, session, stay):
+    "Standard deviation between each person's sessions of the share repeated, beyond luck, (people,)."
+    size = np.bincount(session, minlength=trials.n_sessions)
+    share = np.bincount(session, stay, trials.n_sessions) / np.maximum(size, 1)
+    owner, there, n = trials.session_participant, size > 0, trials.n_participants
+    many = np.bincount(owner[there], minlength=n)
+    few = np.bincount(owner[there & (size < 2)], minlength=n) > 0
+    def total(x): return np.bincount(owner[there], x[there], n)
+    middle = total(share) / np.maximum(many, 1)
+    luck = total(share * (1 - share) / np.maximum(size - 1, 1)) / np.maximum(many, 1)
+    variance = total((share - middle[owner])**2) / np.maximum(many - 1, 1)
+    return np.where((many > 1) & ~few, np.sqrt(np.maximum(variance - luck, 0)), np.nan)
+
 def _rt_quantiles(d, hit, rt):
     "Quantiles of response times of hits, then of the others, (people, 2 × quantiles); NaN for fewer than 5."
     out = np.full((d.trials.n_participants, 2 * len(_QUANTILES)), np.nan)
@@ -247,10 +283,10 @@ def _learns_from_others(cell, theta, trials, choice, reward):
     except FloatingPointError: return True
     return not np.allclose(full, alone, rtol=1e-10)
 
-def _through_schedule(cell, theta, trials, p, pays, times, seed):
+def _through_schedule(cell, thetas, trials, p, pays, seed):
     "Choices and rewards of simulated people on people's trials, by the schedule, (trials,) of each; or why not."
     out, rng = [], np.random.default_rng([seed, 7])
-    for s in range(times):
+    for s, theta in enumerate(thetas):
         reward = _drawn_rewards(trials, p, pays, rng)
         choice = play(cell, theta, replace(trials, reward=reward), seed=int(rng.integers(2**32)))[0]
         if s == 0 and _learns_from_others(cell, theta, trials, choice, reward):
@@ -259,31 +295,42 @@ def _through_schedule(cell, theta, trials, p, pays, times, seed):
         out.append((choice, _of_chosen(reward, choice), None))
     return out
 
-def _through_own(cell, theta, trials, times, seed):
+def _through_own(cell, thetas, trials, seed):
     "Choices, rewards and response times on people's trials, which say what every option pays."
-    answers = play(cell, theta, trials, times=times, seed=seed)
-    answers = answers if isinstance(answers, dict) else {cell.does[0]: answers}
-    missed, choices = ~trials.answered(), answers['choice'].astype(int)
-    rts = next((x for name, x in answers.items() if name != 'choice'), [None] * times)
-    rts = [None if rt is None else np.where(missed, np.nan, rt) for rt in rts]
-    return [(np.where(missed, -1, choice), trials.reward, rt) for choice, rt in zip(choices, rts)]
+    missed, rng, out = ~trials.answered(), np.random.default_rng([seed, 10]), []
+    for theta in thetas:
+        answers = play(cell, theta, trials, seed=int(rng.integers(2**32)))
+        answers = answers if isinstance(answers, dict) else {cell.does[0]: answers}
+        rt = next((x[0] for name, x in answers.items() if name != 'choice'), None)
+        rt = None if rt is None else np.where(missed, np.nan, rt)
+        out.append((np.where(missed, -1, answers['choice'][0].astype(int)), trials.reward, rt))
+    return out
 
-def _one_ahead(cell, theta, trials, times, seed):
+def _one_ahead(cell, thetas, trials, seed):
     "Choices drawn from the probabilities that the model gives after each person's own past."
+    out, rng, total = [], np.random.default_rng([seed, 8]), None
+    for s, theta in enumerate(thetas):
+        if s == 0 or theta is not thetas[s - 1]: total = _chances_ahead(cell, theta, trials)
+        luck = rng.random(trials.n_trials) * total[:, -1]
+        choice = np.minimum((luck[:, None] >= total).sum(1), trials.n_options - 1)
+        out.append((np.where(trials.choice < 0, -1, choice), None, None))
+    return out
+
+def _chances_ahead(cell, theta, trials):
+    "Cumulated chances of the options on each trial, after each person's own past, (trials, options)."
     frame = replay(cell, trials, theta)
     columns = [c for c in frame if c.startswith('p_')][:trials.n_options]
     if cell.wide and len(columns) < trials.n_options:
         raise ValueError(f"{type(cell).__name__} does more than choose, and these trials hide what other options would "
                          "have paid, so people cannot be simulated on them: pass the environment, as in "
                          "check_fit(found, trials, environment)")
-    total, luck = frame[columns].to_numpy().cumsum(1), np.random.default_rng([seed, 8]).random((times, trials.n_trials))
+    total = frame[columns].to_numpy().cumsum(1)
     if np.isnan(total).any():
         raise FloatingPointError(f"{type(cell).__name__} gives no probabilities on some trials: a value became "
                                  "infinite or NaN")
-    drawn = ((luck * total[:, -1])[:, :, None] >= total).sum(2)
-    return [(np.where(trials.choice < 0, -1, np.minimum(choice, trials.n_options - 1)), None, None) for choice in drawn]
+    return total
 
-def _in_environment(cell, theta, trials, environment, times, seed):
+def _in_environment(cell, thetas, trials, environment, seed):
     "Simulated studies in an environment: `Trials`, with as many sessions and trials of each person as there were."
     own, rng, out = check_environment(environment), np.random.default_rng([seed, 9]), []
     many = None if own else getattr(environment, 'n_actions', None)
@@ -292,7 +339,7 @@ def _in_environment(cell, theta, trials, environment, times, seed):
     length = np.diff(trials.starts)
     first = np.searchsorted(trials.session_participant, np.arange(trials.n_participants))
     sessions = np.diff(np.r_[first, len(length)])
-    for _ in range(times):
+    for theta in thetas:
         shape = {} if own else dict(sessions=int(sessions.max()), n_trials=int(length.max()))
         made = simulate(cell, environment, theta, seed=int(rng.integers(2**32)), **shape)
         if not own:
@@ -304,6 +351,8 @@ def _in_environment(cell, theta, trials, environment, times, seed):
     return out
 
 # %% ../nbs/46_checkup.ipynb #c50c039b
+_TOLD = .05   # of all views together: a check of the right model makes a remark about once in twenty times
+
 @dataclass(repr=False)
 class Checkup:
     """What people did beside what simulated people do. Made by `check_fit`.
@@ -311,14 +360,16 @@ class Checkup:
     `table` has a row for each point: `panel`, `line`, `x`, the mean of `people` with its 95 % interval over people
     (`people_low`, `people_high`), the mean of `simulated` studies with the middle 95 % of them (`low`, `high`), and
     `outside`: is the people's mean outside of that? One step ahead, people are weighted by their trials. `tests` has a
-    row for each panel: `points`, how many lie `outside`, and `p`.
+    row for each panel: `points`, how many lie `outside`, `p` of this panel alone, and `p_all`, which allows for all
+    that was looked at: where the model is right, about one check in twenty has any `p_all` of .05 or below. `runs` has
+    `p_all`, too.
 
     Parameters
     ----------
     name : str
         Name of the model
     how : str
-        How people were simulated, and why so, in a sentence
+        How people were simulated, and why so, and with which parameters, in sentences
     way : str
         'environment', 'own trials', 'schedule' or 'one step ahead'
     studies : int
@@ -336,7 +387,7 @@ class Checkup:
     notes : tuple
         What could not be looked at, sentences"""
     name: str              # Name of the model
-    how: str               # How people were simulated, and why so, in a sentence
+    how: str               # How people were simulated, and why so, and with which parameters, in sentences
     way: str               # 'environment', 'own trials', 'schedule' or 'one step ahead'
     studies: int           # How many simulated studies
     table: pd.DataFrame    # A row for each point
@@ -350,15 +401,17 @@ class Checkup:
         "Where people are unlike simulated people: a sentence for each panel that tells them apart, and for runs."
         out = []
         for panel, test in self.tests.iterrows():
-            if not test.p <= .05: continue
+            if not test.p_all <= _TOLD: continue
             t = self.table[self.table.panel == panel]
             z = ((t.people - t.simulated) / ((t.high - t.low) / 4).clip(lower=1e-9)).abs()
             worst = t.loc[z.idxmax()]
             out.append(f"People and simulated people differ in {self.words[panel]}: {int(test.outside)} of "
-                       f"{int(test.points)} points lie outside of 95 % of simulated studies (p = {test.p:.3f}), most "
-                       f"of all {_place_of(panel, worst)}: {worst.people:.2f} against {worst.simulated:.2f} "
-                       f"({worst.low:.2f} to {worst.high:.2f})")
-        return out + (self.runs.remarks() if self.runs is not None else [])
+                       f"{int(test.points)} points lie outside of 95 % of simulated studies (p = {test.p_all:.3f}, all "
+                       f"views together), most of all {_place_of(panel, worst)}: {worst.people:.2f} against "
+                       f"{worst.simulated:.2f} ({worst.low:.2f} to {worst.high:.2f})")
+        if self.runs is None: return out
+        t = self.runs.table
+        return out + RunComparison(t[t.p_all <= _TOLD], self.studies).remarks()
 
     def plot(self,
         axs=None # Axes to draw on, one for each panel (default: a new figure)
@@ -377,7 +430,7 @@ class Checkup:
         return plot_checkup(self, axs)
 
     def _head(self):
-        alike, n = (~(self.tests.p <= .05)).sum(), len(self.tests)
+        alike, n = (~(self.tests.p_all <= _TOLD)).sum(), len(self.tests)
         return (f"{self.name}: {alike} of {n} views do not tell people from simulated people ({self.studies} studies). "
                 f"{self.how}")
 
@@ -410,6 +463,7 @@ def check_fit(
     environment=None, # A task in which simulated people live (default: people's own trials)
     *,
     times=100,        # How many studies are simulated, at least 20
+    refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none)
     bins=10,          # Into how many parts a session is cut
     rt=None,          # Column with response times (default: what the model answers beside its choice, or a column `rt`)
     seed=0            # An int or a numpy Generator
@@ -422,8 +476,12 @@ def check_fit(
     `rt` (quantiles of response times, in their unit). Shares are of 1.
     Groups: check each alone, `check_fit(found, trials.take(participants=[...]))`.
 
+    Simulated people have the parameters of `found`: of a hierarchical fit, drawn anew for each study from what is known
+    of each person; else the estimates, whose noise `refits` allows for.
+
     Raises a `TypeError` for what is no model, a `ValueError` if the trials have no choices, a person has no parameters,
-    or nobody can be simulated on these trials without an environment.
+    nobody can be simulated on these trials without an environment, or `refits` are asked for where nobody can be fitted
+    anew.
 
     Parameters
     ----------
@@ -436,6 +494,8 @@ def check_fit(
         A task in which simulated people live (default: people's own trials)
     times
         How many studies are simulated, at least 20
+    refits
+        How many of them are fitted anew (default: 40 if people seem to differ; 0: none)
     bins
         Into how many parts a session is cut
     rt
@@ -448,21 +508,29 @@ def check_fit(
         raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
                          "with their answers yourself")
     times, bins, seed = check_whole(times, 'times', 20), check_whole(bins, 'bins', 1), as_seed(check_seed(seed))
+    if refits is not None: refits = check_whole(refits, 'refits', 0)
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
     design, own_rt = _Design(trials, bins), _rt_of(trials, rt)
-    way, how, studies = _simulated(cell, theta, trials, design, environment, times, seed)
+    thetas = _thetas(found, cell, theta, trials, times, seed)
+    way, how, studies, again = _simulated(cell, thetas, trials, design, environment, seed)
     if way == 'environment':   # what is counted must be known of both
         both = _Design(studies[0], bins).kinds
         design = _Design(trials, bins, next(kind for kind in design.kinds if kind in both))
-    simulated, made = _panels_of(studies, way, design, bins)
     weights = _panels(design, trials.choice, count=_many_of) if way == 'one step ahead' else {}
-    table, tests = _beside(design, _panels(design, trials.choice, rt=own_rt), simulated, weights)
-    few = trials.n_trials < 3 * trials.n_sessions
-    runs = None if made is None or design.sets.max() or few else compare_runs(trials, made)
+    people = _panels(design, trials.choice, rt=own_rt)
+    if _has_runs(design, way): people[_RUNS] = _steadiness(trials)
+    simulated, made = _panels_of(studies, way, design, bins)
+    compared, which = _Compared(people, simulated, weights), _whose(found, cell, theta)
+    if _can_refit(found, trials, which, again, refits) and (refits or compared.told()):
+        if _is_likeliest(found, trials, seed):
+            studies = _lived_again(found, made[:refits or _REFITS], again, seed)
+            compared.correct(_panels_of(studies, way, design, bins)[0])
+        which = 'corrected' if compared.corrected else 'other'
+    table, tests, runs = _beside(design, compared)
     words = {p: _WORDS[p].format(what=design.what) for p in tests.index}
     notes = () if own_rt is None or 'rt' in simulated[0] else (_NO_TIMES,)
-    return Checkup(name, how, way, times, table, tests, words, runs, left_out, notes)
+    return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
 
 _NO_TIMES = "the model says nothing of response times: those of people are shown alone"
 
@@ -483,6 +551,40 @@ def _model_of(found):
     raise TypeError("found must be what fit, fit_hierarchical or discover returned, or a cell, got "
                     f"{type(found).__name__}; the order is check_fit(found, trials)")
 
+_PARAMETERS = dict(
+    cell="Everybody has the model's own numbers.",
+    posterior="Each simulated person's parameters are drawn anew in each study, from what that person's choices and "
+              "the group say of them.",
+    estimates="Each simulated person has the estimates of one person, as they are.",
+    corrected="Each simulated person has the estimates of one person. Estimates are noisy, so simulated people were "
+              "fitted and simulated once more, and what that changes is allowed for.",
+    other="Each simulated person has the estimates of one person, as they are: their noise could not be allowed for, "
+          "since a fit without priors finds others on these choices.")
+
+def _whose(found, cell, theta):
+    "Where simulated people have their parameters from: a key of `_PARAMETERS`."
+    if getattr(found, 'modes', None) is not None: return 'posterior'
+    return 'cell' if theta is None else 'estimates'
+
+def _thetas(found, cell, theta, trials, times, seed):
+    "Parameters of simulated people, a frame for each study: estimates; or draws from posteriors, where there are any."
+    own = parameter_table(cell, theta, trials.participants)
+    if _whose(found, cell, theta) != 'posterior': return [own] * times
+    bounds, rng = [found.bounds[n] for n in found.names], np.random.default_rng([seed, 11])
+    line = [Param(next((x for x in b if np.isfinite(x)), 0.), *b) for b in bounds]
+    row = found.modes.index.get_indexer(list(trials.participants))
+    roots = np.array([_root(c) for c in np.asarray(found.covariances)[row]])
+    luck = rng.standard_normal((times, len(row), len(line)))
+    z = found.modes[list(found.names)].to_numpy()[row] + np.einsum('pij,tpj->tpi', roots, luck)
+    drawn = from_line(z, line)
+    return [own.assign(**{n: x[:, j] for j, n in enumerate(found.names)}) for x in drawn]
+
+def _root(covariance):
+    "A root of a covariance; zeros where nothing is known of it."
+    if not np.isfinite(covariance).all(): return np.zeros_like(covariance)
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
 def _rt_of(trials, column):
     "Response times of people, (trials,), or None."
     done = [name for name in trials.does if name != 'choice']
@@ -494,25 +596,29 @@ def _rt_of(trials, column):
     check_names([column], frame.columns, 'column of the trials for rt')
     return _numbers(frame[column], column, lambda i: f'row {i + 1}')[trials._rows]
 
-def _simulated(cell, theta, trials, design, environment, times, seed):
-    "How people are simulated, the sentence that says why, and what they did."
+def _simulated(cell, thetas, trials, design, environment, seed):
+    """How people are simulated, the sentence that says why, what they did, and a function that simulates a study anew
+    with other parameters (None one step ahead)."""
     if environment is not None:
+        def live(thetas, seed): return _in_environment(cell, thetas, trials, environment, seed)
         how = f"Simulated people live in {environment!r}, which pays whatever they choose."
-        return 'environment', how, _in_environment(cell, theta, trials, environment, times, seed)
+        return 'environment', how, live(thetas, seed), live
     own, why = "Simulated people go through each person's own trials", _why_not_own(cell, trials)
     if why is None:
+        def go(thetas, seed): return _through_own(cell, thetas, trials, seed)
         paid = cell.learns and np.isfinite(trials.reward).any()
         which = 'say what every option would have paid' if paid else 'pay nothing that the model learns from'
-        return 'own trials', f"{own}, which {which}.", _through_own(cell, theta, trials, times, seed)
+        return 'own trials', f"{own}, which {which}.", go(thetas, seed), go
     if is_compiled(cell):
-        studies = _by_schedule(cell, theta, trials, design, times, seed)
+        def draw(thetas, seed): return _by_schedule(cell, thetas, trials, design, seed)
+        studies = draw(thetas, seed)
         if not isinstance(studies, str):
             how = f"{own}; what an option pays is drawn by the trials' own schedule (columns p_0, p_1, …)."
-            return 'schedule', how, studies
+            return 'schedule', how, studies, draw
         why = f"{why}, and {studies}"
     how = (f"Simulated choices are one step ahead, after what each person did and saw until then, since {why}; with "
            "environment=… people would live through it all.")
-    return 'one step ahead', how, _one_ahead(cell, theta, trials, times, seed)
+    return 'one step ahead', how, _one_ahead(cell, thetas, trials, seed), None
 
 def _why_not_own(cell, trials):
     "Why nobody can be simulated on these trials as they are; None if it can be done."
@@ -520,42 +626,145 @@ def _why_not_own(cell, trials):
     try: _check_feedback(trials, cell)
     except ValueError: return "the trials hide what the options that were not chosen would have paid"
 
-def _by_schedule(cell, theta, trials, design, times, seed):
+def _by_schedule(cell, thetas, trials, design, seed):
     "What people do whose rewards are drawn by the schedule; or a text that says why it cannot be."
     if set(cell.gets) - {'reward'} or trials.does != ('choice',): return "the model learns from more than rewards"
     pays = _two_paid(trials, design.p)
-    return pays if isinstance(pays, str) else _through_schedule(cell, theta, trials, design.p, pays, times, seed)
+    return pays if isinstance(pays, str) else _through_schedule(cell, thetas, trials, design.p, pays, seed)
+
+def _has_runs(design, way):
+    "Can runs be compared: people live through their sessions, among the same options, and these are no single trials?"
+    t = design.trials
+    return way != 'one step ahead' and not design.sets.max() and t.n_trials >= 3 * t.n_sessions
 
 def _panels_of(studies, way, design, bins):
     "Panels of each simulated study, and the studies as `Trials` (None one step ahead)."
-    t = design.trials
-    if way == 'environment':
-        return [_panels(_Design(s, bins, design.kind), s.choice, rt=_rt_of(s, None)) for s in studies], studies
+    t, runs = design.trials, _has_runs(design, way)
     if way == 'one step ahead': return [_panels(design, choice, t.choice, t.reward) for choice, _, _ in studies], None
-    made = [replace(t, choice=choice, reward=reward) for choice, reward, _ in studies]
-    return [_panels(design, s.choice, reward=s.reward, rt=rt) for s, (*_, rt) in zip(made, studies)], made
+    if way == 'environment':
+        made, panels = studies, [_panels(_Design(s, bins, design.kind), s.choice, rt=_rt_of(s, None)) for s in studies]
+    else:
+        made = [replace(t, choice=choice, reward=reward) for choice, reward, _ in studies]
+        panels = [_panels(design, s.choice, reward=s.reward, rt=rt) for s, (*_, rt) in zip(made, studies)]
+    if runs: panels = [p | {_RUNS: _steadiness(s)} for p, s in zip(panels, made)]
+    return panels, made
 
-def _beside(design, people, simulated, weights):
-    "Tables of points and of panels; people weighted, in the panels that have weights."
-    tables, tests = [], {}
-    for panel in [p for p in _WORDS if p in people]:
-        there, own, weight = all(panel in s for s in simulated), people[panel], weights.get(panel)
-        if not there and panel != 'rt': continue
-        mean, half = _mean(own, weight), _half_interval(own, weight)
-        studies = np.array([_fitted_to(_mean(s[panel], weight), len(mean)) for s in simulated if there])
-        known = np.isfinite(mean) & (np.isfinite(studies).mean(0) > .9 if there else True)
-        if not known.any(): continue
+_RUNS = 'statistics of runs'   # among the panels, but not drawn
+
+class _Compared:
+    "Means of people and of simulated studies by panel, and how far each of them is from the others."
+    def __init__(self, people, simulated, weights): # people weighted, in the panels that have weights
+        self.people, self.weights, self.corrected = people, weights, False
+        self.means = {panel: _mean(x, weights.get(panel)) for panel, x in people.items()}
+        self.studies = self._studies(simulated)
+
+    def _studies(self, simulated):
+        "Means over people of each study, (studies, cells), of the panels that all of them have."
+        return {panel: np.array([_fitted_to(_mean(s[panel], self.weights.get(panel)), len(mean)) for s in simulated])
+                for panel, mean in self.means.items() if all(panel in s for s in simulated)}
+
+    def correct(self, again):
+        "Take off what fitting changes: studies of the refitted against those to which they were fitted."
+        for panel, new in self._studies(again).items():
+            moved = new - self.studies[panel][:len(new)]
+            there = np.isfinite(moved)
+            by = np.where(there, moved, 0).sum(0) / np.maximum(there.sum(0), 1)
+            self.studies[panel] = self.studies[panel] - by
+        self.corrected = True
+
+    def known(self, panel):
+        "Which cells people and nine of ten studies have."
+        there, known = self.studies.get(panel), np.isfinite(self.means[panel])
+        return known if there is None else known & (np.isfinite(there).mean(0) > .9)
+
+    def farthest(self):
+        "How far the farthest point is, in standard deviations: of people, then of each study; by panel."
+        known = {panel: self.known(panel) for panel in self.studies}
+        return {panel: _distances(self.means[panel][k], self.studies[panel][:, k]) for panel, k in known.items()
+                if k.any()}
+
+    def told(self):
+        "Are people told apart?"
+        far = self.farthest()
+        return any(_share(np.r_[x[0], _any(far)[1:]]) <= _TOLD for x in far.values())
+
+def _any(far):
+    "The farthest point in any panel."
+    return np.max(list(far.values()), axis=0)
+
+def _distances(mean, studies):
+    "How far the farthest point of people is, and that of each study, from all of them, (1 + studies,)."
+    all_ = np.vstack([mean, studies])
+    return np.nanmax(abs(all_ - np.nanmean(all_, 0)) / np.maximum(np.nanstd(all_, 0), 1e-6), 1)
+
+def _share(far):
+    "Share that is at least as far as the first."
+    return (far >= far[0] - 1e-9).mean()
+
+def _beside(design, compared):
+    "Tables of points, of panels, and of statistics of runs (None where there are none)."
+    tables, tests, far = [], {}, compared.farthest()
+    for panel in [p for p in _WORDS if p in compared.people]:
+        known, there = compared.known(panel), panel in compared.studies
+        if not known.any() or not there and panel != 'rt': continue
         points = pd.DataFrame(_cells_of(design, panel), columns=['line', 'x'], dtype=object)
-        points = points.assign(people=mean, people_low=mean - half, people_high=mean + half)
-        points = points.assign(**_spread_of(studies, known))
-        points['outside'] = known & ((mean < points.low - 1e-12) | (mean > points.high + 1e-12)).to_numpy()
-        tables.append(points[known].assign(panel=panel))
-        p = _far(mean[known], studies[:, known]) if there else np.nan
-        tests[panel] = dict(points=int(known.sum()), outside=int(points.outside.sum()), p=p)
+        points = points.assign(**_points(compared, panel))[known]
+        tables.append(points.assign(panel=panel))
+        p, p_all = (_share(far[panel]), _share(np.r_[far[panel][0], _any(far)[1:]])) if there else (np.nan, np.nan)
+        tests[panel] = dict(points=int(known.sum()), outside=int(points.outside.sum()), p=p, p_all=p_all)
     columns = ['panel', 'line', 'x', 'people', 'people_low', 'people_high', 'simulated', 'low', 'high', 'outside']
     return (pd.concat(tables, ignore_index=True)[columns],
-            pd.DataFrame(tests).T.astype(dict(points=int, outside=int)).rename_axis('panel'))
+            pd.DataFrame(tests).T.astype(dict(points=int, outside=int)).rename_axis('panel'),
+            _runs_of(compared, far) if _RUNS in far else None)
 
+def _points(compared, panel):
+    "Columns of the table of points."
+    mean, half = compared.means[panel], _half_interval(compared.people[panel], compared.weights.get(panel))
+    spread = _spread_of(compared.studies.get(panel, ()), compared.known(panel))
+    outside = (mean < spread['low'] - 1e-12) | (mean > spread['high'] + 1e-12)
+    return dict(people=mean, people_low=mean - half, people_high=mean + half) | spread | dict(outside=outside)
+
+def _runs_of(compared, far):
+    "Statistics that need no model, of people and of simulated studies."
+    known, own, studies = compared.known(_RUNS), compared.people[_RUNS], compared.studies[_RUNS]
+    table = pd.DataFrame(dict(people=compared.means[_RUNS], se=pd.DataFrame(own).sem().to_numpy(),
+                              **_spread_of(studies, known)), index=list(_STEADY))
+    table['p_all'] = [_share(np.r_[_distances(m, s[:, None])[0], _any(far)[1:]]) if k else np.nan
+                      for m, s, k in zip(compared.means[_RUNS], studies.T, known)]
+    return RunComparison(table[known], len(studies))
+
+# %% ../nbs/46_checkup.ipynb #7a7bd59d
+_REFITS = 40   # what fitting changes is then known to a sixth of the standard deviation between studies, or better
+
+def _can_refit(found, trials, which, again, refits):
+    "Can simulated people be fitted anew? A `ValueError` where that was asked for and cannot be."
+    why = ("parameters are not those of `fit`" if which != 'estimates' or not hasattr(found, 'bounds') else
+           "people are simulated one step ahead, with pasts that are not their own" if again is None else
+           "people do more than choose" if trials.does != ('choice',) else None)
+    if why and refits: raise ValueError(f"refits={refits}: nobody can be fitted anew, since {why}; leave refits out")
+    return why is None and refits != 0
+
+def _refitted(found, trials, seed):
+    "What `fit` finds on these trials, as it found the parameters of `found`."
+    hold = {n: float(found.parameters[n].iloc[0]) for n in found.cell.params if n not in found.names}
+    return fit(found.cell, trials, 3, seed, bounds={n: found.bounds[n] for n in found.names}, hold=hold)
+
+def _is_likeliest(found, trials, seed):
+    "Are these the likeliest parameters, as far as `fit` finds (and not drawn to a prior)?"
+    own = nll(found.cell, found.parameters, trials)
+    return np.median(own - _refitted(found, trials, seed).nll.to_numpy()) < .01
+
+def _lived_again(found, studies, again, seed):
+    "Studies of people with the parameters that were fitted to these, one for each."
+    thetas = []
+    for study in studies:
+        new = _refitted(found, study, seed)
+        silent = list(new.silent)   # of whom there is no estimate
+        thetas.append(new.parameters)
+        if silent: thetas[-1].loc[silent] = found.parameters.loc[silent].to_numpy()
+    return again(thetas, int(np.random.default_rng([seed, 12]).integers(2**32)))
+
+# %% ../nbs/46_checkup.ipynb #4615f3ce
 def _spread_of(studies, known):
     "Mean and middle 95 % of simulated studies, (cells,) each; NaN where nothing is known, or nothing was simulated."
     out = {name: np.full(len(known), np.nan) for name in ('simulated', 'low', 'high')}
@@ -582,12 +791,6 @@ def _half_interval(x, weight=None):
     return np.where(many > 1, stats.t.ppf(.975, np.maximum(many - 1, 1)) * error, np.nan)
 
 def _fitted_to(x, n): return np.pad(x[:n].astype(float), (0, max(0, n - len(x))), constant_values=np.nan)
-
-def _far(mean, studies):
-    "Share of studies whose farthest point is as far as that of people, in standard deviations between studies."
-    middle, spread = np.nanmean(studies, 0), np.maximum(np.nanstd(studies, 0), 1e-6)
-    people, each = abs((mean - middle) / spread).max(), np.nanmax(abs((studies - middle) / spread), 1)
-    return (1 + (each >= people - 1e-9).sum()) / (1 + len(each))
 
 # %% ../nbs/46_checkup.ipynb #69285a82
 _TITLES = dict(learning='Learning', repeat='Repeats', reversal='Reversals', blocks='By block', runs='Runs',
@@ -651,8 +854,8 @@ def _draw_panel(ax, checkup, panel):
     if panel != 'rt': ax.set_ylim(max(ax.get_ylim()[0], -.04), min(ax.get_ylim()[1], 1.04))
     _set_ticks(ax, panel, list(dict.fromkeys(t.x)), places)
     if len(lines) > 1: ax.legend(loc='best', handlelength=1.1)
-    if checkup.tests.p[panel] <= .05:
-        ax.annotate(f"differs, p = {checkup.tests.p[panel]:.2f}".replace('0.', '.'), (1, 1), (0, 3),
+    if checkup.tests.p_all[panel] <= _TOLD:
+        ax.annotate(f"differs, p = {checkup.tests.p_all[panel]:.2f}".replace('0.', '.'), (1, 1), (0, 3),
                     xycoords='axes fraction', textcoords='offset points', ha='right', va='bottom', fontsize=7,
                     color=COLOURS['loss'], annotation_clip=False)
 

@@ -236,6 +236,19 @@ def _person_table(fits):
             rows.append(pd.DataFrame(dict(model=f.name, participant=x.index, parameter=n) | numbers))
     return pd.concat(rows, ignore_index=True)
 
+def _posterior_table(fits):
+    """A row for each model, participant and parameter of hierarchical fits: the mode on the line, and covariances with
+    every parameter there. None where people were fitted one by one."""
+    if not fits or not hasattr(fits[0], 'modes'): return None
+    tables = []
+    for f in fits:
+        people, k = list(f.modes.index), len(f.names)
+        flat = dict(zip([f'with_{n}' for n in f.names], np.asarray(f.covariances).reshape(-1, k).T))
+        tables.append(pd.DataFrame(dict(model=f.name, participant=np.repeat(np.array(people, object), k),
+                                        parameter=list(f.names) * len(people),
+                                        mode=f.modes[list(f.names)].to_numpy().ravel()) | flat))
+    return pd.concat(tables, ignore_index=True)
+
 def _half_of_mean(x):
     "Half of the 95 % interval of a mean (t); NaN for fewer than two."
     return stats.t.ppf(.975, len(x) - 1) * x.std() / np.sqrt(len(x)) if len(x) > 1 else np.nan
@@ -496,7 +509,7 @@ def _write_tables(place, fits, trials, record, starts):
     if fits:
         groups = pd.concat([_group_table(f) for f in fits], ignore_index=True)
         tables |= dict(fits=_fit_table(fits), parameters=_person_table(fits), groups=groups,
-                       effects=_effect_table(fits))
+                       effects=_effect_table(fits), posterior=_posterior_table(fits))
     if len(fits) > 1: tables['comparison'], record['comparison_notes'] = _comparison_table(fits)
     for name, table in tables.items():
         if table is not None: write_table(table, place / f'{name}.csv', say=False, index=False)
@@ -550,6 +563,10 @@ class _Kept:
     cell: object
     parameters: pd.DataFrame
     silent: tuple
+    names: tuple
+    bounds: dict
+    modes: object = None         # of a hierarchical fit, as are
+    covariances: object = None   # these
 
 def _kept(p, name, trials):
     "The model of this name with its estimates."
@@ -561,7 +578,19 @@ def _kept(p, name, trials):
     own = t[t.model == name]
     wide = own.pivot(index='participant', columns='parameter', values='estimate').rename(index=label)
     wide = wide[list(dict.fromkeys(own.parameter))].assign(**about['held'])
-    return _Kept(name, _kept_cell(p, name, trials), wide, tuple(label[w] for w in about['silent']))
+    silent, bounds = tuple(label[w] for w in about['silent']), {n: tuple(b) for n, b in about['parameters'].items()}
+    return _Kept(name, _kept_cell(p, name, trials), wide, silent, tuple(bounds), bounds,
+                 *_kept_posterior(p, name, tuple(bounds), label))
+
+def _kept_posterior(p, name, parameters, label):
+    "Modes on the line and covariances of each person; nothing for people who were fitted one by one."
+    t = p.table('posterior')
+    if t is None: return None, None
+    t = t[t.model == name].assign(participant=lambda d: d.participant.map(label))
+    rows = {who: d.set_index('parameter').loc[list(parameters)] for who, d in t.groupby('participant', sort=False)}
+    modes = pd.DataFrame({who: d['mode'] for who, d in rows.items()}).T
+    covariances = np.array([d[[f'with_{n}' for n in parameters]].to_numpy() for d in rows.values()])
+    return modes[list(parameters)], covariances
 
 def _kept_cell(p, name, trials):
     "The model itself: a class of the package."
@@ -896,17 +925,23 @@ def _checked_part(p):
         return p.show("This was not looked at: `check_fit(found, trials)` does, or `write_page(…, checks=True)`.")
     t, name = p.table('check_panels'), p.model(c['name'])
     p.show(f"{name[:1].upper()}{name[1:]}, {c['studies']} simulated studies. "
-           f"{literal(c['how'])} Parameters are those that were estimated.")
+           f"{literal(c['how'])}")
     p.figure('check', f"People and {name}", 'Lines and bands: simulated people, mean and middle 95 % of studies. '
              'Diamonds: people, with 95 % intervals over people.')
     columns = {'What': [literal(c['words'][x].removeprefix('learning: ')) for x in t.panel], 'Points': t.points,
-               'Outside': t.outside, '*p*': [apa_number(x, 2, True) for x in t.p]}
-    p.frame_of('View', [_TITLES[x] for x in t.panel], columns, 'People Beside Simulated People',
-               'Outside: means of people outside of 95 % of simulated studies. *p*: share of studies whose farthest '
-               'point is as far out as that of people.')
+               'Outside': t.outside, '*p*': [_p_text(x) for x in t.p]}
+    note = ('Outside: means of people outside of 95 % of simulated studies. *p*: share of studies whose farthest point '
+            'is as far out as that of people.')
+    if 'p_all' in t:
+        columns['*p* (all views)'] = [_p_text(x) for x in t.p_all]
+        note += (' All views: share of studies in which a point of any view, or a statistic of runs, is as far out; '
+                 'where the model is right, about one check in twenty has a value of .05 or less.')
+    p.frame_of('View', [_TITLES[x] for x in t.panel], columns, 'People Beside Simulated People', note)
     said = [*c['remarks'], *c['notes']]
     p.show('\n'.join(f'- {literal(x)}' for x in said) if said else
            'In none of these views are people told from simulated people.')
+
+def _p_text(x): return apa_number(x, 2, True) if np.isfinite(x) else '–'
 
 def _recovered(p):
     p.head('## Recovery')
