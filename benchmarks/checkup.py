@@ -1,9 +1,11 @@
 """Checks: how often `check_fit` tells people from simulated people, where the model is right and where perseveration is missing.
 
-`python benchmarks/checkup.py` writes results/checkup.csv (some 10 minutes of one core; in as many processes
-as there are cores, or as `WORKERS` says). Seeds are the number of the case and of the data set. `remark`: share of checks with a remark
-(any `p_all` of .05 or below); `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
+`python benchmarks/checkup.py [SETS]` writes results/checkup.csv, anew after each data set (a core takes some seconds a
+set; in as many processes as there are cores, or as `WORKERS` says; fewer SETS are the first ones of more). Seeds are
+the number of the case and of the data set. `remark`: share of checks with a remark (any `p_all` of .05 or below);
+`any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,10 +17,9 @@ from spice_rl import BanditsFlip, RescorlaWagner, Trials, check_fit, fit, fit_hi
 from spice_rl.models import Perseveration
 
 RESULTS = Path(__file__).parent / 'results'
-STUDIES = 60
-CASES = [   # people, trials of each, perseveration (logits), do the trials say how probably each option pays? data sets
-    (100, 60, 0., True, 60), (100, 30, 0., True, 60), (300, 30, 0., True, 20), (100, 60, 0., False, 60),
-    (30, 60, .5, True, 40)]
+SETS, STUDIES = 40, 60
+CASES = [   # people, trials of each, perseveration (logits), do the trials say how probably each option pays?
+    (100, 30, 0., True), (100, 60, 0., False), (30, 60, .5, True), (300, 30, 0., True)]
 
 
 def people(n, n_trials, kappa, schedule, rng):
@@ -40,7 +41,7 @@ def one_set(job):
     "Checks of one data set, by whose parameters simulated people have."
     case, number = job
     rng = np.random.default_rng([case, number])
-    trials, seed = people(*CASES[case][:-1], rng), int(rng.integers(2**31))
+    trials, seed = people(*CASES[case], rng), int(rng.integers(2**31))
     alone = fit(RescorlaWagner(), trials, starts=3, seed=seed, threads=1)
     together = fit_hierarchical(RescorlaWagner(), trials, seed=seed, threads=1)
     modes = SimpleNamespace(name='modes', cell=together.cell, parameters=together.parameters, silent=together.silent)
@@ -63,15 +64,11 @@ def interval(hits):
     return (stats.beta.ppf(.025, k, n - k + 1) if k else 0., stats.beta.ppf(.975, k + 1, n - k) if k < n else 1.)
 
 
-def main():
-    jobs, rows = [(case, number) for case, (*_, many) in enumerate(CASES) for number in range(many)], []
-    with ProcessPoolExecutor(int(os.environ.get('WORKERS', os.cpu_count()))) as pool:
-        for case, out in pool.map(one_set, jobs):
-            rows += [(case, *row) for row in out]
-            if len(rows) % 40 == 0: print(len(rows), flush=True)
+def written(rows):
+    "Write the table of all cases so far."
     table, kept = pd.DataFrame(rows, columns=['case', 'parameters', 'remark', 'any_p', 'cpu_s']), []
     for (case, what), t in table.groupby(['case', 'parameters'], sort=False):
-        n, n_trials, kappa, schedule, _ = CASES[case]
+        n, n_trials, kappa, schedule = CASES[case]
         row = dict(people=n, trials=n_trials, perseveration=kappa,
                    way='schedule' if schedule else 'one step ahead', parameters=what, sets=len(t))
         for name in ('remark', 'any_p'):
@@ -80,4 +77,13 @@ def main():
     pd.DataFrame(kept).to_csv(RESULTS / 'checkup.csv', index=False, float_format='%.3g')
 
 
-if __name__ == '__main__': main()
+def main(sets=SETS):
+    jobs, rows = [(case, number) for number in range(sets) for case in range(len(CASES))], []
+    jobs = [job for job in jobs if CASES[job[0]][0] < 300 or job[1] % 4 == 0]   # these take long
+    with ProcessPoolExecutor(int(os.environ.get('WORKERS', os.cpu_count()))) as pool:
+        for case, out in pool.map(one_set, jobs):
+            rows += [(case, *row) for row in out]
+            written(rows)
+
+
+if __name__ == '__main__': main(*map(int, sys.argv[1:]))

@@ -345,6 +345,23 @@ def _check(args):
     print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, "
           f"in {args.folder}")
 
+def _compare(args):
+    "`spice-rl compare`"
+    from spice_rl.page import compare_folder
+    from spice_rl.selection import select_models
+    found = compare_folder(args.folder, models=args.models, criterion=args.criterion)
+    print(f"{found}\n\nAll people together:\n{found.ranking().round(2).to_string()}\n\n"
+          f"How frequent each model is among people like these:\n{select_models(found)}")
+
+def _recover(args):
+    "`spice-rl recover`"
+    from spice_rl.page import recover_folder
+    seed, runs = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1)
+    found = recover_folder(args.folder, starts=runs, seed=seed)
+    for r in found: print(f"{r}\n")
+    files = ', '.join(f'recovery_{what}.csv' for what in ('parameters', 'models')[:len(found)])
+    print(f"Written: {files} and the page, in {args.folder}")
+
 def _check_avoidance(args):
     "What was typed suits the avoidance task."
     typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)
@@ -422,6 +439,10 @@ _WORDS = (
      'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'),
     (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'),
     (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'),
+    (r": recover in your script, parameter_recovery\(cell, environment\)",
+     '; columns such as p_left, with the chance that each option pays, would do'),
+    (r"; recover in your script: simulate people.*", '; leave --hierarchical out'),
+    (r"; use criterion='bic'", '; use --criterion bic'),
     (r"runs of Pipeline", 'runs of spice-rl fit'),
     (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library",
      'Try another --model'))
@@ -583,6 +604,28 @@ def _add_check(commands):
     _seed_option(p)
     p.set_defaults(run=_check, parser=p)
 
+def _add_compare(commands):
+    about = ('Compare models that fit has fitted, from the folder alone: by BIC or AIC, by group, and how frequent '
+             'each is among people (random-effects selection). Nothing is written.')
+    example = 'spice-rl compare study --models RescorlaWagner Forgetting --criterion aic'
+    p = commands.add_parser('compare', help='say which fitted model describes people best', description=about,
+                            epilog=f'Example:\n  {example}')
+    p.add_argument('folder', metavar='FOLDER', help='the folder that was given to fit as --out')
+    p.add_argument('--models', nargs='+', metavar='MODEL', help='which of the models, two or more (default: all)')
+    p.add_argument('--criterion', default='bic', metavar='NAME', help='bic or aic (default: %(default)s)')
+    p.set_defaults(run=_compare, parser=p)
+
+def _add_recover(commands):
+    about = ('Can these parameters and models be told from so many choices? People are simulated by each model with '
+             'the estimates of fit, on the same trials, and fitted by all models. Tables and page of the folder are '
+             'made anew.')
+    p = commands.add_parser('recover', help='see whether parameters and models can be recovered', description=about,
+                            epilog='Example:\n  spice-rl recover study --runs 5')
+    p.add_argument('folder', metavar='FOLDER', help='the folder that was given to fit as --out')
+    p.add_argument('--runs', default=10, metavar='N', help='how hard to search (default: %(default)s)')
+    _seed_option(p)
+    p.set_defaults(run=_recover, parser=p)
+
 def _add_report(commands):
     about = ('Write a report on what demo, discover or fit have written into a folder: methods in words, tables, '
              'figures, a checklist. One HTML file, and a PDF beside it where Quarto is installed.')
@@ -601,7 +644,8 @@ def _parser():
                   description='How do people learn? From tables of choices to equations and fitted models.')
     top.add_argument('--version', action='version', version=__version__)
     commands = top.add_subparsers(dest='command', metavar='', prog='spice-rl')
-    for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_check, _add_report): add(commands)
+    for add in (_add_demo, _add_read, _add_discover, _add_fit, _add_compare, _add_recover, _add_check,
+                _add_report): add(commands)
     return top
 
 # %% ../nbs/50_cli.ipynb #f65bc4d4

@@ -14,7 +14,7 @@ import pytest
 from spice_rl import avoidance_tutorial_files, demo_file, read_trials
 from spice_rl.cli import TUTORIALS, _parser, _typed, main
 
-COMMANDS = ["demo", "read", "discover", "fit", "check", "report"]
+COMMANDS = ["demo", "read", "discover", "fit", "compare", "recover", "check", "report"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -346,6 +346,47 @@ def test_fit_check_report_of_a_bandit(here, table, capsys):
     (here/"empty").mkdir()
     refused(capsys, ["check", "empty"], "holds no fits", "spice-rl fit FILE --task TASK --out FOLDER")
     refused(capsys, ["check", "nowhere"], "no folder 'nowhere'")
+
+
+def test_compare_and_recover_of_a_folder(here, table, capsys):
+    from spice_rl import BanditsFlip, RescorlaWagner, bandit_models, compare, fit, simulate, write_page
+    people = pd.DataFrame(dict(alpha=[.2, .4, .6, .8], beta=5.), index=list("abcd"))
+    trials = simulate(RescorlaWagner(), BanditsFlip(flip=.05), people, n_trials=60, seed=1)
+    cells = {type(m).__name__: m for m in bandit_models(trials)}
+    fits = [fit(cells[n], trials, starts=2, name=n) for n in ("RescorlaWagner", "ChoiceKernel")]
+    write_page(fits, trials, "o", checks=False)
+    for criterion in ("bic", "aic"):
+        assert main(["compare", "o", "--criterion", criterion]) == 0
+        out = capsys.readouterr().out
+        judge = compare(fits, criterion)
+        assert repr(judge) in out and judge.ranking().round(2).to_string() in out and "How frequent each model is" in out
+    refused(capsys, ["compare", "o", "--models", "RescorlaWagner"], "a comparison needs two models or more, and here is RescorlaWagner")
+    refused(capsys, ["compare", "o", "--models", "RescorlaWagner", "Kernel"], "unknown model 'Kernel'")
+    refused(capsys, ["compare", "o", "--criterion", "dic"], "bic")
+    assert main(["recover", "o", "--runs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "parameter recovery of RescorlaWagner, ChoiceKernel" in out and "rows: who generated" in out and "Written: recovery_parameters.csv, recovery_models.csv and the page, in o" in out
+    t = pd.read_csv("o/recovery_parameters.csv").query("model == 'RescorlaWagner' and parameter == 'alpha'")
+    np.testing.assert_allclose(t.true, fits[0].parameters.alpha)   # people are simulated with their estimates
+    page = (here/"o/page.html").read_text()
+    assert "Recovery of Parameters" in page and "Recovery of Models" in page and "see Recovery" in page
+    for runs in ("0", "many"): refused(capsys, ["recover", "o", "--runs", runs], f"--runs takes a whole number of at least 1, got '{runs}'")
+    for command in ("compare", "recover"):
+        refused(capsys, [command, "nowhere"], "no folder 'nowhere'")
+        (here/"empty").mkdir(exist_ok=True)
+        refused(capsys, [command, "empty"], "holds no fits", "spice-rl fit FILE --task TASK --out FOLDER")
+
+
+def test_what_cannot_be_recovered(here, table, capsys):
+    from spice_rl import ChoiceKernel, RescorlaWagner, fit, fit_hierarchical, read_trials, write_page
+    table.to_csv("t.csv", index=False)
+    trials = read_trials("t.csv")
+    write_page(fit(RescorlaWagner(), trials, starts=1), trials, "alone", checks=False)
+    refused(capsys, ["recover", "alone"], "do not say what the other options would have paid", "columns such as p_left, with the chance that each option pays, would do")
+    write_page([fit_hierarchical(RescorlaWagner(), trials), fit_hierarchical(ChoiceKernel(), trials)], trials, "o", checks=False)
+    refused(capsys, ["recover", "o"], "these were fitted together; leave --hierarchical out")
+    refused(capsys, ["compare", "o", "--criterion", "aic"], "hierarchical fits have no AIC", "use --criterion bic")
+    assert main(["compare", "o"]) == 0
 
 
 def test_what_is_wrong_with_a_fit_of_a_task(here, table, capsys):
