@@ -164,6 +164,8 @@ class Ceiling:
         After how many passes over them it was best
     parameters : int
         How many weights it has
+    known : object
+        The network, and what it needs to know to be asked
     """
     nll: float        # NLL a held-out choice, in nats
     chance: float     # That of guessing among what was on offer
@@ -173,15 +175,35 @@ class Ceiling:
     choices: int      # How many choices it learned from
     passes: int       # After how many passes over them it was best
     parameters: int   # How many weights it has
+    known: object     # The network, and what it needs to know to be asked
 
     @property
     def probability(self):
         "Probability of a held-out choice (geometric mean)."
         return float(np.exp(-self.nll))
 
+    def predict(self, trials): # Choices of the same people, or of others
+        """Log probability of each choice, (trials,), NaN where nothing is counted.
+
+        Parameters
+        ----------
+        trials
+            Choices of the same people, or of others
+        """
+        return _asked(self.known, check_trials(trials))
+
     def __repr__(self):
-        return (f"A network without structure predicts a held-out choice with a probability of {self.probability:.3f} (guessing {np.exp(-self.chance):.3f}); "
-                f"{int(np.isfinite(self.logp).sum())} choices of {len(self.people)} people, learned from {self.choices} others")
+        return (f"A network without structure predicts a held-out choice with a probability of {self.probability:.3f} "
+                f"(guessing {np.exp(-self.chance):.3f}); {int(np.isfinite(self.logp).sum())} choices of "
+                f"{len(self.people)} people, learned from {self.choices} others")
+
+def _asked(known, trials):
+    "Log probability of each choice, by a trained network."
+    net, options, codes, unit, offers = known
+    if trials.options != options: raise ValueError(f"the network learned of the options {options}, and these trials have {trials.options}: they must be the same, in the same order")
+    with torch.no_grad(): logp, counted, _ = _Part(trials, codes, unit, offers).logp(net)
+    logp = np.where(counted.numpy(), logp.double().numpy(), np.nan)
+    return logp[np.arange(trials.n_trials) - trials.starts[trials.session], trials.session]
 
 # %% ../nbs/37_ceiling.ipynb #f0b4b30e
 def choice_ceiling(
@@ -220,14 +242,14 @@ def _ceiling(learn, stop, held_out, seed):
     unit = (shown.mean(), shown.std() or 1.) if len(shown) else (0., 1.)
     offers = any(((t.offer >= 0).sum(1) < t.n_options).any() for t in (learn, stop, held_out))
     codes = {who: i for i, who in enumerate(learn.participants)}
-    part, last, judged = (_Part(t, codes, unit, offers) for t in (learn, stop, held_out))
+    part, last = (_Part(t, codes, unit, offers) for t in (learn, stop))
     n = int(part.counted.sum())
-    for what, p in (('to learn from', part), ('to stop by', last), ('held out', judged)):
+    for what, p in (('to learn from', part), ('to stop by', last)):
         if not p.counted.any(): raise ValueError(f"a ceiling needs choices between two options or more, and of the sessions {what} none has one")
     net = _Free(part.x.shape[-1], learn.n_options, len(codes), 32 if n > 20_000 else 16)
-    passes = _trained(net, part, last, n, np.random.default_rng(seed))
-    with torch.no_grad(): logp, counted, _ = judged.logp(net)
-    logp = np.where(counted.numpy(), logp.double().numpy(), np.nan)[np.arange(held_out.n_trials) - held_out.starts[held_out.session], held_out.session]
+    passes, known = _trained(net, part, last, n, np.random.default_rng(seed)), (net, learn.options, codes, unit, offers)
+    logp = _asked(known, held_out)
+    if not np.isfinite(logp).any(): raise ValueError("a ceiling needs held-out choices between two options or more, and there is none")
     people = pd.Series(-logp).groupby(np.array(held_out.participants, object)[held_out.participant], sort=False).mean().rename_axis('participant')
-    chance = float(np.log((held_out.offer >= 0).sum(1))[np.isfinite(logp)].mean())
-    return Ceiling(-np.nanmean(logp), chance, people, logp, held_out, n, passes, sum(w.numel() for w in net.parameters()))
+    chance, weights = float(np.log((held_out.offer >= 0).sum(1))[np.isfinite(logp)].mean()), sum(w.numel() for w in net.parameters())
+    return Ceiling(float(-np.nanmean(logp)), chance, people, logp, held_out, n, passes, weights, known)

@@ -52,11 +52,20 @@ def _discovered(trials, model, command, folder, truth, seed): # folder: one that
     equation, found = estimator.equation_, estimator.refinement_
     print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
-    if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
-    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
+    _print_wide(estimator)
+    if notes := [*found.notes(), *estimator._beside]: print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
+    print(f"How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; held_out: of choices that nothing was learned from; share_kept: of what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
     if written: print(f"Written to {folder}: {', '.join(written)}\nOne page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
     return estimator
+
+def _print_wide(estimator):
+    "What the wide search found, in words."
+    wide = estimator.wide_
+    if wide is None: return
+    who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are the typical ones'
+    print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}", *(f"- {words}" for words in wide.words())]))
+    print()
 
 def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
@@ -343,7 +352,10 @@ _WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by rea
           (r"^the template '.*?' failed: ValueError: ", ''),
           (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
           (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'), (r"runs of Pipeline", 'runs of spice-rl fit'),
-          (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library", 'Try another --model'))
+          (r"Try spice_library_polynomial_degree=2, another network, or search_library\(trials\) with a wider library", 'Try another --model'),
+          (r"take wide_ \(a Discovery\), or another network", 'try another --model, or take the wide search: discover(trials) in Python'),
+          (r"see where people and simulated people differ, check_fit\(.*?\), and give discover other terms, or a network of your own another mechanism",
+           'see where people and simulated people differ (spice-rl fit, then spice-rl check), and give discover(trials, terms=[...]) other terms in Python'))
 
 def _typed(message, names): # What Python says; options of the command
     "The same in the words of the command line, in one line."
@@ -403,7 +415,8 @@ def _add_demo(commands):
 
 def _add_discover(commands):
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices', epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
-                            description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors.')
+                            description='Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a network is trained on the choices, an equation is read out of it, and its numbers are estimated with standard errors. '
+                                        'Beside it stand a wide search for mechanisms that this network cannot have, and a network without any structure, all judged on held-out choices.')
     _add_columns(p)
     p.add_argument('--model', default='rescorla-wagner', help='; '.join(f'{k}: {v}' for k, v in MODELS.items()) + ' (default: %(default)s)')
     _out_and_seed(p, 'folder for the equation, tables and figures (default: only print)')
