@@ -63,7 +63,7 @@ def _print_wide(estimator):
     "What the wide search found, in words."
     wide = estimator.wide_
     if wide is None: return
-    who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are the typical ones'
+    who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are typical'
     print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}", *(f"- {words}" for words in wide.words())]))
     print()
 
@@ -353,7 +353,7 @@ _WORDS = ((r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'), (r'read it by rea
           (r"number_of_runs", '--runs'), (r"\(its output_dir\)", '(the --out of demo, discover or fit)'), (r"output_dir", '--out'), (r"^folder (?=')", '--out '),
           (r"Pipeline\(\)\.run\(…\) or spice-rl fit write them", 'spice-rl fit LEARNING TRANSFER --models MODEL --out FOLDER writes them'), (r"write_discovery\(…\) or spice-rl discover write it", 'spice-rl discover FILE --out FOLDER writes it'), (r"write_page\(fits, trials, folder\) writes it, or spice-rl fit", 'spice-rl fit'), (r"runs of Pipeline", 'runs of spice-rl fit'),
           (r"Try spice_library_polynomial_degree=2, another network, or search_library\(trials\) with a wider library", 'Try another --model'),
-          (r"take wide_ \(a Discovery\), or another network", 'try another --model, or take the wide search: discover(trials) in Python'),
+          (r"take discover\(trials\)(, the same search on all choices)?, or another network", r'try another --model, or take discover(trials)\1, in Python'),
           (r"see where people and simulated people differ, check_fit\(.*?\), and give discover other terms, or a network of your own another mechanism",
            'see where people and simulated people differ (spice-rl fit, then spice-rl check), and give discover(trials, terms=[...]) other terms in Python'))
 

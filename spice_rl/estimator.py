@@ -484,6 +484,7 @@ class SpiceEstimator(BaseEstimator):
         self._read(xs, ys)
         judged = self._look_beside(xs, ys, test if xs_test is not None else None)
         self._choose(self._compared(xs, ys, judged), xs_test is not None)
+        self._say(judged)
         for note in self._kept(): warnings.warn(note)
         if self.save_path_rnn or self.save_path_spice: self.save_spice(self.save_path_rnn, self.save_path_spice)
         return self
@@ -521,7 +522,8 @@ class SpiceEstimator(BaseEstimator):
         trials = _choices(*learn) if wide else None
         if wide: self.wide_ = discover(trials, seed=self.seed, verbose=self.verbose)
         if test is None: return None
-        judged = _Judged(judge._held_out(*test) if judge else {}, test[0][:, 0, -1].int().numpy())
+        judged = _Judged(judge._held_out(*test, judge is not self) if judge else {}, test[0][:, 0, -1].int().numpy())
+        if not judge: self._beside.append("without the sessions that were held out, the network learned nothing better than guessing: it cannot be compared on them")
         if wide: judged.logp |= self._beside_on(trials, *test)
         return judged
 
@@ -544,11 +546,11 @@ class SpiceEstimator(BaseEstimator):
         "The equations by stage."
         return {RAW: self.regression_.equation} | ({} if self.refinement_ is None else {REFINED: self.refinement_.equation})
 
-    def _held_out(self, xs, ys):
-        "Log probabilities of held-out choices, {stage: (sessions, trials)}; those of equations only if they are anybody's, or of these people."
+    def _held_out(self, xs, ys, means):
+        "Log probabilities of held-out choices, {stage: (sessions, trials)}; those of equations only if they are anybody's, or of these people, or means may stand for people without one."
         equations = self._equations()
         known = self.regression_.equation.coefficients.index
-        if list(known) != ['everybody'] and not set(xs[:, 0, -1].int().tolist()) <= set(known): equations = {}   # people without an equation
+        if list(known) != ['everybody'] and not means and not set(xs[:, 0, -1].int().tolist()) <= set(known): equations = {}   # people without an equation
         return {'network': _at_choices(self._network_logp(xs), ys)} | {what: _at_choices(self._equation_logp(xs, e), ys) for what, e in equations.items()}
 
     def _beside_on(self, trials, xs, ys):
@@ -561,12 +563,12 @@ class SpiceEstimator(BaseEstimator):
         return logp
 
     def _say_beside(self, judged):
-        "What the wide search and the ceiling say about the equation: sentences; the first list are warnings."
+        "Where the wide search or the ceiling is better than the equation: sentences."
         last, shown = self._stages.index[-1], lambda stage: f"{np.exp(-judged.nll(stage)):.4f}"
         found, out = judged.better(WIDE, [last]), []
         if found:
             out.append(f"the wide search predicts held-out choices better than the {last}: with a probability of {shown(WIDE)}, after {shown(last)}; by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
-                       f"It finds {self.wide_.name}, in people who {'differ' if self.wide_.fit is not None else 'are alike'}, and the network may have no room for that: take wide_ (a Discovery), or another network")
+                       f"It finds {self.wide_.name}, in people who {'differ' if self.wide_.fit is not None else 'are alike'}, and the network may have no room for that: take discover(trials), the same search on all choices, or another network")
         found = judged.better(CEILING, [last, 'network', WIDE]) if CEILING in judged.logp else None
         if found:
             out.append(f"a network without structure predicts held-out choices better than all of these: with a probability of {shown(CEILING)}, after {shown(found[0])} ({found[0]}); by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
@@ -718,7 +720,6 @@ class SpiceEstimator(BaseEstimator):
         if isinstance(self.refinement_, Individuals): table.loc[REFINED, 'bic'] = self.refinement_.ibic - 2 * first * chance
         if self.wide_ is not None: table.loc[WIDE, 'bic'] = np.nan if judged else self.wide_.integrated_bic - 2 * (self.wide_.choices - n) * chance
         if self.ceiling_ is not None: table.loc[CEILING, 'bic'] = np.nan   # training was stopped early
-        self._judged = judged
         return table
 
     def _numbers_estimated(self):
@@ -733,26 +734,31 @@ class SpiceEstimator(BaseEstimator):
     def _choose(self, table, held_out):
         "Keep the better of the two equations, on the held-out choices that were given, else by BIC, as the last row, and say so if that is the raw one."
         self.remarks_, order = [], list(table.index)
-        by, name = (table.held_out * 1., 'NLL a held-out choice') if held_out and RAW in table.held_out.dropna() else (table.bic, 'BIC')
-        if REFINED in order and by[REFINED] <= by[RAW] + (1e-4 if by is not table.bic else 0.): self.equation_ = self.refinement_.equation
+        by, name, same = (table.held_out, 'NLL a held-out choice', 1e-4) if held_out and RAW in table.held_out.dropna() else (table.bic, 'BIC', 0.)
+        if REFINED in order and by[REFINED] <= by[RAW] + same: self.equation_ = self.refinement_.equation
         elif REFINED in order:
             order, digits = [*(row for row in order if row != RAW), RAW], 1 if name == 'BIC' else 4
             self.remarks_.append(f"estimating the equation on the choices made it worse ({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so equation_ is that of the regression, without standard errors; "
                                  "refine takes only equations whose values cannot run away, and these choices may need one whose values do")
         self._stages = table.loc[order]
-        self._beside = [self._say_beside_bic(), *self._beside] if self._judged is None else [*self._say_nearby(self._judged), *self._beside]
-        self._beside = [x for x in self._beside if x]
-        if self._judged is not None: self.remarks_ += self._say_beside(self._judged)
+
+    def _say(self, judged):
+        "Gather the sentences about what stands beside the network."
+        if judged is None: nearby = self._say_beside_bic()
+        else:
+            nearby = self._say_nearby(judged)
+            self.remarks_ += self._say_beside(judged)
+        self._beside = [*nearby, *self._beside]
 
     def _say_beside_bic(self):
-        "Beside a wide search that nothing was held out for."
-        if self.wide_ is None: return ''
+        "Beside a wide search that nothing was held out for: a sentence, among the remarks if it is a warning."
+        if self.wide_ is None: return []
         last = self._stages.index[-1]
         gain = self._stages.bic[last] - self._stages.bic[WIDE]
         said = f"there are fewer than {_FEW} sessions, so that nothing was held out: by BIC, the wide search ({self.wide_.name}) is {abs(gain):.1f} {'better' if gain > 0 else 'worse'} than the {last}"
-        if gain <= 6: return said
-        self.remarks_.append(f"{said}; the network may have no room for what it finds: take wide_ (a Discovery), or another network")
-        return ''
+        if gain <= 6: return [said]
+        self.remarks_.append(f"{said}; the network may have no room for what it finds: take discover(trials), or another network")
+        return []
 
     def notes(self):
         "What to know about what was found: sentences, those of `wide_` and `refinement_` apart."

@@ -24,7 +24,7 @@ from spice_rl.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA
 from spice_rl.rnn import BaseRNN, SpiceConfig
 from worlds import PEOPLE_CONFIG, PeopleRNN, people_dataset, q_dataset
 
-FAST = dict(starts=1, epochs=25)
+FAST = dict(starts=1, epochs=25, wide=False)
 pytestmark = pytest.mark.filterwarnings("ignore::spice_rl.training.TrainingWarning")
 
 
@@ -418,8 +418,8 @@ def test_score_by_hand(fitted, data):
     by_hand = [[np.log(p[s, t, int(ys[s, t].argmax())]) for s, t in np.argwhere(~np.isnan(ys[..., 0]))] for p in (network, equation)]
     assert fitted.score(d.xs, d.ys) == pytest.approx(np.mean(by_hand[1]), rel=1e-9)
     table = fitted.scores(d.xs, d.ys)
-    assert list(table.index) == ["guessing", "network", "equation"]
-    assert table.nll_per_choice.to_numpy() == pytest.approx([np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9)
+    assert list(table.index) == ["guessing", "network", "equation", "wide search", "ceiling"]
+    assert table.nll_per_choice.to_numpy()[:3] == pytest.approx([np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9)
     np.testing.assert_allclose(table.probability, np.exp(-table.nll_per_choice))
     assert set(table.choices) == {len(by_hand[0])}
     trials = Trials.from_dataset(d)
