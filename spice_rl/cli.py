@@ -64,10 +64,20 @@ def _print_discovered(estimator, truth):
     print(f"\nThe equation ({_units(equation)}):\n{equation}\n\n"
           f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
-    if notes := found.notes(): print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
-    print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; share_kept: of "
-          f"what the network gains over guessing):\n{_scores(estimator).round(4).to_string()}\n")
+    _print_wide(estimator)
+    if notes := [*found.notes(), *estimator._beside]: print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
+    print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; held_out: of "
+          "choices that nothing was learned from; share_kept: of what the network gains over "
+          f"guessing):\n{_scores(estimator).round(4).to_string()}\n")
     print(f"The random starts of the network:\n{estimator.training_.table.round(4).to_string()}\n")
+
+def _print_wide(estimator):
+    "What the wide search found, in words."
+    wide = estimator.wide_
+    if wide is None: return
+    who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are typical'
+    print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}", *(f"- {words}" for words in wide.words())]))
+    print()
 
 def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
@@ -444,8 +454,14 @@ _WORDS = (
     (r"; recover in your script: simulate people.*", '; leave --hierarchical out'),
     (r"; use criterion='bic'", '; use --criterion bic'),
     (r"runs of Pipeline", 'runs of spice-rl fit'),
-    (r"Try spice_library_polynomial_degree=2, another network, or discover\(trials\) with a wider library",
-     'Try another --model'))
+    (r"Try spice_library_polynomial_degree=2, another network, or search_library\(trials\) with a wider library",
+     'Try another --model'),
+    (r"take discover\(trials\)(, the same search on all choices)?, or another network",
+     r'try another --model, or take discover(trials)\1, in Python'),
+    (r"see where people and simulated people differ, check_fit\(.*?\), and give discover other terms, or a network of "
+     r"your own another mechanism",
+     'see where people and simulated people differ (spice-rl fit, then spice-rl check), and give '
+     'discover(trials, terms=[...]) other terms in Python'))
 
 def _typed(message, names): # What Python says; options of the command
     "The same in the words of the command line, in one line."
@@ -516,7 +532,8 @@ def _add_demo(commands):
 def _add_discover(commands):
     about = ('Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a '
              'network is trained on the choices, an equation is read out of it, and its numbers are estimated with '
-             'standard errors.')
+             'standard errors. Beside it stand a wide search for mechanisms that this network cannot have, and a '
+             'network without any structure, all judged on held-out choices.')
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices',
                             epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
                             description=about)

@@ -16,17 +16,19 @@ import re
 import sys
 import tempfile
 import warnings
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from . import __version__
 from .arguments import check_keys, check_list, check_number, check_whole
 from .bandits import BanditsDrift
+from .ceiling import choice_ceiling, held_out_sessions
 from .data import DatasetRNN, Trials, check_xs_ys
 from .engine import replay_arrays
 from .equation import Equation, equation_from_dict, equation_to_dict
@@ -35,7 +37,8 @@ from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig, check_device
 from .individuals import Individuals, individual_equations
 from .refinement import refine
 from .sindy import check_regression, regress, tells_apart
-from .training import Plan, seeded, train
+from .traces import discover
+from .training import APART, Plan, TrainingError, seeded, train
 
 # %% ../nbs/38_estimator.ipynb #f3e026fc
 FORMAT = 'spice_rl model'
@@ -43,6 +46,7 @@ FORMAT = 'spice_rl model'
 def _digest(content): return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 def _version(text): return tuple(int(part) for part in re.match(r'(\d{1,9})\.(\d{1,9})', text).groups())
+
 
 
 # %% ../nbs/38_estimator.ipynb #d0256fd6
@@ -94,6 +98,7 @@ def check_place(
     try:
         with tempfile.TemporaryFile(dir=path.parent): return path
     except OSError as e: raise ValueError(f"{name}={str(path)!r} cannot be written: {e.strerror or e}") from None
+
 
 
 # %% ../nbs/38_estimator.ipynb #f50c8248
@@ -151,6 +156,7 @@ def _check_version(content, path):
     if _version(text) > _version(__version__): raise ValueError(f"{str(path)!r} was written by spice_rl {text}, and this is {__version__}: install that version or a later one to open it")
 
 
+
 # %% ../nbs/38_estimator.ipynb #6d1f0a42
 def _check_shared(content, *more):
     "What both kinds of file have: options and configuration."
@@ -187,7 +193,6 @@ def _check_equation(content):
 
 KINDS = dict(network=_check_network, equation=_check_equation)
 
-
 # %% ../nbs/38_estimator.ipynb #ef9a34c3
 def off_policy_sessions(
     n_sessions, # How many
@@ -221,6 +226,66 @@ def off_policy_sessions(
             xs[s, t] = np.r_[np.eye(n_actions)[choice], task.step(choice), 0]
     return torch.as_tensor(xs)
 
+# %% ../nbs/38_estimator.ipynb #7fe0b305
+_FEW = 10   # sessions: with fewer nothing is held out, and the BIC decides
+
+def _choices(xs, ys):
+    "Sessions as `Trials`, the choice that `ys` asks for behind the last trial among them."
+    n, rows = ys.shape[-1], torch.arange(len(xs))
+    x = torch.cat([xs, torch.full_like(xs[:, :1], np.nan)], 1)
+    x[..., -1] = xs[:, :1, -1]
+    there = ~torch.isnan(xs[..., :-1]).all(-1)
+    end = there.shape[1] - there.flip(1).int().argmax(1)
+    x[rows, end, :n] = ys[rows, end - 1].to(x.dtype)
+    y = torch.cat([ys, torch.full_like(ys[:, :1], np.nan)], 1)
+    everybody = range(int(xs[..., -1].max()) + 1)
+    trials = Trials.from_dataset(DatasetRNN(x, y, everybody), n_options=n)
+    return trials.take(participants=sorted(set(trials.participant.tolist())))   # ids may have gaps
+
+def _wide_logp(found, trials):
+    "Log probability of each choice by a `Discovery`, (trials,), NaN: none."
+    logits = log_softmax(replay_arrays(found.cell, None, trials)[0], axis=-1)
+    return np.where(trials.choice >= 0, logits[np.arange(trials.n_trials), trials.choice], np.nan)
+
+def _asked_for(logp, trials, ys):
+    "Log probabilities of the choices in `trials` where `ys` asks for them, (sessions, trials)."
+    out, at = np.full(ys.shape[:2], np.nan), np.arange(trials.n_trials) - trials.starts[trials.session]
+    later = at > 0
+    out[trials.session[later], at[later] - 1] = logp[later]
+    return out
+
+def _at_choices(logp, ys):
+    "Log probabilities (sessions, trials, options) at the choices in `ys`, NaN: none."
+    made = ~np.isnan(ys.numpy()).any(-1)
+    return np.where(made, np.take_along_axis(logp, np.nan_to_num(ys.numpy()).argmax(-1)[..., None], -1)[..., 0], np.nan)
+
+@dataclass
+class _Judged:
+    "Log probabilities of held-out choices by stage: {stage: (sessions, trials)}; people: (sessions,)."
+    logp: dict
+    people: np.ndarray
+
+    def nll(self, stage):
+        "NLL a choice; NaN if the stage was not judged."
+        return -float(np.nanmean(self.logp[stage])) if stage in self.logp else np.nan
+
+    def gain(self, stage, over):
+        "How much better a stage is than another, nats a choice, the half width of its 95 % interval, and over what that is: the people, or the sessions."
+        d = self.logp[stage] - self.logp[over]
+        people = len(set(self.people.tolist())) >= 5
+        who = self.people if people else np.arange(len(d))
+        total = pd.DataFrame(dict(who=who, d=np.nansum(d, 1), n=np.isfinite(d).sum(1))).groupby('who').sum()
+        mean, n = total.d.sum() / total.n.sum(), len(total)
+        error = np.sqrt(((total.d - mean * total.n)**2).sum() * n / (n - 1)) / total.n.sum()
+        return mean, student.ppf(.975, n - 1) * error, f"{n} {'people' if people else 'sessions'}"
+
+    def better(self, stage, others):
+        "Is a stage better than each of these, by more than the interval? The one that comes nearest, its gain, width and units; None if not."
+        gains = {over: self.gain(stage, over) for over in others if over in self.logp}
+        if not gains: return None
+        nearest = min(gains, key=lambda over: gains[over][0])
+        return (nearest, *gains[nearest]) if gains[nearest][0] > max(gains[nearest][1], 0.) else None
+
 # %% ../nbs/38_estimator.ipynb #6d1f0a43
 class Predictions:
     """Probability of the next choice by the network and by the equation: unpacks like a pair, `network, equation = estimator.predict(xs)`, and is no array, so that nobody stacks the two by mistake.
@@ -247,9 +312,10 @@ class Predictions:
         raise TypeError("predict gives two arrays, of the network and of the equation, that are not to be put into one: network, equation = estimator.predict(xs); or predict_proba, which is the equation's alone, as in cross_val_predict(…, method='predict_proba')")
 
 
+
 # %% ../nbs/38_estimator.ipynb #6d1f0a44
 RAW, REFINED = 'equation (regression)', 'equation (refined)'  # rows of `SpiceEstimator.summary`
-
+WIDE, CEILING = 'wide search', 'ceiling'
 
 # %% ../nbs/38_estimator.ipynb #4214020c
 class SpiceEstimator(BaseEstimator):
@@ -257,8 +323,8 @@ class SpiceEstimator(BaseEstimator):
 
     After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared, and the equation of the regression), `refinement_` (a `Refinement`:
     standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the refinement, or of the regression where that
-    describes the choices better, by BIC; `remarks_` says so), `n_participants_`, `n_actions_`, `participants_` (the ids learned from), `classes_` (the options at each trial, as scikit-learn has them).
-    `summary()` shows the stages side by side, and `write_discovery` keeps all of it in a folder for a report.
+    describes choices better, held-out ones if `fit` was given some, else by BIC; `remarks_` says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network; None: not looked for), `n_participants_`, `n_actions_`, `participants_` (the ids learned from), `classes_` (the options at each trial, as scikit-learn has them).
+    `summary()` shows all of them side by side, `notes()` says what to know about them (also when the wide search or the ceiling is better: then the network lacks something that people do), and `write_discovery` keeps all of it in a folder for a report.
 
     Parameters
     ----------
@@ -328,6 +394,9 @@ class SpiceEstimator(BaseEstimator):
     embedding_size
         Numbers in a participant's embedding, for networks that take it (default: the network's
         own)
+    wide
+        Look beside the network, too: `discover`, and a network without structure, judged with
+        it on held-out sessions (about twice the time)?
     """
     def __init__(self,
         rnn_class=RescorlaWagnerRNN,         # The network's class
@@ -361,7 +430,8 @@ class SpiceEstimator(BaseEstimator):
         verbose=False,              # Show progress?
         save_path_rnn=None,         # Save the network here after fitting
         save_path_spice=None,       # Save the equation here after fitting
-        embedding_size=None         # Numbers in a participant's embedding, for networks that take it (default: the network's own)
+        embedding_size=None,        # Numbers in a participant's embedding, for networks that take it (default: the network's own)
+        wide=True                   # Look beside the network, too: `discover`, and a network without structure, judged with it on held-out sessions (about twice the time)?
     ):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
@@ -375,6 +445,7 @@ class SpiceEstimator(BaseEstimator):
         self.n_trials_off_policy, self.n_sessions_off_policy = n_trials_off_policy, n_sessions_off_policy
         self.n_trials_same_action_off_policy, self.refine = n_trials_same_action_off_policy, refine
         self.verbose, self.save_path_rnn, self.save_path_spice, self.embedding_size = verbose, save_path_rnn, save_path_spice, embedding_size
+        self.wide = wide
 
     def __sklearn_tags__(self):
         "What scikit-learn should know: sessions are arrays with three axes, NaN is a trial or reward that is missing, and choices are needed."
@@ -391,7 +462,7 @@ class SpiceEstimator(BaseEstimator):
         xs_test=None, # Data that decide when to stop (default: none)
         ys_test=None  # And their next choices
     ):
-        """Train the network, read an equation out of it by regression, and refine that on the choices.
+        """Train the network, read an equation out of it by regression, and refine that on the choices; look widely beside it, and judge all on held-out sessions.
 
         `xs` and `ys` are tensors or arrays as in `DatasetRNN`. Raises an error for arguments and data that do not fit, before the training, and `TrainingError` if nothing could be learned.
 
@@ -411,20 +482,111 @@ class SpiceEstimator(BaseEstimator):
         if xs_test is None: learn, test = self._split(xs, ys)
         else: learn, test = (xs, ys), self._sessions(xs_test, ys_test)
         self._count(xs, ys, test[0])
-        network = self._network(self.n_actions_, self.n_participants_)
-        reading = dict(only=self.spice_participant_id, degree=self.spice_library_polynomial_degree, threshold=self.spice_optim_threshold,
-                       optimizer=self.spice_optimizer_type, regularization=self.spice_optim_regularization)
-        check_regression(network, self.spice_config, xs, **reading)
-        probes = self._probes()
-        self.training_ = train(network, *learn, *test, starts=self.starts, seed=self.seed, **self._plan())
-        self.network_ = self.training_.network
-        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), probes=probes, **reading)
-        self.equation_ = self.regression_.equation
-        self.refinement_ = self._refined(self._trials(xs, ys)) if self.refine else None
-        self._choose(self._compared(xs, ys, test if xs_test is not None else None))
+        self._train(learn, test, xs)
+        self._read(xs, ys)
+        judged = self._look_beside(xs, ys, test if xs_test is not None else None)
+        self._choose(self._compared(xs, ys, judged), xs_test is not None)
+        self._say(judged)
         for note in self._kept(): warnings.warn(note)
         if self.save_path_rnn or self.save_path_spice: self.save_spice(self.save_path_rnn, self.save_path_spice)
         return self
+
+    def _train(self, learn, test, xs):
+        "Train the network; xs: all that an equation will be read from."
+        network = self._network(self.n_actions_, self.n_participants_)
+        check_regression(network, self.spice_config, xs, **self._reading())
+        self._probes()   # may be refused: before the work
+        self.training_ = train(network, *learn, *test, starts=self.starts, seed=self.seed, **self._plan())
+        self.network_ = self.training_.network
+
+    def _read(self, xs, ys):
+        "Read an equation out of the network, and refine it."
+        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), probes=self._probes(), **self._reading())
+        self.equation_ = self.regression_.equation
+        self.refinement_ = self._refined(self._trials(xs, ys)) if self.refine else None
+
+    def _reading(self):
+        "The options of `regress`."
+        return dict(only=self.spice_participant_id, degree=self.spice_library_polynomial_degree, threshold=self.spice_optim_threshold,
+                    optimizer=self.spice_optimizer_type, regularization=self.spice_optim_regularization)
+
+    # Beside the network
+
+    def _look_beside(self, xs, ys, test):
+        "The wide search and the ceiling, learned from the same sessions as a network, and all judged on the same others: a `_Judged` (None: nothing is held out)."
+        self.wide_ = self.ceiling_ = None
+        self._beside, wide = [], self.wide and self.spice_participant_id is None
+        learn, judge = (xs, ys), self
+        if test is None and wide and len(xs) >= _FEW:
+            out = torch.as_tensor(held_out_sessions(xs[:, 0, -1].int().numpy(), self.seed, max(.2, 5 / len(xs))))
+            learn, test = (xs[~out], ys[~out]), (xs[out], ys[out])
+            judge = self._learned_from(*learn)
+        trials = _choices(*learn) if wide else None
+        if wide: self.wide_ = discover(trials, seed=self.seed, verbose=self.verbose)
+        if test is None: return None
+        judged = _Judged(judge._held_out(*test, judge is not self) if judge else {}, test[0][:, 0, -1].int().numpy())
+        if not judge: self._beside.append("without the sessions that were held out, the network learned nothing better than guessing: it cannot be compared on them")
+        if wide: judged.logp |= self._beside_on(trials, *test)
+        return judged
+
+    def _learned_from(self, xs, ys):
+        "This estimator, learned from these sessions alone, from as few starts as it takes to be as good there as the network that has seen all; None if none learned."
+        aim, best = APART - _mean(self._network_logp(xs), ys), None
+        stops = 0 < round(self.train_test_ratio * len(xs)) < len(xs)
+        for i in range(self.starts):
+            e = clone(self).set_params(starts=1, seed=self.seed + i, wide=False, verbose=False, n_actions=self.n_actions_, n_participants=self.n_participants_,
+                                       train_test_ratio=self.train_test_ratio if stops else 1.)
+            e._count(xs, ys, None)
+            try: e._train(*e._split(xs, ys), xs)
+            except TrainingError: continue
+            if best is None or e.training_.nll < best.training_.nll: best = e
+            if best.training_.nll <= aim: break
+        if best is not None: best._read(xs, ys)
+        return best
+
+    def _equations(self):
+        "The equations by stage."
+        return {RAW: self.regression_.equation} | ({} if self.refinement_ is None else {REFINED: self.refinement_.equation})
+
+    def _held_out(self, xs, ys, means):
+        "Log probabilities of held-out choices, {stage: (sessions, trials)}; those of equations only if they are anybody's, or of these people, or means may stand for people without one."
+        equations = self._equations()
+        known = self.regression_.equation.coefficients.index
+        if list(known) != ['everybody'] and not means and not set(xs[:, 0, -1].int().tolist()) <= set(known): equations = {}   # people without an equation
+        return {'network': _at_choices(self._network_logp(xs), ys)} | {what: _at_choices(self._equation_logp(xs, e), ys) for what, e in equations.items()}
+
+    def _beside_on(self, trials, xs, ys):
+        "The same of the wide search and, if there is enough to learn it from, the ceiling."
+        held = _choices(xs, ys)
+        logp = {WIDE: _asked_for(_wide_logp(self.wide_, held), held, ys)}
+        try: self.ceiling_ = choice_ceiling(trials, held, seed=self.seed)
+        except ValueError as e: self._beside.append(f"there is no ceiling beside the equation: {e}")
+        else: logp[CEILING] = _asked_for(self.ceiling_.logp, held, ys)
+        return logp
+
+    def _say_beside(self, judged):
+        "Where the wide search or the ceiling is better than the equation: sentences."
+        last, shown = self._stages.index[-1], lambda stage: f"{np.exp(-judged.nll(stage)):.4f}"
+        found, out = judged.better(WIDE, [last]), []
+        if found:
+            out.append(f"the wide search predicts held-out choices better than the {last}: with a probability of {shown(WIDE)}, after {shown(last)}; by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
+                       f"It finds {self.wide_.name}, in people who {'differ' if self.wide_.fit is not None else 'are alike'}, and the network may have no room for that: take discover(trials), the same search on all choices, or another network")
+        found = judged.better(CEILING, [last, 'network', WIDE]) if CEILING in judged.logp else None
+        if found:
+            out.append(f"a network without structure predicts held-out choices better than all of these: with a probability of {shown(CEILING)}, after {shown(found[0])} ({found[0]}); by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
+                       "These choices hold something that none of the equations says: see where people and simulated people differ, check_fit(fit(equation, trials), trials), and give discover other terms, or a network of your own another mechanism")
+        return out
+
+    def _say_nearby(self, judged):
+        "What to know where nothing is better."
+        last, out = self._stages.index[-1], []
+        if last not in judged.logp: return []
+        shown = lambda stage: f"{np.exp(-judged.nll(stage)):.4f}"
+        for stage, name in ((WIDE, f"the wide search ({self.wide_.name})" if self.wide_ is not None else ''), (CEILING, 'a network without structure')):
+            if stage not in judged.logp or judged.better(stage, [last]): continue
+            gain, width, over = judged.gain(stage, last)
+            out.append(f"{name} predicts held-out choices no better than the {last}: with a probability of {shown(stage)}, and {shown(last)}; by {gain:.4f} ± {width:.4f} nats a choice (95 % interval over {over})")
+        return out
 
     def _check_arguments(self):
         "Raise an error for arguments that cannot be, before any work."
@@ -543,39 +705,67 @@ class SpiceEstimator(BaseEstimator):
         if not found: raise ValueError(f"{type(self.network_).__name__} has no embedding: all participants share one network")
         return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant')
 
-    def _compared(self, xs, ys, test):
-        "Guessing, network, raw equation and refined equation side by side, on the choices they were fitted to and on those held out."
-        equations = {RAW: self.regression_.equation} | ({} if self.refinement_ is None else {REFINED: self.refinement_.equation})
-        known = self.regression_.equation.coefficients.index
-        if test is not None and list(known) != ['everybody'] and not set(test[0][:, 0, -1].int().tolist()) <= set(known): test = None   # people without an equation
+    def _compared(self, xs, ys, judged):
+        "Guessing, ceiling, wide search, network, raw equation and refined equation side by side, on all choices and on those held out."
         if self.spice_participant_id is not None: xs, ys = (x[xs[:, 0, -1] == self.spice_participant_id] for x in (xs, ys))
-        logp = lambda what, xs: self._network_logp(xs) if what == 'network' else self._equation_logp(xs, equations[what])
-        chance, numbers = np.log(self.n_actions_), self._numbers_estimated()
-        rows = {'guessing': dict(nll_per_choice=chance, parameters=0, held_out=np.nan if test is None else chance)}
-        for what in ('network', *equations):
-            rows[what] = dict(nll_per_choice=-_mean(logp(what, xs), ys), parameters=numbers[what], held_out=np.nan if test is None else -_mean(logp(what, test[0]), test[1]))
-        table, n = pd.DataFrame(rows).T[['nll_per_choice', 'parameters', 'held_out']], int(np.nansum(ys.numpy()))
+        equations, trials = self._equations(), _choices(xs, ys) if self.wide_ is not None else None
+        logp = dict(network=lambda: _at_choices(self._network_logp(xs), ys)) | {what: (lambda e=e: _at_choices(self._equation_logp(xs, e), ys)) for what, e in equations.items()}
+        if self.wide_ is not None: logp = {WIDE: lambda: _asked_for(_wide_logp(self.wide_, trials), trials, ys)} | logp
+        if self.ceiling_ is not None: logp = {CEILING: lambda: _asked_for(self.ceiling_.predict(trials), trials, ys)} | logp
+        chance, numbers, n = np.log(self.n_actions_), self._numbers_estimated(), int(np.nansum(ys.numpy()))
+        rows = {'guessing': dict(nll_per_choice=chance, parameters=0, held_out=np.nan if judged is None else chance)}
+        for what in logp: rows[what] = dict(nll_per_choice=-float(np.nanmean(logp[what]())), parameters=numbers[what], held_out=np.nan if judged is None else judged.nll(what))
+        table = pd.DataFrame(rows).T[['nll_per_choice', 'parameters', 'held_out']]
         gained = chance - table.nll_per_choice
         table = table.assign(bic=2 * n * table.nll_per_choice + table.parameters * np.log(n), share_kept=gained / gained['network']).astype(dict(parameters=int))
-        if isinstance(self.refinement_, Individuals): table.loc[REFINED, 'bic'] = self.refinement_.ibic - 2 * (self.refinement_.people.n.sum() - n) * chance   # first choices are a coin toss
+        first = (self.refinement_.people.n.sum() if isinstance(self.refinement_, Individuals) else 0) - n   # first choices are a coin toss
+        if isinstance(self.refinement_, Individuals): table.loc[REFINED, 'bic'] = self.refinement_.ibic - 2 * first * chance
+        if self.wide_ is not None: table.loc[WIDE, 'bic'] = np.nan if judged else self.wide_.integrated_bic - 2 * (self.wide_.choices - n) * chance
+        if self.ceiling_ is not None: table.loc[CEILING, 'bic'] = np.nan   # training was stopped early
         return table
 
     def _numbers_estimated(self):
         "How many numbers each stage has: of the regression, its terms, and what the network learned beside its modules (scales, starts)."
         network, chosen = self.network_, self.regression_.table.chosen
         beside = (len(network.betas) + len(network.initial_values)) * len(self.regression_.equation.coefficients)
-        return {'network': sum(w.numel() for w in network.parameters()), RAW: self.regression_.table.terms[chosen].sum() + beside,
+        wide = {} if self.wide_ is None else {WIDE: len(self.wide_.group) * (1 if self.wide_.fit is None else 2)}
+        free = {} if self.ceiling_ is None else {CEILING: self.ceiling_.parameters}
+        return wide | free | {'network': sum(w.numel() for w in network.parameters()), RAW: self.regression_.table.terms[chosen].sum() + beside,
                 REFINED: None if self.refinement_ is None else self.refinement_.numbers}
 
-    def _choose(self, table):
-        "Keep the better of the two equations by BIC, as the last row, and say so if that is the raw one."
+    def _choose(self, table, held_out):
+        "Keep the better of the two equations, on the held-out choices that were given, else by BIC, as the last row, and say so if that is the raw one."
         self.remarks_, order = [], list(table.index)
-        if REFINED in order and table.bic[REFINED] <= table.bic[RAW]: self.equation_ = self.refinement_.equation
+        by, name, same = (table.held_out, 'NLL a held-out choice', 1e-4) if held_out and RAW in table.held_out.dropna() else (table.bic, 'BIC', 0.)
+        if REFINED in order and by[REFINED] <= by[RAW] + same: self.equation_ = self.refinement_.equation
         elif REFINED in order:
-            order = [*(row for row in order if row != RAW), RAW]
-            self.remarks_.append(f"estimating the equation on the choices made it worse (BIC {table.bic[REFINED]:.1f}, after {table.bic[RAW]:.1f}), so equation_ is that of the regression, without standard errors; "
+            order, digits = [*(row for row in order if row != RAW), RAW], 1 if name == 'BIC' else 4
+            self.remarks_.append(f"estimating the equation on the choices made it worse ({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so equation_ is that of the regression, without standard errors; "
                                  "refine takes only equations whose values cannot run away, and these choices may need one whose values do")
         self._stages = table.loc[order]
+
+    def _say(self, judged):
+        "Gather the sentences about what stands beside the network."
+        if judged is None: nearby = self._say_beside_bic()
+        else:
+            nearby = self._say_nearby(judged)
+            self.remarks_ += self._say_beside(judged)
+        self._beside = [*nearby, *self._beside]
+
+    def _say_beside_bic(self):
+        "Beside a wide search that nothing was held out for: a sentence, among the remarks if it is a warning."
+        if self.wide_ is None: return []
+        last = self._stages.index[-1]
+        gain = self._stages.bic[last] - self._stages.bic[WIDE]
+        said = f"there are fewer than {_FEW} sessions, so that nothing was held out: by BIC, the wide search ({self.wide_.name}) is {abs(gain):.1f} {'better' if gain > 0 else 'worse'} than the {last}"
+        if gain <= 6: return [said]
+        self.remarks_.append(f"{said}; the network may have no room for what it finds: take discover(trials), or another network")
+        return []
+
+    def notes(self):
+        "What to know about what was found: sentences, those of `wide_` and `refinement_` apart."
+        if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to say yet: call fit(xs, ys)")
+        return [*self._kept(), *self._beside]
 
     def _kept(self):
         "What a reader should know about the stages: sentences, for warnings."
@@ -586,10 +776,11 @@ class SpiceEstimator(BaseEstimator):
         return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or search_library(trials) with a wider library"]
 
     def summary(self):
-        """The stages side by side: a frame with a row for guessing, the network, the equation of the regression and the refined one; the last row is `equation_`.
+        """The stages side by side: a frame with a row for guessing, the ceiling (a network without structure), the wide search, the network, the equation of the regression and the refined one; the last row is `equation_`.
 
-        NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many parameters were estimated, NLL of held-out choices (if `fit` was given test data), BIC, and
-        the share of the network's advantage over guessing that is kept. The BIC of people's own equations is the integrated one, with the parameters of the population. A mechanism that the network lacks, too, shows in none of these: see `search_library`."""
+        NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many parameters were estimated, NLL of held-out choices, BIC, and the share of the network's advantage over guessing that is kept.
+        Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were learned once more without these (ceiling and wide search learn from the others alone, so their first column is partly of choices they have not seen, and they have no BIC).
+        With fewer than ten sessions nothing is held out, and the wide search has its integrated BIC, as people's own equations have, with the parameters of the population."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 
@@ -691,7 +882,7 @@ class SpiceEstimator(BaseEstimator):
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
-        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation.
+        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation; and of the wide search and the ceiling, if they were learned.
 
         Parameters
         ----------
@@ -702,7 +893,12 @@ class SpiceEstimator(BaseEstimator):
         """
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
-        nll = pd.Series({'guessing': np.log(self.n_actions_), 'network': -_mean(self._network_logp(xs), ys), 'equation': -_mean(self._equation_logp(xs), ys)})
+        nll = {'guessing': np.log(self.n_actions_), 'network': -_mean(self._network_logp(xs), ys), 'equation': -_mean(self._equation_logp(xs), ys)}
+        wide, ceiling = getattr(self, 'wide_', None), getattr(self, 'ceiling_', None)
+        trials = _choices(xs, ys) if wide is not None or ceiling is not None else None
+        if wide is not None: nll[WIDE] = -float(np.nanmean(_asked_for(_wide_logp(wide, trials), trials, ys)))
+        if ceiling is not None: nll[CEILING] = -float(np.nanmean(_asked_for(ceiling.predict(trials), trials, ys)))
+        nll = pd.Series(nll)
         return pd.DataFrame(dict(nll_per_choice=nll, probability=np.exp(-nll), choices=int(np.nansum(ys.numpy()))))
 
     # Saving
@@ -771,6 +967,7 @@ class SpiceEstimator(BaseEstimator):
                              f"the file has {theirs}, the class {own}")
         made.load_state_dict({k: torch.tensor(v['values'], dtype=torch.float64).reshape(own[k]) for k, v in content['weights'].items()})
         return made.eval()
+
 
 
 # %% ../nbs/38_estimator.ipynb #8f84e7bd

@@ -464,3 +464,38 @@ def test_nobody_reads_on(here, table):
     assert p.stdout.readline().startswith("4 participants")
     p.stdout.close()
     assert p.stderr.read() == "" and p.wait() == 141
+
+
+# What the network cannot see
+
+def forgetful(n_arms, people, trials, seed):
+    "People who forget what they do not choose, and repeat what they did, by hand: two blocks each, P(reward) drawn anew every 25 trials"
+    rng, rows = np.random.default_rng(seed), []
+    for who in range(people):
+        alpha, forget, beta, again = rng.beta(8, 8), rng.beta(6, 9), rng.uniform(3, 6), rng.uniform(.6, 1.4)
+        for block in range(2):
+            q, last = np.full(n_arms, .5), np.zeros(n_arms)
+            for t in range(trials):
+                if t % 25 == 0: paid = rng.permutation(np.linspace(.2, .8, n_arms))
+                p = np.exp(beta * q + again * last)
+                c = rng.choice(n_arms, p=p / p.sum())
+                r, last = int(rng.random() < paid[c]), 1. * (np.arange(n_arms) == c)
+                q += np.where(last, alpha * (r - q), forget * (.5 - q))
+                rows.append((who, block, "abcd"[c], r))
+    return pd.DataFrame(rows, columns=["participant", "block", "choice", "reward"])
+
+
+@pytest.mark.parametrize("n_arms, people, trials, seed", [(2, 20, 75, 1), (4, 16, 75, 2)], ids=["reversals", "four arms"])
+def test_a_mechanism_that_the_network_lacks_is_said(here, capsys, n_arms, people, trials, seed):
+    "The network of Rescorla-Wagner agrees with its own equation; the wide search beside it names forgetting, is better on held-out choices, and by how much is said"
+    forgetful(n_arms, people, trials, seed).to_csv("t.csv", index=False)
+    assert main(["discover", "t.csv", "--block", "block"]) == 0
+    out, err = capsys.readouterr()
+    assert "Rescorla-Wagner: alpha = 0." in out and re.search(r"Beside it, a wide search .*: Rescorla-Wagner with .*forgetting", out)
+    rows = {line.split("  ")[0]: line.split()[-5:] for line in out.splitlines() if line.startswith(("wide search", "ceiling", "network", "equation (refined)"))}
+    held_out = {stage: float(numbers[2]) for stage, numbers in rows.items()}
+    said = re.search(r"the wide search predicts held-out choices better than the equation \(refined\): with a probability of (\S+), after (\S+); by (\S+) ± (\S+) nats a choice \(95 % interval over (\d+) people\)", err)
+    better, worse, gain, width = (float(said[i]) for i in range(1, 5))
+    assert int(said[5]) == people and gain > width and "try another --model" in err
+    assert better == pytest.approx(np.exp(-held_out["wide search"]), abs=2e-4) and worse == pytest.approx(np.exp(-held_out["equation (refined)"]), abs=2e-4)
+    assert gain == pytest.approx(held_out["equation (refined)"] - held_out["wide search"], abs=2e-4) and held_out["ceiling"] < held_out["network"]

@@ -24,7 +24,7 @@ from spice_rl.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA
 from spice_rl.rnn import BaseRNN, SpiceConfig
 from worlds import PEOPLE_CONFIG, PeopleRNN, people_dataset, q_dataset
 
-FAST = dict(starts=1, epochs=25)
+FAST = dict(starts=1, epochs=25, wide=False)
 pytestmark = pytest.mark.filterwarnings("ignore::spice_rl.training.TrainingWarning")
 
 
@@ -99,15 +99,17 @@ def fitted():
 def test_the_stages_side_by_side(fitted):
     "Each number of the summary, found again: NLL from `predict`, BIC from it, numbers from the refinement, the share kept"
     d, table = q_dataset(), fitted.summary()
-    assert list(table.index) == ["guessing", "network", "equation (regression)", "equation (refined)"]
+    assert list(table.index) == ["guessing", "ceiling", "wide search", "network", "equation (regression)", "equation (refined)"]
     made = ~torch.isnan(d.ys).any(-1).numpy()
     n = made.sum()
     for what, p in zip(("network", "equation (refined)"), fitted.predict(d.xs)):
         assert table.nll_per_choice[what] == pytest.approx(-np.log(p[made][d.ys.numpy()[made] == 1]).mean(), rel=1e-9)
     assert table.parameters["equation (refined)"] == len(fitted.refinement_.estimates) and table.nll_per_choice["guessing"] == pytest.approx(np.log(2))
-    np.testing.assert_allclose(table.bic, 2 * n * table.nll_per_choice + table.parameters * np.log(n))
+    beside = table.index.isin(["ceiling", "wide search"])
+    np.testing.assert_allclose(table.bic[~beside], (2 * n * table.nll_per_choice + table.parameters * np.log(n))[~beside])
+    assert table.bic[beside].isna().all()   # learned from some of the sessions alone
     np.testing.assert_allclose(table.share_kept, (np.log(2) - table.nll_per_choice) / (np.log(2) - table.nll_per_choice["network"]))
-    assert table.held_out.isna().all() and fitted.equation_ is fitted.refinement_.equation
+    assert np.isfinite(table.held_out).all() and fitted.equation_ is fitted.refinement_.equation
     table.loc["network"] = 0
     assert fitted.summary().nll_per_choice["network"] > 0   # a copy
 
@@ -416,8 +418,8 @@ def test_score_by_hand(fitted, data):
     by_hand = [[np.log(p[s, t, int(ys[s, t].argmax())]) for s, t in np.argwhere(~np.isnan(ys[..., 0]))] for p in (network, equation)]
     assert fitted.score(d.xs, d.ys) == pytest.approx(np.mean(by_hand[1]), rel=1e-9)
     table = fitted.scores(d.xs, d.ys)
-    assert list(table.index) == ["guessing", "network", "equation"]
-    assert table.nll_per_choice.to_numpy() == pytest.approx([np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9)
+    assert list(table.index) == ["guessing", "network", "equation", "wide search", "ceiling"]
+    assert table.nll_per_choice.to_numpy()[:3] == pytest.approx([np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9)
     np.testing.assert_allclose(table.probability, np.exp(-table.nll_per_choice))
     assert set(table.choices) == {len(by_hand[0])}
     trials = Trials.from_dataset(d)
