@@ -79,7 +79,7 @@ class Filter(TaskCell):
 def _truth(input_first):
     "True or False, also as 1 and 0."
     if isinstance(input_first, (int, np.integer, np.bool_)) and input_first in (0, 1): return bool(input_first)
-    raise ValueError(f"input_first must be True or False, got {input_first!r:.80}")
+    raise ValueError(f"input_first must be 0 or 1 (or True or False), got {input_first!r:.80}")
 
 def _starts(x, name, L, check=check_number):
     "A number for each level from 2 to `L`."
