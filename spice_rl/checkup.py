@@ -20,6 +20,7 @@ from .fitting import fit
 from .params import Param, from_line
 from .runs import RunComparison, _pairs, run_lengths
 from .style import COLOURS, axes_for, in_style
+from .traces import Discovery
 
 # %% ../nbs/46_checkup.ipynb #478e25b1
 def _schedule(trials):
@@ -458,7 +459,7 @@ def _place_of(panel, row):
 
 # %% ../nbs/46_checkup.ipynb #a6589c33
 def check_fit(
-    found,            # What `fit`, `fit_hierarchical`, `search_library` or `individual_equations` returned; or a cell
+    found,            # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
     trials,           # The choices that it was fitted to
     environment=None, # A task in which simulated people live (default: people's own trials)
     *,
@@ -486,8 +487,7 @@ def check_fit(
     Parameters
     ----------
     found
-        What `fit`, `fit_hierarchical`, `search_library` or `individual_equations` returned; or
-        a cell
+        What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
     trials
         The choices that it was fitted to
     environment
@@ -509,6 +509,7 @@ def check_fit(
                          "with their answers yourself")
     times, bins, seed = check_whole(times, 'times', 20), check_whole(bins, 'bins', 1), as_seed(check_seed(seed))
     if refits is not None: refits = check_whole(refits, 'refits', 0)
+    if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
     design, own_rt = _Design(trials, bins), _rt_of(trials, rt)

@@ -35,6 +35,7 @@ from .plotting import plot_comparison, plot_parameters
 from .recovery import ModelRecovery, ParameterRecovery, Simulated, _digest
 from .recovery import model_recovery, parameter_recovery
 from .refinement import Refinement
+from .traces import Discovery
 from .report import RULES, _checked_out, _read_record, _write_page, apa_number, apa_table, literal, references
 from .style import in_style, save_figure
 
@@ -329,12 +330,28 @@ def _about_model(f, trials, words):
                 hierarchical=hasattr(f, 'means'), head=f._head() if hasattr(f, 'means') else '',
                 silent=[str(w) for w in f.silent], source=_source(cell, trials))
 
+_EQUATIONS = Refinement, Discovery   # what a search for an equation returns
+
 def _about_equation(r):
     "A discovered equation."
+    return _about_traces(r) if isinstance(r, Discovery) else _about_rules(r)
+
+def _about_traces(r):
+    "What `discover` found: typical numbers of people who differ, or one set for everybody."
+    rows = r.group.reset_index().rename(columns=dict(typical='estimate', typical_lower='lower', typical_upper='upper'))
+    rows = rows.assign(se=np.nan)[['parameter', 'estimate', 'se', 'lower', 'upper']]
+    who = f"{len(r.people)} people" + (', one set of numbers for all' if r.fit is None else ' who differ: typical values')
+    return dict(latex=r.latex(), reading='\n'.join([r.name, *r.words()]), notes=r.notes(),
+                about=f"Of {who}. Integrated BIC {apa_number(r.integrated_bic)}, {len(r.group)} parameters.",
+                estimates=json.loads(rows.to_json(orient='records')))
+
+def _about_rules(r):
+    "What `search_library` or `refine` found."
     rows = r.estimates[['who', 'parameter', 'estimate', 'se', 'lower', 'upper']]
     total = r.scores[['nll', 'k', 'bic']].sum()
-    return dict(latex=r.equation.latex(r.scores.index[0]), reading=repr(r.as_rl()), nll=float(total.nll),
-                k=int(total.k), bic=float(total.bic), notes=r.notes(),
+    about = (f"NLL {apa_number(total.nll)}, {total.k:.0f} parameters, BIC {apa_number(total.bic)}, of all people together. "
+             "“rule: term” is the coefficient of a term in a rule, “start” the value before the first trial.")
+    return dict(latex=r.equation.latex(r.scores.index[0]), reading=repr(r.as_rl()), about=about, notes=r.notes(),
                 estimates=json.loads(rows.to_json(orient='records')))
 
 def _about_recovery(r):
@@ -346,7 +363,7 @@ def _about_recovery(r):
 _FITS = 'run_FITS.json'
 
 def write_page(
-    fits,            # What `fit` or `fit_hierarchical` returned: one, or a list; what `search_library` returned may be there
+    fits,            # What `fit` or `fit_hierarchical` returned: one, or a list; what `discover` returned may be there
     trials,          # The choices that they were fitted to
     folder,          # Where to; what else is there is left alone
     *,
@@ -371,8 +388,8 @@ def write_page(
     Parameters
     ----------
     fits
-        What `fit` or `fit_hierarchical` returned: one, or a list; what `search_library`
-        returned may be there
+        What `fit` or `fit_hierarchical` returned: one, or a list; what `discover` returned may
+        be there
     trials
         The choices that they were fitted to
     folder
@@ -460,12 +477,12 @@ def _checked(checks, found, trials, environment, seed):
 def _sorted_out(fits):
     "Fits, and discovered equations."
     fits = list(fits.values()) if isinstance(fits, dict) else list(fits) if isinstance(fits, (list, tuple)) else [fits]
-    odd = next((f for f in fits if not isinstance(f, (Fit, Refinement))), None)
+    odd = next((f for f in fits if not isinstance(f, (Fit, *_EQUATIONS))), None)
     if odd is not None:
         raise TypeError("fits must be what fit, fit_hierarchical or discover returned, got "
                         f"{type(odd).__name__}; the order is write_page(fits, trials, folder)")
     if not fits: raise ValueError("fits is empty: fit a model first, fit(cell, trials)")
-    found, equations = [f for f in fits if isinstance(f, Fit)], [f for f in fits if isinstance(f, Refinement)]
+    found, equations = [f for f in fits if isinstance(f, Fit)], [f for f in fits if isinstance(f, _EQUATIONS)]
     if len({_kind(f) for f in found}) > 1:
         raise ValueError("some of these fits are hierarchical and others are not, and their BICs are not of one kind: "
                          "write a page for each")
@@ -1026,9 +1043,7 @@ def _equations_found(p):
         columns = {'Estimate': [apa_number(x, 3) for x in t.estimate], '*SE*': [apa_number(x, 3) for x in t.se],
                    '95 % CI': [_ci(a, b, 3) for a, b in zip(t.lower, t.upper)]}
         p.frame_of('Parameter', [_term(x) for x in t.parameter], columns, 'Estimates of the Equation',
-                   f"NLL {apa_number(e['nll'])}, {e['k']} parameters, BIC {apa_number(e['bic'])}, of all people "
-                   "together. “rule: term” is the coefficient of a term in a rule, “start” the value before the "
-                   "first trial.")
+                   e['about'])
         if e['notes']: p.show('\n'.join(f'- {literal(x)}' for x in e['notes']))
 
 def _checked_part(p):

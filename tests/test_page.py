@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, fit, fit_hierarchical, page_of, simulate, task_example,
+from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, discover, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
 from spice_rl.page import _whole_code, check_folder
 
@@ -138,3 +138,20 @@ def test_nothing_that_was_asked_for_is_ignored(tmp_path):
     said = record["models"][worse.name]["words"]
     assert f"simulated by {said}" in text and "simulated by it" not in text   # another than the best
     assert "check_fit" not in _whole_code(record) and "a generator, which is not kept" in text   # it would not repeat
+
+
+@pytest.mark.parametrize("people", ["differ", "alike"])
+def test_what_discover_found_has_its_words_and_typical_numbers(tmp_path, people):
+    trials = bandit(("a", "b"))
+    found = discover(trials, people=people, most=2, verbose=False, threads=1)
+    page = words(write_page(found, trials, tmp_path, checks=False)[0])
+    assert found.name in page and all(line in page for line in found.words())
+    assert f"{len(found.group)} parameters" in page and "nan" not in page
+    for row in found.group.itertuples(): assert f"{row.typical:.3f}".replace("0.", ".", 1) in page or f"{row.typical:.3f}" in page
+
+
+def test_a_check_knows_what_discover_found():
+    trials = bandit(("a", "b"))
+    found = discover(trials, most=2, verbose=False, threads=1)
+    a, b = (check_fit(x, trials, times=20, refits=0) for x in (found, found.fit))
+    pd.testing.assert_frame_equal(a.table, b.table)
