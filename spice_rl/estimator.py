@@ -227,7 +227,7 @@ def off_policy_sessions(
     return torch.as_tensor(xs)
 
 # %% ../nbs/38_estimator.ipynb #7fe0b305
-_FEW = 10   # sessions: with fewer nothing is held out, and the BIC decides
+_FEW = 20   # sessions: with fewer nothing is held out, and the BIC decides
 
 def _choices(xs, ys):
     "Sessions as `Trials`, the choice that `ys` asks for behind the last trial among them."
@@ -780,7 +780,7 @@ class SpiceEstimator(BaseEstimator):
 
         NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many parameters were estimated, NLL of held-out choices, BIC, and the share of the network's advantage over guessing that is kept.
         Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were learned once more without these (ceiling and wide search learn from the others alone, so their first column is partly of choices they have not seen, and they have no BIC).
-        With fewer than ten sessions nothing is held out, and the wide search has its integrated BIC, as people's own equations have, with the parameters of the population."""
+        With fewer than twenty sessions nothing is held out, and the wide search has its integrated BIC, as people's own equations have, with the parameters of the population."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 
