@@ -403,6 +403,7 @@ def explore(
     labels = mine.options if replayed else SYMBOLS if isinstance(task, AvoidanceTask) else tuple(range(task.n_actions))
     options, signals = (None if x is None else list(dict.fromkeys(check_labels(x, name, 'names')))
                         for name, x in dict(options=options, signals=signals).items())
+    if options == []: raise ValueError("options is empty: name at least one, or leave it out for all")
     check_names(options or [], labels, 'option')
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)

@@ -147,6 +147,8 @@ WRONG = {   # what the error says: the call
         lambda: S.plot_equation(S.rescorla_wagner_equation(.3, 3.), axs=5),
     "ax must be axes of matplotlib, such as plt.subplots() makes, got str": lambda: S.axes_for("x", (1, 1), name="ax"),
     "signals_to_plot must be a list of latent values": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], 5),
+    "labels must be a list of names of options": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], labels=5),
+    "options is empty: name at least one": lambda: S.explore(RescorlaWagner(), TASK, options=[]),
     "option must be 0..1, got [1]; are options counted from 1?":
         lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], option=[1]),
 }
