@@ -538,9 +538,9 @@ def _notes_on(no_times, way, which, tests):
 
 _NO_TIMES = "the model says nothing of response times: those of people are shown alone"
 
-_AHEAD = ("these estimates are of each person's choices alone, and follow the luck of these choices; one step "
-          "ahead that cannot be allowed for, and with many people even the right model is told apart by it: before you believe "
-          "what differs here, fit with fit_hierarchical or give environment=…")
+_AHEAD = ("these estimates are of each person's choices alone, and follow the luck of these choices; one step ahead "
+          "that cannot be allowed for, and with many people even the right model is told apart by it: before you "
+          "believe what differs here, fit with fit_hierarchical or give environment=…")
 
 def _who_tells(trials, silent):
     "Trials of people whose choices say something, and the others."
