@@ -3,7 +3,8 @@
 `python benchmarks/checkup.py [SETS]` writes results/checkup.csv, anew after each data set (a core takes some seconds a
 set; in as many processes as there are cores, or as `WORKERS` says; fewer SETS are the first ones of more). Seeds are
 the number of the case and of the data set. `remark`: share of checks with a remark (any `p_all` of .05 or below);
-`any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
+The table
+that is kept here is of a run that was stopped: `sets` says how many data sets it holds. `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
 import os
 import sys
 import time

@@ -508,7 +508,7 @@ def check_fit(
         raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
                          "with their answers yourself")
     times, bins, seed = check_whole(times, 'times', 20), check_whole(bins, 'bins', 1), as_seed(check_seed(seed))
-    if refits is not None: refits = check_whole(refits, 'refits', 0)
+    refits = refits if refits is None else check_whole(refits, 'refits', 0)
     if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
@@ -530,10 +530,19 @@ def check_fit(
         which = 'corrected' if compared.corrected else 'other'
     table, tests, runs = _beside(design, compared)
     words = {p: _WORDS[p].format(what=design.what) for p in tests.index}
-    notes = () if own_rt is None or 'rt' in simulated[0] else (_NO_TIMES,)
+    notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
     return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
 
+def _notes_on(no_times, way, which, tests):
+    "What could not be looked at, or not fairly, in sentences."
+    told = way == 'one step ahead' and which == 'estimates' and (tests.p_all <= _TOLD).any()
+    return (_NO_TIMES,) * no_times + (_AHEAD,) * bool(told)
+
 _NO_TIMES = "the model says nothing of response times: those of people are shown alone"
+
+_AHEAD = ("these estimates are of each person's choices alone, and follow the luck of these choices; one step ahead "
+          "that cannot be allowed for, and with many people even the right model is told apart by it: before you "
+          "believe what differs here, fit with fit_hierarchical or give environment=…")
 
 def _who_tells(trials, silent):
     "Trials of people whose choices say something, and the others."

@@ -1081,8 +1081,22 @@ def _recovered(p):
                       "`parameter_recovery(cell, trials)` and `model_recovery(cells, trials)` do, and "
                       "`write_page(…, recovery=…)` puts them here.")
     for r in p.record['recovery']:
-        texts = pd.DataFrame(r['table']).map(_recovered_text)
-        p.frame(texts.set_index(texts.columns[0]), 'Recovery of ' + r['what'].capitalize())
+        t = pd.DataFrame(r['table'])
+        own = [p.record['models'].get(m, {}).get('parameter_words') is not None for m in t.get('model', [])]
+        if 'parameter' in t: t['parameter'] = [p.word(m, n) if there else literal(n)
+                                               for m, n, there in zip(t.model, t.parameter, own)]
+        for c in t.columns.intersection(['model', 'generated']): t[c] = [p.model(m) for m in t[c]]
+        texts = t.map(lambda x: x if isinstance(x, str) else _recovered_text(x))
+        texts = texts.rename(columns=lambda c: _RECOVERED.get(c) or p.model(c))
+        p.frame(texts.set_index(texts.columns[0]), 'Recovery of ' + r['what'].capitalize(), _RECOVERED_NOTE[r['what']])
+
+_RECOVERED = dict(model='Model', parameter='Parameter', r='*r*', rank='Rank *r*', bias='Bias', rmse='RMSE',
+                  coverage='Coverage', at_bound='At a bound', n='*n*', generated='Simulated by')
+_RECOVERED_NOTE = dict(
+    parameters='*r*: correlation of true and estimated values; rank *r*: of their ranks. Bias: mean error; RMSE: root '
+               'of the mean squared error. Coverage: share of 95 % intervals that hold the truth. At a bound: share of '
+               'estimates there.',
+    models='Rows: who simulated. Columns: share of simulated people whom this model describes best.')
 
 def _recovered_text(x): return apa_number(x) if isinstance(x, float) else '–' if x is None else literal(x)
 
