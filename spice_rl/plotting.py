@@ -1041,7 +1041,8 @@ def plot_profile(
     (figure, axes)
     """
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
-    who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
+    if who is None: who = list(profile.intervals.index)
+    else: who = [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
     if truth is not None: truth = check_number(truth, 'truth')
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
