@@ -185,7 +185,7 @@ def check_truth(
 def check_threads(
     threads # What came: a whole number from 1, or None for all cores
 ): # The same, a number as an int
-    """Return the number of threads; a `TypeError` or `ValueError` if it is neither a whole number of at least 1 nor None.
+    """Return the number of threads; a `TypeError` or `ValueError` if it is no whole number of at least 1, and not None.
 
     Parameters
     ----------

@@ -257,8 +257,8 @@ def to_files(
         Path of the transfer trials to write
     """
     if 'phase' not in check_trials(trials).to_frame():
-        raise ValueError("trials must be of the avoidance task, with a column 'phase', such as read_avoidance or simulate "
-                         "with AvoidanceTask() give them")
+        raise ValueError("trials must be of the avoidance task, with a column 'phase', such as read_avoidance or "
+                         "simulate with AvoidanceTask() give them")
     for phase, path, needed in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         frame = trials.to_frame()
         frame = frame[frame.phase == phase].drop(columns='phase')
@@ -287,7 +287,8 @@ def parameter_symbol(name): # Name of a parameter
     name
         Name of a parameter
     """
-    if not isinstance(name, str): raise TypeError(f"name must be a parameter's name, such as 'temperature', got {name!r:.80}")
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a parameter's name, such as 'temperature', got {name!r:.80}")
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d

@@ -94,7 +94,8 @@ class Bandits:
         n_actions = check_whole(n_actions, 'n_actions', 2) if 'choice' in self.does else 0
         check_names(settings, self.settings, 'setting')
         self.n_actions, self.counterfactual, self.seed = n_actions, check_truth(counterfactual, 'counterfactual'), seed
-        self.values = np.array([p.check(check_number(settings.get(k, p.default), k), k) for k, p in self.settings.items()])
+        own = {k: check_number(settings.get(k, p.default), k) for k, p in self.settings.items()}
+        self.values = np.array([p.check(own[k], k) for k, p in self.settings.items()])
         self.n_world = n_actions + self.extra
         self.n_uniform, self.n_normal = self.draws(n_actions)
         self.rng = np.random.default_rng(as_seed(seed))
@@ -503,7 +504,8 @@ class AgentQ(Cell):
         if isinstance(parameter_variance, dict): check_names(parameter_variance, self.params)
         for sd in parameter_variance.values() if isinstance(parameter_variance, dict) else [parameter_variance]:
             check_number(sd, 'parameter_variance, a standard deviation,', 0)
-        self.n_actions, self.greedy = check_whole(n_actions, 'n_actions', 2), check_truth(deterministic, 'deterministic')
+        self.n_actions = check_whole(n_actions, 'n_actions', 2)
+        self.greedy = check_truth(deterministic, 'deterministic')
         self.parameter_variance = parameter_variance
 
     def suits(self, trials): # The trials that it is to be shown
@@ -608,7 +610,8 @@ def create_dataset(
         Show a progress bar?
     seed
         An int or a numpy Generator"""
-    agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()') if isinstance(agent, (list, tuple)) else [check_cell(agent, 'agent')]
+    if isinstance(agent, (list, tuple)): agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()')
+    else: agents = [check_cell(agent, 'agent')]
     check_environment(environment)
     sample_parameters, verbose = check_truth(sample_parameters, 'sample_parameters'), check_truth(verbose, 'verbose')
     seeds = np.random.SeedSequence(as_seed(seed)).generate_state(2 * len(agents))

@@ -217,7 +217,8 @@ def off_policy_sessions(
         An int
     """
     n_sessions, n_trials = check_whole(n_sessions, 'n_sessions', 1), check_whole(n_trials, 'n_trials', 1)
-    n_same, n_actions, seed = check_whole(n_same, 'n_same', 1), check_whole(n_actions, 'n_actions', 2), check_whole(seed, 'seed', 0)
+    n_same, n_actions = check_whole(n_same, 'n_same', 1), check_whole(n_actions, 'n_actions', 2)
+    seed = check_whole(seed, 'seed', 0)
     xs = np.full((n_sessions, n_trials, 2 * n_actions + 1), np.nan)
     for s in range(n_sessions):
         task = BanditsDrift(.2, n_actions, seed=seed + s)

@@ -61,7 +61,7 @@ def _by_label(agents):
 # %% ../nbs/40_plotting.ipynb #c6dc4f48
 def _one_session(experiment, labels=None):
     "The session as `Trials`, and the names of its options."
-    if labels is not None: labels = check_labels(labels, 'labels', 'names of options')
+    if labels is not None: labels = check_labels(labels, 'labels', 'names')
     if not isinstance(experiment, Trials):
         shape = getattr(experiment, 'shape', None)
         if shape is None or len(shape) != 2:
@@ -237,7 +237,7 @@ def plot_session(
                              "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
     check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
-    if isinstance(option, bool) or not isinstance(option, (int, np.integer)) or option not in range(len(names)):
+    if type(option) is bool or np.ndim(option) or option not in range(len(names)):
         raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r:.80}; are options counted from 1?")
     rows, n_lanes = 2 + len(signals), len(names) + int((trials.choice < 0).any())
     made, axs = axs is None, _session_axes(rows, n_lanes) if axs is None else check_axes(axs, 'axs')
@@ -1041,7 +1041,8 @@ def plot_profile(
     (figure, axes)
     """
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
-    who = list(profile.intervals.index) if who is None else [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
+    if who is None: who = list(profile.intervals.index)
+    else: who = [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
     if truth is not None: truth = check_number(truth, 'truth')
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')

@@ -182,7 +182,8 @@ def compare_runs(
         A list of `Trials`: studies of as many people, simulated with each person's parameters"""
     check_trials(trials)
     one = isinstance(simulated, Trials)
-    if not one: simulated = check_list(simulated, 'simulated', Trials, 'simulated studies, as `simulate` returns them', 0)
+    what = 'simulated studies, as `simulate` returns them'
+    if not one: simulated = check_list(simulated, 'simulated', Trials, what, 0)
     if one or len(simulated) < 20:
         got = 'one' if one else len(simulated)
         raise ValueError(f"simulated must be a list of at least 20 simulated studies, got {got}; make them with other "

@@ -90,7 +90,8 @@ def _check_families(families, models):
 def _check_groups(groups, people):
     "Group of each person as a Series in the order of the people."
     if not isinstance(groups, (pd.Series, dict)):
-        raise TypeError(f"groups must be a column of the trials, or a Series or dict person -> group, got {type(groups).__name__}")
+        raise TypeError(f"groups must be a column of the trials, or a Series or dict person -> group, got "
+                        f"{type(groups).__name__}")
     groups = pd.Series(groups)
     _once(groups.index, 'person')
     groups = groups.reindex(people)

@@ -151,8 +151,10 @@ def to_events(
     used = {'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}
     if not isinstance(frame, pd.DataFrame) or not {'participant', 'session', 'trial'} <= {*frame.columns}:
         raise TypeError(f"frame must be what trialwise(cell, trials) returned, got {type(frame).__name__}")
-    columns = [c for c in frame if c not in used] if columns is None else check_labels(columns, 'columns', 'columns of frame')
-    if not isinstance(trial_type, str): raise TypeError(f"trial_type must be a column or a word, got {trial_type!r:.80}")
+    if not isinstance(trial_type, str):
+        raise TypeError(f"trial_type must be a column or a word, got {trial_type!r:.80}")
+    if columns is None: columns = [c for c in frame if c not in used]
+    else: columns = check_labels(columns, 'columns', 'columns of frame')
     absent = [c for c in columns if c not in frame]
     if absent: raise ValueError(f"the table has no column {absent[0]!r} (there are: {', '.join(map(str, frame))})")
     out = pd.DataFrame(dict(onset=_times(frame, onset, 'onset'), duration=_times(frame, duration, 'duration'), trial_type=frame[trial_type].to_numpy() if trial_type in frame else trial_type))

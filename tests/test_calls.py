@@ -27,7 +27,7 @@ def example(task, **options): return S.read_task(task, str(S.find_task(task).fil
 WRONG = {   # what the error says: the call
     # agents
     "history must be pairs (action, reward), such as [(1, 1.), (2, 0.)], got 5": lambda: AGENT.predict(5),
-    "history must be pairs (action, reward), such as [(1, 1.), (2, 0.)], got 1 on trial 1": lambda: AGENT.predict([1, 2]),
+    "such as [(1, 1.), (2, 0.)], got 1 on trial 1": lambda: AGENT.predict([1, 2]),
     "one for each action) must be a number, got 'x'": lambda: update(1, "x"),
     "one for each action) must be a number, got None": lambda: update(1, None),
     "must be a finite number, got inf": lambda: update(1, np.inf),
@@ -89,7 +89,7 @@ WRONG = {   # what the error says: the call
     "others must be True or False, got 'x'": lambda: S.task_world("effort", others="x"),
     "most must be a whole number of at least 1, got 2.5": lambda: S.task_world("bart", most=2.5),
     "criterion must be a whole number of at least 1, got 2.5": lambda: S.task_world("wcs", criterion=2.5),
-    "stakes must be a list of percents, such as stakes=[5, 25, 50, 75, 95], got 'x'": lambda: example("cgt", stakes="x"),
+    "must be a list of percents, such as stakes=[5, 25, 50, 75, 95], got 'x'": lambda: example("cgt", stakes="x"),
     "stakes[0] must be at least 0 and at most 100, got -5": lambda: example("cgt", stakes=[-5, 5]),
     "sheet must be the path of a table, or an array of three rows, got 5": lambda: example("wcs", sheet=5),
     "sheet: there is no file 'no.csv'": lambda: example("wcs", sheet="no.csv"),
@@ -97,7 +97,8 @@ WRONG = {   # what the error says: the call
     "threads must be a whole number of at least 1, got 0; or None for all cores":
         lambda: simulate(RescorlaWagner(), TASK, threads=0),
     "threads must be a whole number of at least 1, got 'x'": lambda: nll(RescorlaWagner(), None, TRIALS, threads="x"),
-    "threads must be a whole number of at least 1, got -1": lambda: S.gradient(RescorlaWagner(), None, TRIALS, threads=-1),
+    "threads must be a whole number of at least 1, got -1":
+        lambda: S.gradient(RescorlaWagner(), None, TRIALS, threads=-1),
     "threads must be a whole number of at least 1, got 1.5": lambda: S.fit(RescorlaWagner(), TRIALS, threads=1.5),
     "after must be True or False, got 'x'": lambda: S.replay(RescorlaWagner(), TRIALS, after="x"),
     "counterfactual must be True or False, got 'x'": lambda: BanditsDrift(counterfactual="x"),
@@ -128,7 +129,8 @@ WRONG = {   # what the error says: the call
     "frame must be what trialwise(cell, trials) returned, got Trials": lambda: S.to_events(TRIALS),
     "n_sessions must be a whole number of at least 1, got 0": lambda: S.off_policy_sessions(0, 10, 2, 2),
     "environment must be a task such as BanditsDrift(), got int": lambda: S.power(RescorlaWagner(), 0, [10], [10]),
-    "hierarchical must be True or False, got 'x'": lambda: S.sample_posterior(RescorlaWagner(), TRIALS, hierarchical="x"),
+    "hierarchical must be True or False, got 'x'":
+        lambda: S.sample_posterior(RescorlaWagner(), TRIALS, hierarchical="x"),
     "folds must be a whole number of at least 2, got 'x'": lambda: S.search_library(TRIALS, folds="x"),
     "groups must be a dict or a Series participant -> group, got int": lambda: S.AvoidanceTask(groups=5),
     "name must be a text, got int": lambda: S.fit_hierarchical(
@@ -147,7 +149,7 @@ WRONG = {   # what the error says: the call
         lambda: S.plot_equation(S.rescorla_wagner_equation(.3, 3.), axs=5),
     "ax must be axes of matplotlib, such as plt.subplots() makes, got str": lambda: S.axes_for("x", (1, 1), name="ax"),
     "signals_to_plot must be a list of latent values": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], 5),
-    "labels must be a list of names of options": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], labels=5),
+    "labels must be a list of names, or one of them, got 5": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], labels=5),
     "options is empty: name at least one": lambda: S.explore(RescorlaWagner(), TASK, options=[]),
     "option must be 0..1, got [1]; are options counted from 1?":
         lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], option=[1]),
