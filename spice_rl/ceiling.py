@@ -41,8 +41,9 @@ def held_out_sessions(
     n = np.bincount(owners)
     if (n < 2).all():
         people = np.flatnonzero(n)
-        return np.isin(owners, rng.permutation(people)[:max(1, round(share * len(people)))]) if len(people) > 1 else np.zeros(len(owners), bool)
-    order, place = np.lexsort((rng.random(len(owners)), owners)), np.zeros(len(owners), int)   # in a random order, each person's
+        if len(people) < 2: return np.zeros(len(owners), bool)
+        return np.isin(owners, rng.permutation(people)[:max(1, round(share * len(people)))])
+    order, place = np.lexsort((rng.random(len(owners)), owners)), np.zeros(len(owners), int)   # random, by person
     place[order] = np.arange(len(owners)) - (np.cumsum(n) - n)[owners[order]]
     many = np.where(n > 1, np.maximum(1, np.round(share * n)), 0)
     return place < many[owners]
@@ -61,35 +62,40 @@ def _padded(trials):
     choice, counted = np.full(shape, -1), np.zeros(shape, bool)
     reward, offer = np.full((*shape, trials.n_options), np.nan), np.zeros((*shape, trials.n_options), bool)
     choice[at], reward[at] = trials.choice, trials.reward
-    for column in trials.offer.T: offer[at[0][column >= 0], at[1][column >= 0], column[column >= 0]] = True
+    for column in trials.offer.T:
+        on = column >= 0
+        offer[at[0][on], at[1][on], column[on]] = True
     counted[at] = trials.counted & (trials.choice >= 0)
     return choice, reward, offer, counted & (offer.sum(-1) > 1)
 
 def _inputs(choice, reward, offer, unit, offers):
-    "What the network sees, (trials, sessions, features); unit: mean and standard deviation of rewards; offers: do they change?"
+    "What the network sees, (trials, sessions, features); unit: mean and sd of rewards; offers: do they change?"
     chosen = choice[..., None] == np.arange(reward.shape[-1])
     shown = np.isfinite(reward) & (choice >= 0)[..., None]
     past = np.concatenate([chosen, np.where(shown, (reward - unit[0]) / unit[1], 0.), shown], -1)
     first = np.zeros((*choice.shape, 1))
     first[0] = 1.
-    return torch.as_tensor(np.concatenate([np.r_[0 * past[:1], past[:-1]], first, *([offer] if offers else [])], -1), dtype=torch.float32)
+    seen = np.concatenate([np.r_[0 * past[:1], past[:-1]], first, *([offer] if offers else [])], -1)
+    return torch.as_tensor(seen, dtype=torch.float32)
 
 class _Free(torch.nn.Module):
     "A GRU that is told who chooses."
     def __init__(self, n_features, n_options, n_people, hidden, embedding=8):
         super().__init__()
         self.people = torch.nn.Parameter(.1 * torch.randn(n_people, embedding))
-        self.memory, self.read = torch.nn.GRU(n_features + embedding, hidden), torch.nn.Linear(hidden, n_options)
+        self.memory = torch.nn.GRU(n_features + embedding, hidden)
+        self.read = torch.nn.Linear(hidden, n_options)
 
     def forward(self, x, who, offer, state=None):
-        "Log probabilities (trials, sessions, options) and the state; who: (sessions,), -1 somebody not known, the mean of the others."
+        "Log probabilities (trials, sessions, options) and the state; who: (sessions,), -1: the mean of all people."
         mine = torch.where((who >= 0)[:, None], self.people[who.clamp_min(0)], self.people.mean(0))
         out, state = self.memory(torch.cat([x, mine.expand(len(x), -1, -1)], -1), state)
         return torch.log_softmax(self.read(out).masked_fill(~offer, -1e9), -1), state
 
     def penalty(self):
         "A normal prior on weights and, milder, on people, in nats."
-        return _PRIOR * sum((w**2).sum() for name, w in self.named_parameters() if name != 'people') + _PRIOR_PEOPLE * (self.people**2).sum()
+        weights = sum((w**2).sum() for name, w in self.named_parameters() if name != 'people')
+        return _PRIOR * weights + _PRIOR_PEOPLE * (self.people**2).sum()
 
 # %% ../nbs/37_ceiling.ipynb #14d419ca
 _PRIOR, _PRIOR_PEOPLE = 10., 2.      # nats for a weight of 1
@@ -137,7 +143,8 @@ def _trained(net, part, stop, n, rng):
         value, idle = _nll(net, stop), idle + 1
         if value < best[0] - 1e-5: best, idle = (value, copy.deepcopy(net.state_dict()), i + 1), 0
         if idle >= _PATIENCE: break
-    if best[1] is None: raise FloatingPointError("the network without structure gave no finite likelihood; are the rewards finite, and on one scale?")
+    if best[1] is None:
+        raise FloatingPointError("the network without structure gave no finite likelihood; are the rewards on one scale?")
     net.load_state_dict(best[1])
     return best[2]
 
@@ -200,7 +207,9 @@ class Ceiling:
 def _asked(known, trials):
     "Log probability of each choice, by a trained network."
     net, options, codes, unit, offers = known
-    if trials.options != options: raise ValueError(f"the network learned of the options {options}, and these trials have {trials.options}: they must be the same, in the same order")
+    if trials.options != options:
+        raise ValueError(f"the network learned of the options {options}, and these trials have {trials.options}: they must "
+                         "be the same, in the same order")
     with torch.no_grad(): logp, counted, _ = _Part(trials, codes, unit, offers).logp(net)
     logp = np.where(counted.numpy(), logp.double().numpy(), np.nan)
     return logp[np.arange(trials.n_trials) - trials.starts[trials.session], trials.session]
@@ -208,30 +217,36 @@ def _asked(known, trials):
 # %% ../nbs/37_ceiling.ipynb #f0b4b30e
 def choice_ceiling(
     trials,        # The choices to learn from
-    held_out=None, # Those to predict (default: a fifth of each person's sessions is set apart; see `held_out_sessions`)
+    held_out=None, # Those to predict (default: a fifth of each person's sessions; see `held_out_sessions`)
     *,
     seed=0         # An int
 ) -> Ceiling:
     """How well a network without structure predicts held-out choices: a mark for equations, which can be no better than their form allows.
 
-    A small GRU (Cho et al., 2014) with numbers for each person, trained with early stopping on sessions of `trials` that are set apart for that; somebody who is not in them is predicted as the mean of the others. One thread; the same seed gives the same numbers, and torch's own random state stays as it was.
-    Raises a `ValueError` where there are fewer than 1000 choices to learn from (below, such a network knows so much less than a simple model that it marks nothing), no second session or person, or no held-out choice.
+    A small GRU (Cho et al., 2014) with numbers for each person, trained with early stopping on sessions of `trials` that
+    are set apart for that; somebody who is not in them is predicted as the mean of the others. One thread; the same seed
+    gives the same numbers, and torch's own random state stays as it was.
+    Raises a `ValueError` where there are fewer than 1000 choices to learn from (below, such a network knows so much less
+    than a simple model that it marks nothing), no second session or person, or no held-out choice.
 
     Parameters
     ----------
     trials
         The choices to learn from
     held_out
-        Those to predict (default: a fifth of each person's sessions is set apart; see
-        `held_out_sessions`)
+        Those to predict (default: a fifth of each person's sessions; see `held_out_sessions`)
     seed
         An int"""
     check_trials(trials)
     seed = check_whole(seed, 'seed', 0)
     if held_out is None: trials, held_out = _apart(trials, seed)
-    elif check_trials(held_out).options != trials.options: raise ValueError(f"held_out has the options {held_out.options}, and trials {trials.options}: they must be the same, in the same order")
+    elif check_trials(held_out).options != trials.options:
+        raise ValueError(f"held_out has the options {held_out.options}, and trials {trials.options}: they must be the same, "
+                         "in the same order")
     learn, stop = _apart(trials, seed + 1)
-    if held_out is None or stop is None: raise ValueError("a ceiling needs sessions to hold out, and these are too few: at least two people, or two sessions of one, on each side; name sessions with block=…")
+    if held_out is None or stop is None:
+        raise ValueError("a ceiling needs sessions to hold out, and these are too few: at least two people, or two sessions "
+                         "of one, to learn from, beside those to predict; name sessions with block=…")
     n = int(_padded(trials)[3].sum())
     if n < _LEAST: raise ValueError(f"a network without structure needs at least {_LEAST} choices to learn from, got {n}")
     with one_thread(), seeded(seed): return _ceiling(learn, stop, held_out, seed)
@@ -245,11 +260,16 @@ def _ceiling(learn, stop, held_out, seed):
     part, last = (_Part(t, codes, unit, offers) for t in (learn, stop))
     n = int(part.counted.sum())
     for what, p in (('to learn from', part), ('to stop by', last)):
-        if not p.counted.any(): raise ValueError(f"a ceiling needs choices between two options or more, and of the sessions {what} none has one")
+        if not p.counted.any():
+            raise ValueError(f"a ceiling needs choices between two options or more, and the sessions {what} have none")
     net = _Free(part.x.shape[-1], learn.n_options, len(codes), 32 if n > 20_000 else 16)
-    passes, known = _trained(net, part, last, n, np.random.default_rng(seed)), (net, learn.options, codes, unit, offers)
+    passes = _trained(net, part, last, n, np.random.default_rng(seed))
+    known = net, learn.options, codes, unit, offers
     logp = _asked(known, held_out)
-    if not np.isfinite(logp).any(): raise ValueError("a ceiling needs held-out choices between two options or more, and there is none")
-    people = pd.Series(-logp).groupby(np.array(held_out.participants, object)[held_out.participant], sort=False).mean().rename_axis('participant')
-    chance, weights = float(np.log((held_out.offer >= 0).sum(1))[np.isfinite(logp)].mean()), sum(w.numel() for w in net.parameters())
+    if not np.isfinite(logp).any():
+        raise ValueError("a ceiling needs held-out choices between two options or more, and there is none")
+    who = np.array(held_out.participants, object)[held_out.participant]
+    people = pd.Series(-logp).groupby(who, sort=False).mean().rename_axis('participant')
+    chance = float(np.log((held_out.offer >= 0).sum(1))[np.isfinite(logp)].mean())
+    weights = sum(w.numel() for w in net.parameters())
     return Ceiling(float(-np.nanmean(logp)), chance, people, logp, held_out, n, passes, weights, known)
