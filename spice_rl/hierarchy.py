@@ -72,13 +72,15 @@ class _Line:
         "Second derivatives of each person's NLL by `z`: central differences."
         k, h = z.shape[1], 1e-3 * self.unit
         j, l = np.triu_indices(k, 1)
-        e, (a, b) = np.diag(h), (np.diag(h)[j], np.diag(h)[l])
-        points = z + np.concatenate([np.zeros((1, k)), e, -e, a + b, a - b, b - a, -a - b])[:, None]
+        e = np.diag(h)
+        moves = np.concatenate([e, e[j] + e[l]])
+        points = z + np.concatenate([np.zeros((1, k)), moves, -moves])[:, None]
         f = self.nll(points.reshape(-1, k), np.tile(np.arange(len(z)), len(points))).reshape(len(points), -1)
         f = np.where(f < 1e12, f, np.nan)   # where the model breaks down, there is no second derivative
-        out, pairs = np.empty((len(z), k, k)), f[1 + 2 * k:].reshape(4, len(j), len(z))
-        out[:, range(k), range(k)] = ((f[1:1 + k] - 2 * f[0] + f[1 + k:1 + 2 * k]) / h[:, None]**2).T
-        out[:, j, l] = out[:, l, j] = ((pairs[0] - pairs[1] - pairs[2] + pairs[3]) / (4 * h[j] * h[l])[:, None]).T
+        both = f[1:1 + len(moves)] - 2 * f[0] + f[1 + len(moves):]   # of each move, (moves, people)
+        out = np.empty((len(z), k, k))
+        out[:, range(k), range(k)] = (both[:k] / h[:, None]**2).T
+        out[:, j, l] = out[:, l, j] = ((both[k:] - both[j] - both[l]) / (2 * h[j] * h[l])[:, None]).T
         return out
 
 # %% ../nbs/25_hierarchy.ipynb #ef87f9ac
