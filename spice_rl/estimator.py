@@ -277,12 +277,13 @@ class _Judged:
         who = self.people if people else np.arange(len(d))
         total = pd.DataFrame(dict(who=who, d=np.nansum(d, 1), n=np.isfinite(d).sum(1))).groupby('who').sum()
         mean, n = total.d.sum() / total.n.sum(), len(total)
+        if n < 2: return mean, np.inf, 'one session'   # of which nobody knows how far it is from others
         error = np.sqrt(((total.d - mean * total.n)**2).sum() * n / (n - 1)) / total.n.sum()
         return mean, student.ppf(.975, n - 1) * error, f"{n} {'people' if people else 'sessions'}"
 
     def better(self, stage, others):
         "Is a stage better than each of these, by more than the interval? The one that comes nearest, its gain, width and units; None if not."
-        gains = {over: self.gain(stage, over) for over in others if over in self.logp}
+        gains = {over: self.gain(stage, over) for over in others if {stage, over} <= set(self.logp)}
         if not gains: return None
         nearest = min(gains, key=lambda over: gains[over][0])
         return (nearest, *gains[nearest]) if gains[nearest][0] > max(gains[nearest][1], 0.) else None

@@ -870,14 +870,16 @@ class _Search:
         self.stopped |= self.deadline is not None and time.monotonic() > self.deadline
         return self.stopped
 
-    def fit(self, parent, s, given=()):
-        "A structure, fitted from its parent's numbers: what was seen before is not fitted again."
-        if s in self.seen: return self.seen[s]
+    def fit(self, parent, s, given=(), again=False):
+        "A structure, fitted from its parent's numbers: what was seen before is fitted again only if asked for, and the better one kept."
+        known = self.seen.get(s)
+        if known is not None and not again: return known
         cell = TraceEquation(s, rewards=self.rewards)
         line = _TraceLine(cell, self.trials, self.data, self.threads).by_choices()
         fitted = (self._together if self.alike else self._apart)(line, s, *_begun(parent, cell, line, dict(given)))
-        self.seen[s] = fitted
         self.bar.update(1)
+        if known is not None and known.bic <= fitted.bic: return known
+        self.seen[s] = fitted
         if fitted.bic < self.best.bic:
             self.best = fitted
             self.steps.append(fitted)
@@ -890,9 +892,9 @@ class _Search:
         at = _place(line, X, B[None], spread, (z - B) / spread.s, none, 6)
         told = _says(line, at.F, np.zeros(len(B), bool))
         at = _ascend(line, X, at, told, none, 2., turns=2, most=3)
-        if -2 * at.value + told.sum() * self.price < self.best.bic + self.far:   # else so far off that it is left there
+        if -2 * at.value + len(told) * self.price < self.best.bic + self.far:   # else so far off that it is left there
             at = _ascend(line, X, at, told, none, .1, most=4)
-        bic = -2 * at.value + told.sum() * self.price
+        bic = -2 * at.value + len(told) * self.price
         return _Model(s, list(s.parameters), at.B[0], at.spread.v, at.z, at.value, bic, line, at, told)
 
     def _together(self, line, s, B, v, z):
@@ -1016,14 +1018,25 @@ def _plainly(search, model):
 def _look_for(search):
     "The whole search: the best structure first, then those nearly as good, until several in a row led to nothing better."
     done, fruitless = set(), 0
-    while fruitless < _FRUITLESS and not search.late():
+    while not search.late():
         open_ = [m for m in search.seen.values() if m.structure not in done and m.bic < search.best.bic + _NEAR]
-        if not open_: break
+        if not open_ or fruitless == _FRUITLESS:
+            if not _simpler(search): break
+            fruitless = 0
+            continue
         model, before = min(open_, key=lambda m: m.bic), search.best.bic
         done.add(model.structure)
         _expand(search, model)
         fruitless = 0 if search.best.bic < before - 1e-9 else fruitless + 1
     return search.best
+
+def _simpler(search):
+    "Is the best structure as good with one thing less? What was fitted early began from poor numbers, and may have ended too low."
+    best, s = search.best, search.best.structure
+    plainer = [replace(s, rates='one'), replace(s, others='kept'), replace(s, start='middle')]
+    for less in [*(x for x in plainer if x != s), *_removals(search, best)]:
+        if not search.late(): search.fit(best, less, again=True)
+    return search.best is not best
 
 # %% ../nbs/37_traces.ipynb #202dc215
 def _finished(search, model, name, seed):
@@ -1166,14 +1179,15 @@ class Discovery:
         return self.cell.words(participant, digits)
     def notes(self):
         "What to know before believing it: a list of sentences."
-        return [*self.remarks, *(self.fit.notes() if self.fit is not None else [])]
+        of_fit = [] if self.fit is None else [note.replace('look at `modes`', 'look at `fit.modes`') for note in self.fit.notes()]
+        return [*self.remarks, *of_fit]
 
     def summary(self):
         "Typical value of each parameter with its interval, and how much people differ."
         return self.group
 
     def _head(self):
-        who = f"{len(self.people)} people" + (', one set of numbers for everybody' if self.fit is None else ', who differ')
+        who = f"{len(self.people)} {'person' if len(self.people) == 1 else 'people'}" + (', one set of numbers for everybody' if self.fit is None else ', who differ')
         return f"{self.name}: {who}, {len(self.group)} parameters, integrated BIC {self.integrated_bic:.1f}"
 
     def __repr__(self):

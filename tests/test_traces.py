@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from tqdm import tqdm
-from spice_rl import (BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
+from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
                       read_trials, simulate)
 from spice_rl import traces as T
 from spice_rl.engine import gradient
@@ -239,3 +239,13 @@ def test_nobody_runs_away():
     (lambda: discover(odd_trials(2), terms=[("stay",)]), "first signal")])
 def test_what_cannot_be_is_said(wrong, says):
     with pytest.raises((ValueError, TypeError), match=says): wrong()
+
+
+def test_a_simpler_structure_is_tried_again_from_the_best_ones_numbers():
+    "Three people of one mechanism: plain learning, fitted first and from poor numbers, ended 15 nats too low, and forgetting that forgets nothing won"
+    own = [.1, .4, .8]
+    rates = pd.DataFrame(dict(alpha_reward=own, alpha_penalty=own), index=["ann", "bob", "cem"])
+    three = simulate(AgentQ(), BanditsDrift(sigma=.2), rates, sessions=20, seed=5)
+    found = discover(three, verbose=False, threads=1)
+    assert found.structure == TraceStructure(("value",)) and set(found.group.index) == {"alpha", "beta"}
+    assert all(m.integrated_bic > found.integrated_bic for m in found.structures.iloc[1:].itertuples())
