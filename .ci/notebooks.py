@@ -84,11 +84,12 @@ def small(output):
     return output
 
 
-def check_one(path):
-    "Run one notebook as nbdev does (without `#| eval: false` and the slow cells), writing nothing"
+def check_one(path, slow=False):
+    "Run one notebook as nbdev does (without `#| eval: false` and, if not asked for, the slow cells), writing nothing"
     from nbdev.config import get_config
     from nbdev.test import test_nb
-    good, _ = test_nb(path, skip_flags=get_config(path=ROOT).tst_flags.split(), basepath=ROOT)
+    skip = [] if slow else get_config(path=ROOT).tst_flags.split()
+    good, _ = test_nb(path, skip_flags=skip, basepath=ROOT)
     if not good: return f"{path.relative_to(ROOT)} failed (its error stands above)"
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks/results/tutorials.csv'
-RUN = "import sys; sys.path.insert(0, '.ci'); from pathlib import Path; import notebooks; sys.exit(notebooks.check_one(Path(sys.argv[1]).resolve()) and 1)"
+RUN = "import sys; sys.path.insert(0, '.ci'); from pathlib import Path; import notebooks; sys.exit(notebooks.check_one(Path(sys.argv[1]).resolve(), slow=True) and 1)"
 
 
 def cost(path):

@@ -467,7 +467,7 @@ def _check_checks(checks, fits, equations, trials, environment):
         why = ("checks= has a check that was made already" if made else "there are no choices to check" if checks else
                "with checks=False there is none")
         raise ValueError(f"environment is where people of the check are simulated, and {why}; leave it out")
-    if made: check_names([checks.name], [*(f.name for f in fits), *['equation'] * bool(equations)], 'model in checks')
+    if made: check_names([checks.name], [*(f.name for f in fits), *(getattr(e, 'name', 'equation') for e in equations)], 'model in checks')
 
 def _checked(checks, found, trials, environment, seed):
     "The check that was given, or one that is made; None where there is none."

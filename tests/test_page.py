@@ -150,8 +150,9 @@ def test_what_discover_found_has_its_words_and_typical_numbers(tmp_path, people)
     for row in found.group.itertuples(): assert f"{row.typical:.3f}".replace("0.", ".", 1) in page or f"{row.typical:.3f}" in page
 
 
-def test_a_check_knows_what_discover_found():
+def test_a_check_knows_what_discover_found(tmp_path):
     trials = bandit(("a", "b"))
     found = discover(trials, most=2, verbose=False, threads=1)
     a, b = (check_fit(x, trials, times=20, refits=0) for x in (found, found.fit))
     pd.testing.assert_frame_equal(a.table, b.table)
+    assert (tmp_path/"check.svg") in write_page(found, trials, tmp_path, checks=a)
