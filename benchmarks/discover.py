@@ -4,7 +4,7 @@
   and whether intervals of the group's means hold them -> results/discover_studies.csv, discover_intervals.csv
 - power: 40 studies of the same people with one mechanism more (forgetting, a choice kernel, perseveration, two rates, a stay trace): is it found? -> results/discover_power.csv
 - learners: the six learners of benchmarks/equations.py, one participant with 100 sessions (20 seeds): exact structure, errors beside Cramér-Rao bounds, intervals -> results/discover_learners.csv, discover_numbers.csv
-- people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover.csv, discover_steps.csv
+- people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover_people_differ.csv, discover_people_alike.csv, discover_steps_differ.csv, discover_steps_alike.csv
 - time: CPU seconds, on these people's nine blocks and on a file of tutorial size -> results/discover_time.csv
 """
 import os

@@ -35,7 +35,13 @@ RANGES = dict(
     ra=dict(rho=(.3, 1.2), lambda_=(.3, 4), tau=(.3, 5)),
     rdt=dict(w0=(-1, 1), w1=(.002, .02), w2=(.002, .02), w3=(.002, .02), gam=(.3, .9), sig=(.1, .6)),
     task2AFC=dict(d=(0, 3), c=(-1, 1)), ts=dict(beta=(1, 8), beta1=(1, 8), beta2=(1, 8), pi=(0, 1)),
-    ug=dict(alpha=(.5, 6), beta=(0, 2), tau=(.1, 1.5)), wcs=dict(d=(.3, 3)))
+    ug=dict(alpha=(.5, 6), beta=(0, 2), tau=(.1, 1.5)), wcs=dict(d=(.3, 3)),
+    changepoint=dict(hazard=(.05, .4), alpha=(.1, .9), sd=(5, 20)), effort=dict(k=(.3, 3), beta=(.5, 3)),
+    effort_others=dict(k=(2, 8), k_self=(2, 8), k_other=(2, 8), beta=(.5, 3)),
+    meta=dict(d=(.5, 2), c=(-.5, .5), M=(.4, 1.2), **{f'{side}_{i}': (.3, .8) for side in ('up', 'down') for i in (1, 2, 3)}),
+    probability=dict(k=(.3, 4), beta=(.1, .6)), social=dict(k=(.01, .3), w=(.6, 1.2), beta=(.5, 3)),
+    pt=dict(alpha=(.5, 1.2), beta=(.5, 1.2), lambda_=(1, 4), gamma=(.4, .9), delta=(.5, 1.2), mu=(.3, 3)),
+    ts_kool=dict(beta=(1, 8), pi=(-1, 1), rho=(-1, 1)))
 
 
 def ranges_of(row, cell):
@@ -43,6 +49,8 @@ def ranges_of(row, cell):
     of = RANGES['kalman'] if 'kalman' in row.model else RANGES.get(row.task, RANGES.get(row.task.split('_')[0], {}))
     if row.model == 'bart_ewmv': of = of | dict(phi=(.01, .2), tau=(1, 10))
     if row.model.startswith('igt_orl'): of = of | dict(K=(.1, 3))
+    if row.model in ('bandit2arm_hmm', 'bandit2arm_changepoint'): of = of | dict(p_good=(.6, .95), hazard=(.02, .3))
+    if row.model == 'ts_hybrid_mbmf': of = of | dict(r=(-1, 1))
     return {name: of.get(name, (.1, .9)) for name in cell.params}
 
 
