@@ -1081,14 +1081,14 @@ def _is_formula(given):
     return any(isinstance(text, str) and '~' in text for text in texts)
 
 def _formulas(given, names):
-    "{parameter: right side} of 'alpha ~ group + age', or of several such."
+    "{parameter: right side} of 'alpha ~ group + age', or of several such; nothing before ~: every parameter."
     out = {}
     for text in [given] if isinstance(given, str) else given:
         if not isinstance(text, str) or text.count('~') != 1:
             raise ValueError(f"a formula has parameters, ~, and columns of the trials, such as '{names[0]} ~ group + "
                              f"age', got {text!r}")
         left, right = text.split('~')
-        for name in map(str.strip, left.split('+')):
+        for name in map(str.strip, left.split('+')) if left.strip() else names:
             check_names([name], names, 'free parameter in the formula')
             if name in out: raise ValueError(f"two formulas say something about {name}: put them into one")
             out[name] = right.strip()
@@ -1152,7 +1152,7 @@ def _covariates(trials, given):
 def fit_hierarchical(
     cell,            # The model: any cell with compiled rules
     trials,          # The choices
-    groups=None,     # Each participant's group: a column, or a Series or dict by participant; or a formula or several
+    groups=None,     # Each participant's group: a column, or a Series or dict by participant; or a formula or several ('~ group': of every parameter)
     covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
     *,
     prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
@@ -1177,7 +1177,7 @@ def fit_hierarchical(
         The choices
     groups
         Each participant's group: a column, or a Series or dict by participant; or a formula or
-        several
+        several ('~ group': of every parameter)
     covariates
         Numbers about each participant: a column of `trials`, a list of columns, a frame by
         participant, or a dict name -> Series

@@ -546,6 +546,11 @@ def test_a_formula_says_what_groups_and_covariates_say(studied):
     assert b.log_likelihood == pytest.approx(a.log_likelihood, abs=1e-5) and b.numbers == a.numbers
 
 
+def test_a_formula_without_a_left_side_is_one_of_every_parameter(studied):
+    a, b = (fit_hierarchical(Q(), studied, f).effects for f in ("~ group", [f"{p} ~ group" for p in Q.params]))
+    pd.testing.assert_frame_equal(a, b)
+
+
 def test_formulas_give_each_parameter_its_own_effects(studied):
     f = fit_hierarchical(Q(), studied, ["alpha ~ group * age", "beta ~ age"])
     assert list(f.effects.index) == [("alpha", "group[T.patient]"), ("alpha", "age"), ("alpha", "group[T.patient]:age"), ("beta", "age")]
