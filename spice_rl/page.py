@@ -341,7 +341,7 @@ def _about_traces(r):
     rows = r.group.reset_index().rename(columns=dict(typical='estimate', typical_lower='lower', typical_upper='upper'))
     rows = rows.assign(se=np.nan)[['parameter', 'estimate', 'se', 'lower', 'upper']]
     who = f"{len(r.people)} people" + (', one set of numbers for all' if r.fit is None else ' who differ: typical values')
-    return dict(latex=r.latex(), reading='\n'.join([r.name, *r.words()]), notes=r.notes(),
+    return dict(latex=r.latex(), reading=f"{r.name}: {'; '.join(r.words())}.", notes=r.notes(),
                 about=f"Of {who}. Integrated BIC {apa_number(r.integrated_bic)}, {len(r.group)} parameters.",
                 estimates=json.loads(rows.to_json(orient='records')))
 
@@ -1040,8 +1040,9 @@ def _equations_found(p):
         p.show(f"$${e['latex']}$$")
         p.show(literal(e['reading']))
         t = pd.DataFrame(e['estimates']).astype(dict(estimate=float, se=float, lower=float, upper=float))
-        columns = {'Estimate': [apa_number(x, 3) for x in t.estimate], '*SE*': [apa_number(x, 3) for x in t.se],
-                   '95 % CI': [_ci(a, b, 3) for a, b in zip(t.lower, t.upper)]}
+        columns = {'Estimate': [apa_number(x, 3) for x in t.estimate]}
+        if t.se.notna().any(): columns['*SE*'] = [apa_number(x, 3) for x in t.se]
+        columns['95 % CI'] = [_ci(a, b, 3) for a, b in zip(t.lower, t.upper)]
         p.frame_of('Parameter', [_term(x) for x in t.parameter], columns, 'Estimates of the Equation',
                    e['about'])
         if e['notes']: p.show('\n'.join(f'- {literal(x)}' for x in e['notes']))
