@@ -167,7 +167,7 @@ def power(
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
-        check_environment(world)
+        if not isinstance(world, Trials): check_environment(world)   # trials as they are do, too
         recover = parameter_recovery if one else model_recovery
         found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed, threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()
