@@ -37,4 +37,4 @@ def test_oldest_versions_are_the_bounds_of_the_settings():
     parser = configparser.ConfigParser(delimiters=["="])
     parser.read(ROOT/"settings.ini")
     assert versions.bounds() == parser["DEFAULT"]["requirements"].split()
-    assert all((ROOT/t).exists() for t in versions.TESTS) and len(versions.TUTORIALS) == 18
+    assert all((ROOT/t).exists() for t in versions.TESTS) and len(versions.TUTORIALS) == 19
