@@ -144,7 +144,8 @@ def _trained(net, part, stop, n, rng):
         if value < best[0] - 1e-5: best, idle = (value, copy.deepcopy(net.state_dict()), i + 1), 0
         if idle >= _PATIENCE: break
     if best[1] is None:
-        raise FloatingPointError("the network without structure gave no finite likelihood; are the rewards on one scale?")
+        raise FloatingPointError("the network without structure gave no finite likelihood; "
+                                 "are the rewards on one scale?")
     net.load_state_dict(best[1])
     return best[2]
 
@@ -208,8 +209,8 @@ def _asked(known, trials):
     "Log probability of each choice, by a trained network."
     net, options, codes, unit, offers = known
     if trials.options != options:
-        raise ValueError(f"the network learned of the options {options}, and these trials have {trials.options}: they must "
-                         "be the same, in the same order")
+        raise ValueError(f"the network learned of the options {options}, and these trials have {trials.options}: they "
+                         "must be the same, in the same order")
     with torch.no_grad(): logp, counted, _ = _Part(trials, codes, unit, offers).logp(net)
     logp = np.where(counted.numpy(), logp.double().numpy(), np.nan)
     return logp[np.arange(trials.n_trials) - trials.starts[trials.session], trials.session]
@@ -221,13 +222,14 @@ def choice_ceiling(
     *,
     seed=0         # An int
 ) -> Ceiling:
-    """How well a network without structure predicts held-out choices: a mark for equations, which can be no better than their form allows.
+    """How well a network without structure predicts held-out choices: a mark for equations, which can be no better than
+    their form allows.
 
-    A small GRU (Cho et al., 2014) with numbers for each person, trained with early stopping on sessions of `trials` that
-    are set apart for that; somebody who is not in them is predicted as the mean of the others. One thread; the same seed
-    gives the same numbers, and torch's own random state stays as it was.
-    Raises a `ValueError` where there are fewer than 1000 choices to learn from (below, such a network knows so much less
-    than a simple model that it marks nothing), no second session or person, or no held-out choice.
+    A small GRU (Cho et al., 2014) with numbers for each person, trained with early stopping on sessions of `trials`
+    that are set apart for that; somebody who is not in them is predicted as the mean of the others. One thread; the
+    same seed gives the same numbers, and torch's own random state stays as it was.
+    Raises a `ValueError` where there are fewer than 1000 choices to learn from (below, such a network knows so much
+    less than a simple model that it marks nothing), no second session or person, or no held-out choice.
 
     Parameters
     ----------
@@ -241,14 +243,15 @@ def choice_ceiling(
     seed = check_whole(seed, 'seed', 0)
     if held_out is None: trials, held_out = _apart(trials, seed)
     elif check_trials(held_out).options != trials.options:
-        raise ValueError(f"held_out has the options {held_out.options}, and trials {trials.options}: they must be the same, "
-                         "in the same order")
+        raise ValueError(f"held_out has the options {held_out.options}, and trials {trials.options}: they must be the "
+                         "same, in the same order")
     learn, stop = _apart(trials, seed + 1)
     if held_out is None or stop is None:
-        raise ValueError("a ceiling needs sessions to hold out, and these are too few: at least two people, or two sessions "
-                         "of one, to learn from, beside those to predict; name sessions with block=…")
+        raise ValueError("a ceiling needs sessions to hold out, and these are too few: at least two people, or two "
+                         "sessions of one, to learn from, beside those to predict; name sessions with block=…")
     n = int(_padded(trials)[3].sum())
-    if n < _LEAST: raise ValueError(f"a network without structure needs at least {_LEAST} choices to learn from, got {n}")
+    if n < _LEAST:
+        raise ValueError(f"a network without structure needs at least {_LEAST} choices to learn from, got {n}")
     with one_thread(), seeded(seed): return _ceiling(learn, stop, held_out, seed)
 
 def _ceiling(learn, stop, held_out, seed):

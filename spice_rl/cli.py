@@ -65,7 +65,8 @@ def _print_discovered(estimator, truth):
           f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     _print_wide(estimator)
-    if notes := [*found.notes(), *estimator._beside]: print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
+    if notes := [*found.notes(), *estimator._beside]:
+        print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
     print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; held_out: of "
           "choices that nothing was learned from; share_kept: of what the network gains over "
           f"guessing):\n{_scores(estimator).round(4).to_string()}\n")
@@ -76,7 +77,8 @@ def _print_wide(estimator):
     wide = estimator.wide_
     if wide is None: return
     who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are typical'
-    print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}", *(f"- {words}" for words in wide.words())]))
+    print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}",
+                     *(f"- {words}" for words in wide.words())]))
     print()
 
 def _counts(trials):

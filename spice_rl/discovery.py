@@ -215,7 +215,9 @@ def _record(e, trials, equations, truth, command, figures, lost):
     true = None if truth is None else dict(text=truth.text(), latex=truth.latex(), beside=[dict(what=n if isinstance(n, str) else ': '.join(n)) | {k: _finite(v) for k, v in row.items()} for n, row in beside.iterrows()])
     return dict(what='DISCOVER', seed=int(e.seed), command=command, call=_call(e), settings={k: _setting(v) for k, v in e.get_params().items()}, versions=dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES},
                 platform=platform.platform(terse=True), data=_about_choices(trials, truth is not None), network=_about_network(e), training=dict(nll=float(t.nll), chance=float(t.chance), interrupted=bool(t.interrupted)), library=_about_library(r.equation),
-                refinement=_about_refinement(e), equations=equations, truth=true, notes=[*(e.refinement_.notes() if e.refinement_ is not None else ()), *e.notes()], figures=figures, not_drawn=lost)
+                refinement=_about_refinement(e), equations=equations, truth=true,
+                notes=[*(e.refinement_.notes() if e.refinement_ is not None else ()), *e.notes()],
+                figures=figures, not_drawn=lost)
 
 # %% ../nbs/44_discovery.ipynb #21f8c87e
 def write_discovery(

@@ -270,23 +270,39 @@ class _Judged:
         "NLL a choice; NaN if the stage was not judged."
         return -float(np.nanmean(self.logp[stage])) if stage in self.logp else np.nan
 
+    def shown(self, stage):
+        "Probability of a choice (geometric mean), as text."
+        return f"{np.exp(-self.nll(stage)):.4f}"
+
     def gain(self, stage, over):
-        "How much better a stage is than another, nats a choice, the half width of its 95 % interval, and over what that is: the people, or the sessions."
-        d = self.logp[stage] - self.logp[over]
-        people = len(set(self.people.tolist())) >= 5
-        who = self.people if people else np.arange(len(d))
-        total = pd.DataFrame(dict(who=who, d=np.nansum(d, 1), n=np.isfinite(d).sum(1))).groupby('who').sum()
-        mean, n = total.d.sum() / total.n.sum(), len(total)
+        """How much better a stage is than another, nats a choice, the half width of its 95 % interval, and over what
+        that is: the people, or the sessions."""
+        total, units = self._gained(stage, over)
+        mean, n = total.gained.sum() / total.choices.sum(), len(total)
         if n < 2: return mean, np.inf, 'one session'   # of which nobody knows how far it is from others
-        error = np.sqrt(((total.d - mean * total.n)**2).sum() * n / (n - 1)) / total.n.sum()
-        return mean, student.ppf(.975, n - 1) * error, f"{n} {'people' if people else 'sessions'}"
+        error = np.sqrt(((total.gained - mean * total.choices)**2).sum() * n / (n - 1)) / total.choices.sum()
+        return mean, student.ppf(.975, n - 1) * error, f"{n} {units}"
+
+    def _gained(self, stage, over):
+        """What each person gains by a stage, and in how many choices: a frame, and what its rows are (sessions, if
+        there are fewer than five people)."""
+        gained = self.logp[stage] - self.logp[over]
+        people = len(set(self.people.tolist())) >= 5
+        who = self.people if people else np.arange(len(gained))
+        table = pd.DataFrame(dict(who=who, gained=np.nansum(gained, 1), choices=np.isfinite(gained).sum(1)))
+        return table.groupby('who').sum(), 'people' if people else 'sessions'
 
     def better(self, stage, others):
-        "Is a stage better than each of these, by more than the interval? The one that comes nearest, its gain, width and units; None if not."
+        """Is a stage better than each of these, by more than the interval? The one that comes nearest, its gain, width
+        and units; None if not."""
         gains = {over: self.gain(stage, over) for over in others if {stage, over} <= set(self.logp)}
         if not gains: return None
         nearest = min(gains, key=lambda over: gains[over][0])
         return (nearest, *gains[nearest]) if gains[nearest][0] > max(gains[nearest][1], 0.) else None
+
+def _by(gain, width, over):
+    "A gain with its interval, in words."
+    return f"by {gain:.4f} ± {width:.4f} nats a choice (95 % interval over {over})"
 
 # %% ../nbs/38_estimator.ipynb #6d1f0a43
 class Predictions:
@@ -323,10 +339,16 @@ WIDE, CEILING = 'wide search', 'ceiling'
 class SpiceEstimator(BaseEstimator):
     """Train a network on choices and read an equation out of it (Weinhardt, Eckstein & Musslick, 2024).
 
-    After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared, and the equation of the regression), `refinement_` (a `Refinement`:
-    standard errors, intervals, other structures; or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the refinement, or of the regression where that
-    describes choices better, held-out ones if `fit` was given some, else by BIC; `remarks_` says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network; None: not looked for), `n_participants_`, `n_actions_`, `participants_` (the ids learned from), `classes_` (the options at each trial, as scikit-learn has them).
-    `summary()` shows all of them side by side, `notes()` says what to know about them (also when the wide search or the ceiling is better: then the network lacks something that people do), and `write_discovery` keeps all of it in a folder for a report.
+    After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared,
+    and the equation of the regression), `refinement_` (a `Refinement`: standard errors, intervals, other structures;
+    or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the refinement, or of
+    the regression where that describes choices better, held-out ones if `fit` was given some, else by BIC; `remarks_`
+    says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network, and judged with it on
+    held-out sessions; None: not looked for), `n_participants_`, `n_actions_`, `participants_` (the ids learned from),
+    `classes_` (the options at each trial, as scikit-learn has them).
+    `summary()` shows all of them side by side, `notes()` says what to know about them (also when the wide search or the
+    ceiling is better: then the network lacks something that people do), and `write_discovery` keeps all of it in a
+    folder for a report.
 
     Parameters
     ----------
@@ -394,11 +416,9 @@ class SpiceEstimator(BaseEstimator):
     save_path_spice
         Save the equation here after fitting
     embedding_size
-        Numbers in a participant's embedding, for networks that take it (default: the network's
-        own)
+        Numbers in a participant's embedding, for networks that take it (default: theirs)
     wide
-        Look beside the network, too: `discover`, and a network without structure, judged with
-        it on held-out sessions (about twice the time)?
+        Look beside the network by `discover` and `choice_ceiling` (about twice the time)?
     """
     def __init__(self,
         rnn_class=RescorlaWagnerRNN,         # The network's class
@@ -432,8 +452,8 @@ class SpiceEstimator(BaseEstimator):
         verbose=False,              # Show progress?
         save_path_rnn=None,         # Save the network here after fitting
         save_path_spice=None,       # Save the equation here after fitting
-        embedding_size=None,        # Numbers in a participant's embedding, for networks that take it (default: the network's own)
-        wide=True                   # Look beside the network, too: `discover`, and a network without structure, judged with it on held-out sessions (about twice the time)?
+        embedding_size=None,        # Numbers in a participant's embedding, for networks that take it (default: theirs)
+        wide=True                   # Look beside the network by `discover` and `choice_ceiling` (about twice the time)?
     ):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
@@ -464,9 +484,11 @@ class SpiceEstimator(BaseEstimator):
         xs_test=None, # Data that decide when to stop (default: none)
         ys_test=None  # And their next choices
     ):
-        """Train the network, read an equation out of it by regression, and refine that on the choices; look widely beside it, and judge all on held-out sessions.
+        """Train the network, read an equation out of it by regression, and refine that on the choices; look widely
+        beside it, and judge all on held-out sessions.
 
-        `xs` and `ys` are tensors or arrays as in `DatasetRNN`. Raises an error for arguments and data that do not fit, before the training, and `TrainingError` if nothing could be learned.
+        `xs` and `ys` are tensors or arrays as in `DatasetRNN`. Raises an error for arguments and data that do not fit,
+        before the training, and `TrainingError` if nothing could be learned.
 
         Parameters
         ----------
@@ -503,59 +525,83 @@ class SpiceEstimator(BaseEstimator):
 
     def _read(self, xs, ys):
         "Read an equation out of the network, and refine it."
-        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=list(range(self.n_participants_)), probes=self._probes(), **self._reading())
+        people = list(range(self.n_participants_))
+        self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=people, probes=self._probes(),
+                                   **self._reading())
         self.equation_ = self.regression_.equation
         self.refinement_ = self._refined(self._trials(xs, ys)) if self.refine else None
 
     def _reading(self):
         "The options of `regress`."
-        return dict(only=self.spice_participant_id, degree=self.spice_library_polynomial_degree, threshold=self.spice_optim_threshold,
-                    optimizer=self.spice_optimizer_type, regularization=self.spice_optim_regularization)
+        return dict(only=self.spice_participant_id, degree=self.spice_library_polynomial_degree,
+                    threshold=self.spice_optim_threshold, optimizer=self.spice_optimizer_type,
+                    regularization=self.spice_optim_regularization)
 
     # Beside the network
 
     def _look_beside(self, xs, ys, test):
-        "The wide search and the ceiling, learned from the same sessions as a network, and all judged on the same others: a `_Judged` (None: nothing is held out)."
+        """The wide search and the ceiling, learned from the same sessions as a network, and all judged on the same
+        others: a `_Judged` (None: nothing is held out)."""
         self.wide_ = self.ceiling_ = None
         self._beside, wide = [], self.wide and self.spice_participant_id is None
         learn, judge = (xs, ys), self
         if test is None and wide and len(xs) >= _FEW:
-            out = torch.as_tensor(held_out_sessions(xs[:, 0, -1].int().numpy(), self.seed, max(.2, 5 / len(xs))))
-            learn, test = (xs[~out], ys[~out]), (xs[out], ys[out])
+            learn, test = self._set_apart(xs, ys)
             judge = self._learned_from(*learn)
         trials = _choices(*learn) if wide else None
         if wide: self.wide_ = discover(trials, seed=self.seed, verbose=self.verbose)
         if test is None: return None
-        judged = _Judged(judge._held_out(*test, judge is not self) if judge else {}, test[0][:, 0, -1].int().numpy())
-        if not judge: self._beside.append("without the sessions that were held out, the network learned nothing better than guessing: it cannot be compared on them")
+        judged = _Judged(self._stages_of(judge, *test), test[0][:, 0, -1].int().numpy())
         if wide: judged.logp |= self._beside_on(trials, *test)
         return judged
 
+    def _set_apart(self, xs, ys):
+        "Sessions to learn from, and a fifth to judge on, at least five: (xs, ys), (xs, ys)."
+        out = torch.as_tensor(held_out_sessions(xs[:, 0, -1].int().numpy(), self.seed, max(.2, 5 / len(xs))))
+        return (xs[~out], ys[~out]), (xs[out], ys[out])
+
     def _learned_from(self, xs, ys):
-        "This estimator, learned from these sessions alone, from as few starts as it takes to be as good there as the network that has seen all; None if none learned."
+        """This estimator, learned from these sessions alone, from as few starts as it takes to be as good there as the
+        network that has seen all; None if none learned."""
         aim, best = APART - _mean(self._network_logp(xs), ys), None
-        stops = 0 < round(self.train_test_ratio * len(xs)) < len(xs)
-        for i in range(self.starts):
-            e = clone(self).set_params(starts=1, seed=self.seed + i, wide=False, verbose=False, n_actions=self.n_actions_, n_participants=self.n_participants_,
-                                       train_test_ratio=self.train_test_ratio if stops else 1.)
-            e._count(xs, ys, None)
-            try: e._train(*e._split(xs, ys), xs)
+        for start in range(self.starts):
+            learner = self._from_start(start, xs, ys)
+            try: learner._train(*learner._split(xs, ys), xs)
             except TrainingError: continue
-            if best is None or e.training_.nll < best.training_.nll: best = e
+            if best is None or learner.training_.nll < best.training_.nll: best = learner
             if best.training_.nll <= aim: break
         if best is not None: best._read(xs, ys)
         return best
 
+    def _from_start(self, start, xs, ys):
+        "This estimator, with nothing beside it, about to learn from one start alone."
+        stops = 0 < round(self.train_test_ratio * len(xs)) < len(xs)
+        learner = clone(self).set_params(starts=1, seed=self.seed + start, wide=False, verbose=False,
+                                         n_actions=self.n_actions_, n_participants=self.n_participants_,
+                                         train_test_ratio=self.train_test_ratio if stops else 1.)
+        learner._count(xs, ys, None)
+        return learner
+
     def _equations(self):
         "The equations by stage."
-        return {RAW: self.regression_.equation} | ({} if self.refinement_ is None else {REFINED: self.refinement_.equation})
+        refined = {} if self.refinement_ is None else {REFINED: self.refinement_.equation}
+        return {RAW: self.regression_.equation} | refined
+
+    def _stages_of(self, judge, xs, ys):
+        "Log probabilities of held-out choices by an estimator that has not seen them; none, and a note, if it is None."
+        if judge is not None: return judge._held_out(xs, ys, judge is not self)
+        self._beside.append("without the sessions that were held out, the network learned nothing better than "
+                            "guessing: it cannot be compared on them")
+        return {}
 
     def _held_out(self, xs, ys, means):
-        "Log probabilities of held-out choices, {stage: (sessions, trials)}; those of equations only if they are anybody's, or of these people, or means may stand for people without one."
-        equations = self._equations()
-        known = self.regression_.equation.coefficients.index
-        if list(known) != ['everybody'] and not means and not set(xs[:, 0, -1].int().tolist()) <= set(known): equations = {}   # people without an equation
-        return {'network': _at_choices(self._network_logp(xs), ys)} | {what: _at_choices(self._equation_logp(xs, e), ys) for what, e in equations.items()}
+        """Log probabilities of held-out choices, {stage: (sessions, trials)}; those of equations only if they are
+        anybody's, or of these people, or means may stand for people without one."""
+        known, people = list(self.regression_.equation.coefficients.index), set(xs[:, 0, -1].int().tolist())
+        equations = self._equations() if known == ['everybody'] or means or people <= set(known) else {}
+        logp = {'network': self._network_logp(xs)}
+        logp |= {stage: self._equation_logp(xs, equation) for stage, equation in equations.items()}
+        return {stage: _at_choices(each, ys) for stage, each in logp.items()}
 
     def _beside_on(self, trials, xs, ys):
         "The same of the wide search and, if there is enough to learn it from, the ceiling."
@@ -568,27 +614,41 @@ class SpiceEstimator(BaseEstimator):
 
     def _say_beside(self, judged):
         "Where the wide search or the ceiling is better than the equation: sentences."
-        last, shown = self._stages.index[-1], lambda stage: f"{np.exp(-judged.nll(stage)):.4f}"
-        found, out = judged.better(WIDE, [last]), []
-        if found:
-            out.append(f"the wide search predicts held-out choices better than the {last}: with a probability of {shown(WIDE)}, after {shown(last)}; by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
-                       f"It finds {self.wide_.name}, in people who {'differ' if self.wide_.fit is not None else 'are alike'}, and the network may have no room for that: take discover(trials), the same search on all choices, or another network")
-        found = judged.better(CEILING, [last, 'network', WIDE]) if CEILING in judged.logp else None
-        if found:
-            out.append(f"a network without structure predicts held-out choices better than all of these: with a probability of {shown(CEILING)}, after {shown(found[0])} ({found[0]}); by {found[1]:.4f} ± {found[2]:.4f} nats a choice (95 % interval over {found[3]}). "
-                       "These choices hold something that none of the equations says: see where people and simulated people differ, check_fit(fit(equation, trials), trials), and give discover other terms, or a network of your own another mechanism")
-        return out
+        return [*self._say_wide(judged), *self._say_ceiling(judged)]
+
+    def _say_wide(self, judged):
+        "Where the wide search is better than the equation: that, and what it finds."
+        last = self._stages.index[-1]
+        found = judged.better(WIDE, [last])
+        if not found: return []
+        people = 'are alike' if self.wide_.fit is None else 'differ'
+        return [f"the wide search predicts held-out choices better than the {last}: with a probability of "
+                f"{judged.shown(WIDE)}, after {judged.shown(last)}; {_by(*found[1:])}. It finds {self.wide_.name}, in "
+                f"people who {people}, and the network may have no room for that: take discover(trials), the same "
+                "search on all choices, or another network"]
+
+    def _say_ceiling(self, judged):
+        "Where the ceiling is better than all else: that, and what to do."
+        if CEILING not in judged.logp: return []
+        found = judged.better(CEILING, [self._stages.index[-1], 'network', WIDE])
+        if not found: return []
+        nearest, *gain = found
+        return ["a network without structure predicts held-out choices better than all of these: with a probability of "
+                f"{judged.shown(CEILING)}, after {judged.shown(nearest)} ({nearest}); {_by(*gain)}. These choices hold "
+                "something that none of the equations says: see where people and simulated people differ, "
+                "check_fit(fit(equation, trials), trials), and give discover other terms, or a network of your own "
+                "another mechanism"]
 
     def _say_nearby(self, judged):
         "What to know where nothing is better."
-        last, out = self._stages.index[-1], []
+        last, said = self._stages.index[-1], []
         if last not in judged.logp: return []
-        shown = lambda stage: f"{np.exp(-judged.nll(stage)):.4f}"
-        for stage, name in ((WIDE, f"the wide search ({self.wide_.name})" if self.wide_ is not None else ''), (CEILING, 'a network without structure')):
+        names = {} if self.wide_ is None else {WIDE: f"the wide search ({self.wide_.name})"}
+        for stage, name in (names | {CEILING: 'a network without structure'}).items():
             if stage not in judged.logp or judged.better(stage, [last]): continue
-            gain, width, over = judged.gain(stage, last)
-            out.append(f"{name} predicts held-out choices no better than the {last}: with a probability of {shown(stage)}, and {shown(last)}; by {gain:.4f} ± {width:.4f} nats a choice (95 % interval over {over})")
-        return out
+            said.append(f"{name} predicts held-out choices no better than the {last}: with a probability of "
+                        f"{judged.shown(stage)}, and {judged.shown(last)}; {_by(*judged.gain(stage, last))}")
+        return said
 
     def _check_arguments(self):
         "Raise an error for arguments that cannot be, before any work."
@@ -708,42 +768,68 @@ class SpiceEstimator(BaseEstimator):
         return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant')
 
     def _compared(self, xs, ys, judged):
-        "Guessing, ceiling, wide search, network, raw equation and refined equation side by side, on all choices and on those held out."
-        if self.spice_participant_id is not None: xs, ys = (x[xs[:, 0, -1] == self.spice_participant_id] for x in (xs, ys))
-        equations, trials = self._equations(), _choices(xs, ys) if self.wide_ is not None else None
-        logp = dict(network=lambda: _at_choices(self._network_logp(xs), ys)) | {what: (lambda e=e: _at_choices(self._equation_logp(xs, e), ys)) for what, e in equations.items()}
-        if self.wide_ is not None: logp = {WIDE: lambda: _asked_for(_wide_logp(self.wide_, trials), trials, ys)} | logp
-        if self.ceiling_ is not None: logp = {CEILING: lambda: _asked_for(self.ceiling_.predict(trials), trials, ys)} | logp
-        chance, numbers, n = np.log(self.n_actions_), self._numbers_estimated(), int(np.nansum(ys.numpy()))
+        """Guessing, ceiling, wide search, network, raw equation and refined equation side by side, on all choices and
+        on those held out."""
+        one = self.spice_participant_id
+        if one is not None: xs, ys = (x[xs[:, 0, -1] == one] for x in (xs, ys))
+        chance, numbers, choices = np.log(self.n_actions_), self._numbers_estimated(), int(np.nansum(ys.numpy()))
         rows = {'guessing': dict(nll_per_choice=chance, parameters=0, held_out=np.nan if judged is None else chance)}
-        for what in logp: rows[what] = dict(nll_per_choice=-float(np.nanmean(logp[what]())), parameters=numbers[what], held_out=np.nan if judged is None else judged.nll(what))
+        for stage, logp in self._by_stage(xs, ys):
+            rows[stage] = dict(nll_per_choice=-float(np.nanmean(logp)), parameters=numbers[stage],
+                               held_out=np.nan if judged is None else judged.nll(stage))
         table = pd.DataFrame(rows).T[['nll_per_choice', 'parameters', 'held_out']]
         gained = chance - table.nll_per_choice
-        table = table.assign(bic=2 * n * table.nll_per_choice + table.parameters * np.log(n), share_kept=gained / gained['network']).astype(dict(parameters=int))
-        first = (self.refinement_.people.n.sum() if isinstance(self.refinement_, Individuals) else 0) - n   # first choices are a coin toss
-        if isinstance(self.refinement_, Individuals): table.loc[REFINED, 'bic'] = self.refinement_.ibic - 2 * first * chance
-        if self.wide_ is not None: table.loc[WIDE, 'bic'] = np.nan if judged else self.wide_.integrated_bic - 2 * (self.wide_.choices - n) * chance
+        bic = 2 * choices * table.nll_per_choice + table.parameters * np.log(choices)
+        table = table.assign(bic=bic, share_kept=gained / gained['network']).astype(dict(parameters=int))
+        return self._with_own_bic(table, choices, judged)
+
+    def _by_stage(self, xs, ys):
+        "Each stage that there is, and its log probabilities of the choices, (sessions, trials): pairs."
+        trials = None if self.wide_ is None else _choices(xs, ys)
+        if self.ceiling_ is not None: yield CEILING, _asked_for(self.ceiling_.predict(trials), trials, ys)
+        if self.wide_ is not None: yield WIDE, _asked_for(_wide_logp(self.wide_, trials), trials, ys)
+        yield 'network', _at_choices(self._network_logp(xs), ys)
+        for stage, equation in self._equations().items():
+            yield stage, _at_choices(self._equation_logp(xs, equation), ys)
+
+    def _with_own_bic(self, table, choices, judged):
+        "The table with the integrated BIC where people differ, and none where stages are not of all choices."
+        chance = np.log(self.n_actions_)   # first choices, which only these stages count, are a coin toss
+        if isinstance(self.refinement_, Individuals):
+            first = self.refinement_.people.n.sum() - choices
+            table.loc[REFINED, 'bic'] = self.refinement_.ibic - 2 * first * chance
+        if self.wide_ is not None:
+            first = self.wide_.choices - choices
+            table.loc[WIDE, 'bic'] = self.wide_.integrated_bic - 2 * first * chance if judged is None else np.nan
         if self.ceiling_ is not None: table.loc[CEILING, 'bic'] = np.nan   # training was stopped early
         return table
 
     def _numbers_estimated(self):
-        "How many numbers each stage has: of the regression, its terms, and what the network learned beside its modules (scales, starts)."
-        network, chosen = self.network_, self.regression_.table.chosen
-        beside = (len(network.betas) + len(network.initial_values)) * len(self.regression_.equation.coefficients)
-        wide = {} if self.wide_ is None else {WIDE: len(self.wide_.group) * (1 if self.wide_.fit is None else 2)}
-        free = {} if self.ceiling_ is None else {CEILING: self.ceiling_.parameters}
-        return wide | free | {'network': sum(w.numel() for w in network.parameters()), RAW: self.regression_.table.terms[chosen].sum() + beside,
-                REFINED: None if self.refinement_ is None else self.refinement_.numbers}
+        """How many numbers each stage has: of the regression, its terms, and what the network learned beside its
+        modules (scales, starts)."""
+        network, regression = self.network_, self.regression_
+        beside = (len(network.betas) + len(network.initial_values)) * len(regression.equation.coefficients)
+        numbers = {'network': sum(weight.numel() for weight in network.parameters()),
+                   RAW: regression.table.terms[regression.table.chosen].sum() + beside}
+        if self.refinement_ is not None: numbers[REFINED] = self.refinement_.numbers
+        if self.wide_ is not None: numbers[WIDE] = len(self.wide_.group) * (1 if self.wide_.fit is None else 2)
+        if self.ceiling_ is not None: numbers[CEILING] = self.ceiling_.parameters
+        return numbers
 
     def _choose(self, table, held_out):
-        "Keep the better of the two equations, on the held-out choices that were given, else by BIC, as the last row, and say so if that is the raw one."
+        """Keep the better of the two equations, on the held-out choices that were given, else by BIC, as the last row,
+        and say so if that is the raw one."""
         self.remarks_, order = [], list(table.index)
-        by, name, same = (table.held_out, 'NLL a held-out choice', 1e-4) if held_out and RAW in table.held_out.dropna() else (table.bic, 'BIC', 0.)
+        by, name, same, digits = table.bic, 'BIC', 0., 1
+        if held_out and RAW in table.held_out.dropna():
+            by, name, same, digits = table.held_out, 'NLL a held-out choice', 1e-4, 4
         if REFINED in order and by[REFINED] <= by[RAW] + same: self.equation_ = self.refinement_.equation
         elif REFINED in order:
-            order, digits = [*(row for row in order if row != RAW), RAW], 1 if name == 'BIC' else 4
-            self.remarks_.append(f"estimating the equation on the choices made it worse ({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so equation_ is that of the regression, without standard errors; "
-                                 "refine takes only equations whose values cannot run away, and these choices may need one whose values do")
+            order = [*(row for row in order if row != RAW), RAW]
+            self.remarks_.append("estimating the equation on the choices made it worse "
+                                 f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so equation_ is that "
+                                 "of the regression, without standard errors; refine takes only equations whose values "
+                                 "cannot run away, and these choices may need one whose values do")
         self._stages = table.loc[order]
 
     def _say(self, judged):
@@ -759,9 +845,11 @@ class SpiceEstimator(BaseEstimator):
         if self.wide_ is None: return []
         last = self._stages.index[-1]
         gain = self._stages.bic[last] - self._stages.bic[WIDE]
-        said = f"there are fewer than {_FEW} sessions, so that nothing was held out: by BIC, the wide search ({self.wide_.name}) is {abs(gain):.1f} {'better' if gain > 0 else 'worse'} than the {last}"
+        said = (f"there are fewer than {_FEW} sessions, so that nothing was held out: by BIC, the wide search "
+                f"({self.wide_.name}) is {abs(gain):.1f} {'better' if gain > 0 else 'worse'} than the {last}")
         if gain <= 6: return [said]
-        self.remarks_.append(f"{said}; the network may have no room for what it finds: take discover(trials), or another network")
+        self.remarks_.append(f"{said}; the network may have no room for what it finds: take discover(trials), or "
+                             "another network")
         return []
 
     def notes(self):
@@ -771,18 +859,30 @@ class SpiceEstimator(BaseEstimator):
 
     def _kept(self):
         "What a reader should know about the stages: sentences, for warnings."
-        last, gained = self._stages.iloc[-1], np.log(self.n_actions_) - self._stages.nll_per_choice['network']
-        if last.nll_per_choice > np.log(self.n_actions_) + 1e-3:
-            return [*self.remarks_, f"the equation predicts worse than guessing (NLL {last.nll_per_choice:.4f} a choice, guessing {np.log(self.n_actions_):.4f}): do not use it; refine=True estimates it on the choices"]
+        last, chance = self._stages.iloc[-1], np.log(self.n_actions_)
+        gained = chance - self._stages.nll_per_choice['network']
+        if last.nll_per_choice > chance + 1e-3:
+            return [*self.remarks_, "the equation predicts worse than guessing "
+                                    f"(NLL {last.nll_per_choice:.4f} a choice, guessing {chance:.4f}): do not use it; "
+                                    "refine=True estimates it on the choices"]
         if gained < .005 or last.share_kept >= .9: return self.remarks_
-        return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond guessing: it lacks a term or a mechanism that these choices have. Try spice_library_polynomial_degree=2, another network, or search_library(trials) with a wider library"]
+        return [*self.remarks_, f"the equation keeps only {last.share_kept:.0%} of what the network predicts beyond "
+                                "guessing: it lacks a term or a mechanism that these choices have. Try "
+                                "spice_library_polynomial_degree=2, another network, or search_library(trials) with a "
+                                "wider library"]
 
     def summary(self):
-        """The stages side by side: a frame with a row for guessing, the ceiling (a network without structure), the wide search, the network, the equation of the regression and the refined one; the last row is `equation_`.
+        """The stages side by side: a frame with a row for guessing, the ceiling (a network without structure), the wide
+        search, the network, the equation of the regression and the refined one; the last row is `equation_`.
 
-        NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many parameters were estimated, NLL of held-out choices, BIC, and the share of the network's advantage over guessing that is kept.
-        Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were learned once more without these (ceiling and wide search learn from the others alone, so their first column is partly of choices they have not seen, and they have no BIC).
-        With fewer than twenty sessions nothing is held out, and the wide search has its integrated BIC, as people's own equations have, with the parameters of the population."""
+        NLL a choice (nats; networks predict from the second choice of a session on, so these are counted), how many
+        parameters were estimated, NLL of held-out choices, BIC, and the share of the network's advantage over guessing
+        that is kept.
+        Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were
+        learned once more without these (ceiling and wide search learn from the others alone, so their first column is
+        partly of choices they have not seen, and they have no BIC).
+        With fewer than twenty sessions nothing is held out, and the wide search has its integrated BIC, as people's own
+        equations have, with the parameters of the population."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 
@@ -884,18 +984,19 @@ class SpiceEstimator(BaseEstimator):
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
-        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing, network and equation; and of the wide search and the ceiling, if they were learned.
+        """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing,
+        network and equation; and of the wide search and the ceiling, if they were learned.
 
         Parameters
         ----------
         xs
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys
-            The next choice, one-hot, (sessions, trials, n_actions)
-        """
+            The next choice, one-hot, (sessions, trials, n_actions)"""
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
-        nll = {'guessing': np.log(self.n_actions_), 'network': -_mean(self._network_logp(xs), ys), 'equation': -_mean(self._equation_logp(xs), ys)}
+        nll = dict(guessing=np.log(self.n_actions_), network=-_mean(self._network_logp(xs), ys),
+                   equation=-_mean(self._equation_logp(xs), ys))
         wide, ceiling = getattr(self, 'wide_', None), getattr(self, 'ceiling_', None)
         trials = _choices(xs, ys) if wide is not None or ceiling is not None else None
         if wide is not None: nll[WIDE] = -float(np.nanmean(_asked_for(_wide_logp(wide, trials), trials, ys)))

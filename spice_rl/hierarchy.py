@@ -1152,7 +1152,7 @@ def _covariates(trials, given):
 def fit_hierarchical(
     cell,            # The model: any cell with compiled rules
     trials,          # The choices
-    groups=None,     # Each participant's group: a column, or a Series or dict by participant; or a formula or several ('~ group': of every parameter)
+    groups=None,     # Each person's group: a column, Series or dict by participant; or formulas ('~ group': of all)
     covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
     *,
     prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
@@ -1176,8 +1176,8 @@ def fit_hierarchical(
     trials
         The choices
     groups
-        Each participant's group: a column, or a Series or dict by participant; or a formula or
-        several ('~ group': of every parameter)
+        Each person's group: a column, Series or dict by participant; or formulas ('~ group': of
+        all)
     covariates
         Numbers about each participant: a column of `trials`, a list of columns, a frame by
         participant, or a dict name -> Series

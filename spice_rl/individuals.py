@@ -285,7 +285,9 @@ def individual_equations(
     _check(trials)
     if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
     kinds = check_whole(kinds, 'kinds', 1)
-    if trials.n_participants < 5: raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; search_library(trials, by='participant') gives each an equation from their own choices alone")
+    if trials.n_participants < 5:
+        raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; "
+                         "search_library(trials, by='participant') gives each an equation from their own choices alone")
     _units(trials, 'participant')
     _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)
     rules, latents, weights, given, origins = _from_nothing(library) if equation is None else _setting(equation, library)

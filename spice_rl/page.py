@@ -340,7 +340,8 @@ def _about_traces(r):
     "What `discover` found: typical numbers of people who differ, or one set for everybody."
     rows = r.group.reset_index().rename(columns=dict(typical='estimate', typical_lower='lower', typical_upper='upper'))
     rows = rows.assign(se=np.nan)[['parameter', 'estimate', 'se', 'lower', 'upper']]
-    who = f"{len(r.people)} people" + (', one set of numbers for all' if r.fit is None else ' who differ: typical values')
+    alike = ', one set of numbers for all' if r.fit is None else ' who differ: typical values'
+    who = f"{len(r.people)} people{alike}"
     return dict(latex=r.latex(), reading=f"{r.name}: {'; '.join(r.words())}.", notes=r.notes(),
                 about=f"Of {who}. Integrated BIC {apa_number(r.integrated_bic)}, {len(r.group)} parameters.",
                 estimates=json.loads(rows.to_json(orient='records')))
@@ -349,8 +350,8 @@ def _about_rules(r):
     "What `search_library` or `refine` found."
     rows = r.estimates[['who', 'parameter', 'estimate', 'se', 'lower', 'upper']]
     total = r.scores[['nll', 'k', 'bic']].sum()
-    about = (f"NLL {apa_number(total.nll)}, {total.k:.0f} parameters, BIC {apa_number(total.bic)}, of all people together. "
-             "“rule: term” is the coefficient of a term in a rule, “start” the value before the first trial.")
+    about = (f"NLL {apa_number(total.nll)}, {total.k:.0f} parameters, BIC {apa_number(total.bic)}, of all people "
+             "together. “rule: term” is the coefficient of a term in a rule, “start” the value before the first trial.")
     return dict(latex=r.equation.latex(r.scores.index[0]), reading=repr(r.as_rl()), about=about, notes=r.notes(),
                 estimates=json.loads(rows.to_json(orient='records')))
 
@@ -467,7 +468,9 @@ def _check_checks(checks, fits, equations, trials, environment):
         why = ("checks= has a check that was made already" if made else "there are no choices to check" if checks else
                "with checks=False there is none")
         raise ValueError(f"environment is where people of the check are simulated, and {why}; leave it out")
-    if made: check_names([checks.name], [*(f.name for f in fits), *(getattr(e, 'name', 'equation') for e in equations)], 'model in checks')
+    if made:
+        models = [*(f.name for f in fits), *(getattr(e, 'name', 'equation') for e in equations)]
+        check_names([checks.name], models, 'model in checks')
 
 def _checked(checks, found, trials, environment, seed):
     "The check that was given, or one that is made; None where there is none."

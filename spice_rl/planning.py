@@ -169,7 +169,8 @@ def power(
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
         if not isinstance(world, Trials): check_environment(world)   # trials as they are do, too
         recover = parameter_recovery if one else model_recovery
-        found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed, threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
+        found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed,
+                        threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()
         rows += [dict(trials=n) | row for row in (_parameter_rows(found, people, effect) if one else _model_rows(found, people, np.random.default_rng([seed, n])))]
     return Power(pd.DataFrame(rows), effect, target, warnings)

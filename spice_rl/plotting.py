@@ -378,8 +378,9 @@ def _drawn_equation(x, name):
     "The equation of what was found."
     equation = getattr(x, 'equation', x)
     if not hasattr(equation, 'equation_rules'):
-        raise TypeError(f"{name} must be an Equation, or what search_library(…) or refine(…) returned, got {type(x).__name__}"
-                        + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
+        raise TypeError(
+            f"{name} must be an Equation, or what search_library(…) or refine(…) returned, got {type(x).__name__}"
+            + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
     return equation
 
 def _rewards_on(x, rewards):

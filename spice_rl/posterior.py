@@ -278,7 +278,8 @@ def sample_posterior(
     az, _ = _packages()
     check_cell(cell), check_trials(trials)
     _check_sampling(draws, tune, chains, threads, target_accept, spread)
-    if not isinstance(pointwise, (str, type(None))) or pointwise not in ('participant', 'trial', None): raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
+    if not isinstance(pointwise, (str, type(None))) or pointwise not in ('participant', 'trial', None):
+        raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
     hierarchical = check_truth(hierarchical, 'hierarchical')
     if groups is not None and not hierarchical: raise ValueError("groups say what people have in common, so they need hierarchical=True")
     if hierarchical and trials.n_participants < 2: raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
@@ -551,7 +552,8 @@ def simulation_based_calibration(
     check_whole(simulations, 'simulations', 2)
     _check_sampling(draws, tune, chains, threads, target_accept, spread)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
-    if people is not None and check_whole(people, 'people') < 2: raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
+    if people is not None and check_whole(people, 'people') < 2:
+        raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
     seed, settings = as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept)
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)

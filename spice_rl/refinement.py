@@ -713,7 +713,9 @@ def refine(
         For 'heldout': sessions are cut into so many parts, at random
     seed
         An int: the same parts each time"""
-    if not isinstance(equation, Equation): raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; search_library(trials) needs none")
+    if not isinstance(equation, Equation):
+        raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; "
+                        "search_library(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
         forms = [refine(e, trials, library=e.equation_rules, by=by, criterion=criterion, folds=folds, seed=seed) for e in (joined, equation)]
@@ -817,7 +819,8 @@ def _known(column, trials, name, else_):
     "The name of a column of the table behind `trials`, or an error that says what `name` may be."
     there = list(trials.to_frame().columns)
     if isinstance(column, (str, int)) and column in there: return column
-    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), got {column!r:.80}")
+    raise ValueError(f"{name} must be {else_} or a column of the trials ({', '.join(map(str, there))}), "
+                     f"got {column!r:.80}")
 
 def _people(trials):
     "The trials of each participant, in one pass over all."

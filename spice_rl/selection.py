@@ -661,7 +661,9 @@ def fit_hbi(
     cells, seed = _candidates(cells), as_seed(seed)
     options = check_mapping(options, 'options', 'name=dict(bounds=…)')
     starts = check_whole(starts, 'starts', 1)
-    if check_trials(trials).n_participants < 2: raise ValueError(f"groups of models need two people or more, got {trials.n_participants}; for one person compare what fit gives")
+    if check_trials(trials).n_participants < 2:
+        raise ValueError(f"groups of models need two people or more, got {trials.n_participants}; "
+                         "for one person compare what fit gives")
     check_names(options, cells, 'model')
     for m, given in options.items(): check_names(given, ('bounds', 'hold', 'start'), f'option of {m}')
     groups = None if groups is None else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups, pd.Index(trials.participants, name='participant'))

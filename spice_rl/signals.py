@@ -111,7 +111,9 @@ def _times(frame, given, what):
     if isinstance(given, str) and given not in frame: raise ValueError(f"the table has no column {given!r} to take the {what} from (there are: {', '.join(map(str, frame))}); carry it along: trialwise(…, keep=[{given!r}])")
     values = frame[given] if isinstance(given, str) else given
     try: x = np.broadcast_to(np.asarray(values, float), len(frame)).copy()
-    except (TypeError, ValueError) as e: raise ValueError(f"the {what} must be seconds: one number, a column of numbers, or {len(frame)} of them; got {values!r:.80}") from e
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"the {what} must be seconds: one number, a column of numbers, or {len(frame)} of them; "
+                         f"got {values!r:.80}") from e
     wrong = np.flatnonzero(~np.isfinite(x) | ((x < 0) if what == 'duration' else False))
     if len(wrong):
         row = frame.iloc[wrong[0]]

@@ -871,7 +871,8 @@ class _Search:
         return self.stopped
 
     def fit(self, parent, s, given=(), again=False):
-        "A structure, fitted from its parent's numbers: what was seen before is fitted again only if asked for, and the better one kept."
+        """A structure, fitted from its parent's numbers: what was seen before is fitted again only if asked for, and
+        the better one kept."""
         known = self.seen.get(s)
         if known is not None and not again: return known
         cell = TraceEquation(s, rewards=self.rewards)
@@ -1031,7 +1032,8 @@ def _look_for(search):
     return search.best
 
 def _simpler(search):
-    "Is the best structure as good with one thing less? What was fitted early began from poor numbers, and may have ended too low."
+    """Is the best structure as good with one thing less? What was fitted early began from poor numbers, and may have
+    ended too low."""
     best, s = search.best, search.best.structure
     plainer = [replace(s, rates='one'), replace(s, others='kept'), replace(s, start='middle')]
     for less in [*(x for x in plainer if x != s), *_removals(search, best)]:
@@ -1179,16 +1181,18 @@ class Discovery:
         return self.cell.words(participant, digits)
     def notes(self):
         "What to know before believing it: a list of sentences."
-        of_fit = [] if self.fit is None else [note.replace('look at `modes`', 'look at `fit.modes`') for note in self.fit.notes()]
-        return [*self.remarks, *of_fit]
+        of_fit = [] if self.fit is None else self.fit.notes()
+        return [*self.remarks, *(note.replace('look at `modes`', 'look at `fit.modes`') for note in of_fit)]
 
     def summary(self):
         "Typical value of each parameter with its interval, and how much people differ."
         return self.group
 
     def _head(self):
-        who = f"{len(self.people)} {'person' if len(self.people) == 1 else 'people'}" + (', one set of numbers for everybody' if self.fit is None else ', who differ')
-        return f"{self.name}: {who}, {len(self.group)} parameters, integrated BIC {self.integrated_bic:.1f}"
+        people = 'person' if len(self.people) == 1 else 'people'
+        alike = 'one set of numbers for everybody' if self.fit is None else 'who differ'
+        return (f"{self.name}: {len(self.people)} {people}, {alike}, {len(self.group)} parameters, "
+                f"integrated BIC {self.integrated_bic:.1f}")
 
     def __repr__(self):
         return '\n'.join([self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()])
