@@ -1,11 +1,13 @@
 """How fast is it? CPU seconds on one thread, every figure beside a named reference in the same run. Run: make bench
 
 Writes results/speed.csv (one row per figure, with the reference and the ratio) and results/fit_profile.csv (where the time of a fit goes).
-A fit is network and regression here, without the refinement that follows by default.
+A fit is network and regression here, and once all that follows by default: refinement, a wide search and a ceiling beside it.
 Run it on a quiet machine; it takes about a minute.
 
 `python benchmarks/speed.py loop [PATH]` measures the specialised loop alone and replaces its rows only: each figure beside the pointer loop of the
 same build or, with PATH, beside another build of the package (a folder that holds `spice_rl/`). Both sides run in processes of their own, by turns.
+
+`python benchmarks/speed.py fit` measures networks and the plain engine alone, and replaces their rows only.
 
 `python benchmarks/speed.py wide` measures cells that see, do or get other things (delays, ratings, response times) and replaces their rows only;
 `python benchmarks/speed.py wide short` tries that on few people, and writes nothing.
@@ -73,8 +75,13 @@ def reference_epoch(dataset):
 
 def fit_times(rows):
     dataset, _, _ = create_dataset(AgentQ(alpha_reward=.3), BanditsDrift(.2), n_trials=100, n_sessions=100, seed=0)
-    fit = lambda: SpiceEstimator(RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG, learning_rate=1e-2, epochs=1024, refine=False).fit(dataset.xs, dataset.ys)
+    def fit(**more):
+        settings = dict(learning_rate=1e-2, epochs=1024, refine=False, wide=False) | more
+        return SpiceEstimator(RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG, **settings).fit(dataset.xs, dataset.ys)
     ours, epoch = cpu(fit, 3), reference_epoch(dataset)
+    rows.append(dict(what='the same, refined, with a wide search and a ceiling beside it (as by default)',
+                     ours=cpu(lambda: fit(refine=True, wide=True), 3), unit='CPU s',
+                     reference='the first network and equation alone', theirs=ours))
     rows.append(dict(what="the tutorial's fit (3 starts, network and equation)", ours=ours, unit='CPU s', reference='autospice network re-stated in eager torch, 1024 epochs of Adam, 1 start', theirs=1024 * epoch))
     profile = cProfile.Profile()
     estimator = profile.runcall(fit)
@@ -315,31 +322,41 @@ def wide_times(rows, people=20, n_trials=200):
             rows.append(dict(what=f'{kind} of {what}, 64 lanes a person', ours=1e9 * cpu(work) / len(many) / n_trials, unit='ns a trial and lane', reference=WIDE, theirs=times * theirs))
 
 
+def replaced(new, old_rows):
+    "Put new rows in the place of those that `old_rows` picks from the recorded table, and show them."
+    new, old = pd.DataFrame(new), pd.read_csv(RESULTS / 'speed.csv')
+    new['ratio'] = new.theirs / new.ours
+    pd.concat([old[~old_rows(old)], new]).to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
+    print(new.round(3).to_string())
+
+
 def only_wide(short):
     "Replace the rows of cells with columns of their own, or print those of few people."
     rows = []
     wide_times(rows, *((2, 50) if short else ()))
-    new = pd.DataFrame(rows)
-    new['ratio'] = new.theirs / new.ours
-    print(new.round(3).to_string())
-    if short: return
-    old = pd.read_csv(RESULTS / 'speed.csv')
-    pd.concat([old[old.reference != WIDE], new]).to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
+    if short: return print(pd.DataFrame(rows).round(3).to_string())
+    replaced(rows, lambda old: old.reference == WIDE)
 
 
 def only_loops(other):
     "Replace the rows of the specialised loop in the recorded results."
     rows = []
     loop_times(rows, other)
-    new, old = pd.DataFrame(rows), pd.read_csv(RESULTS / 'speed.csv')
-    new['ratio'] = new.theirs / new.ours
-    table = pd.concat([old[~old.reference.isin(['the pointer loop', 'the build before it'])], new])
-    table.to_csv(RESULTS / 'speed.csv', index=False, float_format='%.4g')
-    print(new.round(3).to_string())
+    replaced(rows, lambda old: old.reference.isin(['the pointer loop', 'the build before it']))
+
+
+def only_fits():
+    "Replace the rows of networks and of the plain engine."
+    rows = []
+    fit_times(rows)
+    engine_times(rows)
+    mine = {row['what'] for row in rows}
+    replaced(rows, lambda old: old.what.isin(mine) | old.what.str.startswith('one pass over the data'))
 
 
 def main():
     if sys.argv[1:2] == ['loop']: return only_loops(*(sys.argv[2:] or [None]))
+    if sys.argv[1:2] == ['fit']: return only_fits()
     if sys.argv[1:2] == ['wide']: return only_wide(sys.argv[2:] == ['short'])
     rows = []
     fit_times(rows)

@@ -608,7 +608,7 @@ class SpiceEstimator(BaseEstimator):
         held = _choices(xs, ys)
         logp = {WIDE: _asked_for(_wide_logp(self.wide_, held), held, ys)}
         try: self.ceiling_ = choice_ceiling(trials, held, seed=self.seed)
-        except ValueError as e: self._beside.append(f"there is no ceiling beside the equation: {e}")
+        except (ValueError, FloatingPointError) as e: self._beside.append(f"there is no ceiling beside the equation: {e}")
         else: logp[CEILING] = _asked_for(self.ceiling_.logp, held, ys)
         return logp
 

@@ -1013,3 +1013,12 @@ def test_a_failed_save_leaves_the_old_file(fitted, files, monkeypatch):
     with pytest.raises(OSError, match="disk full"): fitted.save_spice(path_spice=files/"e.json")
     monkeypatch.undo()
     assert (files/"e.json").read_text() == old
+
+
+def test_a_ceiling_that_fails_costs_a_sentence_and_not_the_fit(monkeypatch):
+    def fails(*given, **more): raise FloatingPointError("no finite likelihood")
+    monkeypatch.setattr("spice_rl.estimator.choice_ceiling", fails)
+    dataset = simulate(AgentQ(alpha_reward=.3), BanditsDrift(.2), sessions=24, n_trials=50, seed=1).to_dataset()
+    found = SpiceEstimator(**FAST | dict(wide=True)).fit(dataset.xs, dataset.ys)
+    assert found.ceiling_ is None and found.wide_ is not None
+    assert "there is no ceiling beside the equation: no finite likelihood" in found.notes()
