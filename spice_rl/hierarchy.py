@@ -19,6 +19,8 @@ from .data import check_trials
 from .params import Param, from_line, to_line
 
 # %% ../nbs/25_hierarchy.ipynb #bc28f5b3
+_NEAR_BOUND = 7.   # on the line: so far away, a value is within .1 % of a bound
+
 class _Line:
     "The free parameters on the whole line, `z`, and the likelihood there."
     def __init__(self, cell, trials, bounds, hold, start, threads):
@@ -27,10 +29,19 @@ class _Line:
         self.low, self.high = np.isfinite(o.lower), np.isfinite(o.upper)
         inside = (start > o.lower + .01 * o.width) & (start < o.upper - .01 * o.width)
         self.start = to_line(np.where(inside, start, from_line(np.zeros(len(start)), self.params)), self.params)
+        self.walls = self._walls(start)
         self.effects = np.ones((1, len(start)), bool)   # which effects each parameter has, (n_effects, n_free)
         self.choices = np.bincount(trials.participant[trials.counted & trials.answered()],
                                    minlength=trials.n_participants)
         self.unit = np.where(self.low | self.high, 1., o.width)   # what counts as a large difference
+
+    def _walls(self, start):
+        "How far down and up a group's mean may go at no cost, (2, n_free): without end but between two bounds."
+        o, between = self.o, self.low & self.high
+        at = to_line(np.where((start > o.lower) & (start < o.upper), start, from_line(np.zeros(len(start)), self.params)),
+                     self.params)
+        return np.array([np.where(between, np.minimum(at, 0.) - _NEAR_BOUND, -np.inf),
+                         np.where(between, np.maximum(at, 0.) + _NEAR_BOUND, np.inf)])
 
     def by_choices(self):
         "The same, but what counts as a large difference without bounds is what changes logits by about 1, so that no unit of measurement matters."
@@ -278,21 +289,40 @@ def _beliefs(prior, names, bounds):
                 raise ValueError(f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it may lie anywhere in ({low:g}, {high:g}): choose one that is positive all over{', or narrow bounds=…' if what == 'typical' else ''}")
     return out
 
+_WIDEST = 3.5   # standard deviation on the line, in units, beyond which nearly everybody is at one bound or the other
+
 class _Prior:
-    "Slopes and second derivatives of the log prior of the group's numbers on the line."
+    "Slopes and second derivatives of the log prior of the group's numbers on the line, walls included."
     def __init__(self, beliefs, line, rows): # rows: each group's row of the design, (groups, n_effects)
         self.line, self.rows, self.names = line, rows, line.o.names
+        self.steep = len(line.choices) / 10
         self.typical, self.sd = ([(self.names.index(n), d[what]) for n, d in beliefs.items() if what in d] for what in ('typical', 'sd'))
+
+    def _beyond(self, mean):
+        "How far means are beyond the walls, (groups, n_free): less than 0 below, 0 inside."
+        low, high = self.line.walls
+        return np.minimum(mean - low, 0.) + np.maximum(mean - high, 0.)
+
+    def _too_wide(self, spread):
+        "By how many units people differ more than is of use, (n_free,)."
+        held = self.line.low | self.line.high
+        return np.where(held, np.maximum(np.sqrt(spread.v) / self.line.unit - _WIDEST, 0.), 0.)
+
+    def leans(self, B, spread):
+        "Which parameters' means, and which spreads, stand against a wall: two masks, (n_free,)."
+        return (self._beyond(self.rows @ B) != 0).any(0), self._too_wide(spread) > 0
 
     def means(self, B): # B: (n_effects, n_free)
         "By the means of the groups, (groups, n_free) and (groups, n_free)."
         mean = self.rows @ B
-        first, second, k = np.zeros(mean.shape), np.zeros(mean.shape), mean.shape[1]
+        beyond, k = self._beyond(mean), mean.shape[1]
+        first, second = -2 * self.steep * beyond, -2 * self.steep * (beyond != 0)
         for j, d in self.typical:
             h = 1e-3 * self.line.unit[j]
             z = mean + h * np.array([-1., 0., 1.])[:, None, None] * (np.arange(k) == j)
             down, at, up = d.logpdf(from_line(z, self.line.params)[..., j]) + np.log(self.line.slope(z)[..., j])
-            first[:, j], second[:, j] = (up - down) / (2 * h), (up - 2 * at + down) / h**2
+            first[:, j] += (up - down) / (2 * h)
+            second[:, j] += (up - 2 * at + down) / h**2
         return first, second
 
     def information(self, second):
@@ -303,14 +333,18 @@ class _Prior:
         "Log density of the means and standard deviations, on the line."
         z = self.rows @ B
         typical, slope = from_line(z, self.line.params), self.line.slope(z)
-        return sum((d.logpdf(typical[:, j]) + np.log(slope[:, j])).sum() for j, d in self.typical) + sum(d.logpdf(np.sqrt(spread.v[j])) for j, d in self.sd)
+        said = sum((d.logpdf(typical[:, j]) + np.log(slope[:, j])).sum() for j, d in self.typical)
+        said += sum(d.logpdf(np.sqrt(spread.v[j])) for j, d in self.sd)
+        return said - self.steep * ((self._beyond(z)**2).sum() + (self._too_wide(spread)**2).sum())
 
     def deviations(self, spread):
         "By the logarithms of the variances, (n_free,) and (n_free,)."
-        first, second, h = np.zeros(len(spread.v)), np.zeros(len(spread.v)), 1e-3
+        s, excess, h = np.sqrt(spread.v) / self.line.unit, self._too_wide(spread), 1e-3
+        first, second = -self.steep * excess * s, -.5 * self.steep * s * (s + excess) * (excess > 0)
         for j, d in self.sd:
             down, at, up = d.logpdf(np.exp(.5 * (np.log(spread.v[j]) + h * np.array([-1., 0., 1.]))))
-            first[j], second[j] = (up - down) / (2 * h), (up - 2 * at + down) / h**2
+            first[j] += (up - down) / (2 * h)
+            second[j] += (up - 2 * at + down) / h**2
         return first, second
 
 # %% ../nbs/25_hierarchy.ipynb #a16f4e55
@@ -345,9 +379,8 @@ def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the cho
     here = line.effects[:, t]                                              # (n_effects, len(t))
     cells = (np.arange(p)[:, None] * k + t)[here]
     A, slope = np.einsum('ip,ijl,iq->pjql', X, W, X), X.T @ w
-    if prior.typical:
-        first, second = prior.means(B)
-        A, slope = A + prior.information(np.minimum(0., second)), slope + prior.rows.T @ first
+    first, second = prior.means(B)
+    A, slope = A + prior.information(np.minimum(0., second)), slope + prior.rows.T @ first
     A, slope = A.reshape(p * k, p * k)[np.ix_(cells, cells)], slope[:, t][here]
     complete = np.kron(X.T @ X, np.diag(1 / np.maximum(spread.v, .01 * line.unit**2)[t]))
     step = np.zeros(here.shape)
@@ -578,27 +611,31 @@ def _sought(line, X, at, prior, draws, hard=False):
                      turns=at.turns)
     return at, moved.any(), other, worse
 
+_NEAR = 25.   # nats: within so many of the best a place is followed up, since second derivatives may prefer it
+
 def _search(line, X, prior, told, looked, draws):
-    """Ascents from several places, more where two lead apart; the worse are given up on the way: the best end, and
-    how far below it the next one is."""
+    """Ascents from several places, more where two lead apart; the worse are given up on the way. The best end and what
+    else is near, also of ascents that were not followed to their end; and how far below the next end is that is not."""
     def go(places, enough, turns):
         return _apart(line, [_ascend(line, X, at, told, prior, enough, turns, 3) for at in places])
     def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
-    ends = go([looked['apart'], _together(line, X, looked['one'], looked['apart'].z, prior)], 1., 4)
+    ends, early = go([looked['apart'], _together(line, X, looked['one'], looked['apart'].z, prior)], 1., 4), []
     if len(ends) > 1 or ends[0].value < -looked['nll'] - 1.:
-        more = [_together(line, X, one, None, prior, sd) for sd, one in ((.05, looked['one']), (1.5, looked['second']))]
-        ends = _apart(line, anew(_apart(line, ends + go(more, 1., 4))))
+        more = ((.05, 'one'), (1., 'one'), (1.5, 'second'))
+        more = go([_together(line, X, looked[one], None, prior, sd) for sd, one in more], 1., 4)
+        early = ends = _apart(line, anew(_apart(line, ends + more)))
         ends = _apart(line, anew(go(ends[:3], 1., 4)) + ends[3:])
         ends = _apart(line, go(ends[:2], .3, 10) + ends[2:])
-    best, rest = ends[0], ends[1:2]
+    best, rest = ends[0], ends[1:3]
     for _ in range(5):
         best = _ascend(line, X, best, told, prior)
         best, moved, other, worse = _sought(line, X, best, prior, draws, True)
         if not moved: break
     best = _switched(line, X, best, told, prior, other, worse)
-    if rest and rest[0].value > best.value - 5: # nearly as good: to its end, too
-        best, *rest = _apart(line, [best, _ascend(line, X, rest[0], told, prior)])
-    return best, min((best.value - end.value for end in rest), default=np.inf)
+    ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if end.value > best.value - _NEAR])
+    near = [at for at in ends[1:] + early if at.value > ends[0].value - _NEAR]
+    given_up = [best.value - end.value for end in rest if end.value <= best.value - _NEAR]
+    return [ends[0], *near[:3]], min(given_up, default=np.inf)
 
 def _switched(line, X, at, told, prior, other, worse, most=5):
     "Is the group better off with somebody at a solution of theirs that is nearly as good? Tried one after the other."
@@ -670,6 +707,45 @@ def _settled(line, X, at, told, prior):
     top = _top(line, X, at, told, prior)
     return _settle(line, X, top, told, prior, 1) | dict(converged=top.done, top=True)
 
+def _likelier(line, X, r, draws, best=2):
+    """Of each person's modes that are known or found from draws and from where others are, is there one around which
+    more of the posterior lies (by Laplace)? Who moves; the best other ones; and by how many nats those are worse."""
+    mean, s, n = X @ r['B'], r['spread'].s, len(X)
+    def less(z, F, f): # minus the log of the posterior's mass around z, and a constant
+        H = _trusted(_second(line, z, F), F, r['spread'])[0]
+        return f + .5 * np.linalg.slogdet(np.eye(z.shape[1]) + _both_by_u(s, H))[1]
+    others, theirs = _search_modes(line, mean, s, np.vstack([draws, r['u'][_spread_over(n, 60)]]), best, 12)
+    worse, here = np.full(theirs.shape, np.inf), less(r['z'], r['F'], r['f'])
+    for j in range(theirs.shape[1]):
+        far = (abs(others[:, j] - r['u']).max(1) > .5) & np.isfinite(theirs[:, j])
+        if not far.any(): continue
+        z = mean + _out(s, others[:, j])
+        worse[far, j] = (less(z, line.scoring(z, np.arange(n))[2], theirs[:, j]) - here)[far]
+    top = worse.argmin(1)
+    return worse.min(1) < -2e-3, others[np.arange(n), top], worse.min(1)
+
+def _followed(line, X, r, told, prior, draws, most=6): # r: a fixed point
+    """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
+    weigh less."""
+    for _ in range(most):
+        moved, other, second = _likelier(line, X, r, draws)
+        if not moved.any(): break
+        at = _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior)
+        new = _settled(line, X, at, told, prior)
+        if not new['value'] > r['value'] - 1e-2: break
+        r = new | dict(turns=r['turns'] + new['turns'])
+    return r | dict(second=second)
+
+def _fixed_points(line, X, ends, told, prior, full):
+    "The fixed points near several ends, the best first, each once; of the first end alone if nothing else is near."
+    if full: ends = [_with_covariances(line, X, at, told, prior) for at in ends]
+    if len(ends) > 1:
+        found = sorted((_settle(line, X, at, told, prior) for at in ends), key=lambda r: -r['value'])
+        found = [r for r in found if r['converged']]
+        found = [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
+        if found: return found
+    return [_settled(line, X, ends[0], told, prior)]
+
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
     rng, k = np.random.default_rng(seed), len(line.start)
@@ -677,15 +753,12 @@ def _em(line, X, starts, seed, prior, full):
     if 'broken' in looked: return looked
     told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
     looked |= {key: np.where(told, looked[key], line.start) for key in ('one', 'second')}
-    at, behind = _search(line, X, prior, told, looked, draws)
-    if full: at = _with_covariances(line, X, at, told, prior)
-    for _ in range(3):
-        r = _settled(line, X, at, told, prior)
-        moved, other, second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], draws, 2, 12)
-        if not moved.any(): break
-        at = _ascend(line, X, _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior),
-                     told, prior)
-    return r | dict(second=second, behind=behind, z=np.where(told, r['z'], X @ r['B']))
+    ends, behind = _search(line, X, prior, told, looked, draws)
+    found = _fixed_points(line, X, ends, told, prior, full)
+    near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
+    first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
+    below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]
+    return first | dict(behind=min(below + [behind]), z=np.where(told, first['z'], X @ first['B']))
 
 def _with_covariances(line, X, at, told, prior):
     "The better of two ascents to a full covariance matrix: from variances alone, and from how modes vary together."
@@ -1256,6 +1329,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
+               *_at_walls(o.names, told, *prior.leans(r['B'], spread)),
                *_remarks_on_correlations(o.names, r, dev, told & ~gone), *_said(beliefs)]
     return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names),
                            {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group),
@@ -1264,6 +1338,14 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
                            effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))),
                            modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
                            numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
+
+def _at_walls(names, told, mean, spread):
+    "Sentences about means and spreads that would go on growing (see the walls above)."
+    held = "held where it can hardly be told from it (its number on the line means nothing beyond that)"
+    return ([f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
+             f"far enough?" for j in np.flatnonzero(told & mean)]
+            + [f"people's {names[j]} run to both bounds, or to one: their spread is held at {_WIDEST:g} on the line; two "
+               f"kinds of people, or a parameter that the choices do not need?" for j in np.flatnonzero(told & spread)])
 
 def _unheard(people):
     who = ', '.join(map(str, people[:8])) + (' …' if len(people) > 8 else '')

@@ -487,6 +487,37 @@ def test_rewards_in_points(seed):
     assert not any("say anything" in note for f in fits for note in f.notes())
 
 
+class StaysOrSwitches(Cell):
+    "Nothing that a learner of values does: the last choice, and nothing else"
+    params = dict(stay=Param(1., -10, 10))
+    state = "last",
+    def init(p, state): pass
+    def logit(p, state, trial, k): return p.stay * state.last[k]
+    def update(p, state, trial):
+        for k in range(len(state.last)): state.last[k] = 1. if k == trial.choice else 0.
+
+
+def test_a_model_that_does_not_suit_has_several_tops_near_each_other():
+    "Values are no account of these people: other seeds end at other tops, none far below the best that is known"
+    truth = pd.DataFrame(dict(stay=np.linspace(-2, 3, 25)))
+    people = simulate(StaysOrSwitches(), BanditsDrift(.15), truth, n_trials=150, seed=4)
+    fits = [fit_hierarchical(Q(), people, seed=seed, threads=1) for seed in range(3)]
+    assert all(f.log_likelihood > -2592.73 - 4 and f.table.converged.all() for f in fits)
+
+
+def test_walls_are_named():
+    "A mean within .1 % of a bound, a spread that puts nearly everybody at one bound or the other"
+    trials = simulate(Q(), BanditsDrift(.15), people=3, n_trials=20, seed=1)
+    line = hierarchy._Line(Q(), trials, hierarchy._bounds(Q(), {}), {}, np.array([.3, 3.]), 1)
+    prior, spread = hierarchy._Prior({}, line, np.ones((1, 1))), hierarchy._Variances(np.array([4., 16.]), line.unit)
+    mean, wide = prior.leans(np.array([[8., 0.]]), spread)
+    assert mean.tolist() == [True, False] and wide.tolist() == [False, True]
+    said = hierarchy._at_walls(["alpha", "beta"], np.ones(2, bool), mean, wide)
+    assert [note.split(" run")[0] for note in said] == ["the typical alpha", "people's beta"]
+    narrow = hierarchy._Variances(np.array([4., 4.]), line.unit)
+    assert not any(mask.any() for mask in prior.leans(np.array([[6., -6.]]), narrow))
+
+
 def test_unit_of_reward_changes_units_alone():
     "Values that start at 0, bounds that follow the unit"
     base = simulate(Q(alpha=.3, beta=3.), BanditsDrift(.15), people=8, n_trials=80, seed=3)
