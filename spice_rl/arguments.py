@@ -77,7 +77,8 @@ def check_number(
     ends=True,      # May it be one of the ends?
     finite=True     # Must it be finite?
 ): # The number as a float
-    """Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of range.
+    """Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of
+    range.
 
     Parameters
     ----------
@@ -96,8 +97,7 @@ def check_number(
 
     Returns
     -------
-    The number as a float
-    """
+    The number as a float"""
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
         raise TypeError(f"{name} must be a number, got {value!r:.80}")
     try: number = float(value)
@@ -149,7 +149,8 @@ def check_seed(
     seed,       # What came: a whole number from 0, or a numpy Generator
     name='seed' # Name of the argument, for the message
 ): # The same, a number as an int
-    """Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy Generator.
+    """Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy
+    Generator.
 
     Parameters
     ----------
@@ -160,8 +161,7 @@ def check_seed(
 
     Returns
     -------
-    The same, a number as an int
-    """
+    The same, a number as an int"""
     if isinstance(seed, np.random.Generator): return seed
     return check_whole(seed, name, 0, why=f"; or a numpy Generator: {name}=np.random.default_rng()")
 
@@ -241,11 +241,13 @@ def check_keys(
     also
         Keys that it may have
     """
-    if not isinstance(given, dict): raise TypeError(f"{what} must be a dict with {', '.join(needed)}, got {type(given).__name__}")
+    if not isinstance(given, dict):
+        raise TypeError(f"{what} must be a dict with {', '.join(needed)}, got {type(given).__name__}")
     for key in needed:
         if key not in given: raise ValueError(f"{what} lacks {key!r}; it needs {', '.join(needed)}")
     for key in given:
-        if key not in (*needed, *also): raise ValueError(f"{what} has {key!r}, which means nothing there{_nearest(key, (*needed, *also))}")
+        if key not in (*needed, *also):
+            raise ValueError(f"{what} has {key!r}, which means nothing there{_nearest(key, (*needed, *also))}")
 
 def check_labels(
     value, # What came: one label, or several
@@ -274,7 +276,8 @@ def check_list(
     what,  # What it should hold, for the message: "fits, as `fit` returns them"
     least=1 # How many are needed
 ): # A list
-    """Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too short.
+    """Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too
+    short.
 
     Parameters
     ----------
@@ -291,9 +294,9 @@ def check_list(
 
     Returns
     -------
-    A list
-    """
-    if isinstance(value, kind): raise TypeError(f"{name} must be a list of {what}; put the one you have into brackets: [...]")
+    A list"""
+    if isinstance(value, kind):
+        raise TypeError(f"{name} must be a list of {what}; put the one you have into brackets: [...]")
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):
         raise TypeError(f"{name} must be a list of {what}, got {type(value).__name__}")
     found = list(value)

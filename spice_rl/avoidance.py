@@ -31,7 +31,8 @@ SYMBOLS = ('75R1', '25R1', '75R2', '25R2', '25P1', '75P1', '25P2', '75P2', 'Zero
 VALUES = dict(zip(SYMBOLS, (4, 3, 4, 3, 2, 1, 2, 1, 0)))  # rank of each symbol: which of two is the better
 PAIRS = {'Reward1': (0, 1), 'Reward2': (2, 3), 'Punish1': (4, 5), 'Punish2': (6, 7)}
 CONTEXTS = {'Reward1': 'Reward', 'Reward2': 'Reward', 'Punish1': 'Loss Avoid', 'Punish2': 'Loss Avoid'}
-KINDS = {'75R': 'HR', '25R': 'LR', '25P': 'LP', '75P': 'HP', 'Zero': 'N'}  # of symbols, for tables and figures of transfer
+# of symbols, for tables and figures of transfer
+KINDS = {'75R': 'HR', '25R': 'LR', '25P': 'LP', '75P': 'HP', 'Zero': 'N'}
 NOVEL, TRANSFER = 8, 4   # the novel symbol; the context of transfer trials (learning trials: the pair, 0-3)
 POINTS = 10.             # points that are one unit of reward in the models
 
@@ -45,10 +46,13 @@ def read_avoidance(
     *,
     missing_choices=False # Are empty cells of `choice_made` choices that were not made? (default: an error)
 ) -> Trials:
-    """Read the two files of the avoidance-learning task: `Trials`, the learning trials of each person followed by the transfer trials.
+    """Read the two files of the avoidance-learning task: `Trials`, the learning trials of each person followed by the
+    transfer trials.
 
-    Columns of both files: `participant_id`, `group_code`, `symbol_L_name`, `symbol_R_name` (names as in `SYMBOLS`), `choice_made` (0 left, 1 right);
-    of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points / 10. Order within a person is that of the file.
+    Columns of both files: `participant_id`, `group_code`, `symbol_L_name`, `symbol_R_name` (names as in `SYMBOLS`),
+    `choice_made` (0 left, 1 right);
+    of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points /
+    10. Order within a person is that of the file.
     Raises a `ValueError` that names file, participant and line.
 
     Parameters
@@ -68,7 +72,10 @@ def read_avoidance(
     frames = _labelled(tables)
     for phase, frame in frames.items():
         odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
-        if len(odd): raise ValueError(f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says 'learning' or 'transfer': rename yours")
+        if len(odd):
+            raise ValueError(
+                f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says "
+                "'learning' or 'transfer': rename yours")
         frames[phase] = _check(frame.reset_index(drop=True), phase, missing_choices, tables[phase].line)
     _check_people(frames)
     return _trials(pd.concat([t.assign(phase=phase) for phase, t in frames.items()], ignore_index=True))
@@ -93,30 +100,43 @@ def _check(frame, phase, missing_choices, line):
         _check_alike(*_factorize(frame[c], c), f"{phase} trials: {c}", line)
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
-        if bad.any(): raise ValueError(f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are {_list(list(SYMBOLS), 9)}")
+        if bad.any():
+            raise ValueError(f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are "
+                f"{_list(list(SYMBOLS), 9)}")
     left, right = (frame[c].map(VALUES).to_numpy() for c in ('symbol_L_name', 'symbol_R_name'))
-    if (left == right).any(): raise ValueError(f"two symbols of equal value in {first(left == right)}: no choice is the better one, and the task has no such trial")
+    if (left == right).any():
+        raise ValueError(f"two symbols of equal value in {first(left == right)}: no choice is the better one, and the "
+            "task has no such trial")
     choice = _numbers(frame.choice_made, 'choice_made', at)
     if np.isnan(choice).any() and not missing_choices:
-        raise ValueError(f"choice_made is empty in {first(np.isnan(choice))}; needed 0 (left) or 1 (right). If these are choices that were not made, pass missing_choices=True to read_avoidance")
+        raise ValueError(f"choice_made is empty in {first(np.isnan(choice))}; needed 0 (left) or 1 (right). If "
+            "these are choices that were not made, pass missing_choices=True to read_avoidance")
     bad = ~np.isin(choice, (0, 1)) & ~np.isnan(choice)
     if bad.any(): raise ValueError(f"choice_made must be 0 (left) or 1 (right), got {choice[bad][0]:g} in {first(bad)}")
     if phase == 'learning':
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
-            if np.isnan(x).any(): raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both are needed")
+            if np.isnan(x).any():
+                raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning "
+                    "trial, so both are needed")
             if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
                                                 f"such rows), apart from all others: a code for a missing outcome? "
                                                 f"Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
-        if pairs.isna().any(): raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of {first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
+        if pairs.isna().any():
+            raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of "
+                f"{first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}
         bad = [{code[l], code[r]} != set(p) for l, r, p in zip(frame.symbol_L_name, frame.symbol_R_name, pairs)]
-        if any(bad): raise ValueError(f"the symbols {frame.symbol_L_name[bad].iloc[0]!r} and {frame.symbol_R_name[bad].iloc[0]!r} are not the pair {frame.symbol_names[bad].iloc[0]!r} in {first(bad)}")
+        if any(bad):
+            raise ValueError(
+                f"the symbols {frame.symbol_L_name[bad].iloc[0]!r} and {frame.symbol_R_name[bad].iloc[0]!r} are not "
+                f"the pair {frame.symbol_names[bad].iloc[0]!r} in {first(bad)}")
     mixed = frame.groupby('participant_id', sort=False).group_code.nunique()
     if (mixed > 1).any():
         who = _item(mixed.index[mixed > 1][0])
-        raise ValueError(f"participant {who!r} has two groups in the {phase} trials: {_list(sorted(map(str, frame.group_code[frame.participant_id == who].unique())))}; needed one")
+        raise ValueError(f"participant {who!r} has two groups in the {phase} trials: "
+            f"{_list(sorted(map(str, frame.group_code[frame.participant_id == who].unique())))}; needed one")
     return frame
 
 def _check_people(tables):
@@ -125,12 +145,16 @@ def _check_people(tables):
     for here, there in (('learning', 'transfer'), ('transfer', 'learning')):
         lost = [who for who in groups[here].index if who not in groups[there].index]
         if lost and {type(w) for w in groups[here].index} != {type(w) for w in groups[there].index}:
-            raise ValueError(f"participant_id is read as text in one file and as numbers in the other ({lost[0]!r} has no {there} trials); make them alike")
-        if lost: raise ValueError(f"no {there} trials for participant {_list(lost)}, who has {here} trials; needed both: complete the file or leave them out")
+            raise ValueError(f"participant_id is read as text in one file and as numbers in the other ({lost[0]!r} "
+                f"has no {there} trials); make them alike")
+        if lost:
+            raise ValueError(f"no {there} trials for participant {_list(lost)}, who has {here} trials; needed both: "
+                "complete the file or leave them out")
     other = groups['learning'].ne(groups['transfer'].reindex(groups['learning'].index))
     if other.any():
         who = _item(other.index[other][0])
-        raise ValueError(f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in {groups['transfer'][who]!r} in the transfer trials; needed one")
+        raise ValueError(f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in "
+            f"{groups['transfer'][who]!r} in the transfer trials; needed one")
 
 def _trials(frame):
     "`Trials` of a checked table with the column `phase`."
@@ -141,12 +165,14 @@ def _trials(frame):
     made, rows = frame.choice_made.to_numpy(float), np.arange(len(frame))
     learning = (frame.phase == 'learning').to_numpy()
     reward = np.full((len(frame), len(SYMBOLS)), np.nan)
-    for side, column in ((left, 'feedback_L'), (right, 'feedback_R')): reward[rows[learning], side[learning]] = frame[column].to_numpy(float)[learning] / POINTS
+    for side, column in ((left, 'feedback_L'), (right, 'feedback_R')):
+        reward[rows[learning], side[learning]] = frame[column].to_numpy(float)[learning] / POINTS
     who, people = pd.factorize(frame.participant_id)
     context = np.where(learning, (offer[:, 0] // 2), TRANSFER)
     choice = np.where(np.isnan(made), -1, np.where(made == 1, right, left))
-    return _gather(frame, tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
-                   context=context, counted=np.ones(len(frame), bool))
+    return _gather(frame,
+        tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
+        context=context, counted=np.ones(len(frame), bool))
 
 # %% ../nbs/05_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
@@ -194,12 +220,15 @@ class AvoidanceTask:
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
             if lost: raise ValueError(f"no group for participant {_list(lost)}; groups needs one for everybody")
-        return _trials(pd.concat([self._person(who, np.random.default_rng([seed, i, 1])) for i, who in enumerate(participants)], ignore_index=True).sort_values('phase', kind='stable', ignore_index=True))
+        return _trials(pd.concat(
+                [self._person(who, np.random.default_rng([seed, i, 1])) for i, who in enumerate(participants)],
+                ignore_index=True).sort_values('phase', kind='stable', ignore_index=True))
 
     def _person(self, who, rng):
         "The table of one person."
         pair = rng.permutation(np.repeat(list(PAIRS), self.n_learning))
-        pays = rng.random((len(pair), 2)) < np.array([self.p_often, 1 - self.p_often])     # the better symbol, the worse one
+        # the better symbol, the worse one
+        pays = rng.random((len(pair), 2)) < np.array([self.p_often, 1 - self.p_often])
         reward = np.char.startswith(pair, 'R')[:, None]
         points = np.where(reward, POINTS * pays, -POINTS * ~pays) + 0.  # no minus before a 0
         first = np.array([PAIRS[p] for p in pair])
@@ -210,10 +239,14 @@ class AvoidanceTask:
         options[swap] = options[swap, ::-1]
         points[swap[:n]] = points[swap[:n], ::-1]
         names = np.array(SYMBOLS)[options]
-        table = pd.DataFrame(dict(participant_id=who, group_code='everybody' if self.groups is None else self.groups[who], phase=np.repeat(['learning', 'transfer'], [n, len(second)]),
-                                  symbol_L_name=names[:, 0], symbol_R_name=names[:, 1], symbol_names=np.r_[pair, np.full(len(second), None)],
-                                  feedback_L=np.r_[points[:, 0], np.full(len(second), np.nan)], feedback_R=np.r_[points[:, 1], np.full(len(second), np.nan)]))
-        table['symbol_L_value'], table['symbol_R_value'] = table.symbol_L_name.map(VALUES), table.symbol_R_name.map(VALUES)
+        table = pd.DataFrame(dict(participant_id=who,
+                group_code='everybody' if self.groups is None else self.groups[who],
+                phase=np.repeat(['learning', 'transfer'], [n, len(second)]), symbol_L_name=names[:, 0],
+                symbol_R_name=names[:, 1], symbol_names=np.r_[pair, np.full(len(second), None)],
+                feedback_L=np.r_[points[:, 0], np.full(len(second), np.nan)],
+                feedback_R=np.r_[points[:, 1], np.full(len(second), np.nan)]))
+        table['symbol_L_value'], table['symbol_R_value'] = (table.symbol_L_name.map(VALUES),
+            table.symbol_R_name.map(VALUES))
         table['context_val_name'] = table.symbol_names.map(CONTEXTS)
         table['trial_number'] = np.r_[pd.Series(pair).groupby(pair).cumcount() + 1, np.arange(len(second)) + 1]
         return table.assign(choice_made=np.nan)
@@ -266,7 +299,8 @@ def to_files(
         write_table(frame, path, index=False)
 
 def avoidance_tutorial_files():
-    "Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package; see `14_models` for how they were made."
+    """Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package;
+    see `14_models` for how they were made."""
     return tuple(files('spice_rl') / 'datasets' / f'avoidance_{phase}.csv' for phase in ('learning', 'transfer'))
 
 # %% ../nbs/05_avoidance.ipynb #b23b71a2
@@ -295,9 +329,11 @@ def parameter_symbol(name): # Name of a parameter
 _MODELS = {}   # name of a model without options -> its class
 
 class Avoidance(Cell, rules=False):
-    """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a cell's rules.
+    """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a
+    cell's rules.
 
-    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before it.
+    Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before
+    it.
 
     Parameters
     ----------
@@ -320,29 +356,41 @@ class Avoidance(Cell, rules=False):
 
     def _missing(self):
         "The rules that the class lacks."
-        return [text for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items() if name not in self.parts]
+        return [text
+            for text, name in {'value(p, q)': 'value',
+                'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items()
+            if name not in self.parts]
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
-            warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its decay_factor cannot be estimated", stacklevel=2)
+            warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares "
+                "none; its decay_factor cannot be estimated", stacklevel=2)
 
     def latex(self):
         "The model in LaTeX: `equations` with the symbols of the parameters, in the order in which they hold."
-        if self.equations is None: raise ValueError(f"{type(self).__name__} gives no equations; write them beside its rules: equations = {{'choice': (…,), 'learning': (…,)}}, see QLearning")
+        if self.equations is None:
+            raise ValueError(f"{type(self).__name__} gives no equations; write them beside its rules: equations = "
+                f"{{'choice': (…,), 'learning': (…,)}}, see QLearning")
         said = dict(start='before the first trial', choice='choice', learning='learning', transfer='before transfer')
-        lines = [line + (rf' && \text{{({said[part]})}}' if i == 0 else '') for part in said for i, line in enumerate(self.equations.get(part, ()))]
-        return r"\begin{aligned}" + r" \\ ".join(re.sub(r'<(\w+)>', lambda m: parameter_symbol(m[1]), line) for line in lines) + r"\end{aligned}"
+        lines = [line + (rf' && \text{{({said[part]})}}' if i == 0 else '')
+            for part in said
+            for i, line in enumerate(self.equations.get(part, ()))]
+        return (r"\begin{aligned}"
+            + r" \\ ".join(re.sub(r'<(\w+)>', lambda m: parameter_symbol(m[1]), line) for line in lines)
+            + r"\end{aligned}")
 
     def __reduce_ex__(self, protocol):
-        "A cell with options is made anew where it arrives: its class there is the one that `avoidance_model` gives there."
+        """A cell with options is made anew where it arrives: its class there is the one that `avoidance_model` gives
+        there."""
         made_of = type(self).__dict__.get('made_of')
         return (_again, made_of, self.__dict__) if made_of else super().__reduce_ex__(protocol)
 
     def __repr__(self): return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
 class _Part:
-    "A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another process that it was sent to."
+    """A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another
+    process that it was sent to."""
     def __init__(self, f):
         self.f, self.compiled = f, njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
         update_wrapper(self, f)
@@ -363,7 +411,8 @@ class _Known:
     def __reduce__(self): return _Known, (self.model,)
 
 def _register(cls):
-    "Make a model known by its name; a built-in one cannot be replaced. (A class with options, sent here from another process, is not a model of its own.)"
+    """Make a model known by its name; a built-in one cannot be replaced. (A class with options, sent here from another
+    process, is not a model of its own.)"""
     if '+' in cls.__name__: return
     there = _MODELS.get(cls.__name__)
     if there is not None and there.__module__.startswith('spice_rl.') and there.__module__ != cls.__module__:
@@ -379,7 +428,8 @@ def _rules(cls):
     "A cell's three rules, made of the parts of a model."
     value, learn, latents = cls.parts['value'], cls.parts['learn'], _compared(cls)
     unknown = [x for x in latents if x not in cls.state]
-    if unknown: raise ValueError(f"value of {cls.__name__} asks for {unknown[0]!r}, which is not in its state {cls.state}")
+    if unknown:
+        raise ValueError(f"value of {cls.__name__} asks for {unknown[0]!r}, which is not in its state {cls.state}")
     lines = ["def init(p, state):", "    start(p, state)"]
     lines += [f"    state.{x}[{NOVEL}] = {'p.novel_value' if 'novel' in cls.with_options else '0.'}" for x in latents]
     kept = {x: "(1. - p.decay_factor) * " if x == 'q' and 'decay' in cls.with_options else '' for x in latents}
@@ -408,18 +458,20 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
     return None if model.equations is None else model.equations | {part: (*lines, *model.equations.get(part, ()))}
 
 def with_bias(model): # A class of `Avoidance`
-    """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r < 0 (Gold et al., 2012).
+    """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r
+    < 0 (Gold et al., 2012).
 
     Parameters
     ----------
     model
-        A class of `Avoidance`
-    """
+        A class of `Avoidance`"""
     base = _of_avoidance(model).parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
         with_options = (*model.with_options, 'bias')
-        equations = _also(model, 'learning', r'r_i &\leftarrow (1 - <valence_factor>)\,r_i \quad\text{if } r_i > 0', r'r_i &\leftarrow <valence_factor>\,r_i \quad\text{if } r_i < 0')
+        equations = _also(model,
+            'learning', r'r_i &\leftarrow (1 - <valence_factor>)\,r_i \quad\text{if } r_i > 0',
+            r'r_i &\leftarrow <valence_factor>\,r_i \quad\text{if } r_i < 0')
         def learn(p, state, chosen, other, r_chosen, r_other):
             base(p, state, chosen, other, _weigh(p.valence_factor, r_chosen), _weigh(p.valence_factor, r_other))
     return _named(Biased, model, 'bias')
@@ -443,17 +495,18 @@ def with_novel(model): # A class of `Avoidance`
     return _named(Novel, model, 'novel')
 
 def with_decay(model): # A class of `Avoidance`
-    """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana et al., 2021).
+    """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana
+    et al., 2021).
 
     Parameters
     ----------
     model
-        A class of `Avoidance`
-    """
+        A class of `Avoidance`"""
     class Decayed(_of_avoidance(model), option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')
-        equations = _also(model, 'transfer', *([r'q_i &\leftarrow (1 - <decay_factor>)\,q_i'] if 'q' in _compared(model) else []))
+        equations = _also(
+            model, 'transfer', *([r'q_i &\leftarrow (1 - <decay_factor>)\,q_i'] if 'q' in _compared(model) else []))
     return _named(Decayed, model, 'decay')
 
 def _of_avoidance(model):
@@ -464,7 +517,8 @@ def _of_avoidance(model):
 
 def _named(made, model, option):
     if option in model.with_options: raise ValueError(f"{model.__name__} has {option!r} already")
-    if option not in model.options: raise ValueError(f"{option!r} does not apply to {model.__name__}; what does: {', '.join(model.options)}")
+    if option not in model.options:
+        raise ValueError(f"{option!r} does not apply to {model.__name__}; what does: {', '.join(model.options)}")
     made.__name__ = made.__qualname__ = f"{model.__name__}+{option}"
     made.__module__, made.__doc__ = model.__module__, model.__doc__
     base, before = model.__dict__.get('made_of', (model, ()))

@@ -36,13 +36,15 @@ def _compile(cls):
     rules = {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items() if k in ('start', 'pay')}
     scope = {'E': namedtuple('E', names)} | rules
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
-    return Worlds(njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
+    return Worlds(
+        njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
 
 # %% ../nbs/04_bandits.ipynb #ba3fb1ef
 class Bandits:
     """A bandit task. A subclass gives its `settings` (a dict of `Param`) and the rules `start` and `pay`.
 
-    `extra` is the number of places a task keeps in `world` behind the reward probabilities; `draws` says how many uniform and
+    `extra` is the number of places a task keeps in `world` behind the reward probabilities; `draws` says how many
+    uniform and
     normal random numbers its rules read on a trial, given the number of arms.
 
     A third rule, `show(e, world, uniform, normal, seen)`, is for tasks that say before each choice what is on offer
@@ -118,7 +120,8 @@ class Bandits:
         normal,  # Draws from the standard normal
         world    # State of the world, written in place
     ):
-        """A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e` and these random numbers.
+        """A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e`
+        and these random numbers.
 
         Parameters
         ----------
@@ -129,8 +132,7 @@ class Bandits:
         normal
             Draws from the standard normal
         world
-            State of the world, written in place
-        """
+            State of the world, written in place"""
 
     def pay(
         e,       # Numbers of the environment
@@ -175,14 +177,15 @@ class Bandits:
         self.kernels().start(self.values, *self._luck(), self.world)
 
     def step(self, choice): # The option chosen
-        """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world moves on.
+        """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world
+        moves on.
 
         Parameters
         ----------
         choice
-            The option chosen
-        """
-        if not 0 <= choice < self.n_actions: raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
+            The option chosen"""
+        if not 0 <= choice < self.n_actions:
+            raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
         reward = np.empty(self.n_actions)
         self.kernels().pay(self.values, self.world, choice, *self._luck(), reward)
         return reward if self.counterfactual else np.where(np.arange(self.n_actions) == choice, reward, np.nan)
@@ -193,7 +196,8 @@ class Bandits:
         return self.world[:self.n_actions].copy()
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in zip(self.settings, self.values))}, n_actions={self.n_actions})"
+        return (f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in zip(self.settings, self.values))}, "
+            f"n_actions={self.n_actions})")
 
 # %% ../nbs/04_bandits.ipynb #0964b908
 @njit
@@ -264,7 +268,8 @@ class BanditsFixed(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #febcf528
 class BanditsFlip(Bandits):
-    """Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a coin toss.
+    """Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a
+    coin toss.
 
     Parameters
     ----------
@@ -277,8 +282,7 @@ class BanditsFlip(Bandits):
     counterfactual
         Show rewards of the options not chosen, too?
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
@@ -299,7 +303,8 @@ class BanditsFlip(Bandits):
 
 # %% ../nbs/04_bandits.ipynb #fdd7cf8a
 class BanditsSwitch(Bandits):
-    """Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low probabilities.
+    """Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low
+    probabilities.
 
     Parameters
     ----------
@@ -314,8 +319,7 @@ class BanditsSwitch(Bandits):
     counterfactual
         Show rewards of the options not chosen, too?
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -349,7 +353,8 @@ def _set_pair(e, world):
 
 # %% ../nbs/04_bandits.ipynb #ab47d0b9
 class BanditsReversal(Bandits):
-    """Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et al., 2022).
+    """Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et
+    al., 2022).
 
     Parameters
     ----------
@@ -360,8 +365,7 @@ class BanditsReversal(Bandits):
     counterfactual
         Show rewards of the options not chosen, too?
     seed
-        An int or a numpy Generator
-    """
+        An int or a numpy Generator"""
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
@@ -390,7 +394,8 @@ class BanditsReversal(Bandits):
 class BanditsGeneral(Bandits):
     """Drift, sudden reversals, correlated arms and bounds in one task.
 
-    With correlation c the drift of arm k is `c z_0 + sqrt(1 - c²) z_k` times `sigma` (arm 0: `z_0`), with independent normal z; its
+    With correlation c the drift of arm k is `c z_0 + sqrt(1 - c²) z_k` times `sigma` (arm 0: `z_0`), with independent
+    normal z; its
     start is correlated in the same way.
 
     Parameters
@@ -411,7 +416,8 @@ class BanditsGeneral(Bandits):
         Show rewards of the options not chosen, too?
     seed
         An int or a numpy Generator"""
-    settings = dict(sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1), upper=Param(1., 0, 1))
+    settings = dict(sigma=Param(.1, 0),
+        hazard=Param(.0, 0, 1), correlation=Param(.0, -1, 1), lower=Param(.0, 0, 1), upper=Param(1.0, 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
     def __init__(self,
@@ -425,7 +431,8 @@ class BanditsGeneral(Bandits):
         seed=0                # An int or a numpy Generator
     ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
-        super().__init__(n_actions, counterfactual, seed, sigma=sigma, hazard=hazard, correlation=correlation, lower=lower, upper=upper)
+        super().__init__(n_actions,
+            counterfactual, seed, sigma=sigma, hazard=hazard, correlation=correlation, lower=lower, upper=upper)
 
     def start(e, uniform, normal, world):
         for k in range(uniform.size - 1):
@@ -447,9 +454,12 @@ class BanditsGeneral(Bandits):
 class AgentQ(Cell):
     """Q-learning with separate rates for reward and penalty, counterfactual learning, forgetting and a choice trace.
 
-    State: `x_value_reward` (starts at .5) and `x_value_choice` (starts at 0). Raises a `ValueError` for a rate outside [0, 1] or a
-    negative beta. `alpha_penalty=-1` means: the same as `alpha_reward`. With `deterministic`, it takes the best option (ties at random)
-    when it is simulated. `parameter_variance` is the standard deviation between learners, for all parameters that are not 0 or for each
+    State: `x_value_reward` (starts at .5) and `x_value_choice` (starts at 0). Raises a `ValueError` for a rate outside
+    [0, 1] or a
+    negative beta. `alpha_penalty=-1` means: the same as `alpha_reward`. With `deterministic`, it takes the best option
+    (ties at random)
+    when it is simulated. `parameter_variance` is the standard deviation between learners, for all parameters that are
+    not 0 or for each
     by name; see `draw`.
 
     Parameters
@@ -477,9 +487,10 @@ class AgentQ(Cell):
     deterministic
         Always take the best option?"""
     rate = dict(lower=0., upper=1.)
-    params = dict(alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(0., **rate),
-                  alpha_counterfactual_penalty=Param(0., **rate), beta_reward=Param(3., 0), beta_choice=Param(0., 0),
-                  alpha_choice=Param(1., **rate), forget_rate=Param(0., **rate))
+    params = dict(alpha_reward=Param(.2, **rate),
+        alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(.0, **rate),
+        alpha_counterfactual_penalty=Param(.0, **rate), beta_reward=Param(3.0, 0), beta_choice=Param(.0, 0),
+        alpha_choice=Param(1.0, **rate), forget_rate=Param(.0, **rate))
     state = 'x_value_reward', 'x_value_choice'
     logit_unit = dict(x_value_reward='beta_reward', x_value_choice='beta_choice')
     reward_range = 0, 1
@@ -509,22 +520,25 @@ class AgentQ(Cell):
         self.parameter_variance = parameter_variance
 
     def suits(self, trials): # The trials that it is to be shown
-        """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes for 1 − reward, and rewards lie outside 0 … 1.
+        """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes
+        for 1 − reward, and rewards lie outside 0 … 1.
 
         Parameters
         ----------
         trials
-            The trials that it is to be shown
-        """
+            The trials that it is to be shown"""
         super().suits(trials)
-        rates = [name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
+        rates = [
+            name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
         if not rates or not ((trials.reward < 0) | (trials.reward > 1)).any(): return
-        raise ValueError(f"with {rates[0]} above 0, AgentQ takes the outcome that was not shown for 1 − reward, so rewards must lie "
-                         f"between 0 and 1, got {np.nanmin(trials.reward):g} to {np.nanmax(trials.reward):g}; move and divide them")
+        raise ValueError(
+            f"with {rates[0]} above 0, AgentQ takes the outcome that was not shown for 1 − reward, so rewards must lie "
+            f"between 0 and 1, got {np.nanmin(trials.reward):g} to {np.nanmax(trials.reward):g}; move and divide them")
 
     def init(p, state): state.x_value_reward[:] = .5
 
-    def logit(p, state, trial, option): return p.beta_reward * state.x_value_reward[option] + p.beta_choice * state.x_value_choice[option]
+    def logit(p, state, trial, option):
+        return p.beta_reward * state.x_value_reward[option] + p.beta_choice * state.x_value_choice[option]
 
     def update(p, state, trial):
         c, q, h = trial.choice, state.x_value_reward, state.x_value_choice
@@ -562,15 +576,20 @@ class AgentQ(Cell):
         for name in self.params:
             if sd.get(name, 0) > 0:
                 m, p = self.values[name], self.params[name]
-                frame[name] = truncnorm.rvs((p.lower - m) / sd[name], (p.upper - m) / sd[name], m, sd[name], size=n, random_state=rng)
-        if self.one_rate and not (isinstance(self.parameter_variance, dict) and 'alpha_penalty' in self.parameter_variance): frame['alpha_penalty'] = frame['alpha_reward']
+                frame[name] = truncnorm.rvs(
+                    (p.lower - m) / sd[name], (p.upper - m) / sd[name], m, sd[name], size=n, random_state=rng)
+        if self.one_rate and not (
+            isinstance(self.parameter_variance, dict) and 'alpha_penalty' in self.parameter_variance):
+            frame['alpha_penalty'] = frame['alpha_reward']
         return frame
 
 # %% ../nbs/04_bandits.ipynb #55d78d1f
 class RescorlaWagner(Cell):
-    """The chosen value moves toward the reward by a fraction of the surprise, and choices follow values by softmax (Rescorla & Wagner, 1972, in Classical Conditioning II, 64-99).
+    """The chosen value moves toward the reward by a fraction of the surprise, and choices follow values by softmax
+    (Rescorla & Wagner, 1972, in Classical Conditioning II, 64-99).
 
-    `alpha` is the learning rate, `beta` the inverse temperature. State: `q`, which starts at .5; so rewards should lie between 0 and 1 (divide points by their largest)."""
+    `alpha` is the learning rate, `beta` the inverse temperature. State: `q`, which starts at .5; so rewards should lie
+    between 0 and 1 (divide points by their largest)."""
     params = dict(alpha=Param(.3, 0, 1), beta=Param(3., 0, 20))
     state = 'q',
     logit_unit = dict(q='beta')
@@ -592,7 +611,8 @@ def create_dataset(
 ):
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
-    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true reward probabilities).
+    Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true
+    reward probabilities).
 
     Parameters
     ----------
@@ -618,30 +638,38 @@ def create_dataset(
     parts, parameters = [], []
     for a in agents:
         if getattr(a, 'n_actions', environment.n_actions) != environment.n_actions:
-            raise ValueError(f"{type(a).__name__} was made for {a.n_actions} options, but {type(environment).__name__} has {environment.n_actions}")
-        if sample_parameters and not hasattr(a, 'draw'): raise ValueError(f"sample_parameters draws learners around an agent, but {type(a).__name__} has no draw; give a list of agents")
+            raise ValueError(f"{type(a).__name__} was made for {a.n_actions} options, but "
+                f"{type(environment).__name__} has {environment.n_actions}")
+        if sample_parameters and not hasattr(a, 'draw'):
+            raise ValueError(f"sample_parameters draws learners around an agent, but {type(a).__name__} has no draw; "
+                "give a list of agents")
     for i, a in enumerate(tqdm(agents, desc='agents', **({} if verbose else dict(disable=True)))):
         drawn = a.draw(n_sessions, seed=int(seeds[2 * i])) if sample_parameters else pd.DataFrame([dict(a.values)])
         drawn.index += len(parameters)
-        parts.append(simulate(a, environment, drawn, sessions=1 if sample_parameters else n_sessions, n_trials=n_trials, seed=int(seeds[2 * i + 1])))
+        parts.append(simulate(a,
+                environment, drawn, sessions=1 if sample_parameters else n_sessions, n_trials=n_trials,
+                seed=int(seeds[2 * i + 1])))
         parameters += drawn.to_dict('records')
     trials = _join(parts)
-    sessions = [frame.reset_index(drop=True) for _, frame in trials.to_frame().groupby(['participant', 'session'], sort=False)]
+    sessions = [
+        frame.reset_index(drop=True) for _, frame in trials.to_frame().groupby(['participant', 'session'], sort=False)]
     return trials.to_dataset(), sessions, parameters
 
 def _join(parts):
     "One `Trials` of several."
     frames = pd.concat([t.to_frame() for t in parts], ignore_index=True)
     extra = {c: frames[c].to_numpy() for c in frames if c.startswith('p_')}
-    return Trials.from_arrays(np.concatenate([t.choice for t in parts]), np.concatenate([t.reward for t in parts]), frames['participant'].to_numpy(),
-                              frames['session'].to_numpy(), options=parts[0].options, extra=extra)
+    return Trials.from_arrays(np.concatenate([t.choice for t in parts]),
+        np.concatenate([t.reward for t in parts]), frames['participant'].to_numpy(), frames['session'].to_numpy(),
+        options=parts[0].options, extra=extra)
 
 # %% ../nbs/04_bandits.ipynb #ea49a7d1
 DEMO = dict(alpha_reward=.3, beta_reward=3., sigma=.2, people=100, n_trials=100, seed=2026)
 
 # %% ../nbs/04_bandits.ipynb #e1c5bc33
 def demo_trials():
-    "100 people × 100 trials of a drifting bandit, simulated with the parameters in `DEMO`: learning rate .3, inverse temperature 3."
+    """100 people × 100 trials of a drifting bandit, simulated with the parameters in `DEMO`: learning rate .3, inverse
+    temperature 3."""
     return read_trials(demo_file(), trial='trial')
 
 def demo_file():
@@ -651,8 +679,10 @@ def demo_file():
 # %% ../nbs/04_bandits.ipynb #aa80b018
 def simulate_demo():
     "Make the frame that `demo_file` holds, from `DEMO`."
-    agent, task = AgentQ(alpha_reward=DEMO['alpha_reward'], beta_reward=DEMO['beta_reward']), BanditsDrift(DEMO['sigma'])
+    agent, task = (AgentQ(alpha_reward=DEMO['alpha_reward'], beta_reward=DEMO['beta_reward']),
+        BanditsDrift(DEMO['sigma']))
     t = simulate(agent, task, people=DEMO['people'], n_trials=DEMO['n_trials'], seed=DEMO['seed'])
     reward = t.reward[np.arange(t.n_trials), t.choice].astype(int)
     trial = 1 + np.arange(t.n_trials) % DEMO['n_trials']
-    return pd.DataFrame(dict(participant=1 + t.participant, trial=trial, choice=np.array(['left', 'right'])[t.choice], reward=reward))
+    return pd.DataFrame(
+        dict(participant=1 + t.participant, trial=trial, choice=np.array(['left', 'right'])[t.choice], reward=reward))

@@ -183,9 +183,11 @@ class Cell:
       after it
 
     The rules speak about one person in plain scalar Python and numpy, and are compiled on first use by the engine.
-    Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are pure: `cell.update(p, state, trial)` returns a new state.
+    Only `init` and `update` may write, and only into `state`. Called on an instance they run as plain Python, and are
+    pure: `cell.update(p, state, trial)` returns a new state.
     `logit_unit` names, for each latent, the parameter that turns it into logits (for plots); none if it is one already.
-    A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are then counted together, which is faster.
+    A cell with `needs_feedback` learns nothing on a trial that shows it no reward of what it chose: such trials are
+    then counted together, which is faster.
     A cell that `watches` is updated where the answer is missing, too (`trial.choice` is -1 there, other answers NaN):
     by what it sees.
     `reward_range` names the rewards that the starting values presume, (lowest, highest): with others a warning says so.
@@ -221,9 +223,13 @@ class Cell:
             cls.state = tuple(cls.shapes)
         _check_shapes(cls.__name__, cls.shapes)
         _check_declared(cls)
-        if cls.watches and cls.needs_feedback: raise ValueError(f"{cls.__name__} watches where nothing is chosen, and needs feedback to learn: it cannot be both")
+        if cls.watches and cls.needs_feedback:
+            raise ValueError(
+                f"{cls.__name__} watches where nothing is chosen, and needs feedback to learn: it cannot be both")
         taken = {'p', 'logit'} & set(cls.state)
-        if taken: raise ValueError(f"a latent value of {cls.__name__} cannot be called {min(taken)!r}: replay has columns of that name")
+        if taken:
+            raise ValueError(
+                f"a latent value of {cls.__name__} cannot be called {min(taken)!r}: replay has columns of that name")
         cls.rules = dict(getattr(cls, 'rules', {}))
         if rules: cls._take_rules()
 
@@ -248,7 +254,9 @@ class Cell:
         if cls.update is Cell.update: cls.rules.setdefault('update', _learns_nothing)
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
-        if lost := self._missing(): raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the class")
+        if lost := self._missing():
+            raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write "
+                "it into the class")
         values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
@@ -270,7 +278,8 @@ class Cell:
 
     def _missing(self):
         "The rules that the class lacks."
-        there = set(self.rules) | {name for name in ('init', 'logits', 'update') if getattr(type(self), name) is not getattr(Cell, name)}
+        there = set(self.rules) | {
+            name for name in ('init', 'logits', 'update') if getattr(type(self), name) is not getattr(Cell, name)}
         if self.does != ('choice',): ways = (('response',), ('log_likelihood', 'sample'))
         else: ways = _ANSWERS
         if any(set(way) <= there for way in ways): return []

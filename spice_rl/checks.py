@@ -20,8 +20,10 @@ from .fitting import Fit, _people
 class Check:
     """What people did and what the model does in their place.
 
-    `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and kind of symbol. `people` is the mean of the people,
-    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and `transfer_people` have a row for each participant.
+    `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and
+    kind of symbol. `people` is the mean of the people,
+    `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and
+    `transfer_people` have a row for each participant.
 
     Parameters
     ----------
@@ -38,13 +40,17 @@ class Check:
 
     def misses(self):
         "Rows in which the people's mean lies outside the model's interval."
-        both = pd.concat([self.learning.assign(phase='learning'), self.transfer.assign(phase='transfer')], ignore_index=True)
+        both = pd.concat(
+            [self.learning.assign(phase='learning'), self.transfer.assign(phase='transfer')], ignore_index=True)
         return both[(both.people < both.lower) | (both.people > both.upper)].dropna(axis=1, how='all')
 
     def __repr__(self):
         n = len(self.learning) + len(self.transfer)
-        out = f"\nleft out, since their choices say nothing about any parameter: {_people(self.left_out)}" if self.left_out else ''
-        return f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} of {n} cells\n{self.misses().round(1).to_string() if len(self.misses()) else ''}{out}"
+        out = (f"\nleft out, since their choices say nothing about any parameter: {_people(self.left_out)}"
+            if self.left_out
+            else '')
+        return (f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} "
+            f"of {n} cells\n{self.misses().round(1).to_string() if len(self.misses()) else ''}{out}")
 
 # %% ../nbs/23_checks.ipynb #1a907012
 def check(
@@ -69,18 +75,28 @@ def check(
     seed
         An int or a numpy Generator
     """
-    if not isinstance(fit, Fit): raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
+    if not isinstance(fit, Fit):
+        raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
     check_trials(trials)
     times, bins = check_whole(times, 'times', 1), check_whole(bins, 'bins', 1)
-    if tuple(trials.options) != SYMBOLS: raise ValueError("check knows the avoidance task only; for another task compare `play` with the choices yourself")
-    choices = np.concatenate([trials.choice[None], play(fit.cell, fit.parameters, trials, times=times, seed=as_seed(check_seed(seed)))])
-    groups = pd.Series('everybody', index=trials.participants) if fit.groups is None else fit.groups.astype(object).fillna('no group')
-    learning, transfer = (means.drop(index=list(fit.silent), level=0, errors='ignore') for means in (_learning(trials, choices, bins), _transfer(trials, choices)))
-    return Check(fit.name, _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups), _each(learning, groups), _each(transfer, groups), fit.silent)
+    if tuple(trials.options) != SYMBOLS:
+        raise ValueError(
+            "check knows the avoidance task only; for another task compare `play` with the choices yourself")
+    choices = np.concatenate(
+        [trials.choice[None], play(fit.cell, fit.parameters, trials, times=times, seed=as_seed(check_seed(seed)))])
+    groups = (pd.Series('everybody', index=trials.participants)
+        if fit.groups is None
+        else fit.groups.astype(object).fillna('no group'))
+    learning, transfer = (means.drop(index=list(fit.silent), level=0, errors='ignore')
+        for means in (_learning(trials, choices, bins), _transfer(trials, choices)))
+    return Check(fit.name,
+        _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups), _each(learning, groups),
+        _each(transfer, groups), fit.silent)
 
 # %% ../nbs/23_checks.ipynb #1961f1ae
 def _learning(trials, choices, bins):
-    "Percent of better choices by participant, context and bin: people first, then each simulation; missing choices are left out."
+    """Percent of better choices by participant, context and bin: people first, then each simulation; missing choices
+    are left out."""
     rows = np.flatnonzero(trials.context != TRANSFER)
     frame = pd.DataFrame(dict(participant=trials.participant[rows], pair=trials.context[rows]))
     number = frame.groupby(['participant', 'pair']).cumcount()
@@ -93,7 +109,8 @@ def _learning(trials, choices, bins):
     return means.rename(index=dict(enumerate(trials.participants)), level=0)
 
 def _transfer(trials, choices):
-    "Percent of choices of a kind of symbol among the trials that offered it, by participant: people first, then each simulation."
+    """Percent of choices of a kind of symbol among the trials that offered it, by participant: people first, then each
+    simulation."""
     rows = np.flatnonzero(trials.context == TRANSFER)
     kind = np.array([KINDS[s if s == 'Zero' else s[:3]] for s in SYMBOLS])
     out = []
@@ -109,7 +126,9 @@ def _by_group(means, keys, groups):
     group = groups.reindex(means.index.get_level_values(0)).to_numpy()
     mean = means.groupby([pd.Index(group, name='group'), *[means.index.get_level_values(k) for k in keys]]).mean()
     simulated = mean.iloc[:, 1:]
-    return pd.DataFrame(dict(people=mean[0], model=simulated.mean(axis=1), lower=simulated.quantile(.025, axis=1), upper=simulated.quantile(.975, axis=1))).reset_index()
+    return pd.DataFrame(dict(people=mean[0],
+            model=simulated.mean(axis=1), lower=simulated.quantile(.025, axis=1),
+            upper=simulated.quantile(.975, axis=1))).reset_index()
 
 def _each(means, groups):
     "A row for each participant and cell: what the person did, what the model does on average."

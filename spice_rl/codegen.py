@@ -26,8 +26,9 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorT
 import numpy as np
 from .arguments import check_one_of
 from .cell import Trial
-from .jit import (COMPILED, CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target,
-                          global_compiler_lock, in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
+from .jit import (COMPILED,
+    CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target, global_compiler_lock,
+    in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
 
 # %% ../nbs/02_codegen.ipynb #6e24d102
 _SIGNS = {'add': '+', 'sub': '-', 'mul': '*', 'truediv': '/'}
@@ -420,7 +421,8 @@ def _used(f):
 @cache
 def _code(code):
     "A code object as text; its constants are text, numbers, tuples of them, and code."
-    says = code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags, getattr(code, 'co_exceptiontable', b'')
+    says = (code.co_code,
+        code.co_names, code.co_varnames, code.co_freevars, code.co_flags, getattr(code, 'co_exceptiontable', b''))
     return repr((says, [_code(c) if isinstance(c, CodeType) else (type(c).__name__, c) for c in code.co_consts]))
 
 def _parts(x):
@@ -530,7 +532,8 @@ _loop_type = types.void(_mat, _mat, types.boolean, *_rows_types, _ivec, _ivec, _
 def _here():
     "What machine code depends on besides its source: versions, the processor, and how numba is told to compile."
     versions = [f'{name} {version(name)}' for name in ('numba', 'llvmlite', 'numpy')]
-    told = [f'{name} {getattr(config, name, None)}' for name in ('OPT', 'BOUNDSCHECK', 'LOOP_VECTORIZE', 'SLP_VECTORIZE')]
+    told = [
+        f'{name} {getattr(config, name, None)}' for name in ('OPT', 'BOUNDSCHECK', 'LOOP_VECTORIZE', 'SLP_VECTORIZE')]
     return '\n'.join([sys.version, *versions, *told, *map(str, cpu_target.target_context.codegen().magic_tuple())])
 
 def _modules(compiled):
@@ -647,7 +650,8 @@ class Loop:
         both = options.shape[1] == 2 and (n_offers == 2).all()
         self.offers = 'any' if not both else 'two' if n_options == 2 and (options == [0, 1]).all() else 'pair'
         self.cls, self.params, self.state = cls, tuple(cls.params), tuple(cls.state)
-        left_alone = how == 'pointers' or getattr(cls, 'watches', False)   # learning where no choice was made: the pointers can
+        # learning where no choice was made: the pointers can
+        left_alone = how == 'pointers' or getattr(cls, 'watches', False)
         self.made_of = None if left_alone else contents(self.params, self.state, cls.rules)
 
     def ready(self,

@@ -22,7 +22,8 @@ _TIE = 1e-6   # nats: models that describe a person equally well
 def _best(values):
     "The name of the best column of each row; where several are equally good, all of them."
     least = values.min(axis=1)
-    return pd.Series([', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)], values.index, dtype=object)
+    return pd.Series([', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)],
+        values.index, dtype=object)
 
 @dataclass(repr=False)
 class Comparison:
@@ -51,50 +52,70 @@ class Comparison:
     left_out: tuple = () # Participants whose choices say nothing to any model
 
     def ranking(self):
-        "All people together, the best model first: the sum of the criterion, its distance from the best, NLL, parameters estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is a ceiling)."
-        if self.models is None: raise ValueError("a ranking needs fitted models; cross_validate has held-out values only: see table()")
+        """All people together, the best model first: the sum of the criterion, its distance from the best, NLL,
+        parameters estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is
+        a ceiling)."""
+        if self.models is None:
+            raise ValueError("a ranking needs fitted models; cross_validate has held-out values only: see table()")
         total = self.values.sum()
-        out = pd.DataFrame({self.criterion: total, 'behind': total - total.min()}).join(self.models).sort_values(self.criterion, kind='stable')
-        return out if self.limits is None else out.assign(share_of_ceiling=(self.limits[0] - out.nll) / (self.limits[0] - self.limits[1]))
+        out = (pd.DataFrame({self.criterion: total, 'behind': total - total.min()})
+            .join(self.models)
+            .sort_values(self.criterion, kind='stable'))
+        return (out
+            if self.limits is None
+            else out.assign(share_of_ceiling=(self.limits[0] - out.nll) / (self.limits[0] - self.limits[1])))
 
     def _parts(self):
         "Name and participants of each group, those without a group last, and of all."
         if self.groups is None: return [('full', self.values.index)]
         group = self.groups.reindex(self.values.index)
-        parts = [(name, group.index[group == name]) for name in sorted(group.dropna().unique(), key=lambda g: (str(type(g)), g))]
+        parts = [(name, group.index[group == name])
+            for name in sorted(group.dropna().unique(), key=lambda g: (str(type(g)), g))]
         if len(parts) == 1 and not group.isna().any(): parts = []   # one group of everybody is `full`
         return parts + [('no group', group.index[group.isna()])] * bool(group.isna().any()) + [('full', group.index)]
 
     def table(self):
         "Means by group and in full (`full`), with the best model of each row; several where they are equally good."
-        means = pd.DataFrame({name: self.values.loc[who].mean() for name, who in self._parts()}, index=self.values.columns).T.rename_axis('group')
+        means = pd.DataFrame(
+            {name: self.values.loc[who].mean() for name, who in self._parts()}, index=self.values.columns
+        ).T.rename_axis('group')
         return means.assign(best_model=_best(means))
 
     def percentages(self):
-        "Percent of people best described by each model, by group and in full. Models that describe a person equally well share that person."
+        """Percent of people best described by each model, by group and in full. Models that describe a person equally
+        well share that person."""
         won = self.values.le(self.values.min(axis=1) + _TIE, axis=0)
         share = won.div(won.sum(axis=1), axis=0) * 100
-        out = pd.DataFrame({name: share.loc[who].mean() for name, who in self._parts()}, index=self.values.columns).T.rename_axis('group')
+        out = pd.DataFrame({name: share.loc[who].mean() for name, who in self._parts()}, index=self.values.columns
+        ).T.rename_axis('group')
         return out.assign(best_model=_best(-out))
 
     def notes(self):
         "What a reader should know: a list of sentences."
         out = []
-        if self.left_out: out.append(f"left out, since their choices say nothing to any of the models: {_people(self.left_out)}")
+        if self.left_out:
+            out.append(f"left out, since their choices say nothing to any of the models: {_people(self.left_out)}")
         tied = int((self.values.le(self.values.min(axis=1) + _TIE, axis=0).sum(axis=1) > 1).sum())
         for name, x in self.values.items():
             never = self.values.index[np.isinf(x)]
             if not len(never): continue
             out.append(f"under {name}, answers of {_people(never)} cannot be (such as a response before the t0 fitted "
                        f"to the others), so the {self.criterion} is infinite")
-        if tied: out.append(f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
+        if tied:
+            out.append(
+                f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
         if self.limits is not None:
             guessing, ceiling = self.limits
-            out.append(f"ceiling: NLL {ceiling:.2f} beside {guessing:.2f} for guessing; ranking() says what share of that each model reaches")
+            out.append(f"ceiling: NLL {ceiling:.2f} beside {guessing:.2f} for guessing; ranking() says what share of "
+                "that each model reaches")
         return out
 
-    def _tables(self): return (f"mean {self.criterion}, lower is better", self.table().round(2)), ('% of people best described', self.percentages().round(1))
-    def __repr__(self): return '\n'.join([line for title, table in self._tables() for line in (title, table.to_string())] + self.notes())
+    def _tables(self):
+        return (f"mean {self.criterion}, lower is better", self.table().round(2)), ('% of people best described',
+            self.percentages().round(1))
+    def __repr__(self):
+        return '\n'.join([line for title, table in self._tables() for line in (title, table.to_string())] + self.notes()
+        )
 
     def _repr_html_(self):
         tables = ''.join(f"<p>{title}</p>{table.to_html()}" for title, table in self._tables())
@@ -105,12 +126,14 @@ def compare(
     fits,             # `Fit`s of different models to the same people: a list
     criterion='bic',  # 'bic' or 'aic'
     *,
-    ceiling=None,     # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
+    # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
+    ceiling=None,
     trials=None       # The choices, for the ceiling
 ) -> Comparison:
     """Compare models by BIC or AIC. People are matched by their labels.
 
-    People whose choices say nothing to any of the models are left out. Raises a `ValueError` if the fits are not of the same people and choices, and a `TypeError` for what is no `Fit`.
+    People whose choices say nothing to any of the models are left out. Raises a `ValueError` if the fits are not of the
+    same people and choices, and a `TypeError` for what is no `Fit`.
 
     Parameters
     ----------
@@ -132,22 +155,29 @@ def compare(
     first = found[names[0]]
     for name, d in found.items(): _check_same(name, d, names[0], first, criterion)
     if (ceiling is None) != (trials is None):
-        raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and trials=…, or neither")
+        raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both "
+            "ceiling=… and trials=…, or neither")
     silent = set.intersection(*(set(f.silent) for f in fits)) | set(first.index[first.n == 0])
     keep = [who for who in first.index if who not in silent]
     if not keep: raise ValueError("nobody's choices say anything to these models: there is nothing to compare")
-    models = pd.DataFrame({name: dict(nll=d.nll[keep].sum(), parameters=round(d.k[keep].sum())) for name, d in found.items()}).T.astype(dict(parameters=int))
-    return Comparison(pd.DataFrame({name: d[criterion].reindex(keep) for name, d in found.items()}), criterion.upper(), fits[0].groups, models,
-                      None if ceiling is None else _limits(ceiling, check_trials(trials), first, keep), tuple(who for who in first.index if who in silent))
+    models = pd.DataFrame(
+        {name: dict(nll=d.nll[keep].sum(), parameters=round(d.k[keep].sum())) for name, d in found.items()}
+    ).T.astype(dict(parameters=int))
+    return Comparison(pd.DataFrame({name: d[criterion].reindex(keep) for name, d in found.items()}),
+        criterion.upper(), fits[0].groups, models,
+        None if ceiling is None else _limits(ceiling, check_trials(trials), first, keep),
+        tuple(who for who in first.index if who in silent))
 
 def _check_same(name, table, other, first, criterion):
     "Raise an error unless two fits are of the same people and choices."
     if criterion not in table:
-        raise ValueError(f"{name} has no {criterion.upper()}: parameters that are estimated together cannot be counted by person; use criterion='bic'")
+        raise ValueError(f"{name} has no {criterion.upper()}: parameters that are estimated together cannot be "
+            "counted by person; use criterion='bic'")
     if set(table.index) != set(first.index):
         odd = sorted(map(str, set(table.index) ^ set(first.index)))[:6]
         raise ValueError(f"{name} was fitted to other people than {other}: {odd} are in one only")
-    if (table.n.reindex(first.index) != first.n).any(): raise ValueError(f"{name} was fitted to another number of choices than {other}")
+    if (table.n.reindex(first.index) != first.n).any():
+        raise ValueError(f"{name} was fitted to another number of choices than {other}")
 
 def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; whom to count
     "NLL of guessing, and of the ceiling."
@@ -158,9 +188,12 @@ def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; who
     scored = _scored(trials)
     n = pd.Series(np.bincount(trials.participant[scored], minlength=trials.n_participants), trials.participants)
     if set(n.index) != set(table.index) or (n.reindex(table.index) != table.n).any():
-        raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other people, or another number of choices")
-    guessing = np.bincount(trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants)
-    return float(pd.Series(guessing, trials.participants)[keep].sum()), float(nll(check_cell(ceiling, 'ceiling'), trials=trials)[keep].sum())
+        raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other "
+            "people, or another number of choices")
+    guessing = np.bincount(trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants
+    )
+    return float(pd.Series(guessing, trials.participants)[keep].sum()), float(
+        nll(check_cell(ceiling, 'ceiling'), trials=trials)[keep].sum())
 
 # %% ../nbs/21_comparison.ipynb #c72d214f
 def cross_validate(
@@ -172,7 +205,8 @@ def cross_validate(
 ) -> Comparison:
     """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
 
-    A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the models, in any fold, are left out.
+    A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the
+    models, in any fold, are left out.
 
     Parameters
     ----------
@@ -190,8 +224,9 @@ def cross_validate(
     folds, seed, cells = check_whole(folds, 'folds', 2), check_seed(seed), _named(cells)
     few = np.bincount(trials.participant[_scored(trials)], minlength=trials.n_participants)
     if few.min() < folds:
-        raise ValueError(f"participant {trials.participants[few.argmin()]!r} has {few.min()} choices, too few for {folds} folds; "
-                         "use fewer, or leave them out: trials.take(participants=[...])")
+        raise ValueError(
+            f"participant {trials.participants[few.argmin()]!r} has {few.min()} choices, too few for {folds} folds; "
+            "use fewer, or leave them out: trials.take(participants=[...])")
     fold = _folds(trials, folds, np.random.default_rng(seed))
     values = pd.DataFrame(0., index=pd.Index(trials.participants, name='participant'), columns=list(cells))
     silent = set(trials.participants)
@@ -200,7 +235,8 @@ def cross_validate(
             found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), **options)
             values[name] += _held_out(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
             silent &= set(found.silent)
-    return Comparison(values[~values.index.isin(silent)], 'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
+    return Comparison(values[~values.index.isin(silent)],
+        'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
 
 def _held_out(cell, parameters, trials):
     "NLL of each participant; infinite where an answer cannot be, as a response before a t0 that was fitted to others."
@@ -217,7 +253,8 @@ def _named(cells):
         return cells
     cells = check_list(cells, 'cells', Cell, 'models, as RescorlaWagner() makes them')
     kinds = [type(c).__name__ for c in cells]
-    return {kind if kinds.count(kind) == 1 else f"{kind} {kinds[:k + 1].count(kind)}": cell for k, (kind, cell) in enumerate(zip(kinds, cells))}
+    return {kind if kinds.count(kind) == 1 else f"{kind} {kinds[: k + 1].count(kind)}": cell
+        for k, (kind, cell) in enumerate(zip(kinds, cells))}
 
 def _folds(trials, folds, rng):
     "Part of each trial: a person's trials in turn, from a random part on."

@@ -25,7 +25,8 @@ from .conversion import is_export, read_export
 # %% ../nbs/00_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
 class Trials:
-    """Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or `from_dataset`
+    """Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or
+    `from_dataset`
 
     Parameters
     ----------
@@ -56,8 +57,7 @@ class Trials:
     columns : dict
         What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does : tuple
-        Names of what people do
-    """
+        Names of what people do"""
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
     choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
@@ -217,7 +217,9 @@ class Trials:
         _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
-        if len(mixed): raise ValueError(f'column {column!r} must say one thing about each participant, got {_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
+        if len(mixed):
+            raise ValueError(f'column {column!r} must say one thing about each participant, got '
+                f'{_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
         return pd.Series(values.first().to_numpy(), index=pd.Index(self.participants, name='participant'), name=column)
 
     def take(self,
@@ -408,16 +410,19 @@ def _summary(t):
     lengths = np.diff(t.starts)
     a, b = (lengths.min(), lengths.max()) if len(lengths) else (0, 0)
     on = f' on {t.n_options} options {_list(t.options)}' if t.options else ''
-    parts = [f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
-             f'{_n(len(t), "trial")}{on}']
+    parts = [
+        f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
+        f'{_n(len(t), "trial")}{on}']
     if t.columns:
         parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
     if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
     there = t.answered()
     chosen = there & (t.choice >= 0)
     hidden = 0 if t.columns and np.isnan(t.reward).all() else np.isnan(t.reward[chosen, t.choice[chosen]]).sum()
-    for k, what in [((~there).sum(), 'missing'), (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
-        if k: parts.append(f'{k} {what}')
+    for k, what in [((~there).sum(), 'missing'),
+        (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
+        if k:
+            parts.append(f'{k} {what}')
     return 'Trials: ' + '; '.join(parts)
 
 def _item(x): return x.item() if isinstance(x, np.generic) else x # prints as 1, not np.int64(1)
@@ -578,18 +583,22 @@ def _check_columns(frame, roles):
     for role, name in roles:
         if name is None: raise ValueError(f'{role} needs the name of a column; there are {_list(have, 30)}')
         if not (np.isscalar(name) or isinstance(name, tuple)):
-            raise TypeError(f'{role} takes one column name, got {name if isinstance(name, (list, dict)) else type(name).__name__}')
+            raise TypeError(
+                f'{role} takes one column name, got {name if isinstance(name, (list, dict)) else type(name).__name__}')
         if name not in have: raise ValueError(_no_column(frame, role, name))
-        if have.count(name) > 1: raise ValueError(f'{have.count(name)} columns are called {name!r}, needed one; rename the others')
+        if have.count(name) > 1:
+            raise ValueError(f'{have.count(name)} columns are called {name!r}, needed one; rename the others')
     names = [name for _, name in roles]
     for role, name in roles:
-        if names.count(name) > 1: raise ValueError(f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
-                                                   'each needs a column of its own')
+        if names.count(name) > 1:
+            raise ValueError(f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
+                'each needs a column of its own')
 
 def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
-        return f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, sep=...) and pass the frame'
+        return (f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, '
+            'sep=...) and pass the frame')
     if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have):
         return (f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, '
                 f'{_list(have, 30)}; add a header')
@@ -610,7 +619,8 @@ def _factorize(values, what):
             raise ValueError(f'{what} needs plain labels (numbers, strings, bools) in its cells: {e}') from None
         codes, labels = pd.factorize(plain)
     labels = labels.tolist()
-    if labels and all(isinstance(l, float) and l.is_integer() for l in labels): labels = [int(l) for l in labels] # ints beside NaN
+    # ints beside NaN
+    if labels and all(isinstance(l, float) and l.is_integer() for l in labels): labels = [int(l) for l in labels]
     return codes.astype(np.int64), labels
 
 def _unpacked(values):
@@ -624,8 +634,9 @@ def _ordered(labels, what):
     "Places of the labels in sorted order"
     try: return sorted(range(len(labels)), key=labels.__getitem__)
     except TypeError:
-        raise ValueError(f'labels of {what} must be all numbers or all strings to be put in order, got {_list(labels)}; '
-                         'make them one type' + (', or give the order: options=[...]' if what == 'choice' else '')) from None
+        raise ValueError(
+            f'labels of {what} must be all numbers or all strings to be put in order, got {_list(labels)}; '
+            'make them one type' + (', or give the order: options=[...]' if what == 'choice' else '')) from None
 
 def _sorted(codes, labels, what):
     "The same codes for labels in sorted order"
@@ -660,11 +671,13 @@ def _numbers(column, name, at):
     bad = np.isnan(x) & column.notna().to_numpy()
     if bad.any():
         i = bad.argmax()
-        raise ValueError(f'column {name!r} must hold numbers, got {_item(column.iloc[i])!r} in {at(i)} ({bad.sum()} such cells); '
-                         + _comma(column.iloc[i]))
+        raise ValueError(
+            f'column {name!r} must hold numbers, got {_item(column.iloc[i])!r} in {at(i)} ({bad.sum()} such cells); '
+            + _comma(column.iloc[i]))
     if np.isinf(x).any():
         i = np.isinf(x).argmax()
-        raise ValueError(f'column {name!r} must be finite, got {x[i]} in {at(i)}; leave the cell empty if the number was not shown')
+        raise ValueError(
+            f'column {name!r} must be finite, got {x[i]} in {at(i)}; leave the cell empty if the number was not shown')
     return x
 
 def _parse(column):
@@ -817,8 +830,10 @@ def _check_spelling(seen):
         k = (seen.count == 1).argmax()
         raise ValueError(f'choice {labels[k]!r} appears once in the whole table, in {seen.where(k)}: a typing slip? '
                          f'Correct it, or if it is an option {seen.given}')
-    if len(labels) == 1: raise ValueError(f'only one option was ever chosen, {labels[0]!r}: nothing to learn from; is it the right column? '
-                                          'If the other was on offer, name both: options=[...]')
+    if len(labels) == 1:
+        raise ValueError(
+            f'only one option was ever chosen, {labels[0]!r}: nothing to learn from; is it the right column? '
+            'If the other was on offer, name both: options=[...]')
     plain = [l.strip().casefold() if isinstance(l, str) else l for l in labels]
     for k, l in enumerate(plain):
         if l in plain[:k]: raise ValueError(f'choices {labels[plain.index(l)]!r} and {labels[k]!r} ({seen.where(k)}) '
@@ -913,12 +928,14 @@ def _check_offer(offer, choice, options, at):
     if lost.any():
         i = lost.argmax()
         there = [options[k] for k in offer[i] if k >= 0]
-        raise ValueError(f'choice {options[choice[i]]!r} was not on offer in {at(i)}, only {there}; correct the choice or the offer')
+        raise ValueError(
+            f'choice {options[choice[i]]!r} was not on offer in {at(i)}, only {there}; correct the choice or the offer')
     ordered = np.sort(offer, 1)
     twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
     if twice.any():
         i = twice.any(1).argmax()
-        raise ValueError(f'the same option is offered twice in {at(i)}: {[options[k] for k in offer[i] if k >= 0]}; offer each once')
+        raise ValueError(
+            f'the same option is offered twice in {at(i)}: {[options[k] for k in offer[i] if k >= 0]}; offer each once')
     return offer
 
 # %% ../nbs/00_data.ipynb #ff33e357
@@ -975,8 +992,10 @@ def _seen_done_got(frame, ask, n_options, on, gone, at):
 def _pay(r, choice, n_options, at):
     "Give the reward (trial,) to the option chosen"
     lost = (choice < 0) & ~np.isnan(r)
-    if lost.any(): raise ValueError(f'reward {r[lost.argmax()]} in {at(lost.argmax())} belongs to no option, the choice is missing '
-                                    f'({lost.sum()} such rows); empty the reward, or name a reward column for each option')
+    if lost.any():
+        raise ValueError(
+            f'reward {r[lost.argmax()]} in {at(lost.argmax())} belongs to no option, the choice is missing '
+            f'({lost.sum()} such rows); empty the reward, or name a reward column for each option')
     reward = np.full((len(choice), n_options), np.nan)
     there = choice >= 0
     reward[there, choice[there]] = r[there]
@@ -995,13 +1014,15 @@ def _check_order(frame, ask, who, people, key, at):
     trial, block = ask.trial, ask.block
     if trial is None: return _check_blocks(frame, block, who, people, key, at)
     t = _numbers(frame[trial], trial, at)
-    if np.isnan(t).any(): raise ValueError(f'trial is empty in {at(np.isnan(t).argmax())}; number every trial, or leave out trial=')
+    if np.isnan(t).any():
+        raise ValueError(f'trial is empty in {at(np.isnan(t).argmax())}; number every trial, or leave out trial=')
     rows = np.argsort(key, kind='stable')
     wrong = (np.diff(key[rows]) == 0) & (np.diff(t[rows]) <= 0)
     if not wrong.any(): return
     j = wrong.argmax()
     a, b = rows[j], rows[j + 1]
-    place = f'participant {people[who[a]]!r}' + (f', session {_item(frame[block].iloc[a])!r}' if block is not None else '')
+    place = f'participant {people[who[a]]!r}' + (
+        f', session {_item(frame[block].iloc[a])!r}' if block is not None else '')
     what = f'trial {t[b]:g} comes twice' if t[a] == t[b] else f'trial {t[b]:g} comes after trial {t[a]:g}'
     by = [c for c in (at.column, block, trial) if c is not None]
     raise ValueError(f'{what} (lines {at.line(a)} and {at.line(b)}, {place}); sort the table: frame.sort_values({by})'
@@ -1238,11 +1259,12 @@ def _subset(t, keep, shrink=True):
     rows = t._rows[keep]
     order = np.sort(rows)
     people = np.unique(t.participant[keep]) if shrink else np.arange(t.n_participants)
-    return Trials(options=t.options, participants=tuple(t.participants[p] for p in people), choice=t.choice[keep], reward=t.reward[keep],
-                  offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
-                  session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
-                  _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts,
-                  columns={name: x[keep] for name, x in t.columns.items()}, does=t.does)
+    return Trials(options=t.options,
+        participants=tuple(t.participants[p] for p in people), choice=t.choice[keep], reward=t.reward[keep],
+        offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
+        session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
+        _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts,
+        columns={name: x[keep] for name, x in t.columns.items()}, does=t.does)
 
 def _pick(t, rows, participants, who):
     "These rows, in this order and as often as they come, as trials of other people; `who`: code of each row's person"
@@ -1300,8 +1322,11 @@ def _find(wanted, labels, what):
     code = {label: k for k, label in enumerate(labels)}
     for label in many:
         if label not in code:
-            near = [l for l in labels if str(l) == str(label)] or difflib.get_close_matches(str(label), [str(l) for l in labels], 1)
-            raise ValueError(f'no {what} {label!r}; ' + (f'nearest is {near[0]!r}; ' if near else '') + f'there are {_list(list(labels), 20)}')
+            near = [l for l in labels if str(l) == str(label)] or difflib.get_close_matches(
+                str(label), [str(l) for l in labels], 1)
+            raise ValueError(f'no {what} {label!r}; '
+                + (f'nearest is {near[0]!r}; ' if near else '')
+                + f'there are {_list(list(labels), 20)}')
     return [code[label] for label in many]
 
 # %% ../nbs/00_data.ipynb #56d9c488
@@ -1316,7 +1341,9 @@ def _held(test, n):
 def _split_time(t, test):
     test = _share(test)
     length = np.diff(t.starts)
-    if (length < 2).all(): raise ValueError('a split along time needs a session of two trials or more, got one trial in each; use split_sessions')
+    if (length < 2).all():
+        raise ValueError(
+            'a split along time needs a session of two trials or more, got one trial in each; use split_sessions')
     cut = t.starts[1:] - _held(test, length) # first row held out in each session
     late = np.arange(len(t)) >= cut[t.session]
     return _subset(t, ~late, shrink=False), replace(t, counted=t.counted & late)
@@ -1337,7 +1364,8 @@ def _split_sessions(t, test, seed):
 # %% ../nbs/00_data.ipynb #547f3ace
 def _split_participants(t, test, seed):
     test, seed = _share(test), check_seed(seed)
-    if t.n_participants < 2: raise ValueError(f'a split by person needs two people or more, got {_list(t.participants)}; use split_time')
+    if t.n_participants < 2:
+        raise ValueError(f'a split by person needs two people or more, got {_list(t.participants)}; use split_time')
     held = np.random.default_rng(seed).permutation(t.n_participants)[:_held(test, np.array(t.n_participants))]
     out = np.isin(t.participant, held)
     return _subset(t, ~out), _subset(t, out)
@@ -1354,7 +1382,9 @@ def _integers(x, name, lowest, what):
     return x.astype(np.int64)
 
 def _length(x, n, name, ndim=1):
-    if x.ndim != ndim or len(x) != n: raise ValueError(f'{name} must have {"one value" if ndim == 1 else "one row"} a trial, {n} in all, got shape {x.shape}')
+    if x.ndim != ndim or len(x) != n:
+        raise ValueError(
+            f'{name} must have {"one value" if ndim == 1 else "one row"} a trial, {n} in all, got shape {x.shape}')
     return x
 
 # %% ../nbs/00_data.ipynb #a133615a
@@ -1376,7 +1406,8 @@ def _options_of(options, choice, reward, offer):
                              f'Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
     if options is not None: labels = _check_options(options)
     else: labels = list(range(reward.shape[1] if reward.ndim == 2 else choice.max() + 1))
-    if len(labels) < 2: raise ValueError(f'a choice needs at least two options, got {len(labels)}; name them: options=[...]')
+    if len(labels) < 2:
+        raise ValueError(f'a choice needs at least two options, got {len(labels)}; name them: options=[...]')
     if reward.ndim == 2 and reward.shape[1] != len(labels):
         raise ValueError(f'reward must have a column for each of the {len(labels)} options, got shape {reward.shape}')
     return tuple(labels)
@@ -1396,13 +1427,16 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     blocks = _people(_length(_series(session, n), n, 'session'), 'session', line=int)[1]
     options = _options_of(options, choice, reward, offer)
     _check_codes(choice, options, at)
-    if np.isinf(reward).any(): raise ValueError(f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
+    if np.isinf(reward).any():
+        raise ValueError(
+            f'reward must be finite, got inf in {at(np.isinf(reward).reshape(n, -1).any(1).argmax())}; NaN: not shown')
     reward = reward if reward.ndim == 2 else _pay(reward, choice, len(options), at)
     on = _all_options(n, options) if offer is None else _offer_codes(offer, choice, options, at)
     context_ = np.broadcast_to(np.int64(0), n) if context is None else _length(_integers(context, 'context', 0,
         'codes 0, 1, …'), n, 'context')
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
-    if counted.dtype != bool: raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
+    if counted.dtype != bool:
+        raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     more = _more_arrays(columns, n, options, at)
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra, more)
@@ -1457,7 +1491,8 @@ def _floats(x):
 # %% ../nbs/00_data.ipynb #fb599542
 def _offer_codes(offer, choice, options, at):
     offer = _length(_integers(offer, 'offer', -1, 'codes 0, 1, … or -1 (padding)'), len(choice), 'offer', 2)
-    if offer.max() >= len(options): raise ValueError(f'offer must be 0..{len(options) - 1} or -1 (padding), got {offer.max()}')
+    if offer.max() >= len(options):
+        raise ValueError(f'offer must be 0..{len(options) - 1} or -1 (padding), got {offer.max()}')
     return _check_offer(offer, choice, options, at)
 
 def _labels(codes, options):
@@ -1473,9 +1508,11 @@ def _objects(labels): # np.array would make a table of labels that are tuples
 def _table(options, choice, reward, people, session, offer, context, extra, more):
     "The tidy table that `read_trials` would read as these arrays"
     n, extra = len(choice), {} if extra is None else extra
-    if not isinstance(extra, dict): raise ValueError(f'extra must be a dict of columns by name, got {type(extra).__name__}')
+    if not isinstance(extra, dict):
+        raise ValueError(f'extra must be a dict of columns by name, got {type(extra).__name__}')
     frame = dict(participant=people, session=session)
-    frame['trial'] = pd.DataFrame(dict(p=frame['participant'], s=session)).groupby(['p', 's'], sort=False).cumcount() + 1
+    frame['trial'] = (
+        pd.DataFrame(dict(p=frame['participant'], s=session)).groupby(['p', 's'], sort=False).cumcount() + 1)
     frame['choice'] = _labels(choice, options)
     chosen = np.arange(len(options)) == choice[:, None]
     if np.isnan(reward[~chosen]).all(): frame['reward'] = np.where(choice >= 0, reward[np.arange(n), choice], np.nan)
@@ -1488,7 +1525,8 @@ def _table(options, choice, reward, people, session, offer, context, extra, more
             raise ValueError(f'{name!r} would be the column {taken!r} of the table, which is taken; call it otherwise')
         frame |= new
     for name, x in extra.items():
-        if name in frame and name != 'trial': raise ValueError(f'extra has a column {name!r}, which is taken; call it otherwise')
+        if name in frame and name != 'trial':
+            raise ValueError(f'extra has a column {name!r}, which is taken; call it otherwise')
         frame[name] = _length(_series(x, n), n, f'extra column {name!r}').to_numpy()
     return pd.DataFrame(frame)
 
@@ -1526,12 +1564,16 @@ def _tensor(x, name):
     torch = _torch()
     if not isinstance(x, torch.Tensor):
         try: x = np.asarray(x)
-        except ValueError as e: raise ValueError(f'{name} must be one array of numbers, sessions of one length; pad with NaN: {e}') from None
-        if x.dtype.kind not in 'biuf': raise ValueError(f'{name} must be numbers, got {x.dtype}; make it with read_trials(...).to_dataset()')
+        except ValueError as e:
+            raise ValueError(f'{name} must be one array of numbers, sessions of one length; pad with NaN: {e}'
+            ) from None
+        if x.dtype.kind not in 'biuf':
+            raise ValueError(f'{name} must be numbers, got {x.dtype}; make it with read_trials(...).to_dataset()')
         with np.errstate(over='ignore'): x = torch.from_numpy(np.require(x, np.float32, ['W', 'C']))
     if x.ndim != 3:
-        raise ValueError(f'{name} must be (session, trial, {"feature" if name == "xs" else "option"}), got shape {tuple(x.shape)}'
-                         + (f'; for one session: {name}[None]' if x.ndim == 2 else ''))
+        raise ValueError(
+            f'{name} must be (session, trial, {"feature" if name == "xs" else "option"}), got shape {tuple(x.shape)}'
+            + (f'; for one session: {name}[None]' if x.ndim == 2 else ''))
     if 0 in x.shape: raise ValueError(f'{name} is empty, got shape {tuple(x.shape)}')
     return x.to(torch.float32)
 
@@ -1547,8 +1589,10 @@ def _check_hot(x, name, hint=''):
     bad = (nan.any(-1) & ~nan.all(-1)) | (there & (((x != 0) & (x != 1)).any(-1) | (x.sum(-1) != 1)))
     if bad.any():
         row = x[tuple(bad.nonzero()[0])].tolist()
-        raise ValueError(f'a choice must be one-hot, a single 1 among 0, or all NaN (missing), got {row} in {_where(bad, name)}'
-                         + ('; -1 for missing or padding? Replace it by NaN' if min(row) == -1 else '') + hint)
+        raise ValueError(
+            f'a choice must be one-hot, a single 1 among 0, or all NaN (missing), got {row} in {_where(bad, name)}'
+            + ('; -1 for missing or padding? Replace it by NaN' if min(row) == -1 else '')
+            + hint)
     return there
 
 # %% ../nbs/00_data.ipynb #29745c2b
@@ -1571,13 +1615,17 @@ def _check_next(xs, ys, there, asked):
     if wrong.any():
         held = asked[:, :-1] & there[:, :-1]
         if held.any() and not (held & (now != ys[:, :-1]).any(-1)).any():
-            raise ValueError('ys holds the choice of the same trial, needed that of the next: ys[:, :-1] = xs[:, 1:, :n_actions] and ys[:, -1] = NaN')
+            raise ValueError('ys holds the choice of the same trial, needed that of the next: ys[:, :-1] = xs[:, 1:, '
+                ':n_actions] and ys[:, -1] = NaN')
         raise ValueError(f'ys[s, t] must be the choice of xs[s, t + 1], it differs in {_where(wrong, "ys")}')
     row = ~xs[..., :-1].isnan().all(-1)
     padding = ~row.flip(1).cumsum(1).flip(1).bool() # rows after the last with anything in it
     bad = asked[:, :-1] & ~there[:, 1:] & ~padding[:, 1:]
-    if bad.any(): raise ValueError(f'ys knows a choice that xs lacks: xs is missing on the trial after {_where(bad, "ys")}; make ys NaN there')
-    if (asked & padding).any(): raise ValueError(f'ys asks for a choice on padding, in {_where(asked & padding, "ys")}; make ys NaN there')
+    if bad.any():
+        raise ValueError(
+            f'ys knows a choice that xs lacks: xs is missing on the trial after {_where(bad, "ys")}; make ys NaN there')
+    if (asked & padding).any():
+        raise ValueError(f'ys asks for a choice on padding, in {_where(asked & padding, "ys")}; make ys NaN there')
 
 # %% ../nbs/00_data.ipynb #ebcadf8d
 def check_xs_ys(
@@ -1602,11 +1650,15 @@ def check_xs_ys(
     """
     xs, ys = _tensor(xs, 'xs'), None if ys is None else _tensor(ys, 'ys')
     if ys is not None and xs.shape[:2] != ys.shape[:2]:
-        raise ValueError(f'xs and ys must have the same sessions and trials, got {tuple(xs.shape[:2])} and {tuple(ys.shape[:2])}')
+        raise ValueError(
+            f'xs and ys must have the same sessions and trials, got {tuple(xs.shape[:2])} and {tuple(ys.shape[:2])}')
     K = _n_actions(xs, ys, n_actions)
-    guess = '' if ys is not None or n_actions else f'; with {K} options guessed from {xs.shape[2]} features: if it has extra features, pass n_actions'
+    guess = (''
+        if ys is not None or n_actions
+        else f'; with {K} options guessed from {xs.shape[2]} features: if it has extra features, pass n_actions')
     there = _check_hot(xs[..., :K], 'xs', guess)
-    if xs[..., K:-1].isinf().any(): raise ValueError(f'rewards must be finite, got inf in {_where(xs[..., :-1].isinf(), "xs")}; NaN: not shown')
+    if xs[..., K:-1].isinf().any():
+        raise ValueError(f'rewards must be finite, got inf in {_where(xs[..., :-1].isinf(), "xs")}; NaN: not shown')
     _check_id(xs)
     if ys is not None: _check_next(xs, ys, there, _check_hot(ys, 'ys'))
     return xs, ys
@@ -1617,16 +1669,21 @@ def _n_actions(xs, ys, n_actions):
     F = xs.shape[2]
     if n_actions is not None: n_actions = check_whole(n_actions, 'the number of options', 2)
     if n_actions is None and ys is None and F % 2 == 0:
-        raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With extra features pass n_actions')
+        raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With '
+            'extra features pass n_actions')
     K = n_actions or (ys.shape[2] if ys is not None else (F - 1)//2)
-    if ys is not None and ys.shape[2] != K: raise ValueError(f'ys must have {K} columns, one an option, got {ys.shape[2]}')
+    if ys is not None and ys.shape[2] != K:
+        raise ValueError(f'ys must have {K} columns, one an option, got {ys.shape[2]}')
     if K < 2: raise ValueError(f'a choice needs at least two options, got {K} with {F} features in xs')
-    if F < 2*K + 1: raise ValueError(f'xs needs 2 × {K} + 1 features or more (choices, rewards, id), got {F}' + ('; no id column?' if F == 2*K else ''))
+    if F < 2 * K + 1:
+        raise ValueError(f'xs needs 2 × {K} + 1 features or more (choices, rewards, id), got {F}'
+            + ('; no id column?' if F == 2 * K else ''))
     return K
 
 # %% ../nbs/00_data.ipynb #1f94b4f5
 class DatasetRNN:
-    """Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch dataset
+    """Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch
+    dataset
 
     Parameters
     ----------
@@ -1635,8 +1692,7 @@ class DatasetRNN:
     ys
         Next choice one-hot, NaN: none; (session, trial, option)
     participants
-        Label of each id; default the ids
-    """
+        Label of each id; default the ids"""
     def __init__(self,
                  xs, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
                  ys, # Next choice one-hot, NaN: none; (session, trial, option)
@@ -1648,7 +1704,8 @@ class DatasetRNN:
         n = int(self.xs[..., -1].max()) + 1
         if participants is None: _say_from_one(self.xs[..., -1])
         self.participants = tuple(range(n)) if participants is None else _labels_of_ids(participants)
-        if len(self.participants) < n: raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
+        if len(self.participants) < n:
+            raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
 
     @property
     def n_actions(self):
@@ -1730,7 +1787,8 @@ def _from_dataset(data, n_options, participants):
     K = _n_actions(xs, ys, n_options)
     xs = xs.detach().cpu().numpy().astype(np.float64)
     there = ~np.isnan(xs[:, :, :-1]).all(-1)
-    if not there.any(1).all(): raise ValueError(f'session {(~there.any(1)).argmax()} holds nothing but NaN; leave it out')
+    if not there.any(1).all():
+        raise ValueError(f'session {(~there.any(1)).argmax()} holds nothing but NaN; leave it out')
     keep = there[:, ::-1].cumsum(1)[:, ::-1] > 0
     rows, session = xs[keep], np.nonzero(keep)[0]
     choice = np.where(np.isnan(rows[:, 0]), -1, np.argmax(rows[:, :K], 1))
@@ -1758,12 +1816,14 @@ def _trials_of(rows, session, choice, K, counted, participants):
     labels = tuple(used.tolist()) if participants is None else _labels_of_ids(participants)
     if participants is not None:
         who = ids
-        if len(labels) <= ids.max(): raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
+        if len(labels) <= ids.max():
+            raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
     frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra, {})
-    return Trials(options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options), participant=who,
-                  session=session, context=np.zeros_like(session), counted=counted, _frame=frame, _rows=np.arange(len(session)))
+    return Trials(options=options,
+        participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options), participant=who,
+        session=session, context=np.zeros_like(session), counted=counted, _frame=frame, _rows=np.arange(len(session)))
 
 # %% ../nbs/00_data.ipynb #b61f03d4
 def check_trials(

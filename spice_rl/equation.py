@@ -57,10 +57,13 @@ class Rule:
                 if isinstance(one, str) or not np.iterable(one) or len(one) != size:
                     raise ValueError(f"each of the {name} of the rule {self.module!r} has {size} parts, got {one!r}")
         for t in self.terms:
-            if isinstance(t, str) or not np.iterable(t): raise TypeError(f"each term of the rule {self.module!r} is a tuple of exponents, got {t!r:.80}")
+            if isinstance(t, str) or not np.iterable(t):
+                raise TypeError(f"each term of the rule {self.module!r} is a tuple of exponents, got {t!r:.80}")
         terms = [tuple(check_whole(e, f"each exponent of the rule {self.module!r}", 0) for e in t) for t in self.terms]
         object.__setattr__(self, 'terms', tuple(terms))
-        object.__setattr__(self, 'fixed', tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
+        object.__setattr__(self,
+            'fixed',
+            tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
 
     @property
     def names(self):
@@ -78,14 +81,18 @@ class Rule:
         return f"{self.module}: {term_text(term, self.names).replace('[k]', '')}"
 
 # %% ../nbs/34_equation.ipynb #d6c68199
-def _encode(rules, latents, parameter, held): # Rules; names of latent values; for each number: which parameter it is (-1: none), its value
+def _encode(rules, latents, parameter, held):
     "The structure as one array of numbers: see `_update` for its layout."
+    # Rules; names of latent values; for each number: which parameter it is (-1: none), its value
     code = lambda kind: SIGNALS.index(kind) if kind in SIGNALS else len(SIGNALS) + latents.index(kind)
     flat = []
     for r in rules:
-        flat += [latents.index(r.state), len(r.filters)] + [x for _, kind, value in r.filters for x in (code(kind), value)]
-        flat += [len(r.signals)] + [code(kind) for _, kind in r.signals] + [len(r.terms)] + [e for t in r.terms for e in t]
-    return np.array([len(latents), len(rules), 4 + len(flat), 4 + len(flat) + len(parameter), *flat, *parameter, *held], float)
+        flat += [latents.index(r.state), len(r.filters)] + [
+            x for _, kind, value in r.filters for x in (code(kind), value)]
+        flat += (
+            [len(r.signals)] + [code(kind) for _, kind in r.signals] + [len(r.terms)] + [e for t in r.terms for e in t])
+    return np.array(
+        [len(latents), len(rules), 4 + len(flat), 4 + len(flat) + len(parameter), *flat, *parameter, *held], float)
 
 # %% ../nbs/34_equation.ipynb #6abe7cae
 @njit(cache=True)
@@ -133,14 +140,18 @@ def _update(p, c, state, options, choice, reward, context, n_lanes):
         terms, at = at + 1, at + 1 + n_terms * (1 + n_signals)
         for k in options:
             applies = True
-            for f in range(n_filters): applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
+            for f in range(n_filters):
+                applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
             if not applies: continue
             for s in range(n_lanes): total[s] = 0.
             for m in range(n_terms):
                 _read(p, c, coefficient + m, n_lanes, product)
                 for j in range(1 + n_signals):
                     for _ in range(int(c[terms + m * (1 + n_signals) + j])):
-                        for s in range(n_lanes): product[s] *= state[latent, k, s] if j == 0 else _signal(int(c[signals + j - 1]), k, state, choice, reward, s)
+                        for s in range(n_lanes):
+                            product[s] *= (state[latent, k, s]
+                                if j == 0
+                                else _signal(int(c[signals + j - 1]), k, state, choice, reward, s))
                 for s in range(n_lanes): total[s] += product[s]
             for s in range(n_lanes):
                 hidden = False
@@ -158,11 +169,13 @@ def _as_numbers(frame):
     out = frame.copy()
     for name in frame:
         try: out[name] = frame[name].astype(float)
-        except (TypeError, ValueError): out[name] = [check_number(c, f"the coefficient {name!r} of {who!r}") for who, c in frame[name].items()]
+        except (TypeError, ValueError):
+            out[name] = [check_number(c, f"the coefficient {name!r} of {who!r}") for who, c in frame[name].items()]
     wrong = ~np.isfinite(out.to_numpy(float))
     if wrong.any():
         i, j = np.argwhere(wrong)[0]
-        raise ValueError(f"the coefficient {out.columns[j]!r} of {out.index[i]!r} must be a finite number, got {out.iloc[i, j]}")
+        raise ValueError(
+            f"the coefficient {out.columns[j]!r} of {out.index[i]!r} must be a finite number, got {out.iloc[i, j]}")
     return out.astype(float)
 
 def equation_names(
@@ -178,7 +191,9 @@ def equation_names(
     latents
         Names of the latent values
     """
-    return [f"start: {s}" for s in latents] + [f"weight: {s}" for s in latents] + [r.parameter(t) for r in rules for t in r.terms]
+    return ([f"start: {s}" for s in latents]
+        + [f"weight: {s}" for s in latents]
+        + [r.parameter(t) for r in rules for t in r.terms])
 
 def check_rules(
     rules,   # A list of `Rule`
@@ -195,15 +210,24 @@ def check_rules(
     """
     for r in rules:
         if not isinstance(r, Rule): raise TypeError(f"an equation is made of Rules, got {r!r}, a {type(r).__name__}")
-        if r.state not in latents: raise ValueError(f"the rule {r.module!r} moves {r.state!r}, which is none of the latent values: {', '.join(latents)}")
+        if r.state not in latents:
+            raise ValueError(
+                f"the rule {r.module!r} moves {r.state!r}, which is none of the latent values: {', '.join(latents)}")
         unknown = [kind for _, kind in (*r.signals, *(f[:2] for f in r.filters)) if kind not in (*SIGNALS, *latents)]
-        if unknown: raise ValueError(f"the rule {r.module!r} reads {unknown[0]!r}; there are: {', '.join((*SIGNALS, *latents))}")
+        if unknown:
+            raise ValueError(f"the rule {r.module!r} reads {unknown[0]!r}; there are: {', '.join((*SIGNALS, *latents))}"
+            )
         wrong = [t for t in r.terms if len(t) != 1 + len(r.signals)]
-        if wrong: raise ValueError(f"the rule {r.module!r} has the term {wrong[0]}, but a term of it needs {1 + len(r.signals)} exponents: one for the value, one for each signal")
-        if r.fixed and len(r.fixed) != len(r.terms): raise ValueError(f"the rule {r.module!r} has {len(r.terms)} terms, but {len(r.fixed)} coefficients in `fixed`; give one for each term, or none")
+        if wrong:
+            raise ValueError(f"the rule {r.module!r} has the term {wrong[0]}, but a term of it needs "
+                f"{1 + len(r.signals)} exponents: one for the value, one for each signal")
+        if r.fixed and len(r.fixed) != len(r.terms):
+            raise ValueError(f"the rule {r.module!r} has {len(r.terms)} terms, but {len(r.fixed)} coefficients in "
+                "`fixed`; give one for each term, or none")
     names = equation_names(rules, latents)
     twice = [n for n in names if names.count(n) > 1]
-    if twice: raise ValueError(f"two numbers are called {twice[0]!r}; give each rule a name of its own, and each term once")
+    if twice:
+        raise ValueError(f"two numbers are called {twice[0]!r}; give each rule a name of its own, and each term once")
 
 # %% ../nbs/34_equation.ipynb #278a92ad
 def _decimals(c, digits): # A coefficient; decimals
@@ -218,8 +242,10 @@ def _number(c, digits): # A coefficient; decimals
 class Equation(StructuredCell, rules=False):
     """A sparse equation as a cell.
 
-    Its numbers, in order: the start of each latent value, its weight in the logits, then the coefficients of all terms. `coefficients` is a frame
-    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be the same in all rows.
+    Its numbers, in order: the start of each latent value, its weight in the logits, then the coefficients of all terms.
+    `coefficients` is a frame
+    with a row for each participant, or one row for everybody. All are parameters but those that are held, which must be
+    the same in all rows.
 
     Parameters
     ----------
@@ -245,34 +271,52 @@ class Equation(StructuredCell, rules=False):
         covariance=None # If it is known: covariance of the estimates, a frame for each row of `coefficients`, in order
     ):
         self.equation_rules = tuple(check_list(equation_rules, 'equation_rules', Rule, 'Rules', 0))
-        self.state = tuple(check_list(list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
+        self.state = tuple(check_list(
+                list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
         check_rules(self.equation_rules, self.state)
         names = equation_names(self.equation_rules, self.state)
-        if not isinstance(coefficients, (dict, pd.DataFrame)): raise TypeError(f"coefficients must be a dict, or a frame with a row for each participant, got {type(coefficients).__name__}")
+        if not isinstance(coefficients, (dict, pd.DataFrame)):
+            raise TypeError("coefficients must be a dict, or a frame with a row for each participant, got "
+                f"{type(coefficients).__name__}")
         frame = pd.DataFrame([coefficients], index=['everybody']) if isinstance(coefficients, dict) else coefficients
         wrong = set(names) ^ set(frame.columns)
-        if wrong: raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
+        if wrong:
+            raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
         self.coefficients = _as_numbers(frame[names])
         given = {r.parameter(t): float(c) for r in self.equation_rules for t, c in zip(r.terms, r.fixed)}
         for name, c in given.items():
-            if (self.coefficients[name] != c).any(): raise ValueError(f"{name!r} is hard-coded as {c:g} (`fixed`), got {self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave its `fixed` out")
+            if (self.coefficients[name] != c).any():
+                raise ValueError(f"{name!r} is hard-coded as {c:g} (`fixed`), got "
+                    f"{self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave "
+                    "its `fixed` out")
         held = [*held, *(name for name in given if name not in held)]
-        if not frame.index.is_unique: raise ValueError(f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one for each participant")
+        if not frame.index.is_unique:
+            raise ValueError(f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one "
+                "for each participant")
         if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(frame)):
-            raise ValueError(f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got {'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
+            raise ValueError(
+                f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got "
+                f"{'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
         check_names(held, names, 'parameter to be held')
         bounds = check_mapping(bounds, 'bounds', f"{names[0]!r}: (-1, 1)")
         check_names(bounds, names)
         for name in names:
             lower, upper = bounds.get(name, (-np.inf, np.inf))
             out = ~self.coefficients[name].between(min(lower, upper), max(lower, upper))
-            if out.any(): raise ValueError(f"{name!r} must lie in [{lower:g}, {upper:g}], got {self.coefficients[name][out].iloc[0]:g} for {self.coefficients.index[out][0]!r}")
+            if out.any():
+                raise ValueError(f"{name!r} must lie in [{lower:g}, {upper:g}], got "
+                    f"{self.coefficients[name][out].iloc[0]:g} for {self.coefficients.index[out][0]!r}")
         first = self.coefficients.iloc[0]
-        self.held, self.bounds, self.covariance = {n: float(first[n]) for n in names if n in held}, {n: tuple(pair) for n, pair in bounds.items()}, None if covariance is None else tuple(covariance)
+        self.held, self.bounds, self.covariance = ({n: float(first[n]) for n in names if n in held},
+            {n: tuple(pair) for n, pair in bounds.items()}, None if covariance is None else tuple(covariance))
         for name in self.held:
-            if (self.coefficients[name] != first[name]).any(): raise ValueError(f"{name!r} cannot be held: it differs between participants")
-        self.params = {name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf))) for name in names if name not in self.held}
-        self.structure = _encode(self.equation_rules, self.state, [list(self.params).index(n) if n in self.params else -1 for n in names], first)
+            if (self.coefficients[name] != first[name]).any():
+                raise ValueError(f"{name!r} cannot be held: it differs between participants")
+        self.params = {name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf)))
+            for name in names
+            if name not in self.held}
+        self.structure = _encode(self.equation_rules,
+            self.state, [list(self.params).index(n) if n in self.params else -1 for n in names], first)
         super().__init__()
 
     def kernels(self):
@@ -302,14 +346,19 @@ class Equation(StructuredCell, rules=False):
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
         rows = [list(c.index).index(g) for g in groups]
-        return Equation(self.equation_rules, self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds, None if self.covariance is None else [self.covariance[i] for i in rows])
+        return Equation(self.equation_rules,
+            self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds,
+            None if self.covariance is None else [self.covariance[i] for i in rows])
 
     def _numbers(self, participants):
         "All numbers of these people, those that are held, too."
         frame = self.coefficients
-        if list(frame.index) == ['everybody']: return pd.DataFrame(frame.to_numpy().repeat(len(participants), 0), list(participants), frame.columns)
+        if list(frame.index) == ['everybody']:
+            return pd.DataFrame(frame.to_numpy().repeat(len(participants), 0), list(participants), frame.columns)
         missing = [w for w in participants if w not in frame.index]
-        if missing: raise ValueError(f"the equation knows nothing of participant {missing[0]!r}; it was found for {list(frame.index)[:8]}")
+        if missing:
+            raise ValueError(
+                f"the equation knows nothing of participant {missing[0]!r}; it was found for {list(frame.index)[:8]}")
         return frame.loc[list(participants)]
 
     # What it says.
@@ -334,7 +383,9 @@ class Equation(StructuredCell, rules=False):
             Whose (default: everybody's, or the first one's)
         """
         row = self.row(participant)
-        return {r.module: {term_text(t, r.names): float(row[r.parameter(t)]) for t in r.terms if row[r.parameter(t)] != 0} for r in self.equation_rules}
+        return {
+            r.module: {term_text(t, r.names): float(row[r.parameter(t)]) for t in r.terms if row[r.parameter(t)] != 0}
+            for r in self.equation_rules}
 
     def text(self,
         participant=None, # Whose (default: everybody's, or the first one's)
@@ -354,8 +405,12 @@ class Equation(StructuredCell, rules=False):
         for module, terms in self.terms(participant).items():
             right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()).replace(' + -', ' - ') or '0'
             lines.append(f"({module})[k+1] = {right}")
-        uneven = {s: row[f"weight: {s}"] for s in self.state if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
-        if uneven: lines.append('logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
+        uneven = {s: row[f"weight: {s}"]
+            for s in self.state
+            if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
+        if uneven:
+            lines.append(
+                'logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
         return '\n'.join(lines)
 
     def latex(self,
@@ -372,12 +427,19 @@ class Equation(StructuredCell, rules=False):
             Decimals; a small number keeps as many digits
         """
         row = self.row(participant)
-        lines = [rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}" for s in self.state if f"start: {s}" in self.params]
+        lines = [rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}"
+            for s in self.state
+            if f"start: {s}" in self.params]
         for r in self.equation_rules:
             names = (r.state, *r.names[1:])
-            parts = [("+" if row[r.parameter(t)] > 0 else "") + _number(row[r.parameter(t)], digits) + (rf"\,{term_latex(t, names)}" if any(t) else '') for t in r.terms if row[r.parameter(t)] != 0]
+            parts = [("+" if row[r.parameter(t)] > 0 else "")
+                + _number(row[r.parameter(t)], digits)
+                + (rf"\,{term_latex(t, names)}" if any(t) else '')
+                for t in r.terms
+                if row[r.parameter(t)] != 0]
             where = ','.join(f"{symbol(n)}={v:g}" for n, _, v in r.filters)
-            lines.append(rf"{symbol(r.state)}_{{t+1}} &= {' '.join(parts).lstrip('+') or '0'}" + (rf" && ({where})" if where else ''))
+            lines.append(rf"{symbol(r.state)}_{{t+1}} &= {' '.join(parts).lstrip('+') or '0'}"
+                + (rf" && ({where})" if where else ''))
         return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
     def as_rl(self,
@@ -393,9 +455,13 @@ class Equation(StructuredCell, rules=False):
         rewards
             All values that a reward takes: rates for reward and penalty can be told if they are two
         """
-        if not len(rewards) or not np.isfinite(rewards).all(): raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
-        i = 0 if participant is None or list(self.coefficients.index) == ['everybody'] else list(self.coefficients.index).index(self.table([participant]).index[0])
-        return _read_rules(self, self.coefficients.iloc[i], None if self.covariance is None else self.covariance[i], rewards)
+        if not len(rewards) or not np.isfinite(rewards).all():
+            raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
+        i = (0
+            if participant is None or list(self.coefficients.index) == ['everybody']
+            else list(self.coefficients.index).index(self.table([participant]).index[0]))
+        return _read_rules(
+            self, self.coefficients.iloc[i], None if self.covariance is None else self.covariance[i], rewards)
 
     def to_sympy(self, participant=None): # Whose (default: everybody's, or the first one's)
         """The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}.
@@ -409,7 +475,9 @@ class Equation(StructuredCell, rules=False):
         row, out = self.row(participant), {}
         for r in self.equation_rules:
             variables = sympy.symbols((r.state, *r.names[1:]))
-            polynomial = sum(sympy.Float(float(row[r.parameter(t)])) * sympy.prod([v**e for v, e in zip(variables, t)]) for t in r.terms if row[r.parameter(t)] != 0)
+            polynomial = sum(sympy.Float(float(row[r.parameter(t)])) * sympy.prod([v**e for v, e in zip(variables, t)])
+                for t in r.terms
+                if row[r.parameter(t)] != 0)
             out[r.module] = sympy.Eq(sympy.Symbol(f"{r.state}_next"), polynomial, evaluate=False)
         return out
 
@@ -438,7 +506,10 @@ class Reading:
     def __repr__(self):
         if self.obstacles: return f"no learning rule that is known here: {'; '.join(self.obstacles)}"
         unsure = np.isfinite(self.parameters.se).any()   # then what has no error was not estimated
-        told = [f"{n} = {r.value:.{d}f}" + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else ' (not estimated)' if unsure else '') for n, r in self.parameters.iterrows() for d in [_decimals(r.value, 2)]]
+        told = [f"{n} = {r.value:.{d}f}"
+            + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else ' (not estimated)' if unsure else '')
+            for n, r in self.parameters.iterrows()
+            for d in [_decimals(r.value, 2)]]
         return ': '.join([self.name, *([', '.join(told)] if told else [])])
 
 # %% ../nbs/34_equation.ipynb #f233a1f0
@@ -446,7 +517,10 @@ class _Terms:
     "The coefficients of one rule, in logits; those that were not asked for are what is left over."
     def __init__(self, rule, row, weights):
         unit = [weights.get(kind, 1.) or 1. for kind in (rule.state, *(kind for _, kind in rule.signals))]
-        self.rule, self.left = rule, {t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)]) for t in rule.terms if row[rule.parameter(t)] != 0}
+        self.rule, self.left = (rule,
+            {t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)])
+                for t in rule.terms
+                if row[rule.parameter(t)] != 0})
 
     def take(self, *term): # Exponents; the zeros at the end may be left out
         return self.left.pop(term + (0,) * (1 + len(self.rule.signals) - len(term)), 0.)
@@ -455,7 +529,8 @@ class _Terms:
 
 def _where(rule):
     "For which options a rule holds: 'chosen', 'others', 'all', or None for something else."
-    return {(): 'all', (('action', 1.),): 'chosen', (('action', 0.),): 'others'}.get(tuple((kind, value) for _, kind, value in rule.filters))
+    return {(): 'all', (('action', 1.0),): 'chosen', (('action', .0),): 'others'}.get(
+        tuple((kind, value) for _, kind, value in rule.filters))
 
 def _rate(what, rate, obstacles):
     "A learning rate, if it can be one."
@@ -466,13 +541,16 @@ def _rate(what, rate, obstacles):
 def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; start in logits; all rewards that are paid
     "A value learned from reward: its rates, beta, and where it starts. Returns what kind of rule it is."
     chosen, others, kind, low, high = rules.pop('chosen'), rules.pop('others', None), [], min(rewards), max(rewards)
-    c0, cv, cr, cvr = chosen.take(0), chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else 0.
+    c0, cv, cr, cvr = (chosen.take(0),
+        chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else .0)
     if cvr == 0:
         alpha = out['alpha'] = _rate('alpha', 1 - cv, obstacles)
         beta, shift = cr / alpha, c0 / alpha
     else:
-        out['alpha_reward'], out['alpha_penalty'] = _rate('alpha_reward', 1 - cv - cvr * high, obstacles), _rate('alpha_penalty', 1 - cv - cvr * low, obstacles)
-        won, lost = (c0 + cr * high) / out['alpha_reward'], (c0 + cr * low) / out['alpha_penalty']   # where the value goes
+        out['alpha_reward'], out['alpha_penalty'] = (_rate('alpha_reward', 1 - cv - cvr * high, obstacles),
+            _rate('alpha_penalty', 1 - cv - cvr * low, obstacles))
+        # where the value goes
+        won, lost = (c0 + cr * high) / out['alpha_reward'], (c0 + cr * low) / out['alpha_penalty']
         beta = (won - lost) / (high - low)
         shift = lost - beta * low
         kind = ['separate learning rates for reward and penalty']
@@ -481,8 +559,13 @@ def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; sta
     if others is not None:
         d0, dv, dr = others.take(0), others.take(1), others.take(0, 1) if others.rule.signals else 0.
         toward = (d0 / ((1 - dv) or np.nan) - shift) / beta if beta else np.nan   # a Q: where others go that are paid 0
-        if dr: out['alpha_counterfactual'], out['beta_counterfactual'], out['counterfactual offset'], kind = _rate('alpha_counterfactual', 1 - dv, obstacles), dr / ((1 - dv) or np.nan), toward, [*kind, 'counterfactual learning']
-        elif (d0, dv) != (0., 1.): out['forget_rate'], out['forgets toward'], kind = _rate('forget_rate', 1 - dv, obstacles), toward, [*kind, 'forgetting']
+        if dr:
+            out['alpha_counterfactual'], out['beta_counterfactual'], out['counterfactual offset'], kind = (
+                _rate('alpha_counterfactual', 1 - dv, obstacles), dr / ((1 - dv) or np.nan), toward,
+                [*kind, 'counterfactual learning'])
+        elif (d0, dv) != (.0, 1.0):
+            out['forget_rate'], out['forgets toward'], kind = (_rate('forget_rate', 1 - dv, obstacles),
+                toward, [*kind, 'forgetting'])
     for terms in (chosen, others): obstacles += terms.obstacles() if terms is not None else []
     return kind
 
@@ -493,35 +576,60 @@ def _read_trace(rules, out, obstacles): # {where: `_Terms`}
         t = rules.pop('all')
         f0, fc, ca, cca = t.take(0), t.take(1), t.take(0, 1), t.take(1, 1)
         e0, ec = f0 + ca, fc + cca
-    else: (e0, ec), (f0, fc) = ((t.take(0), t.take(1)) if t is not None else (0., 1.) for t in (rules.pop('chosen', None), rules.pop('others', None)))
+    else:
+        (e0, ec), (f0, fc) = ((t.take(0), t.take(1)) if t is not None else (.0, 1.0)
+            for t in (rules.pop('chosen', None), rules.pop('others', None)))
     out['alpha_choice'] = _rate('alpha_choice', 1 - ec, obstacles)
-    if (f0, fc) == (0., 1.) and ec != 1: obstacles.append(f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of choices, which fades")
-    elif fc != ec: out['alpha_choice of the others'] = _rate('alpha_choice of the others', 1 - fc, obstacles)
+    if (f0, fc) == (.0, 1.0) and ec != 1:
+        obstacles.append(f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of "
+            "choices, which fades")
+    elif fc != ec:
+        out['alpha_choice of the others'] = _rate('alpha_choice of the others', 1 - fc, obstacles)
     out['beta_choice'] = e0 / out['alpha_choice'] - f0 / ((1 - fc) or np.nan)
     for t in read: obstacles += t.obstacles()
     return ['choice perseveration' if out['beta_choice'] > 0 else 'choice alternation']
 
 # %% ../nbs/34_equation.ipynb #798828e4
 def _read_all(equation, row, rewards): # The numbers of one participant; all rewards that are paid
-    "What an equation says as a learning rule: (kinds of value rules or None, kinds of trace rules, parameters, obstacles)."
+    """What an equation says as a learning rule: (kinds of value rules or None, kinds of trace rules, parameters,
+    obstacles)."""
     weights = {s: row[f'weight: {s}'] for s in equation.state}
     value, trace, out, obstacles = None, [], {}, []
     for s in equation.state:
-        mine = [r for r in equation.equation_rules if r.state == s and {t: row[r.parameter(t)] for t in r.terms if row[r.parameter(t)] != 0} != {(1,) + (0,) * len(r.signals): 1.}]   # the others leave the value as it is
+        # the others leave the value as it is
+        mine = [r
+            for r in equation.equation_rules
+            if r.state == s
+            and {t: row[r.parameter(t)] for t in r.terms if row[r.parameter(t)] != 0}
+            != {(1,) + (0,) * len(r.signals): 1.0}]
         rules = {_where(r): _Terms(r, row, weights) for r in mine}
         paid = any(kind in ('reward', 'chosen_reward') for r in mine for _, kind in r.signals)
-        foreign = [name for r in mine for name, kind in r.signals if kind not in (('reward', 'chosen_reward') if paid else ('action',))]
+        foreign = [name
+            for r in mine
+            for name, kind in r.signals
+            if kind not in (('reward', 'chosen_reward') if paid else ('action',))]
         if not mine: continue
-        if len(rules) < len(mine) or None in rules or foreign or weights[s] == 0 or paid and (value is not None or 'chosen' not in rules or len(rules) > 1 + ('others' in rules)) or not paid and (trace or 'all' in rules and len(rules) > 1):
-            obstacles.append(f"{s} is moved by {', '.join(r.module for r in mine)} in a way that is none of a value learned by the option chosen, or of a trace of choices")
-        elif paid: value = _read_value(rules, row[f'start: {s}'] * weights[s], rewards, out, obstacles)
-        else: trace = _read_trace(rules, out, obstacles)
+        if (len(rules) < len(mine)
+            or None in rules
+            or foreign
+            or weights[s] == 0
+            or paid
+            and (value is not None or 'chosen' not in rules or len(rules) > 1 + ('others' in rules))
+            or not paid
+            and (trace or 'all' in rules and len(rules) > 1)):
+            obstacles.append(f"{s} is moved by {', '.join(r.module for r in mine)} in a way that is none of a value "
+                "learned by the option chosen, or of a trace of choices")
+        elif paid:
+            value = _read_value(rules, row[f'start: {s}'] * weights[s], rewards, out, obstacles)
+        else:
+            trace = _read_trace(rules, out, obstacles)
     return value, trace, out, obstacles
 
 def _read_rules(equation, row, covariance, rewards):
     value, trace, out, obstacles = _read_all(equation, row, rewards)
     kinds = [*(value or ()), *trace]
-    name = 'choice at random' if value is None and not trace else 'Rescorla-Wagner' if value is not None else kinds.pop(0)
+    name = (
+        'choice at random' if value is None and not trace else 'Rescorla-Wagner' if value is not None else kinds.pop(0))
     if kinds: name += ' with ' + ', '.join(kinds[:-1]) + (' and ' if kinds[1:] else '') + kinds[-1]
     se = np.full(len(out), np.nan)
     if covariance is not None and len(covariance) and not obstacles:
@@ -529,10 +637,12 @@ def _read_rules(equation, row, covariance, rewards):
         for j, number in enumerate(covariance.columns):
             h, (up, down) = 1e-4 * np.sqrt(covariance.loc[number, number]) or 1e-6, (row.copy(), row.copy())
             up[number], down[number] = row[number] + h, row[number] - h
-            slope[:, j] = (np.array(list(_read_all(equation, up, rewards)[2].values())) - np.array(list(_read_all(equation, down, rewards)[2].values()))) / (2 * h)
+            slope[:, j] = (np.array(list(_read_all(equation, up, rewards)[2].values()))
+                - np.array(list(_read_all(equation, down, rewards)[2].values()))) / (2 * h)
         variance = np.einsum('ij,jk,ik->i', slope, covariance.to_numpy(), slope)
         se = np.sqrt(np.where(variance > 0, variance, np.nan))   # what was not estimated has none
-    return Reading('' if obstacles else name, pd.DataFrame(dict(value=list(out.values()), se=se), index=list(out), dtype=float), tuple(obstacles))
+    return Reading('' if obstacles else name,
+        pd.DataFrame(dict(value=list(out.values()), se=se), index=list(out), dtype=float), tuple(obstacles))
 
 # %% ../nbs/34_equation.ipynb #e92f2483
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -562,7 +672,8 @@ def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, 
         terms, at = at + 1, at + 1 + n_terms * width
         for k in options:
             applies, hidden = True, False
-            for f in range(n_filters): applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
+            for f in range(n_filters):
+                applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
             if not applies: continue
             u[0], which[0] = state[latent, k, 0], latent
             for j in range(1, width):
@@ -578,9 +689,11 @@ def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, 
                 new[latent, k] += p[i] * value
                 if slot[i] >= 0: ahead[latent, k, slot[i]] += value
                 for j in range(width):
-                    if which[j] >= 0 and c[terms + m * width + j] > 0: du[j] += p[i] * _term(u, c, terms + m * width, width, j)
+                    if which[j] >= 0 and c[terms + m * width + j] > 0:
+                        du[j] += p[i] * _term(u, c, terms + m * width, width, j)
             for v in range(width):
-                for j in range(n_free if which[v] >= 0 and du[v] != 0 else 0): ahead[latent, k, j] += du[v] * slope[which[v], k, j]
+                for j in range(n_free if which[v] >= 0 and du[v] != 0 else 0):
+                    ahead[latent, k, j] += du[v] * slope[which[v], k, j]
         coefficient += n_terms
     for i in range(n):
         for k in options:
@@ -590,7 +703,8 @@ def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, 
 # %% ../nbs/34_equation.ipynb #f046fee7
 @njit(nogil=True, cache=True, error_model='numpy')
 def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradient, information):
-    "NLL of one choice; adds what it says about the gradient and the information. `x`, `q` (options,), `by` (options, free) are scratch."
+    """NLL of one choice; adds what it says about the gradient and the information. `x`, `q` (options,), `by` (options,
+    free) are scratch."""
     n, n_free, top, z = state.shape[0], len(gradient), -np.inf, 0.
     for k in options:
         x[k] = 0.
@@ -624,11 +738,13 @@ def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradie
 # %% ../nbs/34_equation.ipynb #bee6bb87
 @njit(nogil=True, cache=True, error_model='numpy')
 def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, gradient, information):
-    "NLL of all sessions; writes its gradient and the expected information of the free numbers (`slot`: the place of each number among them, -1: held)."
+    """NLL of all sessions; writes its gradient and the expected information of the free numbers (`slot`: the place of
+    each number among them, -1: held)."""
     n, n_options, n_free, width = int(c[0]), rewards.shape[1], len(gradient), len(p)
     state, new, moved = np.zeros((n, n_options, 1)), np.zeros((n, n_options)), np.zeros((n, n_options), np.bool_)
     slope, ahead, by = np.zeros((n, n_options, n_free)), np.zeros((n, n_options, n_free)), np.zeros((n_options, n_free))
-    x, q, mean, u, which, du = np.zeros(n_options), np.zeros(n_options), np.zeros(n_free), np.zeros(width), np.zeros(width, np.int64), np.zeros(width)
+    x, q, mean, u, which, du = (np.zeros(n_options),
+        np.zeros(n_options), np.zeros(n_free), np.zeros(width), np.zeros(width, np.int64), np.zeros(width))
     total = 0.
     gradient[:], information[:] = 0., 0.
     for e in range(len(first)):
@@ -640,7 +756,9 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
         for t in range(first[e], last[e]):
             options, choice = _view(offers[t, :n_offers[t]]), choices[t]
             if choice < 0: continue
-            if counts[t] > 0: total += _judge(p, slot, state, slope, options, choice, counts[t], x, by, q, mean, gradient, information)
+            if counts[t] > 0:
+                total += _judge(p, slot, state, slope, options, choice, counts[t], x, by, q, mean, gradient, information
+                )
             _move(p, c, slot, state, slope, new, ahead, moved, options, choice, _view(rewards[t]), u, which, du)
     for j in range(n_free):
         for l in range(j): information[l, j] = information[j, l]
@@ -648,7 +766,8 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
 
 # %% ../nbs/34_equation.ipynb #f0917f60
 class Scoring:
-    """The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL (nats), its exact gradient and the expected information of the free ones.
+    """The likelihood of everybody's choices under a structure, at any numbers: called with them, it gives the NLL
+    (nats), its exact gradient and the expected information of the free ones.
 
     Parameters
     ----------
@@ -659,8 +778,7 @@ class Scoring:
     rows
         The choices: `Lanes(…).rows`
     free
-        Names of the free numbers
-    """
+        Names of the free numbers"""
     def __init__(self,
         rules,   # `Rule`s
         latents, # Names of the latent values
@@ -668,8 +786,10 @@ class Scoring:
         free     # Names of the free numbers
     ):
         names = equation_names(rules, latents)
-        self.c, self.slot = _encode(rules, tuple(latents), [-1] * len(names), [0.] * len(names)), np.array([list(free).index(n) if n in free else -1 for n in names])
-        self.data, self.shape = (rows.first, rows.last, rows.options, rows.n_options, rows.choice, rows.reward, rows.times), len(free)
+        self.c, self.slot = (_encode(rules, tuple(latents), [-1] * len(names), [.0] * len(names)),
+            np.array([list(free).index(n) if n in free else -1 for n in names]))
+        self.data, self.shape = (
+            (rows.first, rows.last, rows.options, rows.n_options, rows.choice, rows.reward, rows.times), len(free))
 
     def __call__(self, numbers): # All numbers of the equation, in order
         gradient, information = np.empty(self.shape), np.empty((self.shape, self.shape))
@@ -687,23 +807,33 @@ def equation_to_dict(equation): # An `Equation`
         An `Equation`
     """
     c = equation.coefficients
-    return dict(latents=list(equation.state), rules=[dict(module=r.module, state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
-                terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {})) for r in equation.equation_rules],
-                participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns), coefficients=c.to_numpy().tolist(), held=list(equation.held),
-                bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None if equation.covariance is None else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
+    return dict(latents=list(equation.state),
+        rules=[dict(module=r.module,
+                state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
+                terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {}))
+            for r in equation.equation_rules],
+        participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns),
+        coefficients=c.to_numpy().tolist(), held=list(equation.held),
+        bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None
+        if equation.covariance is None
+        else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
 def equation_from_dict(d): # What `equation_to_dict` gave
-    """The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown or missing keys, other kinds, sizes that do not fit.
+    """The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown
+    or missing keys, other kinds, sizes that do not fit.
 
     Parameters
     ----------
     d
-        What `equation_to_dict` gave
-    """
-    check_keys(d, ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation', ('held', 'bounds', 'covariance'))  # old files lack the last three
+        What `equation_to_dict` gave"""
+    # old files lack the last three
+    check_keys(d,
+        ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation',
+        ('held', 'bounds', 'covariance'))
     rules = [_rule_from_dict(r) for r in check_list(d['rules'], 'rules', dict, 'rules as dicts', 0)]
     people = check_list(d['participants'], 'participants', (str, int, float), 'labels')
-    if any(isinstance(who, float) and not np.isfinite(who) for who in people): raise ValueError("participants must have labels, got NaN or infinity")
+    if any(isinstance(who, float) and not np.isfinite(who) for who in people):
+        raise ValueError("participants must have labels, got NaN or infinity")
     names = check_list(d['parameters'], 'parameters', str, 'names of coefficients')
     rows = _numbers_of(d['coefficients'], 'coefficients', len(people), len(names))
     held = check_list(d.get('held', ()), 'held', str, 'names of coefficients', 0)
@@ -723,14 +853,18 @@ def _rule_from_dict(d):
     for f in lists['filters']:
         if len(f) == 3: check_number(f[2], f"the value of the filter {f[0]!r:.40}")
     for one in (*lists['filters'], *lists['signals']):
-        if not all(isinstance(name, str) for name in one[:2]): raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
-    return Rule(d['module'], d['state'], **lists, fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
+        if not all(isinstance(name, str) for name in one[:2]):
+            raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
+    return Rule(d['module'],
+        d['state'], **lists, fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
 
 def _lists(value, what):
     "A list of lists, or an error."
-    if not isinstance(value, (list, tuple)): raise TypeError(f"{what} must be a list of lists, got {type(value).__name__}")
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{what} must be a list of lists, got {type(value).__name__}")
     for one in value:
-        if not isinstance(one, (list, tuple)): raise TypeError(f"{what} must be a list of lists, got {type(one).__name__} in it")
+        if not isinstance(one, (list, tuple)):
+            raise TypeError(f"{what} must be a list of lists, got {type(one).__name__} in it")
     return list(value)
 
 def _numbers_of(rows, what, n, k):
@@ -739,12 +873,14 @@ def _numbers_of(rows, what, n, k):
     if len(rows) != n or any(len(row) != k for row in rows): raise ValueError(f"{what} must be {n} rows of {k} numbers")
     for row in rows:
         for x in row:
-            if isinstance(x, bool) or not isinstance(x, (int, float)): raise TypeError(f"{what} must be numbers, got {x!r:.80}")
+            if isinstance(x, bool) or not isinstance(x, (int, float)):
+                raise TypeError(f"{what} must be numbers, got {x!r:.80}")
     return rows
 
 def _pair(pair, name):
     "The bounds of a coefficient."
-    lower, upper = (check_number(x, f"the bounds of {name!r}", finite=False) for x in _numbers_of([pair], f"the bounds of {name!r}", 1, 2)[0])
+    lower, upper = (check_number(x, f"the bounds of {name!r}", finite=False)
+        for x in _numbers_of([pair], f"the bounds of {name!r}", 1, 2)[0])
     return lower, upper
 
 def _covariance_of(pair):
@@ -779,8 +915,11 @@ def rescorla_wagner_equation(
         Where values start, by convention
     """
     alpha, beta, start = (check_number(x, name) for name, x in dict(alpha=alpha, beta=beta, start=start).items())
-    rules = [Rule(CHOSEN, 'x_value_reward', (('c_action', 'action', 1.),), (('c_reward', 'reward'),), ((0, 0), (1, 0), (0, 1)))]
-    c = {'start: x_value_reward': start, 'weight: x_value_reward': 1., f'{CHOSEN}: 1': -alpha * (beta / 2 - start), f'{CHOSEN}: {CHOSEN}': 1 - alpha, f'{CHOSEN}: c_reward': alpha * beta}
+    rules = [Rule(CHOSEN,
+            'x_value_reward', (('c_action', 'action', 1.0),), (('c_reward', 'reward'),), ((0, 0), (1, 0), (0, 1)))]
+    c = {'start: x_value_reward': start,
+        'weight: x_value_reward': 1.0, f'{CHOSEN}: 1': -alpha * (beta / 2 - start), f'{CHOSEN}: {CHOSEN}': 1 - alpha,
+        f'{CHOSEN}: c_reward': alpha * beta}
     if forget is not None:
         forget = check_number(forget, 'forget')
         rules.append(Rule(OTHERS, 'x_value_reward', (('c_action', 'action', 0.),), (), ((0,), (1,))))

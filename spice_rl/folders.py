@@ -277,7 +277,8 @@ def _lock(folder, name, what, file=_LOCK):
 
 def _made(folder, name):
     "Make a folder that can be written, or raise a `ValueError`."
-    if os.path.exists(folder) and not folder.is_dir(): raise ValueError(f"{name} {str(folder)!r} is a file; name a folder")
+    if os.path.exists(folder) and not folder.is_dir():
+        raise ValueError(f"{name} {str(folder)!r} is a file; name a folder")
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise ValueError(f"cannot make the folder {str(folder)!r}: {e.strerror}; choose another place") from None

@@ -38,13 +38,15 @@ class _Line:
     def _walls(self, start):
         "How far down and up a group's mean may go at no cost, (2, n_free): without end but between two bounds."
         o, between = self.o, self.low & self.high
-        at = to_line(np.where((start > o.lower) & (start < o.upper), start, from_line(np.zeros(len(start)), self.params)),
-                     self.params)
+        at = to_line(
+            np.where((start > o.lower) & (start < o.upper), start, from_line(np.zeros(len(start)), self.params)),
+            self.params)
         return np.array([np.where(between, np.minimum(at, 0.) - _NEAR_BOUND, -np.inf),
                          np.where(between, np.maximum(at, 0.) + _NEAR_BOUND, np.inf)])
 
     def by_choices(self):
-        "The same, but what counts as a large difference without bounds is what changes logits by about 1, so that no unit of measurement matters."
+        """The same, but what counts as a large difference without bounds is what changes logits by about 1, so that no
+        unit of measurement matters."""
         if (self.low | self.high).all(): return self
         n = len(self.choices)
         _, _, f = self.scoring(np.tile(self.start, (n, 1)), np.arange(n))
@@ -61,7 +63,8 @@ class _Line:
     def nll(self, z, who): return self.o.lanes.nll(self.o.theta(from_line(z, self.params)), who)
 
     def _steps(self, theta, z):
-        "Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its unit."
+        """Steps of the differences, to the side where the bound is farther: of a parameter's own size, whatever its
+        unit."""
         o = self.o
         size = np.where(self.low & self.high, o.width, np.where(self.low | self.high, self.slope(z), self.unit))
         middle = self.low & self.high & (o.upper - theta[:, o.free] < theta[:, o.free] - o.lower)
@@ -99,7 +102,8 @@ def _out(s, u): return s * u if s.ndim == 1 else u @ s.T
 def _by_u(s, g): return s * g if s.ndim == 1 else g @ s
 def _by_z(s, g): return g / s if s.ndim == 1 else np.linalg.solve(s.T, g[..., None])[..., 0]
 def _both_by_u(s, A): return s * A * s[:, None] if s.ndim == 1 else s.T @ A @ s
-def _both_by_z(s, A): return A / (s * s[:, None]) if s.ndim == 1 else np.linalg.solve(s.T, np.linalg.solve(s.T, A).transpose(0, 2, 1))
+def _both_by_z(s, A):
+    return A / (s * s[:, None]) if s.ndim == 1 else np.linalg.solve(s.T, np.linalg.solve(s.T, A).transpose(0, 2, 1))
 
 # %% ../nbs/25_hierarchy.ipynb #397f97f4
 def _posterior(line, mean, s, u, who):
@@ -107,8 +111,10 @@ def _posterior(line, mean, s, u, who):
     v, g, f = line.scoring(mean + _out(s, u), who)
     return v + .5 * (u**2).sum(1), _by_u(s, g) + u, _both_by_u(s, f) + np.eye(len(s))
 
-def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None): # mean, u: (lanes, n_free); s: (n_free,) or (n_free, n_free)
-    "Move every lane to its mode by damped Newton steps with the expected information, or with the second derivatives `H` from nearby: where they end, and what `_posterior` says there."
+def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None):
+    """Move every lane to its mode by damped Newton steps with the expected information, or with the second derivatives
+    `H` from nearby: where they end, and what `_posterior` says there."""
+    # mean, u: (lanes, n_free); s: (n_free,) or (n_free, n_free)
     u, rows, near = u.copy(), np.arange(len(u)), np.full(len(u), H is not None)
     f, g, a = _posterior(line, mean, s, u, who)
     fixed = None if H is None else _both_by_u(s, H) + np.eye(len(s))
@@ -130,16 +136,19 @@ def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None): # mean, u: (lan
     return u, f, g, a
 
 def _search_modes(line, mean, s, draws, best, most): # draws: (n, n_free), the same for everybody
-    "Where each person's search ends that starts at the best few of the draws: modes (people, best, n_free), and their values."
+    """Where each person's search ends that starts at the best few of the draws: modes (people, best, n_free), and their
+    values."""
     (n, k), m = mean.shape, len(draws)
-    f = line.nll((mean[:, None] + _out(s, draws)).reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m) + .5 * (draws**2).sum(1)
+    f = line.nll((mean[:, None] + _out(s, draws)).reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m) + .5 * (
+        draws**2).sum(1)
     top = np.argsort(np.where(np.isfinite(f), f, np.inf), 1, kind='stable')[:, :best]
     who = np.repeat(np.arange(n), top.shape[1])
     x, f, *_ = _climb(line, mean[who], s, draws[top].reshape(-1, k), who, most, 1e-4)
     return x.reshape(n, -1, k), f.reshape(n, -1)
 
 # %% ../nbs/25_hierarchy.ipynb #48870ef2
-_FLOOR, _LEAST = 1e-6, .1   # smallest variance, in squared units; least precision of a posterior, relative to the group's
+# smallest variance, in squared units; least precision of a posterior, relative to the group's
+_FLOOR, _LEAST = 1e-6, .1
 _EDGE = .01                 # smallest eigenvalue of the correlations: two go together by .99 at most
 
 class _Variances:
@@ -158,7 +167,8 @@ class _Variances:
         return np.diag(self.s)[:, np.append(t, np.setdiff1d(np.arange(len(self.v)), t))]
 
     def pull(self, w, W, t, prior, push):
-        "Score, information (observed where it is positive, else expected), and that of complete data, by the logarithms of the variances `t`."
+        """Score, information (observed where it is positive, else expected), and that of complete data, by the
+        logarithms of the variances `t`."""
         v, k = self.v, len(self.v)
         first, second = prior.deviations(self)
         own = .5 * v[t] * (w**2 - W[:, range(k), range(k)]).sum(0)[t]
@@ -214,7 +224,8 @@ class _Covariance:
     def correlation(self): return self.S / np.sqrt(self.v * self.v[:, None])
 
     def axes(self, t): # t: which parameters come first
-        "A root of the covariance matrix, (n_free, n_free), whose first columns are the principal axes of the parameters `t`."
+        """A root of the covariance matrix, (n_free, n_free), whose first columns are the principal axes of the
+        parameters `t`."""
         rest, d, E = np.setdiff1d(np.arange(len(self.v)), t), np.sqrt(self.v[t]), np.zeros(self.S.shape)
         values, vectors = np.linalg.eigh(self.S[np.ix_(t, t)] / d / d[:, None])
         E[t, :len(t)] = own = d[:, None] * vectors * np.sqrt(values)
@@ -237,9 +248,13 @@ class _Covariance:
         pairs = lambda i, j: Y[:, i[:, None], j]
         info = np.einsum('nab,nab->ab', pairs(a, a), pairs(b, b)) + np.einsum('nab,nab->ab', pairs(a, b), pairs(b, a))
         score = (.5 * (y.T @ y - Y.sum(0)) + push * np.eye(len(t)))[a, b] * times + first @ D
-        return score, .25 * info * times * times[:, None] + D.T @ (np.maximum(0., -second)[:, None] * D), len(w) / 2 * np.diag(times)
+        return (score,
+            .25 * info * times * times[:, None] + D.T @ (np.maximum(.0, -second)[:, None] * D),
+            len(w) / 2 * np.diag(times))
 
-    def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(np.linalg.eigvalsh(_symmetric(grow, *self.entries(t), len(t)))).max()))
+    def shortened(self, grow, t):
+        return grow * min(
+            1.0, 1.5 / max(1e-300, abs(np.linalg.eigvalsh(_symmetric(grow, *self.entries(t), len(t)))).max()))
 
     def grown(self, grow, t):
         "After a step."
@@ -284,9 +299,13 @@ def _beliefs(prior, names, bounds):
         check_names(given, ('typical', 'sd'), f'belief about {n}')
         for what, d in given.items():
             low, high = (bounds[n] if what == 'typical' else (0., np.inf))
-            if not hasattr(d, 'logpdf') or not hasattr(d, 'support'): raise ValueError(f"the prior of {n} ({what}) must be a frozen scipy.stats distribution with a density, such as stats.beta(2, 2), got {d!r}")
+            if not hasattr(d, 'logpdf') or not hasattr(d, 'support'):
+                raise ValueError(f"the prior of {n} ({what}) must be a frozen scipy.stats distribution with a density, "
+                    f"such as stats.beta(2, 2), got {d!r}")
             if d.support()[0] > low or d.support()[1] < high:
-                raise ValueError(f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it may lie anywhere in ({low:g}, {high:g}): choose one that is positive all over{', or narrow bounds=…' if what == 'typical' else ''}")
+                raise ValueError(f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it "
+                    f"may lie anywhere in ({low:g}, {high:g}): choose one that is positive all "
+                    f"over{', or narrow bounds=…' if what == 'typical' else ''}")
     return out
 
 _WIDEST = 3.5   # standard deviation on the line, in units, beyond which nearly everybody is at one bound or the other
@@ -296,7 +315,8 @@ class _Prior:
     def __init__(self, beliefs, line, rows): # rows: each group's row of the design, (groups, n_effects)
         self.line, self.rows, self.names = line, rows, line.o.names
         self.steep = len(line.choices) / 10
-        self.typical, self.sd = ([(self.names.index(n), d[what]) for n, d in beliefs.items() if what in d] for what in ('typical', 'sd'))
+        self.typical, self.sd = (
+            [(self.names.index(n), d[what]) for n, d in beliefs.items() if what in d] for what in ('typical', 'sd'))
 
     def _beyond(self, mean):
         "How far means are beyond the walls, (groups, n_free): less than 0 below, 0 inside."
@@ -362,14 +382,16 @@ def _trusted(J, F, spread):
     return share[:, None, None] * J + (1 - share)[:, None, None] * F, share
 
 def _weights(J, g, dev, spread):
-    "Precision of each person's parameters as an observation of the group's mean, (people, k, k), and its score, (people, k)."
+    """Precision of each person's parameters as an observation of the group's mean, (people, k, k), and its score,
+    (people, k)."""
     K = np.eye(len(spread.s)) + spread.times(J)
     W = np.linalg.solve(K, J)
     w = np.linalg.solve(K, (J @ dev[..., None])[..., 0][..., None] - g[..., None])[..., 0]
     return .5 * (W + W.transpose(0, 2, 1)), w
 
 def _or_complete(A, complete):
-    "`A` with a little of the complete-data information, which moves what the data do not; that alone (EM's own step) where `A` is not positive definite."
+    """`A` with a little of the complete-data information, which moves what the data do not; that alone (EM's own step)
+    where `A` is not positive definite."""
     return A + 1e-3 * complete if np.linalg.eigvalsh(A)[0] > -1e-3 * np.linalg.eigvalsh(complete)[0] else complete
 
 # %% ../nbs/25_hierarchy.ipynb #c26242de
@@ -404,7 +426,10 @@ def _value(X, B, spread, at, g, H, prior, push, t):
     w = np.linalg.solve(K, pull[..., None])[..., 0]
     sign, size = np.linalg.slogdet(K)
     if (sign <= 0).any(): return -np.inf
-    fit = (g * dev).sum() - .5 * np.einsum('ij,ijl,il->', dev, H, dev) + .5 * (pull * spread.times(w)).sum() - .5 * size.sum()
+    fit = ((g * dev).sum()
+        - .5 * np.einsum('ij,ijl,il->', dev, H, dev)
+        + .5 * (pull * spread.times(w)).sum()
+        - .5 * size.sum())
     return fit + prior.value(B, spread) + push * spread.log_size(t)
 
 def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
@@ -434,7 +459,8 @@ def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0., fin
         B, spread, old = B.copy(), spread.grown(grow, t), spread
         B[:, t] += step
         if max(abs(step / line.unit[t]).max(), old.far(spread)) < fine or spread.careful and rise < 1e-10: break
-        if not (spread.v <= far).all(): break   # so far from where they were drawn these parabolas say nothing: draw them anew
+        # so far from where they were drawn these parabolas say nothing: draw them anew
+        if not (spread.v <= far).all(): break
     return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
 
 # %% ../nbs/25_hierarchy.ipynb #6d102b3b
@@ -469,7 +495,8 @@ def _better(line, mean, s, u, z):
     return np.where((ahead <= back)[:, None], u, last)
 
 def _tilt(line, at):
-    "How Laplace's approximation changes as modes move, ½ tr(C dF/dz), (people, n_free): a gradient beside that of the NLL."
+    """How Laplace's approximation changes as modes move, ½ tr(C dF/dz), (people, n_free): a gradient beside that of the
+    NLL."""
     n, k = at.z.shape
     C = np.linalg.inv(np.eye(k) + _both_by_u(at.spread.s, at.F))
     C = at.spread.s[:, None] * C * at.spread.s if at.spread.s.ndim == 1 else at.spread.s @ C @ at.spread.s.T
@@ -512,7 +539,8 @@ def _step_up(line, X, at, B, spread, u, prior, reach, most=8):
         newB, new = at.B + pace * (B - at.B), at.spread.toward(spread, pace)
         start = _better(line, X @ newB, new.s, at.u + pace * (u - at.u), at.z)
         ahead = _place(line, X, newB, new, start, prior, most)
-        if ahead.value > at.value: return replace(ahead, turns=at.turns + 1), min(2 * reach, 12.), ahead.value - at.value
+        if ahead.value > at.value:
+            return replace(ahead, turns=at.turns + 1), min(2 * reach, 12.0), ahead.value - at.value
         reach = .25 * min(reach, far)
     return at, reach, 0.
 
@@ -531,7 +559,8 @@ def _pooled(line, z, most=40): # z: where to begin, (starts, n_free)
     "The best single set of numbers for everybody (held softly where nothing holds them): z, and its NLL."
     n, wide = len(line.choices), 10 * line.unit
     def look(z):
-        v, g, F = (x.reshape(len(z), n, *x.shape[1:]).sum(1) for x in line.scoring(np.repeat(z, n, 0), np.tile(np.arange(n), len(z))))
+        v, g, F = (x.reshape(len(z), n, *x.shape[1:]).sum(1)
+            for x in line.scoring(np.repeat(z, n, 0), np.tile(np.arange(n), len(z))))
         d = z - line.start
         return v + .5 * (d**2 / wide**2).sum(1), g + d / wide**2, F + np.diag(1 / wide**2)
     z, damping = z.copy(), np.full(len(z), 1e-2)
@@ -549,7 +578,8 @@ def _pooled(line, z, most=40): # z: where to begin, (starts, n_free)
     return z, f
 
 def _look_around(line, X, prior, B, spread, shots):
-    "Everybody's mode looked for from draws, and the same numbers for everybody: two places to begin, and NLL of the best one number."
+    """Everybody's mode looked for from draws, and the same numbers for everybody: two places to begin, and NLL of the
+    best one number."""
     (n, k), mean = X[:, :1].shape, X @ B
     n, k, m = len(X), len(line.start), len(shots)
     z = mean[:, None] + _out(spread.s, shots)
@@ -564,7 +594,8 @@ def _look_around(line, X, prior, B, spread, shots):
     return dict(apart=apart, one=one[loss.argmin()], nll=loss.min(), second=one[loss.argmax()], f=f, z=z)
 
 def _together(line, X, one, z, prior, sd=.5):
-    "A place to begin where everybody is near the same numbers; each from there or from the mode already known, whichever is better."
+    """A place to begin where everybody is near the same numbers; each from there or from the mode already known,
+    whichever is better."""
     B, spread = np.zeros((X.shape[1], len(one))), _Variances((sd * line.unit)**2, line.unit)
     B[0] = np.where(line.low & line.high, np.clip(one, -3., 3.), one)   # near a bound nothing moves
     u = np.zeros((len(X), len(one)))
@@ -765,7 +796,8 @@ def _with_covariances(line, X, at, told, prior):
     if at.spread.careful: return at
     dev, C = at.z - X @ at.B, np.linalg.inv(at.F + np.diag(1 / at.spread.v))
     wide = _Covariance(dev.T @ dev / len(X) + C.mean(0) + np.diag(1e-3 * line.unit**2), line.unit)
-    both = [_place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior) for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
+    both = [_place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior)
+        for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
     return max((_ascend(line, X, start, told, prior) for start in both), key=lambda end: end.value)
 
 def _marginal(r, prior):
@@ -775,20 +807,29 @@ def _marginal(r, prior):
 
 # %% ../nbs/25_hierarchy.ipynb #dab47a42
 def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m, k, k), directions
-    "Observed information of growth in these directions, where posteriors are normal with means `u` and covariances `c`."
+    """Observed information of growth in these directions, where posteriors are normal with means `u` and covariances
+    `c`."""
     Gu, cG = np.einsum('mjl,nl->njm', G, u), c[:, None] @ G
     complete = np.einsum('ajl,blq,qj->ab', G, G, u.T @ u + c.sum(0) - .5 * len(u) * np.eye(u.shape[1]))
-    return .5 * (complete + complete.T) - .5 * np.einsum('najl,nblj->ab', cG, cG) - np.einsum('nja,njl,nlb->ab', Gu, c, Gu)
+    return (.5 * (complete + complete.T)
+        - .5 * np.einsum('najl,nblj->ab', cG, cG)
+        - np.einsum('nja,njl,nlb->ab', Gu, c, Gu))
 
 def _information(X, H, dev, spread, t, first, a, b, B, prior): # dev: modes minus means, (people, k)
-    "Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the entries `a`, `b` of the growth of the principal axes of the parameters `first`."
-    E, eye, G, p = spread.axes(first), np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1]
+    """Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the entries `a`, `b`
+    of the growth of the principal axes of the parameters `first`."""
+    E, eye, G, p = (spread.axes(first),
+        np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1])
     G[range(len(a)), a, b] = G[range(len(a)), b, a] = 1.
-    u, c = np.linalg.solve(E, dev.T).T, np.linalg.inv(eye + E.T @ H @ E)   # posterior means and covariances along the axes
-    means = np.einsum('ip,ijl,iq->pjql', X, np.linalg.solve(eye + spread.times(H), H), X) + prior.information(prior.means(B)[1])
-    cross = np.linalg.solve(E.T, np.einsum('ip,ijm->pjm', X, (eye - c) @ np.einsum('mjl,nl->njm', G, u)))[:, t].reshape(p * len(t), len(a))
+    # posterior means and covariances along the axes
+    u, c = np.linalg.solve(E, dev.T).T, np.linalg.inv(eye + E.T @ H @ E)
+    means = np.einsum('ip,ijl,iq->pjql', X, np.linalg.solve(eye + spread.times(H), H), X) + prior.information(
+        prior.means(B)[1])
+    cross = np.linalg.solve(E.T, np.einsum('ip,ijm->pjm', X, (eye - c) @ np.einsum('mjl,nl->njm', G, u)))[:, t].reshape(
+        p * len(t), len(a))
     D, (slope, second) = _growth(E, a, b)[range(len(E)), range(len(E))] / spread.v[:, None], prior.deviations(spread)
-    return np.block([[means[:, t][:, :, :, t].reshape(p * len(t), p * len(t)), cross], [cross.T, _complete_less_missing(u, c, G) + D.T @ ((slope - second)[:, None] * D)]])
+    return np.block([[means[:, t][:, :, :, t].reshape(p * len(t), p * len(t)), cross],
+            [cross.T, _complete_less_missing(u, c, G) + D.T @ ((slope - second)[:, None] * D)]])
 
 def _inverse(A):
     "Inverse of an information; NaN for what it leaves open."
@@ -816,10 +857,12 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     info, here = _information(x, H, dev, spread, t, first, a, b, B, prior), prior.line.effects[:, t]
     keep = np.append(here.ravel(), np.ones(len(a), bool))
     V = _inverse(info[np.ix_(keep, keep)])[here.sum():, here.sum():]
-    grow, R, log_se, z_se = _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan)
+    grow, R, log_se, z_se = (_growth(spread.axes(first), a, b),
+        spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan))
     D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
     for j in first: log_se[j] = _error(D[j, j], V)
-    for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98): z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l]**2), V)
+    for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98):
+        z_se[j, l] = z_se[l, j] = _error((D[j, l] - .5 * R[j, l] * (D[j, j] + D[l, l])) / (1 - R[j, l] ** 2), V)
     return log_se, z_se
 
 # %% ../nbs/25_hierarchy.ipynb #d41c9a07
@@ -871,7 +914,8 @@ def _lattice(n, m):
     return (.5 + np.outer(np.arange(1, n + 1), root**-np.arange(1., m + 1))) % 1
 
 def _by_density(grid, log_p, u):
-    "Draws by a density that is known on a grid (its logarithm straight between), at these quantiles, and their log density."
+    """Draws by a density that is known on a grid (its logarithm straight between), at these quantiles, and their log
+    density."""
     fine = np.linspace(grid[0], grid[-1], 801)
     log_fine = np.interp(fine, grid, log_p - log_p.max())
     mass = np.append(0., np.cumsum(.5 * (np.exp(log_fine[1:]) + np.exp(log_fine[:-1]))))
@@ -911,7 +955,8 @@ def _draw_spreads(line, x, r, prior, told, many):
     return _Draws(weight / weight.sum(), sd, *rest, J, h)
 
 def _draws(line, X, r, prior):
-    "Standard deviations of people, and what follows; parabolas are drawn anew where people may well differ more than estimated."
+    """Standard deviations of people, and what follows; parabolas are drawn anew where people may well differ more than
+    estimated."""
     t, many = np.flatnonzero(r['told']), 128 if len(X) <= 2000 else 16
     if not len(t): return None
     found = _draw_spreads(line, X, r, prior, r['told'], many)
@@ -919,7 +964,9 @@ def _draws(line, X, r, prior):
     v[t] = np.maximum(v[t], found.weight @ found.sd**2)
     if (v < 2 * r['spread'].v).all(): return found
     grow = np.sqrt(v / r['spread'].v)
-    wide = _Covariance(r['spread'].S * grow * grow[:, None], line.unit) if r['spread'].careful else _Variances(v, line.unit)
+    wide = (_Covariance(r['spread'].S * grow * grow[:, None], line.unit)
+        if r['spread'].careful
+        else _Variances(v, line.unit))
     mean = X @ r['B']
     u, f, z, g, F = _modes(line, mean, wide.s, _better(line, mean, wide.s, 0 * r['u'], r['z']), None, 40)
     anew = r | dict(z=z, g=g, F=F, H=_trusted(_second(line, z, F), F, wide)[0])
@@ -1028,17 +1075,22 @@ class HierarchicalFit(Fit):
         Sentences for `notes`
     joint : np.ndarray
         Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known"""
-    means: pd.DataFrame      # Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower, typical_upper
+    # Mean of each parameter (in each group): mean, se, lower, upper; typical, typical_lower, typical_upper
+    means: pd.DataFrame
     variances: pd.DataFrame  # Variance between people: variance, se, lower, upper
     between: pd.DataFrame    # Covariances of people's parameters, (n_free, n_free)
-    correlations: pd.DataFrame # Correlations between people's parameters: correlation, se, z, p, lower, upper; no row if there are variances only
-    effects: pd.DataFrame    # Groups (against the first) and covariates (of one unit) on each parameter: effect, se, t, df, p, lower, upper, in_sd
+    # Correlations between people's parameters: correlation, se, z, p, lower, upper; no row if there are variances only
+    correlations: pd.DataFrame
+    # Groups (against the first) and covariates (of one unit) on each parameter: effect, se, t, df, p, lower, upper,
+    # in_sd
+    effects: pd.DataFrame
     modes: pd.DataFrame      # Each person's parameters on the line
     covariances: np.ndarray  # Posterior covariances there, (people, n_free, n_free)
     design: pd.DataFrame     # (people, effects)
     numbers: int             # Numbers estimated: means, effects, variances and covariances
     turns: int               # Turns of expectation maximisation
-    prior: dict              # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
+    # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
+    prior: dict
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
 
@@ -1068,10 +1120,12 @@ class HierarchicalFit(Fit):
         return float(-2 * self.log_likelihood + self.numbers * np.log(self._said("n").sum()))
 
     def summary(self):
-        "Typical value of each parameter (in each group) with its interval; mean and sd on the line; how much of the spread between people the choices of one leave open (`shrinkage`: 0 none, 1 all)."
+        """Typical value of each parameter (in each group) with its interval; mean and sd on the line; how much of the
+        spread between people the choices of one leave open (`shrinkage`: 0 none, 1 all)."""
         m, left = self.means, self.variances.shrinkage
         sd = np.sqrt(self.variances.variance)
-        return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
+        return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(
+            sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
 
     def test(self, *effects): # Names of effects (default: all groups)
         """Wald F test of several effects together on each parameter, with the people's degrees of freedom.
@@ -1081,7 +1135,8 @@ class HierarchicalFit(Fit):
         *effects
             Names of effects (default: all groups)
         """
-        names = list(effects) or [c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
+        names = list(effects) or [
+            c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
         if not names:
             raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical, or name "
@@ -1101,30 +1156,46 @@ class HierarchicalFit(Fit):
     def notes(self): return list(self.remarks)
 
     def _tables(self): return [t for t in (self.summary(), self.correlations, self.effects) if len(t)]
-    def __repr__(self): return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
+    def __repr__(self):
+        return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
 
     def _head(self):
         t = self.table
-        return f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC {self.integrated_bic:.1f}, NLL {t.nll.sum():.2f} at the modes ({t.nll.sum() / t.n.sum():.4f} a choice)"
+        return (f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC "
+            f"{self.integrated_bic:.1f}, NLL {t.nll.sum():.2f} at the modes ({t.nll.sum() / t.n.sum():.4f} a "
+            "choice)")
 
-    def _repr_html_(self): return f"<p>{self._head()}</p>" + ''.join(t.round(3).to_html() for t in self._tables()) + ''.join(f"<p>{note}</p>" for note in self.notes())
+    def _repr_html_(self):
+        return (f"<p>{self._head()}</p>"
+            + ''.join(t.round(3).to_html() for t in self._tables())
+            + ''.join(f"<p>{note}</p>" for note in self.notes()))
 
 # %% ../nbs/25_hierarchy.ipynb #0586f89e
 def _series(trials, given, what):
-    "A column of the table, or numbers by participant: a Series, a dict, or a list in the order of `trials.participants`."
+    """A column of the table, or numbers by participant: a Series, a dict, or a list in the order of
+    `trials.participants`."""
     if isinstance(given, str): values = trials.per_participant(given)
     elif isinstance(given, (list, tuple, np.ndarray)): values = _in_order(trials, given, what)
     elif isinstance(given, (pd.Series, dict)): values = pd.Series(given)
-    else: raise TypeError(f"{what} must be a column of the trials, or a Series, dict or list by participant, got {given!r:.80}")
+    else:
+        raise TypeError(
+            f"{what} must be a column of the trials, or a Series, dict or list by participant, got {given!r:.80}")
     twice = values.index[values.index.duplicated()]
-    if len(twice): raise ValueError(f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant")
+    if len(twice):
+        raise ValueError(f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant"
+        )
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
-    if missing: raise ValueError(f"{what} says nothing about participant {missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out (trials.take) or fill it in")
+    if missing:
+        raise ValueError(f"{what} says nothing about participant "
+            f"{missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out "
+            "(trials.take) or fill it in")
     return values.reindex(trials.participants)
 
 def _in_order(trials, given, what):
     "A list as a Series: by position."
-    if len(given) != trials.n_participants: raise ValueError(f"{what} as a list needs one value for each of {trials.n_participants} participants, in the order of trials.participants, got {len(given)}")
+    if len(given) != trials.n_participants:
+        raise ValueError(f"{what} as a list needs one value for each of {trials.n_participants} participants, in the "
+            f"order of trials.participants, got {len(given)}")
     return pd.Series(list(given), index=list(trials.participants))
 
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
@@ -1136,14 +1207,21 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
     if groups is not None:
         group = _series(trials, groups, 'groups')
         labels = _labels(group)
-        if len(labels) < 2: raise ValueError(f"groups must hold at least two groups, got {labels[0]!r} for everybody; leave groups out")
+        if len(labels) < 2:
+            raise ValueError(f"groups must hold at least two groups, got {labels[0]!r} for everybody; leave groups out")
         lone = [g for g in labels if (group == g).sum() < 2]
-        if lone: raise ValueError(f"group {lone[0]!r} has one participant ({group.index[group == lone[0]][0]!r}); a group needs at least two")
+        if lone:
+            raise ValueError(f"group {lone[0]!r} has one participant ({group.index[group == lone[0]][0]!r}); a group "
+                "needs at least two")
         for name, g in zip(_against(labels), labels[1:]): X[name] = (group == g).astype(float).to_numpy()
     for name, values in _covariates(trials, covariates).items():
         try: x = values.to_numpy(float)
-        except ValueError as e: raise ValueError(f"covariate {name!r} must be numbers, got {values.iloc[0]!r}; kinds of people are given as groups") from e
-        if np.ptp(x) == 0: raise ValueError(f"covariate {name!r} is {x[0]:g} for everybody, so it has no effect to estimate")
+        except ValueError as e:
+            raise ValueError(
+                f"covariate {name!r} must be numbers, got {values.iloc[0]!r}; kinds of people are given as groups"
+            ) from e
+        if np.ptp(x) == 0:
+            raise ValueError(f"covariate {name!r} is {x[0]:g} for everybody, so it has no effect to estimate")
         if name in X: raise ValueError(f"covariate {name!r} has the name of another effect; rename it")
         X[name] = x - x.mean()
     _check_design(X, spread)
@@ -1204,21 +1282,35 @@ def _design_of(formulas, trials, names, spread=1):
 
 def _check_design(X, spread):
     least = X.shape[1] + spread
-    if len(X) <= least: raise ValueError(f"{X.shape[1]} means and effects and {'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} participants, got {len(X)}")
-    if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]: raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
+    if len(X) <= least:
+        raise ValueError(f"{X.shape[1]} means and effects and "
+            f"{'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} "
+            f"participants, got {len(X)}")
+    if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]:
+        raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
 
 def _group_rows(X, group):
     "Labels of the groups, and each group's row of the design, (groups, n_effects), at average covariates."
     labels, eye = [], np.eye(X.shape[1])
     if group is not None and (names := [c for c in _against(_labels(group)) if c in X]): labels = _labels(group)
-    return labels, np.array([eye[0] + (eye[list(X).index(names[g - 1])] if g else 0) for g in range(len(labels))] or [eye[0]])
+    return labels, np.array(
+        [eye[0] + (eye[list(X).index(names[g - 1])] if g else 0) for g in range(len(labels))] or [eye[0]])
 
 def _covariates(trials, given):
     if given is None: return {}
     if isinstance(given, str): given = [given]
-    if isinstance(given, pd.Series): raise TypeError(f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead")
-    if not isinstance(given, (pd.DataFrame, dict, list, tuple)): raise TypeError(f"covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got {given!r:.80}")
-    columns = given.to_dict('series') if isinstance(given, pd.DataFrame) else given if isinstance(given, dict) else {c: c for c in given}
+    if isinstance(given, pd.Series):
+        raise TypeError(
+            f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead"
+        )
+    if not isinstance(given, (pd.DataFrame, dict, list, tuple)):
+        raise TypeError("covariates must be a column of the trials, a list of columns, a frame or a dict name -> "
+            f"Series, got {given!r:.80}")
+    columns = (given.to_dict('series')
+        if isinstance(given, pd.DataFrame)
+        else given
+        if isinstance(given, dict)
+        else {c: c for c in given})
     return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}
 
 # %% ../nbs/25_hierarchy.ipynb #e64cf205
@@ -1226,21 +1318,30 @@ def fit_hierarchical(
     cell,            # The model: any cell with compiled rules
     trials,          # The choices
     groups=None,     # Each person's group: a column, Series or dict by participant; or formulas ('~ group': of all)
-    covariates=None, # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name -> Series
+    # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name ->
+    # Series
+    covariates=None,
     *,
-    prior=None,      # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
+    # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the
+    # parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
+    prior=None,
     covariance='diagonal', # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
-    starts=10,       # How hard to search for each person's mode: twice as many draws from the group are tried, at the start and again at the end
+    # How hard to search for each person's mode: twice as many draws from the group are tried, at the start and again at
+    # the end
+    starts=10,
     seed=0,          # An int or a numpy Generator
     bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,       # Parameters that are not fitted: a dict name -> value
-    start=None,      # Where the group's mean starts: a dict name -> value (default: the prior's median, or the cell's own value)
+    # Where the group's mean starts: a dict name -> value (default: the prior's median, or the cell's own value)
+    start=None,
     name=None,       # Name for tables and figures (default: that of the cell's class)
     threads=None     # How many threads (default: all cores)
 ) -> HierarchicalFit:
-    """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's parameters.
+    """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's
+    parameters.
 
-    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and priors that cannot be, and a `FloatingPointError` where the model breaks down for a person.
+    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and
+    priors that cannot be, and a `FloatingPointError` where the model breaks down for a person.
 
     Parameters
     ----------
@@ -1278,15 +1379,19 @@ def fit_hierarchical(
         How many threads (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
-    if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
+    if not is_compiled(cell):
+        raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network "
+            "is read with an equation, which can be fitted")
     starts = check_whole(starts, 'starts', least=1)
     check_one_of(covariance, 'covariance', ('diagonal', 'full'))
     examples = dict(prior='alpha=stats.beta(2, 2)', hold='alpha=.3', start='alpha=.3', bounds='alpha=(0, 1)')
-    for given, what in ((prior, 'prior'), (hold, 'hold'), (start, 'start'), (bounds, 'bounds')): check_mapping(given, what, examples[what])
+    for given, what in ((prior, 'prior'), (hold, 'hold'), (start, 'start'), (bounds, 'bounds')):
+        check_mapping(given, what, examples[what])
     hold, bounds = dict(hold or {}), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
-    if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
+    if len(hold) == len(cell.params):
+        raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
     free = [n for n in cell.params if n not in hold]
     if trials.n_participants < 2:
         raise ValueError(f"a hierarchical fit needs at least two participants, got {trials.n_participants}; use fit "
@@ -1303,17 +1408,23 @@ def fit_hierarchical(
     line = _Line(cell, trials, bounds, hold, _start(cell, start, bounds, free), threads).by_choices()
     line.effects = np.ones((X.shape[1], len(free)), bool) if own is None else own
     belief = _Prior(beliefs, line, _group_rows(X, group)[1])
-    scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))   # a covariate's unit says nothing about how far to step
+    # a covariate's unit says nothing about how far to step
+    scale = np.where(((X == 0) | (X == 1)).all(), 1., X.std(ddof=0))
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
     found = _em(*work, covariance == 'full')
-    if 'broken' in found: raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant {trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
-    return _report(line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds, belief, beliefs)
+    if 'broken' in found:
+        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant "
+            f"{trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
+    return _report(line,
+        found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds,
+        belief, beliefs)
 
 # %% ../nbs/25_hierarchy.ipynb #18e655eb
 def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     "What `_em` found as a `HierarchicalFit`."
     o, spread, told, (n, p), k = line.o, r['spread'], r['told'], X.shape, len(line.start)
-    x, people, s, t = X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told)
+    x, people, s, t = (X.to_numpy() / scale,
+        pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told))
     c = np.linalg.inv(np.eye(k) + _both_by_u(s, r['H']))
     C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], int(line.effects[:, t].sum()) + len(spread.entries(t)[0])
     left = C[:, range(k), range(k)] / spread.v
@@ -1326,7 +1437,8 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
     draws = _draws(line, x, r, prior)
     ends = _intervals(line, draws, x @ r['B'], told)
-    variances, correlations = _variance_table(o.names, spread, told, log_se, left, draws), _correlation_table(o.names, spread, told & ~gone, z_se)
+    variances, correlations = (_variance_table(o.names, spread, told, log_se, left, draws),
+        _correlation_table(o.names, spread, told & ~gone, z_se))
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
                *_at_walls(o.names, told, *prior.leans(r['B'], spread)),
@@ -1342,10 +1454,12 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
 def _at_walls(names, told, mean, spread):
     "Sentences about means and spreads that would go on growing (see the walls above)."
     held = "held where it can hardly be told from it (its number on the line means nothing beyond that)"
-    return ([f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
-             f"far enough?" for j in np.flatnonzero(told & mean)]
-            + [f"people's {names[j]} run to both bounds, or to one: their spread is held at {_WIDEST:g} on the line; two "
-               f"kinds of people, or a parameter that the choices do not need?" for j in np.flatnonzero(told & spread)])
+    return [f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
+        f"far enough?"
+        for j in np.flatnonzero(told & mean)] + [
+        f"people's {names[j]} run to both bounds, or to one: their spread is held at {_WIDEST:g} on the line; two "
+        f"kinds of people, or a parameter that the choices do not need?"
+        for j in np.flatnonzero(told & spread)]
 
 def _unheard(people):
     who = ', '.join(map(str, people[:8])) + (' …' if len(people) > 8 else '')
@@ -1358,20 +1472,23 @@ def _joint(line, x, r, dev, prior):
     t, none = np.flatnonzero(r['told']), np.arange(0)
     here = line.effects[:, t]
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
-    if len(t): wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
+    if len(t):
+        wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
     info = _information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior)
     out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out
 
 # %% ../nbs/25_hierarchy.ipynb #867bab0b
-def _variance_table(names, spread, told, log_se, left, draws): # left: what each person's choices leave open, (people, n_free)
+def _variance_table(names, spread, told, log_se, left, draws):
     "Variances with errors and intervals, and how much of them one person's choices leave open."
+    # left: what each person's choices leave open, (people, n_free)
     v, t, ends = spread.v, np.flatnonzero(told), np.full((2, len(names)), np.nan)
     for i, j in enumerate(t):
         order = np.argsort(draws.sd[:, i], kind='stable')
         mass = np.cumsum(draws.weight[order]) - .5 * draws.weight[order]
         ends[:, j] = np.interp([.025, .975], mass, draws.sd[order, i]**2)
-    columns = dict(variance=np.where(told, v, np.nan), se=v * log_se, lower=np.minimum(ends[0], v), upper=np.maximum(ends[1], v))
+    columns = dict(
+        variance=np.where(told, v, np.nan), se=v * log_se, lower=np.minimum(ends[0], v), upper=np.maximum(ends[1], v))
     return pd.DataFrame(columns | dict(shrinkage=left.mean(0)), index=pd.Index(names, name='parameter'))
 
 def _correlation_table(names, spread, live, z_se):
@@ -1389,7 +1506,8 @@ def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances
     o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
     params = list(o.lanes.cell.params)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), params)
-    low, high, sd = from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2]
+    low, high, sd = (from_line(np.minimum(ends[0], z), line.params),
+        from_line(np.maximum(ends[1], z), line.params), ends[2])
     beside = dict(se=line.slope(z) * sd, lower=low, upper=high)
     more = {f'{what}_{q}': x[:, j] for j, q in enumerate(o.names) for what, x in beside.items()}
     loss, choices = line.nll(z, np.arange(n)), np.bincount(trials.participant[_scored(trials)], minlength=n)
@@ -1432,14 +1550,21 @@ def _effects(line, X, B, joint, heard, s):
 # %% ../nbs/25_hierarchy.ipynb #bf0379db
 def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
-    who, out, n, told, v = lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people), r['told'], r['spread'].v
+    who, out, n, told, v = (lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''),
+        [], len(people), r['told'], r['spread'].v)
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
     if .5 < r['behind'] < 5:
         out.append(f"the likelihood of the group has another top, {r['behind']:.1f} nats lower: other numbers explain "
                    f"the choices nearly as well")
-    for j in np.flatnonzero(~told): out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not count in the evidence")
-    for j in np.flatnonzero(gone): out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so everybody has nearly the same value; intervals allow for more")
-    if unsure.any(): out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its interval")
+    for j in np.flatnonzero(~told):
+        out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, "
+            "and does not count in the evidence")
+    for j in np.flatnonzero(gone):
+        out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so "
+            "everybody has nearly the same value; intervals allow for more")
+    if unsure.any():
+        out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its "
+            "interval")
     if r['top']:
         out.append("steps with second derivatives led nowhere: the group's numbers are where the evidence with the "
                    "expected information has its top")
@@ -1447,20 +1572,30 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
         out.append(f"{r['lame'].sum()} of {n} have a likelihood that bends the wrong way at the mode, and get the "
                    f"expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
-    if second.any(): out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and intervals leave out: {who(second)}")
+    if second.any():
+        out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and "
+            f"intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
     for j in np.flatnonzero(told & ~gone):
-        if not log_se[j] < 1: out.append(f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to {variances.upper.iloc[j]:.2g})")
+        if not log_se[j] < 1:
+            out.append(f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to "
+                f"{variances.upper.iloc[j]:.2g})")
         clear = left[:, j] < .9
-        if 8 <= clear.sum() <= 5000 and (odd := stats.shapiro(dev[clear, j] / np.sqrt(v[j] * (1 - left[clear, j]))).pvalue) < .01: out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at `modes`; two groups in one, or an outlier?")
+        if (8 <= clear.sum() <= 5000
+            and (odd := stats.shapiro(dev[clear, j] / np.sqrt(v[j] * (1 - left[clear, j]))).pvalue) < .01):
+            out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at "
+                "`modes`; two groups in one, or an outlier?")
     return out
 
 def _open_directions(names, t, spread, C): # t: which parameters; C: posterior covariances, (people, n_free, n_free)
     "Sentences about combinations of parameters that one person's choices leave open."
     R, s, out = spread.correlation()[np.ix_(t, t)], np.sqrt(spread.v[t]), []
-    for value, vector in zip(*map(np.transpose, linalg.eigh(R - C.mean(0)[np.ix_(t, t)] / s / s[:, None], R))) if len(t) else ():
+    for value, vector in (
+        zip(*map(np.transpose, linalg.eigh(R - C.mean(0)[np.ix_(t, t)] / s / s[:, None], R))) if len(t) else ()):
         length = np.sqrt(vector @ vector)
-        if value < .02 and 1 / length**2 > 2 * _EDGE: out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector / length)}: {1 - value:.1%} of the spread between people stay open")
+        if value < .02 and 1 / length**2 > 2 * _EDGE:
+            out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector / length)}: "
+                f"{1 - value:.1%} of the spread between people stay open")
     return out
 
 def _direction(names, vector):
@@ -1477,7 +1612,8 @@ def _score_test(r, dev, t):
     full = _Covariance(np.diag(v), r['spread'].unit)
     (a, b), (score, info, _) = full.entries(t), full.pull(w, W, t, nothing, 0.)
     off, own = np.flatnonzero(a != b), np.flatnonzero(a == b)
-    left = info[np.ix_(off, off)] - info[np.ix_(off, own)] @ np.linalg.solve(info[np.ix_(own, own)], info[np.ix_(own, off)])
+    left = info[np.ix_(off, off)] - info[np.ix_(off, own)] @ np.linalg.solve(
+        info[np.ix_(own, own)], info[np.ix_(own, off)])
     known = np.where(np.diag(left) > 0, np.diag(left), np.nan)   # nothing is told of a pair that variances take up
     return score[off] / np.sqrt(known), t[a[off]], t[b[off]]
 
@@ -1487,15 +1623,23 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        return [f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no spread is left there), and errors of variances and correlations take this as certain; more people or choices, or fewer parameters, help" for _, x in edge]
+        return [(f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no "
+                "spread is left there), and errors of variances and correlations take this as certain; more people "
+                "or choices, or fewer parameters, help")
+            for _, x in edge]
     z, a, b = _score_test(r, dev, t)
     p = 2 * stats.norm.sf(abs(z))
     clear = [i for i in np.argsort(p, kind='stable') if p[i] < .01 / len(p)]
     if not clear: return []
-    pairs = ', '.join(f"{names[a[i]]} and {names[b[i]]} (score test z = {z[i]:.1f}, p = {p[i]:.1g})" for i in clear[:4]) + (f" and {len(clear) - 4} more pairs" if len(clear) > 4 else '')
-    return [f"people's parameters go together: {pairs}; with variances alone, tests of single effects on them are too liberal: fit with covariance='full'"]
+    pairs = ', '.join(f"{names[a[i]]} and {names[b[i]]} (score test z = {z[i]:.1f}, p = {p[i]:.1g})" for i in clear[:4]
+    ) + (f" and {len(clear) - 4} more pairs" if len(clear) > 4 else '')
+    return [f"people's parameters go together: {pairs}; with variances alone, tests of single effects on them are "
+        "too liberal: fit with covariance='full'"]
 
 def _said(beliefs):
     "What was believed, in words."
-    words = lambda d: f"{d.dist.name}({', '.join([*map(str, d.args), *(f'{k}={v}' for k, v in d.kwds.items())])})" if hasattr(d, 'dist') else str(d)
-    return [f"prior of {n}: {', '.join(f'{what} {words(d)}' for what, d in given.items())}" for n, given in beliefs.items()]
+    words = lambda d: (f"{d.dist.name}({', '.join([*map(str, d.args), *(f'{k}={v}' for k, v in d.kwds.items())])})"
+        if hasattr(d, 'dist')
+        else str(d))
+    return [
+        f"prior of {n}: {', '.join(f'{what} {words(d)}' for what, d in given.items())}" for n, given in beliefs.items()]

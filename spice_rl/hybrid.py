@@ -14,14 +14,19 @@ from .params import Param
 # %% ../nbs/13_hybrid.ipynb #ca6fa954
 class Hybrid2012(Avoidance):
     "A mixture of Q-learning and actor-critic (Gold et al., 2012); `mixing_factor` 1 is Q-learning, 0 actor-critic."
-    params = dict(factual_lr=Param(.49, .01, .99), counterfactual_lr=Param(.49, .01, .99), factual_actor_lr=Param(.33, .01, .99), counterfactual_actor_lr=Param(.33, .01, .99),
-                  critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1), mixing_factor=Param(.7, 0, 1))
+    params = dict(factual_lr=Param(.49, .01, .99),
+        counterfactual_lr=Param(.49, .01, .99), factual_actor_lr=Param(.33, .01, .99),
+        counterfactual_actor_lr=Param(.33, .01, .99), critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1),
+        mixing_factor=Param(.7, 0, 1))
     state = 'q', 'w', 'v'
     options = ('bias', 'novel', 'decay')
-    equations = dict(start=('q_i &= 0', 'w_i &= .01', 'v &= 0'), choice=(r'x_i &= (1 - <mixing_factor>)\,w_i + <mixing_factor>\,q_i', CHOICE_RULE),
-                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)', r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)',
-                               r'w_c &\leftarrow w_c + <factual_actor_lr>\,(r_c - v)', r'w_u &\leftarrow w_u + <counterfactual_actor_lr>\,(r_u - v)',
-                               r'w_i &\leftarrow \frac{w_i}{|w_c| + |w_u|}', r'v &\leftarrow v + <critic_lr>\,(r_c - v)'))
+    equations = dict(start=('q_i &= 0', 'w_i &= .01', 'v &= 0'),
+        choice=(r'x_i &= (1 - <mixing_factor>)\,w_i + <mixing_factor>\,q_i', CHOICE_RULE), learning=(
+            r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)',
+            r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)',
+            r'w_c &\leftarrow w_c + <factual_actor_lr>\,(r_c - v)',
+            r'w_u &\leftarrow w_u + <counterfactual_actor_lr>\,(r_u - v)', r'w_i &\leftarrow \frac{w_i}{|w_c| + |w_u|}',
+            r'v &\leftarrow v + <critic_lr>\,(r_c - v)'))
 
     def init(p, state): state.w[:] = .01
 
@@ -38,9 +43,11 @@ class Hybrid2012(Avoidance):
 
 # %% ../nbs/13_hybrid.ipynb #4a7fd33c
 class StandardHybrid2012(Hybrid2012):
-    "The mixture without counterfactual learning (Gold et al., 2012): only what was chosen moves (the weights are still brought to a sum of 1)."
+    """The mixture without counterfactual learning (Gold et al., 2012): only what was chosen moves (the weights are
+    still brought to a sum of 1)."""
     params = {k: v for k, v in Hybrid2012.params.items() if not k.startswith('counterfactual')}
-    equations = Hybrid2012.equations | dict(learning=tuple(line for line in Hybrid2012.equations['learning'] if '<counterfactual' not in line))
+    equations = Hybrid2012.equations | dict(
+        learning=tuple(line for line in Hybrid2012.equations['learning'] if '<counterfactual' not in line))
 
     def learn(p, state, chosen, other, r_chosen, r_other):
         v = state.v[chosen]
@@ -65,7 +72,8 @@ def noisy_log_odds(
     """
     if p.noise_factor == 0.: return d
     less = np.exp(-abs(d))
-    odds = ((1. - p.noise_factor) + .5 * p.noise_factor * (1. + less)) / ((1. - p.noise_factor) * less + .5 * p.noise_factor * (1. + less))
+    odds = ((1.0 - p.noise_factor) + .5 * p.noise_factor * (1.0 + less)) / (
+        (1.0 - p.noise_factor) * less + .5 * p.noise_factor * (1.0 + less))
     return np.log(odds) if d > 0. else -np.log(odds)
 
 # %% ../nbs/13_hybrid.ipynb #9c08609c

@@ -19,10 +19,12 @@ from .arguments import check_names, check_number, check_seed, check_whole
 from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people
 
 # %% ../nbs/28_identifiability.ipynb #c841452c
-_KINDS = {'product': (1., True), 'ratio': (-1., True), 'sum': (1., False), 'difference': (-1., False)}   # sign of the second; of the logarithms?
+# sign of the second; of the logarithms?
+_KINDS = {'product': (1., True), 'ratio': (-1., True), 'sum': (1., False), 'difference': (-1., False)}
 
 def _uncertain(kind, values, covariance): # (people, 2), (people, 2, 2)
-    "How uncertain this combination of two parameters is, as a share of the better known of them, for the typical person; infinite where there is no logarithm."
+    """How uncertain this combination of two parameters is, as a share of the better known of them, for the typical
+    person; infinite where there is no logarithm."""
     sign, logs = _KINDS[kind]
     if logs and (values <= 0).any(): return np.inf
     c = covariance / (values[:, :, None] * values[:, None]) if logs else covariance
@@ -45,12 +47,14 @@ class _Around:
         self.who = np.arange(_POINTS) % len(values)
         low, high = np.where(np.isfinite(o.lower), o.lower, -np.inf), np.where(np.isfinite(o.upper), o.upper, np.inf)
         room = .15 * o.width
-        centre = np.clip(values[self.who], np.where(np.isfinite(low), low + room, low), np.where(np.isfinite(high), high - room, high))
+        centre = np.clip(values[self.who],
+            np.where(np.isfinite(low), low + room, low), np.where(np.isfinite(high), high - room, high))
         self.x = centre + room * rng.uniform(-1, 1, (_POINTS, len(o.width)))
         self.v = o.value(self.x, self.who)
 
     def same(self, moved, few=_POINTS): # (changes, points, n_free)
-        "Which of these changes leave the likelihood as it is, at each of the first points where they stay inside the bounds? (changes,)"
+        """Which of these changes leave the likelihood as it is, at each of the first points where they stay inside the
+        bounds? (changes,)"""
         moved = moved[:, :few]
         inside = ((moved >= self.o.lower) & (moved <= self.o.upper)).all(2) & np.isfinite(self.v[:few])
         v = np.full(inside.shape, np.nan)
@@ -78,7 +82,10 @@ def _flat_pairs(around, names):
     for j in range(k): alone[j, :, j] = np.roll(x[:, j], 1) * .5 + x[:, j] * .5
     idle = around.same(alone)
     rows = [('nothing', (names[j],)) for j in range(k) if idle[j]]
-    tried = [(kind, a, b) for a, b in combinations(np.flatnonzero(~idle), 2) for kind, (_, logs) in _KINDS.items() if not logs or min(around.o.lower[[a, b]]) >= 0]
+    tried = [(kind, a, b)
+        for a, b in combinations(np.flatnonzero(~idle), 2)
+        for kind, (_, logs) in _KINDS.items()
+        if not logs or min(around.o.lower[[a, b]]) >= 0]
     if not tried: return rows
     found = around.same(np.array([_along_pair(around, *t) for t in tried]))
     return rows + [(kind, (names[a], names[b])) for (kind, a, b), yes in zip(tried, found) if yes]
@@ -92,7 +99,9 @@ def _relabellings(o):
     turns = [((), (j,)) for j in turned]
     flips = [((j,), ()) for j in signed] + [(two, ()) for two in combinations(signed, 2)]
     twice = [(p, q) for p, q in combinations(pairs, 2) if not set(p) & set(q)] if k <= 10 else []
-    out = [((), *t) for t in flips + turns] + [((p,), *t) for p in pairs for t in [((), ()), *turns, *flips[:len(signed)]]] + [(two, *t) for two in twice for t in [((), ()), *turns]]
+    out = ([((), *t) for t in flips + turns]
+        + [((p,), *t) for p in pairs for t in [((), ()), *turns, *flips[: len(signed)]]]
+        + [(two, *t) for two in twice for t in [((), ()), *turns]])
     return sorted(out, key=lambda r: sum(map(len, r)))   # simple ones first
 
 def _relabelled(x, o, exchanged, flipped, turned):
@@ -121,7 +130,9 @@ def _symmetries(around, flat): # flat: sets of parameters (numbers) that are kno
 
 def _relabelling_in_words(r, names):
     exchanged, flipped, turned = r
-    parts = [f"{names[a]} and {names[b]} exchanged" for a, b in exchanged] + [f"the sign of {names[j]} changed" for j in flipped] + [f"{names[j]} turned around between its bounds" for j in turned]
+    parts = ([f"{names[a]} and {names[b]} exchanged" for a, b in exchanged]
+        + [f"the sign of {names[j]} changed" for j in flipped]
+        + [f"{names[j]} turned around between its bounds" for j in turned])
     return ', '.join(parts)
 
 # %% ../nbs/28_identifiability.ipynb #5d4b3678
@@ -150,7 +161,8 @@ def _reoptimise(o, j, value, person, starts): # (lanes,), (lanes,), (lanes, star
 
 # %% ../nbs/28_identifiability.ipynb #f90dc1a9
 def _slopes(o, x, j): # (people, n_free)
-    "Where the quadratic around `x` says that the other parameters go if the parameter `j` moves by 1, (people, n_free - 1)."
+    """Where the quadratic around `x` says that the other parameters go if the parameter `j` moves by 1, (people, n_free
+    - 1)."""
     f = o.scoring(x, np.arange(len(x)))[2] * np.outer(o.width, o.width)
     rest = np.delete(np.arange(len(o.names)), j)
     a = f[:, rest][:, :, rest]
@@ -158,28 +170,36 @@ def _slopes(o, x, j): # (people, n_free)
     return -np.linalg.solve(a, f[:, rest, j][..., None])[..., 0] * o.width[rest] / o.width[j]
 
 def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (people,); limit: of the difference of NLLs
-    "Where the profile rises by `limit` on each side: values (people, 2), are they open? (people, 2), the other parameters there, and the least NLL on the way."
+    """Where the profile rises by `limit` on each side: values (people, 2), are they open? (people, 2), the other
+    parameters there, and the least NLL on the way."""
     x, v, person, slope = x.repeat(2, 0), v.repeat(2), np.arange(len(x)).repeat(2), _slopes(o, x, j).repeat(2, 0)
     sign, at, z = np.where(np.arange(len(x)) % 2, 1., -1.), x[:, j].copy(), np.sqrt(2 * limit)
     most = np.where(sign < 0, at - o.lower[j], o.upper[j] - at)
     most = np.where(np.isfinite(most), most, 1e3 * o.width[j])
     away = np.minimum(np.where(np.isfinite(se), z * se, .1 * o.width[j]).repeat(2), most)
-    inner, r_in, outer, r_out, rest, open_ = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), np.inf), np.full(len(x), np.inf), np.delete(x, j, 1), most <= 0
+    inner, r_in, outer, r_out, rest, open_ = (np.zeros(len(x)),
+        np.zeros(len(x)), np.full(len(x), np.inf), np.full(len(x), np.inf), np.delete(x, j, 1), most <= 0)
     low, last, todo = v.copy(), np.delete(x, j, 1), np.flatnonzero(most > 0)
     for _ in range(30):
         if not len(todo): break
-        starts = np.stack([(np.delete(x, j, 1) + slope * (sign * away)[:, None])[todo], np.delete(x, j, 1)[todo], last[todo]], 1)
+        starts = np.stack(
+            [(np.delete(x, j, 1) + slope * (sign * away)[:, None])[todo], np.delete(x, j, 1)[todo], last[todo]], 1)
         w, found = _reoptimise(o, j, (at + sign * away)[todo], person[todo], starts)
-        low[todo], r = np.minimum(low[todo], w), np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], 0.))
+        low[todo], r = (np.minimum(low[todo], w),
+            np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], .0)))
         last[todo], rest[todo] = found, found
         under = r < z
-        inner[todo[under]], r_in[todo[under]], outer[todo[~under]], r_out[todo[~under]] = away[todo[under]], r[under], away[todo[~under]], r[~under]
+        inner[todo[under]], r_in[todo[under]], outer[todo[~under]], r_out[todo[~under]] = (away[todo[under]],
+            r[under], away[todo[~under]], r[~under])
         open_[todo] = under & (away[todo] >= most[todo])
         todo = todo[(abs(r - z) > .01) & ~open_[todo] & (outer[todo] - inner[todo] > 1e-7 * o.width[j])]
         grow = np.minimum(away * np.clip(z / np.maximum(r_in, 1e-9), 1.5, 4.), most)
-        part = np.where(np.isfinite(r_out), np.clip((z - r_in) / np.where(np.isfinite(r_out), r_out - r_in, 1.), .1, .9), .5)
-        away[todo] = np.where(np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, 0.) - inner), grow)[todo]
-    return (at + sign * away).reshape(-1, 2), open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]), low.reshape(-1, 2).min(1)
+        part = np.where(
+            np.isfinite(r_out), np.clip((z - r_in) / np.where(np.isfinite(r_out), r_out - r_in, 1.0), .1, .9), .5)
+        away[todo] = np.where(np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, .0) - inner), grow
+        )[todo]
+    return ((at + sign * away).reshape(-1, 2),
+        open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]), low.reshape(-1, 2).min(1))
 
 # %% ../nbs/28_identifiability.ipynb #bcadc2ef
 def _curve(o, x, j, ends, open_, rest, points):
@@ -187,13 +207,16 @@ def _curve(o, x, j, ends, open_, rest, points):
     (n, _), here = x.shape, np.delete(x, j, 1)
     far = np.where(open_, ends, ends + .25 * (ends - x[:, [j]]))
     far = np.clip(far, o.lower[j], o.upper[j])
-    far = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]), np.clip(far, x[:, [j]] - 3 * o.width[j], x[:, [j]] + 3 * o.width[j]), far)
+    far = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]),
+        np.clip(far, x[:, [j]] - 3 * o.width[j], x[:, [j]] + 3 * o.width[j]), far)
     value = far[:, :1] + (far[:, 1:] - far[:, :1]) * np.linspace(0, 1, points)
     nearest = abs(value - x[:, [j]]).argmin(1)
     value[np.arange(n), nearest] = x[:, j]   # the estimate is one of the points
     side = (value > x[:, [j]]).astype(int)
     to = rest[np.arange(n)[:, None], side]
-    share = np.clip((value - x[:, [j]]) / np.where(abs(ends - x[:, [j]]) > 0, ends - x[:, [j]], 1.)[np.arange(n)[:, None], side], 0., 1.)[..., None]
+    share = np.clip(
+        (value - x[:, [j]]) / np.where(abs(ends - x[:, [j]]) > 0, ends - x[:, [j]], 1.0)[np.arange(n)[:, None], side],
+        .0, 1.0)[..., None]
     flat, person = value.ravel(), np.repeat(np.arange(n), points)
     starts = np.stack([here[:, None] + share * (to - here[:, None]), np.broadcast_to(here[:, None], to.shape), to], 2)
     v, found = _reoptimise(o, j, flat, person, starts.reshape(n * points, 3, len(here.T)))
@@ -214,9 +237,12 @@ def _some(labels, most=8): return ', '.join(map(str, labels[:most])) + (', …' 
 class Profile:
     """Profile likelihood of one parameter.
 
-    `table` has a row for each participant and value: `value`, `nll` of the best that the other parameters can do there, `deviance` (twice the NLL above the least), and the other free parameters.
-    `intervals` has a row for each participant: `estimate`, `lower`, `upper` (the confidence interval: deviance below the quantile of χ² with one degree of freedom), `open_below`, `open_above`
-    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the profile found a better point than the fit).
+    `table` has a row for each participant and value: `value`, `nll` of the best that the other parameters can do there,
+    `deviance` (twice the NLL above the least), and the other free parameters.
+    `intervals` has a row for each participant: `estimate`, `lower`, `upper` (the confidence interval: deviance below
+    the quantile of χ² with one degree of freedom), `open_below`, `open_above`
+    (the deviance does not get that far on this side: the end is the bound, or infinite), `gain` (nats by which the
+    profile found a better point than the fit).
 
     Parameters
     ----------
@@ -239,13 +265,21 @@ class Profile:
         t, out = self.intervals, []
         for side in ('below', 'above'):
             who = list(t.index[t[f'open_{side}']])
-            if who: out.append(f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of {len(t)}: {_some(who)}; no value {'down to the lower' if side == 'below' else 'up to the upper'} bound can be ruled out")
+            if who:
+                out.append(f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of "
+                    f"{len(t)}: {_some(who)}; no value "
+                    f"{'down to the lower' if side == 'below' else 'up to the upper'} bound can be ruled out")
         better = list(t.index[t.gain > .01])
-        if better: out.append(f"for {len(better)} of {len(t)} a better point than that of the fit turned up on the way: {_some(better)}; fit with more starts (a MAP estimate is not the likelihood's best)")
+        if better:
+            out.append(f"for {len(better)} of {len(t)} a better point than that of the fit turned up on the way: "
+                f"{_some(better)}; fit with more starts (a MAP estimate is not the likelihood's best)")
         return out
 
-    def __repr__(self): return '\n'.join([self._head(), self.intervals.drop(columns='gain').round(4).to_string(), *self.notes()])
-    def _repr_html_(self): return f"<p>{self._head()}</p>{self.intervals.drop(columns='gain').round(4).to_html()}" + ''.join(f"<p>{n}</p>" for n in self.notes())
+    def __repr__(self):
+        return '\n'.join([self._head(), self.intervals.drop(columns='gain').round(4).to_string(), *self.notes()])
+    def _repr_html_(self):
+        return f"<p>{self._head()}</p>{self.intervals.drop(columns='gain').round(4).to_html()}" + ''.join(
+            f"<p>{n}</p>" for n in self.notes())
     def _head(self): return f"profile likelihood of {self.parameter}: {100 * self.level:g} % intervals"
 
 # %% ../nbs/28_identifiability.ipynb #575e8fdd
@@ -260,14 +294,17 @@ def _of_fit(cell, fitted, bounds, hold):
     check_names(fitted.parameters.columns, cell.params, f'parameter of {type(cell).__name__} in the Fit')
     held = [n for n in cell.params if n not in fitted.names]
     for n in held:
-        if fitted.table[n].nunique() > 1: raise ValueError(f"{n} is held in the Fit, but differs between people; it must be the same for everybody")
+        if fitted.table[n].nunique() > 1:
+            raise ValueError(f"{n} is held in the Fit, but differs between people; it must be the same for everybody")
     return fitted.bounds, {n: float(fitted.table[n].iloc[0]) for n in held}
 
 def _fitted(model, trials, given, starts, seed, threads):
     "The `Fit` of these trials: the one that was given, or a new one."
-    if given is None: return fit(model.cell, trials, starts, seed, bounds=model.bounds, hold=model.hold, threads=threads)
+    if given is None:
+        return fit(model.cell, trials, starts, seed, bounds=model.bounds, hold=model.hold, threads=threads)
     lost = [who for who in trials.participants if who not in given.table.index]
-    if lost: raise ValueError(f"the Fit has no participant {lost[0]!r}, who is in the trials; needed: a Fit of these trials")
+    if lost:
+        raise ValueError(f"the Fit has no participant {lost[0]!r}, who is in the trials; needed: a Fit of these trials")
     return given
 
 def profile_likelihood(
@@ -285,7 +322,8 @@ def profile_likelihood(
     seed=0,         # An int or a numpy Generator
     threads=None    # How many threads (default: all cores)
 ) -> Profile:
-    """Profile likelihood of one parameter for each person: at every value all other free parameters are estimated again (Venzon & Moolgavkar, 1988, *A method for computing profile-likelihood-based confidence intervals*).
+    """Profile likelihood of one parameter for each person: at every value all other free parameters are estimated again
+    (Venzon & Moolgavkar, 1988, *A method for computing profile-likelihood-based confidence intervals*).
 
     Raises a `ValueError` for a parameter that is not estimated and for numbers that cannot be.
 
@@ -316,44 +354,56 @@ def profile_likelihood(
     threads
         How many threads (default: all cores)"""
     check_trials(trials)
-    level, points, seed = check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed))
-    if fitted is not None and not isinstance(fitted, Fit): raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
+    level, points, seed = (check_number(level, 'level', 0, 1, ends=False),
+        check_whole(points, 'points', 3), as_seed(check_seed(seed)))
+    if fitted is not None and not isinstance(fitted, Fit):
+        raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
     model = _one_model(cell, bounds, hold)
     check_names([parameter], model.free, 'estimated parameter')
     if who is not None: trials = trials.take(who)
     found = _fitted(model, trials, fitted, starts, seed, threads)
-    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level, points)
+    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads),
+        found, trials.participants, parameter, level, points)
 
 def _profile(o, found, people, parameter, level, points):
     "The profile of these people."
     j, t = o.names.index(parameter), found.table.loc[list(people)]
     x = np.clip(t[o.names].to_numpy(float), o.lower, o.upper)
     v = o.value(x, np.arange(len(x)))
-    ends, open_, rest, low = _ends(o, x, v, j, found.errors.loc[list(people), parameter].to_numpy(float), chi2.ppf(level, 1) / 2)
+    ends, open_, rest, low = _ends(
+        o, x, v, j, found.errors.loc[list(people), parameter].to_numpy(float), chi2.ppf(level, 1) / 2)
     value, nll, others = _curve(o, x, j, ends, open_, rest, points)
     least = np.minimum(np.minimum(v, low), nll.min(1))
     ends = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]), [-np.inf, np.inf], ends)
     index = pd.Index(people, name='participant')
-    intervals = pd.DataFrame(dict(estimate=x[:, j], lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least), index=index)
-    table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points), value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
+    intervals = pd.DataFrame(dict(estimate=x[:, j],
+            lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least),
+        index=index)
+    table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points),
+            value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
     rest = [n for n in o.names if n != parameter]
     others = pd.DataFrame(others.reshape(len(table), len(rest)), columns=rest)
     return Profile(parameter, table.rename(columns=lambda name: column_of(name, rest)).join(others), intervals, level)
 
 # %% ../nbs/28_identifiability.ipynb #241693bf
 def _informations(o, values): # (people, n_free)
-    "Expected information of each person at these values, of all trials and of the first half of each session, (people, n_free, n_free) both."
+    """Expected information of each person at these values, of all trials and of the first half of each session,
+    (people, n_free, n_free) both."""
     half, who = Lanes(o.lanes.cell, o.lanes.trials, o.lanes.threads), np.arange(len(values))
     rows = _rows(o.lanes.trials)
     half.rows = rows._replace(last=rows.first + (rows.last - rows.first + 1) // 2)
     out = [lanes.scoring(o.theta(values), who)[2][:, o.free][:, :, o.free] for lanes in (o.lanes, half)]
     bad = ~np.isfinite(out[0]).all((1, 2))
-    if bad.any(): raise FloatingPointError(f"{type(o.lanes.cell).__name__} has no finite information for participant {o.lanes.trials.participants[int(bad.argmax())]!r}: a value became infinite or NaN; look at its parameters")
+    if bad.any():
+        raise FloatingPointError(f"{type(o.lanes.cell).__name__} has no finite information for participant "
+            f"{o.lanes.trials.participants[int(bad.argmax())]!r}: a value became infinite or NaN; look at its "
+            "parameters")
     return out
 
 def _null(information, off, left): # (people, k, k), (people, k), numbers of the parameters that are considered
-    "Parameters in a direction of which the choices of the typical person say nothing, strongest first; empty if there is none."
+    """Parameters in a direction of which the choices of the typical person say nothing, strongest first; empty if there
+    is none."""
     if not left: return []
     def worst(i):
         j = [p for p in left if off[i, p]]
@@ -394,7 +444,8 @@ def _flat(o, values, information, off, seed):
 def _rival_columns(o): return [column_of('participant', o.names), column_of('above', o.names), *o.names]
 
 def _rivals(o, runs, people):
-    "Solutions that are nearly as good as the best, far from it and behind a barrier: participant, nats above the best, parameters."
+    """Solutions that are nearly as good as the best, far from it and behind a barrier: participant, nats above the
+    best, parameters."""
     who, value = (column_of(what, o.lanes.cell.params) for what in ('participant', 'nll'))
     rows, groups = [], dict(list(runs.groupby(who, sort=False)))
     for i, who in enumerate(people):
@@ -404,7 +455,9 @@ def _rivals(o, runs, people):
         for j in others:
             between = np.array([x[a] + s * (x[j] - x[a]) for a in apart for s in (.25, .5, .75)])
             if (o.value(between, np.full(len(between), i)).reshape(-1, 3).max(1) > v[j] + .1).all(): apart.append(j)
-        rows += [dict(zip(o.names, x[j])) | {column_of('participant', o.names): who, column_of('above', o.names): v[j] - v[best]} for j in apart[1:]]
+        rows += [dict(zip(o.names, x[j]))
+            | {column_of('participant', o.names): who, column_of('above', o.names): v[j] - v[best]}
+            for j in apart[1:]]
     return pd.DataFrame(rows, columns=_rival_columns(o))
 
 # %% ../nbs/28_identifiability.ipynb #b871d046
@@ -412,9 +465,14 @@ def _rivals(o, runs, people):
 class Identification:
     """Which parameters these trials tell apart.
 
-    `values` (participants, parameters): where the information is taken. `at_bound`: which estimates sit at a bound. `flat`: directions in which the likelihood does not change: `kind` ('nothing', 'product', 'ratio', 'sum', 'difference', 'mixture'),
-    `parameters`, `exact` (it stays so far from the estimates). `symmetries`: relabellings that change no likelihood, in words. `rivals`: other solutions of a person within 1.92 nats of the best (`above`), behind a barrier (not looked for where a direction is flat).
-    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or as the size of its default if that is larger.
+    `values` (participants, parameters): where the information is taken. `at_bound`: which estimates sit at a bound.
+    `flat`: directions in which the likelihood does not change: `kind` ('nothing', 'product', 'ratio', 'sum',
+    'difference', 'mixture'),
+    `parameters`, `exact` (it stays so far from the estimates). `symmetries`: relabellings that change no likelihood, in
+    words. `rivals`: other solutions of a person within 1.92 nats of the best (`above`), behind a barrier (not looked
+    for where a direction is flat).
+    A range is the distance of the bounds a parameter is fitted in; in `directions`, one without bounds counts as 1, or
+    as the size of its default if that is larger.
 
     Parameters
     ----------
@@ -450,9 +508,11 @@ class Identification:
 
     @property
     def _misses(self):
-        "Errors of the estimates of simulated people in units of their standard errors by the information, (people, parameters); missing at bounds, and for people who are not simulated."
+        """Errors of the estimates of simulated people in units of their standard errors by the information, (people,
+        parameters); missing at bounds, and for people who are not simulated."""
         se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
-        miss = (self.fitted.table.loc[list(self.values.index), self.names].to_numpy(float) - self.values.to_numpy(float)) / se
+        miss = (self.fitted.table.loc[list(self.values.index), self.names].to_numpy(float) - self.values.to_numpy(float)
+        ) / se
         return np.where(self.at_bound | (not self.simulated), np.nan, miss)
 
     @property
@@ -460,31 +520,51 @@ class Identification:
         "Names of the parameters."
         return list(self.values.columns)
     @property
-    def _off(self): return ~_at_bounds(self.values.to_numpy(float), *(np.array([self.fitted.bounds[n][side] for n in self.names]) for side in (0, 1)), self.ranges.to_numpy())
+    def _off(self):
+        return ~_at_bounds(self.values.to_numpy(float),
+            *(np.array([self.fitted.bounds[n][side] for n in self.names]) for side in (0, 1)), self.ranges.to_numpy())
     @property
-    def _bounded(self): return self.ranges.where([bool(np.isfinite(self.fitted.bounds[n][1] - self.fitted.bounds[n][0])) for n in self.names])
+    def _bounded(self):
+        return self.ranges.where(
+            [bool(np.isfinite(self.fitted.bounds[n][1] - self.fitted.bounds[n][0])) for n in self.names])
     @property
     def _lost(self): return {n for kind, parameters, _ in self.flat.itertuples(index=False) for n in parameters}
 
     def errors(self):
-        """For each parameter, of the typical (median) person: its value, standard error `se` (infinite in a flat direction), the same as share `of_range` (missing without bounds), how many people have their estimate `at_bound`, how many `trials` a person needs for
-        the error that is wanted (in sessions like these, in which the information adds up), and how the information `grows` in a session: 1 with the number of trials, 0 not at all after the first half. Of simulated people also `scatter`: the median
-        size of the errors of their estimates (off the bounds), over what it should be if `se` is right: near 1 if the information tells the truth."""
-        variance, half = (np.diagonal(_covariances(f, self._off)[0], axis1=1, axis2=2) for f in (self.information, self.first_half))
-        variance = np.where([n in self._lost for n in self.names], np.where(np.isnan(variance), np.nan, np.inf), variance)
+        """For each parameter, of the typical (median) person: its value, standard error `se` (infinite in a flat
+        direction), the same as share `of_range` (missing without bounds), how many people have their estimate
+        `at_bound`, how many `trials` a person needs for
+        the error that is wanted (in sessions like these, in which the information adds up), and how the information
+        `grows` in a session: 1 with the number of trials, 0 not at all after the first half. Of simulated people also
+        `scatter`: the median
+        size of the errors of their estimates (off the bounds), over what it should be if `se` is right: near 1 if the
+        information tells the truth."""
+        variance, half = (
+            np.diagonal(_covariances(f, self._off)[0], axis1=1, axis2=2) for f in (self.information, self.first_half))
+        variance = np.where(
+            [n in self._lost for n in self.names], np.where(np.isnan(variance), np.nan, np.inf), variance)
         rows, misses = {}, pd.DataFrame(abs(self._misses)).median() / .6745
         for k, name in enumerate(self.names):
             known = variance[:, k][~np.isnan(variance[:, k])]
-            se, both = np.sqrt(np.median(known)) if len(known) else np.nan, np.isfinite(variance[:, k]) & np.isfinite(half[:, k])
+            se, both = (np.sqrt(np.median(known)) if len(known) else np.nan,
+                np.isfinite(variance[:, k]) & np.isfinite(half[:, k]))
             grows = np.median(np.log2(half[both, k] / variance[both, k])) if both.any() else np.nan
-            rows[name] = dict(value=self.values[name].median(), se=se, of_range=se / self._bounded[name], at_bound=int(self.at_bound[name].sum()), trials=self.n * (se / self.wanted[name])**2, grows=grows, scatter=np.nan if name in self._lost else misses[k])
+            rows[name] = dict(value=self.values[name].median(),
+                se=se, of_range=se / self._bounded[name], at_bound=int(self.at_bound[name].sum()),
+                trials=self.n * (se / self.wanted[name]) ** 2, grows=grows,
+                scatter=np.nan if name in self._lost else misses[k])
         return pd.DataFrame(rows).T.rename_axis('parameter').drop(columns=[] if self.simulated else 'scatter')
 
     def people(self):
-        "A row for each participant and parameter: value, standard error by the expected information (missing at a bound), share `of_range`, is the estimate `at_bound`?"
+        """A row for each participant and parameter: value, standard error by the expected information (missing at a
+        bound), share `of_range`, is the estimate `at_bound`?"""
         se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
-        shape = dict(participant=np.repeat(np.array([*self.values.index, None], object)[:-1], len(self.names)), parameter=self.names * len(self.values))
-        return pd.DataFrame(shape | dict(value=self.values.to_numpy().ravel(), se=se.ravel(), of_range=(se / self._bounded.to_numpy()).ravel(), at_bound=self.at_bound.to_numpy().ravel()))
+        shape = dict(participant=np.repeat(np.array([*self.values.index, None], object)[:-1], len(self.names)),
+            parameter=self.names * len(self.values))
+        return pd.DataFrame(shape
+            | dict(value=self.values.to_numpy().ravel(),
+                se=se.ravel(), of_range=(se / self._bounded.to_numpy()).ravel(),
+                at_bound=self.at_bound.to_numpy().ravel()))
 
     def correlations(self,
         who=None # A participant (default: the median over people)
@@ -505,28 +585,47 @@ class Identification:
         return pd.DataFrame(typical if who is None else correlation[0], self.names, self.names)
 
     def tradeoffs(self):
-        """Each pair of parameters, the strongest first: correlation of their estimates (median over `people` who are off the bounds in both), the best known `combination` (product, ratio, sum or difference; none if none is known twice
-        as well as the better known of the two), what an error looks like (`in_words`). Of simulated people also `simulated`: the rank correlation of the errors of their estimates, off the bounds."""
+        """Each pair of parameters, the strongest first: correlation of their estimates (median over `people` who are
+        off the bounds in both), the best known `combination` (product, ratio, sum or difference; none if none is known
+        twice
+        as well as the better known of the two), what an error looks like (`in_words`). Of simulated people also
+        `simulated`: the rank correlation of the errors of their estimates, off the bounds."""
         covariance, correlation = _covariances(self.information, self._off)
-        values, rows, simulated = self.values.to_numpy(), [], pd.DataFrame(self._misses, columns=self.names).corr('spearman')
+        values, rows, simulated = (self.values.to_numpy(),
+            [], pd.DataFrame(self._misses, columns=self.names).corr('spearman'))
         for a, b, r, n in _pairs(correlation, self.names):
             pair = [self.names.index(a), self.names.index(b)]
             known = ~np.isnan(correlation[:, pair[0], pair[1]]) & np.isfinite(covariance[:, pair, pair]).all(1)
-            rows.append((a, b, r, n, _combination(values[known][:, pair], covariance[known][:, pair][:, :, pair], self.fitted.bounds[a] == self.fitted.bounds[b]), _in_words(a, b, r), simulated.loc[a, b]))
-        table = pd.DataFrame(rows, columns=['first', 'second', 'correlation', 'people', 'combination', 'in_words', 'simulated']).drop(columns=[] if self.simulated else 'simulated')
+            rows.append((a,
+                    b, r, n, _combination(values[known][:, pair],
+                        covariance[known][:, pair][:, :, pair], self.fitted.bounds[a] == self.fitted.bounds[b]),
+                    _in_words(a, b, r), simulated.loc[a, b]))
+        table = pd.DataFrame(
+            rows, columns=['first', 'second', 'correlation', 'people', 'combination', 'in_words', 'simulated']
+        ).drop(columns=[] if self.simulated else 'simulated')
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
     def directions(self):
-        "All directions of the information, the sloppiest first, in ranges of the parameters: the larger parts of each, and its `width`, how far (in ranges) the choices of the typical person leave it open, as a standard error."
+        """All directions of the information, the sloppiest first, in ranges of the parameters: the larger parts of
+        each, and its `width`, how far (in ranges) the choices of the typical person leave it open, as a standard
+        error."""
         free = self._off.all(1)
-        found = [_sloppiest(self.information[free] if free.any() else self.information, self.ranges.to_numpy(), rank) for rank in range(len(self.names))]
-        return pd.DataFrame([(_parts_of(vector, self.names), width) for vector, width in found], columns=['direction', 'width'])
+        found = [_sloppiest(self.information[free] if free.any() else self.information, self.ranges.to_numpy(), rank)
+            for rank in range(len(self.names))]
+        return pd.DataFrame(
+            [(_parts_of(vector, self.names), width) for vector, width in found], columns=['direction', 'width'])
 
     def notes(self):
         "What these trials cannot tell, and what to do: a list of sentences. Empty if nothing stands out."
-        said = [f"nothing about any parameter is said by the choices of {_people(self.fitted.silent)}{': they are left out' if len(self.values) < len(self.fitted.table) else ''}"] * bool(self.fitted.silent)
-        return [*said, *self._notes_on_flat(), *(f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people are compared (an order, a sign: narrower bounds)" for r in self.symmetries),
-                *self._notes_on_pairs(), *self._notes_on_errors(), *self._notes_on_people()]
+        said = ["nothing about any parameter is said by the choices of "
+            f"{_people(self.fitted.silent)}{': they are left out' if len(self.values) < len(self.fitted.table) else ''}"
+        ] * bool(self.fitted.silent)
+        return [*said,
+            *self._notes_on_flat(), *((
+                    f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people "
+                    "are compared (an order, a sign: narrower bounds)")
+                for r in self.symmetries),
+            *self._notes_on_pairs(), *self._notes_on_errors(), *self._notes_on_people()]
 
     def _notes_on_flat(self):
         said = set()
@@ -534,44 +633,71 @@ class Identification:
             if kind == 'mixture' and set(p) <= said: continue
             said |= set(p)
             if kind == 'nothing': yield f"the choices say nothing about {p[0]}: hold it, or leave it out"
-            elif kind != 'mixture': yield f"only the {kind} of {p[0]} and {p[1]} enters: no number of trials tells them apart; report their {kind}, and hold one of them"
+            elif kind != 'mixture':
+                yield (f"only the {kind} of {p[0]} and {p[1]} enters: no number of trials tells them apart; report "
+                    f"their {kind}, and hold one of them")
             else:
                 n = sum(set(q) <= set(p) for k, q, _ in self.flat.itertuples(index=False) if k == 'mixture')
-                yield f"{', '.join(p)}: {'one mixture' if n == 1 else f'{n} mixtures'} of these cannot be seen {'however far one goes' if exact else 'near the estimates'}, so no number of {'trials' if exact else 'such trials'} tells them apart; hold {'one' if n == 1 else n} of them ({p[0]} moves most)"
+                yield (f"{', '.join(p)}: {'one mixture' if n == 1 else f'{n} mixtures'} of these cannot be seen "
+                    f"{'however far one goes' if exact else 'near the estimates'}, so no number of "
+                    f"{'trials' if exact else 'such trials'} tells them apart; hold {'one' if n == 1 else n} of "
+                    f"them ({p[0]} moves most)")
 
     def _notes_on_pairs(self):
         e = self.errors()
         for t in self.tradeoffs().itertuples():
             if abs(t.correlation) <= _STRONG or {t.first, t.second} & self._lost: continue
-            trials, report = e.trials[[t.first, t.second]].max(), f"report their {t.combination}" if t.combination else "hold one of them"
+            trials, report = (e.trials[[t.first, t.second]].max(),
+                f"report their {t.combination}" if t.combination else "hold one of them")
             head, pair = f"{t.first} and {t.second} trade off (r = {_number(t.correlation)})", [t.first, t.second]
-            if trials <= self.n: yield f"{head}, but both are known as well as is wanted; where one number is enough, {report}"
-            else: yield f"{head}: {report}, or add trials{self._trials(trials, e.grows[pair].min(), [n for n in pair if self.wanted[n] > 0])}"
+            if trials <= self.n:
+                yield f"{head}, but both are known as well as is wanted; where one number is enough, {report}"
+            else:
+                yield (f"{head}: {report}, or add "
+                    f"trials{self._trials(trials, e.grows[pair].min(), [n for n in pair if self.wanted[n] > 0])}")
 
     def _trials(self, trials, grows, names):
         "How many trials, in words."
         if not np.isfinite(trials): return ''
         many = f"{float(f'{trials:.2g}'):.0f}"
-        wanted = ' and '.join(f"{self.wanted[n]:.2g} ({n})" for n in names) if len(names) > 1 else f"{self.wanted[names[0]]:.2g}"
-        return f" (about {many} a person in place of {self.n:.0f} for standard errors of {wanted}{', in new sessions: longer ones add little' if grows < .5 else ''})"
+        wanted = (' and '.join(f"{self.wanted[n]:.2g} ({n})" for n in names)
+            if len(names) > 1
+            else f"{self.wanted[names[0]]:.2g}")
+        return (f" (about {many} a person in place of {self.n:.0f} for standard errors of "
+            f"{wanted}{', in new sessions: longer ones add little' if grows < 0.5 else ''})")
 
     def _notes_on_errors(self):
         for name, e in self.errors().iterrows():
             if name in self._lost: continue
-            if np.isnan(e.se): yield f"{name}: nobody's estimate is off its bounds, so there is no standard error; widen the bounds, or hold it"
-            elif self.simulated and e.scatter > 1.5 and len(self.values) >= 30: yield f"{name}: the estimates of the simulated people scatter {e.scatter:.1f} times as much as the information says, which looks near the truth only: trust a recovery (parameter_recovery) more than this standard error"
-            if e.of_range > 12**-.5: yield f"{name}: a standard error of {e.se:.2g} ({_number(e.of_range)} of its range) says less than the range alone (.29): add trials{self._trials(e.trials, e.grows, [name])}, or hold it"
+            if np.isnan(e.se):
+                yield (f"{name}: nobody's estimate is off its bounds, so there is no standard error; widen the bounds, "
+                    "or hold it")
+            elif self.simulated and e.scatter > 1.5 and len(self.values) >= 30:
+                yield (f"{name}: the estimates of the simulated people scatter {e.scatter:.1f} times as much as the "
+                    "information says, which looks near the truth only: trust a recovery (parameter_recovery) more "
+                    "than this standard error")
+            if e.of_range > 12**-.5:
+                yield (
+                    f"{name}: a standard error of {e.se:.2g} ({_number(e.of_range)} of its range) says less than the "
+                    f"range alone (.29): add trials{self._trials(e.trials, e.grows, [name])}, or hold it")
 
     def _notes_on_people(self):
         for name, at in self.at_bound.items():
-            if at.mean() > .1 and name not in self._lost: yield f"{name} sits at a bound for {at.sum()} of {len(at)}: {_some(list(at.index[at]))}"
+            if at.mean() > .1 and name not in self._lost:
+                yield f"{name} sits at a bound for {at.sum()} of {len(at)}: {_some(list(at.index[at]))}"
         who = self.rivals[column_of('participant', self.names)].unique()
         many = len(who)
-        if many > .1 * len(self.values) and not self.symmetries: yield f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is within 1.92 nats of it: {_some(list(who))}; see `rivals`"
+        if many > .1 * len(self.values) and not self.symmetries:
+            yield (f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is "
+                f"within 1.92 nats of it: {_some(list(who))}; see `rivals`")
 
     def __repr__(self):
-        lines = [f"sloppiest direction: {d.direction}, {'left entirely open' if d.width > 100 else f'left open by {d.width:.2g} of the range'}" for d in self.directions().iloc[:1].itertuples()]
-        return '\n'.join([self._head(), self._table().to_string(), *lines, *(self.notes() or ["nothing stands out: these trials tell each parameter from the others"])])
+        lines = [(f"sloppiest direction: {d.direction}, "
+                f"{'left entirely open' if d.width > 100 else f'left open by {d.width:.2g} of the range'}")
+            for d in self.directions().iloc[:1].itertuples()]
+        return '\n'.join([self._head(),
+                self._table().to_string(), *lines,
+                *(self.notes() or ["nothing stands out: these trials tell each parameter from the others"])])
 
     def _repr_html_(self):
         rest = repr(self).split('\n')[len(self.names) + 3:]
@@ -579,18 +705,25 @@ class Identification:
 
     def _table(self):
         e = self.errors()
-        return e.assign(**e.drop(columns=['at_bound', 'trials']).round(3), at_bound=e.at_bound.astype(int), trials=[f"{x:.0f}" if np.isfinite(x) else '∞' if x > 0 else '' for x in e.trials])
+        return e.assign(**e.drop(columns=['at_bound', 'trials']).round(3),
+            at_bound=e.at_bound.astype(int),
+            trials=[f"{x:.0f}" if np.isfinite(x) else '∞' if x > 0 else '' for x in e.trials])
 
-    def _head(self): return f"{self.name}: what {self.n:.0f} choices of each of {len(self.values)} {'simulated ' if self.simulated else ''}people tell"
+    def _head(self):
+        return (f"{self.name}: what {self.n:.0f} choices of each of {len(self.values)} "
+            f"{'simulated ' if self.simulated else ''}people tell")
 
 # %% ../nbs/28_identifiability.ipynb #3d3a8bc2
 def identify(
     cell,            # The model: any cell with compiled rules
     design,          # Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
     *,
-    at=None,         # Where the information is taken: None (estimates; of simulated people their true parameters), a dict of numbers, a frame (a row for each person), or a `Fit` (of these trials: nothing is fitted again)
+    # Where the information is taken: None (estimates; of simulated people their true parameters), a dict of numbers, a
+    # frame (a row for each person), or a `Fit` (of these trials: nothing is fitted again)
+    at=None,
     people=None,     # How many simulated people (default: 30); with `Trials`, they go through the sequences of these
-    draw=None,       # True parameters of simulated people in place of `at`: see `parameter_recovery` (default: uniform in the bounds)
+    # True parameters of simulated people in place of `at`: see `parameter_recovery` (default: uniform in the bounds)
+    draw=None,
     bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,       # Parameters that are neither drawn nor fitted: a dict name -> value
     n_trials=None,   # Trials of each session, for an environment without trials of its own
@@ -600,9 +733,12 @@ def identify(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> Identification:
-    """Which parameters of this model can these trials tell apart? Errors, trade-offs, sloppy and flat directions, symmetries, estimates at bounds.
+    """Which parameters of this model can these trials tell apart? Errors, trade-offs, sloppy and flat directions,
+    symmetries, estimates at bounds.
 
-    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is no cell, and a `FloatingPointError` where the model breaks down.
+    Everybody is fitted once (unless `at` is a `Fit` of these trials); all else is computed from the information and by
+    trying changes of parameters. Raises a `ValueError` for names and numbers that cannot be, a `TypeError` for what is
+    no cell, and a `FloatingPointError` where the model breaks down.
 
     Parameters
     ----------
@@ -641,24 +777,32 @@ def identify(
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
     model = _one_model(cell, bounds, hold)
     if simulated: trials, true = _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads)
-    elif draw is not None or (n_trials, sessions) != (None, 1): raise ValueError("draw, n_trials and sessions are about simulated people, and these trials have choices; say how many people to simulate (people=…), or leave them out")
+    elif draw is not None or (n_trials, sessions) != (None, 1):
+        raise ValueError("draw, n_trials and sessions are about simulated people, and these trials have choices; "
+            "say how many people to simulate (people=…), or leave them out")
     else: trials, true = design, None
     wanted = _wanted(target, model)
     found = _fitted(model, trials, given, starts, seed, threads)
-    if 0 < len(found.silent) < trials.n_participants: trials = trials.take([who for who in trials.participants if who not in set(found.silent)])
+    if 0 < len(found.silent) < trials.n_participants:
+        trials = trials.take([who for who in trials.participants if who not in set(found.silent)])
     o = _Objective(cell, trials, model.bounds, model.hold, {}, threads)
-    return _identified(o, found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials), simulated, wanted, seed)
+    return _identified(o,
+        found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials),
+        simulated, wanted, seed)
 
 # %% ../nbs/28_identifiability.ipynb #a7a0e83e
 def _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads):
     "Simulated people at these parameters: their trials, and a frame."
-    if at is not None and draw is not None: raise ValueError("at and draw both say which parameters simulated people have: leave out one")
+    if at is not None and draw is not None:
+        raise ValueError("at and draw both say which parameters simulated people have: leave out one")
     if isinstance(at, dict):
         check_names(at, model.cell.params)
         at = pd.DataFrame([model.cell.values | model.hold | at] * (people or 30))
     people = people if people is not None or isinstance(at, pd.DataFrame) else 30
     draw = 'uniform' if at is None and draw is None else draw if at is None else at
-    s = simulate_people(model.cell, design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials, sessions=sessions, seed=seed, threads=threads)[0]
+    s = simulate_people(model.cell,
+        design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials, sessions=sessions,
+        seed=seed, threads=threads)[0]
     return s.trials, s.true
 
 def _values(o, at, found, trials):
@@ -666,14 +810,20 @@ def _values(o, at, found, trials):
     people = list(trials.participants)
     if at is None or isinstance(at, Fit): return found.table.loc[people, o.names]
     if isinstance(at, dict): at = pd.DataFrame([o.lanes.cell.values | at] * len(people), people)
-    if not isinstance(at, pd.DataFrame): raise TypeError(f"at must be a dict of numbers, a frame or a Fit, got {type(at).__name__}")
+    if not isinstance(at, pd.DataFrame):
+        raise TypeError(f"at must be a dict of numbers, a frame or a Fit, got {type(at).__name__}")
     check_names(at.columns, o.lanes.cell.params)
     lost = [who for who in people if who not in at.index]
-    if lost: raise ValueError(f"at has no row for participant {lost[0]!r}; needed: one for each of the {len(people)} people")
-    at = pd.DataFrame({n: at[n] if n in at else o.lanes.cell.values[n] for n in o.names}, at.index).loc[people].astype(float)
+    if lost:
+        raise ValueError(f"at has no row for participant {lost[0]!r}; needed: one for each of the {len(people)} people")
+    at = (pd.DataFrame({n: at[n] if n in at else o.lanes.cell.values[n] for n in o.names}, at.index)
+        .loc[people]
+        .astype(float))
     for n, low, high in zip(o.names, o.lower, o.upper):
         bad = ~at[n].between(low, high)
-        if bad.any(): raise ValueError(f"at brings {n} = {at[n][bad].iloc[0]:.4g}, outside the bounds ({low:g}, {high:g}) within which it is fitted")
+        if bad.any():
+            raise ValueError(f"at brings {n} = {at[n][bad].iloc[0]:.4g}, outside the bounds ({low:g}, {high:g}) within "
+                "which it is fitted")
     return at
 
 def _wanted(target, model):
@@ -684,8 +834,10 @@ def _wanted(target, model):
     return target
 
 def _errors_wanted(wanted, ranges):
-    "The standard error that is wanted of each parameter: a tenth of the range where nothing else is said, missing without bounds."
-    return pd.Series({n: wanted.get(n, .1 * r) if isinstance(wanted, dict) else wanted * r for n, r in ranges.items()}, dtype=float)
+    """The standard error that is wanted of each parameter: a tenth of the range where nothing else is said, missing
+    without bounds."""
+    return pd.Series(
+        {n: wanted.get(n, .1 * r) if isinstance(wanted, dict) else wanted * r for n, r in ranges.items()}, dtype=float)
 
 def _identified(o, found, trials, values, simulated, wanted, seed):
     "All that `identify` says."
@@ -697,6 +849,9 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     flat, relabellings = _flat(o, x, information, ~_at_bounds(x, o.lower, o.upper, o.width), seed)
     counted = trials.counted & trials.answered()
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
-    rivals = pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people)
-    return Identification(type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat, [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
-                          _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)
+    rivals = (
+        pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people))
+    return Identification(type(o.lanes.cell).__name__,
+        values.set_axis(people), information, first_half, at_bound, flat,
+        [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
+        _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)

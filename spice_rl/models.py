@@ -591,7 +591,10 @@ def avoidance_models(options=False): # With all combinations of options?
         With all combinations of options?
     """
     if not check_truth(options, 'options'): return list(_MODELS)
-    return ['+'.join((name, *some)) for name, model in _MODELS.items() for n in range(len(OPTIONS) + 1) for some in combinations([o for o in OPTIONS if o in model.options], n)]
+    return ['+'.join((name, *some))
+        for name, model in _MODELS.items()
+        for n in range(len(OPTIONS) + 1)
+        for some in combinations([o for o in OPTIONS if o in model.options], n)]
 
 def avoidance_model(
     name,     # Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
@@ -608,10 +611,14 @@ def avoidance_model(
     """
     if not isinstance(name, str): raise ValueError(f"a model's name is a text like 'QLearning+novel', got {name!r}")
     base, *given = name.split('+')
-    if base not in _MODELS: raise ValueError(f"unknown model {base!r}{_nearest(name)} (there are: {', '.join(_MODELS)})")
+    if base not in _MODELS:
+        raise ValueError(f"unknown model {base!r}{_nearest(name)} (there are: {', '.join(_MODELS)})")
     for o in given:
-        if o not in OPTIONS: raise ValueError(f"unknown option {o!r} in {name!r}{_nearest(name)} (there are: {', '.join(OPTIONS)})")
-        if o not in _MODELS[base].options: raise ValueError(f"the option {o!r} does not apply to {base}{_nearest(name)}; options of {base}: {', '.join(_MODELS[base].options)}")
+        if o not in OPTIONS:
+            raise ValueError(f"unknown option {o!r} in {name!r}{_nearest(name)} (there are: {', '.join(OPTIONS)})")
+        if o not in _MODELS[base].options:
+            raise ValueError(f"the option {o!r} does not apply to {base}{_nearest(name)}; options of {base}: "
+                f"{', '.join(_MODELS[base].options)}")
         if given.count(o) > 1: raise ValueError(f"{name!r} has the option {o!r} twice")
     return _class(_MODELS[base], tuple(o for o in OPTIONS if o in given))(**values)
 
@@ -620,7 +627,8 @@ def _nearest(name):
     return f"; nearest is {avoidance_models(options=True)[known.index(near[0])]!r}" if near else ''
 
 # %% ../nbs/14_models.ipynb #09ae5b18
-AVOIDANCE_TUTORIAL = dict(seed=2025, people=15, n_transfer=3, model='Advantage+novel', groups=('no pain', 'acute pain', 'chronic pain'))
+AVOIDANCE_TUTORIAL = dict(
+    seed=2025, people=15, n_transfer=3, model='Advantage+novel', groups=('no pain', 'acute pain', 'chronic pain'))
 
 def simulate_avoidance_tutorial():
     "Make the people of the tutorial: (their `Trials`, their true parameters as a frame)."
@@ -629,6 +637,11 @@ def simulate_avoidance_tutorial():
     names = [f"s{i + 1:02d}" for i in range(n)]
     group = pd.Series(np.repeat(a['groups'], a['people']), index=names)
     chronic = (group == 'chronic pain').to_numpy()
-    truth = pd.DataFrame(dict(factual_lr=rng.beta(6, 14, n), counterfactual_lr=np.where(chronic, rng.beta(3, 27, n), rng.beta(6, 18, n)).clip(.01),
-                              temperature=np.where(chronic, rng.uniform(.2, .4, n), rng.uniform(.08, .25, n)), weighting_factor=rng.beta(6, 3, n), novel_value=rng.normal(0, .15, n).clip(-1, 1)), index=names).round(3)
-    return simulate(avoidance_model(a['model']), AvoidanceTask(n_transfer=a['n_transfer'], groups=group), truth, seed=a['seed']), truth.assign(group=group)
+    truth = pd.DataFrame(dict(factual_lr=rng.beta(6, 14, n),
+            counterfactual_lr=np.where(chronic, rng.beta(3, 27, n), rng.beta(6, 18, n)).clip(.01),
+            temperature=np.where(chronic, rng.uniform(.2, .4, n), rng.uniform(.08, .25, n)),
+            weighting_factor=rng.beta(6, 3, n), novel_value=rng.normal(0, .15, n).clip(-1, 1)),
+        index=names).round(3)
+    return simulate(
+        avoidance_model(a['model']), AvoidanceTask(n_transfer=a['n_transfer'], groups=group), truth, seed=a['seed']
+    ), truth.assign(group=group)

@@ -99,10 +99,14 @@ def from_line(
     theta = np.empty_like(x)
     for j, p in enumerate(params):
         v = x[..., j]
-        if np.isfinite(p.lower) and np.isfinite(p.upper): theta[..., j] = p.lower + (p.upper - p.lower) * .5 * (1 + np.tanh(v / 2))
-        elif np.isfinite(p.lower): theta[..., j] = p.lower + np.exp(v)
-        elif np.isfinite(p.upper): theta[..., j] = p.upper - np.exp(-v)
-        else: theta[..., j] = v
+        if np.isfinite(p.lower) and np.isfinite(p.upper):
+            theta[..., j] = p.lower + (p.upper - p.lower) * .5 * (1 + np.tanh(v / 2))
+        elif np.isfinite(p.lower):
+            theta[..., j] = p.lower + np.exp(v)
+        elif np.isfinite(p.upper):
+            theta[..., j] = p.upper - np.exp(-v)
+        else:
+            theta[..., j] = v
     return theta
 
 # %% ../nbs/01_params.ipynb #b3bbcfc3
@@ -120,4 +124,6 @@ def log_prior(
         The `Param`s, in the order of the last axis
     """
     theta = np.asarray(theta, float)
-    return sum((p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1]))
+    return sum(
+        (p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1])
+    )

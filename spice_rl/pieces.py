@@ -18,12 +18,14 @@ from .folders import _clear, held, inside, written
 
 # %% ../nbs/06_pieces.ipynb #9b47c252
 def _item(x, what):
-    "One object as JSON: texts, numbers, bools and None are themselves; NaN and infinity, numpy's numbers and tuples say what they are."
+    """One object as JSON: texts, numbers, bools and None are themselves; NaN and infinity, numpy's numbers and tuples
+    say what they are."""
     if x is None or type(x) in (bool, int, str) or type(x) is float and math.isfinite(x): return x
     if type(x) is float: return dict(float=np.float64(x).tobytes().hex())
     if type(x) is tuple: return dict(tuple=[_item(y, what) for y in x])
     if isinstance(x, np.generic) and x.dtype.kind in 'biuf': return dict(numpy=[str(x.dtype), x.tobytes().hex()])
-    raise TypeError(f"{what} holds {x!r}, a {type(x).__name__}, which cannot be kept; make it a number, a bool, a text, None, or a tuple of these")
+    raise TypeError(f"{what} holds {x!r}, a {type(x).__name__}, which cannot be kept; make it a number, a bool, a "
+        "text, None, or a tuple of these")
 
 def _object(x):
     "The inverse of `_item`."
@@ -48,7 +50,8 @@ def _column(x, what): # A Series or an Index; what it is, for errors
     return dict(dtype=dtype, values=values)
 
 def _text_type(dtype, values):
-    "The type of a column of texts: where pyarrow is installed, pandas would keep them there, but half a surrogate pair only Python can keep."
+    """The type of a column of texts: where pyarrow is installed, pandas would keep them there, but half a surrogate
+    pair only Python can keep."""
     half = any(v and re.search('[\ud800-\udfff]', v) for v in values)
     return pd.StringDtype('python', na_value=pd.NA if dtype == 'string' else np.nan) if half else dtype
 
@@ -68,33 +71,42 @@ def _values(column):
 # %% ../nbs/06_pieces.ipynb #220d3cb4
 def _axis(index, what):
     "An index as JSON."
-    if isinstance(index, pd.MultiIndex): raise TypeError(f"{what} has several levels, which cannot be kept; call reset_index or join the names")
+    if isinstance(index, pd.MultiIndex):
+        raise TypeError(f"{what} has several levels, which cannot be kept; call reset_index or join the names")
     name = _item(index.name, f"the name of {what}")
-    return dict(name=name, range=[index.start, index.stop, index.step]) if isinstance(index, pd.RangeIndex) else dict(name=name, **_column(index, what))
+    return (dict(name=name, range=[index.start, index.stop, index.step])
+        if isinstance(index, pd.RangeIndex)
+        else dict(name=name, **_column(index, what)))
 
 def _index(axis):
     "The inverse of `_axis`."
     name = _object(axis['name'])
     if 'range' in axis: return pd.RangeIndex(*axis['range'], name=name)
-    return pd.Index(v := _values(axis), dtype=v.dtype if axis['dtype'].startswith('str') else axis['dtype'], name=name, tupleize_cols=False)
+    return pd.Index(v := _values(axis),
+        dtype=v.dtype if axis['dtype'].startswith('str') else axis['dtype'], name=name, tupleize_cols=False)
 
 def _to_text(frame):
     "A frame as JSON."
     if not isinstance(frame, pd.DataFrame): raise TypeError(f"work must return a frame, got {type(frame).__name__}")
     data = [_column(frame.iloc[:, j], f"the column {name!r}") for j, name in enumerate(frame.columns)]
-    return json.dumps(dict(index=_axis(frame.index, "the index"), columns=_axis(frame.columns, "the list of columns"), data=data), allow_nan=False, separators=(',', ':'))
+    return json.dumps(
+        dict(index=_axis(frame.index, "the index"), columns=_axis(frame.columns, "the list of columns"), data=data),
+        allow_nan=False, separators=(',', ':'))
 
 def _from_text(text):
     "The inverse of `_to_text`."
     d = json.loads(text)
     index = _index(d['index'])
-    frame = pd.DataFrame({j: pd.Series(v := _values(c), index, v.dtype if c['dtype'].startswith('str') else c['dtype']) for j, c in enumerate(d['data'])}, index)
+    frame = pd.DataFrame({j: pd.Series(v := _values(c), index, v.dtype if c['dtype'].startswith('str') else c['dtype'])
+            for j, c in enumerate(d['data'])},
+        index)
     frame.columns = _index(d['columns'])
     return frame
 
 # %% ../nbs/06_pieces.ipynb #18f67700
 def _file(folder, key):
-    "Where a piece lies: keys may be any text, so the name holds what a file's name may hold, and a digest of the whole key."
+    """Where a piece lies: keys may be any text, so the name holds what a file's name may hold, and a digest of the
+    whole key."""
     return Path(folder) / 'pieces' / f"{re.sub('[^A-Za-z0-9-]+', '_', key)[:40]}-{_digest(json.dumps(key))[:16]}.piece"
 
 def _digest(text): return hashlib.sha256(text.encode('ascii')).hexdigest()
@@ -112,7 +124,8 @@ def _read(folder, key):
     raw = path.read_bytes()
     text = raw.partition(b'\n')[2].decode('ascii', 'replace')
     if text.isascii() and raw == _piece(key, text).encode('ascii'): return text
-    warnings.warn(f"the piece {key!r} is damaged on disk ({path}): {'it is empty' if not raw else 'its checksum is wrong'}. It is done again", stacklevel=2)
+    warnings.warn(f"the piece {key!r} is damaged on disk ({path}): "
+        f"{'it is empty' if not raw else 'its checksum is wrong'}. It is done again", stacklevel=2)
 
 # %% ../nbs/06_pieces.ipynb #609db662
 @contextmanager
@@ -121,18 +134,23 @@ def _held(folder, about, keys):
     with held(folder, what='run_pieces', lock='run.lock') as folder:
         pieces = inside(folder, 'pieces')
         try: pieces.mkdir(exist_ok=True)
-        except OSError as e: raise type(e)(e.errno, f"pieces cannot be kept there ({e.strerror}); choose another folder", str(pieces)) from e
+        except OSError as e:
+            raise type(e)(e.errno, f"pieces cannot be kept there ({e.strerror}); choose another folder", str(pieces)
+            ) from e
         _clear(pieces)
-        for part in (*pieces.glob('*.piece.part'), folder / 'run.json.part'): part.unlink(missing_ok=True)   # of older versions
+        # of older versions
+        for part in (*pieces.glob('*.piece.part'), folder / 'run.json.part'): part.unlink(missing_ok=True)
         _same_run(folder, about, keys)
         yield
 
 def _same_run(folder, about, keys):
     "Raise a `ValueError` if the folder belongs to another run; mark it as this run's if it belongs to none."
-    path, anew = folder / 'run.json', f"choose another folder, or delete {folder / 'run.json'} and {folder / 'pieces'} to begin anew"
+    path, anew = (folder / 'run.json',
+        f"choose another folder, or delete {folder / 'run.json'} and {folder / 'pieces'} to begin anew")
     here = dict(format=1, about=about, pieces=sorted(keys))
     if not path.exists():
-        if any((folder / 'pieces').glob('*.piece')): raise ValueError(f"{folder} holds pieces, but no run.json that says of which run; {anew}")
+        if any((folder / 'pieces').glob('*.piece')):
+            raise ValueError(f"{folder} holds pieces, but no run.json that says of which run; {anew}")
         return _write(path, json.dumps(here, indent=1) + '\n')
     try: there = json.loads(path.read_bytes())
     except ValueError: raise ValueError(f"{path} is damaged, or no file of run_pieces; {anew}") from None
@@ -144,11 +162,14 @@ def _difference(there, here, name):
     if isinstance(there, dict) and isinstance(here, dict):
         for k in {**here, **there}:
             at = f"{name}[{k!r}]" if name else k
-            if k not in there or k not in here: return f"{at} is {'there, but not asked for now' if k in there else 'asked for now, but not there'}"
+            if k not in there or k not in here:
+                return f"{at} is {'there, but not asked for now' if k in there else 'asked for now, but not there'}"
             if found := _difference(there[k], here[k], at): return found
     elif name == 'pieces' and isinstance(there, list):
         odd = sorted(set(here) ^ set(there))
-        if odd: return f"it has {len(there)} pieces, now {len(here)} are asked for (the piece {odd[0]!r} is only {'there' if odd[0] in there else 'here'})"
+        if odd:
+            return (f"it has {len(there)} pieces, now {len(here)} are asked for (the piece {odd[0]!r} is only "
+                f"{'there' if odd[0] in there else 'here'})")
     elif json.dumps(there) != json.dumps(here): return f"{name} is {there!r} there, now {here!r}"
 
 # %% ../nbs/06_pieces.ipynb #26cc118f
@@ -176,9 +197,11 @@ def run_pieces(
     about=None,    # What this run is, as plain data (a dict): a folder that holds pieces of another run is refused
     title='pieces' # For the progress bar
 ) -> dict:
-    """Do work in pieces, `{key: frame}` in the order of `pieces`, wherever `joblib.parallel_config` says; without it one after the other, here.
+    """Do work in pieces, `{key: frame}` in the order of `pieces`, wherever `joblib.parallel_config` says; without it
+    one after the other, here.
 
-    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged piece is, after a warning.
+    With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged
+    piece is, after a warning.
 
     Parameters
     ----------
@@ -194,25 +217,34 @@ def run_pieces(
     title
         For the progress bar"""
     about = _checked(pieces, about)
-    if work is not None and not callable(work): raise TypeError(f"work must be a function that returns a frame, got {work!r:.80}")
+    if work is not None and not callable(work):
+        raise TypeError(f"work must be a function that returns a frame, got {work!r:.80}")
     if folder is None: return _run(work, pieces, None, title)
     with _held(folder, about, pieces): return _run(work, pieces, folder, title)
 
 def _checked(pieces, about):
     "`about` as it is kept, if these can be the arguments of a run."
-    if not isinstance(pieces, dict): raise TypeError(f"pieces must be a dict {{key: dict of arguments}}, got {type(pieces).__name__}")
+    if not isinstance(pieces, dict):
+        raise TypeError(f"pieces must be a dict {{key: dict of arguments}}, got {type(pieces).__name__}")
     for key, arguments in pieces.items():
-        if not isinstance(key, str): raise TypeError(f"keys of pieces must be texts, got {key!r}, {type(key).__name__}; use str({key!r})")
-        if not isinstance(arguments, dict): raise TypeError(f"the piece {key!r} must be a dict of arguments, got {type(arguments).__name__}")
-    if about is not None and not isinstance(about, dict): raise TypeError(f"about must be a dict of plain data, got {type(about).__name__}")
+        if not isinstance(key, str):
+            raise TypeError(f"keys of pieces must be texts, got {key!r}, {type(key).__name__}; use str({key!r})")
+        if not isinstance(arguments, dict):
+            raise TypeError(f"the piece {key!r} must be a dict of arguments, got {type(arguments).__name__}")
+    if about is not None and not isinstance(about, dict):
+        raise TypeError(f"about must be a dict of plain data, got {type(about).__name__}")
     try: return json.loads(json.dumps(about))
-    except TypeError as e: raise TypeError(f"about must be plain data (texts, numbers, bools, None, lists and dicts of these), got {about!r}: {e}") from None
+    except TypeError as e:
+        raise TypeError(
+            f"about must be plain data (texts, numbers, bools, None, lists and dicts of these), got {about!r}: {e}"
+        ) from None
 
 def _run(work, pieces, folder, title):
     "Do the pieces that are not there yet, and write each."
     texts = {key: text for key in pieces if (text := _read(folder, key)) is not None} if folder is not None else {}
     failed, todo = {}, [key for key in pieces if key not in texts]
-    jobs = (delayed(_do)(work, key, pieces[key]) for key in takewhile(lambda _: not failed, todo))   # after a failure none is begun
+    # after a failure none is begun
+    jobs = (delayed(_do)(work, key, pieces[key]) for key in takewhile(lambda _: not failed, todo))
     with tqdm(desc=title, total=len(pieces), initial=len(texts)) as bar, closing(_outcomes(jobs)) as outcomes:
         for key, text, wrong in outcomes:
             if wrong is not None:
@@ -228,6 +260,7 @@ def _failed(failed, folder):
     "The error of pieces that failed, {key: (where, what)}, with the place in the first as a note."
     (key, (where, what)), *others = failed.items()
     also = f"; also failed: {', '.join(map(repr, [k for k, _ in others][:8]))}" if others else ''
-    error = RuntimeError(f"the piece {key!r} failed: {what}{also}" + (f" (finished pieces are kept in {folder}; the next run goes on from there)" if folder is not None else ''))
+    error = RuntimeError(f"the piece {key!r} failed: {what}{also}"
+        + (f" (finished pieces are kept in {folder}; the next run goes on from there)" if folder is not None else ''))
     error.add_note(where)
     return error

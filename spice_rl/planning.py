@@ -22,15 +22,15 @@ def correlation_power(
     rho,   # Correlation in the population
     people # How many people
 ):
-    """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen, 1988).
+    """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen,
+    1988).
 
     Parameters
     ----------
     rho
         Correlation in the population
     people
-        How many people
-    """
+        How many people"""
     check_number(rho, 'rho', -1, 1, ends=False)
     sizes = [check_whole(n, 'people', 1) for n in np.ravel(people).tolist()]
     z = np.sqrt(np.maximum(0, np.reshape(sizes, np.shape(people)) - 3.)) * np.arctanh(rho)
@@ -46,20 +46,28 @@ def _parameter_rows(recovery, people, effect):
             spread = 1.96 / np.sqrt(n - 3)
             z = np.arctanh(min(s.r, 1 - 1e-12))
             needed = np.ceil(((1.96 + norm.ppf(.8)) / np.arctanh(effect * r)) ** 2 + 3) if r > 0 else np.inf
-            rows.append(dict(parameter=name, people=n, r=s.r, r_low=np.tanh(z - spread), r_high=np.tanh(z + spread), rmse=s.rmse, coverage=s.coverage, at_bound=s.at_bound,
-                             power=float(correlation_power(effect * r, n)), people_for_80=needed))
+            rows.append(dict(parameter=name,
+                    people=n, r=s.r, r_low=np.tanh(z - spread), r_high=np.tanh(z + spread), rmse=s.rmse,
+                    coverage=s.coverage, at_bound=s.at_bound, power=float(correlation_power(effect * r, n)),
+                    people_for_80=needed))
     return rows
 
 # %% ../nbs/24_planning.ipynb #f0f9dd41
 def _model_rows(recovery, people, rng, studies=1000):
     "One row for each model and number of people."
-    t, rows, _won = recovery.table, [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True)   # ties are shared
+    # ties are shared
+    t, rows, _won = (recovery.table,
+        [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True))
     for model in recovery.models:
-        values = t[t.generated == model].pivot(index='participant', columns='fitted', values=recovery.criterion)[recovery.models].to_numpy()
+        values = (t[t.generated == model]
+            .pivot(index='participant', columns='fitted', values=recovery.criterion)[recovery.models]
+            .to_numpy())
         share, j = recovery.confusion().loc[model, model], recovery.models.index(model)
         for n in people:
             sums = np.array([values[rng.integers(0, len(values), n)].sum(0) for _ in range(studies)])
-            rows.append(dict(model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)), as_group=_won(sums)[:, j].mean()))
+            rows.append(dict(model=model,
+                    people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)),
+                    as_group=_won(sums)[:, j].mean()))
     return rows
 
 # %% ../nbs/24_planning.ipynb #6e8bb369
@@ -67,9 +75,12 @@ def _model_rows(recovery, people, rng, studies=1000):
 class Power:
     """What studies of several sizes would recover.
 
-    `table` for one model: a row for each number of trials, parameter and number of people: correlation `r` of true and fitted with the range in which 95 % of such studies find it, `rmse`, `coverage`,
-    `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how many people that takes for a power of .8.
-    For several models: a row for each number of trials, model and number of people: share of people `identified` by their own model (± `se`), and how often the group as a whole is.
+    `table` for one model: a row for each number of trials, parameter and number of people: correlation `r` of true and
+    fitted with the range in which 95 % of such studies find it, `rmse`, `coverage`,
+    `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how
+    many people that takes for a power of .8.
+    For several models: a row for each number of trials, model and number of people: share of people `identified` by
+    their own model (± `se`), and how often the group as a whole is.
 
     Parameters
     ----------
@@ -99,18 +110,29 @@ class Power:
         out, word = [], 'recovered with r' if self._of == 'parameter' else 'identified in a share of people'
         for name, trials in self.smallest().items():
             t = self.table[self.table[self._of] == name]
-            if np.isnan(trials): out.append(f"{name}: not {word} ≥ {self.target:g} with any of these numbers of trials (best: {t[self._what].max():.2f} with {t.trials[t[self._what].idxmax()]}); plan more trials, or another task")
-            else: out.append(f"{name}: {word} ≥ {self.target:g} from {trials:g} trials on ({t[self._what][t.trials == trials].iloc[0]:.2f})")
+            if np.isnan(trials):
+                out.append(f"{name}: not {word} ≥ {self.target:g} with any of these numbers of trials (best: "
+                    f"{t[self._what].max():.2f} with {t.trials[t[self._what].idxmax()]}); plan more trials, or "
+                    "another task")
+            else:
+                out.append(f"{name}: {word} ≥ {self.target:g} from {trials:g} trials on "
+                    f"({t[self._what][t.trials == trials].iloc[0]:.2f})")
         return out
 
     def __repr__(self): return '\n'.join([self._head(), self.table.round(3).to_string(index=False), *self.notes()])
-    def _repr_html_(self): return f"<p>{self._head()}</p>{self.table.round(3).to_html(index=False)}" + ''.join(f"<p>{n}</p>" for n in self.notes())
-    def _head(self): return f"power: the correlation looked for is {self.effect:g}" if self._of == 'parameter' else "power: which model made the choices?"
+    def _repr_html_(self):
+        return f"<p>{self._head()}</p>{self.table.round(3).to_html(index=False)}" + ''.join(
+            f"<p>{n}</p>" for n in self.notes())
+    def _head(self):
+        return (f"power: the correlation looked for is {self.effect:g}"
+            if self._of == 'parameter'
+            else "power: which model made the choices?")
 
 # %% ../nbs/24_planning.ipynb #6022dcce
 def power(
     cells,         # One cell (are its parameters recovered?), or several, as a list or a dict (are they told apart?)
-    task=None,     # An environment; or, for a task with trials of its own, a function from the number of trials to the task
+    # An environment; or, for a task with trials of its own, a function from the number of trials to the task
+    task=None,
     people=(20, 50, 100), # How many people
     trials=(50, 100, 200),# How many trials: of each session, or what `task` makes of them
     *,
@@ -126,7 +148,8 @@ def power(
 ) -> Power:
     """How well would these parameters be recovered, or these models told apart, with this many people and trials?
 
-    For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies would find follows from it (Fisher's transformation; models: a thousand
+    For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies
+    would find follows from it (Fisher's transformation; models: a thousand
     studies drawn from these people with replacement).
 
     Parameters
@@ -159,11 +182,16 @@ def power(
         Where finished pieces are kept
     threads
         How many threads (default: all cores)"""
-    people, trials, seed, rows, warnings = _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {}
+    people, trials, seed, rows, warnings = (_sizes(people, 'people', 4),
+        _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {})
     if folder is not None: folder = check_path(folder, 'folder')
-    if task is None: raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to the task")
+    if task is None:
+        raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of "
+            "trials to the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
-    if isinstance(task, Trials) or hasattr(task, 'design'): raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such as lambda n: AvoidanceTask(n_learning=n)")
+    if isinstance(task, Trials) or hasattr(task, 'design'):
+        raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the "
+            "task, such as lambda n: AvoidanceTask(n_learning=n)")
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
@@ -172,7 +200,10 @@ def power(
         found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed,
                         threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()
-        rows += [dict(trials=n) | row for row in (_parameter_rows(found, people, effect) if one else _model_rows(found, people, np.random.default_rng([seed, n])))]
+        rows += [dict(trials=n) | row
+            for row in (_parameter_rows(found, people, effect)
+                if one
+                else _model_rows(found, people, np.random.default_rng([seed, n])))]
     return Power(pd.DataFrame(rows), effect, target, warnings)
 
 def _sizes(given, name, least):

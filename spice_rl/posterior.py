@@ -29,7 +29,9 @@ from .style import COLOURS, axes_for, in_style
 def _packages():
     "ArviZ and nutpie."
     try: import arviz, nutpie
-    except ImportError as e: raise ImportError(f"sampling a posterior needs {e.name}, which is not installed: pip install nutpie \"arviz<1\"") from e
+    except ImportError as e:
+        raise ImportError(f"sampling a posterior needs {e.name}, which is not installed: pip install nutpie \"arviz<1\""
+        ) from e
     return arviz, nutpie
 
 # %% ../nbs/29_posterior.ipynb #0b4f4ffd
@@ -45,7 +47,8 @@ class _Priors:
     def jacobian(self, z):
         "Log of the slope of the parameters by `z`, and the slope of that, (…, n_free)."
         far = abs(z)
-        return np.where(self.both, self.log_width - far - 2 * np.log1p(np.exp(-far)), self.side * z), np.where(self.both, -np.tanh(z / 2), self.side)
+        return np.where(self.both, self.log_width - far - 2 * np.log1p(np.exp(-far)), self.side * z), np.where(
+            self.both, -np.tanh(z / 2), self.side)
 
     def at(self, z, log_slope, bend): # (n, n_free), and what `jacobian` says there
         "Log density on the line, without the constants of normal ones and of cuts, (n,), and its slope, (n, n_free)."
@@ -54,7 +57,8 @@ class _Priors:
         slope = np.where(self.flat, bend, np.where(self.normal, -x / self.scale, 0.))
         for j, prior in self.own:
             h = 1e-4 * self.line.unit[j]
-            down, here, up = prior.logpdf(from_line((z[:, j] + np.array([[-h], [0.], [h]]))[..., None], self.line.params[j:j + 1])[..., 0])
+            down, here, up = prior.logpdf(
+                from_line((z[:, j] + np.array([[-h], [.0], [h]]))[..., None], self.line.params[j : j + 1])[..., 0])
             value, slope[:, j] = value + here + log_slope[:, j], (up - down) / (2 * h) + bend[:, j]
         return value, slope
 
@@ -75,7 +79,12 @@ class _Priors:
             normal = f"normal({self.line.start[j]:.3g}, {self.scale[j]:.3g})"
             if j in own: out[n] = f"{own[j].dist.name}({', '.join([*(f'{x:.4g}' for x in own[j].args), *(f'{k}={x:.4g}' for k, x in own[j].kwds.items())])}), cut at ({low:g}, {high:g})"
             elif self.both[j]: out[n] = f"uniform in ({low:g}, {high:g})"
-            else: out[n] = normal if not self.side[j] else f"log({n} - {low:g}) is {normal}" if self.side[j] > 0 else f"-log({high:g} - {n}) is {normal}"
+            else:
+                out[n] = (normal
+                    if not self.side[j]
+                    else f"log({n} - {low:g}) is {normal}"
+                    if self.side[j] > 0
+                    else f"-log({high:g} - {n}) is {normal}")
         return out
 
 # %% ../nbs/29_posterior.ipynb #17e4dc1b
@@ -86,9 +95,13 @@ def _beliefs(cell, bounds, hold, priors):
     check_names(given, cell.params, 'parameter in priors')
     for n, p in given.items():
         if n in hold: raise ValueError(f"{n} is held, so it has no prior; leave it out of priors or of hold")
-        if not all(hasattr(p, f) for f in ('logpdf', 'cdf', 'ppf', 'support')): raise TypeError(f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as stats.gamma(2, scale=2), got {p!r}")
+        if not all(hasattr(p, f) for f in ('logpdf', 'cdf', 'ppf', 'support')):
+            raise TypeError(f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as "
+                f"stats.gamma(2, scale=2), got {p!r}")
         ends = [max(bounds[n][0], float(p.support()[0])), min(bounds[n][1], float(p.support()[1]))]
-        if not ends[0] < ends[1] or not p.cdf(ends[1]) > p.cdf(ends[0]): raise ValueError(f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g})")
+        if not ends[0] < ends[1] or not p.cdf(ends[1]) > p.cdf(ends[0]):
+            raise ValueError(f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g})"
+            )
         bounds = bounds | {n: tuple(ends)}
     return given, bounds
 
@@ -102,11 +115,14 @@ def _check_sampling(draws, tune, chains, threads, target_accept, spread):
 
 def _prepare(cell, trials, bounds, hold, priors):
     "The likelihood on the line, and the priors."
-    if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules, so its posterior cannot be sampled: a trained network is read with an equation, which can")
+    if not is_compiled(cell):
+        raise TypeError(f"{type(cell).__name__} has no compiled rules, so its posterior cannot be sampled: a trained "
+            "network is read with an equation, which can")
     hold, bounds = dict(check_mapping(hold, 'hold', 'alpha=.3')), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
-    if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to sample")
+    if len(hold) == len(cell.params):
+        raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to sample")
     given, bounds = _beliefs(cell, bounds, hold, priors)
     line = _Line(cell, trials, bounds, hold, _start(cell, None, bounds, [n for n in cell.params if n not in hold]), 1)
     return line, _Priors(line, given)
@@ -114,7 +130,8 @@ def _prepare(cell, trials, bounds, hold, priors):
 # %% ../nbs/29_posterior.ipynb #812a0134
 class _Person:
     "The log posterior of one person alone, on the line, (n_free,)."
-    def __init__(self, line, priors, who): self.line, self.priors, self.who, self.size = line, priors, np.array([who]), len(line.start)
+    def __init__(self, line, priors, who):
+        self.line, self.priors, self.who, self.size = line, priors, np.array([who]), len(line.start)
 
     def begin(self, rng): return self.line.start + self.line.unit * rng.uniform(-1, 1, self.size)
 
@@ -136,8 +153,10 @@ def _or_nothing(value, slope):
 
 # %% ../nbs/29_posterior.ipynb #62ca7cfc
 class _Everybody:
-    "The log posterior of all people together: means (groups, n_free), log sds (n_free,) and coordinates (people, n_free), in one row."
-    def __init__(self, line, priors, group, spread, centred): # group: number of each person's, (people,); centred: λ, (people, n_free)
+    """The log posterior of all people together: means (groups, n_free), log sds (n_free,) and coordinates (people,
+    n_free), in one row."""
+    def __init__(self, line, priors, group, spread, centred):
+        # group: number of each person's, (people,); centred: λ, (people, n_free)
         self.line, self.priors, self.group, self.who, self.centred = line, priors, group, np.arange(len(group)), centred
         self.member = (group == np.arange(group.max() + 1)[:, None]).astype(float)
         self.k, self.g, self.scale = len(line.start), len(self.member), spread * line.unit
@@ -146,12 +165,14 @@ class _Everybody:
     def parts(self, x): # (…, size)
         "Means (…, groups, n_free), sds (…, n_free), σ^λ and deviations u (…, people, n_free)."
         m, k = self.g * self.k, self.k
-        mean, sd, x = x[..., :m].reshape(*x.shape[:-1], self.g, k), np.exp(x[..., m:m + k]), x[..., m + k:].reshape(*x.shape[:-1], -1, k)
+        mean, sd, x = (x[..., :m].reshape(*x.shape[:-1], self.g, k),
+            np.exp(x[..., m : m + k]), x[..., m + k :].reshape(*x.shape[:-1], -1, k))
         power = sd[..., None, :]**self.centred
         return mean, sd, power, (x - self.centred * mean[..., self.group, :]) / power
 
     def begin(self, rng):
-        mean, sd = self.line.start + self.line.unit * rng.uniform(-1, 1, (self.g, self.k)), .5 * self.scale * np.exp(rng.uniform(-1, 1, self.k))
+        mean, sd = (self.line.start + self.line.unit * rng.uniform(-1, 1, (self.g, self.k)),
+            .5 * self.scale * np.exp(rng.uniform(-1, 1, self.k)))
         x = self.centred * mean[self.group] + sd**self.centred * rng.uniform(-1, 1, self.centred.shape)
         return np.concatenate([mean.ravel(), np.log(sd), x.ravel()])
 
@@ -164,14 +185,17 @@ class _Everybody:
         by_x = -g * sd / power - u / power
         by_log_sd = (c * (u**2 - 1) - (1 - c) * g * sd * u).sum(0) + 1 - ratio
         value = value.sum() - loss.sum() - (.5 * u**2 + c * np.log(sd)).sum() + (np.log(sd) - .5 * ratio).sum()
-        return _or_nothing(value, np.concatenate([(slope + self.member @ (-g - c * by_x)).ravel(), by_log_sd, by_x.ravel()]))
+        return _or_nothing(
+            value, np.concatenate([(slope + self.member @ (-g - c * by_x)).ravel(), by_log_sd, by_x.ravel()]))
 
 def _centred(line):
     "How much the choices of each person say about each parameter: 0 nothing, 1 all, (people, n_free)."
     o = line.o
     if o.lanes.trials.n_participants < 3: return np.zeros((o.lanes.trials.n_participants, len(line.start)))
     names = list(o.lanes.cell.params)
-    found = fit_hierarchical(o.lanes.cell, o.lanes.trials, bounds=dict(zip(o.names, zip(o.lower, o.upper))), hold={n: o.full[names.index(n)] for n in names if n not in o.names}, threads=1)
+    found = fit_hierarchical(o.lanes.cell,
+        o.lanes.trials, bounds=dict(zip(o.names, zip(o.lower, o.upper))),
+        hold={n: o.full[names.index(n)] for n in names if n not in o.names}, threads=1)
     left_open = np.diagonal(found.covariances, axis1=1, axis2=2) / found.variances.variance.to_numpy()
     return np.clip(1 - np.nan_to_num(left_open, nan=1.), 0, 1)
 
@@ -183,25 +207,36 @@ def _nuts(target, who, seed, draws, tune, chains, threads, target_accept, bar): 
         rng = np.random.default_rng(seed)
         points = (target.begin(rng) for _ in range(tries))
         return next((x for x in points if np.isfinite(target(x)[0])), None)
-    if begin(seed, 20) is None: raise FloatingPointError(f"{type(target.line.o.lanes.cell).__name__} gives no finite likelihood for {who} at any of twenty starts: a value became infinite or NaN")
+    if begin(seed, 20) is None:
+        raise FloatingPointError(
+            f"{type(target.line.o.lanes.cell).__name__} gives no finite likelihood for {who} at any of twenty "
+            "starts: a value became infinite or NaN")
     def keep(*_):
         def one(x):
             bar.update()
             return dict(x=x.copy())
         return one
-    model = nutpie.compiled_pyfunc.from_pyfunc(target.size, lambda: target, keep, [np.dtype(float)], [(target.size,)], ['x'], make_initial_point_fn=begin)
-    found = nutpie.sample(model, draws=draws, tune=tune, chains=chains, cores=threads, seed=seed, target_accept=target_accept, progress_bar=False, save_warmup=False)
+    model = nutpie.compiled_pyfunc.from_pyfunc(
+        target.size, lambda: target, keep, [np.dtype(float)], [(target.size,)], ['x'], make_initial_point_fn=begin)
+    found = nutpie.sample(model,
+        draws=draws, tune=tune, chains=chains, cores=threads, seed=seed, target_accept=target_accept,
+        progress_bar=False, save_warmup=False)
     x, kept = found.posterior.x.to_numpy(), found.sample_stats
-    if x.shape[:2] != (chains, draws) or not np.isfinite(x).all(): raise KeyboardInterrupt("sampling was interrupted")   # nutpie returns what it has
-    names = dict(lp='logp', energy='energy', diverging='diverging', tree_depth='depth', reached_max_treedepth='maxdepth_reached', n_steps='n_steps', step_size='step_size', acceptance_rate='mean_tree_accept')
+    # nutpie returns what it has
+    if x.shape[:2] != (chains, draws) or not np.isfinite(x).all(): raise KeyboardInterrupt("sampling was interrupted")
+    names = dict(lp='logp',
+        energy='energy', diverging='diverging', tree_depth='depth', reached_max_treedepth='maxdepth_reached',
+        n_steps='n_steps', step_size='step_size', acceptance_rate='mean_tree_accept')
     return x, {to: kept[of].to_numpy() for to, of in names.items()}
 
 # %% ../nbs/29_posterior.ipynb #b0735c55
 def _one_seed(*numbers): return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 def _apart(line, priors, participants, seed, bar, **settings):
-    "Each person's draws on the line, (chains, draws, people, n_free), and the sampler's numbers, (chains, draws, people)."
-    each = [_nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), bar=bar, **settings) for i, who in enumerate(participants)]
+    """Each person's draws on the line, (chains, draws, people, n_free), and the sampler's numbers, (chains, draws,
+    people)."""
+    each = [_nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), bar=bar, **settings)
+        for i, who in enumerate(participants)]
     return np.stack([x for x, _ in each], 2), {name: np.stack([s[name] for _, s in each], 2) for name in each[0][1]}
 
 def _together(line, priors, group, spread, seed, bar, **settings):
@@ -215,10 +250,13 @@ def _together(line, priors, group, spread, seed, bar, **settings):
 def sample_posterior(
     cell,             # The model: any cell with compiled rules
     trials,           # The choices
-    groups=None,      # Each participant's group: a column of `trials`, or a Series or dict by participant; each group gets means of its own
+    # Each participant's group: a column of `trials`, or a Series or dict by participant; each group gets means of its
+    # own
+    groups=None,
     *,
     hierarchical=True,# Do people of a group have something in common? (False: each person alone, with the prior itself)
-    priors=None,      # Priors of parameters in their own units, in place of the model's: a dict name -> frozen `scipy.stats` distribution
+    # Priors of parameters in their own units, in place of the model's: a dict name -> frozen `scipy.stats` distribution
+    priors=None,
     spread=1.,        # Scale of the half-normal prior of the sds between people, on the line
     bounds=None,      # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,        # Parameters that are not sampled: a dict name -> value
@@ -226,17 +264,22 @@ def sample_posterior(
     tune=500,         # Draws of each chain before these, that tune the sampler
     chains=4,         # Chains from different starts
     target_accept=.8, # How careful are the steps? (0 to 1; more: smaller steps)
-    pointwise='participant', # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept
+    # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept
+    pointwise='participant',
     seed=0,           # An int or a numpy Generator
     threads=1         # Chains sampled at once
 ):
     """Draw from the posterior of a cell's parameters by NUTS: an ArviZ `InferenceData`.
 
-    Group `posterior`: `theta` (chain, draw, participant, parameter), in the parameter's own units; in a hierarchy also `typical` (…, group, parameter), the value of the group's mean in these units, `mean`, the same on the line,
-    and `sd` (…, parameter), between people, on the line. `log_likelihood`: `choice`, of each participant or trial, in nats. `sample_stats`: what the sampler says; of people apart, sums or any of theirs, and `diverging_participant`.
-    `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions, and `notes` as JSON.
+    Group `posterior`: `theta` (chain, draw, participant, parameter), in the parameter's own units; in a hierarchy also
+    `typical` (…, group, parameter), the value of the group's mean in these units, `mean`, the same on the line,
+    and `sd` (…, parameter), between people, on the line. `log_likelihood`: `choice`, of each participant or trial, in
+    nats. `sample_stats`: what the sampler says; of people apart, sums or any of theirs, and `diverging_participant`.
+    `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions,
+    and `notes` as JSON.
 
-    The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
+    The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that
+    `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
     where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
 
     Parameters
@@ -281,19 +324,28 @@ def sample_posterior(
     if not isinstance(pointwise, (str, type(None))) or pointwise not in ('participant', 'trial', None):
         raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
     hierarchical = check_truth(hierarchical, 'hierarchical')
-    if groups is not None and not hierarchical: raise ValueError("groups say what people have in common, so they need hierarchical=True")
-    if hierarchical and trials.n_participants < 2: raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
+    if groups is not None and not hierarchical:
+        raise ValueError("groups say what people have in common, so they need hierarchical=True")
+    if hierarchical and trials.n_participants < 2:
+        raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
     line, priors, seed = *_prepare(cell, trials, bounds, hold, priors), as_seed(seed)
-    settings = dict(draws=int(draws), tune=int(tune), chains=int(chains), threads=int(threads), target_accept=float(target_accept))
-    with tqdm(total=chains * (draws + tune) * (1 if hierarchical else trials.n_participants), desc=type(cell).__name__, unit='draw') as bar:
+    settings = dict(
+        draws=int(draws), tune=int(tune), chains=int(chains), threads=int(threads), target_accept=float(target_accept))
+    with tqdm(total=chains * (draws + tune) * (1 if hierarchical else trials.n_participants),
+        desc=type(cell).__name__, unit='draw') as bar:
         if hierarchical:
             group = None if groups is None else _series(trials, groups, 'groups')
             labels = ['everybody'] if group is None else _labels(group)
-            code = np.zeros(trials.n_participants, int) if group is None else group.map({g: i for i, g in enumerate(labels)}).to_numpy(int)
+            code = (np.zeros(trials.n_participants, int)
+                if group is None
+                else group.map({g: i for i, g in enumerate(labels)}).to_numpy(int))
             z, mean, sd, numbers = _together(line, priors, code, spread, seed, bar, **settings)
             more = dict(typical=from_line(mean, line.params), mean=mean, sd=sd)
-        else: (z, numbers), more, labels = _apart(line, priors, trials.participants, seed, bar, **settings), {}, None
-    about = dict(cell=repr(cell), hold=json.dumps(hold or {}), priors='; '.join(f"{n}: {w}" for n, w in priors.words().items()), hierarchical=int(hierarchical), seed=seed, tune=tune, target_accept=target_accept, spice_rl_version=__version__)
+        else:
+            (z, numbers), more, labels = _apart(line, priors, trials.participants, seed, bar, **settings), {}, None
+    about = dict(cell=repr(cell),
+        hold=json.dumps(hold or {}), priors='; '.join(f"{n}: {w}" for n, w in priors.words().items()),
+        hierarchical=int(hierarchical), seed=seed, tune=tune, target_accept=target_accept, spice_rl_version=__version__)
     if hierarchical: about['spread'] = f"sd: half-normal({', '.join(f'{x:.3g}' for x in spread * line.unit)})"
     return _result(az, line, trials, from_line(z, line.params), more, labels, numbers, pointwise, about)
 
@@ -302,12 +354,19 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
     "The `InferenceData`, after a warning if there is something to say."
     import nutpie
     if not more:   # people apart are one posterior whose parts know nothing of each other
-        total = dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum) | dict.fromkeys(('diverging', 'reached_max_treedepth'), np.any) | dict(tree_depth=np.max)
-        numbers = {n: total.get(n, np.mean)(x, 2) for n, x in numbers.items()} | dict(diverging_participant=numbers['diverging'])
+        total = (dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum)
+            | dict.fromkeys(('diverging', 'reached_max_treedepth'), np.any)
+            | dict(tree_depth=np.max))
+        numbers = {n: total.get(n, np.mean)(x, 2) for n, x in numbers.items()} | dict(
+            diverging_participant=numbers['diverging'])
     does = line.o.lanes.cell.does
     scored = np.flatnonzero(trials.answered(does) & trials.counted)
-    people = list(trials.participants) if all(isinstance(p, (int, str)) for p in trials.participants) and len({type(p) for p in trials.participants}) == 1 else list(map(str, trials.participants))
-    coords = dict(participant=people, parameter=list(line.o.names), trial=scored, option=list(map(str, trials.options))) | (dict(group=list(map(str, labels))) if labels else {})
+    people = (list(trials.participants)
+        if all(isinstance(p, (int, str)) for p in trials.participants)
+        and len({type(p) for p in trials.participants}) == 1
+        else list(map(str, trials.participants)))
+    coords = dict(participant=people, parameter=list(line.o.names), trial=scored, option=list(map(str, trials.options))
+    ) | (dict(group=list(map(str, labels))) if labels else {})
     dims = dict.fromkeys(does, ['trial']) | dict(theta=['participant', 'parameter'], typical=['group', 'parameter'],
                                                  mean=['group', 'parameter'], sd=['parameter'],
                                                  diverging_participant=['participant'], choice=['trial'],
@@ -320,14 +379,16 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
         found.add_groups(az.from_dict(log_likelihood={does[0]: _LIKELIHOODS[pointwise](line, trials, theta, scored)},
                                       coords=coords, dims={does[0]: [pointwise]}))
     notes = posterior_notes(found)
-    found.attrs |= about | dict(inference_library='nutpie', inference_library_version=nutpie.__version__, arviz_version=az.__version__, notes=json.dumps(notes))
+    found.attrs |= about | dict(inference_library='nutpie',
+        inference_library_version=nutpie.__version__, arviz_version=az.__version__, notes=json.dumps(notes))
     found.posterior.attrs |= found.attrs
     if notes: warnings.warn(f"posterior of {type(line.o.lanes.cell).__name__}: " + '; '.join(notes), stacklevel=3)
     return found
 
 def _of_people(line, trials, theta, scored):
     "Log likelihood of each participant, (chains, draws, people)."
-    return -line.o.lanes.nll(line.o.theta(theta).reshape(-1, len(line.o.full)), np.tile(np.arange(theta.shape[2]), theta.shape[0] * theta.shape[1])).reshape(theta.shape[:3])
+    return -line.o.lanes.nll(line.o.theta(theta).reshape(-1, len(line.o.full)),
+        np.tile(np.arange(theta.shape[2]), theta.shape[0] * theta.shape[1])).reshape(theta.shape[:3])
 
 def _of_trials(line, trials, theta, scored):
     "Log likelihood of each choice that counts, (chains, draws, choices)."
@@ -341,7 +402,8 @@ def _of_trials(line, trials, theta, scored):
             out[at] = each
             continue
         x = np.where(np.isnan(x), -np.inf, x)
-        x -= x.max(1, keepdims=True)   # a first choice is then equally likely to the last digit in all draws: ArviZ makes NaN of rounding errors
+        # a first choice is then equally likely to the last digit in all draws: ArviZ makes NaN of rounding errors
+        x -= x.max(1, keepdims=True)
         out[at] = x[np.arange(len(x)), trials.choice[scored]] - logsumexp(x, axis=1)
     return out
 
@@ -361,27 +423,44 @@ def posterior_notes(
         An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
     """
     az, _ = _packages()
-    r_hat, bulk, tail = (_each(f(posterior.posterior, **more)) for f, more in ((az.rhat, {}), (az.ess, {}), (az.ess, dict(method='tail'))))
+    r_hat, bulk, tail = (_each(f(posterior.posterior, **more))
+        for f, more in ((az.rhat, {}), (az.ess, {}), (az.ess, dict(method='tail'))))
     least, s, out = pd.concat([bulk, tail], axis=1).min(axis=1, skipna=False), posterior.sample_stats, []
     moves = least.notna() & r_hat.notna()
     if not moves.all(): out.append(f"{_some(~moves)} never moved: all draws are the same")
     bad, few = r_hat[moves & (r_hat > _R_HAT)], least[moves & (least < _ESS)]
-    if len(bad): out.append(f"{len(bad)} of {len(r_hat)} quantities have an R-hat above {_R_HAT} (worst: {bad.idxmax()}, {bad.max():.3g}): the chains do not agree, so these draws are not the posterior yet; draw more, or simplify the model")
-    if len(few): out.append(f"{len(few)} of {len(least)} quantities have an effective sample size below {_ESS} (least: {few.idxmin()}, {few.min():.0f}): their means and intervals are rough; draw more")
+    if len(bad):
+        out.append(f"{len(bad)} of {len(r_hat)} quantities have an R-hat above {_R_HAT} (worst: {bad.idxmax()}, "
+            f"{bad.max():.3g}): the chains do not agree, so these draws are not the posterior yet; draw more, or "
+            "simplify the model")
+    if len(few):
+        out.append(f"{len(few)} of {len(least)} quantities have an effective sample size below {_ESS} (least: "
+            f"{few.idxmin()}, {few.min():.0f}): their means and intervals are rough; draw more")
     n, d = s.diverging.size, int(s.diverging.sum())
     if d:
-        who = s.diverging_participant.sum(('chain', 'draw')).to_series().loc[lambda t: t > 0].sort_values(ascending=False, kind='stable') if 'diverging_participant' in s else ()
+        who = (s.diverging_participant.sum(('chain', 'draw'))
+            .to_series()
+            .loc[lambda t: t > 0]
+            .sort_values(ascending=False, kind='stable')
+            if 'diverging_participant' in s
+            else ())
         whose = f", of {_some(pd.Series(True, who.index))}" if len(who) else ''
-        out.append(f"{d} of {n} draws diverged{whose}: the posterior bends too sharply for the steps, and the draws near there are missing; raise target_accept, or simplify the model")
-    if 'reached_max_treedepth' in s and (deep := float(s.reached_max_treedepth.mean())) > .01: out.append(f"{deep:.0%} of the draws stopped at the longest path allowed: slow, and less effective; look for parameters that trade off")
-    if (low := float(np.min(az.bfmi(posterior)))) < _BFMI: out.append(f"the energy changes too little between draws (BFMI {low:.2f}): the tails are explored slowly; draw more, or simplify the model")
+        out.append(f"{d} of {n} draws diverged{whose}: the posterior bends too sharply for the steps, and the draws "
+            "near there are missing; raise target_accept, or simplify the model")
+    if 'reached_max_treedepth' in s and (deep := float(s.reached_max_treedepth.mean())) > .01:
+        out.append(f"{deep:.0%} of the draws stopped at the longest path allowed: slow, and less effective; look for "
+            "parameters that trade off")
+    if (low := float(np.min(az.bfmi(posterior)))) < _BFMI:
+        out.append(f"the energy changes too little between draws (BFMI {low:.2f}): the tails are explored slowly; draw "
+            "more, or simplify the model")
     return out
 
 def _each(dataset):
     "A number for each quantity, by its name: `theta[s01, alpha]`."
     out = {}
     for name, x in dataset.data_vars.items():
-        for at in np.ndindex(x.shape): out[f"{name}[{', '.join(str(x[d].values[i]) for d, i in zip(x.dims, at))}]"] = float(x.values[at])
+        for at in np.ndindex(x.shape):
+            out[f"{name}[{', '.join(str(x[d].values[i]) for d, i in zip(x.dims, at))}]"] = float(x.values[at])
     return pd.Series(out)
 
 def _some(rows): return ', '.join(map(str, rows.index[rows][:5])) + (' …' if rows.sum() > 5 else '')
@@ -391,7 +470,8 @@ _NULLS = 4000   # simulated sets of uniform ranks
 
 @cache
 def _unlikely(n, draws):
-    "How unlikely each count of `n` uniform ranks at or below each of 0..draws − 1 is, two-sided, (n + 1, draws); and the least of these for many sets of uniform ranks, sorted."
+    """How unlikely each count of `n` uniform ranks at or below each of 0..draws − 1 is, two-sided, (n + 1, draws); and
+    the least of these for many sets of uniform ranks, sorted."""
     p, count = np.arange(1, draws + 1) / (draws + 1), np.arange(n + 1)[:, None]
     table = 2 * np.minimum(stats.binom.cdf(count, n, p), stats.binom.sf(count - 1, n, p))
     counts = np.random.default_rng(0).multinomial(n, np.full(draws + 1, 1 / (draws + 1)), _NULLS).cumsum(1)[:, :-1]
@@ -408,7 +488,9 @@ def _p_uniform(ranks, draws): # (simulations,)
 class Calibration:
     """What `simulation_based_calibration` found.
 
-    `ranks` has a row for each simulation and a column for each quantity: how many of the draws lie below the true value (0 to `draws`). A quantity is a parameter; in a hierarchy `mean` and `sd` of each, and the parameters of the first person; and the log likelihood.
+    `ranks` has a row for each simulation and a column for each quantity: how many of the draws lie below the true value
+    (0 to `draws`). A quantity is a parameter; in a hierarchy `mean` and `sd` of each, and the parameters of the first
+    person; and the log likelihood.
     `runs`: divergences and the least effective sample size of each simulation.
 
     Parameters
@@ -430,45 +512,58 @@ class Calibration:
     runs: pd.DataFrame  # `divergences`, `ess`
 
     def table(self, bins=20): # How many bins for the χ² test
-        """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`, which looks for the least likely point of the cumulative distribution
+        """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`,
+        which looks for the least likely point of the cumulative distribution
         (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated).
 
         Parameters
         ----------
         bins
             How many bins for the χ² test"""
-        if (self.draws + 1) % bins: raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
+        if (self.draws + 1) % bins:
+            raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
         out = {}
         for name, r in self.ranks.items():
             chi2, p = stats.chisquare(np.bincount(r * bins // (self.draws + 1), minlength=bins))
-            out[name] = {'mean rank': r.mean() / self.draws, 'chi2': chi2, 'df': bins - 1, 'p_chi2': p, 'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
+            out[name] = {'mean rank': r.mean() / self.draws,
+                'chi2': chi2, 'df': bins - 1, 'p_chi2': p, 'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
         return pd.DataFrame(out).T.astype({'df': int})
 
     def notes(self):
         "What a reader should know: a list of sentences, empty if all is well."
         t, out = self.table(), []
         off = t.p_ecdf < .05 / len(t)
-        if off.any(): out.append(f"ranks are not uniform for {_some(off)} (p < .05/{len(t)}): the draws are not from the posterior of this model and prior")
-        if (d := (self.runs.divergences > 0).sum()): out.append(f"{d} of {len(self.runs)} simulations had divergences, {int(self.runs.divergences.sum())} in all")
-        if (few := (self.runs.ess < self.draws).sum()): out.append(f"in {few} of {len(self.runs)} simulations the effective sample size is below the {self.draws} draws that are ranked, which bends ranks to the ends; draw more")
+        if off.any():
+            out.append(f"ranks are not uniform for {_some(off)} (p < .05/{len(t)}): the draws are not from the "
+                "posterior of this model and prior")
+        if d := (self.runs.divergences > 0).sum():
+            out.append(f"{d} of {len(self.runs)} simulations had divergences, {int(self.runs.divergences.sum())} in all"
+            )
+        if few := (self.runs.ess < self.draws).sum():
+            out.append(f"in {few} of {len(self.runs)} simulations the effective sample size is below the "
+                f"{self.draws} draws that are ranked, which bends ranks to the ends; draw more")
         return out
 
-    def __repr__(self): return '\n'.join([f"{self.name}: {len(self.ranks)} simulations, ranks among {self.draws} draws", self.table().round(3).to_string(), *self.notes()])
+    def __repr__(self):
+        return '\n'.join([f"{self.name}: {len(self.ranks)} simulations, ranks among {self.draws} draws",
+                self.table().round(3).to_string(), *self.notes()])
 
     @in_style
     def plot(self, axs=None): # Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
-        """Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of cases.
+        """Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of
+        cases.
 
         Parameters
         ----------
         axs
-            Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
-        """
+            Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)"""
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
         for ax, (name, r) in zip(axs, self.ranks.items()):
-            ax.fill_between(p, stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid', color='.88', lw=0)
+            ax.fill_between(p,
+                stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid',
+                color='.88', lw=0)
             ax.step(p, [(r <= c).mean() for c in range(self.draws)] - p, where='mid', color=COLOURS['model'])
             ax.axhline(0, color=COLOURS['guide'], lw=.8)
             ax.set(title=name, xlabel='rank / draws', xlim=(0, 1))
@@ -481,14 +576,18 @@ _RANKED = 99   # draws that are ranked: a hundred possible ranks, in twenty bins
 def _true_people(line, priors, rng, people, spread):
     "Parameters of one person or of a group, (people, n_free), and the group's means and sds on the line."
     if people is None: return priors.draw(rng, 1), None, None
-    mean, sd = to_line(priors.draw(rng, 1)[0], line.params), abs(rng.standard_normal(len(line.start))) * spread * line.unit
+    mean, sd = (to_line(priors.draw(rng, 1)[0], line.params),
+        abs(rng.standard_normal(len(line.start))) * spread * line.unit)
     return from_line(mean + sd * rng.standard_normal((people, len(mean))), line.params), mean, sd
 
 def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)}, divergences) of each simulation
     "Ranks of the true values among draws that stand as far apart as there are."
-    ranks = pd.DataFrame([{q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum()) for q, (x, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
+    ranks = pd.DataFrame([{q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum())
+                for q, (x, true) in given.items()}
+            for given, _ in rows]).rename_axis('simulation')
     truth = pd.DataFrame([{q: true for q, (_, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
-    runs = pd.DataFrame([dict(divergences=d, ess=min(float(az.ess(x)) for x, _ in given.values())) for given, d in rows]).rename_axis('simulation')
+    runs = pd.DataFrame([dict(divergences=d, ess=min(float(az.ess(x)) for x, _ in given.values())) for given, d in rows]
+    ).rename_axis('simulation')
     return Calibration(name, ranks, _RANKED, truth, runs)
 
 # %% ../nbs/29_posterior.ipynb #aeca0e90
@@ -554,7 +653,8 @@ def simulation_based_calibration(
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and check_whole(people, 'people') < 2:
         raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
-    seed, settings = as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept)
+    seed, settings = (as_seed(seed),
+        dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept))
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)
     rng, rows = np.random.default_rng([seed, 1]), []
@@ -564,12 +664,18 @@ def simulation_based_calibration(
             who = pd.DataFrame(line.o.theta(theta), columns=list(cell.params))
             trials = simulate(cell, environment, who, n_trials=n_trials, seed=_one_seed(seed, 2, i))
             here, beliefs = _prepare(cell, trials, bounds, hold, priors)
-            if people is None: (z, numbers), given = _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), bar, **settings), {}
+            if people is None:
+                (z, numbers), given = (
+                    _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), bar, **settings), {})
             else:
-                z, means, sds, numbers = _together(here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), bar, **settings)
-                given = {f'{what} {n}': (x[..., j], true[j]) for what, x, true in (('mean', means[:, :, 0], mean), ('sd', sds, sd)) for j, n in enumerate(here.o.names)}
+                z, means, sds, numbers = _together(
+                    here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), bar, **settings)
+                given = {f'{what} {n}': (x[..., j], true[j])
+                    for what, x, true in (('mean', means[:, :, 0], mean), ('sd', sds, sd))
+                    for j, n in enumerate(here.o.names)}
             drawn = from_line(z, here.params)
             given |= {n: (drawn[:, :, 0, j], theta[0, j]) for j, n in enumerate(here.o.names)}
-            given['log likelihood'] = _of_people(here, trials, drawn, None).sum(-1), -here.o.lanes.nll(here.o.theta(theta), np.arange(len(theta))).sum()
+            given['log likelihood'] = (_of_people(here, trials, drawn, None).sum(-1),
+                -here.o.lanes.nll(here.o.theta(theta), np.arange(len(theta))).sum())
             rows.append((given, int(numbers['diverging'].sum())))
     return _ranked(az, type(cell).__name__, rows)

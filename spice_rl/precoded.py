@@ -128,15 +128,15 @@ FORGETTING_CONFIG = SpiceConfig(
 
 # %% ../nbs/31_precoded.ipynb #abaddd5a
 class PerseverationRNN(BaseRNN):
-    """A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the option chosen and for the others, and a scale (Weinhardt et al., 2024).
+    """A value learned from rewards, and a habit that follows choices, whatever they paid; each has modules for the
+    option chosen and for the others, and a scale (Weinhardt et al., 2024).
 
     Parameters
     ----------
     n_actions
         How many options
     **kwargs
-        Further arguments of `BaseRNN`
-    """
+        Further arguments of `BaseRNN`"""
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
     def __init__(self,
@@ -145,7 +145,8 @@ class PerseverationRNN(BaseRNN):
     ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
-        for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'): self.submodules_rnn[name] = self.setup_module(input_size=0)
+        for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'):
+            self.submodules_rnn[name] = self.setup_module(input_size=0)
         for name in self.init_values: self.betas[name] = self.setup_constant()
 
     def forward(self,
@@ -205,15 +206,15 @@ def delta_rule(
 
 # %% ../nbs/31_precoded.ipynb #46d32052
 class LearningRateRNN(BaseRNN):
-    """The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are kept.
+    """The delta rule, hard-coded, with a learning rate that a module makes of reward and value; the other values are
+    kept.
 
     Parameters
     ----------
     n_actions
         How many options
     **kwargs
-        Further arguments of `BaseRNN`
-    """
+        Further arguments of `BaseRNN`"""
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
@@ -247,7 +248,8 @@ class LearningRateRNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
             self.record_signal('c_reward', reward)
-            alpha = self.call_module('x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, activation_rnn=torch.sigmoid)
+            alpha = self.call_module(
+                'x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, activation_rnn=torch.sigmoid)
             self.record_signal('c_learning_rate', alpha)
             chosen = self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha))
             self.state['x_value_reward'] = chosen + self.state['x_value_reward'] * (1 - action)
@@ -286,7 +288,8 @@ class ParticipantEmbeddingRNN(BaseRNN):
         embedding_size=2, # Numbers in the embedding of a participant
         **kwargs          # Further arguments of `BaseRNN`
     ):
-        super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
+        super().__init__(
+            n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1 + embedding_size)
         self.submodules_rnn['x_value_reward_not_chosen'] = self.setup_module(input_size=embedding_size)
@@ -315,8 +318,10 @@ class ParticipantEmbeddingRNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
             self.record_signal('c_reward', reward)
-            self.state['x_value_reward'] = (self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=reward, participant_embedding=who)
-                                            + self.call_module('x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who))
+            self.state['x_value_reward'] = self.call_module(
+                'x_value_reward_chosen', 'x_value_reward', action=action, inputs=reward, participant_embedding=who
+            ) + self.call_module(
+                'x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who)
             logits[timestep] = beta * self.state['x_value_reward']
         return self.post_forward_pass(logits, batch_first), self.get_state()
 
@@ -346,11 +351,13 @@ class Weinhardt2024RNN(BaseRNN):
         embedding_size=2, # Numbers in the embedding of a participant
         **kwargs          # Further arguments of `BaseRNN`
     ):
-        super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
+        super().__init__(
+            n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         self.submodules_rnn['x_learning_rate_reward'] = self.setup_module(input_size=1 + embedding_size)
         self.submodules_eq['x_value_reward_chosen'] = delta_rule
-        for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'): self.submodules_rnn[name] = self.setup_module(input_size=embedding_size)
+        for name in ('x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'):
+            self.submodules_rnn[name] = self.setup_module(input_size=embedding_size)
         for name in self.init_values: self.betas[name] = self.setup_constant(embedding_size)
 
     def forward(self,
@@ -376,12 +383,14 @@ class Weinhardt2024RNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
             self.record_signal('c_reward', reward)
-            alpha = self.call_module('x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, participant_embedding=who, activation_rnn=torch.sigmoid)
+            alpha = self.call_module('x_learning_rate_reward',
+                'x_value_reward', action=action, inputs=reward, participant_embedding=who, activation_rnn=torch.sigmoid)
             self.record_signal('c_learning_rate', alpha)
             value = (self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha))
                      + self.call_module('x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who))
-            habit = (self.call_module('x_value_choice_chosen', 'x_value_choice', action=action, participant_embedding=who)
-                     + self.call_module('x_value_choice_not_chosen', 'x_value_choice', action=1 - action, participant_embedding=who))
+            habit = self.call_module('x_value_choice_chosen', 'x_value_choice', action=action, participant_embedding=who
+            ) + self.call_module(
+                'x_value_choice_not_chosen', 'x_value_choice', action=1 - action, participant_embedding=who)
             self.state['x_value_reward'], self.state['x_value_choice'] = value, habit
             logits[timestep] = beta_reward * value + beta_choice * habit
         return self.post_forward_pass(logits, batch_first), self.get_state()
@@ -422,7 +431,8 @@ def take_payment(
 
 # %% ../nbs/31_precoded.ipynb #73eb1663
 class WorkingMemoryRNN(BaseRNN):
-    """Values of rewards and of choices that see the last trials, too; where they start is learned: one start for everyone, or with `embedding_size` one for each participant.
+    """Values of rewards and of choices that see the last trials, too; where they start is learned: one start for
+    everyone, or with `embedding_size` one for each participant.
 
     Parameters
     ----------
@@ -433,9 +443,9 @@ class WorkingMemoryRNN(BaseRNN):
     embedding_size
         Numbers in the embedding of a participant
     **kwargs
-        Further arguments of `BaseRNN`
-    """
-    init_values = {'x_value_reward': 0.5, 'x_value_choice': 0., 'x_reward_1': 0., 'x_reward_2': 0., 'x_choice_1': 0., 'x_choice_2': 0.}
+        Further arguments of `BaseRNN`"""
+    init_values = {'x_value_reward': .5,
+        'x_value_choice': .0, 'x_reward_1': .0, 'x_reward_2': .0, 'x_choice_1': .0, 'x_choice_2': .0}
 
     def __init__(self,
         n_actions=2,      # How many options
@@ -443,10 +453,12 @@ class WorkingMemoryRNN(BaseRNN):
         embedding_size=0, # Numbers in the embedding of a participant
         **kwargs          # Further arguments of `BaseRNN`
     ):
-        super().__init__(n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
+        super().__init__(
+            n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
         if embedding_size: self.participant_embedding = self.setup_embedding(self.n_participants, embedding_size)
         for name in ('x_value_reward', 'x_value_choice'):
-            self.submodules_rnn[f'{name}_chosen'] = self.setup_module(input_size=2 + (name == 'x_value_reward') + embedding_size)
+            self.submodules_rnn[f'{name}_chosen'] = self.setup_module(
+                input_size=2 + (name == 'x_value_reward') + embedding_size)
             self.submodules_rnn[f'{name}_not_chosen'] = self.setup_module(input_size=2 + embedding_size)
             self.betas[name] = self.setup_constant(embedding_size)
         self.initial_values['x_value_reward'] = self.setup_initial_value(.5, embedding_size)
@@ -473,16 +485,25 @@ class WorkingMemoryRNN(BaseRNN):
         who = self.participant_embedding(participant) if self.embedding_size else None
         beta_reward, beta_choice = self.betas['x_value_reward'](who), self.betas['x_value_choice'](who)
         for timestep, action, reward in zip(timesteps, actions, rewards):
-            now = {'c_action': action, 'c_reward': reward, 'c_reward_chosen': torch.where(action == 1, reward, 0.).sum(1, keepdim=True).expand_as(reward),
-                   **{name: self.state[name] for name in ('x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2')}}
+            now = {'c_action': action,
+                'c_reward': reward,
+                'c_reward_chosen': torch.where(action == 1, reward, .0).sum(1, keepdim=True).expand_as(reward),
+                **{name: self.state[name] for name in ('x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2')}}
             for name, signal in now.items(): self.record_signal(name, signal)
             past_rewards, past_choices = (now['x_reward_1'], now['x_reward_2']), (now['x_choice_1'], now['x_choice_2'])
-            value = (self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, *past_rewards), participant_embedding=who)
-                     + self.call_module('x_value_reward_not_chosen', 'x_value_reward', action=1 - action, inputs=past_rewards, participant_embedding=who))
-            habit = (self.call_module('x_value_choice_chosen', 'x_value_choice', action=action, inputs=past_choices, participant_embedding=who)
-                     + self.call_module('x_value_choice_not_chosen', 'x_value_choice', action=1 - action, inputs=past_choices, participant_embedding=who))
-            shifted = {'x_reward_1': self.call_module('x_reward_1', 'x_reward_1', inputs=(action, now['c_reward_chosen'])), 'x_reward_2': self.call_module('x_reward_2', 'x_reward_2', inputs=now['x_reward_1']),
-                       'x_choice_1': self.call_module('x_choice_1', 'x_choice_1', inputs=action), 'x_choice_2': self.call_module('x_choice_2', 'x_choice_2', inputs=now['x_choice_1'])}
+            value = self.call_module('x_value_reward_chosen',
+                'x_value_reward', action=action, inputs=(reward, *past_rewards), participant_embedding=who,
+            ) + self.call_module('x_value_reward_not_chosen',
+                'x_value_reward', action=1 - action, inputs=past_rewards, participant_embedding=who)
+            habit = self.call_module(
+                'x_value_choice_chosen', 'x_value_choice', action=action, inputs=past_choices, participant_embedding=who
+            ) + self.call_module('x_value_choice_not_chosen',
+                'x_value_choice', action=1 - action, inputs=past_choices, participant_embedding=who)
+            shifted = {
+                'x_reward_1': self.call_module('x_reward_1', 'x_reward_1', inputs=(action, now['c_reward_chosen'])),
+                'x_reward_2': self.call_module('x_reward_2', 'x_reward_2', inputs=now['x_reward_1']),
+                'x_choice_1': self.call_module('x_choice_1', 'x_choice_1', inputs=action),
+                'x_choice_2': self.call_module('x_choice_2', 'x_choice_2', inputs=now['x_choice_1'])}
             self.state |= {'x_value_reward': value, 'x_value_choice': habit, **shifted}
             logits[timestep] = beta_reward * value + beta_choice * habit
         return self.post_forward_pass(logits, batch_first), self.get_state()

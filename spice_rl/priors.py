@@ -42,9 +42,11 @@ def parameter_bounds(
 
 def _by_model(models, what, overrides, label):
     "{model: {parameter: …}} for these models, with the given ones in place."
-    if isinstance(models, str): raise ValueError(f"models must be a list of names, got the text {models!r}; write [{models!r}]")
+    if isinstance(models, str):
+        raise ValueError(f"models must be a list of names, got the text {models!r}; write [{models!r}]")
     models, out = check_list(models, 'models', str, 'names of models', 0), {}
-    for name in models: out.setdefault(name.split('+')[0], {}).update({k: what(p) for k, p in avoidance_model(name).params.items()})
+    for name in models:
+        out.setdefault(name.split('+')[0], {}).update({k: what(p) for k, p in avoidance_model(name).params.items()})
     check_overrides(overrides, out, label)
     for model, given in (overrides or {}).items(): out[model].update(given)
     return out
@@ -66,9 +68,13 @@ def check_overrides(
         What it is called, for the message
     """
     if given is None: return
-    if not isinstance(given, dict): raise ValueError(f"{what} must be a dictionary {{model: {{parameter: …}}}}, got {given!r}")
+    if not isinstance(given, dict):
+        raise ValueError(f"{what} must be a dictionary {{model: {{parameter: …}}}}, got {given!r}")
     for model, some in given.items():
-        if '+' in str(model) and str(model).split('+')[0] in known: raise ValueError(f"{what}: write the model without its options, {str(model).split('+')[0]!r} in place of {model!r}")
+        if '+' in str(model) and str(model).split('+')[0] in known:
+            raise ValueError(
+                f"{what}: write the model without its options, {str(model).split('+')[0]!r} in place of {model!r}")
         check_names([model], known, f'model in {what}')
-        if not isinstance(some, dict): raise ValueError(f"{what}[{model!r}] must be a dictionary {{parameter: …}}, got {some!r}")
+        if not isinstance(some, dict):
+            raise ValueError(f"{what}[{model!r}] must be a dictionary {{parameter: …}}, got {some!r}")
         check_names(some, known[model], f'parameter in {what}[{model!r}]')

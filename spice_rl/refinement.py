@@ -74,14 +74,18 @@ def _check(trials, rules=None):
     if not trials.options:
         raise ValueError("an equation speaks of choices and rewards, and these trials have none: people do "
                          f"{' and '.join(trials.does)}; write a Cell for them")
-    if not trials.n_counted: raise ValueError("there is no choice to learn from: every choice is missing or not counted")
+    if not trials.n_counted:
+        raise ValueError("there is no choice to learn from: every choice is missing or not counted")
     if rules is None: return
-    if not isinstance(rules, (list, tuple)) or not rules: raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
+    if not isinstance(rules, (list, tuple)) or not rules:
+        raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
     check_rules(rules, {r.state: 0 for r in rules if isinstance(r, Rule)})
     apart = lambda a, b: any(kind == k and value != v for _, kind, value in a.filters for _, k, v in b.filters)
     for i, b in enumerate(rules):
         for a in rules[:i]:
-            if a.state == b.state and not apart(a, b): raise ValueError(f"the rules {a.module!r} and {b.module!r} move {a.state!r} of the same option on the same trial; make them one rule, or give them filters that exclude each other")
+            if a.state == b.state and not apart(a, b):
+                raise ValueError(f"the rules {a.module!r} and {b.module!r} move {a.state!r} of the same option on the "
+                    "same trial; make them one rule, or give them filters that exclude each other")
 
 def _tidy(rules, trials):
     "The rules without the terms that choices cannot tell from simpler ones, and sentences about those."
@@ -90,12 +94,19 @@ def _tidy(rules, trials):
         if r.fixed:
             out.append(r)
             continue
-        few = {j: len(values) for j, (_, kind) in enumerate(r.signals, 1) if (values := _shown(r, kind, trials)) is not None}
+        few = {j: len(values)
+            for j, (_, kind) in enumerate(r.signals, 1)
+            if (values := _shown(r, kind, trials)) is not None}
         for j, n in few.items():
-            if n == 0: raise ValueError(f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it applies to; leave it out of the library")
+            if n == 0:
+                raise ValueError(f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it "
+                    "applies to; leave it out of the library")
         doubled = [t for t in r.terms if any(t[j] > (n > 1) for j, n in few.items() if n <= 2)]
-        said += [f"powers of {r.names[j]} ({r.module}) from {r.names[j]}: it takes two values" if n == 2 else f"terms in {r.names[j]} ({r.module}) from those without: it never varies there"
-                 for j, n in few.items() if n <= 2 and any(t[j] > (n > 1) for t in doubled)]
+        said += [f"powers of {r.names[j]} ({r.module}) from {r.names[j]}: it takes two values"
+            if n == 2
+            else f"terms in {r.names[j]} ({r.module}) from those without: it never varies there"
+            for j, n in few.items()
+            if n <= 2 and any(t[j] > (n > 1) for t in doubled)]
         out.append(replace(r, terms=tuple(t for t in r.terms if t not in doubled)))
     return out, said
 
@@ -149,45 +160,77 @@ def _remembers(rule): # A hard-coded one
 
 class _Library:
     "Rules with all candidate terms, on a data set."
-    def __init__(self, rules, latents, weights, trials, sessions=None, origins=None): # weights that are held (None: estimated); starts that are held (others: estimated, or 0)
+    def __init__(self, rules, latents, weights, trials, sessions=None, origins=None):
+        # weights that are held (None: estimated); starts that are held (others: estimated, or 0)
         origins = origins or {}
         self.rules, self.latents, self.trials = list(rules), list(latents), trials
         self.names, n = equation_names(rules, latents), len(latents)
-        self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]                 # rule of each number
+        # rule of each number
+        self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]
         self.term = [None] * 2 * n + [t for r in rules for t in r.terms]
         linear = lambda t: t is not None and sum(t) == 1
-        self.fixed = {j: c for j, c in zip(range(2 * n, len(self.names)), [c for r in rules for c in r.fixed or [None] * len(r.terms)]) if c is not None}
+        self.fixed = {j: c
+            for j, c in zip(range(2 * n, len(self.names)), [c for r in rules for c in r.fixed or [None] * len(r.terms)])
+            if c is not None}
         self.own = [j for j, t in enumerate(self.term) if linear(t) and t[0] == 1 and j not in self.fixed]
         self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
-        self.base = np.r_[[origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents], [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n:], 2 * n)]]   # nothing changes
+        # nothing changes
+        self.base = np.r_[[origins.get(s, .0) for s in latents],
+            [weights[s] or .0 for s in latents],
+            [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n :], 2 * n)]]
         paid = [q for q, r in enumerate(rules) if any(kind in ('reward', 'chosen_reward') for _, kind in r.signals)]
         self.paid, self.valued = paid, {rules[q].state for q in paid if not rules[q].fixed or _remembers(rules[q])}
         self.starts = [i for i, s in enumerate(latents) if s in self.valued and s not in origins]
         self.can = self.starts + self.scales + [j for j in range(2 * n, len(self.names)) if j not in self.fixed]
-        self.needs = {j: [i for i in self.can if i >= 2 * n and self.of[i] == self.of[j] and i != j and 0 < sum(self.term[i]) and all(a <= b for a, b in zip(self.term[i], self.term[j]))]
-                      for j in self.can if j >= 2 * n and sum(self.term[j]) > 1}
+        self.needs = {j: [i
+                for i in self.can
+                if i >= 2 * n
+                and self.of[i] == self.of[j]
+                and i != j
+                and 0 < sum(self.term[i])
+                and all(a <= b for a, b in zip(self.term[i], self.term[j]))]
+            for j in self.can
+            if j >= 2 * n and sum(self.term[j]) > 1}
         lanes = Lanes(Equation(rules, latents, dict(zip(self.names, self.base))), trials, 1)
-        self.rows = lanes.rows if sessions is None else lanes.rows._replace(first=lanes.rows.first[sessions], last=lanes.rows.last[sessions])
+        self.rows = (lanes.rows
+            if sessions is None
+            else lanes.rows._replace(first=lanes.rows.first[sessions], last=lanes.rows.last[sessions]))
         counted = np.r_[0, np.cumsum(self.rows.times * (self.rows.choice >= 0))]
         self.n_choices = int((counted[self.rows.last] - counted[self.rows.first]).sum())
         self.shown = [[_shown(r, kind, trials) for _, kind in r.signals] for r in rules]
         self.code, flat = Scoring(rules, latents, self.rows, ()).c, [values for rule in self.shown for values in rule]
-        few = [np.empty(0) if v is None else np.zeros(1) if not len(v) else v if len(v) <= 9 else np.linspace(v.min(), v.max(), 9) for v in flat]
-        self.n_values, self.values = np.array([len(v) for v in few], np.int64), np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9)
-        most = {id(v): abs(v).max() for v in flat if v is not None and len(v) and v.any()}   # coefficients of rewards are counted in these units
-        self.unit = np.array([1. if t is None else np.prod([most.get(id(v), 1.)**-float(e) for v, e in zip(self.shown[q], t[1:])]) for q, t in zip(self.of, self.term)])
-        self.plain = [3. * (q in paid) + 2. * (q not in paid) if t is not None and sum(t) == 0 else .1 if t is None else sum(t) for q, t in zip(self.of, self.term)]
+        few = [np.empty(0)
+            if v is None
+            else np.zeros(1)
+            if not len(v)
+            else v
+            if len(v) <= 9
+            else np.linspace(v.min(), v.max(), 9)
+            for v in flat]
+        self.n_values, self.values = (np.array([len(v) for v in few], np.int64),
+            np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9))
+        # coefficients of rewards are counted in these units
+        most = {id(v): abs(v).max() for v in flat if v is not None and len(v) and v.any()}
+        self.unit = np.array([
+                1.0 if t is None else np.prod([most.get(id(v), 1.0) ** -float(e) for v, e in zip(self.shown[q], t[1:])])
+                for q, t in zip(self.of, self.term)])
+        self.plain = [
+            3.0 * (q in paid) + 2.0 * (q not in paid) if t is not None and sum(t) == 0 else .1 if t is None else sum(t)
+            for q, t in zip(self.of, self.term)]
 
     def scoring(self, free, kept): # Free numbers; further numbers whose terms are there
         "A `Scoring` of a part of the library, and the numbers it has."
         n = 2 * len(self.latents)
         there = sorted({*range(n), *free, *kept, *self.own, *self.fixed})
-        rules = [replace(r, terms=tuple(t for j, t in zip(range(len(self.term)), self.term) if j in there and self.of[j] == q)) for q, r in enumerate(self.rules)]
+        rules = [replace(
+                r, terms=tuple(t for j, t in zip(range(len(self.term)), self.term) if j in there and self.of[j] == q))
+            for q, r in enumerate(self.rules)]
         return Scoring(rules, self.latents, self.rows, [self.names[j] for j in free]), there
 
 # %% ../nbs/36_refinement.ipynb #5f541044
 def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
-    "A structure fitted from these numbers; None if it breaks down there. `hold`: numbers at given values; above `bar`, an NLL, it may stop early."
+    """A structure fitted from these numbers; None if it breaks down there. `hold`: numbers at given values; above
+    `bar`, an NLL, it may stop early."""
     hold, free, x = hold or {}, sorted(set(free) - set(hold or {})), numbers.copy()
     still = [j for j in library.can if j not in free]
     x[still] = library.base[still]
@@ -211,18 +254,22 @@ def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
             damping = max(damping / 10, 1e-9) if v - w > .5 * gain else damping
             x, v, g, f = y, w, h, e
         else: damping *= 10
-    return Structure(frozenset(free), frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f, _is_flat(f, library.unit[free]), _range(library, x), done or damping > 1e8)
+    return Structure(frozenset(free),
+        frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f, _is_flat(f, library.unit[free]),
+        _range(library, x), done or damping > 1e8)
 
 def _is_flat(information, unit): # Of the numbers, and what they are counted in
     "Is there a direction in which the likelihood does not change?"
     if not len(information): return False
     scale = np.sqrt(np.diag(information))
-    return bool((scale * unit <= 1e-6 * (scale * unit).max()).any() or np.linalg.eigvalsh(information / scale[:, None] / scale).min() < 1e-7)
+    return bool((scale * unit <= 1e-6 * (scale * unit).max()).any()
+        or np.linalg.eigvalsh(information / scale[:, None] / scale).min() < 1e-7)
 
 # %% ../nbs/36_refinement.ipynb #2a23f4b3
 @njit(nogil=True, cache=True, error_model='numpy')
 def _grow(p, c, shown, n_shown, low, high, next_low, next_high):
-    "Widen the bounds (latents,) by what one trial can do. `shown` (signals of all rules, 9): their values; `n_shown`: how many (0: a latent value)."
+    """Widen the bounds (latents,) by what one trial can do. `shown` (signals of all rules, 9): their values; `n_shown`:
+    how many (0: a latent value)."""
     at, coefficient, first, u, place = 4, 2 * len(low), 0, np.zeros(len(p)), np.zeros(len(p), np.int64)
     for _ in range(int(c[1])):
         latent, at = int(c[at]), at + 2 + 2 * int(c[at + 1])
@@ -235,7 +282,9 @@ def _grow(p, c, shown, n_shown, low, high, next_low, next_high):
             u[0] = low[latent] + (high[latent] - low[latent]) * place[0] / 32
             for j in range(1, width):
                 i = int(c[signals + j - 1]) - 3
-                u[j] = shown[first + j - 1, place[j]] if n_shown[first + j - 1] else low[i] + (high[i] - low[i]) * place[j] / 8
+                u[j] = (shown[first + j - 1, place[j]]
+                    if n_shown[first + j - 1]
+                    else low[i] + (high[i] - low[i]) * place[j] / 8)
             after = 0.
             for m in range(n_terms): after += p[coefficient + m] * _term(u, c, terms + m * width, width, -1)
             next_low[latent], next_high[latent] = min(next_low[latent], after), max(next_high[latent], after)
@@ -254,7 +303,8 @@ def _stays(p, c, shown, n_shown, low, high, limit):
         next_low, next_high, out = low.copy(), high.copy(), False
         _grow(p, c, shown, n_shown, low, high, next_low, next_high)
         for i in range(len(low)):
-            slack, room = 1e-6 * (1 + high[i] - low[i]), .02 * (next_high[i] - next_low[i])   # grow by more than asked for: slow growth ends, too
+            # grow by more than asked for: slow growth ends, too
+            slack, room = 1e-6 * (1 + high[i] - low[i]), .02 * (next_high[i] - next_low[i])
             out |= not (next_low[i] >= low[i] - slack and next_high[i] <= high[i] + slack)
             if next_low[i] < low[i]: low[i] = next_low[i] - room
             if next_high[i] > high[i]: high[i] = next_high[i] + room
@@ -278,7 +328,9 @@ class _Search:
     def fitted(self, move, numbers, bar=np.inf):
         "The structure of a move (free, gone)."
         if move not in self.seen or self.seen[move] is not None and not self.seen[move].done and bar == np.inf:
-            self.seen[move] = _fit(self.library, *move, numbers, bar=(bar - len(move[0]) * np.log(self.library.n_choices)) / 2, most=60 if bar < np.inf else 200)
+            self.seen[move] = _fit(self.library,
+                *move, numbers, bar=(bar - len(move[0]) * np.log(self.library.n_choices)) / 2,
+                most=60 if bar < np.inf else 200)
         return self.seen[move]
 
     def better(self, a, b):
@@ -302,9 +354,15 @@ class _Search:
         "All structures one move away from `s`."
         library, free, gone = self.library, s.free, s.gone
         parts = [[j for j in library.can if library.of[j] == q] for q in range(len(library.rules))]
-        parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]] + [i, i + len(library.latents)] for i, latent in enumerate(library.latents)]
-        out = [(self.without(free, [i]), gone) for i in free] + [self.complete(free | {j}, gone - {j}) for j in library.can if j not in free]
-        out += [self.complete(self.without(free, [i]) | {j}, gone - {j}) for i in free for j in library.can if j not in free and i not in library.needs.get(j, ())]
+        parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]]
+            + [i, i + len(library.latents)]
+            for i, latent in enumerate(library.latents)]
+        out = [(self.without(free, [i]), gone) for i in free] + [
+            self.complete(free | {j}, gone - {j}) for j in library.can if j not in free]
+        out += [self.complete(self.without(free, [i]) | {j}, gone - {j})
+            for i in free
+            for j in library.can
+            if j not in free and i not in library.needs.get(j, ())]
         out += [(free - {j}, gone | {j}) for j in library.own if j not in gone]
         out += [(self.without(free, part), gone - set(part)) for part in parts]
         return [m for m in dict.fromkeys((frozenset(f), frozenset(g)) for f, g in out) if m != (free, gone)]
@@ -321,7 +379,10 @@ class _Search:
         for free, gone in moves:
             d = np.array([0. if j in free else (0. if j in gone else library.base[j]) - s.numbers[j] for j in can])
             a = [place[j] for j in free if seen[place[j]] > 1e-6 * seen.max()]
-            if a: d[a] = -np.linalg.solve(f[np.ix_(a, a)] / scale[a][:, None] / scale[a] + 1e-8 * np.eye(len(a)), (g[a] + f[a] @ d) / scale[a]) / scale[a]
+            if a:
+                d[a] = (-np.linalg.solve(f[np.ix_(a, a)] / scale[a][:, None] / scale[a] + 1e-8 * np.eye(len(a)),
+                        (g[a] + f[a] @ d) / scale[a])
+                    / scale[a])
             out.append(2 * (v + g @ d + .5 * d @ f @ d))
         return np.array(out) + cost
 
@@ -349,12 +410,17 @@ class _Search:
         return self.fitted((free, s.gone), s.numbers) or s
 
     def begin(self):
-        "Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is linear; the same with values counted from where they start."
-        library, low = self.library, [j for j in self.library.can if self.library.term[j] is not None and sum(self.library.term[j]) <= 1]
-        learned = library.starts + library.scales + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
+        """Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is
+        linear; the same with values counted from where they start."""
+        library, low = (self.library,
+            [j for j in self.library.can if self.library.term[j] is not None and sum(self.library.term[j]) <= 1])
+        learned = (
+            library.starts + library.scales + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
+        )
         traced = learned + [j for j in low if library.rules[library.of[j]].state not in library.valued]
         counted = library.scales + [j for j in low if any(library.term[j]) or library.of[j] in library.paid]
-        return list(dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + library.scales + low, counted)))
+        return list(
+            dict.fromkeys(tuple(sorted(x)) for x in (learned, traced, library.starts + library.scales + low, counted)))
 
     def first(self, rate):
         "Numbers to start from: values that move by this rate toward what was paid."
@@ -370,11 +436,14 @@ class _Search:
 
     def run(self, given=()): # Structures to start from, too: (free, gone, numbers)
         "The best structure that was found."
-        best, starts = None, [(frozenset(free), frozenset(), self.first(rate)) for free in self.begin() for rate in (.1, .5)] + list(given)
+        best, starts = (None,
+            [(frozenset(free), frozenset(), self.first(rate)) for free in self.begin() for rate in (.1, .5)]
+            + list(given))
         by_move = {}
         for free, gone, numbers in starts:
             found = _fit(self.library, free, gone, numbers)
-            if found is not None and ((free, gone) not in by_move or found.nll < by_move[free, gone].nll): by_move[free, gone] = found
+            if found is not None and ((free, gone) not in by_move or found.nll < by_move[free, gone].nll):
+                by_move[free, gone] = found
         for move, s in by_move.items():
             self.seen[move] = s
             for found in (self.climb(self.prune(s), 6), s):   # where choices are certain the quadratic misleads
@@ -399,7 +468,8 @@ def _covariance(library, s):
     return np.linalg.inv(hessian * unit) * unit if sound else np.full(hessian.shape, np.nan)
 
 def _profile(library, s, covariance, level=.95):
-    "Profile-likelihood intervals of the free numbers, (free, 2); infinite on a side where the likelihood never falls far enough."
+    """Profile-likelihood intervals of the free numbers, (free, 2); infinite on a side where the likelihood never falls
+    far enough."""
     free, z, out = sorted(s.free), np.sqrt(chi2.ppf(level, 1)), np.full((len(s.free), 2), np.nan)
     for i, j in enumerate(free):
         for side, sign in enumerate((-1., 1.)):
@@ -421,7 +491,8 @@ def _profile(library, s, covariance, level=.95):
 def _folds(n_sessions, folds, seed, who='everybody'):
     "Sessions of each fold."
     folds = check_whole(folds, 'folds', 2)
-    if folds > n_sessions: raise ValueError(f"folds must be at most the number of sessions ({n_sessions} of {who}), got {folds}")
+    if folds > n_sessions:
+        raise ValueError(f"folds must be at most the number of sessions ({n_sessions} of {who}), got {folds}")
     return np.array_split(np.random.default_rng(as_seed(seed)).permutation(n_sessions), folds)
 
 def _held_out(make, structures, folds): # make: sessions -> `_Library`
@@ -436,7 +507,8 @@ def _held_out(make, structures, folds): # make: sessions -> `_Library`
     return out
 
 def _simplest(lost, structures):
-    "The one with the fewest numbers among those that lose no more than the best by one standard error of the difference (Breiman et al., 1984, *Classification and regression trees*)."
+    """The one with the fewest numbers among those that lose no more than the best by one standard error of the
+    difference (Breiman et al., 1984, *Classification and regression trees*)."""
     more = lost - lost[:, [lost.sum(0).argmin()]]
     good = more.sum(0) <= more.std(0, ddof=1) * np.sqrt(len(lost))
     return min(np.flatnonzero(good), key=lambda i: (len(structures[i].free), lost[:, i].sum()))
@@ -471,9 +543,13 @@ class Refinement:
         All values that a reward takes, in order"""
     equation: Equation       # The equation that was found
     estimates: pd.DataFrame  # Parameter, estimate, standard error, and its 95 % interval (`lower`, `upper`)
-    terms: pd.DataFrame      # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound_if_changed`: of that other equation, that its values cannot run away and choices see every parameter
+    # Every term considered: is it in, and how NLL and BIC change when it is left out, or put in; `sound_if_changed`: of
+    # that other equation, that its values cannot run away and choices see every parameter
+    terms: pd.DataFrame
     structures: pd.DataFrame # All that lie within 6 BIC of the best, with their weights (`exp(-BIC/2)`, normalised)
-    scores: pd.DataFrame     # NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked for), and the bounds that no value can leave
+    # NLL (nats), k parameters, n choices, BIC, `held_out` (NLL of held-out choices, if asked for), and the bounds that
+    # no value can leave
+    scores: pd.DataFrame
     unseen: tuple            # What choices cannot tell, in words
     criterion: str           # How terms were chosen: 'bic' or 'heldout'
     rewards: tuple           # All values that a reward takes, in order
@@ -521,7 +597,8 @@ class Refinement:
             out.append(f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC of the best{'' if who == 'everybody' else f' for {who}'} "
                        f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: {', '.join(self.shared(who)) or 'nothing'}")
         open_ = self.estimates[~np.isfinite(self.estimates.lower) | ~np.isfinite(self.estimates.upper)]
-        out += [f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it" for row in open_.itertuples()]
+        out += [f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it"
+            for row in open_.itertuples()]
         return out
 
     def text(self,
@@ -543,8 +620,11 @@ class Refinement:
 
     def _head(self):
         s = self.scores
-        what = 'one equation for everybody' if list(s.index) == ['everybody'] else f'{len(s)} equations; here that of {s.index[0]} (others: .text(who))'
-        return f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC {s.bic.sum():.2f}; {what}"
+        what = ('one equation for everybody'
+            if list(s.index) == ['everybody']
+            else f'{len(s)} equations; here that of {s.index[0]} (others: .text(who))')
+        return (f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC "
+            f"{s.bic.sum():.2f}; {what}")
 
     def __repr__(self): return '\n'.join([self._head(), self.text(), *self.notes()])
 
@@ -565,13 +645,16 @@ def _unseen(library):
     scale, out = np.sqrt(np.maximum(np.diag(information), 1e-300)), []
     moved = scale * library.unit[free] > 1e-6 * (scale * library.unit[free]).max()
     out += [f"{library.names[j]}, which moves all options alike" for j, yes in zip(free, moved) if not yes]
-    kept, scaled = [j for j, yes in zip(free, moved) if yes], (information / scale[:, None] / scale)[np.ix_(moved, moved)]
+    kept, scaled = ([j for j, yes in zip(free, moved) if yes],
+        (information / scale[:, None] / scale)[np.ix_(moved, moved)])
     for value, vector in zip(*(x.T for x in np.linalg.eigh(scaled))):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
         origin = [library.latents[j] for j in involved if j in library.starts]
-        out.append(f"a constant added to all values of {' and '.join(origin)} (the form with the fewest parameters is printed)" if origin
-                   else f"a change of {', '.join(library.names[j] for j in involved)} together")
+        out.append(
+            f"a constant added to all values of {' and '.join(origin)} (the form with the fewest parameters is printed)"
+            if origin
+            else f"a change of {', '.join(library.names[j] for j in involved)} together")
     return list(dict.fromkeys(out))
 
 # %% ../nbs/36_refinement.ipynb #61fd45ee
@@ -581,17 +664,24 @@ def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, or
     search = _Search(library)
     best, held_out = search.run(given(library)), np.nan
     if criterion == 'heldout':
-        some = sorted((s for s in search.seen.values() if s is not None and s.sound and s.done and s.bic < best.bic + 15), key=lambda s: s.bic)[:40]
-        lost = _held_out(lambda sessions: _Library(rules, latents, weights, trials, sessions, origins), some, _folds(trials.n_sessions, folds, seed))
+        some = sorted(
+            (s for s in search.seen.values() if s is not None and s.sound and s.done and s.bic < best.bic + 15),
+            key=lambda s: s.bic)[:40]
+        lost = _held_out(lambda sessions: _Library(rules, latents, weights, trials, sessions, origins),
+            some, _folds(trials.n_sessions, folds, seed))
         i = _simplest(lost, some)
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
-    covariance, interval = pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]), _profile(library, best, matrix)
-    estimates = pd.DataFrame(dict(who=who, parameter=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
+    covariance, interval = (pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]),
+        _profile(library, best, matrix))
+    estimates = pd.DataFrame(dict(who=who,
+            parameter=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)),
+            lower=interval[:, 0], upper=interval[:, 1]))
     terms = _terms(search, best).assign(who=who)
     near = _near(search, best).assign(who=who)
     low, high = best.range if best.range is not None else np.full((2, len(latents)), np.nan)
-    score = dict(who=who, nll=best.nll, k=len(free), n=library.n_choices, bic=best.bic, held_out=held_out) | {f'{s} stays in': f'[{a:.2f}, {b:.2f}]' for s, a, b in zip(latents, low, high)}
+    score = dict(who=who, nll=best.nll, k=len(free), n=library.n_choices, bic=best.bic, held_out=held_out) | {
+        f'{s} stays in': f'[{a:.2f}, {b:.2f}]' for s, a, b in zip(latents, low, high)}
     return best, library, covariance, estimates, terms, near, score
 
 def _terms(search, best):
@@ -599,32 +689,48 @@ def _terms(search, best):
     library, rows = search.library, []
     for j in library.can:
         there = j in best.free
-        move = (frozenset(search.without(best.free, [j])), best.gone) if there else search.complete(best.free | {j}, best.gone - {j})
+        move = ((frozenset(search.without(best.free, [j])), best.gone)
+            if there
+            else search.complete(best.free | {j}, best.gone - {j}))
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(parameter=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0], bic_change=change[1], sound_if_changed=other is not None and other.sound))
+        rows.append(dict(parameter=library.names[j],
+                in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0],
+                bic_change=change[1], sound_if_changed=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
     "The sound structures within 6 BIC of the best, each said in one form, with their weights."
     library, out = search.library, [best]
-    some = sorted((s for s in search.seen.values() if s is not None and s.sound and s.done and s is not best and s.bic < best.bic + within), key=lambda s: s.bic)
+    some = sorted((s
+            for s in search.seen.values()
+            if s is not None and s.sound and s.done and s is not best and s.bic < best.bic + within),
+        key=lambda s: s.bic)
     for s in some:
         if not any(len(s.free) == len(t.free) and abs(s.nll - t.nll) < .01 for t in out): out.append(s)
     weight = np.exp([-(s.bic - best.bic) / 2 for s in out])
-    return pd.DataFrame([dict(terms=tuple(library.names[j] for j in sorted(s.free)) + tuple(f'{library.names[j]} = 0' for j in sorted(s.gone)), nll=s.nll, k=len(s.free), bic=s.bic, weight=w)
-                         for s, w in zip(out, weight / weight.sum())])
+    return pd.DataFrame([dict(terms=tuple(library.names[j] for j in sorted(s.free))
+                + tuple(f'{library.names[j]} = 0' for j in sorted(s.gone)), nll=s.nll, k=len(s.free), bic=s.bic,
+                weight=w)
+            for s, w in zip(out, weight / weight.sum())])
 
 # %% ../nbs/36_refinement.ipynb #cfb08aeb
 def _spoken_of(rules, weighs): # Rules; latent values that count in the logits
-    "The rules without signals that they do not use, and without hard-coded equations that nothing uses; and the latent values that they need."
+    """The rules without signals that they do not use, and without hard-coded equations that nothing uses; and the
+    latent values that they need."""
     def lean(r):
-        keep = [j for j, (_, kind) in enumerate(r.signals, 1) if kind in SIGNALS or any(t[j] for t in r.terms)]   # a reward that is hidden stops a rule, used or not
-        return replace(r, signals=tuple(r.signals[j - 1] for j in keep), terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
+        # a reward that is hidden stops a rule, used or not
+        keep = [j for j, (_, kind) in enumerate(r.signals, 1) if kind in SIGNALS or any(t[j] for t in r.terms)]
+        return replace(r,
+            signals=tuple(r.signals[j - 1] for j in keep), terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
     rules, needed = [r if r.fixed else lean(r) for r in rules], None
-    reads = lambda some: {kind for r in some for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters)) if kind not in SIGNALS}
+    reads = lambda some: {kind
+        for r in some
+        for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters))
+        if kind not in SIGNALS}
     there = [r for r in rules if not r.fixed or r.state in weighs]
-    while needed != (needed := {r.state for r in there} | reads(there)): there = [r for r in rules if not r.fixed or r.state in weighs | needed]
+    while needed != (needed := {r.state for r in there} | reads(there)):
+        there = [r for r in rules if not r.fixed or r.state in weighs | needed]
     return there, needed
 
 def _assemble(library, found, covariances): # {who: `Structure`}; the covariance of each one's estimates
@@ -635,7 +741,10 @@ def _assemble(library, found, covariances): # {who: `Structure`}; the covariance
         mine = [j for j in range(2 * n, len(names)) if library.of[j] == q]
         if r.fixed: rules.append(r)
         elif any(used(j) or j in s.gone for j in mine for s in found.values()):
-            rules.append(replace(r, terms=tuple(library.term[j] for j in mine if used(j) or j in library.own and not all(j in s.gone for s in found.values()))))
+            rules.append(replace(r,
+                    terms=tuple(library.term[j]
+                        for j in mine
+                        if used(j) or j in library.own and not all(j in s.gone for s in found.values()))))
     weighs = {s for i, s in enumerate(library.latents) if used(i) or any(f.numbers[n + i] for f in found.values())}
     rules, needed = _spoken_of(rules, weighs)
     needed |= {s for i, s in enumerate(library.latents) if used(i)}
@@ -643,11 +752,13 @@ def _assemble(library, found, covariances): # {who: `Structure`}; the covariance
     wanted = equation_names(rules, latents)
     frame = pd.DataFrame([s.numbers for s in found.values()], list(found), names)[wanted]
     free = [name for name in wanted if used(names.index(name)) or frame[name].nunique() > 1]
-    return Equation(rules, latents, frame, [name for name in wanted if name not in free], {name: _bounds(library, names.index(name), frame[name]) for name in free},
-                    covariances)
+    return Equation(rules,
+        latents, frame, [name for name in wanted if name not in free],
+        {name: _bounds(library, names.index(name), frame[name]) for name in free}, covariances)
 
 def _bounds(library, j, values):
-    "Bounds for fitting a number to single people: a value's own coefficient stays within -1 and 1, others within ten times the estimate (or 1, for the largest reward)."
+    """Bounds for fitting a number to single people: a value's own coefficient stays within -1 and 1, others within ten
+    times the estimate (or 1, for the largest reward)."""
     if j in library.own: return min(-1., float(values.min())), max(1., float(values.max()))
     room = 10 * max(float(abs(values).max()), .1 * library.unit[j])
     return -room, room
@@ -656,22 +767,33 @@ def _bounds(library, j, values):
 def one_rule(
     equation # An `Equation`
 ):
-    """The same equation with one rule, instead of one for the option chosen and one for the others, for every value that choices alone move. The same object, if there is none.
+    """The same equation with one rule, instead of one for the option chosen and one for the others, for every value
+    that choices alone move. The same object, if there is none.
 
     Parameters
     ----------
     equation
-        An `Equation`
-    """
+        An `Equation`"""
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
-        pair = {r.filters[0][2]: r for r in rules if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
+        pair = {r.filters[0][2]: r
+            for r in rules
+            if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
         mine = [r for r in rules if r.state == s]
-        if len(mine) != 2 or set(pair) != {0., 1.} or pair[0.].signals != pair[1.].signals or any(kind in SIGNALS for _, kind in pair[1.].signals) or s in [r.module for r in rules]: continue
+        if (len(mine) != 2
+            or set(pair) != {.0, 1.0}
+            or pair[.0].signals != pair[1.0].signals
+            or any(kind in SIGNALS for _, kind in pair[1.0].signals)
+            or s in [r.module for r in rules]):
+            continue
         terms = dict.fromkeys([*pair[0.].terms, *pair[1.].terms])
-        one = Rule(s, s, (), (pair[1.].filters[0][:2], *pair[1.].signals), tuple((t[0], a, *t[1:]) for a in (0, 1) for t in terms))
+        one = Rule(s,
+            s, (), (pair[1.0].filters[0][:2], *pair[1.0].signals),
+            tuple((t[0], a, *t[1:]) for a in (0, 1) for t in terms))
         of = lambda value, t: out[pair[value].parameter(t)] if t in pair[value].terms else 0.
-        out = out.assign(**{one.parameter((t[0], a, *t[1:])): of(1., t) - of(0., t) if a else of(0., t) for t in terms for a in (0, 1)})
+        out = out.assign(**{one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(.0, t) if a else of(.0, t)
+                for t in terms
+                for a in (0, 1)})
         rules = [one if r is mine[0] else r for r in rules if r is not mine[1]]
     if rules == list(equation.equation_rules): return equation
     names = equation_names(rules, equation.state)
@@ -682,17 +804,23 @@ def refine(
     trials,            # The choices, `Trials`
     *,
     library=None,      # Rules with all terms that may be needed (default: the equation's own)
-    by=None,           # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each (default: as the equation has it)
+    # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each (default:
+    # as the equation has it)
+    by=None,
     criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
 ) -> Refinement:
-    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is printed, and every parameter gets a standard error and an interval.
+    """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is
+    printed, and every parameter gets a standard error and an interval.
 
-    Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are counted in logits).
-    Hard-coded equations (`Rule.fixed`) stay as they are, the values they move keep their units, and the weights of those are estimated; to estimate such a rule, too, give it in `library` without its `fixed`.
+    Where values start, and in what form, is decided anew, whatever the equation holds; its weights become 1 (values are
+    counted in logits).
+    Hard-coded equations (`Rule.fixed`) stay as they are, the values they move keep their units, and the weights of
+    those are estimated; to estimate such a rule, too, give it in `library` without its `fixed`.
 
-    Two rules that say how choices alone move a value, one for the option chosen and one for the others, are also tried as one rule with the choice as its signal (`one_rule`), unless a library is given; the better one is returned.
+    Two rules that say how choices alone move a value, one for the option chosen and one for the others, are also tried
+    as one rule with the choice as its signal (`one_rule`), unless a library is given; the better one is returned.
 
     Raises a `ValueError` if the library lacks a term of the equation, or nothing can be estimated.
 
@@ -718,20 +846,25 @@ def refine(
                         "search_library(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
-        forms = [refine(e, trials, library=e.equation_rules, by=by, criterion=criterion, folds=folds, seed=seed) for e in (joined, equation)]
-        return min(forms, key=lambda found: found.scores.bic.sum() if criterion == 'bic' else found.scores.held_out.sum())
+        forms = [refine(e, trials, library=e.equation_rules, by=by, criterion=criterion, folds=folds, seed=seed)
+            for e in (joined, equation)]
+        return min(
+            forms, key=lambda found: found.scores.bic.sum() if criterion == 'bic' else found.scores.held_out.sum())
     _check(trials, library := equation.equation_rules if library is None else library)
     if by is None and len(equation.coefficients) > 1: by = 'participant'
     return _refined(*_setting(equation, library), trials, by, criterion, folds, seed)
 
 def _setting(equation, library):
-    "Rules, latent values, their weights, where the search starts for whom, and starts that are held, as an equation has them."
+    """Rules, latent values, their weights, where the search starts for whom, and starts that are held, as an equation
+    has them."""
     rules = list(library)
     latents = list(dict.fromkeys([*equation.state, *(r.state for r in rules)]))
     weights, origins = _held(equation, rules, latents)
     rows = {who: _in_logits(equation, equation.row(who), weights) for who in equation.coefficients.index}
     lacking = [n for row in rows.values() for n, x in row.items() if n not in equation_names(rules, latents) and x != 0]
-    if lacking: raise ValueError(f"the library lacks {lacking[0]!r}, which the equation has; add the term, or leave it out of the equation")
+    if lacking:
+        raise ValueError(
+            f"the library lacks {lacking[0]!r}, which the equation has; add the term, or leave it out of the equation")
     def given(who):
         row = rows.get(who, next(iter(rows.values())))
         def start(library):
@@ -744,23 +877,29 @@ def _setting(equation, library):
     return rules, latents, weights, given, origins
 
 def _held(equation, rules, latents):
-    "Weights and starts that are held: {latent: weight, or None if it is estimated}, {latent: start}. Hard-coded equations keep the values that they speak of in their own units."
+    """Weights and starts that are held: {latent: weight, or None if it is estimated}, {latent: start}. Hard-coded
+    equations keep the values that they speak of in their own units."""
     hard, row = [r for r in rules if r.fixed], equation.row()
     moved, read = {r.state for r in hard}, {kind for r in hard for _, kind in r.signals}
     def weight(s):
         w = row[f'weight: {s}'] if s in equation.state else None
         if w is None: return None if s in moved else 1.
         return 0. if w == 0 else None if s in moved else w if s in read else 1.
-    silent = [s for s in moved & set(equation.state) if row[f'weight: {s}'] == 0 and not any(r.state == s and (not r.fixed or _remembers(r)) for r in rules)]
+    silent = [s
+        for s in moved & set(equation.state)
+        if row[f'weight: {s}'] == 0 and not any(r.state == s and (not r.fixed or _remembers(r)) for r in rules)]
     return {s: weight(s) for s in latents}, {s: float(row[f'start: {s}']) for s in silent}
 
 def _in_logits(equation, row, weights):
-    "An equation's numbers with every latent value in logits, so that its weight becomes 1; or in the units in which its weight is held, or its own if that is estimated."
+    """An equation's numbers with every latent value in logits, so that its weight becomes 1; or in the units in which
+    its weight is held, or its own if that is estimated."""
     unit = {s: 1. if weights[s] is None else row[f'weight: {s}'] / (weights[s] or 1.) or 1. for s in equation.state}
-    out = {f'start: {s}': row[f'start: {s}'] * unit[s] for s in equation.state} | {f'weight: {s}': row[f'weight: {s}'] for s in equation.state if weights[s] is None}
+    out = {f'start: {s}': row[f'start: {s}'] * unit[s] for s in equation.state} | {
+        f'weight: {s}': row[f'weight: {s}'] for s in equation.state if weights[s] is None}
     for r in equation.equation_rules:
         scale = [unit[r.state], *(unit.get(kind, 1.) for _, kind in r.signals)]
-        out |= {r.parameter(t): row[r.parameter(t)] * unit[r.state] / np.prod([s**e for s, e in zip(scale, t)]) for t in r.terms}
+        out |= {r.parameter(t): row[r.parameter(t)] * unit[r.state] / np.prod([s**e for s, e in zip(scale, t)])
+            for t in r.terms}
     return out
 
 def _library_for(trials):
@@ -774,15 +913,19 @@ def _library_for(trials):
     return bandit_library(counterfactual=bool(np.isfinite(others).any()))
 
 def _weights(library, latents):
-    "Weights that are held when there is only a library: those of values in logits. A value that a hard-coded equation moves has units of its own."
+    """Weights that are held when there is only a library: those of values in logits. A value that a hard-coded equation
+    moves has units of its own."""
     hard = {r.state for r in library if r.fixed}
     return {s: None if s in hard else 1. for s in latents}
 
 def search_library(
     trials,            # The choices, `Trials`
-    library=None,      # Rules with all terms that may be needed (default: `bandit_library`, with rewards of the options not chosen if they are shown)
+    # Rules with all terms that may be needed (default: `bandit_library`, with rewards of the options not chosen if they
+    # are shown)
+    library=None,
     *,
-    by=None,           # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each
+    # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each
+    by=None,
     criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
     folds=5,           # For 'heldout': sessions are cut into so many parts, at random
     seed=0             # An int: the same parts each time
@@ -834,10 +977,15 @@ def _units(trials, by):
     if isinstance(by, str) and by == 'participant': units = _people(trials)
     else:
         said = trials.per_participant(_known(by, trials, 'by', "None, 'participant'"))
-        if said.isna().any(): raise ValueError(f"column {by!r} says nothing about participant {trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: trials.take(…)")
+        if said.isna().any():
+            raise ValueError(f"column {by!r} says nothing about participant "
+                f"{trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: "
+                "trials.take(…)")
         units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
     for who, mine in units.items():
-        if not mine.n_counted: raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: trials.take(…)")
+        if not mine.n_counted:
+            raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave "
+                "them out: trials.take(…)")
     return units
 
 def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
@@ -850,21 +998,28 @@ def _refined(rules, latents, weights, given, origins, trials, by, criterion, fol
         if criterion == 'heldout': _folds(mine.n_sessions, folds, 0, who)
     found, covariances, frames = {}, [], []
     for who, mine in units.items() if len(units) == 1 else tqdm(units.items(), 'refining'):
-        found[who], library, covariance, *frame = _one(who, rules, latents, weights, mine, given(who), criterion, folds, seed, origins)
+        found[who], library, covariance, *frame = _one(
+            who, rules, latents, weights, mine, given(who), criterion, folds, seed, origins)
         covariances.append(covariance)
         frames.append(frame)
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
-    return Refinement(_assemble(library, found, covariances), estimates, terms, near, pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)), criterion, tuple(_paid(trials)))
+    return Refinement(_assemble(library, found, covariances),
+        estimates, terms, near, pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)),
+        criterion, tuple(_paid(trials)))
 
 # %% ../nbs/36_refinement.ipynb #e8982390
 @dataclass(repr=False)
 class Stability:
-    "What `stability` found: `table`, a row for each term of the library; `draws`, the numbers of each drawn data set (as changes; 0: not chosen); `structures`, how often each came out."
+    """What `stability` found: `table`, a row for each term of the library; `draws`, the numbers of each drawn data set
+    (as changes; 0: not chosen); `structures`, how often each came out."""
     table: pd.DataFrame
     draws: pd.DataFrame
     structures: pd.DataFrame
 
-    def __repr__(self): return f"{len(self.draws)} data sets drawn from the sessions\n{self.table.round(3).to_string()}\n{len(self.structures)} different structures; the commonest in {self.structures.share.iloc[0]:.0%}"
+    def __repr__(self):
+        return (f"{len(self.draws)} data sets drawn from the "
+            f"sessions\n{self.table.round(3).to_string()}\n{len(self.structures)} different structures; the "
+            f"commonest in {self.structures.share.iloc[0]:.0%}")
     def _repr_html_(self):
         first, *_, last = repr(self).split('\n')
         return f"<p>{first}</p>{self.table.round(3).to_html()}<p>{last}</p>"
@@ -877,7 +1032,8 @@ def stability(
     seed=0,        # An int or a numpy Generator
     folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
 ) -> Stability:
-    """How stable are the terms of the equation, if other sessions of these people had been seen? `joblib.parallel_config` spreads the work.
+    """How stable are the terms of the equation, if other sessions of these people had been seen?
+    `joblib.parallel_config` spreads the work.
 
     Parameters
     ----------
@@ -891,18 +1047,23 @@ def stability(
         An int or a numpy Generator
     folder
         Folder where finished draws are kept, so that a run can be resumed (default: nothing is
-        kept)
-    """
+        kept)"""
     _check(trials)
     n = check_whole(n, 'n', 2)
-    if trials.n_sessions < 2: raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
+    if trials.n_sessions < 2:
+        raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
     _check(trials, library := _library_for(trials) if library is None else library)
     rules, _ = _tidy(library, trials)
     latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
     weights = _weights(rules, latents)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
-    arguments = dict(rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
-    found = run_pieces(_drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder, about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))), title='stability')
+    arguments = dict(rules=rules,
+        latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone),
+        numbers=best.numbers)
+    found = run_pieces(_drawn,
+        {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder,
+        about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))),
+        title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
     low, high = draws.quantile(.025), draws.quantile(.975)
@@ -913,7 +1074,9 @@ def stability(
 
 def _drawn(rules, latents, weights, trials, free, gone, numbers, seed):
     "The search on sessions drawn with replacement: one row of changes."
-    library = _Library(rules, latents, weights, trials, np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions))
+    library = _Library(
+        rules, latents, weights, trials, np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions)
+    )
     best = _Search(library).run([(frozenset(free), frozenset(gone), numbers)])
     return pd.DataFrame([{library.names[j]: best.numbers[j] - library.base[j] for j in library.can}])
 
@@ -923,7 +1086,8 @@ def pooled_or_apart(
     library=None, # Rules with all terms that may be needed (default: as in `search_library`)
     groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
 ) -> pd.DataFrame:
-    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ), with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
+    """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ),
+    with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
 
     Parameters
     ----------
@@ -933,8 +1097,7 @@ def pooled_or_apart(
         Rules with all terms that may be needed (default: as in `search_library`)
     groups
         Column of `trials` that says each participant's group (default: `group_code`, if it is
-        there)
-    """
+        there)"""
     _check(trials)
     if trials.n_participants < 2: raise ValueError("pooled_or_apart compares people, and there is only one participant")
     _units(trials, 'participant')
@@ -952,4 +1115,5 @@ def pooled_or_apart(
         add(what, len(apart.scores), apart.scores.nll.sum(), apart.scores.k.sum())
     out = pd.DataFrame(rows).set_index('equations')
     n = int((trials.counted & (trials.choice >= 0)).sum())
-    return out.assign(aic=2 * out.nll + 2 * out.k, bic=2 * out.nll + out.k * np.log(n)).sort_values('bic', kind='stable')
+    return out.assign(aic=2 * out.nll + 2 * out.k, bic=2 * out.nll + out.k * np.log(n)).sort_values('bic', kind='stable'
+    )

@@ -79,7 +79,8 @@ def apa_test(
         Its p value
     """
     def whole(x): return f'{x:.0f}' if float(x).is_integer() else f'{x:.2f}'
-    return f"*{name}*({', '.join(whole(d) for d in np.atleast_1d(df))}) = {apa_number(value, 2, name == 'r')}, {apa_p(p)}"
+    return (
+        f"*{name}*({', '.join(whole(d) for d in np.atleast_1d(df))}) = {apa_number(value, 2, name == 'r')}, {apa_p(p)}")
 
 # %% ../nbs/42_report.ipynb #78e8cccf
 def apa_r(
@@ -112,7 +113,8 @@ def apa_mean(
     digits
         Decimals
     """
-    return f"*M* = {apa_number(np.mean(x), digits)}, *SD* = {apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}"
+    return (f"*M* = {apa_number(np.mean(x), digits)}, *SD* = "
+        f"{apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}")
 
 # %% ../nbs/42_report.ipynb #979d8456
 def literal(x): # A label, or any text
@@ -150,16 +152,19 @@ def apa_table(
         What stands beneath
     """
     def safe(x): return str(x).replace('|', r'\|').replace('\n', ' ')
-    def numeric(column): return all(re.fullmatch(r'[−<> ]*[\d.]*( %)?( \([−\d.]+\))?|[−\d.]+(–| to )[−\d.]+|–', str(x)) for x in column)
+    def numeric(column):
+        return all(re.fullmatch(r'[−<> ]*[\d.]*( %)?( \([−\d.]+\))?|[−\d.]+(–| to )[−\d.]+|–', str(x)) for x in column)
     head = [frame.index.name or '', *frame.columns]
     rows = [' | '.join(map(safe, [i, *row])) for i, row in zip(frame.index, frame.to_numpy())]
     sides = ' | '.join(['---', *('--:' if numeric(frame.iloc[:, j]) else ':--' for j in range(frame.shape[1]))])
-    lines = [_caption('Table', number, title), '\n'.join(f"| {line} |" for line in (' | '.join(map(safe, head)), sides, *rows))]
+    lines = [_caption('Table', number, title),
+        '\n'.join(f"| {line} |" for line in (' | '.join(map(safe, head)), sides, *rows))]
     return '\n\n'.join(lines + ([f"*Note.* {note}"] if note else []))
 
 # %% ../nbs/42_report.ipynb #8957c7d0
 _RECORD = 'run_DISCOVER.json'   # of a discovered equation
-_RUNS = dict(FIT="mode='fit'", PARAMETER="mode='validation', recovery='parameter'", MODEL="mode='validation', recovery='model'")
+_RUNS = dict(
+    FIT="mode='fit'", PARAMETER="mode='validation', recovery='parameter'", MODEL="mode='validation', recovery='model'")
 
 _NEEDS = ('seed', 'settings', 'versions', 'data')   # what every record has
 
@@ -186,7 +191,8 @@ def _say_replaced(folder, what, **now): # seed=…, models=…, data=…: of the
                       f"{record['data'].get('participants')} participants); its files are replaced by those of this run", stacklevel=4)
 
 class RunFolder:
-    """What runs of `Pipeline` wrote into one folder: `fit`, `parameter` and `model`, the records of the runs (None: was not run), their tables and figures.
+    """What runs of `Pipeline` wrote into one folder: `fit`, `parameter` and `model`, the records of the runs (None: was
+    not run), their tables and figures.
 
     Raises a `ValueError` if there is no such folder, or no run in it.
 
@@ -196,10 +202,18 @@ class RunFolder:
         Path"""
     def __init__(self, folder): # Path
         self.folder = check_path(folder, 'folder')
-        if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that a run has written (its output_dir)")
+        if not self.folder.is_dir():
+            raise ValueError(f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that "
+                "a run has written (its output_dir)")
         finished(self.folder)
-        self.records = {what: _read_record(self.folder, f'run_{what}.json') for what in _RUNS if (self.folder / f'run_{what}.json').is_file()}
-        if not self.records: raise ValueError(f"{str(folder)!r} holds no run: there is no run_FIT.json, run_PARAMETER.json or run_MODEL.json in it (Pipeline().run(…) or spice-rl fit write them), and no {_RECORD} (write_discovery(…) or spice-rl discover write it); run one of them with this folder first")
+        self.records = {what: _read_record(self.folder, f'run_{what}.json')
+            for what in _RUNS
+            if (self.folder / f'run_{what}.json').is_file()}
+        if not self.records:
+            raise ValueError(
+                f"{str(folder)!r} holds no run: there is no run_FIT.json, run_PARAMETER.json or run_MODEL.json in it "
+                f"(Pipeline().run(…) or spice-rl fit write them), and no {_RECORD} (write_discovery(…) or spice-rl "
+                "discover write it); run one of them with this folder first")
         self.fit, self.parameter, self.model = (self.records.get(what) for what in _RUNS)
         self.first = next(iter(self.records.values()))
 
@@ -212,7 +226,8 @@ class RunFolder:
             Name of a .csv file, without its ending; for `pandas.read_csv`
         """
         path = inside(self.folder, f'{name}.csv')
-        if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a run, but no {path.name}; run it again")
+        if not path.is_file():
+            raise ValueError(f"{str(self.folder)!r} has a record of a run, but no {path.name}; run it again")
         return pd.read_csv(path, **options)
 
     @property
@@ -244,11 +259,14 @@ class RunFolder:
             'models' or 'groups'; a label of it
         """
         usual = str(label).replace(' ', '') if kind == 'groups' else str(label)
-        return next((n for r in self.records.values() if (n := r.get('names', {}).get(kind, {}).get(str(label)))), usual)
+        return next((n for r in self.records.values() if (n := r.get('names', {}).get(kind, {}).get(str(label)))), usual
+        )
 
 
 # %% ../nbs/42_report.ipynb #09d4bd68
-_SHARED = ('models', 'learning_filename', 'transfer_filename', 'bounds', 'number_of_runs', 'number_of_participants', 'multiprocessing')   # what means the same in every kind of run (random_params does not: starts, or true parameters)
+# what means the same in every kind of run (random_params does not: starts, or true parameters)
+_SHARED = ('models',
+    'learning_filename', 'transfer_filename', 'bounds', 'number_of_runs', 'number_of_participants', 'multiprocessing')
 
 def run_call(
     run,       # `RunFolder`
@@ -267,7 +285,8 @@ def run_call(
     there = run.records.get(what)
     settings = dict(there['call']) if there else {k: v for k, v in run.first['call'].items() if k in _SHARED}
     if not there and what == 'MODEL' and run.parameter: settings['generate_data'] = False   # the people who are there
-    return f"Pipeline(seed={(there or run.first)['seed']}).run({_RUNS[what]}, {', '.join(f'{k}={v!r}' for k, v in settings.items())}, output_dir={str(run.folder)!r})"
+    return (f"Pipeline(seed={(there or run.first)['seed']}).run({_RUNS[what]}, "
+        f"{', '.join(f'{k}={v!r}' for k, v in settings.items())}, output_dir={str(run.folder)!r})")
 
 # %% ../nbs/42_report.ipynb #1ccb3de9
 def search_table(run): # `RunFolder` with a fit
@@ -281,7 +300,9 @@ def search_table(run): # `RunFolder` with a fit
     rows = {}
     for name, t in run.table('fits', keep_default_na=False, dtype=dict(at_bound=str)).groupby('model', sort=False):
         starts, share = t.starts.astype(int), lambda good: f"{100 * good.mean():.0f} %"
-        rows[name] = {'Starts': f"{starts.median():.0f}", 'Range': f"{starts.min()}–{starts.max()}", 'Found twice': share(t.agree.astype(int) > 1), 'Converged': share(t.converged.astype(str) == 'True'), 'At a bound': share(t.at_bound != '')}
+        rows[name] = {'Starts': f"{starts.median():.0f}",
+            'Range': f"{starts.min()}–{starts.max()}", 'Found twice': share(t.agree.astype(int) > 1),
+            'Converged': share(t.converged.astype(str) == 'True'), 'At a bound': share(t.at_bound != '')}
     return pd.DataFrame(rows).T.rename_axis('Model')
 
 def comparison_table(run): # `RunFolder` with a fit
@@ -295,18 +316,19 @@ def comparison_table(run): # `RunFolder` with a fit
     t = run.table('fits')
     bic = t.pivot(index='participant', columns='model', values='bic')
     out = t.groupby('model').agg(k=('k', 'first'), nll=('nll', 'mean'), aic=('aic', 'mean'), bic=('bic', 'mean'))
-    out['behind'], out['best'] = out.bic - out.bic.min(), 100 * bic.idxmin(axis=1).value_counts(normalize=True).reindex(out.index, fill_value=0.)
+    out['behind'], out['best'] = (out.bic - out.bic.min(),
+        100 * bic.idxmin(axis=1).value_counts(normalize=True).reindex(out.index, fill_value=.0))
     out['beats_chance'] = [int((d.nll < d.n * np.log(2)).sum()) for _, d in t.groupby('model')]
     return out.sort_values('bic', kind='stable')
 
 def against_next(run): # `RunFolder` with a fit of two models or more
-    """The best model against the next one: its name, and mean and 95 % interval of the difference of BIC over people (positive: the best is better).
+    """The best model against the next one: its name, and mean and 95 % interval of the difference of BIC over people
+    (positive: the best is better).
 
     Parameters
     ----------
     run
-        `RunFolder` with a fit of two models or more
-    """
+        `RunFolder` with a fit of two models or more"""
     t, (best, other) = run.table('fits'), comparison_table(run).index[:2]
     d = (t[t.model == other].set_index('participant').bic - t[t.model == best].set_index('participant').bic).to_numpy()
     half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan
@@ -317,28 +339,31 @@ def misses(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    """Predictive checks of a model: how many means of people there are, and those outside the model's interval, in words.
+    """Predictive checks of a model: how many means of people there are, and those outside the model's interval, in
+    words.
 
     Parameters
     ----------
     run
         `RunFolder` with a fit
     model
-        Name of a model
-    """
+        Name of a model"""
     t = run.table('predictive_checks')
     t = t[t.model == model]
     out = t[(t.people < t.lower) | (t.people > t.upper)]
-    return len(t), [f"{r.context}, part {r.bin:.0f} of learning, {literal(r.group)}" if r.phase == 'learning' else f"{r.kind} in transfer, {literal(r.group)}" for r in out.itertuples()]
+    return len(t), [f"{r.context}, part {r.bin:.0f} of learning, {literal(r.group)}"
+        if r.phase == 'learning'
+        else f"{r.kind} in transfer, {literal(r.group)}"
+        for r in out.itertuples()]
 
 def learning_test(run): # `RunFolder` with a fit
-    """Did people learn, without any model: accuracy in percent in the first and last part of learning, (people,) each, and a paired t-test as (t, df, p).
+    """Did people learn, without any model: accuracy in percent in the first and last part of learning, (people,) each,
+    and a paired t-test as (t, df, p).
 
     Parameters
     ----------
     run
-        `RunFolder` with a fit
-    """
+        `RunFolder` with a fit"""
     t = run.table('modelsimulation_accuracy_data')
     t = t[t.model == t.model.iloc[0]].groupby(['participant', 'bin']).accuracy.mean().unstack()
     first, last = t.iloc[:, 0].to_numpy(), t.iloc[:, -1].to_numpy()
@@ -351,42 +376,52 @@ def estimates_table(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    """Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as text.
+    """Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as
+    text.
 
     Parameters
     ----------
     run
         `RunFolder` with a fit
     model
-        Name of a model
-    """
+        Name of a model"""
     t, parameters = run.table('fits'), run.fit['models'][model]['parameters']
-    t = t[t.model == model].merge(run.table('fit_data_FIT')[['participant', 'model', 'pain_group']], on=['participant', 'model'])
+    t = t[t.model == model].merge(
+        run.table('fit_data_FIT')[['participant', 'model', 'pain_group']], on=['participant', 'model'])
     cell = lambda x: f"{apa_number(x.mean())} ({apa_number(x.std())})"
-    out = pd.DataFrame({**({literal(g): [cell(d[p]) for p in parameters] for g, d in t.groupby('pain_group')} if t.pain_group.nunique() > 1 else {}), 'All': [cell(t[p]) for p in parameters]}, index=pd.Index(parameters, name='Parameter'))
+    out = pd.DataFrame({**({literal(g): [cell(d[p]) for p in parameters] for g, d in t.groupby('pain_group')}
+                if t.pain_group.nunique() > 1
+                else {}),
+            'All': [cell(t[p]) for p in parameters]},
+        index=pd.Index(parameters, name='Parameter'))
     tests = run.table('pain_fits_linear_results')
     for row in tests[tests.model == model].itertuples():
-        out.loc[row.parameter, ['*F*', '*p*', '*R*²']] = apa_number(row.F), '< .001' if row.p_value < .001 else apa_number(row.p_value, 3, True), apa_number(row.r_squared, 2, True)
+        out.loc[row.parameter, ['*F*', '*p*', '*R*²']] = (apa_number(row.F),
+            '< .001' if row.p_value < .001 else apa_number(row.p_value, 3, True), apa_number(row.r_squared, 2, True))
     return out
 
 def group_tests(
     run,  # `RunFolder` with a fit
     model # Name of a model
 ):
-    """Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells apart.
+    """Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells
+    apart.
 
     Parameters
     ----------
     run
         `RunFolder` with a fit
     model
-        Name of a model
-    """
+        Name of a model"""
     tests, pairs, out = run.table('pain_fits_linear_results'), run.table('pain_fits_posthoc_results'), []
     for row in tests[(tests.model == model) & (tests.p_value < .05)].itertuples():
         of = pairs[(pairs.model == model) & (pairs.parameter == row.parameter) & (pairs.p_adjusted < .05)]
-        told = '; '.join(f"{literal(q.group1)} − {literal(q.group2)} = {apa_number(q.difference)}, {apa_p(q.p_adjusted)}, *d* = {apa_number(q.cohens_d)}" for q in of.itertuples())
-        out.append(f"{row.parameter}: {apa_test('F', row.F, (row.df_model, row.df_res), row.p_value)}, *R*² = {apa_number(row.r_squared, 2, True)}" + (f" (Tukey: {told})" if told else " (no pair differs by Tukey's test)"))
+        told = '; '.join((f"{literal(q.group1)} − {literal(q.group2)} = {apa_number(q.difference)}, "
+                f"{apa_p(q.p_adjusted)}, *d* = {apa_number(q.cohens_d)}")
+            for q in of.itertuples())
+        out.append((f"{row.parameter}: {apa_test('F', row.F, (row.df_model, row.df_res), row.p_value)}, *R*² = "
+                f"{apa_number(row.r_squared, 2, True)}")
+            + (f" (Tukey: {told})" if told else " (no pair differs by Tukey's test)"))
     return out
 
 # %% ../nbs/42_report.ipynb #436c93d6
@@ -400,8 +435,11 @@ def recovery_table(run): # `RunFolder` with a parameter recovery
     """
     s = run.table('param_recovery_summary')
     percent = lambda x: '–' if np.isnan(x) else f'{100 * x:.0f} %'
-    return pd.DataFrame({'Parameter': s.parameter, '*r*': [apa_number(x, 2, True) for x in s.r], 'ρ': [apa_number(x, 2, True) for x in s['rank']], 'Bias': [apa_number(x) for x in s.bias], 'RMSE': [apa_number(x) for x in s.rmse],
-                         '95 % interval': [percent(x) for x in s.coverage], 'At a bound': [percent(x) for x in s.at_bound]}).set_index(s.model.where(~s.model.duplicated(), '').rename('Model'))
+    return pd.DataFrame({'Parameter': s.parameter,
+            '*r*': [apa_number(x, 2, True) for x in s.r], 'ρ': [apa_number(x, 2, True) for x in s['rank']],
+            'Bias': [apa_number(x) for x in s.bias], 'RMSE': [apa_number(x) for x in s.rmse],
+            '95 % interval': [percent(x) for x in s.coverage], 'At a bound': [percent(x) for x in s.at_bound]}
+    ).set_index(s.model.where(~s.model.duplicated(), '').rename('Model'))
 
 def worst_recovered(run): # `RunFolder` with a parameter recovery
     """The row of the summary with the lowest correlation of true and fitted; None if there is none.
@@ -426,19 +464,21 @@ def confusion(run): # `RunFolder` with a model recovery
 
 # %% ../nbs/42_report.ipynb #3f5aada8
 def outside(run): # `RunFolder`
-    """How many people have an estimate outside the true values that were recovered: a frame, a row for each parameter in which more than a tenth of them do.
+    """How many people have an estimate outside the true values that were recovered: a frame, a row for each parameter
+    in which more than a tenth of them do.
 
     Parameters
     ----------
     run
-        `RunFolder`
-    """
+        `RunFolder`"""
     rows = []
     if run.fit and run.parameter:
-        true, fits = run.table('param_recovery').groupby(['model', 'parameter'], sort=False).true.agg(['min', 'max']), run.table('fits')
+        true, fits = (run.table('param_recovery').groupby(['model', 'parameter'], sort=False).true.agg(['min', 'max']),
+            run.table('fits'))
         for (model, parameter), (low, high) in true.iterrows():
             x = fits[fits.model == model].get(parameter, pd.Series(dtype=float))
-            rows.append(dict(model=model, parameter=parameter, people=((x < low) | (x > high)).sum(), of=len(x), low=low, high=high))
+            rows.append(dict(model=model,
+                    parameter=parameter, people=((x < low) | (x > high)).sum(), of=len(x), low=low, high=high))
     out = pd.DataFrame(rows, columns=['model', 'parameter', 'people', 'of', 'low', 'high'])
     return out[out.people > .1 * out.of].reset_index(drop=True)
 
@@ -453,19 +493,28 @@ def disagreements(run): # `RunFolder`
     out, other = [], {}
     for what, r in run.records.items() if run.fit else ():
         name = f"{what.lower()} recovery"
-        if lost := [n for n in run.fit['models'] if n not in r['models']]: out.append(f"there is no {name} of {', '.join(lost)}")
+        if lost := [n for n in run.fit['models'] if n not in r['models']]:
+            out.append(f"there is no {name} of {', '.join(lost)}")
         for n, m in r['models'].items():
             mine = run.fit['models'].get(n, {'parameters': {}})['parameters']
             for k, v in m['parameters'].items():
-                if k in mine and any(v[side] != mine[k][side] for side in ('lower', 'upper')): other.setdefault(name, []).append(f"{k} of {n} ({v['lower']:g}, {v['upper']:g}) in place of ({mine[k]['lower']:g}, {mine[k]['upper']:g})")
-        if r['versions']['spice_rl'] != run.fit['versions']['spice_rl']: out.append(f"the {name} was made by spice_rl {r['versions']['spice_rl']}, the fit by {run.fit['versions']['spice_rl']}")
+                if k in mine and any(v[side] != mine[k][side] for side in ('lower', 'upper')):
+                    other.setdefault(name, []).append(f"{k} of {n} ({v['lower']:g}, {v['upper']:g}) in place of "
+                        f"({mine[k]['lower']:g}, {mine[k]['upper']:g})")
+        if r['versions']['spice_rl'] != run.fit['versions']['spice_rl']:
+            out.append(f"the {name} was made by spice_rl {r['versions']['spice_rl']}, the fit by "
+                f"{run.fit['versions']['spice_rl']}")
     out += [f"the {name} used other bounds than the fit: {'; '.join(some)}" for name, some in other.items()]
-    beyond = [f"{r.people} of {r.of} in {r.parameter} of {r.model} ({r.low:.2g} to {r.high:.2g})" for r in outside(run).itertuples()]
+    beyond = [f"{r.people} of {r.of} in {r.parameter} of {r.model} ({r.low:.2g} to {r.high:.2g})"
+        for r in outside(run).itertuples()]
     return out + ([f"people lie outside the true values that were recovered: {'; '.join(beyond)}"] if beyond else [])
 
 # %% ../nbs/42_report.ipynb #0dfabf75
-RULES = ('Design a good experiment!', 'Design good models', 'Simulate, simulate, simulate!', 'Fit the parameters', 'Check that you can recover your parameters', 'Can you arbitrate between different models?',
-         'Run the experiment and analyze the actual data', 'Validate (at least) the winning model', 'Analyze the winning model', 'Reporting model-based analyses')
+RULES = ('Design a good experiment!',
+    'Design good models', 'Simulate, simulate, simulate!', 'Fit the parameters',
+    'Check that you can recover your parameters', 'Can you arbitrate between different models?',
+    'Run the experiment and analyze the actual data', 'Validate (at least) the winning model',
+    'Analyze the winning model', 'Reporting model-based analyses')
 
 def ten_rules(run): # `RunFolder`
     """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
@@ -475,9 +524,12 @@ def ten_rules(run): # `RunFolder`
     run
         `RunFolder`
     """
-    answers = [_experiment(run), _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run), _models_recovered(run), _analysed(run), _validated(run), _latent(run)]
+    answers = [_experiment(run),
+        _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run), _models_recovered(run),
+        _analysed(run), _validated(run), _latent(run)]
     answers.append(_reported(run, [done for done, _ in answers]))
-    return pd.DataFrame([dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)], index=pd.RangeIndex(1, 11, name='number'))
+    return pd.DataFrame([dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)],
+        index=pd.RangeIndex(1, 11, name='number'))
 
 def _choices(run):
     d = run.first['data']
@@ -485,65 +537,100 @@ def _choices(run):
     return f"{many(d['learning'])} learning and {many(d['transfer'])} transfer trials a person"
 
 def _experiment(run):
-    if not run.parameter: return False, f"whether {_choices(run)} are enough is not known; run a parameter recovery on them ({_RUNS['PARAMETER']}), or plan the study with `power`"
+    if not run.parameter:
+        return False, (f"whether {_choices(run)} are enough is not known; run a parameter recovery on them "
+            f"({_RUNS['PARAMETER']}), or plan the study with `power`")
     w = worst_recovered(run)
-    if w is None: return False, f"{_choices(run)}; but in the recovery no parameter varied: draw them (random_params='random')"
-    return True, f"{_choices(run)}; with them every parameter is recovered with *r* ≥ {apa_number(w.r, 2, True)}. Whether the task engages the processes in question is for you to say"
+    if w is None:
+        return False, f"{_choices(run)}; but in the recovery no parameter varied: draw them (random_params='random')"
+    return True, (
+        f"{_choices(run)}; with them every parameter is recovered with *r* ≥ {apa_number(w.r, 2, True)}. Whether "
+        "the task engages the processes in question is for you to say")
 
 def _models_of(run):
     models = run.models
     sizes = [len(m['parameters']) for m in models.values()]
-    if len(models) < 2: return False, f"one model ({next(iter(models))}) has no rival; add one that stands for another hypothesis"
+    if len(models) < 2:
+        return False, f"one model ({next(iter(models))}) has no rival; add one that stands for another hypothesis"
     without = [n for n, m in models.items() if m['latex'] is None]
-    return True, f"{len(models)} models of {min(sizes)} to {max(sizes)} parameters: {', '.join(models)}" + (f" (without equations: {', '.join(without)})" if without else '')
+    return True, f"{len(models)} models of {min(sizes)} to {max(sizes)} parameters: {', '.join(models)}" + (
+        f" (without equations: {', '.join(without)})" if without else '')
 
 def _simulated(run):
-    told = [f"{r['data']['participants']} people of {', '.join(r['models'])}, for {what.lower()} recovery" for what, r in run.records.items() if what != 'FIT']
-    return (True, '; '.join(told)) if told else (False, f"no model was simulated before it was fitted; run {_RUNS['PARAMETER']}")
+    told = [f"{r['data']['participants']} people of {', '.join(r['models'])}, for {what.lower()} recovery"
+        for what, r in run.records.items()
+        if what != 'FIT']
+    return ((True, '; '.join(told))
+        if told
+        else (False, f"no model was simulated before it was fitted; run {_RUNS['PARAMETER']}"))
 
 # %% ../nbs/42_report.ipynb #292e9aed
 def _fitted(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"
-    if run.fit['settings']['random_params'] is False: return False, "one start a person: it may have ended beside the best; run it with random_params='random'"
+    if run.fit['settings']['random_params'] is False:
+        return False, "one start a person: it may have ended beside the best; run it with random_params='random'"
     t = run.table('fits', keep_default_na=False)
     twice, converged = (t.agree.astype(int) > 1).mean(), (t.converged.astype(str) == 'True').mean()
-    return True, f"maximum likelihood from many starts; for {100 * twice:.0f} % of fits two starts or more ended at the best, {100 * converged:.0f} % converged, {100 * (t.at_bound != '').mean():.0f} % have a parameter at a bound"
+    return True, (f"maximum likelihood from many starts; for {100 * twice:.0f} % of fits two starts or more "
+        f"ended at the best, {100 * converged:.0f} % converged, {100 * (t.at_bound != '').mean():.0f} "
+        "% have a parameter at a bound")
 
 def _lost(run, record): return [n for n in (run.fit or record)['models'] if n not in record['models']]
 
 def _parameters_recovered(run):
     if not run.parameter: return False, f"run {_RUNS['PARAMETER']}"
     w, lost = worst_recovered(run), _lost(run, run.parameter)
-    said = f"lowest *r* = {apa_number(w.r, 2, True)} ({w.parameter} of {w.model})" if w is not None else "nothing varied, so there is no correlation"
+    said = (f"lowest *r* = {apa_number(w.r, 2, True)} ({w.parameter} of {w.model})"
+        if w is not None
+        else "nothing varied, so there is no correlation")
     far = outside(run)
     far = far[far.people > .5 * far.of]
-    if len(far): said += f"; but {far.people.iloc[0]} of {far.of.iloc[0]} people lie outside the true values in {far.parameter.iloc[0]} of {far.model.iloc[0]}: run it with the bounds of the fit, or with fit_filename"
-    return not lost and w is not None and far.empty, said + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
+    if len(far):
+        said += (f"; but {far.people.iloc[0]} of {far.of.iloc[0]} people lie outside the true values in "
+            f"{far.parameter.iloc[0]} of {far.model.iloc[0]}: run it with the bounds of the fit, or with "
+            "fit_filename")
+    return not lost and w is not None and far.empty, said + (
+        f"; not for {', '.join(lost)}: run it with all models" if lost else '')
 
 def _models_recovered(run):
-    if not run.model: return False, f"run {_RUNS['MODEL']}" + ('' if len(run.models) > 1 else ', with two models or more')
+    if not run.model:
+        return False, f"run {_RUNS['MODEL']}" + ('' if len(run.models) > 1 else ', with two models or more')
     c, lost = confusion(run)[0], _lost(run, run.model)
     own = pd.Series(np.diag(c), c.index)
-    return not lost, f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})" + (f"; not for {', '.join(lost)}: run it with all models" if lost else '')
+    return (not lost,
+        f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})"
+        + (f"; not for {', '.join(lost)}: run it with all models" if lost else ''))
 
 def _analysed(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"
     first, last, test = learning_test(run)
-    return True, f"{run.fit['data']['participants']} people; without any model, accuracy is {first.mean():.0f} % in the first and {last.mean():.0f} % in the last part of learning" + (f", {apa_test('t', *test)}" if test else '')
+    return True, (
+        f"{run.fit['data']['participants']} people; without any model, accuracy is {first.mean():.0f} % in the "
+        f"first and {last.mean():.0f} % in the last part of learning") + (f", {apa_test('t', *test)}" if test else '')
 
 def _validated(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"
     n, out = misses(run, run.best)
-    return True, f"{run.best}, simulated {run.fit['settings']['simulations']} times in the place of each person: {n - len(out)} of {n} means of people lie in its 95 % interval" + (f" (not: {'; '.join(out[:4])}{'; …' if len(out) > 4 else ''})" if out else '')
+    return True, (f"{run.best}, simulated {run.fit['settings']['simulations']} times in the place of each person: "
+        f"{n - len(out)} of {n} means of people lie in its 95 % interval"
+    ) + (f" (not: {'; '.join(out[:4])}{'; …' if len(out) > 4 else ''})" if out else '')
 
 def _latent(run):
-    return False, "no run does this; `trialwise` gives values and prediction errors of the fitted model for every trial, to relate to reaction times, pupils or brain signals"
+    return False, ("no run does this; `trialwise` gives values and prediction errors of the fitted model for "
+        "every trial, to relate to reaction times, pupils or brain signals")
 
 def _reported(run, done):
     lost = [f'{i}' for i in (4, 5, 6, 8) if not done[i - 1]]
     without = [n for n, m in run.models.items() if m['latex'] is None]
-    if lost or without: return False, '; '.join(([f"what rule{'s' if len(lost) > 1 else ''} {', '.join(lost)} ask{'' if len(lost) > 1 else 's'} for is not there"] if lost else []) + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else []))
-    return True, "this report: equations, bounds, search, comparison, recovery, checks, versions and seed. Data and code are yours to share"
+    if lost or without:
+        return False, '; '.join(([f"what rule{'s' if len(lost) > 1 else ''} {', '.join(lost)} "
+                    f"ask{'' if len(lost) > 1 else 's'} for is not there"]
+                if lost
+                else [])
+            + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else [])
+        )
+    return True, ("this report: equations, bounds, search, comparison, recovery, checks, versions and seed. "
+        "Data and code are yours to share")
 
 # %% ../nbs/42_report.ipynb #0f02c56c
 def show_figure(
@@ -626,13 +713,20 @@ def _executed(template, **parameters): # Path of a notebook; what its parameters
     from nbclient.exceptions import CellExecutionError
     nb = nbformat.read(template, as_version=4)
     at = [i for i, c in enumerate(nb.cells) if 'parameters' in c.metadata.get('tags', [])]
-    if len(at) != 1: raise ValueError(f"the template {str(template)!r} needs one cell with the tag 'parameters', got {len(at)}")
-    cell = nbformat.v4.new_code_cell('\n'.join(f'{k} = {v!r}' for k, v in parameters.items()), metadata=dict(tags=['injected-parameters']), id='injected-parameters')
+    if len(at) != 1:
+        raise ValueError(f"the template {str(template)!r} needs one cell with the tag 'parameters', got {len(at)}")
+    cell = nbformat.v4.new_code_cell('\n'.join(f'{k} = {v!r}' for k, v in parameters.items()),
+        metadata=dict(tags=['injected-parameters']), id='injected-parameters')
     nb.cells.insert(at[0] + 1, cell)
-    nb.cells.insert(0, nbformat.v4.new_code_cell(f'import sys\nif {_HERE!r} not in sys.path: sys.path.append({_HERE!r})', id='where-spice-rl-is'))
-    client = NotebookClient(nb, timeout=300, kernel_name='python3', extra_arguments=['--log-level=ERROR', '--InteractiveShellApp.ignore_cwd=True'])
+    nb.cells.insert(0,
+        nbformat.v4.new_code_cell(
+            f'import sys\nif {_HERE!r} not in sys.path: sys.path.append({_HERE!r})', id='where-spice-rl-is'))
+    client = NotebookClient(nb,
+        timeout=300, kernel_name='python3',
+        extra_arguments=['--log-level=ERROR', '--InteractiveShellApp.ignore_cwd=True'])
     try: return client.execute(env=_safe_path(os.environ))
-    except CellExecutionError as e: raise ValueError(f"the template {str(template)!r} failed: {e.ename}: {e.evalue}") from None
+    except CellExecutionError as e:
+        raise ValueError(f"the template {str(template)!r} failed: {e.ename}: {e.evalue}") from None
 
 _HERE = str(Path(str(files('spice_rl'))).absolute().parent)
 
@@ -663,20 +757,26 @@ def with_mathml(
         found.append((_mathml((m[1] if display else m[2]).strip(), 'block' if display else 'inline'), display))
         return f'\ue000{len(found) - 1}\ue001'   # letters that no text has
     text = re.sub('[\ue000\ue001]', '', text).replace('{aligned}', '{align*}')   # the name that the converter knows
-    text = re.sub(r'\\mathit\{([^{}]*)\}', lambda m: rf"\text{{{m[1].replace(chr(92) + ' ', ' ')}}}", text)   # it would set the letters of a word apart
+    # it would set the letters of a word apart
+    text = re.sub(r'\\mathit\{([^{}]*)\}', lambda m: rf"\text{{{m[1].replace(chr(92) + ' ', ' ')}}}", text)
     html = convert(re.sub(r'```.*?```|`[^`\n]*`|\$\$(.+?)\$\$|\$([^$\n]+?)\$', keep, text, flags=re.DOTALL))
-    for i, (math, display) in enumerate(found): html = html.replace(f'\ue000{i}\ue001', f'<span class="formula">{math}</span>' if display else math)
-    html = re.sub(r'<t[dh][^>]*>[^<]*', lambda cell: cell[0].replace('+', '+<wbr>'), html)   # long names of models may be broken
+    for i, (math, display) in enumerate(found):
+        html = html.replace(f'\ue000{i}\ue001', f'<span class="formula">{math}</span>' if display else math)
+    # long names of models may be broken
+    html = re.sub(r'<t[dh][^>]*>[^<]*', lambda cell: cell[0].replace('+', '+<wbr>'), html)
     return html.replace('<table>', '<div class="table"><table>').replace('</table>', '</table></div>')
 
 def _mathml(latex, display):
     "A formula as MathML; what it holds as text stays text."
     from xml.etree.ElementTree import tostring
     from latex2mathml.converter import convert_to_element
-    return re.sub(r'&amp;(#x?[0-9A-Fa-f]+);', r'&\1;', tostring(convert_to_element(latex, display=display), encoding='unicode'))
+    return re.sub(
+        r'&amp;(#x?[0-9A-Fa-f]+);', r'&\1;', tostring(convert_to_element(latex, display=display), encoding='unicode')
+    )
 
 def _markdown(plain): # Is it made of data?
-    "What turns Markdown into HTML. In what is made of data, HTML is shown as it was written, and nothing is loaded or linked."
+    """What turns Markdown into HTML. In what is made of data, HTML is shown as it was written, and nothing is loaded or
+    linked."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
     class OfData(IPythonRenderer):
         def block_html(self, html): return f'<p>{escape(html)}</p>\n'
@@ -691,8 +791,11 @@ def _page(nb):
     "The notebook as an HTML page."
     from nbconvert import HTMLExporter
     exporter = HTMLExporter(template_name='report', extra_template_basedirs=[str(_TEMPLATES)], exclude_input=True)
-    for name, plain in dict(template_html=False, data_html=True).items(): exporter.register_filter(name, lambda text, plain=plain: with_mathml(text, _markdown(plain)))
-    title = next((c.source.splitlines()[0][2:] for c in nb.cells if c.cell_type == 'markdown' and c.source.startswith('# ')), 'Report')
+    for name, plain in dict(template_html=False, data_html=True).items():
+        exporter.register_filter(name, lambda text, plain=plain: with_mathml(text, _markdown(plain)))
+    title = next(
+        (c.source.splitlines()[0][2:] for c in nb.cells if c.cell_type == 'markdown' and c.source.startswith('# ')),
+        'Report')
     return exporter.from_notebook_node(nb, resources=dict(metadata=dict(name=title)))[0]
 
 
@@ -702,8 +805,11 @@ def _pdf(nb): # An executed notebook
     import nbformat
     with tempfile.TemporaryDirectory() as folder:
         nbformat.write(nb, Path(folder) / 'report.ipynb')
-        done = subprocess.run([shutil.which('quarto'), 'render', 'report.ipynb', '--to', 'pdf', '--no-execute', '--output', 'report.pdf'], cwd=folder, capture_output=True, text=True)
-        if done.returncode == 0 and (Path(folder) / 'report.pdf').is_file(): return (Path(folder) / 'report.pdf').read_bytes()
+        done = subprocess.run(
+            [shutil.which('quarto'), 'render', 'report.ipynb', '--to', 'pdf', '--no-execute', '--output', 'report.pdf'],
+            cwd=folder, capture_output=True, text=True)
+        if done.returncode == 0 and (Path(folder) / 'report.pdf').is_file():
+            return (Path(folder) / 'report.pdf').read_bytes()
     last = (done.stderr.strip().splitlines() or ['it wrote no report.pdf'])[-1]
     warnings.warn(f"no PDF was made, the HTML was: quarto ended with status {done.returncode}: {last}", stacklevel=3)
 
@@ -711,7 +817,9 @@ def _template(folder):
     "The notebook for what a folder holds."
     if folder.is_dir(): finished(folder)
     discovered, runs = (folder / _RECORD).is_file(), [what for what in _RUNS if (folder / f'run_{what}.json').is_file()]
-    if discovered and runs: raise ValueError(f"{str(folder)!r} holds a discovered equation ({_RECORD}) and runs of Pipeline (run_{runs[0]}.json); a report is about one of them: give each a folder of its own")
+    if discovered and runs:
+        raise ValueError(f"{str(folder)!r} holds a discovered equation ({_RECORD}) and runs of Pipeline "
+            f"(run_{runs[0]}.json); a report is about one of them: give each a folder of its own")
     if discovered: _read_record(folder, _RECORD)
     else: RunFolder(folder)   # or an error that says what there could be
     return _TEMPLATES / 'report' / ('discovery.ipynb' if discovered else 'report.ipynb')
@@ -719,11 +827,16 @@ def _template(folder):
 def _checked_out(out, folder): # None: report.html in the folder
     "Where the page goes, if it can go there."
     out = folder / 'report.html' if out is None else check_path(out, 'out')
-    if out.is_dir(): raise ValueError(f"the report is a file, and {str(out)!r} is a folder; name a file in it, such as {str(out / 'report.html')!r}")
-    if out.suffix not in ('.html', '.htm'): raise ValueError(f"the report is an HTML file, so its name must end in .html, got {str(out)!r}")
+    if out.is_dir():
+        raise ValueError(f"the report is a file, and {str(out)!r} is a folder; name a file in it, such as "
+            f"{str(out / 'report.html')!r}")
+    if out.suffix not in ('.html', '.htm'):
+        raise ValueError(f"the report is an HTML file, so its name must end in .html, got {str(out)!r}")
     parent = out.absolute().parent
-    if not parent.is_dir(): raise ValueError(f"no folder {str(parent)!r} for the report; make it, or choose another place")
-    if not os.access(parent, os.W_OK): raise ValueError(f"cannot write into the folder {str(parent)!r}; choose another place")
+    if not parent.is_dir():
+        raise ValueError(f"no folder {str(parent)!r} for the report; make it, or choose another place")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"cannot write into the folder {str(parent)!r}; choose another place")
     return out
 
 def _state(folder):
@@ -736,9 +849,11 @@ def write_report(
     *,
     template=None  # A notebook in place of the package's own, with a cell tagged `parameters`
 ) -> list:         # Paths of what was written: the HTML, and a PDF beside it where Quarto is on the path
-    """Write a report on a discovered equation, or on all runs of `Pipeline` in a folder: methods in words, tables in APA form, figures, recovery, the rules of Wilson & Collins (2019).
+    """Write a report on a discovered equation, or on all runs of `Pipeline` in a folder: methods in words, tables in
+    APA form, figures, recovery, the rules of Wilson & Collins (2019).
 
-    What was not run is said to be missing. Raises a `ValueError` if the folder is not there, holds neither or both, or if the template fails; a `FolderHeld` if a run is at work in the folder into which the page goes.
+    What was not run is said to be missing. Raises a `ValueError` if the folder is not there, holds neither or both, or
+    if the template fails; a `FolderHeld` if a run is at work in the folder into which the page goes.
 
     Parameters
     ----------
@@ -759,15 +874,19 @@ def write_report(
     with held(folder, what='write_report') if out.absolute().parent == folder.absolute() else nullcontext():
         before = _state(folder)
         nb = _executed(template, folder=str(folder.absolute()))
-        if _state(folder) != before: raise ValueError(f"a run wrote its files into {str(folder)!r} while the report was made of them; write the report again")
+        if _state(folder) != before:
+            raise ValueError(
+                f"a run wrote its files into {str(folder)!r} while the report was made of them; write the report again")
         return _write_page(nb, out)
 
 def _write_page(nb, out):
-    "The page, and its PDF where Quarto is: an old PDF goes before the page is replaced, so the two are never of different runs."
+    """The page, and its PDF where Quarto is: an old PDF goes before the page is replaced, so the two are never of
+    different runs."""
     page, beside = _page(nb), out.with_suffix('.pdf')
     pdf = _pdf(nb) if shutil.which('quarto') else None
     if pdf is not None: beside.unlink(missing_ok=True)
-    elif beside.is_file(): warnings.warn(f"{str(beside)!r} is of an earlier report: Quarto has made no new one", stacklevel=3)
+    elif beside.is_file():
+        warnings.warn(f"{str(beside)!r} is of an earlier report: Quarto has made no new one", stacklevel=3)
     write_text(out, page)
     if pdf is None: return [out]
     with written(beside) as part: part.write_bytes(pdf)

@@ -20,7 +20,8 @@ from .params import Param
 # %% ../nbs/30_rnn.ipynb #6b93d65a
 f8 = types.float64
 arr1, arr2, arr3 = f8[::1], f8[:, ::1], f8[:, :, ::1]
-MATHS = dict(cache=True, error_model='numpy', fastmath={'contract', 'reassoc', 'arcp', 'nsz'})  # not 'nnan': NaN means "not shown"
+# not 'nnan': NaN means "not shown"
+MATHS = dict(cache=True, error_model='numpy', fastmath={'contract', 'reassoc', 'arcp', 'nsz'})
 
 @njit(types.boolean(arr1, f8, arr1), **MATHS)
 def _variables(x, value, inputs):
@@ -104,14 +105,17 @@ class _Step(torch.autograd.Function):
     def forward(ctx, weight, value, inputs, gate):
         ctx.save_for_backward(weight, value, inputs, gate)
         out = torch.empty_like(value)
-        _forward(weight.detach().numpy(), value.detach().numpy(), inputs.detach().numpy(), gate.detach().numpy(), out.numpy())
+        _forward(
+            weight.detach().numpy(), value.detach().numpy(), inputs.detach().numpy(), gate.detach().numpy(), out.numpy()
+        )
         return out
 
     @staticmethod
     def backward(ctx, grad):
         weight, value, inputs, gate = ctx.saved_tensors
         g_weight, g_value, g_inputs = torch.zeros_like(weight), torch.zeros_like(value), torch.zeros_like(inputs)
-        _backward(*(t.detach().numpy() for t in (weight, value, inputs, gate, grad.contiguous())), g_weight.numpy(), g_value.numpy(), g_inputs.numpy())
+        _backward(*(t.detach().numpy() for t in (weight, value, inputs, gate, grad.contiguous())),
+            g_weight.numpy(), g_value.numpy(), g_inputs.numpy())
         return g_weight, g_value, g_inputs if ctx.needs_input_grad[2] else None, None
 
 # %% ../nbs/30_rnn.ipynb #dc7ac887
@@ -125,20 +129,21 @@ def _torch_step(weight, value, inputs, gate):
     bends = 1 + line.shape[-1]
     bend = weight[:, bends:].reshape(starts, -1, 2 + d)
     z = torch.baddbmm(bend[:, None, :, 1], x, bend[:, :, 2:].transpose(1, 2))
-    f = torch.baddbmm(weight[:, :1, None], line, weight[:, 1:bends, None]) + torch.bmm(z * torch.rsqrt(1 + z * z), bend[:, :, :1])
+    f = torch.baddbmm(weight[:, :1, None], line, weight[:, 1:bends, None]) + torch.bmm(
+        z * torch.rsqrt(1 + z * z), bend[:, :, :1])
     return gate * (value + torch.where(hidden, 0., f.reshape(value.shape)))
 
 # %% ../nbs/30_rnn.ipynb #3d51baf4
 class ValueModule(nn.Module):
-    """A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each start.
+    """A module v' = v + f(v, inputs): a line, products of pairs, and `hidden` bend units; one row of weights for each
+    start.
 
     Parameters
     ----------
     input_size
         Inputs besides the value itself
     hidden
-        Bend units
-    """
+        Bend units"""
     def __init__(self,
         input_size=1, # Inputs besides the value itself
         hidden=6      # Bend units
@@ -173,13 +178,13 @@ class ValueModule(nn.Module):
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
     def set_unit(self, size): # Typical size of each input, (input_size,)
-        """Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100 train as well as 0 and 1.
+        """Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100
+        train as well as 0 and 1.
 
         Parameters
         ----------
         size
-            Typical size of each input, (input_size,)
-        """
+            Typical size of each input, (input_size,)"""
         far = (size > 5) | ((size < .1) & (size > 0))
         self.unit = torch.where(far, 10. ** torch.log10(torch.where(far, size, 1.)).round(), 1.).to(self.weight)
 
@@ -192,7 +197,8 @@ class ValueModule(nn.Module):
         inputs, # (rows, options, inputs)
         gate    # 1 where the module applies, else 0, (rows, options)
     ):
-        """The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs), (rows, options).
+        """The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs),
+        (rows, options).
 
         Parameters
         ----------
@@ -201,8 +207,7 @@ class ValueModule(nn.Module):
         inputs
             (rows, options, inputs)
         gate
-            1 where the module applies, else 0, (rows, options)
-        """
+            1 where the module applies, else 0, (rows, options)"""
         inputs = inputs / self.unit
         if value.is_cuda or value.dtype != torch.float64: return _torch_step(self.weight, value, inputs, gate)
         return _Step.apply(self.weight, value.contiguous(), inputs.contiguous(), gate.contiguous())
@@ -307,7 +312,8 @@ class Embedding(nn.Module):
         """
         ids = ids.reshape(-1)
         if len(ids) and int(ids.max()) >= self.n:
-            raise ValueError(f"participant {int(ids.max())} does not exist: the network was made for n_participants={self.n}, counted from 0")
+            raise ValueError(f"participant {int(ids.max())} does not exist: the network was made for "
+                f"n_participants={self.n}, counted from 0")
         start = torch.arange(len(self.weight), device=ids.device).repeat_interleave(len(ids) // len(self.weight))
         return self.dropout(self.weight[start, ids.long()])
 
@@ -351,15 +357,18 @@ def check_device(
     A `torch.device`
     """
     try: found = torch.device(device)
-    except (RuntimeError, TypeError): raise ValueError(f"{name} must be 'cpu' or 'cuda' (or 'cuda:1', …), got {device!r:.80}") from None
+    except (RuntimeError, TypeError):
+        raise ValueError(f"{name} must be 'cpu' or 'cuda' (or 'cuda:1', …), got {device!r:.80}") from None
     if found.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f"{name}={device!r} needs a graphics card that torch can use, and there is none here; use {name}='cpu'")
+        raise ValueError(
+            f"{name}={device!r} needs a graphics card that torch can use, and there is none here; use {name}='cpu'")
     return found
 
 class BaseRNN(nn.Module):
     """A recurrent network of small modules.
 
-    A subclass defines `init_values` (a dict: latent value -> start, the same for all options), adds modules to `submodules_rnn` in `__init__`, and writes
+    A subclass defines `init_values` (a dict: latent value -> start, the same for all options), adds modules to
+    `submodules_rnn` in `__init__`, and writes
     `forward(self, inputs, prev_state=None, batch_first=False)`, which returns (logits, state).
 
     Parameters
@@ -387,8 +396,10 @@ class BaseRNN(nn.Module):
         device='cpu'      # Where it runs: 'cpu' or 'cuda'
     ):
         super().__init__()
-        self.n_actions, self.n_participants = check_whole(n_actions, 'n_actions', 2), check_whole(n_participants, 'n_participants', 0)
-        self.n_experiments, self.embedding_size = check_whole(n_experiments, 'n_experiments', 0), check_whole(embedding_size, 'embedding_size', 0)
+        self.n_actions, self.n_participants = (check_whole(n_actions, 'n_actions', 2),
+            check_whole(n_participants, 'n_participants', 0))
+        self.n_experiments, self.embedding_size = (check_whole(n_experiments, 'n_experiments', 0),
+            check_whole(embedding_size, 'embedding_size', 0))
         self.dropout, self.device = check_number(dropout, 'dropout', 0, 1), check_device(device)
         self.submodules_rnn, self.betas, self.initial_values = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.submodules_eq, self.submodules_sindy = {}, {}
@@ -400,15 +411,15 @@ class BaseRNN(nn.Module):
         input_size=1, # Inputs besides the value itself; an embedding counts with its size
         hidden=6      # Bend units
     ):
-        """A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its size).
+        """A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its
+        size).
 
         Parameters
         ----------
         input_size
             Inputs besides the value itself; an embedding counts with its size
         hidden
-            Bend units
-        """
+            Bend units"""
         return ValueModule(input_size, hidden)
 
     def setup_constant(self,
@@ -445,15 +456,15 @@ class BaseRNN(nn.Module):
         start=0.,           # Where training begins
         embedding_size=None # Numbers in the embedding that it depends on (default: on none)
     ):
-        """Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a function of `self.participant_embedding`.
+        """Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a
+        function of `self.participant_embedding`.
 
         Parameters
         ----------
         start
             Where training begins
         embedding_size
-            Numbers in the embedding that it depends on (default: on none)
-        """
+            Numbers in the embedding that it depends on (default: on none)"""
         return Constant(embedding_size, start)
 
     # What a subclass calls in forward.
@@ -463,10 +474,13 @@ class BaseRNN(nn.Module):
         prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
         batch_first=False # Do sessions come first?
     ):
-        """Set the state and take `inputs` apart: ((actions, rewards, shown, additional), (participant ids, experiment ids), logits, timesteps).
+        """Set the state and take `inputs` apart: ((actions, rewards, shown, additional), (participant ids, experiment
+        ids), logits, timesteps).
 
-        `inputs` is (trials, sessions, features), or (sessions, trials, features) with `batch_first`. `actions` is one-hot, 0 for a missing choice; `rewards`
-        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a `ValueError` for a wrong shape.
+        `inputs` is (trials, sessions, features), or (sessions, trials, features) with `batch_first`. `actions` is
+        one-hot, 0 for a missing choice; `rewards`
+        is NaN where nothing was shown, which `call_module` understands; `shown` says where (1 or 0). Raises a
+        `ValueError` for a wrong shape.
 
         Parameters
         ----------
@@ -488,11 +502,13 @@ class BaseRNN(nn.Module):
         participant = inputs[0, :, -1:].round().int()
         self._set_rows(inputs.shape[1])
         self.set_initial_state(inputs.shape[1], participant) if prev_state is None else self.set_state(prev_state)
-        if prev_state is None or len(self._last) != inputs.shape[1]: self._last = torch.zeros(inputs.shape[1], n, dtype=torch.float64, device=self.device)
+        if prev_state is None or len(self._last) != inputs.shape[1]:
+            self._last = torch.zeros(inputs.shape[1], n, dtype=torch.float64, device=self.device)
         self._logits, self._timesteps = [None] * len(inputs), _Timesteps(self, len(inputs))
         experiment = inputs[0, :, -2:-1].round().int() if self.n_experiments else torch.zeros_like(participant)
         shown = (~torch.isnan(rewards)).to(inputs.dtype)
-        return (torch.nan_to_num(choice), rewards, shown, additional), (participant, experiment), self._logits, self._timesteps
+        return ((torch.nan_to_num(choice), rewards, shown, additional),
+            (participant, experiment), self._logits, self._timesteps)
 
     def record_signal(self,
         name, # What equations call it
@@ -520,7 +536,8 @@ class BaseRNN(nn.Module):
         activation_rnn=None, # A function put around the next value
         scaling=False # Multiply the result by the constant `betas[key_state]`?
     ):
-        """The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value stays.
+        """The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value
+        stays.
 
         Parameters
         ----------
@@ -539,8 +556,7 @@ class BaseRNN(nn.Module):
         activation_rnn
             A function put around the next value
         scaling
-            Multiply the result by the constant `betas[key_state]`?
-        """
+            Multiply the result by the constant `betas[key_state]`?"""
         value = self.state[key_state]
         gate = torch.ones_like(value) if action is None else action.to(value.dtype)
         x = self._stack(value, inputs)
@@ -551,16 +567,19 @@ class BaseRNN(nn.Module):
                 x = torch.cat([x, participant_embedding.unsqueeze(1).expand(-1, value.shape[1], -1)], -1)
             module = self.submodules_rnn[key_module]
             if x.shape[-1] != module.input_size:
-                raise ValueError(f"module {key_module!r} was set up for input_size={module.input_size}, but is called with {x.shape[-1]} inputs")
+                raise ValueError(f"module {key_module!r} was set up for input_size={module.input_size}, but is "
+                    f"called with {x.shape[-1]} inputs")
             new = module(value, x, gate if activation_rnn is None else torch.ones_like(gate))
             if activation_rnn is not None: new = gate * activation_rnn(new)
         elif key_module in self.submodules_eq:
             shown = ~torch.isnan(x).any(-1)
             new = gate * torch.where(shown, self.submodules_eq[key_module](value, torch.nan_to_num(x)), value)
         else:
-            raise ValueError(f"no module {key_module!r}; there are: {', '.join([*self.submodules_rnn, *self.submodules_eq]) or 'none'}")
+            raise ValueError(f"no module {key_module!r}; there are: "
+                f"{', '.join([*self.submodules_rnn, *self.submodules_eq]) or 'none'}")
         if self.recording is not None:
-            for name, signal in dict(value=value, gate=gate, next=new, inputs=x).items(): self.recording.setdefault((key_module, name), []).append(signal.detach())
+            for name, signal in dict(value=value, gate=gate, next=new, inputs=x).items():
+                self.recording.setdefault((key_module, name), []).append(signal.detach())
             self.recording.setdefault((key_module, 'state'), key_state)
         return new * self.betas[key_state](participant_embedding) if scaling else new
 
@@ -579,9 +598,12 @@ class BaseRNN(nn.Module):
         """
         self._timesteps.close()
         if any(self._missing_on) and self._timesteps.done < len(self._timesteps):
-            raise RuntimeError("the data have missing choices, which are taken care of while `forward` loops over `timesteps`; "
-                               "loop with `for timestep, … in zip(timesteps, …)`")
-        if any(x is None for x in logits): raise RuntimeError(f"forward left logits[{[x is None for x in logits].index(True)}] empty: write one entry per timestep")
+            raise RuntimeError(
+                "the data have missing choices, which are taken care of while `forward` loops over `timesteps`; "
+                "loop with `for timestep, … in zip(timesteps, …)`")
+        if any(x is None for x in logits):
+            raise RuntimeError(
+                f"forward left logits[{[x is None for x in logits].index(True)}] empty: write one entry per timestep")
         out, self._last = torch.stack(list(logits)), logits[-1].detach()
         return out.transpose(0, 1) if batch_first else out
 
@@ -619,10 +641,15 @@ class BaseRNN(nn.Module):
             The participant of each, (rows, 1) (default: the first one)
         """
         self._set_rows(batch_size)
-        self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device) for k, v in self.init_values.items()}
+        self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device)
+            for k, v in self.init_values.items()}
         for k, start in self.initial_values.items():
-            if k not in self.state: raise ValueError(f"initial_values has a start for {k!r}, which is none of the latent values: {', '.join(self.state)}; name it in init_values, too")
-            who = torch.zeros(batch_size, 1, dtype=torch.int32, device=self.device) if participant is None else participant
+            if k not in self.state:
+                raise ValueError(f"initial_values has a start for {k!r}, which is none of the latent values: "
+                    f"{', '.join(self.state)}; name it in init_values, too")
+            who = (torch.zeros(batch_size, 1, dtype=torch.int32, device=self.device)
+                if participant is None
+                else participant)
             self.state[k] = start(self.participant_embedding(who) if start.size else None).expand(-1, self.n_actions)
         return self.get_state()
 
@@ -647,7 +674,8 @@ class BaseRNN(nn.Module):
 
     def _stack(self, value, inputs):
         if inputs is None: return value.new_zeros(*value.shape, 0)
-        if isinstance(inputs, (tuple, list)): return torch.stack([i.to(value.dtype).expand_as(value) for i in inputs], -1)
+        if isinstance(inputs, (tuple, list)):
+            return torch.stack([i.to(value.dtype).expand_as(value) for i in inputs], -1)
         return inputs.to(value.dtype) if inputs.ndim == 3 else inputs.to(value.dtype).expand_as(value).unsqueeze(-1)
 
     def _undo_missing(self, t, before):
@@ -664,7 +692,8 @@ class BaseRNN(nn.Module):
     def record(self, xs): # What was chosen and paid, (sessions, trials, features)
         """Run over `xs` (sessions, trials, features) and return all signals as arrays (sessions, trials, n_actions).
 
-        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent) after each trial; 'logits'.
+        Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent)
+        after each trial; 'logits'.
 
         Parameters
         ----------
@@ -674,7 +703,9 @@ class BaseRNN(nn.Module):
         try:
             with torch.no_grad(): logits, _ = self(xs, batch_first=True)
             signals = {k: torch.stack(v, 1).cpu().numpy() for k, v in self.recording.items() if isinstance(v, list)}
-            return signals | {'logits': logits.cpu().numpy()} | {k: v for k, v in self.recording.items() if isinstance(v, str)}
+            return (signals
+                | {'logits': logits.cpu().numpy()}
+                | {k: v for k, v in self.recording.items() if isinstance(v, str)})
         finally: self.recording = None
 
     def own_modules(self):
@@ -711,16 +742,20 @@ class BaseRNN(nn.Module):
         for m in self.modules():
             if isinstance(m, ValueModule) and m.input_size:
                 sizes[m] = []
-                hooks.append(m.register_forward_pre_hook(lambda m, args: sizes[m].append(args[1].detach().reshape(-1, m.input_size))))
+                hooks.append(m.register_forward_pre_hook(
+                        lambda m, args: sizes[m].append(args[1].detach().reshape(-1, m.input_size))))
         try:
             with torch.no_grad(): self(xs, batch_first=True)
         finally:
             for h in hooks: h.remove()
-        for m, seen in sizes.items(): m.set_unit(torch.nan_to_num((torch.cat(seen) ** 2).nanmean(0).sqrt(), 1.) if seen else torch.ones(m.input_size))
+        for m, seen in sizes.items():
+            m.set_unit(
+                torch.nan_to_num((torch.cat(seen) ** 2).nanmean(0).sqrt(), 1.0) if seen else torch.ones(m.input_size))
 
     def penalty(self):
         "Size of the bends and embeddings, one number for each start."
-        return sum((m.penalty() for m in self.own_modules() if hasattr(m, 'penalty')), torch.zeros(self.n_starts, dtype=torch.float64, device=self.device))
+        return sum((m.penalty() for m in self.own_modules() if hasattr(m, 'penalty')),
+            torch.zeros(self.n_starts, dtype=torch.float64, device=self.device))
 
 # %% ../nbs/30_rnn.ipynb #986c5452
 class NetworkCell(Cell, rules=False):
@@ -740,10 +775,12 @@ class NetworkCell(Cell, rules=False):
         participants=None,  # Labels of the people it knows, if it tells them apart
         experiment=0        # The experiment it is in, if it tells experiments apart
     ):
-        if not isinstance(network, BaseRNN): raise TypeError(f"network must be a trained BaseRNN, got {type(network).__name__}")
+        if not isinstance(network, BaseRNN):
+            raise TypeError(f"network must be a trained BaseRNN, got {type(network).__name__}")
         self.network, self.participants, self.experiment = network, participants, experiment
         self.state = tuple(network.init_values)
-        self.params = {'participant': Param(0, 0, len(participants) - 1)} if participants and len(participants) > 1 else {}
+        self.params = (
+            {'participant': Param(0, 0, len(participants) - 1)} if participants and len(participants) > 1 else {})
         super().__init__()
 
     def __repr__(self): return f"NetworkCell({type(self.network).__name__})"
@@ -758,7 +795,8 @@ class NetworkCell(Cell, rules=False):
         """
         if not self.params: return pd.DataFrame(index=list(participants))
         check_names(participants, self.participants, 'participant')
-        return pd.DataFrame(dict(participant=[float(list(self.participants).index(w)) for w in participants]), index=list(participants))
+        return pd.DataFrame(
+            dict(participant=[float(list(self.participants).index(w)) for w in participants]), index=list(participants))
 
     def init(self,
         p,          # Parameters, as `cell.p()` gives them
@@ -812,7 +850,8 @@ class NetworkCell(Cell, rules=False):
         """
         if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
-        row = np.r_[np.eye(n)[trial.choice], trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
+        row = np.r_[np.eye(n)[trial.choice],
+            trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
         before = {k: torch.as_tensor(v)[None] for k, v in zip(self.state, state)}
         with torch.no_grad(): logits, after = self.network(torch.as_tensor(row)[None, None], before)
         return type(state)(*(after[k][0].cpu().numpy() for k in self.state), logits[0, 0].cpu().numpy())
@@ -836,12 +875,14 @@ class NetworkCell(Cell, rules=False):
         xs = trials.to_dataset().xs.double()
         people = theta['participant'].to_numpy() if self.params else np.zeros(trials.n_participants)
         xs[..., -1] = torch.as_tensor(people[trials.session_participant])[:, None]
-        if self.network.n_experiments: xs = torch.cat([xs[..., :-1], torch.full_like(xs[..., :1], self.experiment), xs[..., -1:]], -1)
+        if self.network.n_experiments:
+            xs = torch.cat([xs[..., :-1], torch.full_like(xs[..., :1], self.experiment), xs[..., -1:]], -1)
         signals = self.network.record(xs)
         now = (trials.session, np.arange(trials.n_trials) - trials.starts[trials.session])
         x, states = signals['logits'][now], np.stack([signals['state', k][now] for k in self.state], 1)
         if after: return x, states
-        start = np.array([list(self.network.starts(int(who)).values()) for who in people])[..., None] * np.ones(trials.n_options)
+        start = np.array([list(self.network.starts(int(who)).values()) for who in people])[..., None] * np.ones(
+            trials.n_options)
         first = now[1] == 0
         x, states = np.roll(x, 1, 0), np.roll(states, 1, 0)
         x[first], states[first] = 0., start[trials.session_participant]
@@ -852,7 +893,8 @@ class NetworkCell(Cell, rules=False):
 class SpiceConfig:
     """Which equations to look for.
 
-    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never changed.
+    Raises a `ValueError` for unknown names and missing keys, naming the nearest one. What is handed in is copied, never
+    changed.
 
     Parameters
     ----------
@@ -874,11 +916,16 @@ class SpiceConfig:
 
     def __post_init__(self):
         put = lambda name, value: object.__setattr__(self, name, value)
-        lost = [name for name in ('rnn_modules', 'control_parameters', 'library_setup', 'filter_setup') if getattr(self, name) is None]
-        if lost: raise TypeError(f"a SpiceConfig says which equations to look for; it lacks {', '.join(lost)}. A ready-made one: RESCORLA_WAGNER_CONFIG")
+        lost = [name
+            for name in ('rnn_modules', 'control_parameters', 'library_setup', 'filter_setup')
+            if getattr(self, name) is None]
+        if lost:
+            raise TypeError(f"a SpiceConfig says which equations to look for; it lacks {', '.join(lost)}. A ready-made "
+                "one: RESCORLA_WAGNER_CONFIG")
         for name in ('rnn_modules', 'control_parameters'):
             given = getattr(self, name)
-            if isinstance(given, str): raise ValueError(f"{name} must be a list of names, got the string {given!r}: write [{given!r}]")
+            if isinstance(given, str):
+                raise ValueError(f"{name} must be a list of names, got the string {given!r}: write [{given!r}]")
             given = check_list(given, name, str, 'names', 0)
             if len(set(given)) < len(given): raise ValueError(f"{name} holds a name twice: {list(given)}")
         put('rnn_modules', tuple(self.rnn_modules)); put('control_parameters', tuple(self.control_parameters))
@@ -887,7 +934,8 @@ class SpiceConfig:
             check_names(setup, self.rnn_modules, f"module in {name}")
             for m in self.rnn_modules:
                 if m not in setup: raise ValueError(f"{name} says nothing about the module {m!r}: add {m!r}: []")
-        signals = {m: check_list(self.library_setup[m], f"library_setup[{m!r}]", str, 'names of signals', 0) for m in self.rnn_modules}
+        signals = {m: check_list(self.library_setup[m], f"library_setup[{m!r}]", str, 'names of signals', 0)
+            for m in self.rnn_modules}
         put('library_setup', {m: tuple(names) for m, names in signals.items()})
         put('filter_setup', {m: self._triplets(m) for m in self.rnn_modules})
         for m in self.rnn_modules:
@@ -899,12 +947,16 @@ class SpiceConfig:
 
     def _triplets(self, m):
         "The filters of a module as a tuple of (signal, value, drop)."
-        given = check_list(self.filter_setup[m], f"filter_setup[{m!r}]", (str, int, float, list, tuple), 'filters [signal, value, drop it?]', 0) \
-            if not isinstance(self.filter_setup[m], (list, tuple)) else list(self.filter_setup[m])
+        given = (check_list(self.filter_setup[m],
+                f"filter_setup[{m!r}]", (str, int, float, list, tuple), 'filters [signal, value, drop it?]', 0)
+            if not isinstance(self.filter_setup[m], (list, tuple))
+            else list(self.filter_setup[m]))
         given = [given] if given and isinstance(given[0], str) else given
         for f in given:
-            if not isinstance(f, (list, tuple)) or len(f) != 3 or not isinstance(f[2], (bool, int)): raise ValueError(f"a filter is [signal, value, drop it?], got {f!r:.80} for the module {m!r}")
-            if isinstance(f[1], bool) or not isinstance(f[1], (int, float)) or not np.isfinite(f[1]): raise ValueError(f"a filter compares a signal with a number, got {f[1]!r} for the module {m!r}")
+            if not isinstance(f, (list, tuple)) or len(f) != 3 or not isinstance(f[2], (bool, int)):
+                raise ValueError(f"a filter is [signal, value, drop it?], got {f!r:.80} for the module {m!r}")
+            if isinstance(f[1], bool) or not isinstance(f[1], (int, float)) or not np.isfinite(f[1]):
+                raise ValueError(f"a filter compares a signal with a number, got {f[1]!r} for the module {m!r}")
         return tuple((str(s), float(v), bool(drop)) for s, v, drop in given)
 
     def inputs(self, module): # Name of a module

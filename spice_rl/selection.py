@@ -32,7 +32,8 @@ def exceedance(
         Parameters of the Dirichlet distribution, (models,)
     """
     a = np.asarray(counts, float)
-    if a.ndim != 1 or len(a) < 2 or not (np.isfinite(a) & (a > 0)).all(): raise ValueError(f"counts must be two or more positive numbers, got {counts}")
+    if a.ndim != 1 or len(a) < 2 or not (np.isfinite(a) & (a > 0)).all():
+        raise ValueError(f"counts must be two or more positive numbers, got {counts}")
     if len(a) == 2: return betainc(a[::-1], a, .5)
     t = np.linspace(np.log(np.maximum(gammaincinv(a, 1e-18), 1e-300).max()), np.log(gammainccinv(a, 1e-18).max()), 4001)
     below = gammainc(a[:, None], np.exp(t))
@@ -45,18 +46,26 @@ def _evidence(source):
     "Log evidences as a frame (people, models), the groups that came with them, and what they are, in words."
     if isinstance(source, Comparison):
         factor = 1. if source.criterion == 'held-out NLL' else .5
-        return -factor * source.values, source.groups, f"log evidence taken to be {'minus the' if factor == 1 else 'minus half the'} {source.criterion}"
+        return (-factor * source.values,
+            source.groups,
+            f"log evidence taken to be {'minus the' if factor == 1 else 'minus half the'} {source.criterion}")
     if isinstance(source, pd.DataFrame): return source, None, "log evidence as given"
     fits = list(source) if isinstance(source, (list, tuple)) else []
-    if fits and all(isinstance(f, Fit) and not hasattr(f, 'evidence') for f in fits): raise TypeError("a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
+    if fits and all(isinstance(f, Fit) and not hasattr(f, 'evidence') for f in fits):
+        raise TypeError(
+            "a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
-        raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of fits with a Series `evidence` and a `name`")
+        raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or "
+            "a list of fits with a Series `evidence` and a `name`")
     for f in fits:
         _once(f.evidence.index, 'person')
         odd = set(f.evidence.index) ^ set(fits[0].evidence.index)
-        if odd: raise ValueError(f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
+        if odd:
+            raise ValueError(
+                f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
     _once([f.name for f in fits], 'model')
-    return pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}), getattr(fits[0], 'groups', None), "log evidence of the fits"
+    return (pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}),
+        getattr(fits[0], 'groups', None), "log evidence of the fits")
 
 def _once(names, what):
     twice = pd.Index(names)[pd.Index(names).duplicated()]
@@ -66,22 +75,31 @@ def _check_evidence(frame):
     _once(frame.columns, 'model')
     _once(frame.index, 'person')
     if frame.shape[1] < 2: raise ValueError(f"a selection needs two models or more, got {list(frame.columns)}")
-    if len(frame) < 2: raise ValueError(f"a selection needs two people or more, got {list(frame.index)}; for one person compare the evidences themselves")
+    if len(frame) < 2:
+        raise ValueError(f"a selection needs two people or more, got {list(frame.index)}; for one person compare the "
+            "evidences themselves")
     text = [c for c, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
-    if text: raise ValueError(f"log evidences must be numbers; those of {text[0]!r} are not: {frame[text[0]].iloc[0]!r}")
+    if text:
+        raise ValueError(f"log evidences must be numbers; those of {text[0]!r} are not: {frame[text[0]].iloc[0]!r}")
     bad = np.argwhere(~np.isfinite(frame.to_numpy(float)))
-    if len(bad): raise ValueError(f"log evidence of person {frame.index[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} is {frame.iat[*bad[0]]} ({len(bad)} such in all); needed a finite number: fit again, or leave the person out")
+    if len(bad):
+        raise ValueError(f"log evidence of person {frame.index[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} "
+            f"is {frame.iat[*bad[0]]} ({len(bad)} such in all); needed a finite number: fit again, or "
+            "leave the person out")
 
 # %% ../nbs/27_selection.ipynb #0f8f8079
 def _check_families(families, models):
     "Families as a dict name -> list of models; every model in one of them."
-    if not isinstance(families, dict) or len(families) < 2: raise ValueError(f"families must be a dict name -> list of models with two families or more, got {families!r}")
+    if not isinstance(families, dict) or len(families) < 2:
+        raise ValueError(f"families must be a dict name -> list of models with two families or more, got {families!r}")
     families = {f: [m] if isinstance(m, str) else list(m) for f, m in families.items()}
     flat = [m for members in families.values() for m in members]
     empty = [f for f, members in families.items() if not members]
     if empty: raise ValueError(f"family {empty[0]!r} has no model")
     for m in flat:
-        if m not in models: raise ValueError(f"family {next(f for f in families if m in families[f])!r} has the model {m!r}, and there is none of that name; there are {models}")
+        if m not in models:
+            raise ValueError(f"family {next(f for f in families if m in families[f])!r} has the model {m!r}, and there "
+                f"is none of that name; there are {models}")
         if flat.count(m) > 1: raise ValueError(f"model {m!r} is in two places of the families; a model belongs to one")
     left = [m for m in models if m not in flat]
     if left: raise ValueError(f"no family has the model {left[0]!r}; put each model into one, alone if need be")
@@ -96,40 +114,53 @@ def _check_groups(groups, people):
     _once(groups.index, 'person')
     groups = groups.reindex(people)
     left = groups.index[groups.isna()]
-    if len(left): raise ValueError(f"no group is given for {len(left)} of {len(people)} people: {', '.join(map(str, left[:6]))}")
+    if len(left):
+        raise ValueError(f"no group is given for {len(left)} of {len(people)} people: {', '.join(map(str, left[:6]))}")
     sizes = groups.value_counts()
-    if (sizes < 2).any(): raise ValueError(f"group {sizes.idxmin()!r} has one person, and a group needs two or more; join groups, or leave that person out")
-    if 'full' in sizes.index: raise ValueError("a group is called 'full', which is the name of all people together: call it something else")
+    if (sizes < 2).any():
+        raise ValueError(f"group {sizes.idxmin()!r} has one person, and a group needs two or more; join groups, or "
+            "leave that person out")
+    if 'full' in sizes.index:
+        raise ValueError("a group is called 'full', which is the name of all people together: call it something else")
     return groups
 
 # %% ../nbs/27_selection.ipynb #3b70baaf
 def _log_beta(a): return gammaln(a).sum() - gammaln(a.sum())
 
 def _posterior(L, prior): # Log evidences (people, models); prior counts (models,)
-    "Posterior counts (models,), responsibilities (people, models) and free energy (Rigoux et al., 2014, equations A.20 and A.21)."
+    """Posterior counts (models,), responsibilities (people, models) and free energy (Rigoux et al., 2014, equations
+    A.20 and A.21)."""
     counts = prior
     for _ in range(100_000):
         g = softmax(L + digamma(counts), axis=1)
         before, counts = counts, prior + g.sum(0)
         if abs(counts - before).max() < 1e-10: break
-    else: raise RuntimeError(f"the frequencies of the models still move after 100000 rounds, by {abs(counts - before).max():.1e}")
+    else:
+        raise RuntimeError(
+            f"the frequencies of the models still move after 100000 rounds, by {abs(counts - before).max():.1e}")
     log_r = digamma(counts) - digamma(counts.sum())
-    return counts, g, logsumexp(L + log_r, axis=1).sum() + _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_r).sum()
+    return (counts,
+        g, logsumexp(L + log_r, axis=1).sum() + _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_r).sum())
 
-def _select(L, prior, member): # member: which model (columns) belongs to which row of the table (families, or the models themselves)
+def _select(L, prior, member):
     "A table, responsibilities of the models, the omnibus risk and the free energy."
+    # member: which model (columns) belongs to which row of the table (families, or the models themselves)
     counts, g, free = _posterior(L, prior)
     a, total = member @ counts, counts.sum()
     risk = expit(logsumexp(L + np.log(prior / prior.sum()), axis=1).sum() - free)
     win = exceedance(a)
-    return dict(people=member @ g.sum(0), frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total, exceedance=win, protected=(1 - risk) * win + risk / len(a)), g, risk, free
+    return (dict(people=member @ g.sum(0),
+            frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total, exceedance=win,
+            protected=(1 - risk) * win + risk / len(a)),
+        g, risk, free)
 
 # %% ../nbs/27_selection.ipynb #87c0651c
 @dataclass(repr=False)
 class Selection:
     """How frequent each model is among people, how sure that is, and who follows which.
 
-    `risks` has the omnibus risk of each group and of all people (`full`), of models and, if there are, of families. `same` has, for each pair of groups, the probability that models are as frequent in one as in the other.
+    `risks` has the omnibus risk of each group and of all people (`full`), of models and, if there are, of families.
+    `same` has, for each pair of groups, the probability that models are as frequent in one as in the other.
 
     Parameters
     ----------
@@ -159,14 +190,15 @@ class Selection:
     source: str                      # What was taken for log evidences
 
     def table(self, families=False): # Families instead of models?
-        """By group and in full (`full`): expected number of people, frequency with its posterior sd, exceedance and protected exceedance probability.
+        """By group and in full (`full`): expected number of people, frequency with its posterior sd, exceedance and
+        protected exceedance probability.
 
         Parameters
         ----------
         families
-            Families instead of models?
-        """
-        if families and self.families is None: raise ValueError("there are no families; give them to select_models: families={name: [model, …]}")
+            Families instead of models?"""
+        if families and self.families is None:
+            raise ValueError("there are no families; give them to select_models: families={name: [model, …]}")
         return self.families if families else self.models
 
     def best(self):
@@ -175,34 +207,57 @@ class Selection:
 
     def notes(self):
         "What it comes to, in plain words."
-        out = [_verdict(group, table.loc[group], risk, kind) for kind, table in (('models', self.models), ('families', self.families)) if table is not None for group, risk in self.risks[kind].items()]
+        out = [_verdict(group, table.loc[group], risk, kind)
+            for kind, table in (('models', self.models), ('families', self.families))
+            if table is not None
+            for group, risk in self.risks[kind].items()]
         top = self.models.loc['full'].protected.idxmax()
         other = self.best().query("model != @top").index
-        if len(other): out.append(f"{len(other)} of {len(self.people)} people are better described by another model than {top}: {', '.join(map(str, other[:8]))}{', …' if len(other) > 8 else ''}")
-        return out + ([] if self.same is None else [f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}" for r in self.same.itertuples()])
+        if len(other):
+            out.append(f"{len(other)} of {len(self.people)} people are better described by another model than {top}: "
+                f"{', '.join(map(str, other[:8]))}{', …' if len(other) > 8 else ''}")
+        return out + ([]
+            if self.same is None
+            else [
+                f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}"
+                for r in self.same.itertuples()])
 
-    def __repr__(self): return '\n'.join([self.source, *(t.round(3).to_string() for t in (self.models, self.families) if t is not None), *self.notes()])
-    def _repr_html_(self): return f"<p>{self.source}</p>" + ''.join(t.round(3).to_html() for t in (self.models, self.families) if t is not None) + ''.join(f"<p>{n}</p>" for n in self.notes())
+    def __repr__(self):
+        return '\n'.join([self.source,
+                *(t.round(3).to_string() for t in (self.models, self.families) if t is not None), *self.notes()])
+    def _repr_html_(self):
+        return (f"<p>{self.source}</p>"
+            + ''.join(t.round(3).to_html() for t in (self.models, self.families) if t is not None)
+            + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
 def _said(p): return 'under .001' if p < .001 else 'over .999' if p > .999 else f"{p:.3f}".lstrip('0')
 
 def _verdict(group, table, risk, kind): # table: the rows of the group
     row, name = table.loc[table.protected.idxmax()], table.protected.idxmax()
     chance = f"with probability {_said(risk)} all {kind} are equally frequent"
-    if row.protected < .95: return f"{group}: no {'model' if kind == 'models' else 'family'} stands out; {name} comes first with a protected exceedance probability of {_said(row.protected)}, and {chance}"
-    return f"{group}: {name} {'describes most people' if row.frequency > .5 else 'is the most frequent'} ({_said(row.frequency)} ± {_said(row.sd)}), with a protected exceedance probability of {_said(row.protected)}; {chance}"
+    if row.protected < .95:
+        return (f"{group}: no {'model' if kind == 'models' else 'family'} stands out; {name} comes first with a "
+            f"protected exceedance probability of {_said(row.protected)}, and {chance}")
+    return (f"{group}: {name} {'describes most people' if row.frequency > 0.5 else 'is the most frequent'} "
+        f"({_said(row.frequency)} ± {_said(row.sd)}), with a protected exceedance probability of "
+        f"{_said(row.protected)}; {chance}")
 
 # %% ../nbs/27_selection.ipynb #a4a1540c
 def select_models(
-    evidence,      # Log evidences: a frame (participants, models), what `compare` returned, or fits that have a Series `evidence` and a `name`
+    # Log evidences: a frame (participants, models), what `compare` returned, or fits that have a Series `evidence` and
+    # a `name`
+    evidence,
     *,
     families=None, # Models that share a trait: a dict name -> list of models, each model in one
     groups=None    # Group of each participant: a Series or dict by label (default: that of the evidence, if it has one)
 ) -> Selection:
-    """How frequent is each model among people like these? Random-effects Bayesian model selection, by group and in full.
+    """How frequent is each model among people like these? Random-effects Bayesian model selection, by group and in
+    full.
 
-    What `compare` returned counts as log evidence: -BIC/2, -AIC/2, or minus the held-out NLL. All models are equally frequent a priori (one count each); of families, all families are, however many models they have
-    (Penny et al., 2010, *PLoS Computational Biology* 6, e1000709): they are judged in a run of their own, and the table of models is that without families. Nothing is random.
+    What `compare` returned counts as log evidence: -BIC/2, -AIC/2, or minus the held-out NLL. All models are equally
+    frequent a priori (one count each); of families, all families are, however many models they have
+    (Penny et al., 2010, *PLoS Computational Biology* 6, e1000709): they are judged in a run of their own, and the table
+    of models is that without families. Nothing is random.
 
     Parameters
     ----------
@@ -225,21 +280,32 @@ def select_models(
     risks, by_family = pd.DataFrame(dict(models={g: r[2] for g, r in runs.items()})).rename_axis('group'), None
     if families:
         member = np.array([[m in members for m in models] for members in families.values()], float)
-        joint = {g: _select(L[rows], (member / member.sum(1, keepdims=True)).sum(0), member) for g, rows in (who | dict(full=np.arange(len(L)))).items()}
+        joint = {g: _select(L[rows], (member / member.sum(1, keepdims=True)).sum(0), member)
+            for g, rows in (who | dict(full=np.arange(len(L)))).items()}
         by_family, risks['families'] = _stack(joint, families, 'family'), pd.Series({g: r[2] for g, r in joint.items()})
-    own_group = pd.concat([pd.DataFrame(runs[g][1], frame.index[rows], models) for g, rows in who.items()]).reindex(frame.index) if who else None
-    return Selection(_stack(runs, models, 'model'), by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models), own_group, _same(L, who, runs) if len(who) > 1 else None, groups, source)
+    own_group = (
+        pd.concat([pd.DataFrame(runs[g][1], frame.index[rows], models) for g, rows in who.items()]).reindex(frame.index)
+        if who
+        else None)
+    return Selection(_stack(runs, models, 'model'),
+        by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models), own_group,
+        _same(L, who, runs) if len(who) > 1 else None, groups, source)
 
 def _stack(runs, names, what): # What `_select` returned for each group
-    return pd.concat({g: pd.DataFrame(r[0], pd.Index(list(names), name=what)) for g, r in runs.items()}, names=['group'])
+    return pd.concat({g: pd.DataFrame(r[0], pd.Index(list(names), name=what)) for g, r in runs.items()}, names=['group']
+    )
 
 def _same(L, who, runs):
-    "For each pair of groups, the probability that one set of frequencies holds for both (Rigoux et al., 2014): the free energy of the two together against that of each by itself."
-    rows = [(a, b, expit(_posterior(L[np.r_[who[a], who[b]]], np.ones(L.shape[1]))[2] - runs[a][3] - runs[b][3])) for a, b in combinations(who, 2)]
+    """For each pair of groups, the probability that one set of frequencies holds for both (Rigoux et al., 2014): the
+    free energy of the two together against that of each by itself."""
+    rows = [(a, b, expit(_posterior(L[np.r_[who[a], who[b]]], np.ones(L.shape[1]))[2] - runs[a][3] - runs[b][3]))
+        for a, b in combinations(who, 2)]
     return pd.DataFrame(rows, columns=['group', 'other', 'probability'])
 
 # %% ../nbs/27_selection.ipynb #a294f3f2
-_B, _V, _S = 1., .5, .01   # prior of a group: how many people its mean counts for; shape and rate of the precision, in units of the line (Piray et al., 2019)
+# prior of a group: how many people its mean counts for; shape and rate of the precision, in units of the line (Piray et
+# al., 2019)
+_B, _V, _S = 1., .5, .01
 _LEAST = .1                # least precision of a person's posterior, relative to the group's
 
 class _Candidate:
@@ -252,8 +318,10 @@ class _Candidate:
         if not free: raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
         self.line = _Line(cell, trials, self.bounds, hold, _start(cell, start, self.bounds, free), threads)
         self.a0, self.unit, self.who = self.line.start, self.line.unit, np.arange(trials.n_participants)
-        self.wide = np.where(self.line.low | self.line.high, 2.5, 1.) * self.unit   # sd of the prior that the search starts with
-        self.lame, self.H, self.z = np.zeros(len(self.who), int), None, None   # lame: 0 second derivatives, 1 expected information, 2 nothing is known of the curvature
+        # sd of the prior that the search starts with
+        self.wide = np.where(self.line.low | self.line.high, 2.5, 1.) * self.unit
+        # lame: 0 second derivatives, 1 expected information, 2 nothing is known of the curvature
+        self.lame, self.H, self.z = np.zeros(len(self.who), int), None, None
 
     def search(self, a, s, draws, best, most):
         "Each person's best mode from these draws: (people, n_free) in standard deviations from `a`, and values."
@@ -267,7 +335,8 @@ class _Candidate:
             before = (self.z - a) / s
             u = np.where((value(before) < value(u))[:, None], before, u)
         u, f, g, A = _climb(self.line, np.tile(a, (len(u), 1)), s, u, self.who, 30, small, H=self.H)
-        self.mode, self.value, self.f, self.z, self.g, self.F = u, f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None])
+        self.mode, self.value, self.f, self.z, self.g, self.F = (u,
+            f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None]))
         J = self.line.hessian(self.z)
         self.J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, self.F)
         self.bend()
@@ -275,7 +344,9 @@ class _Candidate:
     def bend(self): self.H = np.choose(self.lame[:, None, None], [self.J, self.F, 0 * self.F])
 
     def explain(self, a, s, firm):
-        "Log evidence of each person under the group's `a` and `s`, on the parabolas; keeps `u` and `c`, posterior means and covariances in standard deviations of the group. `firm`: where a parabola bends the wrong way take the expected information, and the group's precision alone where that is no use either; else return None."
+        """Log evidence of each person under the group's `a` and `s`, on the parabolas; keeps `u` and `c`, posterior
+        means and covariances in standard deviations of the group. `firm`: where a parabola bends the wrong way take
+        the expected information, and the group's precision alone where that is no use either; else return None."""
         values, vectors = np.linalg.eigh(np.eye(len(a)) + s * self.H * s[:, None])
         if (bad := ~(values[:, 0] >= _LEAST)).any():
             if not firm: return None
@@ -293,46 +364,63 @@ class _Candidate:
         "The group that follows: N, a, sigma."
         theta, N = a + s * self.u, r.sum()
         mean = (_B * self.a0 + r @ theta) / (_B + N)
-        return N, mean, _S * self.unit**2 + .5 * (r @ ((theta - mean)**2 + s**2 * np.diagonal(self.c, axis1=1, axis2=2)) + _B * (mean - self.a0)**2)
+        return (N,
+            mean, _S * self.unit**2
+            + .5
+            * (r @ ((theta - mean) ** 2 + s**2 * np.diagonal(self.c, axis1=1, axis2=2)) + _B * (mean - self.a0) ** 2))
 
 # %% ../nbs/27_selection.ipynb #46fa3cd2
 def _divergence(c, N, a, sigma): # The `_Candidate` and the numbers of its group
     "Of q(mu, tau) from its prior, nats."
     beta, nu, s = _B + N, _V + N / 2, _S * c.unit**2
     mean = .5 * (np.log(beta / _B) + _B / beta - 1 + _B * nu / sigma * (a - c.a0)**2)
-    return (mean + (nu - _V) * digamma(nu) - gammaln(nu) + gammaln(_V) + _V * np.log(sigma / s) + nu * (s / sigma - 1)).sum()
+    return (mean + (nu - _V) * digamma(nu) - gammaln(nu) + gammaln(_V) + _V * np.log(sigma / s) + nu * (s / sigma - 1)
+    ).sum()
 
-def _pack(models, groups): return np.concatenate([np.r_[N, a / c.unit, np.log(sigma / c.unit**2)] for c, (N, a, sigma) in zip(models, groups)])
+def _pack(models, groups):
+    return np.concatenate([np.r_[N, a / c.unit, np.log(sigma / c.unit**2)] for c, (N, a, sigma) in zip(models, groups)])
 
 def _unpack(models, x):
     parts = np.split(x, np.cumsum([1 + 2 * len(c.a0) for c in models])[:-1])
     return [(p[0], p[1:1 + len(c.a0)] * c.unit, np.exp(p[1 + len(c.a0):]) * c.unit**2) for c, p in zip(models, parts)]
 
-def _price(N, k): return .5 * k * (digamma(_V + N / 2) - np.log(_V + N / 2) - 1 / (_B + N))   # what it costs that k means and variances are not known
+# what it costs that k means and variances are not known
+def _price(N, k): return .5 * k * (digamma(_V + N / 2) - np.log(_V + N / 2) - 1 / (_B + N))
 
 def _evidences(models, groups, firm=True):
-    "Log evidences (people, models), with the price of what is not known of the group; None where a parabola bends the wrong way."
+    """Log evidences (people, models), with the price of what is not known of the group; None where a parabola bends the
+    wrong way."""
     E = [c.explain(a, np.sqrt(sigma / (_V + N / 2)), firm) for c, (N, a, sigma) in zip(models, groups)]
-    return None if any(e is None for e in E) else np.stack([e + _price(N, len(a)) for e, (N, a, _) in zip(E, groups)], 1)
+    return (
+        None if any(e is None for e in E) else np.stack([e + _price(N, len(a)) for e, (N, a, _) in zip(E, groups)], 1))
 
-def _turn(models, x, null=None, firm=True): # x: the groups' numbers, packed; null: are all models equally frequent, with responsibilities 'free' or 'held' at that?
+def _turn(models, x, null=None, firm=True):
     "The groups that follow from `x`, the bound at `x` and responsibilities there."
+    # x: the groups' numbers, packed; null: are all models equally frequent, with responsibilities 'free' or 'held' at
+    # that?
     groups, K = _unpack(models, x), len(models)
     if min(N for N, *_ in groups) < 0 or (L := _evidences(models, groups, firm)) is None: return x, -np.inf, None
     counts, prior = 1 + np.array([N for N, *_ in groups]), np.ones(K)
     log_m = np.full(K, -np.log(K)) if null else digamma(counts) - digamma(counts.sum())
     r = np.full(L.shape, 1 / K) if null == 'held' else softmax(L + log_m, axis=1)
-    bound = (L.mean(1) if null == 'held' else logsumexp(L + log_m, axis=1)).sum() - sum(_divergence(c, *g) for c, g in zip(models, groups))
+    bound = (L.mean(1) if null == 'held' else logsumexp(L + log_m, axis=1)).sum() - sum(
+        _divergence(c, *g) for c, g in zip(models, groups))
     if not null: bound += _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_m).sum()
-    return _pack(models, [c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2))) for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]), bound, r
+    return (_pack(models,
+            [c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2)))
+                for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]),
+        bound, r)
 
 # %% ../nbs/27_selection.ipynb #7a5ae5f4
 _FAR = .5   # how far from its mode a parabola is believed, in standard deviations of the group
 
-def _moved(models, x): return max(abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min() for c, (N, a, sigma) in zip(models, _unpack(models, x)))
+def _moved(models, x):
+    return max(abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min()
+        for c, (N, a, sigma) in zip(models, _unpack(models, x)))
 
 def _settle(models, x, null, most):
-    "Turns on the parabolas, at most so many, until nothing moves or somebody's mode moves too far: squared extrapolation (Varadhan & Roland, 2008), taken where it does not lower the bound."
+    """Turns on the parabolas, at most so many, until nothing moves or somebody's mode moves too far: squared
+    extrapolation (Varadhan & Roland, 2008), taken where it does not lower the bound."""
     for _ in range(most):
         one, *_ = _turn(models, x, null)
         two, bound, _ = _turn(models, one, null)
@@ -346,8 +434,11 @@ def _settle(models, x, null, most):
             x = three if higher >= bound and _moved(models, far) < _FAR else two
     return x
 
-def _infer(models, x, u, null=None, small=0.): # x: the groups to start from; u: everybody's modes, a list of (people, n_free); small: nats that the bound may still move, turn by turn, for an end before nothing moves
-    "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes, responsibilities, bounds turn by turn, and whether it converged."
+def _infer(models, x, u, null=None, small=0.):
+    """Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes,
+    responsibilities, bounds turn by turn, and whether it converged."""
+    # x: the groups to start from; u: everybody's modes, a list of (people, n_free); small: nats that the bound may
+    # still move, turn by turn, for an end before nothing moves
     bounds, change, step, old = [], np.inf, None, None
     for turn in range(100):
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
@@ -355,9 +446,11 @@ def _infer(models, x, u, null=None, small=0.): # x: the groups to start from; u:
             c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
         next_x, bound, r = _turn(models, x, null)
         bounds.append(bound)
-        last, step = step, (_settle(models, x, null, 60) if turn < 12 else next_x) - x   # where parabolas hold only nearby, turns of the paper
+        # where parabolas hold only nearby, turns of the paper
+        last, step = step, (_settle(models, x, null, 60) if turn < 12 else next_x) - x
         rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
-        if change * rate / (1 - rate) < 1e-5 or (turn > 2 and abs(np.diff(bounds[-4:])).max() < small): return x, [c.mode for c in models], r, bounds, True
+        if change * rate / (1 - rate) < 1e-5 or (turn > 2 and abs(np.diff(bounds[-4:])).max() < small):
+            return x, [c.mode for c in models], r, bounds, True
         new = x + step
         if rate < .95 and change < .3:
             bend = step - last
@@ -370,30 +463,38 @@ def _infer(models, x, u, null=None, small=0.): # x: the groups to start from; u:
 
 # %% ../nbs/27_selection.ipynb #cc8357fe
 def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to start from, too
-    "The best run of `_infer`, the bound if all models are equally frequent, and people with another mode within 2 nats: a dict."
-    draw = lambda c, rng: rng.standard_normal((2 * starts, len(c.a0)))   # the same for everybody: nobody's result depends on their place in the data, nor a model's on its own
-    first = [c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8) for c in models]
+    """The best run of `_infer`, the bound if all models are equally frequent, and people with another mode within 2
+    nats: a dict."""
+    # the same for everybody: nobody's result depends on their place in the data, nor a model's on its own
+    draw = lambda c, rng: rng.standard_normal((2 * starts, len(c.a0)))
+    first = [c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8)
+        for c in models]
     for c, (_, f) in zip(models, first):
         if not np.isfinite(f).all(): return dict(broken=(c, int((~np.isfinite(f)).argmax())))
     for c, (u, _) in zip(models, first): c.expand(c.a0, c.wide, u)
     E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
-    beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)]) for r in [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]]
+    beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)])
+        for r in [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]]
     theta = [c.a0 + c.wide * c.u for c in models]
     runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))], small=.01) for x in beginnings]
     best = max(runs, key=lambda run: run[3][-1])
     best, rngs = _infer(models, *best[:2]), [np.random.default_rng([seed, 1]) for _ in models]
     for _ in range(3):
         x, u, r, bounds, converged = best
-        others = [c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8) for c, rng, (N, a, sigma) in zip(models, rngs, _unpack(models, x))]
+        others = [c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8)
+            for c, rng, (N, a, sigma) in zip(models, rngs, _unpack(models, x))]
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
         moved = [f < c.value - 2e-3 for c, (_, f) in zip(models, others)]
-        second = np.stack([np.where(abs(v - at).max(1) > .5, f - c.value, np.inf) for c, (v, f), at in zip(models, others, u)], 1)
+        second = np.stack(
+            [np.where(abs(v - at).max(1) > .5, f - c.value, np.inf) for c, (v, f), at in zip(models, others, u)], 1)
         if not any(m.any() for m in moved): break
         best = _infer(models, x, [np.where(m[:, None], v, at) for m, (v, _), at in zip(moved, others, u)])
     x, u, r, bounds, converged = best
     nulls = [_infer(models, x, u, null, 1e-3) for null in ('free', 'held')]
     for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
-    return dict(groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=max(run[3][-1] for run in nulls), converged=converged and all(run[4] for run in nulls), second=second, starts=[run[3][-1] for run in runs])
+    return dict(groups=_unpack(models, x),
+        L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=max(run[3][-1] for run in nulls),
+        converged=converged and all(run[4] for run in nulls), second=second, starts=[run[3][-1] for run in runs])
 
 def _stand(theta, group): # theta: (people, n_free)
     "In standard deviations of a group."
@@ -405,8 +506,11 @@ def _stand(theta, group): # theta: (people, n_free)
 class CandidateFit:
     """One model of `fit_hbi`: its group, and each person under it, whether they follow it or not.
 
-    `means` and `variances` are on the line, where the group is normal; `typical` is a mean as a value of the parameter. `table` has a row for each participant: parameters (posterior modes), `se_…` and 95 % intervals `lower_…`, `upper_…`,
-    `nll` of the choices there (nats), `evidence`, `n` choices, `responsibility`. The intervals of people take the group as known.
+    `means` and `variances` are on the line, where the group is normal; `typical` is a mean as a value of the parameter.
+    `table` has a row for each participant: parameters (posterior modes), `se_…` and 95 % intervals `lower_…`,
+    `upper_…`,
+    `nll` of the choices there (nats), `evidence`, `n` choices, `responsibility`. The intervals of people take the group
+    as known.
 
     Parameters
     ----------
@@ -433,12 +537,14 @@ class CandidateFit:
     name: str                # Name of the model
     cell: object             # The cell that was fitted
     people: float            # How many follow it: the sum of the responsibilities
-    means: pd.DataFrame      # Mean of each parameter: mean, se (the hierarchical error), df, lower, upper; typical, typical_lower, typical_upper
+    # Mean of each parameter: mean, se (the hierarchical error), df, lower, upper; typical, typical_lower, typical_upper
+    means: pd.DataFrame
     variances: pd.DataFrame  # Variance between people: variance, lower, upper
     table: pd.DataFrame      # A row for each participant
     modes: pd.DataFrame      # Each person's parameters on the line
     covariances: np.ndarray  # Posterior covariances there, (people, n_free, n_free)
-    evidence: pd.Series      # Log evidence of each person under this group (nats; Laplace, at the group's expected mean and precision)
+    # Log evidence of each person under this group (nats; Laplace, at the group's expected mean and precision)
+    evidence: pd.Series
 
     @property
     def parameters(self):
@@ -447,15 +553,19 @@ class CandidateFit:
 
     def summary(self):
         "Typical value of each parameter with its interval; mean, its error and the sd on the line."
-        return self.means[['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'df']].assign(sd=np.sqrt(self.variances.variance))
+        return self.means[['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'df']].assign(
+            sd=np.sqrt(self.variances.variance))
 
-    def __repr__(self): return f"{self.name}: {self.people:.1f} of {len(self.table)} people\n{self.summary().round(3).to_string()}"
-    def _repr_html_(self): return f"<p>{self.name}: {self.people:.1f} of {len(self.table)} people</p>{self.summary().round(3).to_html()}"
+    def __repr__(self):
+        return f"{self.name}: {self.people:.1f} of {len(self.table)} people\n{self.summary().round(3).to_string()}"
+    def _repr_html_(self):
+        return f"<p>{self.name}: {self.people:.1f} of {len(self.table)} people</p>{self.summary().round(3).to_html()}"
 
 # %% ../nbs/27_selection.ipynb #72de3a13
 @dataclass(repr=False)
 class HBI:
-    """What `fit_hbi` found: who follows which model, how frequent models are, and the group of each model, of those who follow it.
+    """What `fit_hbi` found: who follows which model, how frequent models are, and the group of each model, of those who
+    follow it.
 
     Parameters
     ----------
@@ -479,8 +589,7 @@ class HBI:
     groups : pd.Series
         Group of each participant, or None
     remarks : list
-        Sentences for `notes`
-    """
+        Sentences for `notes`"""
     responsibilities: pd.DataFrame   # How probably each person follows each model, (participants, models)
     models: pd.DataFrame             # A row for each model: people, frequency, sd, exceedance, protected
     fits: dict                       # Name -> `CandidateFit`
@@ -488,7 +597,8 @@ class HBI:
     null_bound: float                # The same if all models are equally frequent
     converged: bool                  # Did both runs?
     models_by_group: pd.DataFrame    # `models` of each group of people, or None
-    same: pd.DataFrame               # For each pair of groups the probability that models are equally frequent in both, or None
+    # For each pair of groups the probability that models are equally frequent in both, or None
+    same: pd.DataFrame
     groups: pd.Series                # Group of each participant, or None
     remarks: list                    # Sentences for `notes`
 
@@ -509,8 +619,10 @@ class HBI:
 
     @property
     def table(self):
-        "Each participant's model, how probably they follow it, and what they are under it; NaN where the model has no such parameter."
-        rows = pd.concat([f.table[self.assigned == name].assign(model=name) for name, f in self.fits.items()]).reindex(self.responsibilities.index)
+        """Each participant's model, how probably they follow it, and what they are under it; NaN where the model has no
+        such parameter."""
+        rows = pd.concat([f.table[self.assigned == name].assign(model=name) for name, f in self.fits.items()]).reindex(
+            self.responsibilities.index)
         rows.insert(0, 'model', rows.pop('model'))
         rows.insert(1, 'responsibility', rows.pop('responsibility'))
         return rows
@@ -518,9 +630,12 @@ class HBI:
     def test(self,
              model,     # Name of the model
              parameter, # Name of the parameter
-             value=0.   # Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1 above a lone lower one)
+             # Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1 above a lone
+             # lower one)
+             value=0.
             ): # Series: mean, se, value, t, df, p
-        """Is the mean of those who follow this model another than `value`? Student's t with 1 + N degrees of freedom and the hierarchical error (Piray et al., 2019).
+        """Is the mean of those who follow this model another than `value`? Student's t with 1 + N degrees of freedom
+        and the hierarchical error (Piray et al., 2019).
 
         Parameters
         ----------
@@ -534,14 +649,14 @@ class HBI:
 
         Returns
         -------
-        Series: mean, se, value, t, df, p
-        """
+        Series: mean, se, value, t, df, p"""
         check_names([model], self.fits, 'model')
         check_names([parameter], self.fits[model].means.index)
         if not np.isfinite(value): raise ValueError(f"value must be a finite number on the line, got {value}")
         mean, se, df = self.fits[model].means.loc[parameter, ['mean', 'se', 'df']]
         t = (mean - value) / se
-        return pd.Series(dict(mean=mean, se=se, value=float(value), t=t, df=df, p=2 * stats.t.sf(abs(t), df)), name=f'{model}: {parameter}')
+        return pd.Series(dict(mean=mean, se=se, value=float(value), t=t, df=df, p=2 * stats.t.sf(abs(t), df)),
+            name=f'{model}: {parameter}')
 
     def summary(self):
         "The group of each model, one below the other."
@@ -549,24 +664,37 @@ class HBI:
 
     def notes(self):
         "What it comes to, and what a reader should know before trusting it: a list of sentences."
-        by_group = [] if self.same is None else [f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}" for r in self.same.itertuples()]
+        by_group = ([]
+            if self.same is None
+            else [
+                f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}"
+                for r in self.same.itertuples()])
         return [_verdict('full', self.models, self.risk, 'models'), *by_group, *self.remarks]
 
     def _tables(self): return [t for t in (self.models, self.models_by_group, self.summary()) if t is not None]
-    def _head(self): return f"{len(self.responsibilities)} participants, {len(self.fits)} models at once, bound of the log evidence {self.bound:.2f}"
-    def __repr__(self): return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
-    def _repr_html_(self): return f"<p>{self._head()}</p>" + ''.join(t.round(3).to_html() for t in self._tables()) + ''.join(f"<p>{n}</p>" for n in self.notes())
+    def _head(self):
+        return (f"{len(self.responsibilities)} participants, {len(self.fits)} models at once, bound of the log "
+            f"evidence {self.bound:.2f}")
+    def __repr__(self):
+        return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
+    def _repr_html_(self):
+        return (f"<p>{self._head()}</p>"
+            + ''.join(t.round(3).to_html() for t in self._tables())
+            + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
 # %% ../nbs/27_selection.ipynb #4af5e342
 def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and responsibility of each person
     "One model as a `CandidateFit`."
-    (N, a, sigma), line, nu, people = group, c.line, _V + group[0] / 2, pd.Index(trials.participants, name='participant')
+    (N, a, sigma), line, nu, people = (group,
+        c.line, _V + group[0] / 2, pd.Index(trials.participants, name='participant'))
     o, s, k = line.o, np.sqrt(sigma / nu), len(a)
     se, q = np.sqrt(sigma / nu / (_B + N)), stats.t.ppf(.975, 2 * nu)
-    typical = {label: from_line(a + side * q * se, line.params) for label, side in (('typical', 0), ('typical_lower', -1), ('typical_upper', 1))}
+    typical = {label: from_line(a + side * q * se, line.params)
+        for label, side in (('typical', 0), ('typical_lower', -1), ('typical_upper', 1))}
     index = pd.Index(o.names, name='parameter')
     means = pd.DataFrame(dict(mean=a, se=se, df=2 * nu, lower=a - q * se, upper=a + q * se, **typical), index)
-    variances = pd.DataFrame(dict(variance=sigma / nu, lower=sigma / gammaincinv(nu, .975), upper=sigma / gammaincinv(nu, .025)), index)
+    variances = pd.DataFrame(
+        dict(variance=sigma / nu, lower=sigma / gammaincinv(nu, .975), upper=sigma / gammaincinv(nu, .025)), index)
     params = list(o.lanes.cell.params)
     table = pd.DataFrame(o.theta(from_line(c.z, line.params)), people, params)
     sd = s * np.sqrt(np.diagonal(c.c, axis1=1, axis2=2))
@@ -576,23 +704,41 @@ def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and re
     more |= dict(nll=c.f, evidence=E, n=np.bincount(trials.participant[_scored(trials)], minlength=len(people)),
                  responsibility=r)
     table = table.assign(**{column_of(what, params): x for what, x in more.items()})
-    return CandidateFit(name, o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names), c.c * s * s[:, None], pd.Series(E, people, name=name))
+    return CandidateFit(name,
+        o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names), c.c * s * s[:, None],
+        pd.Series(E, people, name=name))
 
-def _hbi_remarks(candidates, found, fits, guessing): # candidates: dict name -> `_Candidate`; guessing: NLL of each person
+def _hbi_remarks(candidates, found, fits, guessing):
     "Who and what is not as it should be: a list of sentences."
+    # candidates: dict name -> `_Candidate`; guessing: NLL of each person
     out, people = [], next(iter(fits.values())).table.index
     def who(rows): return ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else '')
-    if not found['converged']: out.append(f"did not converge in 100 turns; the bound moved by {found['bounds'][-1] - found['bounds'][max(0, len(found['bounds']) - 2)]:.1e} nats in the last")
+    if not found['converged']:
+        out.append("did not converge in 100 turns; the bound moved by "
+            f"{found['bounds'][-1] - found['bounds'][max(0, len(found['bounds']) - 2)]:.1e} nats in the last")
     lost = (pd.DataFrame({m: f.evidence for m, f in fits.items()}).max(axis=1) < -guessing).to_numpy()
-    if lost.any(): out.append(f"no model explains {lost.sum()} of {len(people)} people better than guessing: {who(lost)}; they count in the model that is least bad")
+    if lost.any():
+        out.append(f"no model explains {lost.sum()} of {len(people)} people better than guessing: {who(lost)}; "
+            "they count in the model that is least bad")
     for (m, c), (N, *_), second in zip(candidates.items(), found['groups'], found['second'].T):
-        if N < .5: out.append(f"nobody follows {m} ({N:.2g} people in all): its group is the prior, around the cell's own values, and says nothing about people")
-        elif N < 3: out.append(f"only {N:.1f} people follow {m}: the prior counts for one more")
-        if (c.lame == 1).any(): out.append(f"{m}: {(c.lame == 1).sum()} of {len(people)} have a likelihood that bends the wrong way at the mode, and get the expected information in place of second derivatives: {who(c.lame == 1)}")
-        if (c.lame > 1).any(): out.append(f"{m}: the likelihood of {(c.lame > 1).sum()} of {len(people)} has no useful curvature at the mode, and their spread is taken to be the group's: {who(c.lame > 1)}")
-        if (second < 2).any(): out.append(f"{m}: {(second < 2).sum()} of {len(people)} have another solution elsewhere within 2 nats, which their evidence leaves out: {who(second < 2)}")
+        if N < .5:
+            out.append(f"nobody follows {m} ({N:.2g} people in all): its group is the prior, around the cell's "
+                "own values, and says nothing about people")
+        elif N < 3:
+            out.append(f"only {N:.1f} people follow {m}: the prior counts for one more")
+        if (c.lame == 1).any():
+            out.append(f"{m}: {(c.lame == 1).sum()} of {len(people)} have a likelihood that bends the wrong way at the "
+                f"mode, and get the expected information in place of second derivatives: {who(c.lame == 1)}")
+        if (c.lame > 1).any():
+            out.append(f"{m}: the likelihood of {(c.lame > 1).sum()} of {len(people)} has no useful curvature at "
+                f"the mode, and their spread is taken to be the group's: {who(c.lame > 1)}")
+        if (second < 2).any():
+            out.append(f"{m}: {(second < 2).sum()} of {len(people)} have another solution elsewhere within 2 "
+                f"nats, which their evidence leaves out: {who(second < 2)}")
         told = np.diagonal(c.F, axis1=1, axis2=2).sum(0) * c.unit**2 > 1e-8 * len(people)
-        if not told.all(): out.append(f"{m}: nobody's choices say anything about {', '.join(np.array(c.line.o.names)[~told])}; what stands there is the prior")
+        if not told.all():
+            out.append(f"{m}: nobody's choices say anything about {', '.join(np.array(c.line.o.names)[~told])}; "
+                "what stands there is the prior")
     return out
 
 # %% ../nbs/27_selection.ipynb #8bc7bc69
@@ -600,24 +746,36 @@ def _candidates(cells):
     "Cells as a dict name -> cell, checked."
     if isinstance(cells, (list, tuple)):
         odd = next((c for c in cells if not hasattr(c, 'params')), None)
-        if odd is not None: raise TypeError(f"cells must be models, got {odd!r}; avoidance_model(name) makes one of a name")
+        if odd is not None:
+            raise TypeError(f"cells must be models, got {odd!r}; avoidance_model(name) makes one of a name")
         _once([type(c).__name__ for c in cells], 'model')
         cells = {type(c).__name__: c for c in cells}
-    if not isinstance(cells, dict): raise TypeError(f"cells must be a list of models or a dict name -> model, got {type(cells).__name__}")
-    if len(cells) < 2: raise ValueError(f"a comparison needs two models or more, got {list(cells)}; one model is fitted by fit_hierarchical")
+    if not isinstance(cells, dict):
+        raise TypeError(f"cells must be a list of models or a dict name -> model, got {type(cells).__name__}")
+    if len(cells) < 2:
+        raise ValueError(
+            f"a comparison needs two models or more, got {list(cells)}; one model is fitted by fit_hierarchical")
     for name, c in cells.items():
-        if not hasattr(c, 'params'): raise TypeError(f"model {name!r} must be a cell, got {c!r}; avoidance_model(name) makes one of a name")
-        if not is_compiled(c): raise TypeError(f"model {name!r} has no compiled rules, so there is nothing to fit: a trained network is read with an equation, which can be fitted")
+        if not hasattr(c, 'params'):
+            raise TypeError(f"model {name!r} must be a cell, got {c!r}; avoidance_model(name) makes one of a name")
+        if not is_compiled(c):
+            raise TypeError(f"model {name!r} has no compiled rules, so there is nothing to fit: a trained network is "
+                "read with an equation, which can be fitted")
     return dict(cells)
 
 def _check_guess(guess, people, models):
     "A guess as an array (people, models)."
-    if not isinstance(guess, pd.DataFrame): raise TypeError(f"guess must be a frame (participants, models), got {type(guess).__name__}")
+    if not isinstance(guess, pd.DataFrame):
+        raise TypeError(f"guess must be a frame (participants, models), got {type(guess).__name__}")
     odd = set(people) ^ set(guess.index) or set(models) ^ set(guess.columns)
-    if odd: raise ValueError(f"guess must have a row for each participant and a column for each model; missing or unknown: {sorted(map(str, odd))[:6]}")
+    if odd:
+        raise ValueError("guess must have a row for each participant and a column for each model; missing or unknown: "
+            f"{sorted(map(str, odd))[:6]}")
     guess = guess.loc[list(people), models].to_numpy(float)
     bad = ~(np.isfinite(guess).all(1) & (guess >= 0).all(1) & np.isclose(guess.sum(1), 1))
-    if bad.any(): raise ValueError(f"guess must hold probabilities that sum to 1, got {guess[bad.argmax()]} for participant {people[bad.argmax()]!r}")
+    if bad.any():
+        raise ValueError(f"guess must hold probabilities that sum to 1, got {guess[bad.argmax()]} for participant "
+            f"{people[bad.argmax()]!r}")
     return guess
 
 def fit_hbi(
@@ -625,7 +783,8 @@ def fit_hbi(
     trials,        # The choices
     *,
     groups=None,   # Each participant's group: a column of `trials`, or a Series or dict by participant
-    starts=10,     # How hard to search for each person's mode: twice as many draws are tried, at the start and again at the end
+    # How hard to search for each person's mode: twice as many draws are tried, at the start and again at the end
+    starts=10,
     seed=0,        # An int or a numpy Generator
     options=None,  # For a model alone: a dict name -> dict of `bounds`, `hold` and `start`, as for `fit_hierarchical`
     guess=None,    # Who may follow which, to start from, too: a frame (participants, models) of responsibilities
@@ -633,9 +792,13 @@ def fit_hbi(
 ) -> HBI:
     """Fit several models to all people at once: how frequent each is, who follows which, and the group of those who do.
 
-    The prior of a group is the paper's, around the cell's own values (or `start`), in units of the line: a mean that counts for one person, and a precision of Gamma(1/2, .01). That all models are equally frequent is judged by a run of its own,
-    in which responsibilities follow from evidences alone. `groups` share the group of a model (its learners are the same kind of people everywhere) and differ in frequencies: those of `models_by_group` are each group's own, given
-    everybody's evidences. Raises a `TypeError` for what is no model, a `ValueError` for names, numbers and groups that cannot be, and a `FloatingPointError` where a model breaks down for a person.
+    The prior of a group is the paper's, around the cell's own values (or `start`), in units of the line: a mean that
+    counts for one person, and a precision of Gamma(1/2, .01). That all models are equally frequent is judged by a run
+    of its own,
+    in which responsibilities follow from evidences alone. `groups` share the group of a model (its learners are the
+    same kind of people everywhere) and differ in frequencies: those of `models_by_group` are each group's own, given
+    everybody's evidences. Raises a `TypeError` for what is no model, a `ValueError` for names, numbers and groups that
+    cannot be, and a `FloatingPointError` where a model breaks down for a person.
 
     Parameters
     ----------
@@ -666,7 +829,10 @@ def fit_hbi(
                          "for one person compare what fit gives")
     check_names(options, cells, 'model')
     for m, given in options.items(): check_names(given, ('bounds', 'hold', 'start'), f'option of {m}')
-    groups = None if groups is None else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups, pd.Index(trials.participants, name='participant'))
+    groups = (None
+        if groups is None
+        else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups,
+            pd.Index(trials.participants, name='participant')))
     if guess is not None: guess = _check_guess(guess, trials.participants, list(cells))
     candidates = {m: _Candidate(c, trials, threads, **options.get(m, {})) for m, c in cells.items()}
     mute = _mute(candidates.values(), trials.n_participants)
@@ -676,7 +842,9 @@ def fit_hbi(
     found = _concurrent(list(candidates.values()), int(starts), seed, guess)
     if 'broken' in found:
         m = next(m for m, c in candidates.items() if c is found['broken'][0])
-        raise FloatingPointError(f"{m} gives no finite likelihood for participant {trials.participants[found['broken'][1]]!r} at any of its starts: a value became infinite or NaN")
+        raise FloatingPointError(
+            f"{m} gives no finite likelihood for participant {trials.participants[found['broken'][1]]!r} at any "
+            "of its starts: a value became infinite or NaN")
     return _report_hbi(candidates, found, trials, groups)
 
 def _mute(candidates, n):
@@ -705,8 +873,12 @@ def _report_hbi(candidates, found, trials, groups):
     names, people, L, r = list(candidates), pd.Index(trials.participants, name='participant'), found['L'], found['r']
     a, one = 1 + r.sum(0), np.eye(len(names))
     risk, win = expit(found['null'] - found['bounds'][-1]), exceedance(a)
-    models = pd.DataFrame(dict(people=r.sum(0), frequency=a / a.sum(), sd=np.sqrt(a * (a.sum() - a) / (a.sum() + 1)) / a.sum(), exceedance=win, protected=(1 - risk) * win + risk / len(a)), pd.Index(names, name='model'))
-    fits = {m: _report_candidate(m, c, g, r[:, k], L[:, k] - _price(g[0], len(g[1])), trials) for k, ((m, c), g) in enumerate(zip(candidates.items(), found['groups']))}
+    models = pd.DataFrame(dict(people=r.sum(0),
+            frequency=a / a.sum(), sd=np.sqrt(a * (a.sum() - a) / (a.sum() + 1)) / a.sum(), exceedance=win,
+            protected=(1 - risk) * win + risk / len(a)),
+        pd.Index(names, name='model'))
+    fits = {m: _report_candidate(m, c, g, r[:, k], L[:, k] - _price(g[0], len(g[1])), trials)
+        for k, ((m, c), g) in enumerate(zip(candidates.items(), found['groups']))}
     who = {} if groups is None else {g: np.flatnonzero(groups == g) for g in sorted(groups.unique(), key=str)}
     runs = {g: _select(L[rows], np.ones(len(names)), one) for g, rows in who.items()}
     counted = trials.counted & trials.answered()
@@ -715,5 +887,7 @@ def _report_hbi(candidates, found, trials, groups):
     if trials.does == ('choice',):
         guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)),
                                minlength=len(people))
-    return HBI(pd.DataFrame(r, people, names), models, fits, found['bounds'], float(found['null']), found['converged'], _stack(runs, names, 'model') if who else None,
-               _same(L, who, runs) if len(who) > 1 else None, groups, _hbi_remarks(candidates, found, fits, guessing))
+    return HBI(pd.DataFrame(r, people, names),
+        models, fits, found['bounds'], float(found['null']), found['converged'],
+        _stack(runs, names, 'model') if who else None, _same(L, who, runs) if len(who) > 1 else None, groups,
+        _hbi_remarks(candidates, found, fits, guessing))

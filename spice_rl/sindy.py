@@ -36,7 +36,8 @@ def sparse_regression(
     optimizer='SR3_weighted_l1', # One of `OPTIMIZERS`
     regularization=1e-2  # SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
 ):
-    """Coefficients of a sparse linear regression, (n_terms,): pysindy chooses the terms, least squares fits those that are left.
+    """Coefficients of a sparse linear regression, (n_terms,): pysindy chooses the terms, least squares fits those that
+    are left.
 
     Parameters
     ----------
@@ -49,14 +50,15 @@ def sparse_regression(
     optimizer
         One of `OPTIMIZERS`
     regularization
-        SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
-    """
+        SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty"""
     check_names([optimizer], OPTIMIZERS, 'optimizer')
     chosen = np.ones(columns.shape[1], bool)
     if threshold > 0:
         full = np.linalg.lstsq(columns, target, rcond=None)[0]
         if (abs(full) < threshold).all(): return np.zeros(len(full))
-        chosen = OPTIMIZERS[optimizer](threshold, regularization, columns.shape[1]).fit(columns, target[:, None]).coef_[0] != 0
+        chosen = (
+            OPTIMIZERS[optimizer](threshold, regularization, columns.shape[1]).fit(columns, target[:, None]).coef_[0]
+            != 0)
     out = np.zeros(columns.shape[1])
     if chosen.any(): out[chosen] = np.linalg.lstsq(columns[:, chosen], target, rcond=None)[0]
     return out
@@ -69,7 +71,8 @@ def signal_kinds(
     latents,  # Latent values and their starts, a dict
     n         # How many options
 ):
-    """What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name of a latent value is taken for it, if they agree.
+    """What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name
+    of a latent value is taken for it, if they agree.
 
     Parameters
     ----------
@@ -82,19 +85,21 @@ def signal_kinds(
     latents
         Latent values and their starts, a dict
     n
-        How many options
-    """
+        How many options"""
     xs = np.asarray(xs, float)
     choice, reward = xs[..., :n], xs[..., n:2 * n]
     there = ~np.isnan(choice).any(-1)
     action = np.nan_to_num(choice)
-    known = dict(action=action, reward=reward, chosen_reward=np.where(action == 1, reward, 0.).sum(-1, keepdims=True) * np.ones(n))
+    known = dict(action=action,
+        reward=reward, chosen_reward=np.where(action == 1, reward, .0).sum(-1, keepdims=True) * np.ones(n))
     for k, start in latents.items():
         after = recorded['state', k]
         known[k] = np.concatenate([np.full_like(after[:, :1], start), after[:, :-1]], 1)
     kinds = {}
     for name in names:
-        if name not in recorded: raise ValueError(f"the network's forward never calls record_signal({name!r}, …); it records: {', '.join(k for k in recorded if isinstance(k, str) and k != 'logits')}")
+        if name not in recorded:
+            raise ValueError(f"the network's forward never calls record_signal({name!r}, …); it records: "
+                f"{', '.join(k for k in recorded if isinstance(k, str) and k != 'logits')}")
         same = lambda a: np.allclose(recorded[name][there], a[there], atol=1e-9, equal_nan=True)
         kinds[name] = next((kind for kind in sorted(known, key=lambda kind: kind != name) if same(known[kind])), None)
         if kinds[name] is None:
@@ -108,7 +113,8 @@ def readout(
     latents,  # Names of the latent values
     there     # Trials that count, (sessions, trials)
 ):
-    """Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if the logits are not a weighted sum of them.
+    """Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if
+    the logits are not a weighted sum of them.
 
     Parameters
     ----------
@@ -117,8 +123,7 @@ def readout(
     latents
         Names of the latent values
     there
-        Trials that count, (sessions, trials)
-    """
+        Trials that count, (sessions, trials)"""
     states = np.stack([recorded['state', k][there].ravel() for k in latents], 1)
     logits = recorded['logits'][there].ravel()
     used = list(range(len(latents)))
@@ -127,11 +132,15 @@ def readout(
         weights[columns] = np.linalg.lstsq(states[:, columns], logits, rcond=None)[0]
         return weights, abs(states @ weights - logits).max()
     weights, worst = fitted(used)
-    for i in reversed(range(1, len(latents))):   # signals such as buffers have no weight, and may be collinear with values
+    for i in reversed(range(1, len(latents))
+    ):  # signals such as buffers have no weight, and may be collinear with values
         less, off = fitted([j for j in used if j != i])
-        if off <= max(1e-9, 2 * worst): used.remove(i); weights, worst = less, off
+        if off <= max(1e-9, 2 * worst):
+            used.remove(i)
+            weights, worst = less, off
     if worst > 1e-6 * max(1, abs(logits).max()):
-        raise ValueError(f"the network's logits are not a weighted sum of its latent values ({', '.join(latents)}): off by up to {worst:.2g}. An equation cannot stand for it.")
+        raise ValueError(f"the network's logits are not a weighted sum of its latent values ({', '.join(latents)}): "
+            f"off by up to {worst:.2g}. An equation cannot stand for it.")
     return weights
 
 # %% ../nbs/35_sindy.ipynb #ee7799bd
@@ -141,7 +150,8 @@ def module_pairs(
     recorded, # What the network did: signals by name
     there     # Trials that count, (sessions, trials)
 ):
-    """For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter says it applies.
+    """For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter
+    says it applies.
 
     Parameters
     ----------
@@ -152,16 +162,17 @@ def module_pairs(
     recorded
         What the network did: signals by name
     there
-        Trials that count, (sessions, trials)
-    """
+        Trials that count, (sessions, trials)"""
     where = there[..., None] & np.ones(recorded['logits'].shape[-1], bool)
     for name, value, _ in config.filter_setup[module]: where = where & (recorded[name] == value)
     if not np.array_equal(where, there[..., None] & (recorded[module, 'gate'] == 1)):
-        raise ValueError(f"filter_setup[{module!r}] picks other options than those on which forward calls the module (its `action`); make them agree")
+        raise ValueError(f"filter_setup[{module!r}] picks other options than those on which forward calls the "
+            "module (its `action`); make them agree")
     columns = [recorded[module, 'value'][where], *(recorded[s][where] for s in config.inputs(module))]
     x, after = np.stack(columns, 1), recorded[module, 'next'][where]
     shown = ~np.isnan(x).any(1)
-    if not shown.any(): raise ValueError(f"no trial on which the module {module!r} applies has all of its signals: nothing to regress")
+    if not shown.any():
+        raise ValueError(f"no trial on which the module {module!r} applies has all of its signals: nothing to regress")
     return x[shown], after[shown]
 
 # %% ../nbs/35_sindy.ipynb #8a1026d8
@@ -170,7 +181,8 @@ THRESHOLDS = (0., .005, .01, .02, .03, .05, .08, .12, .2, .3)
 # %% ../nbs/35_sindy.ipynb #d3c5811e
 @dataclass
 class Regression:
-    "What came out of `regress`: the `equation`, and the `table` of the candidates that were compared (one row for each number of terms, by participant)."
+    """What came out of `regress`: the `equation`, and the `table` of the candidates that were compared (one row for
+    each number of terms, by participant)."""
     equation: Equation
     table: pd.DataFrame
 
@@ -182,16 +194,20 @@ def regress(
     *,
     participants=None, # Labels of participants 0, 1, … (default: their numbers)
     only=None,         # Only this participant (default: all)
-    groups=None,       # Group of each participant, in their order: one equation for each group (default: one for each participant the network tells apart)
+    # Group of each participant, in their order: one equation for each group (default: one for each participant the
+    # network tells apart)
+    groups=None,
     degree=1,          # Highest power of the terms
     threshold=None,    # Leave out terms with smaller coefficients (default: decided by BIC)
     optimizer='SR3_weighted_l1', # See `sparse_regression`
     regularization=1e-2,         # See `sparse_regression`
     probes=None        # Inputs to record the network on (default: the people's own trials)
 ) -> Regression:
-    """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells people apart, or one per group.
+    """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells
+    people apart, or one per group.
 
-    A group's equation is that of the network with the mean embedding of its members, recorded on their trials. A hard-coded equation whose inputs are all signals is written down as it stands (`Rule.fixed`); one that
+    A group's equation is that of the network with the mean embedding of its members, recorded on their trials. A
+    hard-coded equation whose inputs are all signals is written down as it stands (`Rule.fixed`); one that
     reads something else, such as a learning rate, is regressed like a module.
 
     Parameters
@@ -229,11 +245,13 @@ def regress(
         mine = np.isin(ids, people)
         asked = xs[mine] if probes is None else _as_participant(probes, people[0])
         with _averaged(network, people if groups is not None else []):
-            rules, row, table = _regress_one(network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
+            rules, row, table = _regress_one(
+                network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
         rows[name], table['participant'] = row, name
         tables.append(table)
     frame = pd.DataFrame(list(rows.values()), index=list(rows))
-    given = [n for n in frame if n.startswith(('start: ', 'weight: ')) and frame[n].nunique() == 1]   # by the network, not estimated
+    # by the network, not estimated
+    given = [n for n in frame if n.startswith(('start: ', 'weight: ')) and frame[n].nunique() == 1]
     equation = Equation(rules, network.init_values, frame, given)
     return Regression(equation, pd.concat(tables, ignore_index=True))
 
@@ -248,7 +266,8 @@ def check_regression(
     optimizer='SR3_weighted_l1', # See `sparse_regression`
     regularization=1e-2          # See `sparse_regression`
 ):
-    """Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be in vain.
+    """Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be
+    in vain.
 
     Parameters
     ----------
@@ -267,13 +286,14 @@ def check_regression(
     optimizer
         See `sparse_regression`
     regularization
-        See `sparse_regression`
-    """
+        See `sparse_regression`"""
     known = [*network.submodules_rnn, *network.submodules_eq]
     unknown = [m for m in config.rnn_modules if m not in known]
-    if unknown: raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(known)}")
+    if unknown:
+        raise ValueError(f"the config speaks of a module {unknown[0]!r}, but the network has: {', '.join(known)}")
     there = sorted({int(i) for i in xs[:, 0, -1]})
-    if only is not None and check_whole(only, 'spice_participant_id', 0) not in there: raise ValueError(f"there are no trials of participant {only!r}; there are: {there[:10]}")
+    if only is not None and check_whole(only, 'spice_participant_id', 0) not in there:
+        raise ValueError(f"there are no trials of participant {only!r}; there are: {there[:10]}")
     check_names([optimizer], OPTIMIZERS, 'optimizer')
     check_whole(degree, 'the degree of the terms', 1)
     if threshold is not None: check_number(threshold, 'threshold', 0)
@@ -299,10 +319,18 @@ def _as_participant(xs, who):
 def _readers(network, ids, labels, only, groups):
     "Whose equations to read, and from whose trials: {name: ids of people}."
     there = sorted(set(ids.tolist()))
-    if groups is None: return {labels[only]: [only]} if only is not None else {labels[i]: [i] for i in there} if tells_apart(network) else {'everybody': there}
-    if only is not None: raise ValueError("`only` asks for one participant's equation and `groups` for one per group; give one of them")
+    if groups is None:
+        return ({labels[only]: [only]}
+            if only is not None
+            else {labels[i]: [i] for i in there}
+            if tells_apart(network)
+            else {'everybody': there})
+    if only is not None:
+        raise ValueError("`only` asks for one participant's equation and `groups` for one per group; give one of them")
     groups = list(groups)
-    if len(groups) != len(labels): raise ValueError(f"groups must name the group of each of the {len(labels)} participants, got {len(groups)} names")
+    if len(groups) != len(labels):
+        raise ValueError(
+            f"groups must name the group of each of the {len(labels)} participants, got {len(groups)} names")
     return {g: [i for i in there if groups[i] == g] for g in dict.fromkeys(groups[i] for i in there)}
 
 @contextmanager
@@ -326,7 +354,8 @@ def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, r
     kinds = signal_kinds(_used(config), recorded, asked, starts, network.n_actions)
     data = {m: module_pairs(m, config, recorded, there) for m in config.rnn_modules}
     if rules is None: rules = _rules(network, config, kinds, recorded, degree, data)
-    fixed = {f"start: {k}": v for k, v in starts.items()} | {f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
+    fixed = {f"start: {k}": v for k, v in starts.items()} | {
+        f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
     fixed |= {r.parameter(t): c for r in rules for t, c in zip(r.terms, r.fixed)}
     trials = Trials.from_dataset(DatasetRNN(_as_participant(xs, 0), ys), n_options=network.n_actions)
     candidates = {}
@@ -336,13 +365,15 @@ def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, r
             x, after = data[r.module]
             change = sparse_regression(evaluate_terms(r.terms, x), after - x[:, 0], cut, optimizer, regularization)
             kept += [bool(c) for c in change]
-            change = change + np.array([t == (1,) + (0,) * (len(t) - 1) for t in r.terms])  # back from the change to the next value
+            # back from the change to the next value
+            change = change + np.array([t == (1,) + (0,) * (len(t) - 1) for t in r.terms])
             row |= dict(zip(map(r.parameter, r.terms), change))
         candidates.setdefault(tuple(kept), (cut, row))
     table = []
     for kept, (cut, row) in candidates.items():
         total = float(nll(Equation(rules, latents, row), trials=trials).sum())
-        table.append(dict(threshold=cut, terms=sum(kept), nll=total, bic=2 * total + sum(kept) * np.log(trials.n_counted)))
+        table.append(
+            dict(threshold=cut, terms=sum(kept), nll=total, bic=2 * total + sum(kept) * np.log(trials.n_counted)))
     table = pd.DataFrame(table)
     best = int(table.bic.idxmin())
     table['chosen'] = table.index == best
@@ -353,14 +384,17 @@ def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, r
 # %% ../nbs/35_sindy.ipynb #55ec8c1f
 def _used(config):
     "Names of all signals that a config reads."
-    return sorted({s for m in config.rnn_modules for s in config.inputs(m)} | {f[0] for m in config.rnn_modules for f in config.filter_setup[m]})
+    return sorted({s for m in config.rnn_modules for s in config.inputs(m)}
+        | {f[0] for m in config.rnn_modules for f in config.filter_setup[m]})
 
 def hard_coded(
-    equation,  # A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1, n_inputs) -> next value (n, 1)
+    # A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1, n_inputs) -> next value (n, 1)
+    equation,
     n_inputs,  # How many inputs it has
     degree=3   # Highest power
 ):
-    """The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of this degree.
+    """The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of
+    this degree.
 
     Parameters
     ----------
@@ -370,8 +404,7 @@ def hard_coded(
     n_inputs
         How many inputs it has
     degree
-        Highest power
-    """
+        Highest power"""
     terms, rng = polynomial_terms(1 + n_inputs, degree), np.random.default_rng(0)
     x = rng.uniform(-2, 2, (4 * len(terms), 1 + n_inputs))
     with torch.no_grad(): after = equation(torch.as_tensor(x[:, :1]), torch.as_tensor(x[:, None, 1:])).numpy()[:, 0]
@@ -396,7 +429,9 @@ def _rules(network, config, kinds, recorded, degree, data):
         signals = tuple((s, kinds[s]) for s in config.inputs(m))
         filters = tuple((s, kinds[s], v) for s, v, _ in config.filter_setup[m])
         given = _as_it_stands(network, m, config.inputs(m), recorded)
-        terms = polynomial_terms(1 + len(signals), max(degree, config.degrees.get(m, 1)), two_valued(data[m][0])) if given is None else given
+        terms = (polynomial_terms(1 + len(signals), max(degree, config.degrees.get(m, 1)), two_valued(data[m][0]))
+            if given is None
+            else given)
         rules.append(Rule(m, recorded[m, 'state'], filters, signals, tuple(terms), tuple((given or {}).values())))
     return rules
 

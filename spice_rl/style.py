@@ -19,19 +19,22 @@ from .folders import check_path, written
 COLOURS = dict(person='#56B4E9', model='#882255', truth='#000000', network='#0072B2', equation='#E69F00', # roles
                gain='#009E73', loss='#D55E00',                                                             # what was at stake, or came out
                guide='#B3B3B3')                                                                            # lines to read others by
-SERIES = ['#332288', '#CC6677', '#44AA99', '#DDCC77', '#117733', '#AA4499', '#999933']                     # groups, kinds, parameters, …
+# groups, kinds, parameters, …
+SERIES = ['#332288', '#CC6677', '#44AA99', '#DDCC77', '#117733', '#AA4499', '#999933']
 
 # %% ../nbs/07_style.ipynb #b0172b68
 def _look(given): # Are the axes the caller's?
     "The style sheet; on axes of the caller's, letters keep the colour that they have there."
-    return ['spice_rl.figures', {k: plt.rcParams[k] for k in ('text.color', 'axes.labelcolor', 'xtick.color', 'ytick.color') if given}]
+    return ['spice_rl.figures',
+        {k: plt.rcParams[k] for k in ('text.color', 'axes.labelcolor', 'xtick.color', 'ytick.color') if given}]
 
 def in_style(
     draw # A function that draws
 ):
     """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
 
-    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are closed.
+    On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are
+    closed.
 
     Parameters
     ----------
@@ -51,7 +54,9 @@ def in_style(
 # %% ../nbs/07_style.ipynb #b020aee4
 def _keep_ticks(axs):
     "Give ticks the style: matplotlib makes them when they are first looked at, and the style may be gone by then."
-    for ax in axs: ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'], color=plt.rcParams['xtick.color'], labelcolor=plt.rcParams['xtick.color'])
+    for ax in axs:
+        ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'],
+            color=plt.rcParams['xtick.color'], labelcolor=plt.rcParams['xtick.color'])
 
 def check_axes(
     given, # Axes of the caller: one, or an array of them
@@ -113,7 +118,8 @@ def axes_for(
     need = list(range(rows * columns) if need is None else need)
     if given is not None:
         check_axes(given, name)
-        if np.size(given) != len(need): raise ValueError(f"{name} must hold {len(need)} axes, got {np.size(given)}; leave it out for a new figure")
+        if np.size(given) != len(need):
+            raise ValueError(f"{name} must hold {len(need)} axes, got {np.size(given)}; leave it out for a new figure")
         return check_axes(given, name)
     axs = np.ravel(plt.subplots(rows, columns, figsize=size, squeeze=False, **options)[1])
     _keep_ticks(axs)
@@ -123,7 +129,8 @@ def axes_for(
 # %% ../nbs/07_style.ipynb #9a775cd5
 def _figure(drawn):
     "The figure of what was drawn."
-    some = drawn[0] if isinstance(drawn, tuple) and drawn else list(drawn.values()) if isinstance(drawn, dict) else drawn
+    some = (
+        drawn[0] if isinstance(drawn, tuple) and drawn else list(drawn.values()) if isinstance(drawn, dict) else drawn)
     first = np.ravel(some)[0] if np.size(some) else None
     if not isinstance(first, Artist):
         raise TypeError("drawn must be a figure, axes, or (figure, axes) as plotting functions return it, "
@@ -135,11 +142,13 @@ def _figure(drawn):
 def save_figure(
     drawn,     # A figure, axes, or `(figure, axes)` as plotting functions return it
     path,      # Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels (300 to the inch)
-    width=None # Width in mm (one column of a journal has about 88, two 180); the height follows (default: as it was drawn)
+    # Width in mm (one column of a journal has about 88, two 180); the height follows (default: as it was drawn)
+    width=None
 ) -> Path:
     """Write a figure for a paper, at once: vector graphics whose text stays text (PDF) or keeps its form (SVG).
 
-    Equal figures give equal bytes (PDF, SVG, pixels). The figure itself has the new size afterwards. Raises a `ValueError`
+    Equal figures give equal bytes (PDF, SVG, pixels). The figure itself has the new size afterwards. Raises a
+    `ValueError`
     for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written.
 
     Parameters

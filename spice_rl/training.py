@@ -58,7 +58,8 @@ class Loss:
     def __call__(self):
         "NLL a choice, (starts,), in nats."
         total, state = 0., None
-        for part, target in zip(self.xs.split(self.n_steps or self.xs.shape[1], 1), self.target.split(self.n_steps or self.xs.shape[1], 1)):
+        for part, target in zip(
+            self.xs.split(self.n_steps or self.xs.shape[1], 1), self.target.split(self.n_steps or self.xs.shape[1], 1)):
             logits, state = self.network(part, state, batch_first=True)
             state = {k: v.detach() for k, v in state.items()}
             logp = torch.log_softmax(logits, -1).reshape(self.network.n_starts, *target.shape)
@@ -134,7 +135,10 @@ def lbfgs(
             try_x = torch.where(better[:, None], new_x, x + step[:, None] * d)
             try_loss, try_g = objective(try_x)
             calls += 1
-            good = ~better & torch.isfinite(try_loss) & torch.isfinite(try_g).all(1) & (try_loss <= loss + 1e-4 * step * slope)
+            good = (~better
+                & torch.isfinite(try_loss)
+                & torch.isfinite(try_g).all(1)
+                & (try_loss <= loss + 1e-4 * step * slope))
             new_x[good], new_loss[good], new_g[good] = try_x[good], try_loss[good], try_g[good]
             better |= good
             if better.all() or calls >= passes: break
@@ -228,9 +232,12 @@ class Plan:
         network
             The `BaseRNN` that is to be trained
         """
-        random = bool(self.batch_size or self.n_steps_per_call or any(getattr(m, 'p', 0) > 0 for m in network.modules() if isinstance(m, torch.nn.Dropout)))
+        random = bool(self.batch_size
+            or self.n_steps_per_call
+            or any(getattr(m, 'p', 0) > 0 for m in network.modules() if isinstance(m, torch.nn.Dropout)))
         if self.scheduler and not random:
-            raise ValueError("scheduler shrinks the steps of Adam, but quasi-Newton steps find their own length: set batch_size, or leave scheduler out")
+            raise ValueError("scheduler shrinks the steps of Adam, but quasi-Newton steps find their own length: set "
+                "batch_size, or leave scheduler out")
         return random
 
 # %% ../nbs/32_training.ipynb #684f6e05
@@ -238,7 +245,8 @@ class _Best:
     "Remembers, for each start, the weights with the lowest loss so far (on test data, if there are any)."
     def __init__(self, network, test, plan, seen, bar):
         self.network, self.test, self.patience, self.seen, self.bar = network, test, plan.patience, seen, bar
-        self.x, self.value, self.idle = None, torch.full((network.n_starts,), np.inf, dtype=torch.float64, device=network.device), 0
+        self.x, self.value, self.idle = (None,
+            torch.full((network.n_starts,), np.inf, dtype=torch.float64, device=network.device), 0)
 
     def __call__(self, x, loss):
         "Note a step; true if the test data say to stop."
@@ -264,7 +272,10 @@ def _quasi_newton(network, loss, plan, best):
         value = loss() + prior * network.penalty()
         value.sum().backward()
         objective.calls += 1
-        return value.detach(), torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(network.n_starts, -1) for p in network.parameters()], 1)
+        return value.detach(), torch.cat([
+                (torch.zeros_like(p) if p.grad is None else p.grad).reshape(network.n_starts, -1)
+                for p in network.parameters()],
+            1)
     objective.calls = 0
     best.seen = lambda: objective.calls
     best(_flat(network), torch.full_like(best.value, np.inf))
@@ -278,7 +289,8 @@ def _adam(network, loss, plan, best, rng):
     for epoch in range(plan.epochs):
         best.seen, total = (lambda: epoch + 1), 0.
         for rows in np.array_split(rng.permutation(n), -(-n // size)):
-            part = Loss(network, loss.xs[rows], loss.target[rows], None if loss.weight is None else loss.weight[:, rows], loss.n_steps)
+            part = Loss(network,
+                loss.xs[rows], loss.target[rows], None if loss.weight is None else loss.weight[:, rows], loss.n_steps)
             optimizer.zero_grad()
             value = part()
             (value + plan.l2_weight_decay / loss.n * network.penalty()).sum().backward()
@@ -287,7 +299,10 @@ def _adam(network, loss, plan, best, rng):
         if schedule: schedule.step()
         past.append(total)
         stop = best(_flat(network), total)
-        if stop or (len(past) > 40 and (torch.stack(past[-40:-20]).mean(0) - torch.stack(past[-20:]).mean(0) < plan.convergence_threshold).all()): break
+        if stop or (len(past) > 40
+            and (torch.stack(past[-40:-20]).mean(0) - torch.stack(past[-20:]).mean(0) < plan.convergence_threshold
+            ).all()):
+            break
     return epoch + 1
 
 # %% ../nbs/32_training.ipynb #716fe4ec
@@ -299,10 +314,14 @@ def _round(network, xs, ys, test, plan, n_starts, rng):
     loss = Loss(network, xs, ys, weight, plan.n_steps_per_call)
     held = None if test is None else Loss(network, *test)
     stopped = False
-    with tqdm(total=plan.epochs, desc=f"training {n_starts} starts", unit='pass', **({} if plan.verbose else dict(disable=True))) as bar:
+    with tqdm(total=plan.epochs,
+        desc=f"training {n_starts} starts", unit='pass', **({} if plan.verbose else dict(disable=True))) as bar:
         best = _Best(network, held, plan, lambda: 0, bar)
         passes = 0
-        try: passes = (_adam(network, loss, plan, best, rng) if plan.is_random(network) else _quasi_newton(network, loss, plan, best))
+        try:
+            passes = (_adam(network, loss, plan, best, rng)
+                if plan.is_random(network)
+                else _quasi_newton(network, loss, plan, best))
         except KeyboardInterrupt:
             stopped, passes = True, best.seen()
     _set_flat(network, best.x if best.x is not None else _flat(network))
@@ -312,14 +331,16 @@ def _round(network, xs, ys, test, plan, n_starts, rng):
     mine = network.own_modules()
     own = {f'{name}.weight' for name, m in network.named_modules() if m in mine}
     cut = lambda k, v, i: v[i:i + 1].clone() if k in own else v.clone()
-    return [Start(full[i].item(), {k: cut(k, v, i) for k, v in network.state_dict().items()}, passes, tested[i].item()) for i in range(n_starts)], stopped
+    return [Start(full[i].item(), {k: cut(k, v, i) for k, v in network.state_dict().items()}, passes, tested[i].item())
+        for i in range(n_starts)], stopped
 
 # %% ../nbs/32_training.ipynb #fdcc5b22
 @dataclass
 class Training:
     """What came out of `train`. Prints as the table of its starts.
 
-    `network`: the trained network; `table`: one row per start (NLL a choice in nats, passes, verdict); `nll` and `chance`: NLL a choice of the network and of
+    `network`: the trained network; `table`: one row per start (NLL a choice in nats, passes, verdict); `nll` and
+    `chance`: NLL a choice of the network and of
     guessing; `test_nll`: on the test data, if there were any; `interrupted`: did Ctrl-C stop it?"""
     network: BaseRNN
     table: pd.DataFrame
@@ -328,9 +349,11 @@ class Training:
     test_nll: float
     interrupted: bool
 
-    def __repr__(self): return f"NLL a choice {self.nll:.4f} (guessing {self.chance:.4f})\n{self.table.round(4).to_string()}"
+    def __repr__(self):
+        return f"NLL a choice {self.nll:.4f} (guessing {self.chance:.4f})\n{self.table.round(4).to_string()}"
 
-    def _repr_html_(self): return f"<p>NLL a choice {self.nll:.4f} (guessing {self.chance:.4f})</p>" + self.table.round(4).to_html()
+    def _repr_html_(self):
+        return f"<p>NLL a choice {self.nll:.4f} (guessing {self.chance:.4f})</p>" + self.table.round(4).to_html()
 
 # %% ../nbs/32_training.ipynb #8429d6f3
 APART = 1e-3  # nats a choice: a start that ends this far above the best has not found the same solution
@@ -360,9 +383,12 @@ def train(
 ) -> Training:
     """Train a network on choices, from several starts.
 
-    A start that ends not finite, worse than guessing, or more than .001 nats a choice above the best is replaced by a new one, until all agree or `rounds` are used up;
-    the table says what happened. Raises `TrainingError` if no start is better than guessing or the loss is not a number, warns (`TrainingWarning`) if
-    no two starts agree. Ctrl-C keeps the best so far, and warns. With `bagging` every start sees other sessions, so they need not agree.
+    A start that ends not finite, worse than guessing, or more than .001 nats a choice above the best is replaced by a
+    new one, until all agree or `rounds` are used up;
+    the table says what happened. Raises `TrainingError` if no start is better than guessing or the loss is not a
+    number, warns (`TrainingWarning`) if
+    no two starts agree. Ctrl-C keeps the best so far, and warns. With `bagging` every start sees other sessions, so
+    they need not agree.
 
     Parameters
     ----------
@@ -384,11 +410,15 @@ def train(
         An int
     **options
         See `Plan`"""
-    if not isinstance(network, BaseRNN): raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
-    starts, rounds, seed = check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0)
+    if not isinstance(network, BaseRNN):
+        raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
+    starts, rounds, seed = (check_whole(starts, 'starts', 1),
+        check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0))
     known = [f.name for f in fields(Plan)]
-    if lost := [name for name in options if name not in known]: raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
-    if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
+    if lost := [name for name in options if name not in known]:
+        raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
+    if (xs_test is None) != (ys_test is None):
+        raise ValueError("test data need both xs_test and ys_test; one of them is missing")
     plan = Plan(**options)
     plan.is_random(network)
     xs, ys = check_xs_ys(xs, ys, network.n_actions)
@@ -411,7 +441,8 @@ def train(
 # %% ../nbs/32_training.ipynb #85bbd800
 @contextmanager
 def one_thread():
-    "Run torch on one thread, and put its number of threads back afterwards: on tensors this small, more threads only wait for each other."
+    """Run torch on one thread, and put its number of threads back afterwards: on tensors this small, more threads only
+    wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try: yield
@@ -439,7 +470,8 @@ def seeded(
 
 # %% ../nbs/32_training.ipynb #5e371fba
 def _made_by_hand(network):
-    "Parameters that a subclass made itself. They have no axis for starts, so such a network is trained from one start after the other."
+    """Parameters that a subclass made itself. They have no axis for starts, so such a network is trained from one start
+    after the other."""
     own = {id(m.weight) for m in network.own_modules()}
     return [p for p in network.parameters() if id(p) not in own]
 
@@ -453,10 +485,15 @@ def _jitter(network, made, at_start, rng):
 def _finish(network, done, rounds_of, chance, apart, stopped, starts):
     "Load the best start into the network, and say what there is to say."
     verdicts = _verdicts(done, chance, apart)
-    table = pd.DataFrame(dict(round=rounds_of, nll=[s.nll for s in done], test_nll=[s.test_nll for s in done], passes=[s.passes for s in done], verdict=verdicts))
+    table = pd.DataFrame(dict(round=rounds_of,
+            nll=[s.nll for s in done], test_nll=[s.test_nll for s in done], passes=[s.passes for s in done],
+            verdict=verdicts))
     table = table.dropna(axis=1, how='all').rename_axis('start')
     if 'best' not in verdicts:
-        if stopped: raise TrainingError(f"training was stopped by Ctrl-C after {done[0].passes} passes, before any start predicted choices better than guessing ({chance:.4f} nats a choice)")
+        if stopped:
+            raise TrainingError(
+                f"training was stopped by Ctrl-C after {done[0].passes} passes, before any start predicted choices "
+                f"better than guessing ({chance:.4f} nats a choice)")
         seen = ', '.join(f"{n} {v}" for v, n in table.verdict.value_counts().items())
         raise TrainingError(f"no start of the network learned to predict choices better than guessing ({chance:.4f} nats a choice): {seen}; NLL "
                             f"{table.nll.min():.4f} to {table.nll.max():.4f}. Are the rewards on a scale of about 1, and do choices and rewards stand in the right columns?\n{table.round(4).to_string()}")
