@@ -101,30 +101,35 @@ def _check(frame, phase, missing_choices, line):
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
         if bad.any():
-            raise ValueError(f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are "
+            raise ValueError(
+                f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are "
                 f"{_list(list(SYMBOLS), 9)}")
     left, right = (frame[c].map(VALUES).to_numpy() for c in ('symbol_L_name', 'symbol_R_name'))
     if (left == right).any():
-        raise ValueError(f"two symbols of equal value in {first(left == right)}: no choice is the better one, and the "
-            "task has no such trial")
+        raise ValueError(
+            f"two symbols of equal value in {first(left == right)}: no choice is the better one, and the task has no "
+            "such trial")
     choice = _numbers(frame.choice_made, 'choice_made', at)
     if np.isnan(choice).any() and not missing_choices:
-        raise ValueError(f"choice_made is empty in {first(np.isnan(choice))}; needed 0 (left) or 1 (right). If "
-            "these are choices that were not made, pass missing_choices=True to read_avoidance")
+        raise ValueError(
+            f"choice_made is empty in {first(np.isnan(choice))}; needed 0 (left) or 1 (right). If these are "
+            "choices that were not made, pass missing_choices=True to read_avoidance")
     bad = ~np.isin(choice, (0, 1)) & ~np.isnan(choice)
     if bad.any(): raise ValueError(f"choice_made must be 0 (left) or 1 (right), got {choice[bad][0]:g} in {first(bad)}")
     if phase == 'learning':
         for c in ('feedback_L', 'feedback_R'):
             x = _numbers(frame[c], c, at)
             if np.isnan(x).any():
-                raise ValueError(f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning "
-                    "trial, so both are needed")
+                raise ValueError(
+                    f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both "
+                    "are needed")
             if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
                                                 f"such rows), apart from all others: a code for a missing outcome? "
                                                 f"Both outcomes are needed; correct it or leave the person out")
         pairs = frame.symbol_names.map(PAIRS)
         if pairs.isna().any():
-            raise ValueError(f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of "
+            raise ValueError(
+                f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of "
                 f"{first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
         code = {s: k for k, s in enumerate(SYMBOLS)}
         bad = [{code[l], code[r]} != set(p) for l, r, p in zip(frame.symbol_L_name, frame.symbol_R_name, pairs)]
@@ -135,7 +140,8 @@ def _check(frame, phase, missing_choices, line):
     mixed = frame.groupby('participant_id', sort=False).group_code.nunique()
     if (mixed > 1).any():
         who = _item(mixed.index[mixed > 1][0])
-        raise ValueError(f"participant {who!r} has two groups in the {phase} trials: "
+        raise ValueError(
+            f"participant {who!r} has two groups in the {phase} trials: "
             f"{_list(sorted(map(str, frame.group_code[frame.participant_id == who].unique())))}; needed one")
     return frame
 
@@ -145,15 +151,18 @@ def _check_people(tables):
     for here, there in (('learning', 'transfer'), ('transfer', 'learning')):
         lost = [who for who in groups[here].index if who not in groups[there].index]
         if lost and {type(w) for w in groups[here].index} != {type(w) for w in groups[there].index}:
-            raise ValueError(f"participant_id is read as text in one file and as numbers in the other ({lost[0]!r} "
-                f"has no {there} trials); make them alike")
+            raise ValueError(
+                f"participant_id is read as text in one file and as numbers in the other ({lost[0]!r} has no "
+                f"{there} trials); make them alike")
         if lost:
-            raise ValueError(f"no {there} trials for participant {_list(lost)}, who has {here} trials; needed both: "
-                "complete the file or leave them out")
+            raise ValueError(
+                f"no {there} trials for participant {_list(lost)}, who has {here} trials; needed both: complete the "
+                "file or leave them out")
     other = groups['learning'].ne(groups['transfer'].reindex(groups['learning'].index))
     if other.any():
         who = _item(other.index[other][0])
-        raise ValueError(f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in "
+        raise ValueError(
+            f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in "
             f"{groups['transfer'][who]!r} in the transfer trials; needed one")
 
 def _trials(frame):
@@ -170,8 +179,8 @@ def _trials(frame):
     who, people = pd.factorize(frame.participant_id)
     context = np.where(learning, (offer[:, 0] // 2), TRANSFER)
     choice = np.where(np.isnan(made), -1, np.where(made == 1, right, left))
-    return _gather(frame,
-        tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
+    return _gather(
+        frame, tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
         context=context, counted=np.ones(len(frame), bool))
 
 # %% ../nbs/05_avoidance.ipynb #915fc5fa
@@ -220,7 +229,8 @@ class AvoidanceTask:
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
             if lost: raise ValueError(f"no group for participant {_list(lost)}; groups needs one for everybody")
-        return _trials(pd.concat(
+        return _trials(
+            pd.concat(
                 [self._person(who, np.random.default_rng([seed, i, 1])) for i, who in enumerate(participants)],
                 ignore_index=True).sort_values('phase', kind='stable', ignore_index=True))
 
@@ -239,14 +249,15 @@ class AvoidanceTask:
         options[swap] = options[swap, ::-1]
         points[swap[:n]] = points[swap[:n], ::-1]
         names = np.array(SYMBOLS)[options]
-        table = pd.DataFrame(dict(participant_id=who,
-                group_code='everybody' if self.groups is None else self.groups[who],
+        table = pd.DataFrame(
+            dict(
+                participant_id=who, group_code='everybody' if self.groups is None else self.groups[who],
                 phase=np.repeat(['learning', 'transfer'], [n, len(second)]), symbol_L_name=names[:, 0],
                 symbol_R_name=names[:, 1], symbol_names=np.r_[pair, np.full(len(second), None)],
                 feedback_L=np.r_[points[:, 0], np.full(len(second), np.nan)],
                 feedback_R=np.r_[points[:, 1], np.full(len(second), np.nan)]))
-        table['symbol_L_value'], table['symbol_R_value'] = (table.symbol_L_name.map(VALUES),
-            table.symbol_R_name.map(VALUES))
+        table['symbol_L_value'], table['symbol_R_value'] = (
+            table.symbol_L_name.map(VALUES), table.symbol_R_name.map(VALUES))
         table['context_val_name'] = table.symbol_names.map(CONTEXTS)
         table['trial_number'] = np.r_[pd.Series(pair).groupby(pair).cumcount() + 1, np.arange(len(second)) + 1]
         return table.assign(choice_made=np.nan)
@@ -356,27 +367,32 @@ class Avoidance(Cell, rules=False):
 
     def _missing(self):
         "The rules that the class lacks."
-        return [text
-            for text, name in {'value(p, q)': 'value',
-                'learn(p, state, chosen, other, r_chosen, r_other)': 'learn'}.items()
+        return [
+            text
+            for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn',
+            }.items()
             if name not in self.parts]
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
-            warnings.warn(f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares "
-                "none; its decay_factor cannot be estimated", stacklevel=2)
+            warnings.warn(
+                f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its "
+                "decay_factor cannot be estimated", stacklevel=2)
 
     def latex(self):
         "The model in LaTeX: `equations` with the symbols of the parameters, in the order in which they hold."
         if self.equations is None:
-            raise ValueError(f"{type(self).__name__} gives no equations; write them beside its rules: equations = "
-                f"{{'choice': (…,), 'learning': (…,)}}, see QLearning")
+            raise ValueError(
+                f"{type(self).__name__} gives no equations; write them beside its rules: equations = {{'choice': "
+                f"(…,), 'learning': (…,)}}, see QLearning")
         said = dict(start='before the first trial', choice='choice', learning='learning', transfer='before transfer')
-        lines = [line + (rf' && \text{{({said[part]})}}' if i == 0 else '')
+        lines = [
+            line + (rf' && \text{{({said[part]})}}' if i == 0 else '')
             for part in said
             for i, line in enumerate(self.equations.get(part, ()))]
-        return (r"\begin{aligned}"
+        return (
+            r"\begin{aligned}"
             + r" \\ ".join(re.sub(r'<(\w+)>', lambda m: parameter_symbol(m[1]), line) for line in lines)
             + r"\end{aligned}")
 
@@ -469,8 +485,8 @@ def with_bias(model): # A class of `Avoidance`
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
         with_options = (*model.with_options, 'bias')
-        equations = _also(model,
-            'learning', r'r_i &\leftarrow (1 - <valence_factor>)\,r_i \quad\text{if } r_i > 0',
+        equations = _also(
+            model, 'learning', r'r_i &\leftarrow (1 - <valence_factor>)\,r_i \quad\text{if } r_i > 0',
             r'r_i &\leftarrow <valence_factor>\,r_i \quad\text{if } r_i < 0')
         def learn(p, state, chosen, other, r_chosen, r_other):
             base(p, state, chosen, other, _weigh(p.valence_factor, r_chosen), _weigh(p.valence_factor, r_other))

@@ -196,7 +196,8 @@ class Bandits:
         return self.world[:self.n_actions].copy()
 
     def __repr__(self):
-        return (f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in zip(self.settings, self.values))}, "
+        return (
+            f"{type(self).__name__}({', '.join(f'{k}={v:g}' for k, v in zip(self.settings, self.values))}, "
             f"n_actions={self.n_actions})")
 
 # %% ../nbs/04_bandits.ipynb #0964b908
@@ -416,8 +417,9 @@ class BanditsGeneral(Bandits):
         Show rewards of the options not chosen, too?
     seed
         An int or a numpy Generator"""
-    settings = dict(sigma=Param(.1, 0),
-        hazard=Param(.0, 0, 1), correlation=Param(.0, -1, 1), lower=Param(.0, 0, 1), upper=Param(1.0, 0, 1))
+    settings = dict(
+        sigma=Param(.1, 0), hazard=Param(.0, 0, 1), correlation=Param(.0, -1, 1), lower=Param(.0, 0, 1),
+        upper=Param(1.0, 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
     def __init__(self,
@@ -431,8 +433,9 @@ class BanditsGeneral(Bandits):
         seed=0                # An int or a numpy Generator
     ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
-        super().__init__(n_actions,
-            counterfactual, seed, sigma=sigma, hazard=hazard, correlation=correlation, lower=lower, upper=upper)
+        super().__init__(
+            n_actions, counterfactual, seed, sigma=sigma, hazard=hazard, correlation=correlation, lower=lower,
+            upper=upper)
 
     def start(e, uniform, normal, world):
         for k in range(uniform.size - 1):
@@ -487,8 +490,8 @@ class AgentQ(Cell):
     deterministic
         Always take the best option?"""
     rate = dict(lower=0., upper=1.)
-    params = dict(alpha_reward=Param(.2, **rate),
-        alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(.0, **rate),
+    params = dict(
+        alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(.0, **rate),
         alpha_counterfactual_penalty=Param(.0, **rate), beta_reward=Param(3.0, 0), beta_choice=Param(.0, 0),
         alpha_choice=Param(1.0, **rate), forget_rate=Param(.0, **rate))
     state = 'x_value_reward', 'x_value_choice'
@@ -638,16 +641,19 @@ def create_dataset(
     parts, parameters = [], []
     for a in agents:
         if getattr(a, 'n_actions', environment.n_actions) != environment.n_actions:
-            raise ValueError(f"{type(a).__name__} was made for {a.n_actions} options, but "
-                f"{type(environment).__name__} has {environment.n_actions}")
+            raise ValueError(
+                f"{type(a).__name__} was made for {a.n_actions} options, but {type(environment).__name__} has "
+                f"{environment.n_actions}")
         if sample_parameters and not hasattr(a, 'draw'):
-            raise ValueError(f"sample_parameters draws learners around an agent, but {type(a).__name__} has no draw; "
-                "give a list of agents")
+            raise ValueError(
+                f"sample_parameters draws learners around an agent, but {type(a).__name__} has no draw; give a list "
+                "of agents")
     for i, a in enumerate(tqdm(agents, desc='agents', **({} if verbose else dict(disable=True)))):
         drawn = a.draw(n_sessions, seed=int(seeds[2 * i])) if sample_parameters else pd.DataFrame([dict(a.values)])
         drawn.index += len(parameters)
-        parts.append(simulate(a,
-                environment, drawn, sessions=1 if sample_parameters else n_sessions, n_trials=n_trials,
+        parts.append(
+            simulate(
+                a, environment, drawn, sessions=1 if sample_parameters else n_sessions, n_trials=n_trials,
                 seed=int(seeds[2 * i + 1])))
         parameters += drawn.to_dict('records')
     trials = _join(parts)
@@ -659,9 +665,9 @@ def _join(parts):
     "One `Trials` of several."
     frames = pd.concat([t.to_frame() for t in parts], ignore_index=True)
     extra = {c: frames[c].to_numpy() for c in frames if c.startswith('p_')}
-    return Trials.from_arrays(np.concatenate([t.choice for t in parts]),
-        np.concatenate([t.reward for t in parts]), frames['participant'].to_numpy(), frames['session'].to_numpy(),
-        options=parts[0].options, extra=extra)
+    return Trials.from_arrays(
+        np.concatenate([t.choice for t in parts]), np.concatenate([t.reward for t in parts]),
+        frames['participant'].to_numpy(), frames['session'].to_numpy(), options=parts[0].options, extra=extra)
 
 # %% ../nbs/04_bandits.ipynb #ea49a7d1
 DEMO = dict(alpha_reward=.3, beta_reward=3., sigma=.2, people=100, n_trials=100, seed=2026)
@@ -679,8 +685,8 @@ def demo_file():
 # %% ../nbs/04_bandits.ipynb #aa80b018
 def simulate_demo():
     "Make the frame that `demo_file` holds, from `DEMO`."
-    agent, task = (AgentQ(alpha_reward=DEMO['alpha_reward'], beta_reward=DEMO['beta_reward']),
-        BanditsDrift(DEMO['sigma']))
+    agent, task = (
+        AgentQ(alpha_reward=DEMO['alpha_reward'], beta_reward=DEMO['beta_reward']), BanditsDrift(DEMO['sigma']))
     t = simulate(agent, task, people=DEMO['people'], n_trials=DEMO['n_trials'], seed=DEMO['seed'])
     reward = t.reward[np.arange(t.n_trials), t.choice].astype(int)
     trial = 1 + np.arange(t.n_trials) % DEMO['n_trials']

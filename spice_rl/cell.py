@@ -255,8 +255,9 @@ class Cell:
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
         if lost := self._missing():
-            raise TypeError(f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write "
-                "it into the class")
+            raise TypeError(
+                f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the "
+                "class")
         values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}

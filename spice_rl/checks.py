@@ -46,10 +46,12 @@ class Check:
 
     def __repr__(self):
         n = len(self.learning) + len(self.transfer)
-        out = (f"\nleft out, since their choices say nothing about any parameter: {_people(self.left_out)}"
+        out = (
+            f"\nleft out, since their choices say nothing about any parameter: {_people(self.left_out)}"
             if self.left_out
             else '')
-        return (f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} "
+        return (
+            f"{self.name}: the people's mean lies within the model's 95 % interval in {n - len(self.misses())} "
             f"of {n} cells\n{self.misses().round(1).to_string() if len(self.misses()) else ''}{out}")
 
 # %% ../nbs/23_checks.ipynb #1a907012
@@ -84,14 +86,16 @@ def check(
             "check knows the avoidance task only; for another task compare `play` with the choices yourself")
     choices = np.concatenate(
         [trials.choice[None], play(fit.cell, fit.parameters, trials, times=times, seed=as_seed(check_seed(seed)))])
-    groups = (pd.Series('everybody', index=trials.participants)
+    groups = (
+        pd.Series('everybody', index=trials.participants)
         if fit.groups is None
         else fit.groups.astype(object).fillna('no group'))
-    learning, transfer = (means.drop(index=list(fit.silent), level=0, errors='ignore')
+    learning, transfer = (
+        means.drop(index=list(fit.silent), level=0, errors='ignore')
         for means in (_learning(trials, choices, bins), _transfer(trials, choices)))
-    return Check(fit.name,
-        _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups), _each(learning, groups),
-        _each(transfer, groups), fit.silent)
+    return Check(
+        fit.name, _by_group(learning, ['context', 'bin'], groups), _by_group(transfer, ['kind'], groups),
+        _each(learning, groups), _each(transfer, groups), fit.silent)
 
 # %% ../nbs/23_checks.ipynb #1961f1ae
 def _learning(trials, choices, bins):
@@ -126,8 +130,9 @@ def _by_group(means, keys, groups):
     group = groups.reindex(means.index.get_level_values(0)).to_numpy()
     mean = means.groupby([pd.Index(group, name='group'), *[means.index.get_level_values(k) for k in keys]]).mean()
     simulated = mean.iloc[:, 1:]
-    return pd.DataFrame(dict(people=mean[0],
-            model=simulated.mean(axis=1), lower=simulated.quantile(.025, axis=1),
+    return pd.DataFrame(
+        dict(
+            people=mean[0], model=simulated.mean(axis=1), lower=simulated.quantile(.025, axis=1),
             upper=simulated.quantile(.975, axis=1))).reset_index()
 
 def _each(means, groups):

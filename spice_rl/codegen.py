@@ -26,9 +26,9 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorT
 import numpy as np
 from .arguments import check_one_of
 from .cell import Trial
-from .jit import (COMPILED,
-    CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target, global_compiler_lock,
-    in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
+from .jit import (
+    COMPILED, CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target,
+    global_compiler_lock, in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
 
 # %% ../nbs/02_codegen.ipynb #6e24d102
 _SIGNS = {'add': '+', 'sub': '-', 'mul': '*', 'truediv': '/'}
@@ -421,8 +421,9 @@ def _used(f):
 @cache
 def _code(code):
     "A code object as text; its constants are text, numbers, tuples of them, and code."
-    says = (code.co_code,
-        code.co_names, code.co_varnames, code.co_freevars, code.co_flags, getattr(code, 'co_exceptiontable', b''))
+    says = (
+        code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags,
+        getattr(code, 'co_exceptiontable', b''))
     return repr((says, [_code(c) if isinstance(c, CodeType) else (type(c).__name__, c) for c in code.co_consts]))
 
 def _parts(x):

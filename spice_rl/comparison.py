@@ -22,8 +22,9 @@ _TIE = 1e-6   # nats: models that describe a person equally well
 def _best(values):
     "The name of the best column of each row; where several are equally good, all of them."
     least = values.min(axis=1)
-    return pd.Series([', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)],
-        values.index, dtype=object)
+    return pd.Series(
+        [', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)], values.index,
+        dtype=object)
 
 @dataclass(repr=False)
 class Comparison:
@@ -58,10 +59,12 @@ class Comparison:
         if self.models is None:
             raise ValueError("a ranking needs fitted models; cross_validate has held-out values only: see table()")
         total = self.values.sum()
-        out = (pd.DataFrame({self.criterion: total, 'behind': total - total.min()})
+        out = (
+            pd.DataFrame({self.criterion: total, 'behind': total - total.min()})
             .join(self.models)
             .sort_values(self.criterion, kind='stable'))
-        return (out
+        return (
+            out
             if self.limits is None
             else out.assign(share_of_ceiling=(self.limits[0] - out.nll) / (self.limits[0] - self.limits[1])))
 
@@ -69,7 +72,8 @@ class Comparison:
         "Name and participants of each group, those without a group last, and of all."
         if self.groups is None: return [('full', self.values.index)]
         group = self.groups.reindex(self.values.index)
-        parts = [(name, group.index[group == name])
+        parts = [
+            (name, group.index[group == name])
             for name in sorted(group.dropna().unique(), key=lambda g: (str(type(g)), g))]
         if len(parts) == 1 and not group.isna().any(): parts = []   # one group of everybody is `full`
         return parts + [('no group', group.index[group.isna()])] * bool(group.isna().any()) + [('full', group.index)]
@@ -106,13 +110,14 @@ class Comparison:
                 f"{tied} of {len(self.values)} people are described equally well by several models, which share them")
         if self.limits is not None:
             guessing, ceiling = self.limits
-            out.append(f"ceiling: NLL {ceiling:.2f} beside {guessing:.2f} for guessing; ranking() says what share of "
+            out.append(
+                f"ceiling: NLL {ceiling:.2f} beside {guessing:.2f} for guessing; ranking() says what share of "
                 "that each model reaches")
         return out
 
     def _tables(self):
-        return (f"mean {self.criterion}, lower is better", self.table().round(2)), ('% of people best described',
-            self.percentages().round(1))
+        return (f"mean {self.criterion}, lower is better", self.table().round(2)), (
+            '% of people best described', self.percentages().round(1))
     def __repr__(self):
         return '\n'.join([line for title, table in self._tables() for line in (title, table.to_string())] + self.notes()
         )
@@ -155,24 +160,26 @@ def compare(
     first = found[names[0]]
     for name, d in found.items(): _check_same(name, d, names[0], first, criterion)
     if (ceiling is None) != (trials is None):
-        raise ValueError("a ceiling needs the choices, and the choices are needed for nothing else: give both "
-            "ceiling=… and trials=…, or neither")
+        raise ValueError(
+            "a ceiling needs the choices, and the choices are needed for nothing else: give both ceiling=… and "
+            "trials=…, or neither")
     silent = set.intersection(*(set(f.silent) for f in fits)) | set(first.index[first.n == 0])
     keep = [who for who in first.index if who not in silent]
     if not keep: raise ValueError("nobody's choices say anything to these models: there is nothing to compare")
     models = pd.DataFrame(
         {name: dict(nll=d.nll[keep].sum(), parameters=round(d.k[keep].sum())) for name, d in found.items()}
     ).T.astype(dict(parameters=int))
-    return Comparison(pd.DataFrame({name: d[criterion].reindex(keep) for name, d in found.items()}),
-        criterion.upper(), fits[0].groups, models,
-        None if ceiling is None else _limits(ceiling, check_trials(trials), first, keep),
+    return Comparison(
+        pd.DataFrame({name: d[criterion].reindex(keep) for name, d in found.items()}), criterion.upper(),
+        fits[0].groups, models, None if ceiling is None else _limits(ceiling, check_trials(trials), first, keep),
         tuple(who for who in first.index if who in silent))
 
 def _check_same(name, table, other, first, criterion):
     "Raise an error unless two fits are of the same people and choices."
     if criterion not in table:
-        raise ValueError(f"{name} has no {criterion.upper()}: parameters that are estimated together cannot be "
-            "counted by person; use criterion='bic'")
+        raise ValueError(
+            f"{name} has no {criterion.upper()}: parameters that are estimated together cannot be counted by "
+            "person; use criterion='bic'")
     if set(table.index) != set(first.index):
         odd = sorted(map(str, set(table.index) ^ set(first.index)))[:6]
         raise ValueError(f"{name} was fitted to other people than {other}: {odd} are in one only")
@@ -188,8 +195,9 @@ def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; who
     scored = _scored(trials)
     n = pd.Series(np.bincount(trials.participant[scored], minlength=trials.n_participants), trials.participants)
     if set(n.index) != set(table.index) or (n.reindex(table.index) != table.n).any():
-        raise ValueError("the trials given for the ceiling are not those that the models were fitted to: other "
-            "people, or another number of choices")
+        raise ValueError(
+            "the trials given for the ceiling are not those that the models were fitted to: other people, or "
+            "another number of choices")
     guessing = np.bincount(trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants
     )
     return float(pd.Series(guessing, trials.participants)[keep].sum()), float(
@@ -235,8 +243,9 @@ def cross_validate(
             found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), **options)
             values[name] += _held_out(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
             silent &= set(found.silent)
-    return Comparison(values[~values.index.isin(silent)],
-        'held-out NLL', found.groups, left_out=tuple(who for who in values.index if who in silent))
+    return Comparison(
+        values[~values.index.isin(silent)], 'held-out NLL', found.groups,
+        left_out=tuple(who for who in values.index if who in silent))
 
 def _held_out(cell, parameters, trials):
     "NLL of each participant; infinite where an answer cannot be, as a response before a t0 that was fitted to others."
@@ -253,7 +262,8 @@ def _named(cells):
         return cells
     cells = check_list(cells, 'cells', Cell, 'models, as RescorlaWagner() makes them')
     kinds = [type(c).__name__ for c in cells]
-    return {kind if kinds.count(kind) == 1 else f"{kind} {kinds[: k + 1].count(kind)}": cell
+    return {
+        kind if kinds.count(kind) == 1 else f"{kind} {kinds[: k + 1].count(kind)}": cell
         for k, (kind, cell) in enumerate(zip(kinds, cells))}
 
 def _folds(trials, folds, rng):

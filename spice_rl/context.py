@@ -13,8 +13,9 @@ from .params import Param
 class Relative(Avoidance):
     """Values relative to the learned value `c` of the pair (Palminteri et al., 2015). q moves by the c from before the
     trial."""
-    params = dict(factual_lr=Param(.19, .01, .99),
-        counterfactual_lr=Param(.15, .01, .99), contextual_lr=Param(.33, .01, .99), temperature=Param(.05, .01, 1))
+    params = dict(
+        factual_lr=Param(.19, .01, .99), counterfactual_lr=Param(.15, .01, .99), contextual_lr=Param(.33, .01, .99),
+        temperature=Param(.05, .01, 1))
     state = 'q', 'c'
     equations = dict(start=('q_i &= 0', 'v &= 0'), choice=('x_i &= q_i', CHOICE_RULE),
                      learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - v - q_c)', r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - v - q_u)',
@@ -31,8 +32,9 @@ class Relative(Avoidance):
 # %% ../nbs/12_context.ipynb #7c98a189
 class Advantage(Avoidance):
     "Values relative to the mean outcome of the trial, weighted by `weighting_factor` (Williams et al., 2025)."
-    params = dict(factual_lr=Param(.28, .01, .99),
-        counterfactual_lr=Param(.18, .01, .99), temperature=Param(.06, .01, 1), weighting_factor=Param(.5, 0, 1))
+    params = dict(
+        factual_lr=Param(.28, .01, .99), counterfactual_lr=Param(.18, .01, .99), temperature=Param(.06, .01, 1),
+        weighting_factor=Param(.5, 0, 1))
     state = 'q',
     equations = dict(start=('q_i &= 0',), choice=('x_i &= q_i', CHOICE_RULE),
                      learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - <weighting_factor>\,\frac{r_c + r_u}{2} - q_c)',

@@ -218,7 +218,8 @@ class Trials:
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
         if len(mixed):
-            raise ValueError(f'column {column!r} must say one thing about each participant, got '
+            raise ValueError(
+                f'column {column!r} must say one thing about each participant, got '
                 f'{_list(values.unique()[mixed[0]].tolist())} for {self.participants[mixed[0]]!r}')
         return pd.Series(values.first().to_numpy(), index=pd.Index(self.participants, name='participant'), name=column)
 
@@ -419,8 +420,8 @@ def _summary(t):
     there = t.answered()
     chosen = there & (t.choice >= 0)
     hidden = 0 if t.columns and np.isnan(t.reward).all() else np.isnan(t.reward[chosen, t.choice[chosen]]).sum()
-    for k, what in [((~there).sum(), 'missing'),
-        (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
+    for k, what in [
+        ((~there).sum(), 'missing'), (hidden, 'without reward'), ((there & ~t.counted).sum(), 'not counted')]:
         if k:
             parts.append(f'{k} {what}')
     return 'Trials: ' + '; '.join(parts)
@@ -591,13 +592,15 @@ def _check_columns(frame, roles):
     names = [name for _, name in roles]
     for role, name in roles:
         if names.count(name) > 1:
-            raise ValueError(f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
+            raise ValueError(
+                f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
                 'each needs a column of its own')
 
 def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
-        return (f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, '
+        return (
+            f'all columns came as one, {have[0]!r}: another separator? Read it with pandas.read_csv(file, '
             'sep=...) and pass the frame')
     if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have):
         return (f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, '
@@ -1259,9 +1262,9 @@ def _subset(t, keep, shrink=True):
     rows = t._rows[keep]
     order = np.sort(rows)
     people = np.unique(t.participant[keep]) if shrink else np.arange(t.n_participants)
-    return Trials(options=t.options,
-        participants=tuple(t.participants[p] for p in people), choice=t.choice[keep], reward=t.reward[keep],
-        offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
+    return Trials(
+        options=t.options, participants=tuple(t.participants[p] for p in people), choice=t.choice[keep],
+        reward=t.reward[keep], offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
         session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
         _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts,
         columns={name: x[keep] for name, x in t.columns.items()}, does=t.does)
@@ -1324,7 +1327,8 @@ def _find(wanted, labels, what):
         if label not in code:
             near = [l for l in labels if str(l) == str(label)] or difflib.get_close_matches(
                 str(label), [str(l) for l in labels], 1)
-            raise ValueError(f'no {what} {label!r}; '
+            raise ValueError(
+                f'no {what} {label!r}; '
                 + (f'nearest is {near[0]!r}; ' if near else '')
                 + f'there are {_list(list(labels), 20)}')
     return [code[label] for label in many]
@@ -1615,7 +1619,8 @@ def _check_next(xs, ys, there, asked):
     if wrong.any():
         held = asked[:, :-1] & there[:, :-1]
         if held.any() and not (held & (now != ys[:, :-1]).any(-1)).any():
-            raise ValueError('ys holds the choice of the same trial, needed that of the next: ys[:, :-1] = xs[:, 1:, '
+            raise ValueError(
+                'ys holds the choice of the same trial, needed that of the next: ys[:, :-1] = xs[:, 1:, '
                 ':n_actions] and ys[:, -1] = NaN')
         raise ValueError(f'ys[s, t] must be the choice of xs[s, t + 1], it differs in {_where(wrong, "ys")}')
     row = ~xs[..., :-1].isnan().all(-1)
@@ -1653,7 +1658,8 @@ def check_xs_ys(
         raise ValueError(
             f'xs and ys must have the same sessions and trials, got {tuple(xs.shape[:2])} and {tuple(ys.shape[:2])}')
     K = _n_actions(xs, ys, n_actions)
-    guess = (''
+    guess = (
+        ''
         if ys is not None or n_actions
         else f'; with {K} options guessed from {xs.shape[2]} features: if it has extra features, pass n_actions')
     there = _check_hot(xs[..., :K], 'xs', guess)
@@ -1669,14 +1675,16 @@ def _n_actions(xs, ys, n_actions):
     F = xs.shape[2]
     if n_actions is not None: n_actions = check_whole(n_actions, 'the number of options', 2)
     if n_actions is None and ys is None and F % 2 == 0:
-        raise ValueError(f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With '
-            'extra features pass n_actions')
+        raise ValueError(
+            f'xs has {F} features, needed 2 × options + 1 (choices, rewards, id): no id column? With extra '
+            'features pass n_actions')
     K = n_actions or (ys.shape[2] if ys is not None else (F - 1)//2)
     if ys is not None and ys.shape[2] != K:
         raise ValueError(f'ys must have {K} columns, one an option, got {ys.shape[2]}')
     if K < 2: raise ValueError(f'a choice needs at least two options, got {K} with {F} features in xs')
     if F < 2 * K + 1:
-        raise ValueError(f'xs needs 2 × {K} + 1 features or more (choices, rewards, id), got {F}'
+        raise ValueError(
+            f'xs needs 2 × {K} + 1 features or more (choices, rewards, id), got {F}'
             + ('; no id column?' if F == 2 * K else ''))
     return K
 
@@ -1821,9 +1829,10 @@ def _trials_of(rows, session, choice, K, counted, participants):
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
     frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra, {})
-    return Trials(options=options,
-        participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options), participant=who,
-        session=session, context=np.zeros_like(session), counted=counted, _frame=frame, _rows=np.arange(len(session)))
+    return Trials(
+        options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options),
+        participant=who, session=session, context=np.zeros_like(session), counted=counted, _frame=frame,
+        _rows=np.arange(len(session)))
 
 # %% ../nbs/00_data.ipynb #b61f03d4
 def check_trials(

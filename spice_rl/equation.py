@@ -61,8 +61,8 @@ class Rule:
                 raise TypeError(f"each term of the rule {self.module!r} is a tuple of exponents, got {t!r:.80}")
         terms = [tuple(check_whole(e, f"each exponent of the rule {self.module!r}", 0) for e in t) for t in self.terms]
         object.__setattr__(self, 'terms', tuple(terms))
-        object.__setattr__(self,
-            'fixed',
+        object.__setattr__(
+            self, 'fixed',
             tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
 
     @property
@@ -149,7 +149,8 @@ def _update(p, c, state, options, choice, reward, context, n_lanes):
                 for j in range(1 + n_signals):
                     for _ in range(int(c[terms + m * (1 + n_signals) + j])):
                         for s in range(n_lanes):
-                            product[s] *= (state[latent, k, s]
+                            product[s] *= (
+                                state[latent, k, s]
                                 if j == 0
                                 else _signal(int(c[signals + j - 1]), k, state, choice, reward, s))
                 for s in range(n_lanes): total[s] += product[s]
@@ -191,7 +192,8 @@ def equation_names(
     latents
         Names of the latent values
     """
-    return ([f"start: {s}" for s in latents]
+    return (
+        [f"start: {s}" for s in latents]
         + [f"weight: {s}" for s in latents]
         + [r.parameter(t) for r in rules for t in r.terms])
 
@@ -219,11 +221,13 @@ def check_rules(
             )
         wrong = [t for t in r.terms if len(t) != 1 + len(r.signals)]
         if wrong:
-            raise ValueError(f"the rule {r.module!r} has the term {wrong[0]}, but a term of it needs "
-                f"{1 + len(r.signals)} exponents: one for the value, one for each signal")
+            raise ValueError(
+                f"the rule {r.module!r} has the term {wrong[0]}, but a term of it needs {1 + len(r.signals)} "
+                "exponents: one for the value, one for each signal")
         if r.fixed and len(r.fixed) != len(r.terms):
-            raise ValueError(f"the rule {r.module!r} has {len(r.terms)} terms, but {len(r.fixed)} coefficients in "
-                "`fixed`; give one for each term, or none")
+            raise ValueError(
+                f"the rule {r.module!r} has {len(r.terms)} terms, but {len(r.fixed)} coefficients in `fixed`; give "
+                "one for each term, or none")
     names = equation_names(rules, latents)
     twice = [n for n in names if names.count(n) > 1]
     if twice:
@@ -271,12 +275,14 @@ class Equation(StructuredCell, rules=False):
         covariance=None # If it is known: covariance of the estimates, a frame for each row of `coefficients`, in order
     ):
         self.equation_rules = tuple(check_list(equation_rules, 'equation_rules', Rule, 'Rules', 0))
-        self.state = tuple(check_list(
-                list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
+        self.state = tuple(
+            check_list(list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'
+            ))
         check_rules(self.equation_rules, self.state)
         names = equation_names(self.equation_rules, self.state)
         if not isinstance(coefficients, (dict, pd.DataFrame)):
-            raise TypeError("coefficients must be a dict, or a frame with a row for each participant, got "
+            raise TypeError(
+                "coefficients must be a dict, or a frame with a row for each participant, got "
                 f"{type(coefficients).__name__}")
         frame = pd.DataFrame([coefficients], index=['everybody']) if isinstance(coefficients, dict) else coefficients
         wrong = set(names) ^ set(frame.columns)
@@ -286,13 +292,15 @@ class Equation(StructuredCell, rules=False):
         given = {r.parameter(t): float(c) for r in self.equation_rules for t, c in zip(r.terms, r.fixed)}
         for name, c in given.items():
             if (self.coefficients[name] != c).any():
-                raise ValueError(f"{name!r} is hard-coded as {c:g} (`fixed`), got "
+                raise ValueError(
+                    f"{name!r} is hard-coded as {c:g} (`fixed`), got "
                     f"{self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave "
                     "its `fixed` out")
         held = [*held, *(name for name in given if name not in held)]
         if not frame.index.is_unique:
-            raise ValueError(f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one "
-                "for each participant")
+            raise ValueError(
+                f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one for each "
+                "participant")
         if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(frame)):
             raise ValueError(
                 f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got "
@@ -304,19 +312,23 @@ class Equation(StructuredCell, rules=False):
             lower, upper = bounds.get(name, (-np.inf, np.inf))
             out = ~self.coefficients[name].between(min(lower, upper), max(lower, upper))
             if out.any():
-                raise ValueError(f"{name!r} must lie in [{lower:g}, {upper:g}], got "
-                    f"{self.coefficients[name][out].iloc[0]:g} for {self.coefficients.index[out][0]!r}")
+                raise ValueError(
+                    f"{name!r} must lie in [{lower:g}, {upper:g}], got {self.coefficients[name][out].iloc[0]:g} for "
+                    f"{self.coefficients.index[out][0]!r}")
         first = self.coefficients.iloc[0]
-        self.held, self.bounds, self.covariance = ({n: float(first[n]) for n in names if n in held},
-            {n: tuple(pair) for n, pair in bounds.items()}, None if covariance is None else tuple(covariance))
+        self.held, self.bounds, self.covariance = (
+            {n: float(first[n]) for n in names if n in held}, {n: tuple(pair) for n, pair in bounds.items()},
+            None if covariance is None else tuple(covariance))
         for name in self.held:
             if (self.coefficients[name] != first[name]).any():
                 raise ValueError(f"{name!r} cannot be held: it differs between participants")
-        self.params = {name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf)))
+        self.params = {
+            name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf)))
             for name in names
             if name not in self.held}
-        self.structure = _encode(self.equation_rules,
-            self.state, [list(self.params).index(n) if n in self.params else -1 for n in names], first)
+        self.structure = _encode(
+            self.equation_rules, self.state, [list(self.params).index(n) if n in self.params else -1 for n in names],
+            first)
         super().__init__()
 
     def kernels(self):
@@ -346,8 +358,8 @@ class Equation(StructuredCell, rules=False):
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
         rows = [list(c.index).index(g) for g in groups]
-        return Equation(self.equation_rules,
-            self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds,
+        return Equation(
+            self.equation_rules, self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds,
             None if self.covariance is None else [self.covariance[i] for i in rows])
 
     def _numbers(self, participants):
@@ -405,7 +417,8 @@ class Equation(StructuredCell, rules=False):
         for module, terms in self.terms(participant).items():
             right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()).replace(' + -', ' - ') or '0'
             lines.append(f"({module})[k+1] = {right}")
-        uneven = {s: row[f"weight: {s}"]
+        uneven = {
+            s: row[f"weight: {s}"]
             for s in self.state
             if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
         if uneven:
@@ -427,18 +440,21 @@ class Equation(StructuredCell, rules=False):
             Decimals; a small number keeps as many digits
         """
         row = self.row(participant)
-        lines = [rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}"
+        lines = [
+            rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}"
             for s in self.state
             if f"start: {s}" in self.params]
         for r in self.equation_rules:
             names = (r.state, *r.names[1:])
-            parts = [("+" if row[r.parameter(t)] > 0 else "")
+            parts = [
+                ("+" if row[r.parameter(t)] > 0 else "")
                 + _number(row[r.parameter(t)], digits)
                 + (rf"\,{term_latex(t, names)}" if any(t) else '')
                 for t in r.terms
                 if row[r.parameter(t)] != 0]
             where = ','.join(f"{symbol(n)}={v:g}" for n, _, v in r.filters)
-            lines.append(rf"{symbol(r.state)}_{{t+1}} &= {' '.join(parts).lstrip('+') or '0'}"
+            lines.append(
+                rf"{symbol(r.state)}_{{t+1}} &= {' '.join(parts).lstrip('+') or '0'}"
                 + (rf" && ({where})" if where else ''))
         return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
@@ -457,7 +473,8 @@ class Equation(StructuredCell, rules=False):
         """
         if not len(rewards) or not np.isfinite(rewards).all():
             raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
-        i = (0
+        i = (
+            0
             if participant is None or list(self.coefficients.index) == ['everybody']
             else list(self.coefficients.index).index(self.table([participant]).index[0]))
         return _read_rules(
@@ -475,7 +492,8 @@ class Equation(StructuredCell, rules=False):
         row, out = self.row(participant), {}
         for r in self.equation_rules:
             variables = sympy.symbols((r.state, *r.names[1:]))
-            polynomial = sum(sympy.Float(float(row[r.parameter(t)])) * sympy.prod([v**e for v, e in zip(variables, t)])
+            polynomial = sum(
+                sympy.Float(float(row[r.parameter(t)])) * sympy.prod([v**e for v, e in zip(variables, t)])
                 for t in r.terms
                 if row[r.parameter(t)] != 0)
             out[r.module] = sympy.Eq(sympy.Symbol(f"{r.state}_next"), polynomial, evaluate=False)
@@ -506,7 +524,8 @@ class Reading:
     def __repr__(self):
         if self.obstacles: return f"no learning rule that is known here: {'; '.join(self.obstacles)}"
         unsure = np.isfinite(self.parameters.se).any()   # then what has no error was not estimated
-        told = [f"{n} = {r.value:.{d}f}"
+        told = [
+            f"{n} = {r.value:.{d}f}"
             + (f" ± {r.se:.{d}f}" if np.isfinite(r.se) else ' (not estimated)' if unsure else '')
             for n, r in self.parameters.iterrows()
             for d in [_decimals(r.value, 2)]]
@@ -517,8 +536,9 @@ class _Terms:
     "The coefficients of one rule, in logits; those that were not asked for are what is left over."
     def __init__(self, rule, row, weights):
         unit = [weights.get(kind, 1.) or 1. for kind in (rule.state, *(kind for _, kind in rule.signals))]
-        self.rule, self.left = (rule,
-            {t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)])
+        self.rule, self.left = (
+            rule, {
+                t: row[rule.parameter(t)] * unit[0] / np.prod([u**e for u, e in zip(unit, t)])
                 for t in rule.terms
                 if row[rule.parameter(t)] != 0})
 
@@ -541,13 +561,14 @@ def _rate(what, rate, obstacles):
 def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; start in logits; all rewards that are paid
     "A value learned from reward: its rates, beta, and where it starts. Returns what kind of rule it is."
     chosen, others, kind, low, high = rules.pop('chosen'), rules.pop('others', None), [], min(rewards), max(rewards)
-    c0, cv, cr, cvr = (chosen.take(0),
-        chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else .0)
+    c0, cv, cr, cvr = (
+        chosen.take(0), chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else .0)
     if cvr == 0:
         alpha = out['alpha'] = _rate('alpha', 1 - cv, obstacles)
         beta, shift = cr / alpha, c0 / alpha
     else:
-        out['alpha_reward'], out['alpha_penalty'] = (_rate('alpha_reward', 1 - cv - cvr * high, obstacles),
+        out['alpha_reward'], out['alpha_penalty'] = (
+            _rate('alpha_reward', 1 - cv - cvr * high, obstacles),
             _rate('alpha_penalty', 1 - cv - cvr * low, obstacles))
         # where the value goes
         won, lost = (c0 + cr * high) / out['alpha_reward'], (c0 + cr * low) / out['alpha_penalty']
@@ -564,8 +585,8 @@ def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; sta
                 _rate('alpha_counterfactual', 1 - dv, obstacles), dr / ((1 - dv) or np.nan), toward,
                 [*kind, 'counterfactual learning'])
         elif (d0, dv) != (.0, 1.0):
-            out['forget_rate'], out['forgets toward'], kind = (_rate('forget_rate', 1 - dv, obstacles),
-                toward, [*kind, 'forgetting'])
+            out['forget_rate'], out['forgets toward'], kind = (
+                _rate('forget_rate', 1 - dv, obstacles), toward, [*kind, 'forgetting'])
     for terms in (chosen, others): obstacles += terms.obstacles() if terms is not None else []
     return kind
 
@@ -577,12 +598,14 @@ def _read_trace(rules, out, obstacles): # {where: `_Terms`}
         f0, fc, ca, cca = t.take(0), t.take(1), t.take(0, 1), t.take(1, 1)
         e0, ec = f0 + ca, fc + cca
     else:
-        (e0, ec), (f0, fc) = ((t.take(0), t.take(1)) if t is not None else (.0, 1.0)
+        (e0, ec), (f0, fc) = (
+            (t.take(0), t.take(1)) if t is not None else (.0, 1.0)
             for t in (rules.pop('chosen', None), rules.pop('others', None)))
     out['alpha_choice'] = _rate('alpha_choice', 1 - ec, obstacles)
     if (f0, fc) == (.0, 1.0) and ec != 1:
-        obstacles.append(f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of "
-            "choices, which fades")
+        obstacles.append(
+            f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of choices, "
+            "which fades")
     elif fc != ec:
         out['alpha_choice of the others'] = _rate('alpha_choice of the others', 1 - fc, obstacles)
     out['beta_choice'] = e0 / out['alpha_choice'] - f0 / ((1 - fc) or np.nan)
@@ -597,19 +620,22 @@ def _read_all(equation, row, rewards): # The numbers of one participant; all rew
     value, trace, out, obstacles = None, [], {}, []
     for s in equation.state:
         # the others leave the value as it is
-        mine = [r
+        mine = [
+            r
             for r in equation.equation_rules
             if r.state == s
             and {t: row[r.parameter(t)] for t in r.terms if row[r.parameter(t)] != 0}
             != {(1,) + (0,) * len(r.signals): 1.0}]
         rules = {_where(r): _Terms(r, row, weights) for r in mine}
         paid = any(kind in ('reward', 'chosen_reward') for r in mine for _, kind in r.signals)
-        foreign = [name
+        foreign = [
+            name
             for r in mine
             for name, kind in r.signals
             if kind not in (('reward', 'chosen_reward') if paid else ('action',))]
         if not mine: continue
-        if (len(rules) < len(mine)
+        if (
+            len(rules) < len(mine)
             or None in rules
             or foreign
             or weights[s] == 0
@@ -617,8 +643,9 @@ def _read_all(equation, row, rewards): # The numbers of one participant; all rew
             and (value is not None or 'chosen' not in rules or len(rules) > 1 + ('others' in rules))
             or not paid
             and (trace or 'all' in rules and len(rules) > 1)):
-            obstacles.append(f"{s} is moved by {', '.join(r.module for r in mine)} in a way that is none of a value "
-                "learned by the option chosen, or of a trace of choices")
+            obstacles.append(
+                f"{s} is moved by {', '.join(r.module for r in mine)} in a way that is none of a value learned by "
+                "the option chosen, or of a trace of choices")
         elif paid:
             value = _read_value(rules, row[f'start: {s}'] * weights[s], rewards, out, obstacles)
         else:
@@ -637,12 +664,14 @@ def _read_rules(equation, row, covariance, rewards):
         for j, number in enumerate(covariance.columns):
             h, (up, down) = 1e-4 * np.sqrt(covariance.loc[number, number]) or 1e-6, (row.copy(), row.copy())
             up[number], down[number] = row[number] + h, row[number] - h
-            slope[:, j] = (np.array(list(_read_all(equation, up, rewards)[2].values()))
+            slope[:, j] = (
+                np.array(list(_read_all(equation, up, rewards)[2].values()))
                 - np.array(list(_read_all(equation, down, rewards)[2].values()))) / (2 * h)
         variance = np.einsum('ij,jk,ik->i', slope, covariance.to_numpy(), slope)
         se = np.sqrt(np.where(variance > 0, variance, np.nan))   # what was not estimated has none
-    return Reading('' if obstacles else name,
-        pd.DataFrame(dict(value=list(out.values()), se=se), index=list(out), dtype=float), tuple(obstacles))
+    return Reading(
+        '' if obstacles else name, pd.DataFrame(dict(value=list(out.values()), se=se), index=list(out), dtype=float),
+        tuple(obstacles))
 
 # %% ../nbs/34_equation.ipynb #e92f2483
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -743,8 +772,9 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
     n, n_options, n_free, width = int(c[0]), rewards.shape[1], len(gradient), len(p)
     state, new, moved = np.zeros((n, n_options, 1)), np.zeros((n, n_options)), np.zeros((n, n_options), np.bool_)
     slope, ahead, by = np.zeros((n, n_options, n_free)), np.zeros((n, n_options, n_free)), np.zeros((n_options, n_free))
-    x, q, mean, u, which, du = (np.zeros(n_options),
-        np.zeros(n_options), np.zeros(n_free), np.zeros(width), np.zeros(width, np.int64), np.zeros(width))
+    x, q, mean, u, which, du = (
+        np.zeros(n_options), np.zeros(n_options), np.zeros(n_free), np.zeros(width), np.zeros(width, np.int64),
+        np.zeros(width))
     total = 0.
     gradient[:], information[:] = 0., 0.
     for e in range(len(first)):
@@ -786,7 +816,8 @@ class Scoring:
         free     # Names of the free numbers
     ):
         names = equation_names(rules, latents)
-        self.c, self.slot = (_encode(rules, tuple(latents), [-1] * len(names), [.0] * len(names)),
+        self.c, self.slot = (
+            _encode(rules, tuple(latents), [-1] * len(names), [.0] * len(names)),
             np.array([list(free).index(n) if n in free else -1 for n in names]))
         self.data, self.shape = (
             (rows.first, rows.last, rows.options, rows.n_options, rows.choice, rows.reward, rows.times), len(free))
@@ -807,10 +838,12 @@ def equation_to_dict(equation): # An `Equation`
         An `Equation`
     """
     c = equation.coefficients
-    return dict(latents=list(equation.state),
-        rules=[dict(module=r.module,
-                state=r.state, filters=[list(f) for f in r.filters], signals=[list(s) for s in r.signals],
-                terms=[list(t) for t in r.terms], **(dict(fixed=list(r.fixed)) if r.fixed else {}))
+    return dict(
+        latents=list(equation.state), rules=[
+            dict(
+                module=r.module, state=r.state, filters=[list(f) for f in r.filters],
+                signals=[list(s) for s in r.signals], terms=[list(t) for t in r.terms],
+                **(dict(fixed=list(r.fixed)) if r.fixed else {}))
             for r in equation.equation_rules],
         participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns),
         coefficients=c.to_numpy().tolist(), held=list(equation.held),
@@ -827,8 +860,8 @@ def equation_from_dict(d): # What `equation_to_dict` gave
     d
         What `equation_to_dict` gave"""
     # old files lack the last three
-    check_keys(d,
-        ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation',
+    check_keys(
+        d, ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation',
         ('held', 'bounds', 'covariance'))
     rules = [_rule_from_dict(r) for r in check_list(d['rules'], 'rules', dict, 'rules as dicts', 0)]
     people = check_list(d['participants'], 'participants', (str, int, float), 'labels')
@@ -855,8 +888,9 @@ def _rule_from_dict(d):
     for one in (*lists['filters'], *lists['signals']):
         if not all(isinstance(name, str) for name in one[:2]):
             raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
-    return Rule(d['module'],
-        d['state'], **lists, fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
+    return Rule(
+        d['module'], d['state'], **lists,
+        fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
 
 def _lists(value, what):
     "A list of lists, or an error."
@@ -879,7 +913,8 @@ def _numbers_of(rows, what, n, k):
 
 def _pair(pair, name):
     "The bounds of a coefficient."
-    lower, upper = (check_number(x, f"the bounds of {name!r}", finite=False)
+    lower, upper = (
+        check_number(x, f"the bounds of {name!r}", finite=False)
         for x in _numbers_of([pair], f"the bounds of {name!r}", 1, 2)[0])
     return lower, upper
 
@@ -915,11 +950,13 @@ def rescorla_wagner_equation(
         Where values start, by convention
     """
     alpha, beta, start = (check_number(x, name) for name, x in dict(alpha=alpha, beta=beta, start=start).items())
-    rules = [Rule(CHOSEN,
-            'x_value_reward', (('c_action', 'action', 1.0),), (('c_reward', 'reward'),), ((0, 0), (1, 0), (0, 1)))]
-    c = {'start: x_value_reward': start,
-        'weight: x_value_reward': 1.0, f'{CHOSEN}: 1': -alpha * (beta / 2 - start), f'{CHOSEN}: {CHOSEN}': 1 - alpha,
-        f'{CHOSEN}: c_reward': alpha * beta}
+    rules = [
+        Rule(
+            CHOSEN, 'x_value_reward', (('c_action', 'action', 1.0),), (('c_reward', 'reward'),),
+            ((0, 0), (1, 0), (0, 1)))]
+    c = {
+        'start: x_value_reward': start, 'weight: x_value_reward': 1.0, f'{CHOSEN}: 1': -alpha * (beta / 2 - start),
+        f'{CHOSEN}: {CHOSEN}': 1 - alpha, f'{CHOSEN}: c_reward': alpha * beta}
     if forget is not None:
         forget = check_number(forget, 'forget')
         rules.append(Rule(OTHERS, 'x_value_reward', (('c_action', 'action', 0.),), (), ((0,), (1,))))

@@ -242,14 +242,14 @@ class _Covariance:
 
     def pull(self, w, W, t, prior, push):
         "Score, expected information, and that of complete data, by the entries of G of the parameters `t`."
-        E, (a, b), m = self.axes(t)[:, :len(t)], self.entries(t), np.arange(len(t))
+        E, (a, b) = self.axes(t)[:, :len(t)], self.entries(t)
         y, Y, times = w @ E, E.T @ W @ E, np.where(a == b, 1., 2.)
         (first, second), D = prior.deviations(self), _growth(E, a, b)[range(len(E)), range(len(E))] / self.v[:, None]
         pairs = lambda i, j: Y[:, i[:, None], j]
         info = np.einsum('nab,nab->ab', pairs(a, a), pairs(b, b)) + np.einsum('nab,nab->ab', pairs(a, b), pairs(b, a))
         score = (.5 * (y.T @ y - Y.sum(0)) + push * np.eye(len(t)))[a, b] * times + first @ D
-        return (score,
-            .25 * info * times * times[:, None] + D.T @ (np.maximum(.0, -second)[:, None] * D),
+        return (
+            score, .25 * info * times * times[:, None] + D.T @ (np.maximum(.0, -second)[:, None] * D),
             len(w) / 2 * np.diag(times))
 
     def shortened(self, grow, t):
@@ -300,11 +300,13 @@ def _beliefs(prior, names, bounds):
         for what, d in given.items():
             low, high = (bounds[n] if what == 'typical' else (0., np.inf))
             if not hasattr(d, 'logpdf') or not hasattr(d, 'support'):
-                raise ValueError(f"the prior of {n} ({what}) must be a frozen scipy.stats distribution with a density, "
-                    f"such as stats.beta(2, 2), got {d!r}")
+                raise ValueError(
+                    f"the prior of {n} ({what}) must be a frozen scipy.stats distribution with a density, such as "
+                    f"stats.beta(2, 2), got {d!r}")
             if d.support()[0] > low or d.support()[1] < high:
-                raise ValueError(f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it "
-                    f"may lie anywhere in ({low:g}, {high:g}): choose one that is positive all "
+                raise ValueError(
+                    f"the prior of {n} ({what}) is 0 outside {tuple(map(float, d.support()))}, but it may lie "
+                    f"anywhere in ({low:g}, {high:g}): choose one that is positive all "
                     f"over{', or narrow bounds=…' if what == 'typical' else ''}")
     return out
 
@@ -426,7 +428,8 @@ def _value(X, B, spread, at, g, H, prior, push, t):
     w = np.linalg.solve(K, pull[..., None])[..., 0]
     sign, size = np.linalg.slogdet(K)
     if (sign <= 0).any(): return -np.inf
-    fit = ((g * dev).sum()
+    fit = (
+        (g * dev).sum()
         - .5 * np.einsum('ij,ijl,il->', dev, H, dev)
         + .5 * (pull * spread.times(w)).sum()
         - .5 * size.sum())
@@ -559,7 +562,8 @@ def _pooled(line, z, most=40): # z: where to begin, (starts, n_free)
     "The best single set of numbers for everybody (held softly where nothing holds them): z, and its NLL."
     n, wide = len(line.choices), 10 * line.unit
     def look(z):
-        v, g, F = (x.reshape(len(z), n, *x.shape[1:]).sum(1)
+        v, g, F = (
+            x.reshape(len(z), n, *x.shape[1:]).sum(1)
             for x in line.scoring(np.repeat(z, n, 0), np.tile(np.arange(n), len(z))))
         d = z - line.start
         return v + .5 * (d**2 / wide**2).sum(1), g + d / wide**2, F + np.diag(1 / wide**2)
@@ -796,7 +800,8 @@ def _with_covariances(line, X, at, told, prior):
     if at.spread.careful: return at
     dev, C = at.z - X @ at.B, np.linalg.inv(at.F + np.diag(1 / at.spread.v))
     wide = _Covariance(dev.T @ dev / len(X) + C.mean(0) + np.diag(1e-3 * line.unit**2), line.unit)
-    both = [_place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior)
+    both = [
+        _place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior)
         for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
     return max((_ascend(line, X, start, told, prior) for start in both), key=lambda end: end.value)
 
@@ -811,15 +816,16 @@ def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m,
     `c`."""
     Gu, cG = np.einsum('mjl,nl->njm', G, u), c[:, None] @ G
     complete = np.einsum('ajl,blq,qj->ab', G, G, u.T @ u + c.sum(0) - .5 * len(u) * np.eye(u.shape[1]))
-    return (.5 * (complete + complete.T)
+    return (
+        .5 * (complete + complete.T)
         - .5 * np.einsum('najl,nblj->ab', cG, cG)
         - np.einsum('nja,njl,nlb->ab', Gu, c, Gu))
 
 def _information(X, H, dev, spread, t, first, a, b, B, prior): # dev: modes minus means, (people, k)
     """Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the entries `a`, `b`
     of the growth of the principal axes of the parameters `first`."""
-    E, eye, G, p = (spread.axes(first),
-        np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1])
+    E, eye, G, p = (
+        spread.axes(first), np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1])
     G[range(len(a)), a, b] = G[range(len(a)), b, a] = 1.
     # posterior means and covariances along the axes
     u, c = np.linalg.solve(E, dev.T).T, np.linalg.inv(eye + E.T @ H @ E)
@@ -828,7 +834,9 @@ def _information(X, H, dev, spread, t, first, a, b, B, prior): # dev: modes minu
     cross = np.linalg.solve(E.T, np.einsum('ip,ijm->pjm', X, (eye - c) @ np.einsum('mjl,nl->njm', G, u)))[:, t].reshape(
         p * len(t), len(a))
     D, (slope, second) = _growth(E, a, b)[range(len(E)), range(len(E))] / spread.v[:, None], prior.deviations(spread)
-    return np.block([[means[:, t][:, :, :, t].reshape(p * len(t), p * len(t)), cross],
+    return np.block(
+        [
+            [means[:, t][:, :, :, t].reshape(p * len(t), p * len(t)), cross],
             [cross.T, _complete_less_missing(u, c, G) + D.T @ ((slope - second)[:, None] * D)]])
 
 def _inverse(A):
@@ -857,8 +865,8 @@ def _spread_errors(x, H, dev, spread, told, gone, B, prior):
     info, here = _information(x, H, dev, spread, t, first, a, b, B, prior), prior.line.effects[:, t]
     keep = np.append(here.ravel(), np.ones(len(a), bool))
     V = _inverse(info[np.ix_(keep, keep)])[here.sum():, here.sum():]
-    grow, R, log_se, z_se = (_growth(spread.axes(first), a, b),
-        spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan))
+    grow, R, log_se, z_se = (
+        _growth(spread.axes(first), a, b), spread.correlation(), np.full(k, np.nan), np.full((k, k), np.nan))
     D = grow / np.sqrt(spread.v * spread.v[:, None])[:, :, None]
     for j in first: log_se[j] = _error(D[j, j], V)
     for j, l in ((j, l) for j in first for l in first if j < l and abs(R[j, l]) < .98):
@@ -964,7 +972,8 @@ def _draws(line, X, r, prior):
     v[t] = np.maximum(v[t], found.weight @ found.sd**2)
     if (v < 2 * r['spread'].v).all(): return found
     grow = np.sqrt(v / r['spread'].v)
-    wide = (_Covariance(r['spread'].S * grow * grow[:, None], line.unit)
+    wide = (
+        _Covariance(r['spread'].S * grow * grow[:, None], line.unit)
         if r['spread'].careful
         else _Variances(v, line.unit))
     mean = X @ r['B']
@@ -1161,12 +1170,14 @@ class HierarchicalFit(Fit):
 
     def _head(self):
         t = self.table
-        return (f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC "
+        return (
+            f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC "
             f"{self.integrated_bic:.1f}, NLL {t.nll.sum():.2f} at the modes ({t.nll.sum() / t.n.sum():.4f} a "
             "choice)")
 
     def _repr_html_(self):
-        return (f"<p>{self._head()}</p>"
+        return (
+            f"<p>{self._head()}</p>"
             + ''.join(t.round(3).to_html() for t in self._tables())
             + ''.join(f"<p>{note}</p>" for note in self.notes()))
 
@@ -1186,7 +1197,8 @@ def _series(trials, given, what):
         )
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
     if missing:
-        raise ValueError(f"{what} says nothing about participant "
+        raise ValueError(
+            f"{what} says nothing about participant "
             f"{missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: leave them out "
             "(trials.take) or fill it in")
     return values.reindex(trials.participants)
@@ -1194,8 +1206,9 @@ def _series(trials, given, what):
 def _in_order(trials, given, what):
     "A list as a Series: by position."
     if len(given) != trials.n_participants:
-        raise ValueError(f"{what} as a list needs one value for each of {trials.n_participants} participants, in the "
-            f"order of trials.participants, got {len(given)}")
+        raise ValueError(
+            f"{what} as a list needs one value for each of {trials.n_participants} participants, in the order of "
+            f"trials.participants, got {len(given)}")
     return pd.Series(list(given), index=list(trials.participants))
 
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
@@ -1211,8 +1224,9 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
             raise ValueError(f"groups must hold at least two groups, got {labels[0]!r} for everybody; leave groups out")
         lone = [g for g in labels if (group == g).sum() < 2]
         if lone:
-            raise ValueError(f"group {lone[0]!r} has one participant ({group.index[group == lone[0]][0]!r}); a group "
-                "needs at least two")
+            raise ValueError(
+                f"group {lone[0]!r} has one participant ({group.index[group == lone[0]][0]!r}); a group needs at "
+                "least two")
         for name, g in zip(_against(labels), labels[1:]): X[name] = (group == g).astype(float).to_numpy()
     for name, values in _covariates(trials, covariates).items():
         try: x = values.to_numpy(float)
@@ -1283,7 +1297,8 @@ def _design_of(formulas, trials, names, spread=1):
 def _check_design(X, spread):
     least = X.shape[1] + spread
     if len(X) <= least:
-        raise ValueError(f"{X.shape[1]} means and effects and "
+        raise ValueError(
+            f"{X.shape[1]} means and effects and "
             f"{'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} "
             f"participants, got {len(X)}")
     if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]:
@@ -1304,9 +1319,11 @@ def _covariates(trials, given):
             f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead"
         )
     if not isinstance(given, (pd.DataFrame, dict, list, tuple)):
-        raise TypeError("covariates must be a column of the trials, a list of columns, a frame or a dict name -> "
-            f"Series, got {given!r:.80}")
-    columns = (given.to_dict('series')
+        raise TypeError(
+            "covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got "
+            f"{given!r:.80}")
+    columns = (
+        given.to_dict('series')
         if isinstance(given, pd.DataFrame)
         else given
         if isinstance(given, dict)
@@ -1380,8 +1397,9 @@ def fit_hierarchical(
     check_cell(cell)
     check_trials(trials)
     if not is_compiled(cell):
-        raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network "
-            "is read with an equation, which can be fitted")
+        raise TypeError(
+            f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "
+            "with an equation, which can be fitted")
     starts = check_whole(starts, 'starts', least=1)
     check_one_of(covariance, 'covariance', ('diagonal', 'full'))
     examples = dict(prior='alpha=stats.beta(2, 2)', hold='alpha=.3', start='alpha=.3', bounds='alpha=(0, 1)')
@@ -1413,18 +1431,19 @@ def fit_hierarchical(
     work = line, X.to_numpy() / scale, int(starts), as_seed(seed), belief
     found = _em(*work, covariance == 'full')
     if 'broken' in found:
-        raise FloatingPointError(f"{type(cell).__name__} gives no finite likelihood for participant "
+        raise FloatingPointError(
+            f"{type(cell).__name__} gives no finite likelihood for participant "
             f"{trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
-    return _report(line,
-        found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__, bounds,
-        belief, beliefs)
+    return _report(
+        line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__,
+        bounds, belief, beliefs)
 
 # %% ../nbs/25_hierarchy.ipynb #18e655eb
 def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     "What `_em` found as a `HierarchicalFit`."
-    o, spread, told, (n, p), k = line.o, r['spread'], r['told'], X.shape, len(line.start)
-    x, people, s, t = (X.to_numpy() / scale,
-        pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told))
+    o, spread, told, n, k = line.o, r['spread'], r['told'], len(X), len(line.start)
+    x, people, s, t = (
+        X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told))
     c = np.linalg.inv(np.eye(k) + _both_by_u(s, r['H']))
     C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], int(line.effects[:, t].sum()) + len(spread.entries(t)[0])
     left = C[:, range(k), range(k)] / spread.v
@@ -1437,7 +1456,8 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     B, joint = r['B'] / scale[:, None], joint * unit * unit[:, None]
     draws = _draws(line, x, r, prior)
     ends = _intervals(line, draws, x @ r['B'], told)
-    variances, correlations = (_variance_table(o.names, spread, told, log_se, left, draws),
+    variances, correlations = (
+        _variance_table(o.names, spread, told, log_se, left, draws),
         _correlation_table(o.names, spread, told & ~gone, z_se))
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
     remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
@@ -1454,7 +1474,8 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
 def _at_walls(names, told, mean, spread):
     "Sentences about means and spreads that would go on growing (see the walls above)."
     held = "held where it can hardly be told from it (its number on the line means nothing beyond that)"
-    return [f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
+    return [
+        f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
         f"far enough?"
         for j in np.flatnonzero(told & mean)] + [
         f"people's {names[j]} run to both bounds, or to one: their spread is held at {_WIDEST:g} on the line; two "
@@ -1468,7 +1489,7 @@ def _unheard(people):
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
-    (n, p), k, lame, wide = x.shape, len(line.start), np.zeros(len(x), bool), r['spread']
+    p, k, lame, wide = x.shape[1], len(line.start), np.zeros(len(x), bool), r['spread']
     t, none = np.flatnonzero(r['told']), np.arange(0)
     here = line.effects[:, t]
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
@@ -1503,11 +1524,11 @@ def _correlation_table(names, spread, live, z_se):
 
 def _people_table(line, r, c, ends, trials, numbers): # c: posterior covariances by `u`, (people, n_free, n_free)
     "One row for each participant."
-    o, z, told, (n, k) = line.o, r['z'], r['told'], r['z'].shape
+    o, z, n = line.o, r['z'], len(r['z'])
     params = list(o.lanes.cell.params)
     table = pd.DataFrame(o.theta(from_line(z, line.params)), pd.Index(trials.participants, name='participant'), params)
-    low, high, sd = (from_line(np.minimum(ends[0], z), line.params),
-        from_line(np.maximum(ends[1], z), line.params), ends[2])
+    low, high, sd = (
+        from_line(np.minimum(ends[0], z), line.params), from_line(np.maximum(ends[1], z), line.params), ends[2])
     beside = dict(se=line.slope(z) * sd, lower=low, upper=high)
     more = {f'{what}_{q}': x[:, j] for j, q in enumerate(o.names) for what, x in beside.items()}
     loss, choices = line.nll(z, np.arange(n)), np.bincount(trials.participant[_scored(trials)], minlength=n)
@@ -1550,20 +1571,24 @@ def _effects(line, X, B, joint, heard, s):
 # %% ../nbs/25_hierarchy.ipynb #bf0379db
 def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
     "What a reader should know before trusting the numbers: a list of sentences."
-    who, out, n, told, v = (lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''),
-        [], len(people), r['told'], r['spread'].v)
+    who, out, n, told, v = (
+        lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people),
+        r['told'], r['spread'].v)
     if not r['converged']: out.append(f"did not converge in {r['turns']} turns")
     if .5 < r['behind'] < 5:
         out.append(f"the likelihood of the group has another top, {r['behind']:.1f} nats lower: other numbers explain "
                    f"the choices nearly as well")
     for j in np.flatnonzero(~told):
-        out.append(f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, "
-            "and does not count in the evidence")
+        out.append(
+            f"nobody's choices say anything about {names[j]}: it stays where it started, has no errors, and does not "
+            "count in the evidence")
     for j in np.flatnonzero(gone):
-        out.append(f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so "
+        out.append(
+            f"people do not differ measurably in {names[j]}: its variance went to 0 (stopped at {v[j]:.0e}), so "
             "everybody has nearly the same value; intervals allow for more")
     if unsure.any():
-        out.append(f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its "
+        out.append(
+            f"the choices leave the mean of {', '.join(names[j] for j in np.flatnonzero(unsure))} open: see its "
             "interval")
     if r['top']:
         out.append("steps with second derivatives led nowhere: the group's numbers are where the evidence with the "
@@ -1573,17 +1598,21 @@ def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
                    f"expected information in place of second derivatives: {who(r['lame'])}")
     second = r['second'] < 2
     if second.any():
-        out.append(f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and "
+        out.append(
+            f"{second.sum()} of {n} have another solution elsewhere within 2 nats, which their evidence and "
             f"intervals leave out: {who(second)}")
     out += _open_directions(names, np.flatnonzero(told & ~gone), r['spread'], C)
     for j in np.flatnonzero(told & ~gone):
         if not log_se[j] < 1:
-            out.append(f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to "
+            out.append(
+                f"the variance of {names[j]} is hardly known (95 % interval {variances.lower.iloc[j]:.2g} to "
                 f"{variances.upper.iloc[j]:.2g})")
         clear = left[:, j] < .9
-        if (8 <= clear.sum() <= 5000
+        if (
+            8 <= clear.sum() <= 5000
             and (odd := stats.shapiro(dev[clear, j] / np.sqrt(v[j] * (1 - left[clear, j]))).pvalue) < .01):
-            out.append(f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at "
+            out.append(
+                f"people's {names[j]} do not look like one normal group (Shapiro-Wilk p = {odd:.2g}): look at "
                 "`modes`; two groups in one, or an outlier?")
     return out
 
@@ -1594,7 +1623,8 @@ def _open_directions(names, t, spread, C): # t: which parameters; C: posterior c
         zip(*map(np.transpose, linalg.eigh(R - C.mean(0)[np.ix_(t, t)] / s / s[:, None], R))) if len(t) else ()):
         length = np.sqrt(vector @ vector)
         if value < .02 and 1 / length**2 > 2 * _EDGE:
-            out.append(f"the choices say next to nothing about {_direction([names[j] for j in t], vector / length)}: "
+            out.append(
+                f"the choices say next to nothing about {_direction([names[j] for j in t], vector / length)}: "
                 f"{1 - value:.1%} of the spread between people stay open")
     return out
 
@@ -1623,7 +1653,9 @@ def _remarks_on_correlations(names, r, dev, live):
     if len(t) < 2: return []
     if r['spread'].s.ndim == 2:
         edge = [(a, x) for a, x in zip(*map(np.transpose, np.linalg.eigh(R[np.ix_(t, t)]))) if a < 2 * _EDGE]
-        return [(f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no "
+        return [
+            (
+                f"people's parameters go together as far as they can ({_direction([names[j] for j in t], x)}: no "
                 "spread is left there), and errors of variances and correlations take this as certain; more people "
                 "or choices, or fewer parameters, help")
             for _, x in edge]
@@ -1633,12 +1665,14 @@ def _remarks_on_correlations(names, r, dev, live):
     if not clear: return []
     pairs = ', '.join(f"{names[a[i]]} and {names[b[i]]} (score test z = {z[i]:.1f}, p = {p[i]:.1g})" for i in clear[:4]
     ) + (f" and {len(clear) - 4} more pairs" if len(clear) > 4 else '')
-    return [f"people's parameters go together: {pairs}; with variances alone, tests of single effects on them are "
+    return [
+        f"people's parameters go together: {pairs}; with variances alone, tests of single effects on them are "
         "too liberal: fit with covariance='full'"]
 
 def _said(beliefs):
     "What was believed, in words."
-    words = lambda d: (f"{d.dist.name}({', '.join([*map(str, d.args), *(f'{k}={v}' for k, v in d.kwds.items())])})"
+    words = lambda d: (
+        f"{d.dist.name}({', '.join([*map(str, d.args), *(f'{k}={v}' for k, v in d.kwds.items())])})"
         if hasattr(d, 'dist')
         else str(d))
     return [

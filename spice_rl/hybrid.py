@@ -14,13 +14,14 @@ from .params import Param
 # %% ../nbs/13_hybrid.ipynb #ca6fa954
 class Hybrid2012(Avoidance):
     "A mixture of Q-learning and actor-critic (Gold et al., 2012); `mixing_factor` 1 is Q-learning, 0 actor-critic."
-    params = dict(factual_lr=Param(.49, .01, .99),
-        counterfactual_lr=Param(.49, .01, .99), factual_actor_lr=Param(.33, .01, .99),
+    params = dict(
+        factual_lr=Param(.49, .01, .99), counterfactual_lr=Param(.49, .01, .99), factual_actor_lr=Param(.33, .01, .99),
         counterfactual_actor_lr=Param(.33, .01, .99), critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1),
         mixing_factor=Param(.7, 0, 1))
     state = 'q', 'w', 'v'
     options = ('bias', 'novel', 'decay')
-    equations = dict(start=('q_i &= 0', 'w_i &= .01', 'v &= 0'),
+    equations = dict(
+        start=('q_i &= 0', 'w_i &= .01', 'v &= 0'),
         choice=(r'x_i &= (1 - <mixing_factor>)\,w_i + <mixing_factor>\,q_i', CHOICE_RULE), learning=(
             r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)',
             r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)',

@@ -47,8 +47,9 @@ class _Around:
         self.who = np.arange(_POINTS) % len(values)
         low, high = np.where(np.isfinite(o.lower), o.lower, -np.inf), np.where(np.isfinite(o.upper), o.upper, np.inf)
         room = .15 * o.width
-        centre = np.clip(values[self.who],
-            np.where(np.isfinite(low), low + room, low), np.where(np.isfinite(high), high - room, high))
+        centre = np.clip(
+            values[self.who], np.where(np.isfinite(low), low + room, low),
+            np.where(np.isfinite(high), high - room, high))
         self.x = centre + room * rng.uniform(-1, 1, (_POINTS, len(o.width)))
         self.v = o.value(self.x, self.who)
 
@@ -82,7 +83,8 @@ def _flat_pairs(around, names):
     for j in range(k): alone[j, :, j] = np.roll(x[:, j], 1) * .5 + x[:, j] * .5
     idle = around.same(alone)
     rows = [('nothing', (names[j],)) for j in range(k) if idle[j]]
-    tried = [(kind, a, b)
+    tried = [
+        (kind, a, b)
         for a, b in combinations(np.flatnonzero(~idle), 2)
         for kind, (_, logs) in _KINDS.items()
         if not logs or min(around.o.lower[[a, b]]) >= 0]
@@ -99,7 +101,8 @@ def _relabellings(o):
     turns = [((), (j,)) for j in turned]
     flips = [((j,), ()) for j in signed] + [(two, ()) for two in combinations(signed, 2)]
     twice = [(p, q) for p, q in combinations(pairs, 2) if not set(p) & set(q)] if k <= 10 else []
-    out = ([((), *t) for t in flips + turns]
+    out = (
+        [((), *t) for t in flips + turns]
         + [((p,), *t) for p in pairs for t in [((), ()), *turns, *flips[: len(signed)]]]
         + [(two, *t) for two in twice for t in [((), ()), *turns]])
     return sorted(out, key=lambda r: sum(map(len, r)))   # simple ones first
@@ -130,7 +133,8 @@ def _symmetries(around, flat): # flat: sets of parameters (numbers) that are kno
 
 def _relabelling_in_words(r, names):
     exchanged, flipped, turned = r
-    parts = ([f"{names[a]} and {names[b]} exchanged" for a, b in exchanged]
+    parts = (
+        [f"{names[a]} and {names[b]} exchanged" for a, b in exchanged]
         + [f"the sign of {names[j]} changed" for j in flipped]
         + [f"{names[j]} turned around between its bounds" for j in turned])
     return ', '.join(parts)
@@ -177,20 +181,21 @@ def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (peop
     most = np.where(sign < 0, at - o.lower[j], o.upper[j] - at)
     most = np.where(np.isfinite(most), most, 1e3 * o.width[j])
     away = np.minimum(np.where(np.isfinite(se), z * se, .1 * o.width[j]).repeat(2), most)
-    inner, r_in, outer, r_out, rest, open_ = (np.zeros(len(x)),
-        np.zeros(len(x)), np.full(len(x), np.inf), np.full(len(x), np.inf), np.delete(x, j, 1), most <= 0)
+    inner, r_in, outer, r_out, rest, open_ = (
+        np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), np.inf), np.full(len(x), np.inf), np.delete(x, j, 1),
+        most <= 0)
     low, last, todo = v.copy(), np.delete(x, j, 1), np.flatnonzero(most > 0)
     for _ in range(30):
         if not len(todo): break
         starts = np.stack(
             [(np.delete(x, j, 1) + slope * (sign * away)[:, None])[todo], np.delete(x, j, 1)[todo], last[todo]], 1)
         w, found = _reoptimise(o, j, (at + sign * away)[todo], person[todo], starts)
-        low[todo], r = (np.minimum(low[todo], w),
-            np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], .0)))
+        low[todo], r = (
+            np.minimum(low[todo], w), np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], .0)))
         last[todo], rest[todo] = found, found
         under = r < z
-        inner[todo[under]], r_in[todo[under]], outer[todo[~under]], r_out[todo[~under]] = (away[todo[under]],
-            r[under], away[todo[~under]], r[~under])
+        inner[todo[under]], r_in[todo[under]], outer[todo[~under]], r_out[todo[~under]] = (
+            away[todo[under]], r[under], away[todo[~under]], r[~under])
         open_[todo] = under & (away[todo] >= most[todo])
         todo = todo[(abs(r - z) > .01) & ~open_[todo] & (outer[todo] - inner[todo] > 1e-7 * o.width[j])]
         grow = np.minimum(away * np.clip(z / np.maximum(r_in, 1e-9), 1.5, 4.), most)
@@ -198,8 +203,9 @@ def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (peop
             np.isfinite(r_out), np.clip((z - r_in) / np.where(np.isfinite(r_out), r_out - r_in, 1.0), .1, .9), .5)
         away[todo] = np.where(np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, .0) - inner), grow
         )[todo]
-    return ((at + sign * away).reshape(-1, 2),
-        open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]), low.reshape(-1, 2).min(1))
+    return (
+        (at + sign * away).reshape(-1, 2), open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]),
+        low.reshape(-1, 2).min(1))
 
 # %% ../nbs/28_identifiability.ipynb #bcadc2ef
 def _curve(o, x, j, ends, open_, rest, points):
@@ -207,7 +213,8 @@ def _curve(o, x, j, ends, open_, rest, points):
     (n, _), here = x.shape, np.delete(x, j, 1)
     far = np.where(open_, ends, ends + .25 * (ends - x[:, [j]]))
     far = np.clip(far, o.lower[j], o.upper[j])
-    far = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]),
+    far = np.where(
+        open_ & ~np.isfinite([o.lower[j], o.upper[j]]),
         np.clip(far, x[:, [j]] - 3 * o.width[j], x[:, [j]] + 3 * o.width[j]), far)
     value = far[:, :1] + (far[:, 1:] - far[:, :1]) * np.linspace(0, 1, points)
     nearest = abs(value - x[:, [j]]).argmin(1)
@@ -266,12 +273,14 @@ class Profile:
         for side in ('below', 'above'):
             who = list(t.index[t[f'open_{side}']])
             if who:
-                out.append(f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of "
+                out.append(
+                    f"{self.parameter}: the {100 * self.level:g} % interval is open {side} for {len(who)} of "
                     f"{len(t)}: {_some(who)}; no value "
                     f"{'down to the lower' if side == 'below' else 'up to the upper'} bound can be ruled out")
         better = list(t.index[t.gain > .01])
         if better:
-            out.append(f"for {len(better)} of {len(t)} a better point than that of the fit turned up on the way: "
+            out.append(
+                f"for {len(better)} of {len(t)} a better point than that of the fit turned up on the way: "
                 f"{_some(better)}; fit with more starts (a MAP estimate is not the likelihood's best)")
         return out
 
@@ -354,8 +363,8 @@ def profile_likelihood(
     threads
         How many threads (default: all cores)"""
     check_trials(trials)
-    level, points, seed = (check_number(level, 'level', 0, 1, ends=False),
-        check_whole(points, 'points', 3), as_seed(check_seed(seed)))
+    level, points, seed = (
+        check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed)))
     if fitted is not None and not isinstance(fitted, Fit):
         raise TypeError(f"fitted must be what `fit` returned, got {type(fitted).__name__}")
     if fitted is not None: bounds, hold = _of_fit(cell, fitted, bounds, hold)
@@ -363,8 +372,9 @@ def profile_likelihood(
     check_names([parameter], model.free, 'estimated parameter')
     if who is not None: trials = trials.take(who)
     found = _fitted(model, trials, fitted, starts, seed, threads)
-    return _profile(_Objective(cell, trials, model.bounds, model.hold, {}, threads),
-        found, trials.participants, parameter, level, points)
+    return _profile(
+        _Objective(cell, trials, model.bounds, model.hold, {}, threads), found, trials.participants, parameter, level,
+        points)
 
 def _profile(o, found, people, parameter, level, points):
     "The profile of these people."
@@ -377,11 +387,15 @@ def _profile(o, found, people, parameter, level, points):
     least = np.minimum(np.minimum(v, low), nll.min(1))
     ends = np.where(open_ & ~np.isfinite([o.lower[j], o.upper[j]]), [-np.inf, np.inf], ends)
     index = pd.Index(people, name='participant')
-    intervals = pd.DataFrame(dict(estimate=x[:, j],
-            lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1], gain=v - least),
+    intervals = pd.DataFrame(
+        dict(
+            estimate=x[:, j], lower=ends[:, 0], upper=ends[:, 1], open_below=open_[:, 0], open_above=open_[:, 1],
+            gain=v - least),
         index=index)
-    table = pd.DataFrame(dict(participant=np.repeat(np.array([*people, None], object)[:-1], points),
-            value=value.ravel(), nll=nll.ravel(), deviance=2 * (nll - least[:, None]).ravel()))
+    table = pd.DataFrame(
+        dict(
+            participant=np.repeat(np.array([*people, None], object)[:-1], points), value=value.ravel(), nll=nll.ravel(),
+            deviance=2 * (nll - least[:, None]).ravel()))
     rest = [n for n in o.names if n != parameter]
     others = pd.DataFrame(others.reshape(len(table), len(rest)), columns=rest)
     return Profile(parameter, table.rename(columns=lambda name: column_of(name, rest)).join(others), intervals, level)
@@ -396,7 +410,8 @@ def _informations(o, values): # (people, n_free)
     out = [lanes.scoring(o.theta(values), who)[2][:, o.free][:, :, o.free] for lanes in (o.lanes, half)]
     bad = ~np.isfinite(out[0]).all((1, 2))
     if bad.any():
-        raise FloatingPointError(f"{type(o.lanes.cell).__name__} has no finite information for participant "
+        raise FloatingPointError(
+            f"{type(o.lanes.cell).__name__} has no finite information for participant "
             f"{o.lanes.trials.participants[int(bad.argmax())]!r}: a value became infinite or NaN; look at its "
             "parameters")
     return out
@@ -455,7 +470,8 @@ def _rivals(o, runs, people):
         for j in others:
             between = np.array([x[a] + s * (x[j] - x[a]) for a in apart for s in (.25, .5, .75)])
             if (o.value(between, np.full(len(between), i)).reshape(-1, 3).max(1) > v[j] + .1).all(): apart.append(j)
-        rows += [dict(zip(o.names, x[j]))
+        rows += [
+            dict(zip(o.names, x[j]))
             | {column_of('participant', o.names): who, column_of('above', o.names): v[j] - v[best]}
             for j in apart[1:]]
     return pd.DataFrame(rows, columns=_rival_columns(o))
@@ -521,7 +537,8 @@ class Identification:
         return list(self.values.columns)
     @property
     def _off(self):
-        return ~_at_bounds(self.values.to_numpy(float),
+        return ~_at_bounds(
+            self.values.to_numpy(float),
             *(np.array([self.fitted.bounds[n][side] for n in self.names]) for side in (0, 1)), self.ranges.to_numpy())
     @property
     def _bounded(self):
@@ -546,12 +563,13 @@ class Identification:
         rows, misses = {}, pd.DataFrame(abs(self._misses)).median() / .6745
         for k, name in enumerate(self.names):
             known = variance[:, k][~np.isnan(variance[:, k])]
-            se, both = (np.sqrt(np.median(known)) if len(known) else np.nan,
+            se, both = (
+                np.sqrt(np.median(known)) if len(known) else np.nan,
                 np.isfinite(variance[:, k]) & np.isfinite(half[:, k]))
             grows = np.median(np.log2(half[both, k] / variance[both, k])) if both.any() else np.nan
-            rows[name] = dict(value=self.values[name].median(),
-                se=se, of_range=se / self._bounded[name], at_bound=int(self.at_bound[name].sum()),
-                trials=self.n * (se / self.wanted[name]) ** 2, grows=grows,
+            rows[name] = dict(
+                value=self.values[name].median(), se=se, of_range=se / self._bounded[name],
+                at_bound=int(self.at_bound[name].sum()), trials=self.n * (se / self.wanted[name]) ** 2, grows=grows,
                 scatter=np.nan if name in self._lost else misses[k])
         return pd.DataFrame(rows).T.rename_axis('parameter').drop(columns=[] if self.simulated else 'scatter')
 
@@ -559,11 +577,13 @@ class Identification:
         """A row for each participant and parameter: value, standard error by the expected information (missing at a
         bound), share `of_range`, is the estimate `at_bound`?"""
         se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
-        shape = dict(participant=np.repeat(np.array([*self.values.index, None], object)[:-1], len(self.names)),
+        shape = dict(
+            participant=np.repeat(np.array([*self.values.index, None], object)[:-1], len(self.names)),
             parameter=self.names * len(self.values))
-        return pd.DataFrame(shape
-            | dict(value=self.values.to_numpy().ravel(),
-                se=se.ravel(), of_range=(se / self._bounded.to_numpy()).ravel(),
+        return pd.DataFrame(
+            shape
+            | dict(
+                value=self.values.to_numpy().ravel(), se=se.ravel(), of_range=(se / self._bounded.to_numpy()).ravel(),
                 at_bound=self.at_bound.to_numpy().ravel()))
 
     def correlations(self,
@@ -591,14 +611,16 @@ class Identification:
         as well as the better known of the two), what an error looks like (`in_words`). Of simulated people also
         `simulated`: the rank correlation of the errors of their estimates, off the bounds."""
         covariance, correlation = _covariances(self.information, self._off)
-        values, rows, simulated = (self.values.to_numpy(),
-            [], pd.DataFrame(self._misses, columns=self.names).corr('spearman'))
+        values, rows, simulated = (
+            self.values.to_numpy(), [], pd.DataFrame(self._misses, columns=self.names).corr('spearman'))
         for a, b, r, n in _pairs(correlation, self.names):
             pair = [self.names.index(a), self.names.index(b)]
             known = ~np.isnan(correlation[:, pair[0], pair[1]]) & np.isfinite(covariance[:, pair, pair]).all(1)
-            rows.append((a,
-                    b, r, n, _combination(values[known][:, pair],
-                        covariance[known][:, pair][:, :, pair], self.fitted.bounds[a] == self.fitted.bounds[b]),
+            rows.append(
+                (
+                    a, b, r, n, _combination(
+                        values[known][:, pair], covariance[known][:, pair][:, :, pair],
+                        self.fitted.bounds[a] == self.fitted.bounds[b]),
                     _in_words(a, b, r), simulated.loc[a, b]))
         table = pd.DataFrame(
             rows, columns=['first', 'second', 'correlation', 'people', 'combination', 'in_words', 'simulated']
@@ -610,18 +632,21 @@ class Identification:
         each, and its `width`, how far (in ranges) the choices of the typical person leave it open, as a standard
         error."""
         free = self._off.all(1)
-        found = [_sloppiest(self.information[free] if free.any() else self.information, self.ranges.to_numpy(), rank)
+        found = [
+            _sloppiest(self.information[free] if free.any() else self.information, self.ranges.to_numpy(), rank)
             for rank in range(len(self.names))]
         return pd.DataFrame(
             [(_parts_of(vector, self.names), width) for vector, width in found], columns=['direction', 'width'])
 
     def notes(self):
         "What these trials cannot tell, and what to do: a list of sentences. Empty if nothing stands out."
-        said = ["nothing about any parameter is said by the choices of "
+        said = [
+            "nothing about any parameter is said by the choices of "
             f"{_people(self.fitted.silent)}{': they are left out' if len(self.values) < len(self.fitted.table) else ''}"
         ] * bool(self.fitted.silent)
-        return [*said,
-            *self._notes_on_flat(), *((
+        return [
+            *said, *self._notes_on_flat(), *(
+                (
                     f"the same learner comes out with {r}: no likelihood changes, so fix one of the two before people "
                     "are compared (an order, a sign: narrower bounds)")
                 for r in self.symmetries),
@@ -634,11 +659,13 @@ class Identification:
             said |= set(p)
             if kind == 'nothing': yield f"the choices say nothing about {p[0]}: hold it, or leave it out"
             elif kind != 'mixture':
-                yield (f"only the {kind} of {p[0]} and {p[1]} enters: no number of trials tells them apart; report "
+                yield (
+                    f"only the {kind} of {p[0]} and {p[1]} enters: no number of trials tells them apart; report "
                     f"their {kind}, and hold one of them")
             else:
                 n = sum(set(q) <= set(p) for k, q, _ in self.flat.itertuples(index=False) if k == 'mixture')
-                yield (f"{', '.join(p)}: {'one mixture' if n == 1 else f'{n} mixtures'} of these cannot be seen "
+                yield (
+                    f"{', '.join(p)}: {'one mixture' if n == 1 else f'{n} mixtures'} of these cannot be seen "
                     f"{'however far one goes' if exact else 'near the estimates'}, so no number of "
                     f"{'trials' if exact else 'such trials'} tells them apart; hold {'one' if n == 1 else n} of "
                     f"them ({p[0]} moves most)")
@@ -647,33 +674,39 @@ class Identification:
         e = self.errors()
         for t in self.tradeoffs().itertuples():
             if abs(t.correlation) <= _STRONG or {t.first, t.second} & self._lost: continue
-            trials, report = (e.trials[[t.first, t.second]].max(),
+            trials, report = (
+                e.trials[[t.first, t.second]].max(),
                 f"report their {t.combination}" if t.combination else "hold one of them")
             head, pair = f"{t.first} and {t.second} trade off (r = {_number(t.correlation)})", [t.first, t.second]
             if trials <= self.n:
                 yield f"{head}, but both are known as well as is wanted; where one number is enough, {report}"
             else:
-                yield (f"{head}: {report}, or add "
+                yield (
+                    f"{head}: {report}, or add "
                     f"trials{self._trials(trials, e.grows[pair].min(), [n for n in pair if self.wanted[n] > 0])}")
 
     def _trials(self, trials, grows, names):
         "How many trials, in words."
         if not np.isfinite(trials): return ''
         many = f"{float(f'{trials:.2g}'):.0f}"
-        wanted = (' and '.join(f"{self.wanted[n]:.2g} ({n})" for n in names)
+        wanted = (
+            ' and '.join(f"{self.wanted[n]:.2g} ({n})" for n in names)
             if len(names) > 1
             else f"{self.wanted[names[0]]:.2g}")
-        return (f" (about {many} a person in place of {self.n:.0f} for standard errors of "
+        return (
+            f" (about {many} a person in place of {self.n:.0f} for standard errors of "
             f"{wanted}{', in new sessions: longer ones add little' if grows < 0.5 else ''})")
 
     def _notes_on_errors(self):
         for name, e in self.errors().iterrows():
             if name in self._lost: continue
             if np.isnan(e.se):
-                yield (f"{name}: nobody's estimate is off its bounds, so there is no standard error; widen the bounds, "
+                yield (
+                    f"{name}: nobody's estimate is off its bounds, so there is no standard error; widen the bounds, "
                     "or hold it")
             elif self.simulated and e.scatter > 1.5 and len(self.values) >= 30:
-                yield (f"{name}: the estimates of the simulated people scatter {e.scatter:.1f} times as much as the "
+                yield (
+                    f"{name}: the estimates of the simulated people scatter {e.scatter:.1f} times as much as the "
                     "information says, which looks near the truth only: trust a recovery (parameter_recovery) more "
                     "than this standard error")
             if e.of_range > 12**-.5:
@@ -688,15 +721,19 @@ class Identification:
         who = self.rivals[column_of('participant', self.names)].unique()
         many = len(who)
         if many > .1 * len(self.values) and not self.symmetries:
-            yield (f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is "
+            yield (
+                f"for {many} of {len(self.values)} a second solution, far from the best and behind a barrier, is "
                 f"within 1.92 nats of it: {_some(list(who))}; see `rivals`")
 
     def __repr__(self):
-        lines = [(f"sloppiest direction: {d.direction}, "
+        lines = [
+            (
+                f"sloppiest direction: {d.direction}, "
                 f"{'left entirely open' if d.width > 100 else f'left open by {d.width:.2g} of the range'}")
             for d in self.directions().iloc[:1].itertuples()]
-        return '\n'.join([self._head(),
-                self._table().to_string(), *lines,
+        return '\n'.join(
+            [
+                self._head(), self._table().to_string(), *lines,
                 *(self.notes() or ["nothing stands out: these trials tell each parameter from the others"])])
 
     def _repr_html_(self):
@@ -705,12 +742,13 @@ class Identification:
 
     def _table(self):
         e = self.errors()
-        return e.assign(**e.drop(columns=['at_bound', 'trials']).round(3),
-            at_bound=e.at_bound.astype(int),
+        return e.assign(
+            **e.drop(columns=['at_bound', 'trials']).round(3), at_bound=e.at_bound.astype(int),
             trials=[f"{x:.0f}" if np.isfinite(x) else '∞' if x > 0 else '' for x in e.trials])
 
     def _head(self):
-        return (f"{self.name}: what {self.n:.0f} choices of each of {len(self.values)} "
+        return (
+            f"{self.name}: what {self.n:.0f} choices of each of {len(self.values)} "
             f"{'simulated ' if self.simulated else ''}people tell")
 
 # %% ../nbs/28_identifiability.ipynb #3d3a8bc2
@@ -778,16 +816,17 @@ def identify(
     model = _one_model(cell, bounds, hold)
     if simulated: trials, true = _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads)
     elif draw is not None or (n_trials, sessions) != (None, 1):
-        raise ValueError("draw, n_trials and sessions are about simulated people, and these trials have choices; "
-            "say how many people to simulate (people=…), or leave them out")
+        raise ValueError(
+            "draw, n_trials and sessions are about simulated people, and these trials have choices; say how "
+            "many people to simulate (people=…), or leave them out")
     else: trials, true = design, None
     wanted = _wanted(target, model)
     found = _fitted(model, trials, given, starts, seed, threads)
     if 0 < len(found.silent) < trials.n_participants:
         trials = trials.take([who for who in trials.participants if who not in set(found.silent)])
     o = _Objective(cell, trials, model.bounds, model.hold, {}, threads)
-    return _identified(o,
-        found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials),
+    return _identified(
+        o, found, trials, true.loc[list(trials.participants), o.names] if simulated else _values(o, at, found, trials),
         simulated, wanted, seed)
 
 # %% ../nbs/28_identifiability.ipynb #a7a0e83e
@@ -800,9 +839,9 @@ def _simulated(model, design, at, draw, people, n_trials, sessions, seed, thread
         at = pd.DataFrame([model.cell.values | model.hold | at] * (people or 30))
     people = people if people is not None or isinstance(at, pd.DataFrame) else 30
     draw = 'uniform' if at is None and draw is None else draw if at is None else at
-    s = simulate_people(model.cell,
-        design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials, sessions=sessions,
-        seed=seed, threads=threads)[0]
+    s = simulate_people(
+        model.cell, design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials,
+        sessions=sessions, seed=seed, threads=threads)[0]
     return s.trials, s.true
 
 def _values(o, at, found, trials):
@@ -816,14 +855,16 @@ def _values(o, at, found, trials):
     lost = [who for who in people if who not in at.index]
     if lost:
         raise ValueError(f"at has no row for participant {lost[0]!r}; needed: one for each of the {len(people)} people")
-    at = (pd.DataFrame({n: at[n] if n in at else o.lanes.cell.values[n] for n in o.names}, at.index)
+    at = (
+        pd.DataFrame({n: at[n] if n in at else o.lanes.cell.values[n] for n in o.names}, at.index)
         .loc[people]
         .astype(float))
     for n, low, high in zip(o.names, o.lower, o.upper):
         bad = ~at[n].between(low, high)
         if bad.any():
-            raise ValueError(f"at brings {n} = {at[n][bad].iloc[0]:.4g}, outside the bounds ({low:g}, {high:g}) within "
-                "which it is fitted")
+            raise ValueError(
+                f"at brings {n} = {at[n][bad].iloc[0]:.4g}, outside the bounds ({low:g}, {high:g}) within which it "
+                "is fitted")
     return at
 
 def _wanted(target, model):
@@ -851,7 +892,7 @@ def _identified(o, found, trials, values, simulated, wanted, seed):
     n = float(np.median(np.bincount(trials.participant[counted], minlength=len(people))))
     rivals = (
         pd.DataFrame(columns=_rival_columns(o)) if len(flat) or found.runs is None else _rivals(o, found.runs, people))
-    return Identification(type(o.lanes.cell).__name__,
-        values.set_axis(people), information, first_half, at_bound, flat,
+    return Identification(
+        type(o.lanes.cell).__name__, values.set_axis(people), information, first_half, at_bound, flat,
         [_relabelling_in_words(r, o.names) for r in relabellings], rivals, ranges,
         _errors_wanted(wanted, ranges.where(np.isfinite(o.upper - o.lower))), n, found, simulated)

@@ -591,7 +591,8 @@ def avoidance_models(options=False): # With all combinations of options?
         With all combinations of options?
     """
     if not check_truth(options, 'options'): return list(_MODELS)
-    return ['+'.join((name, *some))
+    return [
+        '+'.join((name, *some))
         for name, model in _MODELS.items()
         for n in range(len(OPTIONS) + 1)
         for some in combinations([o for o in OPTIONS if o in model.options], n)]
@@ -617,7 +618,8 @@ def avoidance_model(
         if o not in OPTIONS:
             raise ValueError(f"unknown option {o!r} in {name!r}{_nearest(name)} (there are: {', '.join(OPTIONS)})")
         if o not in _MODELS[base].options:
-            raise ValueError(f"the option {o!r} does not apply to {base}{_nearest(name)}; options of {base}: "
+            raise ValueError(
+                f"the option {o!r} does not apply to {base}{_nearest(name)}; options of {base}: "
                 f"{', '.join(_MODELS[base].options)}")
         if given.count(o) > 1: raise ValueError(f"{name!r} has the option {o!r} twice")
     return _class(_MODELS[base], tuple(o for o in OPTIONS if o in given))(**values)
@@ -637,7 +639,9 @@ def simulate_avoidance_tutorial():
     names = [f"s{i + 1:02d}" for i in range(n)]
     group = pd.Series(np.repeat(a['groups'], a['people']), index=names)
     chronic = (group == 'chronic pain').to_numpy()
-    truth = pd.DataFrame(dict(factual_lr=rng.beta(6, 14, n),
+    truth = pd.DataFrame(
+        dict(
+            factual_lr=rng.beta(6, 14, n),
             counterfactual_lr=np.where(chronic, rng.beta(3, 27, n), rng.beta(6, 18, n)).clip(.01),
             temperature=np.where(chronic, rng.uniform(.2, .4, n), rng.uniform(.08, .25, n)),
             weighting_factor=rng.beta(6, 3, n), novel_value=rng.normal(0, .15, n).clip(-1, 1)),

@@ -24,8 +24,9 @@ def _item(x, what):
     if type(x) is float: return dict(float=np.float64(x).tobytes().hex())
     if type(x) is tuple: return dict(tuple=[_item(y, what) for y in x])
     if isinstance(x, np.generic) and x.dtype.kind in 'biuf': return dict(numpy=[str(x.dtype), x.tobytes().hex()])
-    raise TypeError(f"{what} holds {x!r}, a {type(x).__name__}, which cannot be kept; make it a number, a bool, a "
-        "text, None, or a tuple of these")
+    raise TypeError(
+        f"{what} holds {x!r}, a {type(x).__name__}, which cannot be kept; make it a number, a bool, a text, "
+        "None, or a tuple of these")
 
 def _object(x):
     "The inverse of `_item`."
@@ -74,7 +75,8 @@ def _axis(index, what):
     if isinstance(index, pd.MultiIndex):
         raise TypeError(f"{what} has several levels, which cannot be kept; call reset_index or join the names")
     name = _item(index.name, f"the name of {what}")
-    return (dict(name=name, range=[index.start, index.stop, index.step])
+    return (
+        dict(name=name, range=[index.start, index.stop, index.step])
         if isinstance(index, pd.RangeIndex)
         else dict(name=name, **_column(index, what)))
 
@@ -82,8 +84,9 @@ def _index(axis):
     "The inverse of `_axis`."
     name = _object(axis['name'])
     if 'range' in axis: return pd.RangeIndex(*axis['range'], name=name)
-    return pd.Index(v := _values(axis),
-        dtype=v.dtype if axis['dtype'].startswith('str') else axis['dtype'], name=name, tupleize_cols=False)
+    return pd.Index(
+        v := _values(axis), dtype=v.dtype if axis['dtype'].startswith('str') else axis['dtype'], name=name,
+        tupleize_cols=False)
 
 def _to_text(frame):
     "A frame as JSON."
@@ -97,7 +100,9 @@ def _from_text(text):
     "The inverse of `_to_text`."
     d = json.loads(text)
     index = _index(d['index'])
-    frame = pd.DataFrame({j: pd.Series(v := _values(c), index, v.dtype if c['dtype'].startswith('str') else c['dtype'])
+    frame = pd.DataFrame(
+        {
+            j: pd.Series(v := _values(c), index, v.dtype if c['dtype'].startswith('str') else c['dtype'])
             for j, c in enumerate(d['data'])},
         index)
     frame.columns = _index(d['columns'])
@@ -124,7 +129,8 @@ def _read(folder, key):
     raw = path.read_bytes()
     text = raw.partition(b'\n')[2].decode('ascii', 'replace')
     if text.isascii() and raw == _piece(key, text).encode('ascii'): return text
-    warnings.warn(f"the piece {key!r} is damaged on disk ({path}): "
+    warnings.warn(
+        f"the piece {key!r} is damaged on disk ({path}): "
         f"{'it is empty' if not raw else 'its checksum is wrong'}. It is done again", stacklevel=2)
 
 # %% ../nbs/06_pieces.ipynb #609db662
@@ -145,7 +151,8 @@ def _held(folder, about, keys):
 
 def _same_run(folder, about, keys):
     "Raise a `ValueError` if the folder belongs to another run; mark it as this run's if it belongs to none."
-    path, anew = (folder / 'run.json',
+    path, anew = (
+        folder / 'run.json',
         f"choose another folder, or delete {folder / 'run.json'} and {folder / 'pieces'} to begin anew")
     here = dict(format=1, about=about, pieces=sorted(keys))
     if not path.exists():
@@ -168,7 +175,8 @@ def _difference(there, here, name):
     elif name == 'pieces' and isinstance(there, list):
         odd = sorted(set(here) ^ set(there))
         if odd:
-            return (f"it has {len(there)} pieces, now {len(here)} are asked for (the piece {odd[0]!r} is only "
+            return (
+                f"it has {len(there)} pieces, now {len(here)} are asked for (the piece {odd[0]!r} is only "
                 f"{'there' if odd[0] in there else 'here'})")
     elif json.dumps(there) != json.dumps(here): return f"{name} is {there!r} there, now {here!r}"
 
@@ -260,7 +268,8 @@ def _failed(failed, folder):
     "The error of pieces that failed, {key: (where, what)}, with the place in the first as a note."
     (key, (where, what)), *others = failed.items()
     also = f"; also failed: {', '.join(map(repr, [k for k, _ in others][:8]))}" if others else ''
-    error = RuntimeError(f"the piece {key!r} failed: {what}{also}"
+    error = RuntimeError(
+        f"the piece {key!r} failed: {what}{also}"
         + (f" (finished pieces are kept in {folder}; the next run goes on from there)" if folder is not None else ''))
     error.add_note(where)
     return error

@@ -25,8 +25,8 @@ from .checks import check
 from .comparison import compare
 from .engine import as_seed
 from .fitting import _bounds, _start, fit
-from .folders import (claim,
-    file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written)
+from .folders import (
+    claim, file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written)
 from .jit import COMPILED
 from .models import avoidance_model, avoidance_models
 from .arguments import check_names, check_seed, check_whole
@@ -60,16 +60,19 @@ PARAMETERS = dict(
     output_dir=('modelling', "folder for tables and figures; other files in it are left alone"),
     help=(False, "print this and do nothing"))
 
-_GONE = dict(training=("training is always maximum likelihood: the reference's 'torch' mode changes parameters after "
-        "every trial, so its loss belongs to no parameter set"),
+_GONE = dict(
+    training=(
+        "training is always maximum likelihood: the reference's 'torch' mode changes parameters after every trial, "
+        "so its loss belongs to no parameter set"),
     generated="generated is not needed: simulated data are read like any other")
-_ONLY = dict(fit=('simulations',),
-    validation=('recovery',
-        'parameters', 'fit_filename', 'task_design', 'datasets_to_generate', 'generate_data', 'clear_data'))
+_ONLY = dict(
+    fit=('simulations',), validation=(
+        'recovery', 'parameters', 'fit_filename', 'task_design', 'datasets_to_generate', 'generate_data', 'clear_data'))
 
 def pipeline_help():
     "What `Pipeline` does and takes, as text."
-    lines = ["Pipeline(seed=…).run(…): fit reinforcement-learning models to people, compare and check them; or "
+    lines = [
+        "Pipeline(seed=…).run(…): fit reinforcement-learning models to people, compare and check them; or "
         "validate the models.", "", f"Models: {', '.join(avoidance_models())}; options: +bias, +novel, +decay.", ""]
     for name, (default, text) in PARAMETERS.items():
         lines.append(f"  {name:24} {text}" + ('' if default is _NEEDED else f" [default: {default!r}]"))
@@ -142,7 +145,8 @@ class Pipeline:
         p = {name: parameters.get(name, default) for name, (default, _) in PARAMETERS.items()}
         if p['help']: return print(pipeline_help())
         if p['mode'] not in _ONLY:
-            raise ValueError(f"mode must be 'fit' or 'validation', got {p['mode']!r}"
+            raise ValueError(
+                f"mode must be 'fit' or 'validation', got {p['mode']!r}"
                 if p['mode'] is not _NEEDED
                 else f"mode is needed: {PARAMETERS['mode'][1]}")
         for mode, names in _ONLY.items():
@@ -174,8 +178,9 @@ class Pipeline:
             Paths of what was written
         """
         if folder is None and self.output_dir is None:
-            raise ValueError("nothing was run yet, so there is nothing to report; call run(…) first, or name the "
-                "folder of an earlier run")
+            raise ValueError(
+                "nothing was run yet, so there is nothing to report; call run(…) first, or name the folder of an "
+                "earlier run")
         return write_report(self.output_dir if folder is None else folder, out)
 
     def _fit(self, p):
@@ -183,8 +188,9 @@ class Pipeline:
         trials = _read(p)
         sizes = trials.per_participant('group_code').value_counts()
         if len(sizes) > 1 and sizes.min() == 1:
-            raise ValueError(f"group {sizes.idxmin()!r} has one participant, and a group needs two or more to be "
-                "compared; leave that participant out, or join groups")
+            raise ValueError(
+                f"group {sizes.idxmin()!r} has one participant, and a group needs two or more to be compared; leave "
+                "that participant out, or join groups")
         with held(p['output_dir'], 'output_dir', "Pipeline, mode='fit'") as out:
             names = _named(cells, trials)
             claimed = _claimed(out, dict(FIT=''), self.seed, trials, cells)
@@ -203,8 +209,8 @@ class Pipeline:
         fits = {}
         for name, cell in tqdm(cells.items(), desc='fitting'):
             base = name.split('+')[0]
-            fits[name] = fit(cell,
-                trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base),
+            fits[name] = fit(
+                cell, trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base),
                 draw=draw, name=name, groups='group_code', threads=None if p['multiprocessing'] else 1)
         checks = {
             name: check(f, trials, p['simulations'], seed=self.seed) for name, f in tqdm(fits.items(), desc='checking')}
@@ -220,7 +226,8 @@ class Pipeline:
             names = _named(cells, None)
             claimed = _claimed(out, data_too | {what: ''}, self.seed, None, cells)
             with staged(out) as folder:
-                data = (self._people(p, cells, task, truth, folder, names)
+                data = (
+                    self._people(p, cells, task, truth, folder, names)
                     if data_too
                     else _read_data(out, cells, p['datasets_to_generate'], names))
                 found = self._recovered(p, cells, data, out)
@@ -234,9 +241,9 @@ class Pipeline:
     def _people(self, p, cells, task, truth, folder, names):
         "Simulated people of each model, written into a folder."
         people = p['number_of_participants'] if p['task_design'] is not None else None
-        data = simulate_people(cells,
-            task, people=people, draw=truth, bounds=p['bounds'], datasets=p['datasets_to_generate'], seed=self.seed,
-            threads=None if p['multiprocessing'] else 1)
+        data = simulate_people(
+            cells, task, people=people, draw=truth, bounds=p['bounds'], datasets=p['datasets_to_generate'],
+            seed=self.seed, threads=None if p['multiprocessing'] else 1)
         for d in data: _write_data(d, folder / 'data' / 'generated', names)
         return data
 
@@ -245,8 +252,8 @@ class Pipeline:
         recover, about = (
             (parameter_recovery, _one_each(data)) if p['recovery'] == 'parameter' else (model_recovery, data))
         kept = inside(out, f".pieces_{p['recovery'].upper()}")
-        return recover(cells,
-            about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept,
+        return recover(
+            cells, about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept,
             threads=None if p['multiprocessing'] else 1)
 
 
@@ -309,11 +316,13 @@ def _claimed(out, kinds, seed, trials, cells):
     """Before the work: see that the folder takes these runs, and say what they replace and what a spreadsheet would do
     to labels."""
     if (out / _RECORD).exists():
-        raise ValueError(f"output_dir {str(out)!r} holds a discovered equation ({_RECORD}), and a report is about "
-            "one of them; choose another output_dir")
+        raise ValueError(
+            f"output_dir {str(out)!r} holds a discovered equation ({_RECORD}), and a report is about one of "
+            "them; choose another output_dir")
     what = list(kinds)[-1]
-    places = dict(FIT=('model_behaviours/', 'parameter_fits/'),
-        PARAMETER=('correlations/', 'data/generated/'), MODEL=('data/generated/',))[what]
+    places = dict(
+        FIT=('model_behaviours/', 'parameter_fits/'), PARAMETER=('correlations/', 'data/generated/'),
+        MODEL=('data/generated/',))[what]
     claimed = claim(out, kinds, [f'run_{what}.json', *(f'{place}x' for place in places)])
     _say_replaced(out, what, seed=seed, models=list(cells), data=None if trials is None else _digest(trials))
     if trials is not None:
@@ -328,7 +337,8 @@ def _long(fit, run=True):
     t = fit.table
     out = pd.DataFrame(
         dict(participant=t.index, pain_group=fit.groups.reindex(t.index).to_numpy(), fit=t.nll.to_numpy()))
-    first = (fit.runs.sort_values(['participant', 'nll', 'run'], kind='stable')
+    first = (
+        fit.runs.sort_values(['participant', 'nll', 'run'], kind='stable')
         .groupby('participant', sort=False)
         .run.first())
     out.insert(2, 'run', first.reindex(t.index).to_numpy())
@@ -355,32 +365,40 @@ def _write_tables(result, folder):
     best, runs = {n: _long(f) for n, f in fits.items()}, {n: _all_runs(f) for n, f in fits.items()}
     for name, data in (('fit_data_FIT', best), ('full_fit_data_FIT', runs)):
         _pickle(data, folder / f'{name}.pkl')
-        _table(pd.concat([d.assign(model=n) for n, d in data.items()], ignore_index=True),
-            folder / f'{name}.csv', index=False)
-    _table(pd.concat([f.table.reset_index().assign(model=n) for n, f in fits.items()], ignore_index=True),
+        _table(
+            pd.concat([d.assign(model=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv',
+            index=False)
+    _table(
+        pd.concat([f.table.reset_index().assign(model=n) for n, f in fits.items()], ignore_index=True),
         folder / 'fits.csv', index=False)
     accuracy = pd.concat([c.learning_people.assign(model_name=n) for n, c in result.checks.items()], ignore_index=True)
     accuracy = accuracy.rename(columns={'people': 'accuracy', 'model': 'simulated_accuracy'}).rename(
         columns={'model_name': 'model'})
-    _table(accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']],
+    _table(
+        accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']],
         folder / 'modelsimulation_accuracy_data.csv', index=False)
     letters = dict(HR='A', LR='B', LP='E', HP='F', N='N')
-    choices = [c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model')
+    choices = [
+        c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model')
         .rename(columns=letters)
         .reindex(columns=list(letters.values()))
         .reset_index()
         .assign(model=n)
         for n, c in result.checks.items()]
     choices = pd.concat(choices, ignore_index=True)
-    _table(choices[['model', 'group', 'participant', *letters.values()]],
-        folder / 'modelsimulation_choice_data.csv', index=False)
-    checks = [part.assign(model_name=n, phase=phase)
+    _table(
+        choices[['model', 'group', 'participant', *letters.values()]], folder / 'modelsimulation_choice_data.csv',
+        index=False)
+    checks = [
+        part.assign(model_name=n, phase=phase)
         for n, c in result.checks.items()
         for phase, part in (('learning', c.learning), ('transfer', c.transfer))]
-    checks = (pd.concat(checks, ignore_index=True)
+    checks = (
+        pd.concat(checks, ignore_index=True)
         .rename(columns=dict(model='simulated'))
         .rename(columns=dict(model_name='model')))
-    _table(checks[['model', 'group', 'phase', 'context', 'bin', 'kind', 'people', 'simulated', 'lower', 'upper']],
+    _table(
+        checks[['model', 'group', 'phase', 'context', 'bin', 'kind', 'people', 'simulated', 'lower', 'upper']],
         folder / 'predictive_checks.csv', index=False)
     tables = zip(*[_statistics(n, f) for n, f in fits.items()])
     for name, parts in zip(
@@ -388,7 +406,8 @@ def _write_tables(result, folder):
         tables):
         _table(pd.concat(parts, ignore_index=True), folder / f'{name}.csv', index=False)
     _pickle({n: _outliers(f) for n, f in fits.items()}, folder / 'parameter_outlier_results.pkl')
-    _table(pd.concat([_outliers(f).assign(model=n) for n, f in fits.items()], ignore_index=True),
+    _table(
+        pd.concat([_outliers(f).assign(model=n) for n, f in fits.items()], ignore_index=True),
         folder / 'parameter_outlier_results.csv', index=False)
 
 # %% ../nbs/43_pipeline.ipynb #81fd60ab
@@ -399,15 +418,17 @@ def _statistics(name, fit):
     describe, anova, pairs, tukey = [], [], [], []
     for parameter in fit.names:
         x = [fit.table.loc[fit.groups.index[fit.groups == g], parameter].to_numpy() for g in groups]
-        describe.append(dict(model=name, parameter=parameter)
+        describe.append(
+            dict(model=name, parameter=parameter)
             | {g: f"{v.mean():.3f} ({v.std(ddof=1) if len(v) > 1 else np.nan:.3f})" for g, v in zip(groups, x)})
         if len(groups) < 2: continue
         n, within = sum(map(len, x)), sum(((v - v.mean()) ** 2).sum() for v in x)
         total = ((np.concatenate(x) - np.concatenate(x).mean()) ** 2).sum()
         varies, residuals = within > 0, np.concatenate([v - v.mean() for v in x])
         F, p = stats.f_oneway(*x) if varies else (np.nan, np.nan)
-        anova.append(dict(model=name,
-                parameter=parameter, F=F, df_res=n - len(groups), df_model=len(groups) - 1, p_value=p,
+        anova.append(
+            dict(
+                model=name, parameter=parameter, F=F, df_res=n - len(groups), df_model=len(groups) - 1, p_value=p,
                 r_squared=1 - within / total if total > 0 else np.nan,
                 normality=stats.shapiro(residuals).pvalue if varies and n > 2 else np.nan,
                 homogeneity=stats.levene(*x).pvalue if varies else np.nan))
@@ -420,11 +441,14 @@ def _statistics(name, fit):
                     model=name, parameter=parameter, group1=groups[i], group2=groups[j], difference=a.mean() - b.mean())
                 d = (a.mean() - b.mean()) / pooled if pooled > 0 else np.nan
                 t = stats.ttest_ind(a, b, equal_var=False) if pooled > 0 else None
-                pairs.append(about
-                    | dict(t=t.statistic if t else np.nan,
-                        df=t.df if t else np.nan, p_value=t.pvalue if t else np.nan, cohens_d=d))
+                pairs.append(
+                    about
+                    | dict(
+                        t=t.statistic if t else np.nan, df=t.df if t else np.nan, p_value=t.pvalue if t else np.nan,
+                        cohens_d=d))
                 tukey.append(about | dict(p_adjusted=h.pvalue[i, j] if varies else np.nan, cohens_d=d))
-    columns = (['model', 'parameter', *groups],
+    columns = (
+        ['model', 'parameter', *groups],
         ['model', 'parameter', 'F', 'df_res', 'df_model', 'p_value', 'r_squared', 'normality', 'homogeneity'],
         ['model', 'parameter', 'group1', 'group2', 'difference', 't', 'df', 'p_value', 'cohens_d'],
         ['model', 'parameter', 'group1', 'group2', 'difference', 'p_adjusted', 'cohens_d'])
@@ -437,9 +461,10 @@ def _outliers(fit):
     for name in fit.names:
         x, (lower, upper) = fit.table[name].to_numpy(), fit.bounds[name]
         near, sd = 1e-6 * (upper - lower), x.std(ddof=1) if len(x) > 1 else np.nan
-        rows.append(dict(parameter=name,
-                n=len(x), at_lower=int((x <= lower + near).sum()), at_upper=int((x >= upper - near).sum()),
-                beyond_3_sd=int((abs(x - x.mean()) > 3 * sd).sum())))
+        rows.append(
+            dict(
+                parameter=name, n=len(x), at_lower=int((x <= lower + near).sum()),
+                at_upper=int((x >= upper - near).sum()), beyond_3_sd=int((abs(x - x.mean()) > 3 * sd).sum())))
     return pd.DataFrame(rows)
 
 # %% ../nbs/43_pipeline.ipynb #22ccbd72
@@ -453,8 +478,8 @@ def _write_record(folder, what, seed, p, cells, trials, notes, names):
         k: v for k, v in settings.items() if k not in ('mode', 'recovery') and v not in (_said(PARAMETERS[k][0]), {})}
     versions = dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES
     }
-    record = dict(what=what,
-        seed=seed, settings=settings, call=call, versions=versions, platform=platform.platform(terse=True),
+    record = dict(
+        what=what, seed=seed, settings=settings, call=call, versions=versions, platform=platform.platform(terse=True),
         data=_about_data(trials), models={n: _about_model(n, c, p) for n, c in cells.items()}, notes=notes, names=names)
     write_text(folder / f'run_{what}.json', json.dumps(record, indent=1))
 
@@ -469,11 +494,12 @@ def _said(x):
 # %% ../nbs/43_pipeline.ipynb #9aca6326
 def _about_data(trials):
     "Who made how many choices, and a fingerprint of all of them."
-    many = {phase: np.bincount(trials.participant[rows], minlength=trials.n_participants)
+    many = {
+        phase: np.bincount(trials.participant[rows], minlength=trials.n_participants)
         for phase, rows in dict(learning=trials.context != TRANSFER, transfer=trials.context == TRANSFER).items()}
     groups = trials.per_participant('group_code').value_counts().sort_index()
-    return dict(participants=trials.n_participants,
-        groups={str(g): int(n) for g, n in groups.items()},
+    return dict(
+        participants=trials.n_participants, groups={str(g): int(n) for g, n in groups.items()},
         **{phase: [int(n.min()), int(n.max())] for phase, n in many.items()}, sha256=_digest(trials))
 
 def _code(cell):
@@ -486,10 +512,11 @@ def _about_model(name, cell, p):
     "A model in words and equations (or, without any, in code), and its parameters."
     base = name.split('+')[0]
     bounds, fixed = _bounds(cell, {k: v for k, v in p['bounds'][base].items() if k in cell.params}), p['fixed'][base]
-    return dict(about=(type(cell).__doc__ or '').split('\n')[0],
-        options=list(cell.with_options), latex=None if cell.equations is None else cell.latex(), code=_code(cell),
-        parameters={k: dict(symbol=parameter_symbol(k),
-                words=SYMBOL_OF.get(k, ('', ''))[1], lower=bounds[k][0], upper=bounds[k][1],
+    return dict(
+        about=(type(cell).__doc__ or '').split('\n')[0], options=list(cell.with_options),
+        latex=None if cell.equations is None else cell.latex(), code=_code(cell), parameters={
+            k: dict(
+                symbol=parameter_symbol(k), words=SYMBOL_OF.get(k, ('', ''))[1], lower=bounds[k][0], upper=bounds[k][1],
                 start=float(fixed.get(k, v)))
             for k, v in cell.values.items()})
 
@@ -504,8 +531,8 @@ def _save(drawn, path):
 
 def _write_figures(result, folder, names):
     "All figures of the fit mode."
-    from spice_rl.plotting import (plot_behaviour,
-        plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations)
+    from spice_rl.plotting import (
+        plot_behaviour, plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations)
     for c in (result.bic, result.aic): _save(plot_comparison(c), folder / f'{c.criterion}-model-comparisons.png')
     models, groups = names['models'], next(iter(result.fits.values())).groups.unique()
     for name, c in result.checks.items():
@@ -532,7 +559,8 @@ def _checked_validation(p, cells):
     for name in ('parameters', 'fit_filename', 'task_design'):
         if p[name] is not None and not p['generate_data']:
             raise ValueError(f"{name} says how to simulate people, but generate_data is False; leave one of them out")
-    check_overrides(p['parameters'],
+    check_overrides(
+        p['parameters'],
         {m: {k: 0 for name, c in cells.items() if name.split('+')[0] == m for k in c.params} for m in p['fixed']},
         'parameters')
     if p['number_of_participants'] == 1:
@@ -543,13 +571,15 @@ def _task(p):
     if p['task_design'] is None: return _read(p) if p['generate_data'] else None
     design, known = p['task_design'], dict(learning=('trials', 'blocks'), transfer=('trials', 'blocks'))
     if not isinstance(design, dict) or not all(isinstance(d, dict) for d in design.values()):
-        raise ValueError(f"task_design must be a dictionary such as {{'learning': {{'trials': 24, 'blocks': 1}}, "
-            f"'transfer': {{'trials': 12}}}}, got {design!r}")
+        raise ValueError(
+            f"task_design must be a dictionary such as {{'learning': {{'trials': 24, 'blocks': 1}}, 'transfer': "
+            f"{{'trials': 12}}}}, got {design!r}")
     check_names(design, known, 'phase in task_design')
     for phase, d in design.items(): check_names(d, known[phase], f'name in task_design[{phase!r}]')
     if p['number_of_participants'] < 2:
-        raise ValueError("with task_design, number_of_participants says how many people to simulate: needed two or "
-            f"more, got {p['number_of_participants']}")
+        raise ValueError(
+            "with task_design, number_of_participants says how many people to simulate: needed two or more, got "
+            f"{p['number_of_participants']}")
     def times(phase, usual): return design.get(phase, {}).get('trials', usual) * design.get(phase, {}).get('blocks', 1)
     return AvoidanceTask(times('learning', 24), times('transfer', 12))
 
@@ -561,21 +591,24 @@ def _truth(p, cells, draw, task):
     fixed = {
         n: c.values | {k: v for k, v in p['fixed'][n.split('+')[0]].items() if k in c.params} for n, c in cells.items()}
     if p['fit_filename'] is not None: return {n: _fitted(p['fit_filename'], n, c, people) for n, c in cells.items()}
-    given = {n: {k: v for k, v in (p['parameters'] or {}).get(n.split('+')[0], {}).items() if k in c.params}
+    given = {
+        n: {k: v for k, v in (p['parameters'] or {}).get(n.split('+')[0], {}).items() if k in c.params}
         for n, c in cells.items()}
     if p['parameters'] is None and draw == 'normal': return fixed
     for n, values in given.items():
         for k, v in values.items():
             if np.ndim(v) and len(v) != len(people):
-                raise ValueError(f"parameters[{n.split('+')[0]!r}][{k!r}] must be a number, or one for each of the "
-                    f"{len(people)} participants, got {len(v)}")
+                raise ValueError(
+                    f"parameters[{n.split('+')[0]!r}][{k!r}] must be a number, or one for each of the {len(people)} "
+                    f"participants, got {len(v)}")
     return {n: pd.DataFrame(fixed[n] | given[n], index=people) for n in cells}
 
 def _fitted(path, model, cell, people):
     "Parameters of these people as an earlier fit has them: a frame."
     if str(path).endswith('.pkl'):
-        raise ValueError(f"fit_filename must be the .csv beside {str(path)!r}: a pickle "
-            "can run code when it is opened, so none is read")
+        raise ValueError(
+            f"fit_filename must be the .csv beside {str(path)!r}: a pickle can run code when it is opened, so none "
+            "is read")
     if not Path(path).is_file():
         raise ValueError(f"fit_filename: no file {str(path)!r}; it is the fit_data_FIT.csv that the fit mode writes")
     table = pd.read_csv(path, dtype=str)   # numbers are made of texts below: pandas' own are not always exact
@@ -604,14 +637,16 @@ def _read_data(out, cells, datasets, names):
     "Data that an earlier run generated."
     data = []
     for model, i in ((m, i) for m in cells for i in range(datasets)):
-        files = [inside(out, f'data/generated/{_place(model, i, names)}{part}.csv')
+        files = [
+            inside(out, f'data/generated/{_place(model, i, names)}{part}.csv')
             for part in ('learning', 'transfer', 'parameters')]
         lost = [f for f in files if not f.is_file()]
         if lost:
-            raise ValueError(f"generate_data is False, but there is no {str(lost[0])!r}: no run in this output_dir has "
-                f"generated data set {i} of {model}; run with generate_data=True first")
-        trials, true = (read_avoidance(*files[:2]),
-            pd.read_csv(files[2], dtype=str).set_index('participant').astype(float))
+            raise ValueError(
+                f"generate_data is False, but there is no {str(lost[0])!r}: no run in this output_dir has generated "
+                f"data set {i} of {model}; run with generate_data=True first")
+        trials, true = (
+            read_avoidance(*files[:2]), pd.read_csv(files[2], dtype=str).set_index('participant').astype(float))
         if list(true.index) != [str(who) for who in trials.participants]:
             raise ValueError(
                 f"the participants of {str(files[2])!r} are not those of {files[0].name}; run with generate_data=True")
@@ -642,18 +677,20 @@ def _write_both(folder, what, best, full):
     "Two dictionaries of frames, each as a pickle for those who read it, and as a table."
     for name, data in ((f'fit_data_{what}', best), (f'full_fit_data_{what}', full)):
         _pickle(data, folder / f'{name}.pkl')
-        _table(pd.concat([d.assign(fitted=n) for n, d in data.items()], ignore_index=True),
-            folder / f'{name}.csv', index=False)
+        _table(
+            pd.concat([d.assign(fitted=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv',
+            index=False)
 
 def _params_of(fits): return [c.removeprefix('se_') for c in fits if c.startswith('se_')]
 
 def _write_parameter_recovery(found, folder, names):
     "All files of parameter recovery; the full tables hold all that `fit` says about each person."
     from spice_rl.plotting import plot_recovery
-    groups = {n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy()
+    groups = {
+        n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy()
         for n, f in found.fits.items()}
-    _write_both(folder,
-        'PARAMETER', {n: _recovered_frame(f, groups[n], _params_of(f)) for n, f in found.fits.items()},
+    _write_both(
+        folder, 'PARAMETER', {n: _recovered_frame(f, groups[n], _params_of(f)) for n, f in found.fits.items()},
         {n: f.reset_index().assign(pain_group=groups[n]) for n, f in found.fits.items()})
     s = found.summary().reset_index()
     correlations = s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[
@@ -662,20 +699,23 @@ def _write_parameter_recovery(found, folder, names):
     ).items():
         _table(table, folder / f'{name}.csv', index=False)
     for name in (None, *found.fits):
-        _save(plot_recovery(found, name),
+        _save(
+            plot_recovery(found, name),
             folder / f"correlations/{'recovery' if name is None else names['models'][name]}_correlation_plot.png")
 
 def _write_model_recovery(found, folder, names):
     "All files of model recovery."
     from spice_rl.plotting import plot_bic_matrix, plot_confusion, plot_inverse
-    frames = {n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(
+    frames = {
+        n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(
             model=f.generated.to_numpy(), dataset=f.dataset.to_numpy())
         for n, f in found.fits.items()}
-    _write_both(folder,
-        'MODEL', frames,
+    _write_both(
+        folder, 'MODEL', frames,
         {n: f.reset_index().rename(columns=dict(generated='model', group='pain_group')) for n, f in found.fits.items()})
     tables = dict(confusion=found.confusion(), inverse=found.inverse(), BIC=found.normalised())
-    tables |= {f"confusion_{names['groups'][str(g)]}": found.confusion(group=g)
+    tables |= {
+        f"confusion_{names['groups'][str(g)]}": found.confusion(group=g)
         for g in found.table.group.unique()
         if found.table.group.nunique() > 1}
     for name, table in tables.items(): _table(table, folder / f'model_recovery_{name}.csv')

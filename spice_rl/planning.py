@@ -46,8 +46,9 @@ def _parameter_rows(recovery, people, effect):
             spread = 1.96 / np.sqrt(n - 3)
             z = np.arctanh(min(s.r, 1 - 1e-12))
             needed = np.ceil(((1.96 + norm.ppf(.8)) / np.arctanh(effect * r)) ** 2 + 3) if r > 0 else np.inf
-            rows.append(dict(parameter=name,
-                    people=n, r=s.r, r_low=np.tanh(z - spread), r_high=np.tanh(z + spread), rmse=s.rmse,
+            rows.append(
+                dict(
+                    parameter=name, people=n, r=s.r, r_low=np.tanh(z - spread), r_high=np.tanh(z + spread), rmse=s.rmse,
                     coverage=s.coverage, at_bound=s.at_bound, power=float(correlation_power(effect * r, n)),
                     people_for_80=needed))
     return rows
@@ -56,17 +57,19 @@ def _parameter_rows(recovery, people, effect):
 def _model_rows(recovery, people, rng, studies=1000):
     "One row for each model and number of people."
     # ties are shared
-    t, rows, _won = (recovery.table,
-        [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True))
+    t, rows, _won = (
+        recovery.table, [], lambda s: (best := s <= s.min(1, keepdims=True) + _EQUAL) / best.sum(1, keepdims=True))
     for model in recovery.models:
-        values = (t[t.generated == model]
+        values = (
+            t[t.generated == model]
             .pivot(index='participant', columns='fitted', values=recovery.criterion)[recovery.models]
             .to_numpy())
         share, j = recovery.confusion().loc[model, model], recovery.models.index(model)
         for n in people:
             sums = np.array([values[rng.integers(0, len(values), n)].sum(0) for _ in range(studies)])
-            rows.append(dict(model=model,
-                    people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)),
+            rows.append(
+                dict(
+                    model=model, people=n, identified=share, se=np.sqrt(share * (1 - share) / len(values)),
                     as_group=_won(sums)[:, j].mean()))
     return rows
 
@@ -111,11 +114,13 @@ class Power:
         for name, trials in self.smallest().items():
             t = self.table[self.table[self._of] == name]
             if np.isnan(trials):
-                out.append(f"{name}: not {word} ≥ {self.target:g} with any of these numbers of trials (best: "
+                out.append(
+                    f"{name}: not {word} ≥ {self.target:g} with any of these numbers of trials (best: "
                     f"{t[self._what].max():.2f} with {t.trials[t[self._what].idxmax()]}); plan more trials, or "
                     "another task")
             else:
-                out.append(f"{name}: {word} ≥ {self.target:g} from {trials:g} trials on "
+                out.append(
+                    f"{name}: {word} ≥ {self.target:g} from {trials:g} trials on "
                     f"({t[self._what][t.trials == trials].iloc[0]:.2f})")
         return out
 
@@ -124,7 +129,8 @@ class Power:
         return f"<p>{self._head()}</p>{self.table.round(3).to_html(index=False)}" + ''.join(
             f"<p>{n}</p>" for n in self.notes())
     def _head(self):
-        return (f"power: the correlation looked for is {self.effect:g}"
+        return (
+            f"power: the correlation looked for is {self.effect:g}"
             if self._of == 'parameter'
             else "power: which model made the choices?")
 
@@ -182,16 +188,18 @@ def power(
         Where finished pieces are kept
     threads
         How many threads (default: all cores)"""
-    people, trials, seed, rows, warnings = (_sizes(people, 'people', 4),
-        _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {})
+    people, trials, seed, rows, warnings = (
+        _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {})
     if folder is not None: folder = check_path(folder, 'folder')
     if task is None:
-        raise TypeError("power needs a task: an environment such as BanditsDrift(), or a function from the number of "
-            "trials to the task")
+        raise TypeError(
+            "power needs a task: an environment such as BanditsDrift(), or a function from the number of trials to "
+            "the task")
     effect, target = (check_number(x, name, 0, 1, ends=False) for x, name in ((effect, 'effect'), (target, 'target')))
     if isinstance(task, Trials) or hasattr(task, 'design'):
-        raise TypeError(f"{type(task).__name__} has its own trials; give a function from the number of trials to the "
-            "task, such as lambda n: AvoidanceTask(n_learning=n)")
+        raise TypeError(
+            f"{type(task).__name__} has its own trials; give a function from the number of trials to the task, such "
+            "as lambda n: AvoidanceTask(n_learning=n)")
     one = isinstance(cells, Cell)
     for n in trials:
         world, options = (task(n), {}) if callable(task) else (task, dict(n_trials=n))
@@ -200,8 +208,10 @@ def power(
         found = recover(cells, world, people=max(people), draw=draw, bounds=bounds, hold=hold, starts=starts, seed=seed,
                         threads=threads, folder=None if folder is None else folder / f'{n} trials', **options)
         warnings[n] = found.notes()
-        rows += [dict(trials=n) | row
-            for row in (_parameter_rows(found, people, effect)
+        rows += [
+            dict(trials=n) | row
+            for row in (
+                _parameter_rows(found, people, effect)
                 if one
                 else _model_rows(found, people, np.random.default_rng([seed, n])))]
     return Power(pd.DataFrame(rows), effect, target, warnings)

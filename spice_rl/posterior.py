@@ -80,7 +80,8 @@ class _Priors:
             if j in own: out[n] = f"{own[j].dist.name}({', '.join([*(f'{x:.4g}' for x in own[j].args), *(f'{k}={x:.4g}' for k, x in own[j].kwds.items())])}), cut at ({low:g}, {high:g})"
             elif self.both[j]: out[n] = f"uniform in ({low:g}, {high:g})"
             else:
-                out[n] = (normal
+                out[n] = (
+                    normal
                     if not self.side[j]
                     else f"log({n} - {low:g}) is {normal}"
                     if self.side[j] > 0
@@ -96,8 +97,9 @@ def _beliefs(cell, bounds, hold, priors):
     for n, p in given.items():
         if n in hold: raise ValueError(f"{n} is held, so it has no prior; leave it out of priors or of hold")
         if not all(hasattr(p, f) for f in ('logpdf', 'cdf', 'ppf', 'support')):
-            raise TypeError(f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as "
-                f"stats.gamma(2, scale=2), got {p!r}")
+            raise TypeError(
+                f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as stats.gamma(2, "
+                f"scale=2), got {p!r}")
         ends = [max(bounds[n][0], float(p.support()[0])), min(bounds[n][1], float(p.support()[1]))]
         if not ends[0] < ends[1] or not p.cdf(ends[1]) > p.cdf(ends[0]):
             raise ValueError(f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g})"
@@ -116,8 +118,9 @@ def _check_sampling(draws, tune, chains, threads, target_accept, spread):
 def _prepare(cell, trials, bounds, hold, priors):
     "The likelihood on the line, and the priors."
     if not is_compiled(cell):
-        raise TypeError(f"{type(cell).__name__} has no compiled rules, so its posterior cannot be sampled: a trained "
-            "network is read with an equation, which can")
+        raise TypeError(
+            f"{type(cell).__name__} has no compiled rules, so its posterior cannot be sampled: a trained network is "
+            "read with an equation, which can")
     hold, bounds = dict(check_mapping(hold, 'hold', 'alpha=.3')), _bounds(cell, bounds)
     check_names(hold, cell.params)
     for n, x in hold.items(): cell.params[n].check(x, f"hold[{n!r}]")
@@ -165,13 +168,15 @@ class _Everybody:
     def parts(self, x): # (…, size)
         "Means (…, groups, n_free), sds (…, n_free), σ^λ and deviations u (…, people, n_free)."
         m, k = self.g * self.k, self.k
-        mean, sd, x = (x[..., :m].reshape(*x.shape[:-1], self.g, k),
-            np.exp(x[..., m : m + k]), x[..., m + k :].reshape(*x.shape[:-1], -1, k))
+        mean, sd, x = (
+            x[..., :m].reshape(*x.shape[:-1], self.g, k), np.exp(x[..., m : m + k]),
+            x[..., m + k :].reshape(*x.shape[:-1], -1, k))
         power = sd[..., None, :]**self.centred
         return mean, sd, power, (x - self.centred * mean[..., self.group, :]) / power
 
     def begin(self, rng):
-        mean, sd = (self.line.start + self.line.unit * rng.uniform(-1, 1, (self.g, self.k)),
+        mean, sd = (
+            self.line.start + self.line.unit * rng.uniform(-1, 1, (self.g, self.k)),
             .5 * self.scale * np.exp(rng.uniform(-1, 1, self.k)))
         x = self.centred * mean[self.group] + sd**self.centred * rng.uniform(-1, 1, self.centred.shape)
         return np.concatenate([mean.ravel(), np.log(sd), x.ravel()])
@@ -193,8 +198,8 @@ def _centred(line):
     o = line.o
     if o.lanes.trials.n_participants < 3: return np.zeros((o.lanes.trials.n_participants, len(line.start)))
     names = list(o.lanes.cell.params)
-    found = fit_hierarchical(o.lanes.cell,
-        o.lanes.trials, bounds=dict(zip(o.names, zip(o.lower, o.upper))),
+    found = fit_hierarchical(
+        o.lanes.cell, o.lanes.trials, bounds=dict(zip(o.names, zip(o.lower, o.upper))),
         hold={n: o.full[names.index(n)] for n in names if n not in o.names}, threads=1)
     left_open = np.diagonal(found.covariances, axis1=1, axis2=2) / found.variances.variance.to_numpy()
     return np.clip(1 - np.nan_to_num(left_open, nan=1.), 0, 1)
@@ -218,14 +223,14 @@ def _nuts(target, who, seed, draws, tune, chains, threads, target_accept, bar): 
         return one
     model = nutpie.compiled_pyfunc.from_pyfunc(
         target.size, lambda: target, keep, [np.dtype(float)], [(target.size,)], ['x'], make_initial_point_fn=begin)
-    found = nutpie.sample(model,
-        draws=draws, tune=tune, chains=chains, cores=threads, seed=seed, target_accept=target_accept,
+    found = nutpie.sample(
+        model, draws=draws, tune=tune, chains=chains, cores=threads, seed=seed, target_accept=target_accept,
         progress_bar=False, save_warmup=False)
     x, kept = found.posterior.x.to_numpy(), found.sample_stats
     # nutpie returns what it has
     if x.shape[:2] != (chains, draws) or not np.isfinite(x).all(): raise KeyboardInterrupt("sampling was interrupted")
-    names = dict(lp='logp',
-        energy='energy', diverging='diverging', tree_depth='depth', reached_max_treedepth='maxdepth_reached',
+    names = dict(
+        lp='logp', energy='energy', diverging='diverging', tree_depth='depth', reached_max_treedepth='maxdepth_reached',
         n_steps='n_steps', step_size='step_size', acceptance_rate='mean_tree_accept')
     return x, {to: kept[of].to_numpy() for to, of in names.items()}
 
@@ -235,7 +240,8 @@ def _one_seed(*numbers): return int(np.random.SeedSequence(numbers).generate_sta
 def _apart(line, priors, participants, seed, bar, **settings):
     """Each person's draws on the line, (chains, draws, people, n_free), and the sampler's numbers, (chains, draws,
     people)."""
-    each = [_nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), bar=bar, **settings)
+    each = [
+        _nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), bar=bar, **settings)
         for i, who in enumerate(participants)]
     return np.stack([x for x, _ in each], 2), {name: np.stack([s[name] for _, s in each], 2) for name in each[0][1]}
 
@@ -331,20 +337,22 @@ def sample_posterior(
     line, priors, seed = *_prepare(cell, trials, bounds, hold, priors), as_seed(seed)
     settings = dict(
         draws=int(draws), tune=int(tune), chains=int(chains), threads=int(threads), target_accept=float(target_accept))
-    with tqdm(total=chains * (draws + tune) * (1 if hierarchical else trials.n_participants),
-        desc=type(cell).__name__, unit='draw') as bar:
+    with tqdm(
+        total=chains * (draws + tune) * (1 if hierarchical else trials.n_participants), desc=type(cell).__name__,
+        unit='draw') as bar:
         if hierarchical:
             group = None if groups is None else _series(trials, groups, 'groups')
             labels = ['everybody'] if group is None else _labels(group)
-            code = (np.zeros(trials.n_participants, int)
+            code = (
+                np.zeros(trials.n_participants, int)
                 if group is None
                 else group.map({g: i for i, g in enumerate(labels)}).to_numpy(int))
             z, mean, sd, numbers = _together(line, priors, code, spread, seed, bar, **settings)
             more = dict(typical=from_line(mean, line.params), mean=mean, sd=sd)
         else:
             (z, numbers), more, labels = _apart(line, priors, trials.participants, seed, bar, **settings), {}, None
-    about = dict(cell=repr(cell),
-        hold=json.dumps(hold or {}), priors='; '.join(f"{n}: {w}" for n, w in priors.words().items()),
+    about = dict(
+        cell=repr(cell), hold=json.dumps(hold or {}), priors='; '.join(f"{n}: {w}" for n, w in priors.words().items()),
         hierarchical=int(hierarchical), seed=seed, tune=tune, target_accept=target_accept, spice_rl_version=__version__)
     if hierarchical: about['spread'] = f"sd: half-normal({', '.join(f'{x:.3g}' for x in spread * line.unit)})"
     return _result(az, line, trials, from_line(z, line.params), more, labels, numbers, pointwise, about)
@@ -354,14 +362,16 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
     "The `InferenceData`, after a warning if there is something to say."
     import nutpie
     if not more:   # people apart are one posterior whose parts know nothing of each other
-        total = (dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum)
+        total = (
+            dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum)
             | dict.fromkeys(('diverging', 'reached_max_treedepth'), np.any)
             | dict(tree_depth=np.max))
         numbers = {n: total.get(n, np.mean)(x, 2) for n, x in numbers.items()} | dict(
             diverging_participant=numbers['diverging'])
     does = line.o.lanes.cell.does
     scored = np.flatnonzero(trials.answered(does) & trials.counted)
-    people = (list(trials.participants)
+    people = (
+        list(trials.participants)
         if all(isinstance(p, (int, str)) for p in trials.participants)
         and len({type(p) for p in trials.participants}) == 1
         else list(map(str, trials.participants)))
@@ -379,15 +389,17 @@ def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
         found.add_groups(az.from_dict(log_likelihood={does[0]: _LIKELIHOODS[pointwise](line, trials, theta, scored)},
                                       coords=coords, dims={does[0]: [pointwise]}))
     notes = posterior_notes(found)
-    found.attrs |= about | dict(inference_library='nutpie',
-        inference_library_version=nutpie.__version__, arviz_version=az.__version__, notes=json.dumps(notes))
+    found.attrs |= about | dict(
+        inference_library='nutpie', inference_library_version=nutpie.__version__, arviz_version=az.__version__,
+        notes=json.dumps(notes))
     found.posterior.attrs |= found.attrs
     if notes: warnings.warn(f"posterior of {type(line.o.lanes.cell).__name__}: " + '; '.join(notes), stacklevel=3)
     return found
 
 def _of_people(line, trials, theta, scored):
     "Log likelihood of each participant, (chains, draws, people)."
-    return -line.o.lanes.nll(line.o.theta(theta).reshape(-1, len(line.o.full)),
+    return -line.o.lanes.nll(
+        line.o.theta(theta).reshape(-1, len(line.o.full)),
         np.tile(np.arange(theta.shape[2]), theta.shape[0] * theta.shape[1])).reshape(theta.shape[:3])
 
 def _of_trials(line, trials, theta, scored):
@@ -423,35 +435,42 @@ def posterior_notes(
         An ArviZ `InferenceData` with the groups `posterior` and `sample_stats`
     """
     az, _ = _packages()
-    r_hat, bulk, tail = (_each(f(posterior.posterior, **more))
+    r_hat, bulk, tail = (
+        _each(f(posterior.posterior, **more))
         for f, more in ((az.rhat, {}), (az.ess, {}), (az.ess, dict(method='tail'))))
     least, s, out = pd.concat([bulk, tail], axis=1).min(axis=1, skipna=False), posterior.sample_stats, []
     moves = least.notna() & r_hat.notna()
     if not moves.all(): out.append(f"{_some(~moves)} never moved: all draws are the same")
     bad, few = r_hat[moves & (r_hat > _R_HAT)], least[moves & (least < _ESS)]
     if len(bad):
-        out.append(f"{len(bad)} of {len(r_hat)} quantities have an R-hat above {_R_HAT} (worst: {bad.idxmax()}, "
+        out.append(
+            f"{len(bad)} of {len(r_hat)} quantities have an R-hat above {_R_HAT} (worst: {bad.idxmax()}, "
             f"{bad.max():.3g}): the chains do not agree, so these draws are not the posterior yet; draw more, or "
             "simplify the model")
     if len(few):
-        out.append(f"{len(few)} of {len(least)} quantities have an effective sample size below {_ESS} (least: "
+        out.append(
+            f"{len(few)} of {len(least)} quantities have an effective sample size below {_ESS} (least: "
             f"{few.idxmin()}, {few.min():.0f}): their means and intervals are rough; draw more")
     n, d = s.diverging.size, int(s.diverging.sum())
     if d:
-        who = (s.diverging_participant.sum(('chain', 'draw'))
+        who = (
+            s.diverging_participant.sum(('chain', 'draw'))
             .to_series()
             .loc[lambda t: t > 0]
             .sort_values(ascending=False, kind='stable')
             if 'diverging_participant' in s
             else ())
         whose = f", of {_some(pd.Series(True, who.index))}" if len(who) else ''
-        out.append(f"{d} of {n} draws diverged{whose}: the posterior bends too sharply for the steps, and the draws "
+        out.append(
+            f"{d} of {n} draws diverged{whose}: the posterior bends too sharply for the steps, and the draws "
             "near there are missing; raise target_accept, or simplify the model")
     if 'reached_max_treedepth' in s and (deep := float(s.reached_max_treedepth.mean())) > .01:
-        out.append(f"{deep:.0%} of the draws stopped at the longest path allowed: slow, and less effective; look for "
+        out.append(
+            f"{deep:.0%} of the draws stopped at the longest path allowed: slow, and less effective; look for "
             "parameters that trade off")
     if (low := float(np.min(az.bfmi(posterior)))) < _BFMI:
-        out.append(f"the energy changes too little between draws (BFMI {low:.2f}): the tails are explored slowly; draw "
+        out.append(
+            f"the energy changes too little between draws (BFMI {low:.2f}): the tails are explored slowly; draw "
             "more, or simplify the model")
     return out
 
@@ -525,8 +544,9 @@ class Calibration:
         out = {}
         for name, r in self.ranks.items():
             chi2, p = stats.chisquare(np.bincount(r * bins // (self.draws + 1), minlength=bins))
-            out[name] = {'mean rank': r.mean() / self.draws,
-                'chi2': chi2, 'df': bins - 1, 'p_chi2': p, 'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
+            out[name] = {
+                'mean rank': r.mean() / self.draws, 'chi2': chi2, 'df': bins - 1, 'p_chi2': p,
+                'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
         return pd.DataFrame(out).T.astype({'df': int})
 
     def notes(self):
@@ -534,18 +554,22 @@ class Calibration:
         t, out = self.table(), []
         off = t.p_ecdf < .05 / len(t)
         if off.any():
-            out.append(f"ranks are not uniform for {_some(off)} (p < .05/{len(t)}): the draws are not from the "
-                "posterior of this model and prior")
+            out.append(
+                f"ranks are not uniform for {_some(off)} (p < .05/{len(t)}): the draws are not from the posterior of "
+                "this model and prior")
         if d := (self.runs.divergences > 0).sum():
             out.append(f"{d} of {len(self.runs)} simulations had divergences, {int(self.runs.divergences.sum())} in all"
             )
         if few := (self.runs.ess < self.draws).sum():
-            out.append(f"in {few} of {len(self.runs)} simulations the effective sample size is below the "
-                f"{self.draws} draws that are ranked, which bends ranks to the ends; draw more")
+            out.append(
+                f"in {few} of {len(self.runs)} simulations the effective sample size is below the {self.draws} draws "
+                "that are ranked, which bends ranks to the ends; draw more")
         return out
 
     def __repr__(self):
-        return '\n'.join([f"{self.name}: {len(self.ranks)} simulations, ranks among {self.draws} draws",
+        return '\n'.join(
+            [
+                f"{self.name}: {len(self.ranks)} simulations, ranks among {self.draws} draws",
                 self.table().round(3).to_string(), *self.notes()])
 
     @in_style
@@ -561,8 +585,8 @@ class Calibration:
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
         for ax, (name, r) in zip(axs, self.ranks.items()):
-            ax.fill_between(p,
-                stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid',
+            ax.fill_between(
+                p, stats.binom.ppf(level / 2, n, p) / n - p, stats.binom.ppf(1 - level / 2, n, p) / n - p, step='mid',
                 color='.88', lw=0)
             ax.step(p, [(r <= c).mean() for c in range(self.draws)] - p, where='mid', color=COLOURS['model'])
             ax.axhline(0, color=COLOURS['guide'], lw=.8)
@@ -576,13 +600,16 @@ _RANKED = 99   # draws that are ranked: a hundred possible ranks, in twenty bins
 def _true_people(line, priors, rng, people, spread):
     "Parameters of one person or of a group, (people, n_free), and the group's means and sds on the line."
     if people is None: return priors.draw(rng, 1), None, None
-    mean, sd = (to_line(priors.draw(rng, 1)[0], line.params),
-        abs(rng.standard_normal(len(line.start))) * spread * line.unit)
+    mean, sd = (
+        to_line(priors.draw(rng, 1)[0], line.params), abs(rng.standard_normal(len(line.start))) * spread * line.unit)
     return from_line(mean + sd * rng.standard_normal((people, len(mean))), line.params), mean, sd
 
 def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)}, divergences) of each simulation
     "Ranks of the true values among draws that stand as far apart as there are."
-    ranks = pd.DataFrame([{q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum())
+    ranks = pd.DataFrame(
+        [
+            {
+                q: int((x.ravel()[np.linspace(0, x.size - 1, _RANKED).round().astype(int)] < true).sum())
                 for q, (x, true) in given.items()}
             for given, _ in rows]).rename_axis('simulation')
     truth = pd.DataFrame([{q: true for q, (_, true) in given.items()} for given, _ in rows]).rename_axis('simulation')
@@ -653,8 +680,8 @@ def simulation_based_calibration(
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and check_whole(people, 'people') < 2:
         raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
-    seed, settings = (as_seed(seed),
-        dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept))
+    seed, settings = (
+        as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept))
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)
     rng, rows = np.random.default_rng([seed, 1]), []
@@ -670,12 +697,14 @@ def simulation_based_calibration(
             else:
                 z, means, sds, numbers = _together(
                     here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), bar, **settings)
-                given = {f'{what} {n}': (x[..., j], true[j])
+                given = {
+                    f'{what} {n}': (x[..., j], true[j])
                     for what, x, true in (('mean', means[:, :, 0], mean), ('sd', sds, sd))
                     for j, n in enumerate(here.o.names)}
             drawn = from_line(z, here.params)
             given |= {n: (drawn[:, :, 0, j], theta[0, j]) for j, n in enumerate(here.o.names)}
-            given['log likelihood'] = (_of_people(here, trials, drawn, None).sum(-1),
+            given['log likelihood'] = (
+                _of_people(here, trials, drawn, None).sum(-1),
                 -here.o.lanes.nll(here.o.theta(theta), np.arange(len(theta))).sum())
             rows.append((given, int(numbers['diverging'].sum())))
     return _ranked(az, type(cell).__name__, rows)

@@ -383,8 +383,9 @@ class Weinhardt2024RNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
             self.record_signal('c_reward', reward)
-            alpha = self.call_module('x_learning_rate_reward',
-                'x_value_reward', action=action, inputs=reward, participant_embedding=who, activation_rnn=torch.sigmoid)
+            alpha = self.call_module(
+                'x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, participant_embedding=who,
+                activation_rnn=torch.sigmoid)
             self.record_signal('c_learning_rate', alpha)
             value = (self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha))
                      + self.call_module('x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who))
@@ -444,8 +445,9 @@ class WorkingMemoryRNN(BaseRNN):
         Numbers in the embedding of a participant
     **kwargs
         Further arguments of `BaseRNN`"""
-    init_values = {'x_value_reward': .5,
-        'x_value_choice': .0, 'x_reward_1': .0, 'x_reward_2': .0, 'x_choice_1': .0, 'x_choice_2': .0}
+    init_values = {
+        'x_value_reward': .5, 'x_value_choice': .0, 'x_reward_1': .0, 'x_reward_2': .0, 'x_choice_1': .0,
+        'x_choice_2': .0}
 
     def __init__(self,
         n_actions=2,      # How many options
@@ -485,20 +487,22 @@ class WorkingMemoryRNN(BaseRNN):
         who = self.participant_embedding(participant) if self.embedding_size else None
         beta_reward, beta_choice = self.betas['x_value_reward'](who), self.betas['x_value_choice'](who)
         for timestep, action, reward in zip(timesteps, actions, rewards):
-            now = {'c_action': action,
-                'c_reward': reward,
+            now = {
+                'c_action': action, 'c_reward': reward,
                 'c_reward_chosen': torch.where(action == 1, reward, .0).sum(1, keepdim=True).expand_as(reward),
                 **{name: self.state[name] for name in ('x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2')}}
             for name, signal in now.items(): self.record_signal(name, signal)
             past_rewards, past_choices = (now['x_reward_1'], now['x_reward_2']), (now['x_choice_1'], now['x_choice_2'])
-            value = self.call_module('x_value_reward_chosen',
-                'x_value_reward', action=action, inputs=(reward, *past_rewards), participant_embedding=who,
-            ) + self.call_module('x_value_reward_not_chosen',
-                'x_value_reward', action=1 - action, inputs=past_rewards, participant_embedding=who)
+            value = self.call_module(
+                'x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, *past_rewards),
+                participant_embedding=who) + self.call_module(
+                'x_value_reward_not_chosen', 'x_value_reward', action=1 - action, inputs=past_rewards,
+                participant_embedding=who)
             habit = self.call_module(
                 'x_value_choice_chosen', 'x_value_choice', action=action, inputs=past_choices, participant_embedding=who
-            ) + self.call_module('x_value_choice_not_chosen',
-                'x_value_choice', action=1 - action, inputs=past_choices, participant_embedding=who)
+            ) + self.call_module(
+                'x_value_choice_not_chosen', 'x_value_choice', action=1 - action, inputs=past_choices,
+                participant_embedding=who)
             shifted = {
                 'x_reward_1': self.call_module('x_reward_1', 'x_reward_1', inputs=(action, now['c_reward_chosen'])),
                 'x_reward_2': self.call_module('x_reward_2', 'x_reward_2', inputs=now['x_reward_1']),

@@ -84,8 +84,9 @@ def _check(trials, rules=None):
     for i, b in enumerate(rules):
         for a in rules[:i]:
             if a.state == b.state and not apart(a, b):
-                raise ValueError(f"the rules {a.module!r} and {b.module!r} move {a.state!r} of the same option on the "
-                    "same trial; make them one rule, or give them filters that exclude each other")
+                raise ValueError(
+                    f"the rules {a.module!r} and {b.module!r} move {a.state!r} of the same option on the same trial; "
+                    "make them one rule, or give them filters that exclude each other")
 
 def _tidy(rules, trials):
     "The rules without the terms that choices cannot tell from simpler ones, and sentences about those."
@@ -94,15 +95,18 @@ def _tidy(rules, trials):
         if r.fixed:
             out.append(r)
             continue
-        few = {j: len(values)
+        few = {
+            j: len(values)
             for j, (_, kind) in enumerate(r.signals, 1)
             if (values := _shown(r, kind, trials)) is not None}
         for j, n in few.items():
             if n == 0:
-                raise ValueError(f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it "
-                    "applies to; leave it out of the library")
+                raise ValueError(
+                    f"the rule {r.module!r} uses {r.names[j]!r}, which is never shown on the options it applies to; "
+                    "leave it out of the library")
         doubled = [t for t in r.terms if any(t[j] > (n > 1) for j, n in few.items() if n <= 2)]
-        said += [f"powers of {r.names[j]} ({r.module}) from {r.names[j]}: it takes two values"
+        said += [
+            f"powers of {r.names[j]} ({r.module}) from {r.names[j]}: it takes two values"
             if n == 2
             else f"terms in {r.names[j]} ({r.module}) from those without: it never varies there"
             for j, n in few.items()
@@ -169,20 +173,23 @@ class _Library:
         self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]
         self.term = [None] * 2 * n + [t for r in rules for t in r.terms]
         linear = lambda t: t is not None and sum(t) == 1
-        self.fixed = {j: c
+        self.fixed = {
+            j: c
             for j, c in zip(range(2 * n, len(self.names)), [c for r in rules for c in r.fixed or [None] * len(r.terms)])
             if c is not None}
         self.own = [j for j, t in enumerate(self.term) if linear(t) and t[0] == 1 and j not in self.fixed]
         self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
         # nothing changes
-        self.base = np.r_[[origins.get(s, .0) for s in latents],
-            [weights[s] or .0 for s in latents],
+        self.base = np.r_[
+            [origins.get(s, .0) for s in latents], [weights[s] or .0 for s in latents],
             [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n :], 2 * n)]]
         paid = [q for q, r in enumerate(rules) if any(kind in ('reward', 'chosen_reward') for _, kind in r.signals)]
         self.paid, self.valued = paid, {rules[q].state for q in paid if not rules[q].fixed or _remembers(rules[q])}
         self.starts = [i for i, s in enumerate(latents) if s in self.valued and s not in origins]
         self.can = self.starts + self.scales + [j for j in range(2 * n, len(self.names)) if j not in self.fixed]
-        self.needs = {j: [i
+        self.needs = {
+            j: [
+                i
                 for i in self.can
                 if i >= 2 * n
                 and self.of[i] == self.of[j]
@@ -192,14 +199,16 @@ class _Library:
             for j in self.can
             if j >= 2 * n and sum(self.term[j]) > 1}
         lanes = Lanes(Equation(rules, latents, dict(zip(self.names, self.base))), trials, 1)
-        self.rows = (lanes.rows
+        self.rows = (
+            lanes.rows
             if sessions is None
             else lanes.rows._replace(first=lanes.rows.first[sessions], last=lanes.rows.last[sessions]))
         counted = np.r_[0, np.cumsum(self.rows.times * (self.rows.choice >= 0))]
         self.n_choices = int((counted[self.rows.last] - counted[self.rows.first]).sum())
         self.shown = [[_shown(r, kind, trials) for _, kind in r.signals] for r in rules]
         self.code, flat = Scoring(rules, latents, self.rows, ()).c, [values for rule in self.shown for values in rule]
-        few = [np.empty(0)
+        few = [
+            np.empty(0)
             if v is None
             else np.zeros(1)
             if not len(v)
@@ -207,11 +216,13 @@ class _Library:
             if len(v) <= 9
             else np.linspace(v.min(), v.max(), 9)
             for v in flat]
-        self.n_values, self.values = (np.array([len(v) for v in few], np.int64),
+        self.n_values, self.values = (
+            np.array([len(v) for v in few], np.int64),
             np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9))
         # coefficients of rewards are counted in these units
         most = {id(v): abs(v).max() for v in flat if v is not None and len(v) and v.any()}
-        self.unit = np.array([
+        self.unit = np.array(
+            [
                 1.0 if t is None else np.prod([most.get(id(v), 1.0) ** -float(e) for v, e in zip(self.shown[q], t[1:])])
                 for q, t in zip(self.of, self.term)])
         self.plain = [
@@ -222,7 +233,8 @@ class _Library:
         "A `Scoring` of a part of the library, and the numbers it has."
         n = 2 * len(self.latents)
         there = sorted({*range(n), *free, *kept, *self.own, *self.fixed})
-        rules = [replace(
+        rules = [
+            replace(
                 r, terms=tuple(t for j, t in zip(range(len(self.term)), self.term) if j in there and self.of[j] == q))
             for q, r in enumerate(self.rules)]
         return Scoring(rules, self.latents, self.rows, [self.names[j] for j in free]), there
@@ -254,15 +266,16 @@ def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
             damping = max(damping / 10, 1e-9) if v - w > .5 * gain else damping
             x, v, g, f = y, w, h, e
         else: damping *= 10
-    return Structure(frozenset(free),
-        frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f, _is_flat(f, library.unit[free]),
-        _range(library, x), done or damping > 1e8)
+    return Structure(
+        frozenset(free), frozenset(gone), x, v, 2 * v + len(free) * np.log(library.n_choices), g, f,
+        _is_flat(f, library.unit[free]), _range(library, x), done or damping > 1e8)
 
 def _is_flat(information, unit): # Of the numbers, and what they are counted in
     "Is there a direction in which the likelihood does not change?"
     if not len(information): return False
     scale = np.sqrt(np.diag(information))
-    return bool((scale * unit <= 1e-6 * (scale * unit).max()).any()
+    return bool(
+        (scale * unit <= 1e-6 * (scale * unit).max()).any()
         or np.linalg.eigvalsh(information / scale[:, None] / scale).min() < 1e-7)
 
 # %% ../nbs/36_refinement.ipynb #2a23f4b3
@@ -282,7 +295,8 @@ def _grow(p, c, shown, n_shown, low, high, next_low, next_high):
             u[0] = low[latent] + (high[latent] - low[latent]) * place[0] / 32
             for j in range(1, width):
                 i = int(c[signals + j - 1]) - 3
-                u[j] = (shown[first + j - 1, place[j]]
+                u[j] = (
+                    shown[first + j - 1, place[j]]
                     if n_shown[first + j - 1]
                     else low[i] + (high[i] - low[i]) * place[j] / 8)
             after = 0.
@@ -328,8 +342,8 @@ class _Search:
     def fitted(self, move, numbers, bar=np.inf):
         "The structure of a move (free, gone)."
         if move not in self.seen or self.seen[move] is not None and not self.seen[move].done and bar == np.inf:
-            self.seen[move] = _fit(self.library,
-                *move, numbers, bar=(bar - len(move[0]) * np.log(self.library.n_choices)) / 2,
+            self.seen[move] = _fit(
+                self.library, *move, numbers, bar=(bar - len(move[0]) * np.log(self.library.n_choices)) / 2,
                 most=60 if bar < np.inf else 200)
         return self.seen[move]
 
@@ -354,12 +368,14 @@ class _Search:
         "All structures one move away from `s`."
         library, free, gone = self.library, s.free, s.gone
         parts = [[j for j in library.can if library.of[j] == q] for q in range(len(library.rules))]
-        parts += [[j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]]
+        parts += [
+            [j for q, r in enumerate(library.rules) if r.state == latent for j in parts[q]]
             + [i, i + len(library.latents)]
             for i, latent in enumerate(library.latents)]
         out = [(self.without(free, [i]), gone) for i in free] + [
             self.complete(free | {j}, gone - {j}) for j in library.can if j not in free]
-        out += [self.complete(self.without(free, [i]) | {j}, gone - {j})
+        out += [
+            self.complete(self.without(free, [i]) | {j}, gone - {j})
             for i in free
             for j in library.can
             if j not in free and i not in library.needs.get(j, ())]
@@ -380,7 +396,9 @@ class _Search:
             d = np.array([0. if j in free else (0. if j in gone else library.base[j]) - s.numbers[j] for j in can])
             a = [place[j] for j in free if seen[place[j]] > 1e-6 * seen.max()]
             if a:
-                d[a] = (-np.linalg.solve(f[np.ix_(a, a)] / scale[a][:, None] / scale[a] + 1e-8 * np.eye(len(a)),
+                d[a] = (
+                    -np.linalg.solve(
+                        f[np.ix_(a, a)] / scale[a][:, None] / scale[a] + 1e-8 * np.eye(len(a)),
                         (g[a] + f[a] @ d) / scale[a])
                     / scale[a])
             out.append(2 * (v + g @ d + .5 * d @ f @ d))
@@ -412,7 +430,8 @@ class _Search:
     def begin(self):
         """Where to start, as lists of free numbers: values learned from reward; a trace of choices, too; all that is
         linear; the same with values counted from where they start."""
-        library, low = (self.library,
+        library, low = (
+            self.library,
             [j for j in self.library.can if self.library.term[j] is not None and sum(self.library.term[j]) <= 1])
         learned = (
             library.starts + library.scales + [j for j in low if library.of[j] in library.paid and any(library.term[j])]
@@ -436,8 +455,8 @@ class _Search:
 
     def run(self, given=()): # Structures to start from, too: (free, gone, numbers)
         "The best structure that was found."
-        best, starts = (None,
-            [(frozenset(free), frozenset(), self.first(rate)) for free in self.begin() for rate in (.1, .5)]
+        best, starts = (
+            None, [(frozenset(free), frozenset(), self.first(rate)) for free in self.begin() for rate in (.1, .5)]
             + list(given))
         by_move = {}
         for free, gone, numbers in starts:
@@ -597,7 +616,8 @@ class Refinement:
             out.append(f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC of the best{'' if who == 'everybody' else f' for {who}'} "
                        f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: {', '.join(self.shared(who)) or 'nothing'}")
         open_ = self.estimates[~np.isfinite(self.estimates.lower) | ~np.isfinite(self.estimates.upper)]
-        out += [f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it"
+        out += [
+            f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it"
             for row in open_.itertuples()]
         return out
 
@@ -620,10 +640,12 @@ class Refinement:
 
     def _head(self):
         s = self.scores
-        what = ('one equation for everybody'
+        what = (
+            'one equation for everybody'
             if list(s.index) == ['everybody']
             else f'{len(s)} equations; here that of {s.index[0]} (others: .text(who))')
-        return (f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC "
+        return (
+            f"NLL {s.nll.sum():.2f} ({s.nll.sum() / s.n.sum():.4f} a choice), {s.k.sum()} parameters, BIC "
             f"{s.bic.sum():.2f}; {what}")
 
     def __repr__(self): return '\n'.join([self._head(), self.text(), *self.notes()])
@@ -645,8 +667,8 @@ def _unseen(library):
     scale, out = np.sqrt(np.maximum(np.diag(information), 1e-300)), []
     moved = scale * library.unit[free] > 1e-6 * (scale * library.unit[free]).max()
     out += [f"{library.names[j]}, which moves all options alike" for j, yes in zip(free, moved) if not yes]
-    kept, scaled = ([j for j, yes in zip(free, moved) if yes],
-        (information / scale[:, None] / scale)[np.ix_(moved, moved)])
+    kept, scaled = (
+        [j for j, yes in zip(free, moved) if yes], (information / scale[:, None] / scale)[np.ix_(moved, moved)])
     for value, vector in zip(*(x.T for x in np.linalg.eigh(scaled))):
         if value > 1e-9: continue
         involved = [j for j, weight in zip(kept, vector) if abs(weight) > .01]
@@ -667,16 +689,19 @@ def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, or
         some = sorted(
             (s for s in search.seen.values() if s is not None and s.sound and s.done and s.bic < best.bic + 15),
             key=lambda s: s.bic)[:40]
-        lost = _held_out(lambda sessions: _Library(rules, latents, weights, trials, sessions, origins),
-            some, _folds(trials.n_sessions, folds, seed))
+        lost = _held_out(
+            lambda sessions: _Library(rules, latents, weights, trials, sessions, origins), some,
+            _folds(trials.n_sessions, folds, seed))
         i = _simplest(lost, some)
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
-    covariance, interval = (pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]),
+    covariance, interval = (
+        pd.DataFrame(matrix, [library.names[j] for j in free], [library.names[j] for j in free]),
         _profile(library, best, matrix))
-    estimates = pd.DataFrame(dict(who=who,
-            parameter=[library.names[j] for j in free], estimate=best.numbers[free], se=np.sqrt(np.diag(matrix)),
-            lower=interval[:, 0], upper=interval[:, 1]))
+    estimates = pd.DataFrame(
+        dict(
+            who=who, parameter=[library.names[j] for j in free], estimate=best.numbers[free],
+            se=np.sqrt(np.diag(matrix)), lower=interval[:, 0], upper=interval[:, 1]))
     terms = _terms(search, best).assign(who=who)
     near = _near(search, best).assign(who=who)
     low, high = best.range if best.range is not None else np.full((2, len(latents)), np.nan)
@@ -689,27 +714,34 @@ def _terms(search, best):
     library, rows = search.library, []
     for j in library.can:
         there = j in best.free
-        move = ((frozenset(search.without(best.free, [j])), best.gone)
+        move = (
+            (frozenset(search.without(best.free, [j])), best.gone)
             if there
             else search.complete(best.free | {j}, best.gone - {j}))
         other = search.fitted(move, best.numbers)
         change = (np.nan, np.nan) if other is None else (other.nll - best.nll, other.bic - best.bic)
-        rows.append(dict(parameter=library.names[j],
-                in_equation=there, estimate=best.numbers[j] if there else np.nan, nll_change=change[0],
-                bic_change=change[1], sound_if_changed=other is not None and other.sound))
+        rows.append(
+            dict(
+                parameter=library.names[j], in_equation=there, estimate=best.numbers[j] if there else np.nan,
+                nll_change=change[0], bic_change=change[1], sound_if_changed=other is not None and other.sound))
     return pd.DataFrame(rows)
 
 def _near(search, best, within=6.):
     "The sound structures within 6 BIC of the best, each said in one form, with their weights."
     library, out = search.library, [best]
-    some = sorted((s
+    some = sorted(
+        (
+            s
             for s in search.seen.values()
             if s is not None and s.sound and s.done and s is not best and s.bic < best.bic + within),
         key=lambda s: s.bic)
     for s in some:
         if not any(len(s.free) == len(t.free) and abs(s.nll - t.nll) < .01 for t in out): out.append(s)
     weight = np.exp([-(s.bic - best.bic) / 2 for s in out])
-    return pd.DataFrame([dict(terms=tuple(library.names[j] for j in sorted(s.free))
+    return pd.DataFrame(
+        [
+            dict(
+                terms=tuple(library.names[j] for j in sorted(s.free))
                 + tuple(f'{library.names[j]} = 0' for j in sorted(s.gone)), nll=s.nll, k=len(s.free), bic=s.bic,
                 weight=w)
             for s, w in zip(out, weight / weight.sum())])
@@ -721,10 +753,12 @@ def _spoken_of(rules, weighs): # Rules; latent values that count in the logits
     def lean(r):
         # a reward that is hidden stops a rule, used or not
         keep = [j for j, (_, kind) in enumerate(r.signals, 1) if kind in SIGNALS or any(t[j] for t in r.terms)]
-        return replace(r,
-            signals=tuple(r.signals[j - 1] for j in keep), terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
+        return replace(
+            r, signals=tuple(r.signals[j - 1] for j in keep),
+            terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
     rules, needed = [r if r.fixed else lean(r) for r in rules], None
-    reads = lambda some: {kind
+    reads = lambda some: {
+        kind
         for r in some
         for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters))
         if kind not in SIGNALS}
@@ -741,8 +775,10 @@ def _assemble(library, found, covariances): # {who: `Structure`}; the covariance
         mine = [j for j in range(2 * n, len(names)) if library.of[j] == q]
         if r.fixed: rules.append(r)
         elif any(used(j) or j in s.gone for j in mine for s in found.values()):
-            rules.append(replace(r,
-                    terms=tuple(library.term[j]
+            rules.append(
+                replace(
+                    r, terms=tuple(
+                        library.term[j]
                         for j in mine
                         if used(j) or j in library.own and not all(j in s.gone for s in found.values()))))
     weighs = {s for i, s in enumerate(library.latents) if used(i) or any(f.numbers[n + i] for f in found.values())}
@@ -752,8 +788,8 @@ def _assemble(library, found, covariances): # {who: `Structure`}; the covariance
     wanted = equation_names(rules, latents)
     frame = pd.DataFrame([s.numbers for s in found.values()], list(found), names)[wanted]
     free = [name for name in wanted if used(names.index(name)) or frame[name].nunique() > 1]
-    return Equation(rules,
-        latents, frame, [name for name in wanted if name not in free],
+    return Equation(
+        rules, latents, frame, [name for name in wanted if name not in free],
         {name: _bounds(library, names.index(name), frame[name]) for name in free}, covariances)
 
 def _bounds(library, j, values):
@@ -776,22 +812,26 @@ def one_rule(
         An `Equation`"""
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
-        pair = {r.filters[0][2]: r
+        pair = {
+            r.filters[0][2]: r
             for r in rules
             if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
         mine = [r for r in rules if r.state == s]
-        if (len(mine) != 2
+        if (
+            len(mine) != 2
             or set(pair) != {.0, 1.0}
             or pair[.0].signals != pair[1.0].signals
             or any(kind in SIGNALS for _, kind in pair[1.0].signals)
             or s in [r.module for r in rules]):
             continue
         terms = dict.fromkeys([*pair[0.].terms, *pair[1.].terms])
-        one = Rule(s,
-            s, (), (pair[1.0].filters[0][:2], *pair[1.0].signals),
+        one = Rule(
+            s, s, (), (pair[1.0].filters[0][:2], *pair[1.0].signals),
             tuple((t[0], a, *t[1:]) for a in (0, 1) for t in terms))
         of = lambda value, t: out[pair[value].parameter(t)] if t in pair[value].terms else 0.
-        out = out.assign(**{one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(.0, t) if a else of(.0, t)
+        out = out.assign(
+            **{
+                one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(.0, t) if a else of(.0, t)
                 for t in terms
                 for a in (0, 1)})
         rules = [one if r is mine[0] else r for r in rules if r is not mine[1]]
@@ -846,7 +886,8 @@ def refine(
                         "search_library(trials) needs none")
     joined = equation if library is not None else one_rule(equation)
     if joined is not equation:
-        forms = [refine(e, trials, library=e.equation_rules, by=by, criterion=criterion, folds=folds, seed=seed)
+        forms = [
+            refine(e, trials, library=e.equation_rules, by=by, criterion=criterion, folds=folds, seed=seed)
             for e in (joined, equation)]
         return min(
             forms, key=lambda found: found.scores.bic.sum() if criterion == 'bic' else found.scores.held_out.sum())
@@ -885,7 +926,8 @@ def _held(equation, rules, latents):
         w = row[f'weight: {s}'] if s in equation.state else None
         if w is None: return None if s in moved else 1.
         return 0. if w == 0 else None if s in moved else w if s in read else 1.
-    silent = [s
+    silent = [
+        s
         for s in moved & set(equation.state)
         if row[f'weight: {s}'] == 0 and not any(r.state == s and (not r.fixed or _remembers(r)) for r in rules)]
     return {s: weight(s) for s in latents}, {s: float(row[f'start: {s}']) for s in silent}
@@ -898,7 +940,8 @@ def _in_logits(equation, row, weights):
         f'weight: {s}': row[f'weight: {s}'] for s in equation.state if weights[s] is None}
     for r in equation.equation_rules:
         scale = [unit[r.state], *(unit.get(kind, 1.) for _, kind in r.signals)]
-        out |= {r.parameter(t): row[r.parameter(t)] * unit[r.state] / np.prod([s**e for s, e in zip(scale, t)])
+        out |= {
+            r.parameter(t): row[r.parameter(t)] * unit[r.state] / np.prod([s**e for s, e in zip(scale, t)])
             for t in r.terms}
     return out
 
@@ -978,14 +1021,16 @@ def _units(trials, by):
     else:
         said = trials.per_participant(_known(by, trials, 'by', "None, 'participant'"))
         if said.isna().any():
-            raise ValueError(f"column {by!r} says nothing about participant "
+            raise ValueError(
+                f"column {by!r} says nothing about participant "
                 f"{trials.participants[said.isna().to_numpy().argmax()]!r}; fill it, or leave them out: "
                 "trials.take(…)")
         units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
     for who, mine in units.items():
         if not mine.n_counted:
-            raise ValueError(f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave "
-                "them out: trials.take(…)")
+            raise ValueError(
+                f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: "
+                "trials.take(…)")
     return units
 
 def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
@@ -1003,9 +1048,10 @@ def _refined(rules, latents, weights, given, origins, trials, by, criterion, fol
         covariances.append(covariance)
         frames.append(frame)
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
-    return Refinement(_assemble(library, found, covariances),
-        estimates, terms, near, pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)),
-        criterion, tuple(_paid(trials)))
+    return Refinement(
+        _assemble(library, found, covariances), estimates, terms, near,
+        pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)), criterion,
+        tuple(_paid(trials)))
 
 # %% ../nbs/36_refinement.ipynb #e8982390
 @dataclass(repr=False)
@@ -1017,7 +1063,8 @@ class Stability:
     structures: pd.DataFrame
 
     def __repr__(self):
-        return (f"{len(self.draws)} data sets drawn from the "
+        return (
+            f"{len(self.draws)} data sets drawn from the "
             f"sessions\n{self.table.round(3).to_string()}\n{len(self.structures)} different structures; the "
             f"commonest in {self.structures.share.iloc[0]:.0%}")
     def _repr_html_(self):
@@ -1057,11 +1104,11 @@ def stability(
     latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
     weights = _weights(rules, latents)
     best = _Search(whole := _Library(rules, latents, weights, trials)).run()
-    arguments = dict(rules=rules,
-        latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone),
+    arguments = dict(
+        rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone),
         numbers=best.numbers)
-    found = run_pieces(_drawn,
-        {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder,
+    found = run_pieces(
+        _drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder,
         about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))),
         title='stability')
     draws = pd.concat(found.values(), ignore_index=True)

@@ -113,7 +113,8 @@ def apa_mean(
     digits
         Decimals
     """
-    return (f"*M* = {apa_number(np.mean(x), digits)}, *SD* = "
+    return (
+        f"*M* = {apa_number(np.mean(x), digits)}, *SD* = "
         f"{apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}")
 
 # %% ../nbs/42_report.ipynb #979d8456
@@ -157,7 +158,8 @@ def apa_table(
     head = [frame.index.name or '', *frame.columns]
     rows = [' | '.join(map(safe, [i, *row])) for i, row in zip(frame.index, frame.to_numpy())]
     sides = ' | '.join(['---', *('--:' if numeric(frame.iloc[:, j]) else ':--' for j in range(frame.shape[1]))])
-    lines = [_caption('Table', number, title),
+    lines = [
+        _caption('Table', number, title),
         '\n'.join(f"| {line} |" for line in (' | '.join(map(safe, head)), sides, *rows))]
     return '\n\n'.join(lines + ([f"*Note.* {note}"] if note else []))
 
@@ -203,10 +205,12 @@ class RunFolder:
     def __init__(self, folder): # Path
         self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir():
-            raise ValueError(f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that "
-                "a run has written (its output_dir)")
+            raise ValueError(
+                f"no folder {str(folder)!r}{' (it is a file)' * self.folder.is_file()}; name the one that a run has "
+                "written (its output_dir)")
         finished(self.folder)
-        self.records = {what: _read_record(self.folder, f'run_{what}.json')
+        self.records = {
+            what: _read_record(self.folder, f'run_{what}.json')
             for what in _RUNS
             if (self.folder / f'run_{what}.json').is_file()}
         if not self.records:
@@ -265,8 +269,9 @@ class RunFolder:
 
 # %% ../nbs/42_report.ipynb #09d4bd68
 # what means the same in every kind of run (random_params does not: starts, or true parameters)
-_SHARED = ('models',
-    'learning_filename', 'transfer_filename', 'bounds', 'number_of_runs', 'number_of_participants', 'multiprocessing')
+_SHARED = (
+    'models', 'learning_filename', 'transfer_filename', 'bounds', 'number_of_runs', 'number_of_participants',
+    'multiprocessing')
 
 def run_call(
     run,       # `RunFolder`
@@ -285,7 +290,8 @@ def run_call(
     there = run.records.get(what)
     settings = dict(there['call']) if there else {k: v for k, v in run.first['call'].items() if k in _SHARED}
     if not there and what == 'MODEL' and run.parameter: settings['generate_data'] = False   # the people who are there
-    return (f"Pipeline(seed={(there or run.first)['seed']}).run({_RUNS[what]}, "
+    return (
+        f"Pipeline(seed={(there or run.first)['seed']}).run({_RUNS[what]}, "
         f"{', '.join(f'{k}={v!r}' for k, v in settings.items())}, output_dir={str(run.folder)!r})")
 
 # %% ../nbs/42_report.ipynb #1ccb3de9
@@ -300,9 +306,10 @@ def search_table(run): # `RunFolder` with a fit
     rows = {}
     for name, t in run.table('fits', keep_default_na=False, dtype=dict(at_bound=str)).groupby('model', sort=False):
         starts, share = t.starts.astype(int), lambda good: f"{100 * good.mean():.0f} %"
-        rows[name] = {'Starts': f"{starts.median():.0f}",
-            'Range': f"{starts.min()}–{starts.max()}", 'Found twice': share(t.agree.astype(int) > 1),
-            'Converged': share(t.converged.astype(str) == 'True'), 'At a bound': share(t.at_bound != '')}
+        rows[name] = {
+            'Starts': f"{starts.median():.0f}", 'Range': f"{starts.min()}–{starts.max()}",
+            'Found twice': share(t.agree.astype(int) > 1), 'Converged': share(t.converged.astype(str) == 'True'),
+            'At a bound': share(t.at_bound != '')}
     return pd.DataFrame(rows).T.rename_axis('Model')
 
 def comparison_table(run): # `RunFolder` with a fit
@@ -316,7 +323,8 @@ def comparison_table(run): # `RunFolder` with a fit
     t = run.table('fits')
     bic = t.pivot(index='participant', columns='model', values='bic')
     out = t.groupby('model').agg(k=('k', 'first'), nll=('nll', 'mean'), aic=('aic', 'mean'), bic=('bic', 'mean'))
-    out['behind'], out['best'] = (out.bic - out.bic.min(),
+    out['behind'], out['best'] = (
+        out.bic - out.bic.min(),
         100 * bic.idxmin(axis=1).value_counts(normalize=True).reindex(out.index, fill_value=.0))
     out['beats_chance'] = [int((d.nll < d.n * np.log(2)).sum()) for _, d in t.groupby('model')]
     return out.sort_values('bic', kind='stable')
@@ -351,7 +359,8 @@ def misses(
     t = run.table('predictive_checks')
     t = t[t.model == model]
     out = t[(t.people < t.lower) | (t.people > t.upper)]
-    return len(t), [f"{r.context}, part {r.bin:.0f} of learning, {literal(r.group)}"
+    return len(t), [
+        f"{r.context}, part {r.bin:.0f} of learning, {literal(r.group)}"
         if r.phase == 'learning'
         else f"{r.kind} in transfer, {literal(r.group)}"
         for r in out.itertuples()]
@@ -389,15 +398,19 @@ def estimates_table(
     t = t[t.model == model].merge(
         run.table('fit_data_FIT')[['participant', 'model', 'pain_group']], on=['participant', 'model'])
     cell = lambda x: f"{apa_number(x.mean())} ({apa_number(x.std())})"
-    out = pd.DataFrame({**({literal(g): [cell(d[p]) for p in parameters] for g, d in t.groupby('pain_group')}
+    out = pd.DataFrame(
+        {
+            **(
+                {literal(g): [cell(d[p]) for p in parameters] for g, d in t.groupby('pain_group')}
                 if t.pain_group.nunique() > 1
                 else {}),
             'All': [cell(t[p]) for p in parameters]},
         index=pd.Index(parameters, name='Parameter'))
     tests = run.table('pain_fits_linear_results')
     for row in tests[tests.model == model].itertuples():
-        out.loc[row.parameter, ['*F*', '*p*', '*R*²']] = (apa_number(row.F),
-            '< .001' if row.p_value < .001 else apa_number(row.p_value, 3, True), apa_number(row.r_squared, 2, True))
+        out.loc[row.parameter, ['*F*', '*p*', '*R*²']] = (
+            apa_number(row.F), '< .001' if row.p_value < .001 else apa_number(row.p_value, 3, True),
+            apa_number(row.r_squared, 2, True))
     return out
 
 def group_tests(
@@ -416,10 +429,14 @@ def group_tests(
     tests, pairs, out = run.table('pain_fits_linear_results'), run.table('pain_fits_posthoc_results'), []
     for row in tests[(tests.model == model) & (tests.p_value < .05)].itertuples():
         of = pairs[(pairs.model == model) & (pairs.parameter == row.parameter) & (pairs.p_adjusted < .05)]
-        told = '; '.join((f"{literal(q.group1)} − {literal(q.group2)} = {apa_number(q.difference)}, "
-                f"{apa_p(q.p_adjusted)}, *d* = {apa_number(q.cohens_d)}")
+        told = '; '.join(
+            (
+                f"{literal(q.group1)} − {literal(q.group2)} = {apa_number(q.difference)}, {apa_p(q.p_adjusted)}, *d* "
+                f"= {apa_number(q.cohens_d)}")
             for q in of.itertuples())
-        out.append((f"{row.parameter}: {apa_test('F', row.F, (row.df_model, row.df_res), row.p_value)}, *R*² = "
+        out.append(
+            (
+                f"{row.parameter}: {apa_test('F', row.F, (row.df_model, row.df_res), row.p_value)}, *R*² = "
                 f"{apa_number(row.r_squared, 2, True)}")
             + (f" (Tukey: {told})" if told else " (no pair differs by Tukey's test)"))
     return out
@@ -435,10 +452,12 @@ def recovery_table(run): # `RunFolder` with a parameter recovery
     """
     s = run.table('param_recovery_summary')
     percent = lambda x: '–' if np.isnan(x) else f'{100 * x:.0f} %'
-    return pd.DataFrame({'Parameter': s.parameter,
-            '*r*': [apa_number(x, 2, True) for x in s.r], 'ρ': [apa_number(x, 2, True) for x in s['rank']],
-            'Bias': [apa_number(x) for x in s.bias], 'RMSE': [apa_number(x) for x in s.rmse],
-            '95 % interval': [percent(x) for x in s.coverage], 'At a bound': [percent(x) for x in s.at_bound]}
+    return pd.DataFrame(
+        {
+            'Parameter': s.parameter, '*r*': [apa_number(x, 2, True) for x in s.r],
+            'ρ': [apa_number(x, 2, True) for x in s['rank']], 'Bias': [apa_number(x) for x in s.bias],
+            'RMSE': [apa_number(x) for x in s.rmse], '95 % interval': [percent(x) for x in s.coverage],
+            'At a bound': [percent(x) for x in s.at_bound]}
     ).set_index(s.model.where(~s.model.duplicated(), '').rename('Model'))
 
 def worst_recovered(run): # `RunFolder` with a parameter recovery
@@ -473,12 +492,15 @@ def outside(run): # `RunFolder`
         `RunFolder`"""
     rows = []
     if run.fit and run.parameter:
-        true, fits = (run.table('param_recovery').groupby(['model', 'parameter'], sort=False).true.agg(['min', 'max']),
+        true, fits = (
+            run.table('param_recovery').groupby(['model', 'parameter'], sort=False).true.agg(['min', 'max']),
             run.table('fits'))
         for (model, parameter), (low, high) in true.iterrows():
             x = fits[fits.model == model].get(parameter, pd.Series(dtype=float))
-            rows.append(dict(model=model,
-                    parameter=parameter, people=((x < low) | (x > high)).sum(), of=len(x), low=low, high=high))
+            rows.append(
+                dict(
+                    model=model, parameter=parameter, people=((x < low) | (x > high)).sum(), of=len(x), low=low,
+                    high=high))
     out = pd.DataFrame(rows, columns=['model', 'parameter', 'people', 'of', 'low', 'high'])
     return out[out.people > .1 * out.of].reset_index(drop=True)
 
@@ -499,19 +521,22 @@ def disagreements(run): # `RunFolder`
             mine = run.fit['models'].get(n, {'parameters': {}})['parameters']
             for k, v in m['parameters'].items():
                 if k in mine and any(v[side] != mine[k][side] for side in ('lower', 'upper')):
-                    other.setdefault(name, []).append(f"{k} of {n} ({v['lower']:g}, {v['upper']:g}) in place of "
-                        f"({mine[k]['lower']:g}, {mine[k]['upper']:g})")
+                    other.setdefault(name, []).append(
+                        f"{k} of {n} ({v['lower']:g}, {v['upper']:g}) in place of ({mine[k]['lower']:g}, "
+                        f"{mine[k]['upper']:g})")
         if r['versions']['spice_rl'] != run.fit['versions']['spice_rl']:
-            out.append(f"the {name} was made by spice_rl {r['versions']['spice_rl']}, the fit by "
+            out.append(
+                f"the {name} was made by spice_rl {r['versions']['spice_rl']}, the fit by "
                 f"{run.fit['versions']['spice_rl']}")
     out += [f"the {name} used other bounds than the fit: {'; '.join(some)}" for name, some in other.items()]
-    beyond = [f"{r.people} of {r.of} in {r.parameter} of {r.model} ({r.low:.2g} to {r.high:.2g})"
+    beyond = [
+        f"{r.people} of {r.of} in {r.parameter} of {r.model} ({r.low:.2g} to {r.high:.2g})"
         for r in outside(run).itertuples()]
     return out + ([f"people lie outside the true values that were recovered: {'; '.join(beyond)}"] if beyond else [])
 
 # %% ../nbs/42_report.ipynb #0dfabf75
-RULES = ('Design a good experiment!',
-    'Design good models', 'Simulate, simulate, simulate!', 'Fit the parameters',
+RULES = (
+    'Design a good experiment!', 'Design good models', 'Simulate, simulate, simulate!', 'Fit the parameters',
     'Check that you can recover your parameters', 'Can you arbitrate between different models?',
     'Run the experiment and analyze the actual data', 'Validate (at least) the winning model',
     'Analyze the winning model', 'Reporting model-based analyses')
@@ -524,11 +549,12 @@ def ten_rules(run): # `RunFolder`
     run
         `RunFolder`
     """
-    answers = [_experiment(run),
-        _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run), _models_recovered(run),
-        _analysed(run), _validated(run), _latent(run)]
+    answers = [
+        _experiment(run), _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run),
+        _models_recovered(run), _analysed(run), _validated(run), _latent(run)]
     answers.append(_reported(run, [done for done, _ in answers]))
-    return pd.DataFrame([dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)],
+    return pd.DataFrame(
+        [dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)],
         index=pd.RangeIndex(1, 11, name='number'))
 
 def _choices(run):
@@ -538,7 +564,8 @@ def _choices(run):
 
 def _experiment(run):
     if not run.parameter:
-        return False, (f"whether {_choices(run)} are enough is not known; run a parameter recovery on them "
+        return False, (
+            f"whether {_choices(run)} are enough is not known; run a parameter recovery on them "
             f"({_RUNS['PARAMETER']}), or plan the study with `power`")
     w = worst_recovered(run)
     if w is None:
@@ -557,10 +584,12 @@ def _models_of(run):
         f" (without equations: {', '.join(without)})" if without else '')
 
 def _simulated(run):
-    told = [f"{r['data']['participants']} people of {', '.join(r['models'])}, for {what.lower()} recovery"
+    told = [
+        f"{r['data']['participants']} people of {', '.join(r['models'])}, for {what.lower()} recovery"
         for what, r in run.records.items()
         if what != 'FIT']
-    return ((True, '; '.join(told))
+    return (
+        (True, '; '.join(told))
         if told
         else (False, f"no model was simulated before it was fitted; run {_RUNS['PARAMETER']}"))
 
@@ -571,22 +600,25 @@ def _fitted(run):
         return False, "one start a person: it may have ended beside the best; run it with random_params='random'"
     t = run.table('fits', keep_default_na=False)
     twice, converged = (t.agree.astype(int) > 1).mean(), (t.converged.astype(str) == 'True').mean()
-    return True, (f"maximum likelihood from many starts; for {100 * twice:.0f} % of fits two starts or more "
-        f"ended at the best, {100 * converged:.0f} % converged, {100 * (t.at_bound != '').mean():.0f} "
-        "% have a parameter at a bound")
+    return True, (
+        f"maximum likelihood from many starts; for {100 * twice:.0f} % of fits two starts or more ended at the "
+        f"best, {100 * converged:.0f} % converged, {100 * (t.at_bound != '').mean():.0f} % have a parameter at a "
+        "bound")
 
 def _lost(run, record): return [n for n in (run.fit or record)['models'] if n not in record['models']]
 
 def _parameters_recovered(run):
     if not run.parameter: return False, f"run {_RUNS['PARAMETER']}"
     w, lost = worst_recovered(run), _lost(run, run.parameter)
-    said = (f"lowest *r* = {apa_number(w.r, 2, True)} ({w.parameter} of {w.model})"
+    said = (
+        f"lowest *r* = {apa_number(w.r, 2, True)} ({w.parameter} of {w.model})"
         if w is not None
         else "nothing varied, so there is no correlation")
     far = outside(run)
     far = far[far.people > .5 * far.of]
     if len(far):
-        said += (f"; but {far.people.iloc[0]} of {far.of.iloc[0]} people lie outside the true values in "
+        said += (
+            f"; but {far.people.iloc[0]} of {far.of.iloc[0]} people lie outside the true values in "
             f"{far.parameter.iloc[0]} of {far.model.iloc[0]}: run it with the bounds of the fit, or with "
             "fit_filename")
     return not lost and w is not None and far.empty, said + (
@@ -597,8 +629,8 @@ def _models_recovered(run):
         return False, f"run {_RUNS['MODEL']}" + ('' if len(run.models) > 1 else ', with two models or more')
     c, lost = confusion(run)[0], _lost(run, run.model)
     own = pd.Series(np.diag(c), c.index)
-    return (not lost,
-        f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})"
+    return (
+        not lost, f"the right model wins for at least {100 * own.min():.0f} % of simulated people ({own.idxmin()})"
         + (f"; not for {', '.join(lost)}: run it with all models" if lost else ''))
 
 def _analysed(run):
@@ -611,26 +643,32 @@ def _analysed(run):
 def _validated(run):
     if not run.fit: return False, f"no people were fitted; run {_RUNS['FIT']}"
     n, out = misses(run, run.best)
-    return True, (f"{run.best}, simulated {run.fit['settings']['simulations']} times in the place of each person: "
+    return True, (
+        f"{run.best}, simulated {run.fit['settings']['simulations']} times in the place of each person: "
         f"{n - len(out)} of {n} means of people lie in its 95 % interval"
     ) + (f" (not: {'; '.join(out[:4])}{'; …' if len(out) > 4 else ''})" if out else '')
 
 def _latent(run):
-    return False, ("no run does this; `trialwise` gives values and prediction errors of the fitted model for "
-        "every trial, to relate to reaction times, pupils or brain signals")
+    return False, (
+        "no run does this; `trialwise` gives values and prediction errors of the fitted model for every trial, "
+        "to relate to reaction times, pupils or brain signals")
 
 def _reported(run, done):
     lost = [f'{i}' for i in (4, 5, 6, 8) if not done[i - 1]]
     without = [n for n, m in run.models.items() if m['latex'] is None]
     if lost or without:
-        return False, '; '.join(([f"what rule{'s' if len(lost) > 1 else ''} {', '.join(lost)} "
-                    f"ask{'' if len(lost) > 1 else 's'} for is not there"]
+        return False, '; '.join(
+            (
+                [
+                    f"what rule{'s' if len(lost) > 1 else ''} {', '.join(lost)} ask{'' if len(lost) > 1 else 's'} "
+                    "for is not there"]
                 if lost
                 else [])
             + ([f"{', '.join(without)} gives no equations: write them into the class (`equations`)"] if without else [])
         )
-    return True, ("this report: equations, bounds, search, comparison, recovery, checks, versions and seed. "
-        "Data and code are yours to share")
+    return True, (
+        "this report: equations, bounds, search, comparison, recovery, checks, versions and seed. Data and code "
+        "are yours to share")
 
 # %% ../nbs/42_report.ipynb #0f02c56c
 def show_figure(
@@ -715,14 +753,15 @@ def _executed(template, **parameters): # Path of a notebook; what its parameters
     at = [i for i, c in enumerate(nb.cells) if 'parameters' in c.metadata.get('tags', [])]
     if len(at) != 1:
         raise ValueError(f"the template {str(template)!r} needs one cell with the tag 'parameters', got {len(at)}")
-    cell = nbformat.v4.new_code_cell('\n'.join(f'{k} = {v!r}' for k, v in parameters.items()),
-        metadata=dict(tags=['injected-parameters']), id='injected-parameters')
+    cell = nbformat.v4.new_code_cell(
+        '\n'.join(f'{k} = {v!r}' for k, v in parameters.items()), metadata=dict(tags=['injected-parameters']),
+        id='injected-parameters')
     nb.cells.insert(at[0] + 1, cell)
-    nb.cells.insert(0,
-        nbformat.v4.new_code_cell(
+    nb.cells.insert(
+        0, nbformat.v4.new_code_cell(
             f'import sys\nif {_HERE!r} not in sys.path: sys.path.append({_HERE!r})', id='where-spice-rl-is'))
-    client = NotebookClient(nb,
-        timeout=300, kernel_name='python3',
+    client = NotebookClient(
+        nb, timeout=300, kernel_name='python3',
         extra_arguments=['--log-level=ERROR', '--InteractiveShellApp.ignore_cwd=True'])
     try: return client.execute(env=_safe_path(os.environ))
     except CellExecutionError as e:
@@ -818,8 +857,9 @@ def _template(folder):
     if folder.is_dir(): finished(folder)
     discovered, runs = (folder / _RECORD).is_file(), [what for what in _RUNS if (folder / f'run_{what}.json').is_file()]
     if discovered and runs:
-        raise ValueError(f"{str(folder)!r} holds a discovered equation ({_RECORD}) and runs of Pipeline "
-            f"(run_{runs[0]}.json); a report is about one of them: give each a folder of its own")
+        raise ValueError(
+            f"{str(folder)!r} holds a discovered equation ({_RECORD}) and runs of Pipeline (run_{runs[0]}.json); a "
+            "report is about one of them: give each a folder of its own")
     if discovered: _read_record(folder, _RECORD)
     else: RunFolder(folder)   # or an error that says what there could be
     return _TEMPLATES / 'report' / ('discovery.ipynb' if discovered else 'report.ipynb')
@@ -828,7 +868,8 @@ def _checked_out(out, folder): # None: report.html in the folder
     "Where the page goes, if it can go there."
     out = folder / 'report.html' if out is None else check_path(out, 'out')
     if out.is_dir():
-        raise ValueError(f"the report is a file, and {str(out)!r} is a folder; name a file in it, such as "
+        raise ValueError(
+            f"the report is a file, and {str(out)!r} is a folder; name a file in it, such as "
             f"{str(out / 'report.html')!r}")
     if out.suffix not in ('.html', '.htm'):
         raise ValueError(f"the report is an HTML file, so its name must end in .html, got {str(out)!r}")

@@ -114,8 +114,9 @@ class _Step(torch.autograd.Function):
     def backward(ctx, grad):
         weight, value, inputs, gate = ctx.saved_tensors
         g_weight, g_value, g_inputs = torch.zeros_like(weight), torch.zeros_like(value), torch.zeros_like(inputs)
-        _backward(*(t.detach().numpy() for t in (weight, value, inputs, gate, grad.contiguous())),
-            g_weight.numpy(), g_value.numpy(), g_inputs.numpy())
+        _backward(
+            *(t.detach().numpy() for t in (weight, value, inputs, gate, grad.contiguous())), g_weight.numpy(),
+            g_value.numpy(), g_inputs.numpy())
         return g_weight, g_value, g_inputs if ctx.needs_input_grad[2] else None, None
 
 # %% ../nbs/30_rnn.ipynb #dc7ac887
@@ -312,8 +313,9 @@ class Embedding(nn.Module):
         """
         ids = ids.reshape(-1)
         if len(ids) and int(ids.max()) >= self.n:
-            raise ValueError(f"participant {int(ids.max())} does not exist: the network was made for "
-                f"n_participants={self.n}, counted from 0")
+            raise ValueError(
+                f"participant {int(ids.max())} does not exist: the network was made for n_participants={self.n}, "
+                "counted from 0")
         start = torch.arange(len(self.weight), device=ids.device).repeat_interleave(len(ids) // len(self.weight))
         return self.dropout(self.weight[start, ids.long()])
 
@@ -396,10 +398,10 @@ class BaseRNN(nn.Module):
         device='cpu'      # Where it runs: 'cpu' or 'cuda'
     ):
         super().__init__()
-        self.n_actions, self.n_participants = (check_whole(n_actions, 'n_actions', 2),
-            check_whole(n_participants, 'n_participants', 0))
-        self.n_experiments, self.embedding_size = (check_whole(n_experiments, 'n_experiments', 0),
-            check_whole(embedding_size, 'embedding_size', 0))
+        self.n_actions, self.n_participants = (
+            check_whole(n_actions, 'n_actions', 2), check_whole(n_participants, 'n_participants', 0))
+        self.n_experiments, self.embedding_size = (
+            check_whole(n_experiments, 'n_experiments', 0), check_whole(embedding_size, 'embedding_size', 0))
         self.dropout, self.device = check_number(dropout, 'dropout', 0, 1), check_device(device)
         self.submodules_rnn, self.betas, self.initial_values = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.submodules_eq, self.submodules_sindy = {}, {}
@@ -507,8 +509,9 @@ class BaseRNN(nn.Module):
         self._logits, self._timesteps = [None] * len(inputs), _Timesteps(self, len(inputs))
         experiment = inputs[0, :, -2:-1].round().int() if self.n_experiments else torch.zeros_like(participant)
         shown = (~torch.isnan(rewards)).to(inputs.dtype)
-        return ((torch.nan_to_num(choice), rewards, shown, additional),
-            (participant, experiment), self._logits, self._timesteps)
+        return (
+            (torch.nan_to_num(choice), rewards, shown, additional), (participant, experiment), self._logits,
+            self._timesteps)
 
     def record_signal(self,
         name, # What equations call it
@@ -567,15 +570,17 @@ class BaseRNN(nn.Module):
                 x = torch.cat([x, participant_embedding.unsqueeze(1).expand(-1, value.shape[1], -1)], -1)
             module = self.submodules_rnn[key_module]
             if x.shape[-1] != module.input_size:
-                raise ValueError(f"module {key_module!r} was set up for input_size={module.input_size}, but is "
-                    f"called with {x.shape[-1]} inputs")
+                raise ValueError(
+                    f"module {key_module!r} was set up for input_size={module.input_size}, but is called with "
+                    f"{x.shape[-1]} inputs")
             new = module(value, x, gate if activation_rnn is None else torch.ones_like(gate))
             if activation_rnn is not None: new = gate * activation_rnn(new)
         elif key_module in self.submodules_eq:
             shown = ~torch.isnan(x).any(-1)
             new = gate * torch.where(shown, self.submodules_eq[key_module](value, torch.nan_to_num(x)), value)
         else:
-            raise ValueError(f"no module {key_module!r}; there are: "
+            raise ValueError(
+                f"no module {key_module!r}; there are: "
                 f"{', '.join([*self.submodules_rnn, *self.submodules_eq]) or 'none'}")
         if self.recording is not None:
             for name, signal in dict(value=value, gate=gate, next=new, inputs=x).items():
@@ -641,13 +646,16 @@ class BaseRNN(nn.Module):
             The participant of each, (rows, 1) (default: the first one)
         """
         self._set_rows(batch_size)
-        self.state = {k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device)
+        self.state = {
+            k: torch.full((batch_size, self.n_actions), float(v), dtype=torch.float64, device=self.device)
             for k, v in self.init_values.items()}
         for k, start in self.initial_values.items():
             if k not in self.state:
-                raise ValueError(f"initial_values has a start for {k!r}, which is none of the latent values: "
+                raise ValueError(
+                    f"initial_values has a start for {k!r}, which is none of the latent values: "
                     f"{', '.join(self.state)}; name it in init_values, too")
-            who = (torch.zeros(batch_size, 1, dtype=torch.int32, device=self.device)
+            who = (
+                torch.zeros(batch_size, 1, dtype=torch.int32, device=self.device)
                 if participant is None
                 else participant)
             self.state[k] = start(self.participant_embedding(who) if start.size else None).expand(-1, self.n_actions)
@@ -703,7 +711,8 @@ class BaseRNN(nn.Module):
         try:
             with torch.no_grad(): logits, _ = self(xs, batch_first=True)
             signals = {k: torch.stack(v, 1).cpu().numpy() for k, v in self.recording.items() if isinstance(v, list)}
-            return (signals
+            return (
+                signals
                 | {'logits': logits.cpu().numpy()}
                 | {k: v for k, v in self.recording.items() if isinstance(v, str)})
         finally: self.recording = None
@@ -742,7 +751,8 @@ class BaseRNN(nn.Module):
         for m in self.modules():
             if isinstance(m, ValueModule) and m.input_size:
                 sizes[m] = []
-                hooks.append(m.register_forward_pre_hook(
+                hooks.append(
+                    m.register_forward_pre_hook(
                         lambda m, args: sizes[m].append(args[1].detach().reshape(-1, m.input_size))))
         try:
             with torch.no_grad(): self(xs, batch_first=True)
@@ -754,7 +764,8 @@ class BaseRNN(nn.Module):
 
     def penalty(self):
         "Size of the bends and embeddings, one number for each start."
-        return sum((m.penalty() for m in self.own_modules() if hasattr(m, 'penalty')),
+        return sum(
+            (m.penalty() for m in self.own_modules() if hasattr(m, 'penalty')),
             torch.zeros(self.n_starts, dtype=torch.float64, device=self.device))
 
 # %% ../nbs/30_rnn.ipynb #986c5452
@@ -850,8 +861,9 @@ class NetworkCell(Cell, rules=False):
         """
         if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
-        row = np.r_[np.eye(n)[trial.choice],
-            trial.reward, [self.experiment] * bool(self.network.n_experiments), getattr(p, 'participant', 0)]
+        row = np.r_[
+            np.eye(n)[trial.choice], trial.reward, [self.experiment] * bool(self.network.n_experiments),
+            getattr(p, 'participant', 0)]
         before = {k: torch.as_tensor(v)[None] for k, v in zip(self.state, state)}
         with torch.no_grad(): logits, after = self.network(torch.as_tensor(row)[None, None], before)
         return type(state)(*(after[k][0].cpu().numpy() for k in self.state), logits[0, 0].cpu().numpy())
@@ -916,12 +928,14 @@ class SpiceConfig:
 
     def __post_init__(self):
         put = lambda name, value: object.__setattr__(self, name, value)
-        lost = [name
+        lost = [
+            name
             for name in ('rnn_modules', 'control_parameters', 'library_setup', 'filter_setup')
             if getattr(self, name) is None]
         if lost:
-            raise TypeError(f"a SpiceConfig says which equations to look for; it lacks {', '.join(lost)}. A ready-made "
-                "one: RESCORLA_WAGNER_CONFIG")
+            raise TypeError(
+                f"a SpiceConfig says which equations to look for; it lacks {', '.join(lost)}. A ready-made one: "
+                "RESCORLA_WAGNER_CONFIG")
         for name in ('rnn_modules', 'control_parameters'):
             given = getattr(self, name)
             if isinstance(given, str):
@@ -934,7 +948,8 @@ class SpiceConfig:
             check_names(setup, self.rnn_modules, f"module in {name}")
             for m in self.rnn_modules:
                 if m not in setup: raise ValueError(f"{name} says nothing about the module {m!r}: add {m!r}: []")
-        signals = {m: check_list(self.library_setup[m], f"library_setup[{m!r}]", str, 'names of signals', 0)
+        signals = {
+            m: check_list(self.library_setup[m], f"library_setup[{m!r}]", str, 'names of signals', 0)
             for m in self.rnn_modules}
         put('library_setup', {m: tuple(names) for m, names in signals.items()})
         put('filter_setup', {m: self._triplets(m) for m in self.rnn_modules})
@@ -947,8 +962,10 @@ class SpiceConfig:
 
     def _triplets(self, m):
         "The filters of a module as a tuple of (signal, value, drop)."
-        given = (check_list(self.filter_setup[m],
-                f"filter_setup[{m!r}]", (str, int, float, list, tuple), 'filters [signal, value, drop it?]', 0)
+        given = (
+            check_list(
+                self.filter_setup[m], f"filter_setup[{m!r}]", (str, int, float, list, tuple),
+                'filters [signal, value, drop it?]', 0)
             if not isinstance(self.filter_setup[m], (list, tuple))
             else list(self.filter_setup[m]))
         given = [given] if given and isinstance(given[0], str) else given

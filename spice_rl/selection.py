@@ -46,8 +46,8 @@ def _evidence(source):
     "Log evidences as a frame (people, models), the groups that came with them, and what they are, in words."
     if isinstance(source, Comparison):
         factor = 1. if source.criterion == 'held-out NLL' else .5
-        return (-factor * source.values,
-            source.groups,
+        return (
+            -factor * source.values, source.groups,
             f"log evidence taken to be {'minus the' if factor == 1 else 'minus half the'} {source.criterion}")
     if isinstance(source, pd.DataFrame): return source, None, "log evidence as given"
     fits = list(source) if isinstance(source, (list, tuple)) else []
@@ -55,8 +55,9 @@ def _evidence(source):
         raise TypeError(
             "a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
-        raise TypeError("evidence must be a frame (people, models) of log evidences, what `compare` returned, or "
-            "a list of fits with a Series `evidence` and a `name`")
+        raise TypeError(
+            "evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of "
+            "fits with a Series `evidence` and a `name`")
     for f in fits:
         _once(f.evidence.index, 'person')
         odd = set(f.evidence.index) ^ set(fits[0].evidence.index)
@@ -64,7 +65,8 @@ def _evidence(source):
             raise ValueError(
                 f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
     _once([f.name for f in fits], 'model')
-    return (pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}),
+    return (
+        pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}),
         getattr(fits[0], 'groups', None), "log evidence of the fits")
 
 def _once(names, what):
@@ -76,16 +78,18 @@ def _check_evidence(frame):
     _once(frame.index, 'person')
     if frame.shape[1] < 2: raise ValueError(f"a selection needs two models or more, got {list(frame.columns)}")
     if len(frame) < 2:
-        raise ValueError(f"a selection needs two people or more, got {list(frame.index)}; for one person compare the "
-            "evidences themselves")
+        raise ValueError(
+            f"a selection needs two people or more, got {list(frame.index)}; for one person compare the evidences "
+            "themselves")
     text = [c for c, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if text:
         raise ValueError(f"log evidences must be numbers; those of {text[0]!r} are not: {frame[text[0]].iloc[0]!r}")
     bad = np.argwhere(~np.isfinite(frame.to_numpy(float)))
     if len(bad):
-        raise ValueError(f"log evidence of person {frame.index[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} "
-            f"is {frame.iat[*bad[0]]} ({len(bad)} such in all); needed a finite number: fit again, or "
-            "leave the person out")
+        raise ValueError(
+            f"log evidence of person {frame.index[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} is "
+            f"{frame.iat[*bad[0]]} ({len(bad)} such in all); needed a finite number: fit again, or leave the person "
+            "out")
 
 # %% ../nbs/27_selection.ipynb #0f8f8079
 def _check_families(families, models):
@@ -98,8 +102,9 @@ def _check_families(families, models):
     if empty: raise ValueError(f"family {empty[0]!r} has no model")
     for m in flat:
         if m not in models:
-            raise ValueError(f"family {next(f for f in families if m in families[f])!r} has the model {m!r}, and there "
-                f"is none of that name; there are {models}")
+            raise ValueError(
+                f"family {next(f for f in families if m in families[f])!r} has the model {m!r}, and there is none of "
+                f"that name; there are {models}")
         if flat.count(m) > 1: raise ValueError(f"model {m!r} is in two places of the families; a model belongs to one")
     left = [m for m in models if m not in flat]
     if left: raise ValueError(f"no family has the model {left[0]!r}; put each model into one, alone if need be")
@@ -118,8 +123,9 @@ def _check_groups(groups, people):
         raise ValueError(f"no group is given for {len(left)} of {len(people)} people: {', '.join(map(str, left[:6]))}")
     sizes = groups.value_counts()
     if (sizes < 2).any():
-        raise ValueError(f"group {sizes.idxmin()!r} has one person, and a group needs two or more; join groups, or "
-            "leave that person out")
+        raise ValueError(
+            f"group {sizes.idxmin()!r} has one person, and a group needs two or more; join groups, or leave that "
+            "person out")
     if 'full' in sizes.index:
         raise ValueError("a group is called 'full', which is the name of all people together: call it something else")
     return groups
@@ -139,8 +145,9 @@ def _posterior(L, prior): # Log evidences (people, models); prior counts (models
         raise RuntimeError(
             f"the frequencies of the models still move after 100000 rounds, by {abs(counts - before).max():.1e}")
     log_r = digamma(counts) - digamma(counts.sum())
-    return (counts,
-        g, logsumexp(L + log_r, axis=1).sum() + _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_r).sum())
+    return (
+        counts, g,
+        logsumexp(L + log_r, axis=1).sum() + _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_r).sum())
 
 def _select(L, prior, member):
     "A table, responsibilities of the models, the omnibus risk and the free energy."
@@ -149,9 +156,10 @@ def _select(L, prior, member):
     a, total = member @ counts, counts.sum()
     risk = expit(logsumexp(L + np.log(prior / prior.sum()), axis=1).sum() - free)
     win = exceedance(a)
-    return (dict(people=member @ g.sum(0),
-            frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total, exceedance=win,
-            protected=(1 - risk) * win + risk / len(a)),
+    return (
+        dict(
+            people=member @ g.sum(0), frequency=a / total, sd=np.sqrt(a * (total - a) / (total + 1)) / total,
+            exceedance=win, protected=(1 - risk) * win + risk / len(a)),
         g, risk, free)
 
 # %% ../nbs/27_selection.ipynb #87c0651c
@@ -207,26 +215,32 @@ class Selection:
 
     def notes(self):
         "What it comes to, in plain words."
-        out = [_verdict(group, table.loc[group], risk, kind)
+        out = [
+            _verdict(group, table.loc[group], risk, kind)
             for kind, table in (('models', self.models), ('families', self.families))
             if table is not None
             for group, risk in self.risks[kind].items()]
         top = self.models.loc['full'].protected.idxmax()
         other = self.best().query("model != @top").index
         if len(other):
-            out.append(f"{len(other)} of {len(self.people)} people are better described by another model than {top}: "
+            out.append(
+                f"{len(other)} of {len(self.people)} people are better described by another model than {top}: "
                 f"{', '.join(map(str, other[:8]))}{', …' if len(other) > 8 else ''}")
-        return out + ([]
+        return out + (
+            []
             if self.same is None
             else [
                 f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}"
                 for r in self.same.itertuples()])
 
     def __repr__(self):
-        return '\n'.join([self.source,
-                *(t.round(3).to_string() for t in (self.models, self.families) if t is not None), *self.notes()])
+        return '\n'.join(
+            [
+                self.source, *(t.round(3).to_string() for t in (self.models, self.families) if t is not None),
+                *self.notes()])
     def _repr_html_(self):
-        return (f"<p>{self.source}</p>"
+        return (
+            f"<p>{self.source}</p>"
             + ''.join(t.round(3).to_html() for t in (self.models, self.families) if t is not None)
             + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
@@ -236,9 +250,11 @@ def _verdict(group, table, risk, kind): # table: the rows of the group
     row, name = table.loc[table.protected.idxmax()], table.protected.idxmax()
     chance = f"with probability {_said(risk)} all {kind} are equally frequent"
     if row.protected < .95:
-        return (f"{group}: no {'model' if kind == 'models' else 'family'} stands out; {name} comes first with a "
+        return (
+            f"{group}: no {'model' if kind == 'models' else 'family'} stands out; {name} comes first with a "
             f"protected exceedance probability of {_said(row.protected)}, and {chance}")
-    return (f"{group}: {name} {'describes most people' if row.frequency > 0.5 else 'is the most frequent'} "
+    return (
+        f"{group}: {name} {'describes most people' if row.frequency > 0.5 else 'is the most frequent'} "
         f"({_said(row.frequency)} ± {_said(row.sd)}), with a protected exceedance probability of "
         f"{_said(row.protected)}; {chance}")
 
@@ -280,15 +296,16 @@ def select_models(
     risks, by_family = pd.DataFrame(dict(models={g: r[2] for g, r in runs.items()})).rename_axis('group'), None
     if families:
         member = np.array([[m in members for m in models] for members in families.values()], float)
-        joint = {g: _select(L[rows], (member / member.sum(1, keepdims=True)).sum(0), member)
+        joint = {
+            g: _select(L[rows], (member / member.sum(1, keepdims=True)).sum(0), member)
             for g, rows in (who | dict(full=np.arange(len(L)))).items()}
         by_family, risks['families'] = _stack(joint, families, 'family'), pd.Series({g: r[2] for g, r in joint.items()})
     own_group = (
         pd.concat([pd.DataFrame(runs[g][1], frame.index[rows], models) for g, rows in who.items()]).reindex(frame.index)
         if who
         else None)
-    return Selection(_stack(runs, models, 'model'),
-        by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models), own_group,
+    return Selection(
+        _stack(runs, models, 'model'), by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models), own_group,
         _same(L, who, runs) if len(who) > 1 else None, groups, source)
 
 def _stack(runs, names, what): # What `_select` returned for each group
@@ -298,7 +315,8 @@ def _stack(runs, names, what): # What `_select` returned for each group
 def _same(L, who, runs):
     """For each pair of groups, the probability that one set of frequencies holds for both (Rigoux et al., 2014): the
     free energy of the two together against that of each by itself."""
-    rows = [(a, b, expit(_posterior(L[np.r_[who[a], who[b]]], np.ones(L.shape[1]))[2] - runs[a][3] - runs[b][3]))
+    rows = [
+        (a, b, expit(_posterior(L[np.r_[who[a], who[b]]], np.ones(L.shape[1]))[2] - runs[a][3] - runs[b][3]))
         for a, b in combinations(who, 2)]
     return pd.DataFrame(rows, columns=['group', 'other', 'probability'])
 
@@ -335,8 +353,8 @@ class _Candidate:
             before = (self.z - a) / s
             u = np.where((value(before) < value(u))[:, None], before, u)
         u, f, g, A = _climb(self.line, np.tile(a, (len(u), 1)), s, u, self.who, 30, small, H=self.H)
-        self.mode, self.value, self.f, self.z, self.g, self.F = (u,
-            f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None]))
+        self.mode, self.value, self.f, self.z, self.g, self.F = (
+            u, f, f - .5 * (u**2).sum(1), a + s * u, (g - u) / s, (A - np.eye(k)) / (s * s[:, None]))
         J = self.line.hessian(self.z)
         self.J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, self.F)
         self.bend()
@@ -364,8 +382,8 @@ class _Candidate:
         "The group that follows: N, a, sigma."
         theta, N = a + s * self.u, r.sum()
         mean = (_B * self.a0 + r @ theta) / (_B + N)
-        return (N,
-            mean, _S * self.unit**2
+        return (
+            N, mean, _S * self.unit**2
             + .5
             * (r @ ((theta - mean) ** 2 + s**2 * np.diagonal(self.c, axis1=1, axis2=2)) + _B * (mean - self.a0) ** 2))
 
@@ -406,8 +424,10 @@ def _turn(models, x, null=None, firm=True):
     bound = (L.mean(1) if null == 'held' else logsumexp(L + log_m, axis=1)).sum() - sum(
         _divergence(c, *g) for c, g in zip(models, groups))
     if not null: bound += _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_m).sum()
-    return (_pack(models,
-            [c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2)))
+    return (
+        _pack(
+            models, [
+                c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2)))
                 for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]),
         bound, r)
 
@@ -415,7 +435,8 @@ def _turn(models, x, null=None, firm=True):
 _FAR = .5   # how far from its mode a parabola is believed, in standard deviations of the group
 
 def _moved(models, x):
-    return max(abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min()
+    return max(
+        abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min()
         for c, (N, a, sigma) in zip(models, _unpack(models, x)))
 
 def _settle(models, x, null, most):
@@ -467,13 +488,15 @@ def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to 
     nats: a dict."""
     # the same for everybody: nobody's result depends on their place in the data, nor a model's on its own
     draw = lambda c, rng: rng.standard_normal((2 * starts, len(c.a0)))
-    first = [c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8)
+    first = [
+        c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8)
         for c in models]
     for c, (_, f) in zip(models, first):
         if not np.isfinite(f).all(): return dict(broken=(c, int((~np.isfinite(f)).argmax())))
     for c, (u, _) in zip(models, first): c.expand(c.a0, c.wide, u)
     E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
-    beginnings = [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)])
+    beginnings = [
+        _pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)])
         for r in [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]]
     theta = [c.a0 + c.wide * c.u for c in models]
     runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))], small=.01) for x in beginnings]
@@ -481,7 +504,8 @@ def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to 
     best, rngs = _infer(models, *best[:2]), [np.random.default_rng([seed, 1]) for _ in models]
     for _ in range(3):
         x, u, r, bounds, converged = best
-        others = [c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8)
+        others = [
+            c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8)
             for c, rng, (N, a, sigma) in zip(models, rngs, _unpack(models, x))]
         for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
         moved = [f < c.value - 2e-3 for c, (_, f) in zip(models, others)]
@@ -492,9 +516,10 @@ def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to 
     x, u, r, bounds, converged = best
     nulls = [_infer(models, x, u, null, 1e-3) for null in ('free', 'held')]
     for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
-    return dict(groups=_unpack(models, x),
-        L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds), null=max(run[3][-1] for run in nulls),
-        converged=converged and all(run[4] for run in nulls), second=second, starts=[run[3][-1] for run in runs])
+    return dict(
+        groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds),
+        null=max(run[3][-1] for run in nulls), converged=converged and all(run[4] for run in nulls), second=second,
+        starts=[run[3][-1] for run in runs])
 
 def _stand(theta, group): # theta: (people, n_free)
     "In standard deviations of a group."
@@ -655,7 +680,8 @@ class HBI:
         if not np.isfinite(value): raise ValueError(f"value must be a finite number on the line, got {value}")
         mean, se, df = self.fits[model].means.loc[parameter, ['mean', 'se', 'df']]
         t = (mean - value) / se
-        return pd.Series(dict(mean=mean, se=se, value=float(value), t=t, df=df, p=2 * stats.t.sf(abs(t), df)),
+        return pd.Series(
+            dict(mean=mean, se=se, value=float(value), t=t, df=df, p=2 * stats.t.sf(abs(t), df)),
             name=f'{model}: {parameter}')
 
     def summary(self):
@@ -664,7 +690,8 @@ class HBI:
 
     def notes(self):
         "What it comes to, and what a reader should know before trusting it: a list of sentences."
-        by_group = ([]
+        by_group = (
+            []
             if self.same is None
             else [
                 f"{r.group} and {r.other}: models are equally frequent in both with probability {_said(r.probability)}"
@@ -673,23 +700,26 @@ class HBI:
 
     def _tables(self): return [t for t in (self.models, self.models_by_group, self.summary()) if t is not None]
     def _head(self):
-        return (f"{len(self.responsibilities)} participants, {len(self.fits)} models at once, bound of the log "
-            f"evidence {self.bound:.2f}")
+        return (
+            f"{len(self.responsibilities)} participants, {len(self.fits)} models at once, bound of the log evidence "
+            f"{self.bound:.2f}")
     def __repr__(self):
         return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
     def _repr_html_(self):
-        return (f"<p>{self._head()}</p>"
+        return (
+            f"<p>{self._head()}</p>"
             + ''.join(t.round(3).to_html() for t in self._tables())
             + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
 # %% ../nbs/27_selection.ipynb #4af5e342
 def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and responsibility of each person
     "One model as a `CandidateFit`."
-    (N, a, sigma), line, nu, people = (group,
-        c.line, _V + group[0] / 2, pd.Index(trials.participants, name='participant'))
-    o, s, k = line.o, np.sqrt(sigma / nu), len(a)
+    (N, a, sigma), line, nu, people = (
+        group, c.line, _V + group[0] / 2, pd.Index(trials.participants, name='participant'))
+    o, s = line.o, np.sqrt(sigma / nu)
     se, q = np.sqrt(sigma / nu / (_B + N)), stats.t.ppf(.975, 2 * nu)
-    typical = {label: from_line(a + side * q * se, line.params)
+    typical = {
+        label: from_line(a + side * q * se, line.params)
         for label, side in (('typical', 0), ('typical_lower', -1), ('typical_upper', 1))}
     index = pd.Index(o.names, name='parameter')
     means = pd.DataFrame(dict(mean=a, se=se, df=2 * nu, lower=a - q * se, upper=a + q * se, **typical), index)
@@ -704,9 +734,9 @@ def _report_candidate(name, c, group, r, E, trials): # E, r: log evidence and re
     more |= dict(nll=c.f, evidence=E, n=np.bincount(trials.participant[_scored(trials)], minlength=len(people)),
                  responsibility=r)
     table = table.assign(**{column_of(what, params): x for what, x in more.items()})
-    return CandidateFit(name,
-        o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names), c.c * s * s[:, None],
-        pd.Series(E, people, name=name))
+    return CandidateFit(
+        name, o.lanes.cell, float(r.sum()), means, variances, table, pd.DataFrame(c.z, people, o.names),
+        c.c * s * s[:, None], pd.Series(E, people, name=name))
 
 def _hbi_remarks(candidates, found, fits, guessing):
     "Who and what is not as it should be: a list of sentences."
@@ -714,31 +744,38 @@ def _hbi_remarks(candidates, found, fits, guessing):
     out, people = [], next(iter(fits.values())).table.index
     def who(rows): return ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else '')
     if not found['converged']:
-        out.append("did not converge in 100 turns; the bound moved by "
+        out.append(
+            "did not converge in 100 turns; the bound moved by "
             f"{found['bounds'][-1] - found['bounds'][max(0, len(found['bounds']) - 2)]:.1e} nats in the last")
     lost = (pd.DataFrame({m: f.evidence for m, f in fits.items()}).max(axis=1) < -guessing).to_numpy()
     if lost.any():
-        out.append(f"no model explains {lost.sum()} of {len(people)} people better than guessing: {who(lost)}; "
-            "they count in the model that is least bad")
+        out.append(
+            f"no model explains {lost.sum()} of {len(people)} people better than guessing: {who(lost)}; they count "
+            "in the model that is least bad")
     for (m, c), (N, *_), second in zip(candidates.items(), found['groups'], found['second'].T):
         if N < .5:
-            out.append(f"nobody follows {m} ({N:.2g} people in all): its group is the prior, around the cell's "
-                "own values, and says nothing about people")
+            out.append(
+                f"nobody follows {m} ({N:.2g} people in all): its group is the prior, around the cell's own values, "
+                "and says nothing about people")
         elif N < 3:
             out.append(f"only {N:.1f} people follow {m}: the prior counts for one more")
         if (c.lame == 1).any():
-            out.append(f"{m}: {(c.lame == 1).sum()} of {len(people)} have a likelihood that bends the wrong way at the "
+            out.append(
+                f"{m}: {(c.lame == 1).sum()} of {len(people)} have a likelihood that bends the wrong way at the "
                 f"mode, and get the expected information in place of second derivatives: {who(c.lame == 1)}")
         if (c.lame > 1).any():
-            out.append(f"{m}: the likelihood of {(c.lame > 1).sum()} of {len(people)} has no useful curvature at "
-                f"the mode, and their spread is taken to be the group's: {who(c.lame > 1)}")
+            out.append(
+                f"{m}: the likelihood of {(c.lame > 1).sum()} of {len(people)} has no useful curvature at the mode, "
+                f"and their spread is taken to be the group's: {who(c.lame > 1)}")
         if (second < 2).any():
-            out.append(f"{m}: {(second < 2).sum()} of {len(people)} have another solution elsewhere within 2 "
-                f"nats, which their evidence leaves out: {who(second < 2)}")
+            out.append(
+                f"{m}: {(second < 2).sum()} of {len(people)} have another solution elsewhere within 2 nats, which "
+                f"their evidence leaves out: {who(second < 2)}")
         told = np.diagonal(c.F, axis1=1, axis2=2).sum(0) * c.unit**2 > 1e-8 * len(people)
         if not told.all():
-            out.append(f"{m}: nobody's choices say anything about {', '.join(np.array(c.line.o.names)[~told])}; "
-                "what stands there is the prior")
+            out.append(
+                f"{m}: nobody's choices say anything about {', '.join(np.array(c.line.o.names)[~told])}; what stands "
+                "there is the prior")
     return out
 
 # %% ../nbs/27_selection.ipynb #8bc7bc69
@@ -759,8 +796,9 @@ def _candidates(cells):
         if not hasattr(c, 'params'):
             raise TypeError(f"model {name!r} must be a cell, got {c!r}; avoidance_model(name) makes one of a name")
         if not is_compiled(c):
-            raise TypeError(f"model {name!r} has no compiled rules, so there is nothing to fit: a trained network is "
-                "read with an equation, which can be fitted")
+            raise TypeError(
+                f"model {name!r} has no compiled rules, so there is nothing to fit: a trained network is read with "
+                "an equation, which can be fitted")
     return dict(cells)
 
 def _check_guess(guess, people, models):
@@ -769,12 +807,14 @@ def _check_guess(guess, people, models):
         raise TypeError(f"guess must be a frame (participants, models), got {type(guess).__name__}")
     odd = set(people) ^ set(guess.index) or set(models) ^ set(guess.columns)
     if odd:
-        raise ValueError("guess must have a row for each participant and a column for each model; missing or unknown: "
+        raise ValueError(
+            "guess must have a row for each participant and a column for each model; missing or unknown: "
             f"{sorted(map(str, odd))[:6]}")
     guess = guess.loc[list(people), models].to_numpy(float)
     bad = ~(np.isfinite(guess).all(1) & (guess >= 0).all(1) & np.isclose(guess.sum(1), 1))
     if bad.any():
-        raise ValueError(f"guess must hold probabilities that sum to 1, got {guess[bad.argmax()]} for participant "
+        raise ValueError(
+            f"guess must hold probabilities that sum to 1, got {guess[bad.argmax()]} for participant "
             f"{people[bad.argmax()]!r}")
     return guess
 
@@ -829,9 +869,11 @@ def fit_hbi(
                          "for one person compare what fit gives")
     check_names(options, cells, 'model')
     for m, given in options.items(): check_names(given, ('bounds', 'hold', 'start'), f'option of {m}')
-    groups = (None
+    groups = (
+        None
         if groups is None
-        else _check_groups(trials.per_participant(groups) if isinstance(groups, str) else groups,
+        else _check_groups(
+            trials.per_participant(groups) if isinstance(groups, str) else groups,
             pd.Index(trials.participants, name='participant')))
     if guess is not None: guess = _check_guess(guess, trials.participants, list(cells))
     candidates = {m: _Candidate(c, trials, threads, **options.get(m, {})) for m, c in cells.items()}
@@ -873,11 +915,13 @@ def _report_hbi(candidates, found, trials, groups):
     names, people, L, r = list(candidates), pd.Index(trials.participants, name='participant'), found['L'], found['r']
     a, one = 1 + r.sum(0), np.eye(len(names))
     risk, win = expit(found['null'] - found['bounds'][-1]), exceedance(a)
-    models = pd.DataFrame(dict(people=r.sum(0),
-            frequency=a / a.sum(), sd=np.sqrt(a * (a.sum() - a) / (a.sum() + 1)) / a.sum(), exceedance=win,
-            protected=(1 - risk) * win + risk / len(a)),
+    models = pd.DataFrame(
+        dict(
+            people=r.sum(0), frequency=a / a.sum(), sd=np.sqrt(a * (a.sum() - a) / (a.sum() + 1)) / a.sum(),
+            exceedance=win, protected=(1 - risk) * win + risk / len(a)),
         pd.Index(names, name='model'))
-    fits = {m: _report_candidate(m, c, g, r[:, k], L[:, k] - _price(g[0], len(g[1])), trials)
+    fits = {
+        m: _report_candidate(m, c, g, r[:, k], L[:, k] - _price(g[0], len(g[1])), trials)
         for k, ((m, c), g) in enumerate(zip(candidates.items(), found['groups']))}
     who = {} if groups is None else {g: np.flatnonzero(groups == g) for g in sorted(groups.unique(), key=str)}
     runs = {g: _select(L[rows], np.ones(len(names)), one) for g, rows in who.items()}
@@ -887,7 +931,7 @@ def _report_hbi(candidates, found, trials, groups):
     if trials.does == ('choice',):
         guessing = np.bincount(trials.participant[counted], np.log((trials.offer[counted] >= 0).sum(1)),
                                minlength=len(people))
-    return HBI(pd.DataFrame(r, people, names),
-        models, fits, found['bounds'], float(found['null']), found['converged'],
+    return HBI(
+        pd.DataFrame(r, people, names), models, fits, found['bounds'], float(found['null']), found['converged'],
         _stack(runs, names, 'model') if who else None, _same(L, who, runs) if len(who) > 1 else None, groups,
         _hbi_remarks(candidates, found, fits, guessing))

@@ -90,15 +90,17 @@ def signal_kinds(
     choice, reward = xs[..., :n], xs[..., n:2 * n]
     there = ~np.isnan(choice).any(-1)
     action = np.nan_to_num(choice)
-    known = dict(action=action,
-        reward=reward, chosen_reward=np.where(action == 1, reward, .0).sum(-1, keepdims=True) * np.ones(n))
+    known = dict(
+        action=action, reward=reward,
+        chosen_reward=np.where(action == 1, reward, .0).sum(-1, keepdims=True) * np.ones(n))
     for k, start in latents.items():
         after = recorded['state', k]
         known[k] = np.concatenate([np.full_like(after[:, :1], start), after[:, :-1]], 1)
     kinds = {}
     for name in names:
         if name not in recorded:
-            raise ValueError(f"the network's forward never calls record_signal({name!r}, …); it records: "
+            raise ValueError(
+                f"the network's forward never calls record_signal({name!r}, …); it records: "
                 f"{', '.join(k for k in recorded if isinstance(k, str) and k != 'logits')}")
         same = lambda a: np.allclose(recorded[name][there], a[there], atol=1e-9, equal_nan=True)
         kinds[name] = next((kind for kind in sorted(known, key=lambda kind: kind != name) if same(known[kind])), None)
@@ -139,8 +141,9 @@ def readout(
             used.remove(i)
             weights, worst = less, off
     if worst > 1e-6 * max(1, abs(logits).max()):
-        raise ValueError(f"the network's logits are not a weighted sum of its latent values ({', '.join(latents)}): "
-            f"off by up to {worst:.2g}. An equation cannot stand for it.")
+        raise ValueError(
+            f"the network's logits are not a weighted sum of its latent values ({', '.join(latents)}): off by up "
+            f"to {worst:.2g}. An equation cannot stand for it.")
     return weights
 
 # %% ../nbs/35_sindy.ipynb #ee7799bd
@@ -166,8 +169,9 @@ def module_pairs(
     where = there[..., None] & np.ones(recorded['logits'].shape[-1], bool)
     for name, value, _ in config.filter_setup[module]: where = where & (recorded[name] == value)
     if not np.array_equal(where, there[..., None] & (recorded[module, 'gate'] == 1)):
-        raise ValueError(f"filter_setup[{module!r}] picks other options than those on which forward calls the "
-            "module (its `action`); make them agree")
+        raise ValueError(
+            f"filter_setup[{module!r}] picks other options than those on which forward calls the module (its "
+            "`action`); make them agree")
     columns = [recorded[module, 'value'][where], *(recorded[s][where] for s in config.inputs(module))]
     x, after = np.stack(columns, 1), recorded[module, 'next'][where]
     shown = ~np.isnan(x).any(1)
@@ -320,7 +324,8 @@ def _readers(network, ids, labels, only, groups):
     "Whose equations to read, and from whose trials: {name: ids of people}."
     there = sorted(set(ids.tolist()))
     if groups is None:
-        return ({labels[only]: [only]}
+        return (
+            {labels[only]: [only]}
             if only is not None
             else {labels[i]: [i] for i in there}
             if tells_apart(network)
@@ -384,7 +389,8 @@ def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, r
 # %% ../nbs/35_sindy.ipynb #55ec8c1f
 def _used(config):
     "Names of all signals that a config reads."
-    return sorted({s for m in config.rnn_modules for s in config.inputs(m)}
+    return sorted(
+        {s for m in config.rnn_modules for s in config.inputs(m)}
         | {f[0] for m in config.rnn_modules for f in config.filter_setup[m]})
 
 def hard_coded(
@@ -429,7 +435,8 @@ def _rules(network, config, kinds, recorded, degree, data):
         signals = tuple((s, kinds[s]) for s in config.inputs(m))
         filters = tuple((s, kinds[s], v) for s, v, _ in config.filter_setup[m])
         given = _as_it_stands(network, m, config.inputs(m), recorded)
-        terms = (polynomial_terms(1 + len(signals), max(degree, config.degrees.get(m, 1)), two_valued(data[m][0]))
+        terms = (
+            polynomial_terms(1 + len(signals), max(degree, config.degrees.get(m, 1)), two_valued(data[m][0]))
             if given is None
             else given)
         rules.append(Rule(m, recorded[m, 'state'], filters, signals, tuple(terms), tuple((given or {}).values())))

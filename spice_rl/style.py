@@ -25,7 +25,8 @@ SERIES = ['#332288', '#CC6677', '#44AA99', '#DDCC77', '#117733', '#AA4499', '#99
 # %% ../nbs/07_style.ipynb #b0172b68
 def _look(given): # Are the axes the caller's?
     "The style sheet; on axes of the caller's, letters keep the colour that they have there."
-    return ['spice_rl.figures',
+    return [
+        'spice_rl.figures',
         {k: plt.rcParams[k] for k in ('text.color', 'axes.labelcolor', 'xtick.color', 'ytick.color') if given}]
 
 def in_style(
@@ -55,8 +56,9 @@ def in_style(
 def _keep_ticks(axs):
     "Give ticks the style: matplotlib makes them when they are first looked at, and the style may be gone by then."
     for ax in axs:
-        ax.tick_params(labelsize=plt.rcParams['xtick.labelsize'],
-            color=plt.rcParams['xtick.color'], labelcolor=plt.rcParams['xtick.color'])
+        ax.tick_params(
+            labelsize=plt.rcParams['xtick.labelsize'], color=plt.rcParams['xtick.color'],
+            labelcolor=plt.rcParams['xtick.color'])
 
 def check_axes(
     given, # Axes of the caller: one, or an array of them

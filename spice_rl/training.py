@@ -135,7 +135,8 @@ def lbfgs(
             try_x = torch.where(better[:, None], new_x, x + step[:, None] * d)
             try_loss, try_g = objective(try_x)
             calls += 1
-            good = (~better
+            good = (
+                ~better
                 & torch.isfinite(try_loss)
                 & torch.isfinite(try_g).all(1)
                 & (try_loss <= loss + 1e-4 * step * slope))
@@ -232,11 +233,13 @@ class Plan:
         network
             The `BaseRNN` that is to be trained
         """
-        random = bool(self.batch_size
+        random = bool(
+            self.batch_size
             or self.n_steps_per_call
             or any(getattr(m, 'p', 0) > 0 for m in network.modules() if isinstance(m, torch.nn.Dropout)))
         if self.scheduler and not random:
-            raise ValueError("scheduler shrinks the steps of Adam, but quasi-Newton steps find their own length: set "
+            raise ValueError(
+                "scheduler shrinks the steps of Adam, but quasi-Newton steps find their own length: set "
                 "batch_size, or leave scheduler out")
         return random
 
@@ -245,8 +248,8 @@ class _Best:
     "Remembers, for each start, the weights with the lowest loss so far (on test data, if there are any)."
     def __init__(self, network, test, plan, seen, bar):
         self.network, self.test, self.patience, self.seen, self.bar = network, test, plan.patience, seen, bar
-        self.x, self.value, self.idle = (None,
-            torch.full((network.n_starts,), np.inf, dtype=torch.float64, device=network.device), 0)
+        self.x, self.value, self.idle = (
+            None, torch.full((network.n_starts,), np.inf, dtype=torch.float64, device=network.device), 0)
 
     def __call__(self, x, loss):
         "Note a step; true if the test data say to stop."
@@ -272,7 +275,8 @@ def _quasi_newton(network, loss, plan, best):
         value = loss() + prior * network.penalty()
         value.sum().backward()
         objective.calls += 1
-        return value.detach(), torch.cat([
+        return value.detach(), torch.cat(
+            [
                 (torch.zeros_like(p) if p.grad is None else p.grad).reshape(network.n_starts, -1)
                 for p in network.parameters()],
             1)
@@ -289,8 +293,9 @@ def _adam(network, loss, plan, best, rng):
     for epoch in range(plan.epochs):
         best.seen, total = (lambda: epoch + 1), 0.
         for rows in np.array_split(rng.permutation(n), -(-n // size)):
-            part = Loss(network,
-                loss.xs[rows], loss.target[rows], None if loss.weight is None else loss.weight[:, rows], loss.n_steps)
+            part = Loss(
+                network, loss.xs[rows], loss.target[rows], None if loss.weight is None else loss.weight[:, rows],
+                loss.n_steps)
             optimizer.zero_grad()
             value = part()
             (value + plan.l2_weight_decay / loss.n * network.penalty()).sum().backward()
@@ -299,7 +304,8 @@ def _adam(network, loss, plan, best, rng):
         if schedule: schedule.step()
         past.append(total)
         stop = best(_flat(network), total)
-        if stop or (len(past) > 40
+        if stop or (
+            len(past) > 40
             and (torch.stack(past[-40:-20]).mean(0) - torch.stack(past[-20:]).mean(0) < plan.convergence_threshold
             ).all()):
             break
@@ -314,12 +320,14 @@ def _round(network, xs, ys, test, plan, n_starts, rng):
     loss = Loss(network, xs, ys, weight, plan.n_steps_per_call)
     held = None if test is None else Loss(network, *test)
     stopped = False
-    with tqdm(total=plan.epochs,
-        desc=f"training {n_starts} starts", unit='pass', **({} if plan.verbose else dict(disable=True))) as bar:
+    with tqdm(
+        total=plan.epochs, desc=f"training {n_starts} starts", unit='pass',
+        **({} if plan.verbose else dict(disable=True))) as bar:
         best = _Best(network, held, plan, lambda: 0, bar)
         passes = 0
         try:
-            passes = (_adam(network, loss, plan, best, rng)
+            passes = (
+                _adam(network, loss, plan, best, rng)
                 if plan.is_random(network)
                 else _quasi_newton(network, loss, plan, best))
         except KeyboardInterrupt:
@@ -331,7 +339,8 @@ def _round(network, xs, ys, test, plan, n_starts, rng):
     mine = network.own_modules()
     own = {f'{name}.weight' for name, m in network.named_modules() if m in mine}
     cut = lambda k, v, i: v[i:i + 1].clone() if k in own else v.clone()
-    return [Start(full[i].item(), {k: cut(k, v, i) for k, v in network.state_dict().items()}, passes, tested[i].item())
+    return [
+        Start(full[i].item(), {k: cut(k, v, i) for k, v in network.state_dict().items()}, passes, tested[i].item())
         for i in range(n_starts)], stopped
 
 # %% ../nbs/32_training.ipynb #fdcc5b22
@@ -412,8 +421,8 @@ def train(
         See `Plan`"""
     if not isinstance(network, BaseRNN):
         raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
-    starts, rounds, seed = (check_whole(starts, 'starts', 1),
-        check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0))
+    starts, rounds, seed = (
+        check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0))
     known = [f.name for f in fields(Plan)]
     if lost := [name for name in options if name not in known]:
         raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
@@ -485,9 +494,10 @@ def _jitter(network, made, at_start, rng):
 def _finish(network, done, rounds_of, chance, apart, stopped, starts):
     "Load the best start into the network, and say what there is to say."
     verdicts = _verdicts(done, chance, apart)
-    table = pd.DataFrame(dict(round=rounds_of,
-            nll=[s.nll for s in done], test_nll=[s.test_nll for s in done], passes=[s.passes for s in done],
-            verdict=verdicts))
+    table = pd.DataFrame(
+        dict(
+            round=rounds_of, nll=[s.nll for s in done], test_nll=[s.test_nll for s in done],
+            passes=[s.passes for s in done], verdict=verdicts))
     table = table.dropna(axis=1, how='all').rename_axis('start')
     if 'best' not in verdicts:
         if stopped:
