@@ -750,12 +750,11 @@ def _likelier(line, X, r, draws, best=2):
         H = _trusted(_second(line, z, F), F, r['spread'])[0]
         return f + .5 * np.linalg.slogdet(np.eye(z.shape[1]) + _both_by_u(s, H))[1]
     others, theirs = _search_modes(line, mean, s, np.vstack([draws, r['u'][_spread_over(n, 60)]]), best, 12)
-    worse, here = np.full(theirs.shape, np.inf), less(r['z'], r['F'], r['f'])
-    for j in range(theirs.shape[1]):
-        far = (abs(others[:, j] - r['u']).max(1) > .5) & np.isfinite(theirs[:, j])
-        if not far.any(): continue
+    far = (abs(others - r['u'][:, None]).max(2) > .5) & np.isfinite(theirs)
+    worse, here = np.full(theirs.shape, np.inf), less(r['z'], r['F'], r['f']) if far.any() else None
+    for j in np.flatnonzero(far.any(0)):
         z = mean + _out(s, others[:, j])
-        worse[far, j] = (less(z, line.scoring(z, np.arange(n))[2], theirs[:, j]) - here)[far]
+        worse[far[:, j], j] = (less(z, line.scoring(z, np.arange(n))[2], theirs[:, j]) - here)[far[:, j]]
     top = worse.argmin(1)
     return worse.min(1) < -2e-3, others[np.arange(n), top], worse.min(1)
 
