@@ -315,12 +315,16 @@ def avoidance_tutorial_files():
     return tuple(files('spice_rl') / 'datasets' / f'avoidance_{phase}.csv' for phase in ('learning', 'transfer'))
 
 # %% ../nbs/05_avoidance.ipynb #b23b71a2
-SYMBOL_OF = dict(   # how a parameter is written in equations, and what it is
-    factual_lr=(r'\alpha_c', 'learning rate, chosen option'), counterfactual_lr=(r'\alpha_u', 'learning rate, other option'),
-    factual_actor_lr=(r'\kappa_c', "actor's learning rate, chosen option"), counterfactual_actor_lr=(r'\kappa_u', "actor's learning rate, other option"),
-    critic_lr=(r'\eta', "critic's learning rate"), contextual_lr=(r'\gamma', "learning rate of the pair's value"), temperature=(r'\tau', 'temperature of choice'),
-    weighting_factor=(r'\omega', 'weight of the mean outcome'), mixing_factor=('m', 'weight of Q-learning'), noise_factor=(r'\varepsilon', 'share of random choices'),
-    valence_factor=(r'\phi', 'weight of losses'), novel_value=(r'\nu', 'value of the novel symbol'), decay_factor=(r'\lambda', 'loss of value before transfer'))
+SYMBOL_OF = dict(  # how a parameter is written in equations, and what it is
+    factual_lr=(r'\alpha_c', 'learning rate, chosen option'),
+    counterfactual_lr=(r'\alpha_u', 'learning rate, other option'),
+    factual_actor_lr=(r'\kappa_c', "actor's learning rate, chosen option"),
+    counterfactual_actor_lr=(r'\kappa_u', "actor's learning rate, other option"),
+    critic_lr=(r'\eta', "critic's learning rate"), contextual_lr=(r'\gamma', "learning rate of the pair's value"),
+    temperature=(r'\tau', 'temperature of choice'), weighting_factor=(r'\omega', 'weight of the mean outcome'),
+    mixing_factor=('m', 'weight of Q-learning'), noise_factor=(r'\varepsilon', 'share of random choices'),
+    valence_factor=(r'\phi', 'weight of losses'), novel_value=(r'\nu', 'value of the novel symbol'),
+    decay_factor=(r'\lambda', 'loss of value before transfer'))
 CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../nbs/05_avoidance.ipynb #f009b121
@@ -450,8 +454,10 @@ def _rules(cls):
     lines += [f"    state.{x}[{NOVEL}] = {'p.novel_value' if 'novel' in cls.with_options else '0.'}" for x in latents]
     kept = {x: "(1. - p.decay_factor) * " if x == 'q' and 'decay' in cls.with_options else '' for x in latents}
     values = lambda fade: ', '.join(f"{kept[x] if fade else ''}state.{x}[k]" for x in latents)
-    lines += ["def one(p, state, trial, k):",
-              f"    return (value(p, {values(True)}) if trial.context == {TRANSFER} else value(p, {values(False)})) / p.temperature"]
+    lines += [
+        "def one(p, state, trial, k):",
+        f"    return (value(p, {values(True)}) if trial.context == {TRANSFER} else value(p, {values(False)})) / "
+        "p.temperature"]
     if 'log_odds' in cls.parts:
         lines += ["def logit(p, state, trial, k):",
                   "    a, b = trial.options[0], trial.options[1]",

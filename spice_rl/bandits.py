@@ -512,9 +512,11 @@ class AgentQ(Cell):
         deterministic=False              # Always take the best option?
     ):
         self.one_rate = alpha_penalty == -1
-        super().__init__(alpha_reward=alpha_reward, alpha_penalty=alpha_reward if self.one_rate else alpha_penalty,
-                         alpha_counterfactual_reward=alpha_counterfactual_reward, alpha_counterfactual_penalty=alpha_counterfactual_penalty,
-                         beta_reward=beta_reward, beta_choice=beta_choice, alpha_choice=alpha_choice, forget_rate=forget_rate)
+        super().__init__(
+            alpha_reward=alpha_reward, alpha_penalty=alpha_reward if self.one_rate else alpha_penalty,
+            alpha_counterfactual_reward=alpha_counterfactual_reward,
+            alpha_counterfactual_penalty=alpha_counterfactual_penalty, beta_reward=beta_reward, beta_choice=beta_choice,
+            alpha_choice=alpha_choice, forget_rate=forget_rate)
         if isinstance(parameter_variance, dict): check_names(parameter_variance, self.params)
         for sd in parameter_variance.values() if isinstance(parameter_variance, dict) else [parameter_variance]:
             check_number(sd, 'parameter_variance, a standard deviation,', 0)

@@ -615,9 +615,10 @@ def kept_or_compiled(
 
 # %% ../nbs/02_codegen.ipynb #b55d726a
 _POINTER, _COMPILE = 2e-8, 2.   # seconds: the pointer loop for a lane and row; compiling a loop
-_TOOLS = dict(Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _pair=_pair,
-              _weigh_2=_weigh_2, _weigh_any=_weigh_any, _probabilities_2=_probabilities_2, _slopes_2=_slopes_2,
-              _probabilities_any=_probabilities_any, _slopes_any=_slopes_any, _add_2=_add_2, _add_any=_add_any, _count=_count)
+_TOOLS = dict(
+    Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _pair=_pair, _weigh_2=_weigh_2,
+    _weigh_any=_weigh_any, _probabilities_2=_probabilities_2, _slopes_2=_slopes_2,
+    _probabilities_any=_probabilities_any, _slopes_any=_slopes_any, _add_2=_add_2, _add_any=_add_any, _count=_count)
 _READY, _WORK, _TOOK = {}, {}, {}   # by digest: compiled loops (None: cannot be); seconds of work so far; of compiling
 
 @cache

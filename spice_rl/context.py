@@ -17,9 +17,12 @@ class Relative(Avoidance):
         factual_lr=Param(.19, .01, .99), counterfactual_lr=Param(.15, .01, .99), contextual_lr=Param(.33, .01, .99),
         temperature=Param(.05, .01, 1))
     state = 'q', 'c'
-    equations = dict(start=('q_i &= 0', 'v &= 0'), choice=('x_i &= q_i', CHOICE_RULE),
-                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - v - q_c)', r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - v - q_u)',
-                               r'v &\leftarrow v + <contextual_lr>\,(\frac{r_c + r_u}{2} - v)'))   # v is what the code calls c, the value of the pair
+    equations = dict(
+        start=('q_i &= 0', 'v &= 0'), choice=('x_i &= q_i', CHOICE_RULE), learning=(
+            r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - v - q_c)',
+            r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - v - q_u)',
+            r'v &\leftarrow v + <contextual_lr>\,(\frac{r_c + r_u}{2} - v)'),
+    )  # v is what the code calls c, the value of the pair
 
     def value(p, q): return q
 
@@ -36,9 +39,10 @@ class Advantage(Avoidance):
         factual_lr=Param(.28, .01, .99), counterfactual_lr=Param(.18, .01, .99), temperature=Param(.06, .01, 1),
         weighting_factor=Param(.5, 0, 1))
     state = 'q',
-    equations = dict(start=('q_i &= 0',), choice=('x_i &= q_i', CHOICE_RULE),
-                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - <weighting_factor>\,\frac{r_c + r_u}{2} - q_c)',
-                               r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - <weighting_factor>\,\frac{r_c + r_u}{2} - q_u)'))
+    equations = dict(
+        start=('q_i &= 0',), choice=('x_i &= q_i', CHOICE_RULE), learning=(
+            r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - <weighting_factor>\,\frac{r_c + r_u}{2} - q_c)',
+            r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - <weighting_factor>\,\frac{r_c + r_u}{2} - q_u)'))
 
     def value(p, q): return q
 

@@ -1028,8 +1028,10 @@ def _check_order(frame, ask, who, people, key, at):
         f', session {_item(frame[block].iloc[a])!r}' if block is not None else '')
     what = f'trial {t[b]:g} comes twice' if t[a] == t[b] else f'trial {t[b]:g} comes after trial {t[a]:g}'
     by = [c for c in (at.column, block, trial) if c is not None]
-    raise ValueError(f'{what} (lines {at.line(a)} and {at.line(b)}, {place}); sort the table: frame.sort_values({by})'
-                     + (', remove duplicates' if t[a] == t[b] else '') + (', or name the sessions: block=...' if block is None else ''))
+    raise ValueError(
+        f'{what} (lines {at.line(a)} and {at.line(b)}, {place}); sort the table: frame.sort_values({by})'
+        + (', remove duplicates' if t[a] == t[b] else '')
+        + (', or name the sessions: block=...' if block is None else ''))
 
 def _check_blocks(frame, block, who, people, key, at):
     if block is None: return
@@ -1396,8 +1398,12 @@ def _check_codes(choice, options, at):
     "Codes run from 0 to the number of options - 1"
     if choice.max() >= len(options):
         i = (choice >= len(options)).argmax()
-        raise ValueError(f'choice must be 0..{len(options) - 1} or -1 (missing), got {choice[i]} in {at(i)}'
-                         + ('; are choices counted from 1?' if choice.max() == len(options) and not (choice == 0).any() else '; name all options: options=[...]'))
+        raise ValueError(
+            f'choice must be 0..{len(options) - 1} or -1 (missing), got {choice[i]} in {at(i)}'
+            + (
+                '; are choices counted from 1?'
+                if choice.max() == len(options) and not (choice == 0).any()
+                else '; name all options: options=[...]'))
 
 def _options_of(options, choice, reward, offer):
     "Labels given, or codes for as many options as there are reward columns or choices"

@@ -1462,13 +1462,15 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
                *_at_walls(o.names, told, *prior.leans(r['B'], spread)),
                *_remarks_on_correlations(o.names, r, dev, told & ~gone), *_said(beliefs)]
-    return HierarchicalFit(name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names),
-                           {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group),
-                           silent=tuple(np.array(trials.participants, object)[mute]),
-                           variances=variances, between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names), correlations=correlations,
-                           effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))),
-                           modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X,
-                           numbers=numbers, turns=r['turns'], prior=beliefs, remarks=remarks, joint=joint)
+    return HierarchicalFit(
+        name, o.lanes.cell, _people_table(line, r, c, ends, trials, numbers), tuple(o.names),
+        {q: bounds[q] for q in o.names}, None, group, means=_means(line, X, B, joint, heard, group),
+        silent=tuple(np.array(trials.participants, object)[mute]), variances=variances,
+        between=pd.DataFrame(np.diag(spread.v) if spread.s.ndim == 1 else spread.S, o.names, o.names),
+        correlations=correlations,
+        effects=_effects(line, X, B, joint, heard, np.where(gone, np.nan, np.sqrt(spread.v))),
+        modes=pd.DataFrame(r['z'], people, o.names), covariances=C, design=X, numbers=numbers, turns=r['turns'],
+        prior=beliefs, remarks=remarks, joint=joint)
 
 def _at_walls(names, told, mean, spread):
     "Sentences about means and spreads that would go on growing (see the walls above)."

@@ -38,25 +38,42 @@ from .report import _RECORD, _say_replaced, write_report
 _NEEDED = object()
 
 PARAMETERS = dict(
-    mode=(_NEEDED, "what to do: 'fit' fits models to people, compares and checks them; 'validation' simulates people with the models and sees what is recovered"),
-    learning_filename=(_NEEDED, "file (or frame) of the learning trials; in validation everybody's own trials are gone through again"),
-    transfer_filename=(_NEEDED, "file (or frame) of the transfer trials"),
-    models=(_NEEDED, "list of models, such as ['QLearning+novel', 'Hybrid2012+bias+novel'], or cells' classes of your own"),
+    mode=(
+        _NEEDED,
+        "what to do: 'fit' fits models to people, compares and checks them; 'validation' simulates people with the "
+        "models and sees what is recovered"),
+    learning_filename=(
+        _NEEDED, "file (or frame) of the learning trials; in validation everybody's own trials are gone through again"),
+    transfer_filename=(_NEEDED, "file (or frame) of the transfer trials"), models=(
+        _NEEDED, "list of models, such as ['QLearning+novel', 'Hybrid2012+bias+novel'], or cells' classes of your own"),
     fixed=(None, "where the search starts: {model without options: {parameter: value}}; default: fixed_priors(models)"),
     bounds=(None, "bounds in place of the models': {model without options: {parameter: (lower, upper)}}"),
-    random_params=('random', "fit: first starts 'random' in the bounds, 'normal' around `fixed`, or False: one start at `fixed` and no search; validation: true parameters 'random' in the bounds, 'normal' around `fixed`, or False: `fixed` for everybody"),
-    number_of_runs=(10, "how hard to search: starts in the first round; where they disagree there are more, up to 400 "
-                        "times as many"),
-    number_of_participants=(0, "only so many participants, the first ones of the file; 0: all; with task_design: how many to simulate"),
+    random_params=(
+        'random',
+        "fit: first starts 'random' in the bounds, 'normal' around `fixed`, or False: one start at `fixed` and no "
+        "search; validation: true parameters 'random' in the bounds, 'normal' around `fixed`, or False: `fixed` for "
+        "everybody"),
+    number_of_runs=(
+        10,
+        "how hard to search: starts in the first round; where they disagree there are more, up to 400 times as many"),
+    number_of_participants=(
+        0, "only so many participants, the first ones of the file; 0: all; with task_design: how many to simulate"),
     multiprocessing=(False, "use all cores? The numbers are the same"),
-    simulations=(100, "fit: how often each participant is simulated for the checks"),
-    recovery=(None, "validation: 'parameter' (each model is fitted to the people it simulated) or 'model' (to those of all models)"),
-    parameters=(None, "validation: true parameters, {model without options: {parameter: number, or a number for each participant}}; what is left out: `fixed`"),
-    fit_filename=(None, "validation: true parameters are those of an earlier fit, by participant: path of its fit_data_FIT.csv"),
-    task_design=(None, "validation: new trials in place of files, such as {'learning': {'trials': 24, 'blocks': 1}, 'transfer': {'trials': 12}}: trials of each pair in a block, blocks"),
+    simulations=(100, "fit: how often each participant is simulated for the checks"), recovery=(
+        None,
+        "validation: 'parameter' (each model is fitted to the people it simulated) or 'model' (to those of all models)",
+    ), parameters=(
+        None, "validation: true parameters, {model without options: {parameter: number, or a number for each "
+        "participant}}; what is left out: `fixed`"),
+    fit_filename=(
+        None, "validation: true parameters are those of an earlier fit, by participant: path of its fit_data_FIT.csv"),
+    task_design=(
+        None, "validation: new trials in place of files, such as {'learning': {'trials': 24, 'blocks': 1}, 'transfer': "
+        "{'trials': 12}}: trials of each pair in a block, blocks"),
     datasets_to_generate=(1, "validation: how many data sets each model simulates"),
     generate_data=(True, "validation: simulate anew? False: the data in output_dir/data/generated are used again"),
-    clear_data=(True, "validation: remove what an earlier run generated? False: only data of the same models are replaced"),
+    clear_data=(
+        True, "validation: remove what an earlier run generated? False: only data of the same models are replaced"),
     output_dir=('modelling', "folder for tables and figures; other files in it are left alone"),
     help=(False, "print this and do nothing"))
 

@@ -181,12 +181,14 @@ class PerseverationRNN(BaseRNN):
 
 # %% ../nbs/31_precoded.ipynb #760e7f03
 PERSEVERATION_CONFIG = SpiceConfig(
-    rnn_modules=['x_value_reward_chosen', 'x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'],
-    control_parameters=['c_action', 'c_reward'],
-    library_setup={'x_value_reward_chosen': ['c_reward'], 'x_value_reward_not_chosen': [], 'x_value_choice_chosen': [], 'x_value_choice_not_chosen': []},
-    filter_setup={'x_value_reward_chosen': ['c_action', 1, True], 'x_value_reward_not_chosen': ['c_action', 0, True],
-                  'x_value_choice_chosen': ['c_action', 1, True], 'x_value_choice_not_chosen': ['c_action', 0, True]},
-)
+    rnn_modules=[
+        'x_value_reward_chosen', 'x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen'],
+    control_parameters=['c_action', 'c_reward'], library_setup={
+        'x_value_reward_chosen': ['c_reward'], 'x_value_reward_not_chosen': [], 'x_value_choice_chosen': [],
+        'x_value_choice_not_chosen': []},
+    filter_setup={
+        'x_value_reward_chosen': ['c_action', 1, True], 'x_value_reward_not_chosen': ['c_action', 0, True],
+        'x_value_choice_chosen': ['c_action', 1, True], 'x_value_choice_not_chosen': ['c_action', 0, True]})
 
 # %% ../nbs/31_precoded.ipynb #99f4bf4e
 def delta_rule(
@@ -387,8 +389,9 @@ class Weinhardt2024RNN(BaseRNN):
                 'x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, participant_embedding=who,
                 activation_rnn=torch.sigmoid)
             self.record_signal('c_learning_rate', alpha)
-            value = (self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha))
-                     + self.call_module('x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who))
+            value = self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha)
+            ) + self.call_module(
+                'x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who)
             habit = self.call_module('x_value_choice_chosen', 'x_value_choice', action=action, participant_embedding=who
             ) + self.call_module(
                 'x_value_choice_not_chosen', 'x_value_choice', action=1 - action, participant_embedding=who)
@@ -514,11 +517,18 @@ class WorkingMemoryRNN(BaseRNN):
 
 # %% ../nbs/31_precoded.ipynb #ec3c5320
 WORKING_MEMORY_CONFIG = SpiceConfig(
-    rnn_modules=['x_value_reward_chosen', 'x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen', 'x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2'],
-    control_parameters=['c_action', 'c_reward', 'c_reward_chosen', 'x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2'],
-    library_setup={'x_value_reward_chosen': ['c_reward', 'x_reward_1', 'x_reward_2'], 'x_value_reward_not_chosen': ['x_reward_1', 'x_reward_2'],
-                   'x_value_choice_chosen': ['x_choice_1', 'x_choice_2'], 'x_value_choice_not_chosen': ['x_choice_1', 'x_choice_2'],
-                   'x_reward_1': ['c_action', 'c_reward_chosen'], 'x_reward_2': ['x_reward_1'], 'x_choice_1': ['c_action'], 'x_choice_2': ['x_choice_1']},
-    filter_setup={'x_value_reward_chosen': ['c_action', 1, True], 'x_value_reward_not_chosen': ['c_action', 0, True], 'x_value_choice_chosen': ['c_action', 1, True],
-                  'x_value_choice_not_chosen': ['c_action', 0, True], 'x_reward_1': [], 'x_reward_2': [], 'x_choice_1': [], 'x_choice_2': []},
-)
+    rnn_modules=[
+        'x_value_reward_chosen', 'x_value_reward_not_chosen', 'x_value_choice_chosen', 'x_value_choice_not_chosen',
+        'x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2'],
+    control_parameters=[
+        'c_action', 'c_reward', 'c_reward_chosen', 'x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2'],
+    library_setup={
+        'x_value_reward_chosen': ['c_reward', 'x_reward_1', 'x_reward_2'],
+        'x_value_reward_not_chosen': ['x_reward_1', 'x_reward_2'],
+        'x_value_choice_chosen': ['x_choice_1', 'x_choice_2'],
+        'x_value_choice_not_chosen': ['x_choice_1', 'x_choice_2'], 'x_reward_1': ['c_action', 'c_reward_chosen'],
+        'x_reward_2': ['x_reward_1'], 'x_choice_1': ['c_action'], 'x_choice_2': ['x_choice_1']},
+    filter_setup={
+        'x_value_reward_chosen': ['c_action', 1, True], 'x_value_reward_not_chosen': ['c_action', 0, True],
+        'x_value_choice_chosen': ['c_action', 1, True], 'x_value_choice_not_chosen': ['c_action', 0, True],
+        'x_reward_1': [], 'x_reward_2': [], 'x_choice_1': [], 'x_choice_2': []})

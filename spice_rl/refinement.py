@@ -44,8 +44,10 @@ def bandit_library(
     degree = check_whole(degree, 'degree', 1)
     trace, counterfactual = check_truth(trace, 'trace'), check_truth(counterfactual, 'counterfactual')
     reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
-    rules = [Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.),), reward, terms(2)),
-             Rule(f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', 0.),), reward if counterfactual else (), terms(2 if counterfactual else 1))]
+    rules = [
+        Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.0),), reward, terms(2)), Rule(
+            f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', .0),), reward if counterfactual else (),
+            terms(2 if counterfactual else 1))]
     return rules + ([Rule(TRACE, TRACE, (), (('c_action', 'action'),), terms(2))] if trace else [])
 
 # %% ../nbs/36_refinement.ipynb #49005f27
@@ -635,8 +637,12 @@ class Refinement:
             Decimals; a small number keeps as many digits
         """
         rows = self._of(self.estimates, who)
-        return '\n'.join([self.equation.text(who, digits), repr(self.as_rl(who))]
-                         + [f"  {r.parameter} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]" for r in rows.itertuples() for d in [_decimals(r.estimate, digits)]])
+        return '\n'.join(
+            [self.equation.text(who, digits), repr(self.as_rl(who))]
+            + [
+                f"  {r.parameter} = {r.estimate:.{d}f} ± {r.se:.{d}f} [{r.lower:.{d}f}, {r.upper:.{d}f}]"
+                for r in rows.itertuples()
+                for d in [_decimals(r.estimate, digits)]])
 
     def _head(self):
         s = self.scores

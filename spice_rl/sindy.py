@@ -22,11 +22,12 @@ from .rnn import Embedding
 
 # %% ../nbs/35_sindy.ipynb #a7a9a474
 OPTIMIZERS = {
-    'SR3_weighted_l1': lambda cut, tie, n: ps.SR3(reg_weight_lam=np.full((1, n), cut / tie), regularizer='weighted_l1', relax_coeff_nu=tie, max_iter=10_000),
-    'SR3_L1': lambda cut, tie, n: ps.SR3(reg_weight_lam=cut / tie, regularizer='l1', relax_coeff_nu=tie, max_iter=10_000),
-    'SR3_L0': lambda cut, tie, n: ps.SR3(reg_weight_lam=cut**2 / (2 * tie), regularizer='l0', relax_coeff_nu=tie, max_iter=10_000),
-    'STLSQ': lambda cut, tie, n: ps.STLSQ(threshold=cut, alpha=tie),
-}
+    'SR3_weighted_l1': lambda cut, tie, n: ps.SR3(
+        reg_weight_lam=np.full((1, n), cut / tie), regularizer='weighted_l1', relax_coeff_nu=tie, max_iter=10_000),
+    'SR3_L1': lambda cut, tie, n: ps.SR3(reg_weight_lam=cut / tie, regularizer='l1', relax_coeff_nu=tie, max_iter=10_000
+    ), 'SR3_L0': lambda cut, tie, n: ps.SR3(
+        reg_weight_lam=cut**2 / (2 * tie), regularizer='l0', relax_coeff_nu=tie, max_iter=10_000),
+    'STLSQ': lambda cut, tie, n: ps.STLSQ(threshold=cut, alpha=tie)}
 
 # %% ../nbs/35_sindy.ipynb #f493a084
 def sparse_regression(

@@ -16,9 +16,16 @@ from .arguments import check_number
 from .folders import check_path, written
 
 # %% ../nbs/07_style.ipynb #4fa0010c
-COLOURS = dict(person='#56B4E9', model='#882255', truth='#000000', network='#0072B2', equation='#E69F00', # roles
-               gain='#009E73', loss='#D55E00',                                                             # what was at stake, or came out
-               guide='#B3B3B3')                                                                            # lines to read others by
+COLOURS = dict(
+    person='#56B4E9',
+    model='#882255',
+    truth='#000000',
+    network='#0072B2',
+    equation='#E69F00',  # roles
+    gain='#009E73',
+    loss='#D55E00',  # what was at stake, or came out
+    guide='#B3B3B3',
+)  # lines to read others by
 # groups, kinds, parameters, …
 SERIES = ['#332288', '#CC6677', '#44AA99', '#DDCC77', '#117733', '#AA4499', '#999933']
 
