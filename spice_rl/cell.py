@@ -273,9 +273,11 @@ class Cell:
         if self.reward_range is None or not np.isfinite(trials.reward).any(): return
         (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
         if low <= least and most <= high: return
-        warnings.warn(f"rewards go from {least:g} to {most:g}, and {type(self).__name__} starts as for rewards from {low:g} to {high:g}: "
-                      "divide them, take a model that bandit_models(trials) sets up for these rewards, or write a cell "
-                      "whose values start elsewhere", stacklevel=4)
+        warnings.warn(
+            f"rewards go from {least:g} to {most:g}, and {type(self).__name__} starts as for rewards from "
+            f"{low:g} to {high:g}: "
+            "divide them, take a model that bandit_models(trials) sets up for these rewards, or write a cell "
+            "whose values start elsewhere", stacklevel=4)
 
     def _missing(self):
         "The rules that the class lacks."

@@ -1610,11 +1610,17 @@ def _check_id(xs):
     "The last feature is a whole number from 0, one a session, on padding too"
     ids = xs[..., -1]
     bad = ~((ids >= 0) & (ids == ids.floor()) & ~ids.isinf())
-    if bad.any(): raise ValueError(f'the last feature is the participant, a whole number from 0, got {ids[tuple(bad.nonzero()[0])].item():g} in '
-                                   f'{_where(bad, "xs")}; padding needs it too')
+    if bad.any():
+        raise ValueError(
+            'the last feature is the participant, a whole number from 0, got '
+            f'{ids[tuple(bad.nonzero()[0])].item():g} in '
+            f'{_where(bad, "xs")}; padding needs it too')
     change = ids != ids[:, :1]
-    if change.any(): raise ValueError(f'the participant (last feature) changes within a session, from {ids[tuple(change.nonzero()[0][:1])][0].item():g} '
-                                      f'to {ids[tuple(change.nonzero()[0])].item():g} in {_where(change, "xs")}; one session is of one person')
+    if change.any():
+        raise ValueError(
+            'the participant (last feature) changes within a session, from '
+            f'{ids[tuple(change.nonzero()[0][:1])][0].item():g} '
+            f'to {ids[tuple(change.nonzero()[0])].item():g} in {_where(change, "xs")}; one session is of one person')
 
 # %% ../nbs/00_data.ipynb #5874996d
 def _check_next(xs, ys, there, asked):

@@ -615,8 +615,11 @@ class Refinement:
         if (many > 1).any():
             who = many.index[many > 1][0]
             top = self._of(self.structures, who)
-            out.append(f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC of the best{'' if who == 'everybody' else f' for {who}'} "
-                       f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: {', '.join(self.shared(who)) or 'nothing'}")
+            out.append(
+                f"{many[who] - 1} other {'structure lies' if many[who] == 2 else 'structures lie'} within 6 BIC "
+                f"of the best{'' if who == 'everybody' else f' for {who}'} "
+                f"(weight of the best: {top.weight.iloc[0]:.2f}); in all of them: "
+                f"{', '.join(self.shared(who)) or 'nothing'}")
         open_ = self.estimates[~np.isfinite(self.estimates.lower) | ~np.isfinite(self.estimates.upper)]
         out += [
             f"the interval of {row.parameter} ({row.who}) is open: these choices do not bound it"

@@ -705,80 +705,117 @@ def show_figure(
 # %% ../nbs/42_report.ipynb #b727d21f
 REFERENCES = {
     'Akaike, 1974': (
-        'Akaike, H. (1974). A new look at the statistical model identification. *IEEE Transactions on Automatic '
+        'Akaike, H. (1974). A new look at the statistical model identification. *IEEE Transactions on '
+        'Automatic '
         'Control, 19*(6), 716–723.'),
     'Barto, Sutton & Anderson, 1983': (
-        'Barto, A. G., Sutton, R. S., & Anderson, C. W. (1983). Neuronlike adaptive elements that can solve '
-        'difficult learning control problems. *IEEE Transactions on Systems, Man, and Cybernetics, SMC-13*(5), '
+        'Barto, A. G., Sutton, R. S., & Anderson, C. W. (1983). Neuronlike adaptive elements that can '
+        'solve '
+        'difficult learning control problems. *IEEE Transactions on Systems, Man, and Cybernetics, '
+        'SMC-13*(5), '
         '834–846.'),
     'Brunton et al., 2016': (
-        'Brunton, S. L., Proctor, J. L., & Kutz, J. N. (2016). Discovering governing equations from data by sparse '
-        'identification of nonlinear dynamical systems. *Proceedings of the National Academy of Sciences, 113*(15), '
+        'Brunton, S. L., Proctor, J. L., & Kutz, J. N. (2016). Discovering governing equations from data '
+        'by sparse '
+        'identification of nonlinear dynamical systems. *Proceedings of the National Academy of '
+        'Sciences, 113*(15), '
         '3932–3937.'),
     'Champion et al., 2020': (
         'Champion, K., Zheng, P., Aravkin, A. Y., Brunton, S. L., & Kutz, J. N. (2020). A unified sparse '
-        'optimization framework to learn parsimonious physics-informed models from data. *IEEE Access, 8*, '
+        'optimization framework to learn parsimonious physics-informed models from data. *IEEE Access, '
+        '8*, '
         '169259–169271.'),
-    'Cho et al., 2014': 'Cho, K., van Merriënboer, B., Gulcehre, C., Bahdanau, D., Bougares, F., Schwenk, H., & Bengio, Y. (2014). '
-    'Learning phrase representations using RNN encoder-decoder for statistical machine translation. In '
-    '*Proceedings of the 2014 Conference on Empirical Methods in Natural Language Processing* (pp. 1724–1734). '
-    'https://doi.org/10.3115/v1/D14-1179', 'Geana et al., 2021': (
-        'Geana, A., Barch, D. M., Gold, J. M., Carter, C. S., MacDonald, A. W., Ragland, J. D., Silverstein, S. M., '
-        '& Frank, M. J. (2021). Using computational modeling to capture schizophrenia-specific reinforcement '
-        'learning differences and their implications on patient classification. *Biological Psychiatry: Cognitive '
+    'Cho et al., 2014': (
+        'Cho, K., van Merriënboer, B., Gulcehre, C., Bahdanau, D., Bougares, F., Schwenk, H., & Bengio, '
+        'Y. (2014). '
+        'Learning phrase representations using RNN encoder-decoder for statistical machine translation. '
+        'In '
+        '*Proceedings of the 2014 Conference on Empirical Methods in Natural Language Processing* (pp. '
+        '1724–1734). '
+        'https://doi.org/10.3115/v1/D14-1179'),
+    'Geana et al., 2021': (
+        'Geana, A., Barch, D. M., Gold, J. M., Carter, C. S., MacDonald, A. W., Ragland, J. D., '
+        'Silverstein, S. M., '
+        '& Frank, M. J. (2021). Using computational modeling to capture schizophrenia-specific '
+        'reinforcement '
+        'learning differences and their implications on patient classification. *Biological Psychiatry: '
+        'Cognitive '
         'Neuroscience and Neuroimaging*. doi:10.1016/j.bpsc.2021.03.017'),
     'Gold et al., 2012': (
-        'Gold, J. M., Waltz, J. A., Matveeva, T. M., Kasanova, Z., Strauss, G. P., Herbener, E. S., Collins, A. G. '
-        'E., & Frank, M. J. (2012). Negative symptoms and the failure to represent the expected reward value of '
-        'actions: Behavioral and computational modeling evidence. *Archives of General Psychiatry, 69*(2), 129–138.'),
+        'Gold, J. M., Waltz, J. A., Matveeva, T. M., Kasanova, Z., Strauss, G. P., Herbener, E. S., '
+        'Collins, A. G. '
+        'E., & Frank, M. J. (2012). Negative symptoms and the failure to represent the expected reward '
+        'value of '
+        'actions: Behavioral and computational modeling evidence. *Archives of General Psychiatry, '
+        '69*(2), 129–138.'),
     'Huys et al., 2011': (
-        'Huys, Q. J. M., Cools, R., Gölzer, M., Friedel, E., Heinz, A., Dolan, R. J., & Dayan, P. (2011). '
-        'Disentangling the roles of approach, activation and valence in instrumental and Pavlovian responding. '
+        'Huys, Q. J. M., Cools, R., Gölzer, M., Friedel, E., Heinz, A., Dolan, R. J., & Dayan, P. '
+        '(2011). '
+        'Disentangling the roles of approach, activation and valence in instrumental and Pavlovian '
+        'responding. '
         '*PLoS Computational Biology, 7*(4), e1002028.'),
     'Kaptanoglu et al., 2022': (
-        'Kaptanoglu, A. A., de Silva, B. M., Fasel, U., Kaheman, K., Goldschmidt, A. J., Callaham, J. L., Delahunt, '
-        'C. B., Nicolaou, Z. G., Champion, K., Loiseau, J.-C., Kutz, J. N., & Brunton, S. L. (2022). PySINDy: A '
-        'comprehensive Python package for robust sparse system identification. *Journal of Open Source Software, '
+        'Kaptanoglu, A. A., de Silva, B. M., Fasel, U., Kaheman, K., Goldschmidt, A. J., Callaham, J. '
+        'L., Delahunt, '
+        'C. B., Nicolaou, Z. G., Champion, K., Loiseau, J.-C., Kutz, J. N., & Brunton, S. L. (2022). '
+        'PySINDy: A '
+        'comprehensive Python package for robust sparse system identification. *Journal of Open Source '
+        'Software, '
         '7*(69), 3994.'),
     'Kingma & Ba, 2015': (
-        'Kingma, D. P., & Ba, J. (2015). Adam: A method for stochastic optimization. In *3rd International '
+        'Kingma, D. P., & Ba, J. (2015). Adam: A method for stochastic optimization. In *3rd '
+        'International '
         'Conference on Learning Representations*.'),
     'Levenberg, 1944': (
-        'Levenberg, K. (1944). A method for the solution of certain non-linear problems in least squares. '
+        'Levenberg, K. (1944). A method for the solution of certain non-linear problems in least '
+        'squares. '
         '*Quarterly of Applied Mathematics, 2*(2), 164–168.'),
     'Liu & Nocedal, 1989': (
-        'Liu, D. C., & Nocedal, J. (1989). On the limited memory BFGS method for large scale optimization. '
+        'Liu, D. C., & Nocedal, J. (1989). On the limited memory BFGS method for large scale '
+        'optimization. '
         '*Mathematical Programming, 45*, 503–528.'),
     'Marquardt, 1963': (
-        'Marquardt, D. W. (1963). An algorithm for least-squares estimation of nonlinear parameters. *Journal of '
+        'Marquardt, D. W. (1963). An algorithm for least-squares estimation of nonlinear parameters. '
+        '*Journal of '
         'the Society for Industrial and Applied Mathematics, 11*(2), 431–441.'),
     'Palminteri et al., 2015': (
-        'Palminteri, S., Khamassi, M., Joffily, M., & Coricelli, G. (2015). Contextual modulation of value signals '
+        'Palminteri, S., Khamassi, M., Joffily, M., & Coricelli, G. (2015). Contextual modulation of '
+        'value signals '
         'in reward and punishment learning. *Nature Communications, 6*, 8096.'),
     'Piray et al., 2019': (
-        'Piray, P., Dezfouli, A., Heskes, T., Frank, M. J., & Daw, N. D. (2019). Hierarchical Bayesian inference '
-        'for concurrent model fitting and comparison for group studies. *PLoS Computational Biology, 15*(6), '
+        'Piray, P., Dezfouli, A., Heskes, T., Frank, M. J., & Daw, N. D. (2019). Hierarchical Bayesian '
+        'inference '
+        'for concurrent model fitting and comparison for group studies. *PLoS Computational Biology, '
+        '15*(6), '
         'e1007043.'),
     'Rescorla & Wagner, 1972': (
         'Rescorla, R. A., & Wagner, A. R. (1972). A theory of Pavlovian conditioning: Variations in the '
-        'effectiveness of reinforcement and nonreinforcement. In A. H. Black & W. F. Prokasy (Eds.), *Classical '
+        'effectiveness of reinforcement and nonreinforcement. In A. H. Black & W. F. Prokasy (Eds.), '
+        '*Classical '
         'conditioning II: Current research and theory* (pp. 64–99). Appleton-Century-Crofts.'),
-    'Schwarz, 1978': 'Schwarz, G. (1978). Estimating the dimension of a model. *The Annals of Statistics, 6*(2), 461–464.',
+    'Schwarz, 1978': (
+        'Schwarz, G. (1978). Estimating the dimension of a model. *The Annals of Statistics, 6*(2), 461–464.'),
     'Storn & Price, 1997': (
-        'Storn, R., & Price, K. (1997). Differential evolution – A simple and efficient heuristic for global '
+        'Storn, R., & Price, K. (1997). Differential evolution – A simple and efficient heuristic for '
+        'global '
         'optimization over continuous spaces. *Journal of Global Optimization, 11*(4), 341–359.'),
     'Venzon & Moolgavkar, 1988': (
-        'Venzon, D. J., & Moolgavkar, S. H. (1988). A method for computing profile-likelihood-based confidence '
+        'Venzon, D. J., & Moolgavkar, S. H. (1988). A method for computing profile-likelihood-based '
+        'confidence '
         'intervals. *Applied Statistics, 37*(1), 87–94.'),
     'Watkins & Dayan, 1992': 'Watkins, C. J. C. H., & Dayan, P. (1992). Q-learning. *Machine Learning, 8*, 279–292.',
     'Weinhardt et al., 2024': (
-        'Weinhardt, D., Eckstein, M. K., & Musslick, S. (2024). Computational discovery of human reinforcement '
-        'learning dynamics from choice behavior. In *NeurIPS 2024 Workshop on Behavioral Machine Learning*.'),
+        'Weinhardt, D., Eckstein, M. K., & Musslick, S. (2024). Computational discovery of human '
+        'reinforcement '
+        'learning dynamics from choice behavior. In *NeurIPS 2024 Workshop on Behavioral Machine '
+        'Learning*.'),
     'Williams et al., 2025': (
-        'Williams et al. (2025). [The documentation of the avoidance-learning models cites it without title and '
+        'Williams et al. (2025). [The documentation of the avoidance-learning models cites it without '
+        'title and '
         'journal: complete it before you publish.]'),
     'Wilson & Collins, 2019': (
-        'Wilson, R. C., & Collins, A. G. E. (2019). Ten simple rules for the computational modeling of behavioral '
+        'Wilson, R. C., & Collins, A. G. E. (2019). Ten simple rules for the computational modeling of '
+        'behavioral '
         'data. *eLife, 8*, e49547.')}
 
 def references(text): # Prose with citations, such as '(Schwarz, 1978)'

@@ -494,8 +494,10 @@ class BaseRNN(nn.Module):
             Do sessions come first?"""
         n, ids = self.n_actions, 1 + bool(self.n_experiments)
         if inputs.ndim != 3 or inputs.shape[-1] < 2 * n + ids:
-            raise ValueError(f"inputs must have three axes and at least {2 * n + ids} features ({n} for the choice, {n} for the rewards, the ids last), "
-                             f"got shape {tuple(inputs.shape)}; is the id column missing?")
+            raise ValueError(
+                f"inputs must have three axes and at least {2 * n + ids} features ({n} for the choice, {n} for "
+                "the rewards, the ids last), "
+                f"got shape {tuple(inputs.shape)}; is the id column missing?")
         if batch_first: inputs = inputs.transpose(0, 1)
         inputs = inputs.to(self.device, torch.float64).repeat(1, self.n_starts, 1)
         choice, rewards, additional = inputs[..., :n], inputs[..., n:2 * n], inputs[..., 2 * n:-ids]

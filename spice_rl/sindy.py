@@ -106,8 +106,10 @@ def signal_kinds(
         same = lambda a: np.allclose(recorded[name][there], a[there], atol=1e-9, equal_nan=True)
         kinds[name] = next((kind for kind in sorted(known, key=lambda kind: kind != name) if same(known[kind])), None)
         if kinds[name] is None:
-            raise ValueError(f"the signal {name!r} is none of those an equation can use (the choice, the reward of each option, the reward of the chosen option, "
-                             f"or a latent value: {', '.join(latents)}): an equation in it could not be simulated")
+            raise ValueError(
+                f"the signal {name!r} is none of those an equation can use (the choice, the reward of each "
+                "option, the reward of the chosen option, "
+                f"or a latent value: {', '.join(latents)}): an equation in it could not be simulated")
     return kinds
 
 # %% ../nbs/35_sindy.ipynb #461c5b5f
@@ -473,5 +475,7 @@ def _check_stands_for(equation, network, xs, tolerance=1e-6):
     there = (trials.session, np.arange(trials.n_trials) - trials.starts[trials.session])
     worst = np.nanmax(abs((own - own.mean(1, keepdims=True)) - (said[there] - said[there].mean(1, keepdims=True))))
     if worst > tolerance * max(1, abs(own).max()):
-        raise ValueError(f"the equation does not stand for the network: its logits differ by up to {worst:.2g}. The network's forward does something besides calling "
-                         "its modules and adding up what they return.")
+        raise ValueError(
+            f"the equation does not stand for the network: its logits differ by up to {worst:.2g}. The "
+            "network's forward does something besides calling "
+            "its modules and adding up what they return.")

@@ -505,13 +505,21 @@ def _finish(network, done, rounds_of, chance, apart, stopped, starts):
                 f"training was stopped by Ctrl-C after {done[0].passes} passes, before any start predicted choices "
                 f"better than guessing ({chance:.4f} nats a choice)")
         seen = ', '.join(f"{n} {v}" for v, n in table.verdict.value_counts().items())
-        raise TrainingError(f"no start of the network learned to predict choices better than guessing ({chance:.4f} nats a choice): {seen}; NLL "
-                            f"{table.nll.min():.4f} to {table.nll.max():.4f}. Are the rewards on a scale of about 1, and do choices and rewards stand in the right columns?\n{table.round(4).to_string()}")
+        raise TrainingError(
+            f"no start of the network learned to predict choices better than guessing ({chance:.4f} nats a "
+            f"choice): {seen}; NLL "
+            f"{table.nll.min():.4f} to {table.nll.max():.4f}. Are the rewards on a scale of about 1, and do "
+            f"choices and rewards stand in the right columns?\n{table.round(4).to_string()}")
     best = done[verdicts.index('best')]
     network.reset(1, np.random.default_rng(0)).load_state_dict(best.weights)
     network.eval()
-    if stopped: warnings.warn(f"training was stopped by Ctrl-C after {best.passes} passes: kept the best start so far, NLL {best.nll:.4f} a choice", TrainingWarning, stacklevel=3)
+    if stopped:
+        warnings.warn(
+            f"training was stopped by Ctrl-C after {best.passes} passes: kept the best start so far, NLL "
+            f"{best.nll:.4f} a choice", TrainingWarning, stacklevel=3)
     elif starts > 1 and np.isfinite(apart) and 'agrees' not in verdicts:
-        warnings.warn(f"no two of {len(done)} starts agree within {APART} nats a choice; the best is kept, but it may not be the best there is. "
-                      f"More starts or epochs may help.\n{table.round(4).to_string()}", TrainingWarning, stacklevel=3)
+        warnings.warn(
+            f"no two of {len(done)} starts agree within {APART} nats a choice; the best is kept, but it may not be "
+            "the best there is. "
+            f"More starts or epochs may help.\n{table.round(4).to_string()}", TrainingWarning, stacklevel=3)
     return Training(network, table, best.nll, chance, best.test_nll, stopped)
