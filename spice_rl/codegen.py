@@ -283,8 +283,8 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
     state, old = _room(n_options * {n_state} * {S}), _room(n_options * {n_state} * {S}) # (options, latents, lanes)
     top, z, total = _room({L}), _room({L}), _room({L})                                  # (lanes,)
     product, left, right = _room({L}), _room({L}), _room({L})                           # (lanes,)
-    prob, slope = _room(width * {L}), _room({n_steps} * width * {L})                    # (on offer, lanes), (neighbours, …)
-    g, h = _room({n_steps} * {L}), _room({n_steps} * {n_steps} * {L})                   # (neighbours, lanes), (neighbours, …)
+    prob, slope = _room(width * {L}), _room({n_steps} * width * {L})   # (on offer, lanes), (neighbours, …)
+    g, h = _room({n_steps} * {L}), _room({n_steps} * {n_steps} * {L})   # (neighbours, lanes), (neighbours, …)
     for k in range(n_options): unseen[k] = np.nan
     for b in range(lo, hi):
         n = first[b + 1] - first[b]     # lanes without their neighbours

@@ -113,7 +113,9 @@ class PipelineResult:
         return self.bic.table().best_model['full']
     def __repr__(self):
         return f"{self.bic!r}\nbest model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}"
-    def _repr_html_(self): return f"{self.bic._repr_html_()}<p>{escape(f'best model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}')}</p>"
+    def _repr_html_(self):
+        said = f'best model: {self.best_model}; {len(self.files)} files in {str(self.output_dir)!r}'
+        return f"{self.bic._repr_html_()}<p>{escape(said)}</p>"
 
 # %% ../nbs/43_pipeline.ipynb #7da9d1e9
 @dataclass(repr=False)

@@ -77,7 +77,9 @@ class _Priors:
         o, own, out = self.line.o, dict(self.own), {}
         for j, (n, low, high) in enumerate(zip(o.names, o.lower, o.upper)):
             normal = f"normal({self.line.start[j]:.3g}, {self.scale[j]:.3g})"
-            if j in own: out[n] = f"{own[j].dist.name}({', '.join([*(f'{x:.4g}' for x in own[j].args), *(f'{k}={x:.4g}' for k, x in own[j].kwds.items())])}), cut at ({low:g}, {high:g})"
+            if j in own:
+                given = [*(f'{x:.4g}' for x in own[j].args), *(f'{k}={x:.4g}' for k, x in own[j].kwds.items())]
+                out[n] = f"{own[j].dist.name}({', '.join(given)}), cut at ({low:g}, {high:g})"
             elif self.both[j]: out[n] = f"uniform in ({low:g}, {high:g})"
             else:
                 out[n] = (

@@ -661,7 +661,8 @@ class Refinement:
 
     def _repr_html_(self):
         first = self.scores.index[0]
-        return (f"<p>{self._head()}</p><pre>{self.equation.text(first)}</pre><p>{self.as_rl(first)}</p>{self._of(self.estimates, first).drop(columns='who').round(3).to_html(index=False)}"
+        table = self._of(self.estimates, first).drop(columns='who').round(3).to_html(index=False)
+        return (f"<p>{self._head()}</p><pre>{self.equation.text(first)}</pre><p>{self.as_rl(first)}</p>{table}"
                 + ''.join(f"<p>{note}</p>" for note in self.notes()))
 
 # %% ../nbs/36_refinement.ipynb #b56beb79
