@@ -1,7 +1,8 @@
 """Model recovery of Wilson & Collins (2019): five bandit models, two priors, 100 data sets of 1000 trials each, all fitted with all.
 
-`python benchmarks/wilson_collins.py [recovery|starts]` writes results/wilson_collins.csv, a row for each data set: what it was made with, and each model's BIC; and results/wilson_collins_starts.csv:
-who wins the learners' data sets of the first prior if each fit has one random start, as in the published code. Without a word it does both. The models and the priors are those that nbs/wilson_collins.ipynb writes.
+`python benchmarks/wilson_collins.py [recovery|starts|judge]` writes results/wilson_collins.csv, a row for each data set: what it was made with, and each model's BIC; and results/wilson_collins_starts.csv:
+who wins the learners' data sets of the first prior if each fit has one random start, as in the published code. Without a word it does both.
+`judge` writes results/wilson_collins_search.csv: CPU seconds of the default search, optima that it misses, and whether other models win, beside a search that is twice as thorough (20 starts). The models and the priors are those that nbs/wilson_collins.ipynb writes.
 CPU seconds on one thread."""
 import json
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from spice_rl import Lanes, model_recovery, simulate_people
+from spice_rl import Lanes, fit, model_recovery, simulate_people
 
 HERE = Path(__file__).parent
 
@@ -34,7 +35,7 @@ def recovery(nb):
     for shift in 0, 1:
         start = time.process_time()
         data = people(nb, shift)
-        found = model_recovery(nb['models'], data, starts=1, threads=1)
+        found = model_recovery(nb['models'], data, threads=1)
         cpu = time.process_time() - start
         print(f"beta + {shift}: {cpu:.0f} CPU s\n{found}", flush=True)
         fits = {m: f.set_index('generated', append=True) for m, f in found.fits.items()}
@@ -45,6 +46,28 @@ def recovery(nb):
         true = pd.concat([s.true.assign(generated=s.model) for s in data]).rename_axis('participant').set_index('generated', append=True)
         tables.append(true.join(row).assign(shift=shift, cpu_s=cpu / len(row)).reset_index())
     pd.concat(tables).to_csv(HERE / 'results/wilson_collins.csv', index=False, float_format='%.6g')
+
+
+def judge(nb, shifts=(0, 1)):
+    "The default search beside one with 20 starts, model by model."
+    models, data = list(nb['models']), [s.trials for shift in shifts for s in people(nb, shift)]
+    found = {}    # (model, starts): (CPU seconds, NLL and BIC of each data set)
+    for m, starts in [(m, starts) for m in models for starts in (10, 20)]:
+        begun = time.process_time()
+        fits = [fit(nb['models'][m], trials, starts, threads=1).diagnostics for trials in data]
+        found[m, starts] = time.process_time() - begun, *(np.concatenate([f[what] for f in fits]) for what in ('nll', 'bic'))
+        print(m, starts, found[m, starts][0], flush=True)
+    won = [np.argmin([found[m, starts][2] for m in models], 0) for starts in (10, 20)]
+    rows = []
+    for m in models:
+        best = np.minimum(found[m, 10][1], found[m, 20][1])
+        rows.append(dict(model=m, fits=len(best), other_winners=(won[0] != won[1]).sum()))
+        for starts in (10, 20):
+            cpu, nll, _ = found[m, starts]
+            rows[-1] |= {f'cpu_s_{starts}': cpu, f'missed_{starts}': (nll > best + .01).sum(), f'worst_{starts}': (nll - best).max()}
+    table = pd.DataFrame(rows)
+    print(table.to_string())
+    table.to_csv(HERE / 'results/wilson_collins_search.csv', index=False, float_format='%.6g')
 
 
 def one_start(cell, trials, method, rng):
@@ -74,4 +97,5 @@ def starts(nb):
 
 if __name__ == '__main__':
     if 'recovery' in sys.argv or len(sys.argv) == 1: recovery(notebook())
+    if 'judge' in sys.argv: judge(notebook())
     if 'starts' in sys.argv or len(sys.argv) == 1: starts(notebook())

@@ -319,7 +319,7 @@ def _one_ahead(cell, thetas, trials, seed):
 
 def _chances_ahead(cell, theta, trials):
     "Cumulated chances of the options on each trial, after each person's own past, (trials, options)."
-    frame = replay(cell, trials, theta)
+    frame = replay(cell, trials, theta, expected=False)
     columns = [c for c in frame if c.startswith('p_')][:trials.n_options]
     if cell.wide and len(columns) < trials.n_options:
         raise ValueError(f"{type(cell).__name__} does more than choose, and these trials hide what other options would "

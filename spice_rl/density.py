@@ -51,11 +51,12 @@ Limit.__doc__ = """Where a parameter may be.
 - `whole`: must it be a whole number?
 """
 
-Density = namedtuple('Density', 'log_density draw mean names support limits many together')
+Density = namedtuple('Density', 'log_density draw mean names support limits many together chances')
 Density.__doc__ = """What a kind of answer knows: an entry of `DENSITIES`, made by `add_density`.
 
 Compiled functions `log_density`, `draw` and `mean`; `names` of the components; `support` in words; `limits` of parameters;
-`many`: parameters that hold several numbers; `together`: what they must be together."""
+`many`: parameters that hold several numbers; `together`: what they must be together; `chances`: compiled function
+of (answer, out) that writes the probability of each choice, or None."""
 
 DENSITIES = {} # Kind of answer → its `Density`
 
@@ -69,7 +70,8 @@ def add_density(
     support,          # What a value can be, in words
     limits=None,      # `Limit` of each parameter that has one
     many=(),          # Parameters that hold several numbers
-    together=None     # Function of (answer): a sentence where parameters do not go together, or None
+    together=None,    # Function of (answer): a sentence where parameters do not go together, or None
+    chances=None      # Compiled function of (answer, out): writes each choice's probability, returns the mean time
 ):
     """Make a kind of answer known, to plain Python and to compiled rules.
 
@@ -93,6 +95,9 @@ def add_density(
         Parameters that hold several numbers
     together
         Function of (answer): a sentence where parameters do not go together, or None
+    chances
+        Compiled function of (answer, out): writes each choice's probability, returns the mean
+        time
     """
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
         raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
@@ -104,7 +109,7 @@ def add_density(
         if name not in kind._fields:
             raise ValueError(f"{kind.__name__} has no parameter {name!r} (it has: {', '.join(kind._fields)})")
     if kind not in DENSITIES and COMPILED: _constructor(kind, many)
-    DENSITIES[kind] = Density(log_density, draw, mean, tuple(names), support, limits, tuple(many), together)
+    DENSITIES[kind] = Density(log_density, draw, mean, tuple(names), support, limits, tuple(many), together, chances)
 
 # %% ../nbs/02_density.ipynb #1aec2787
 def _known(answer):
@@ -163,6 +168,17 @@ def _density_of(answer, *value): return _known(answer).log_density(answer, *valu
 def _draw_of(answer, rng): return _known(answer).draw(answer, rng)
 
 def _mean_of(answer): return _known(answer).mean(answer)
+
+def _chances_of(answer, out): # Writes the probability of each choice; returns the mean time
+    its = _known(answer)
+    return _two_chances(its.mean(answer), out) if its.chances is None else its.chances(answer, out)
+
+@_compiled
+def _two_chances(mean, out): # What a mean says of a choice between two; of more, nothing
+    choice, time = mean
+    out[:] = np.nan
+    if len(out) == 2: out[0], out[1] = 1 - choice, choice
+    return time
 
 def _loops(compile):
     "The loops over many values or draws, for answers of one component and of two."
@@ -285,6 +301,12 @@ def _draw_answer(answer, rng):
 def _mean_answer(answer):
     its = _its(answer).mean
     return lambda answer: its(answer)
+
+@overload(_chances_of, **_options)
+def _chances_answer(answer, out):
+    its, mean = _its(answer).chances, _its(answer).mean
+    if its is None: return lambda answer, out: _two_chances(mean(answer), out)
+    return lambda answer, out: its(answer, out)
 
 # %% ../nbs/02_density.ipynb #efb5219d
 _half_log_2pi = .5 * math.log(2 * math.pi)
@@ -840,36 +862,50 @@ def _race_draw(race, rng):
 
 # %% ../nbs/02_density.ipynb #48415bb5
 @_compiled
-def _race_at(y, race):
-    "At the log time y: log probability that nobody has arrived, and the density of arrivals, each times its number."
+def _race_at(y, race, alone, arrivals):
+    """At the log time y: log probability that nobody has arrived. Writes the density of each one's arrival, (k,), and into
+    `alone`, (k,), the log probability that this one has not."""
     drifts, b, A, _, s, ballistic = race
-    t, still, number = math.exp(y), 0., 0.
-    for v in drifts: still += _log_still(t, v, b, A, s, ballistic)
-    for i in range(1, len(drifts)):
-        log_i = _log_first(t, drifts[i], b, A, s, ballistic) + still - _log_still(t, drifts[i], b, A, s, ballistic) + y
-        if still > -np.inf: number += i * math.exp(log_i)
-    return still, number
+    t, still = math.exp(y), 0.
+    for i in range(len(drifts)):
+        alone[i] = _log_still(t, drifts[i], b, A, s, ballistic)
+        still += alone[i]
+    for i in range(len(drifts)):
+        arrivals[i] = 0.
+        if still > -np.inf: arrivals[i] = math.exp(_log_first(t, drifts[i], b, A, s, ballistic) + still - alone[i] + y)
+    return still
 
 @_compiled
-def _race_mean(race):
+def _race_chances(race, chances):
+    "Write the probability of each choice, (k,); the mean time is returned."
     drifts, b, A, t0, s, ballistic = race
-    if not _is_race(race): return np.nan, np.nan
+    chances[:] = 0. if _is_race(race) else np.nan
+    if not _is_race(race): return np.nan
     fastest = max([abs(v) for v in drifts]) + 1e-300
     spread = s / fastest if ballistic else 1 / math.sqrt(b * fastest)
     step, start = min(1 / 16, max(.25 * spread, 1e-3)), math.log(b)
-    choice = time = 0.
+    alone, arrivals, time = np.empty(len(drifts)), np.empty(len(drifts)), 0.
     y, still = start, 0.
     while y < 700 and (still > -7 or math.exp(y + still) > 1e-13 * time):
-        still, number = _race_at(y, race)
-        choice, time, y = choice + step * number, time + step * math.exp(y + still), y + step
+        still = _race_at(y, race, alone, arrivals)
+        chances += step * arrivals
+        time, y = time + step * math.exp(y + still), y + step
     y, still = start, -1.
     while y > -700 and still < -1e-16:
         y -= step
-        still, number = _race_at(y, race)
-        choice, time = choice + step * number, time + step * math.exp(y + still)
+        still = _race_at(y, race, alone, arrivals)
+        chances += step * arrivals
+        time += step * math.exp(y + still)
     time += step * math.exp(y) / math.expm1(step) # nobody has arrived at all steps before
     endless = len(drifts) == 1 if ballistic else len(drifts) < 3 and fastest < 1e-299
-    return choice, np.inf if endless else t0 + time
+    return np.inf if endless else t0 + time
+
+@_compiled
+def _race_mean(race):
+    chances, choice = np.empty(len(race[0])), 0.
+    time = _race_chances(race, chances)
+    for i in range(len(chances)): choice += i * chances[i]
+    return choice if len(chances) else np.nan, time
 
 # %% ../nbs/02_density.ipynb #071eff69
 class RacingDiffusion(namedtuple('RacingDiffusion', 'drifts b A t0'), metaclass=AnswerKind):
@@ -897,6 +933,9 @@ def _racing_draw(answer, rng): return _race_draw(_noisy(answer), rng)
 def _racing_mean(answer): return _race_mean(_noisy(answer))
 
 @_compiled
+def _racing_chances(answer, out): return _race_chances(_noisy(answer), out)
+
+@_compiled
 def _lba_density(answer, choice, rt): return _race_density(_straight(answer), choice, rt)
 
 @_compiled
@@ -905,15 +944,18 @@ def _lba_draw(answer, rng): return _race_draw(_straight(answer), rng)
 @_compiled
 def _lba_mean(answer): return _race_mean(_straight(answer))
 
+@_compiled
+def _lba_chances(answer, out): return _race_chances(_straight(answer), out)
+
 def _start_below(answer): # A sentence where starts are above the threshold
     if answer.A > answer.b: return 'the highest start A must be at most the threshold b'
 
 _timed = dict(names=('choice', 'rt'), many=('drifts',), support='a choice from 0 to k − 1 and a time above t0')
 _limits = dict(b=_positive, A=Limit(0), t0=Limit(0))
 add_density(RacingDiffusion, _racing_density, _racing_draw, _racing_mean, limits=_limits | dict(drifts=Limit(0)),
-            together=_start_below, **_timed)
+            together=_start_below, chances=_racing_chances, **_timed)
 add_density(LBA, _lba_density, _lba_draw, _lba_mean, limits=_limits | dict(s=_positive),
-            together=_start_below, **_timed)
+            together=_start_below, chances=_lba_chances, **_timed)
 
 # %% ../nbs/02_density.ipynb #4f8a1f6e
 def _mass(log_p, edges, first): # log_p: the log density of arrays; first: the choice, in a tuple, or nothing

@@ -21,10 +21,10 @@ from PIL import Image
 from .avoidance import SYMBOLS, AvoidanceTask
 from .cell import Cell
 from .data import Trials
-from .engine import as_seed, by_option, is_compiled, nll, parameter_table, play, replay_arrays, simulate, softmax
+from .engine import as_seed, is_compiled, latent_names, nll, parameter_table, play, simulate, thoughts
 from .arguments import check_labels, check_mapping, check_names
 from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
-from .style import in_style
+from .style import COLOURS, in_style
 
 # %% ../nbs/41_explorer.ipynb #e04dd624
 def _player(cell, task, who, n_trials, seed):
@@ -33,6 +33,7 @@ def _player(cell, task, who, n_trials, seed):
     name = type(task).__name__
     if n_trials is not None: raise ValueError(f"{name} has its own trials: leave out n_trials")
     if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules and cannot play {name}; show it trials in place of the task")
+    if cell.does != ('choice',): return lambda theta: simulate(cell, task, theta, seed=seed)
     design = task.design([who], seed)
     return lambda theta: replace(design, choice=play(cell, theta, design, seed=seed)[0])
 
@@ -70,17 +71,37 @@ def _shares(trials, better, taught, weight):
 # %% ../nbs/41_explorer.ipynb #aefd1f6c
 def _numbers(view, better, theta=None): # theta: parameters, if these are somebody's trials
     "What one position of the sliders means: {name: number}."
-    trials, there = view.trials, view.trials.choice >= 0
-    made = np.where(there[:, None], np.eye(trials.n_options)[trials.choice], np.nan)
-    own = _shares(trials, better, view.taught, made)
-    paid = trials.reward[np.flatnonzero(there), trials.choice[there]]
-    own['mean_reward'] = float(np.nanmean(paid)) if np.isfinite(paid).any() else np.nan
+    trials, choosing = view.trials, view.p is not None
+    own = _of_choices(trials, better, view.taught) if choosing else {}
+    own |= {f'mean_{name}': _average(trials.columns[name], trials) for name in _numbers_done(view.cell)}
+    if view.mean is not None: own[f'expected_{_numbers_done(view.cell)[0]}'] = _average(view.mean, trials)
     if theta is None: return own
-    n = trials.n_counted
-    out = dict(nll=float(nll(view.cell, theta, trials).iloc[0]) if view.broken < 0 else np.nan)
-    out |= dict(nll_per_choice=out['nll'] / n, guessing=float(np.log((trials.offer >= 0).sum(1))[there & trials.counted].mean()))
-    expected = _shares(trials, better, view.taught, np.nan_to_num(view.p))
-    return out | {k: v if view.broken < 0 else np.nan for k, v in expected.items()} | {f'person_{k}': v for k, v in own.items()}
+    out, n = dict(nll=np.nan), (trials.counted & trials.answered(view.cell.does)).sum()
+    if view.broken < 0:
+        try: out['nll'] = float(nll(view.cell, theta, trials).iloc[0])
+        except FloatingPointError: out['nll'] = np.inf   # an answer that cannot be, such as a time before t0
+    out['nll_per_choice'] = out['nll'] / n
+    if view.cell.does == ('choice',):
+        out['guessing'] = float(np.log((trials.offer >= 0).sum(1))[(trials.choice >= 0) & trials.counted].mean())
+    expected = _shares(trials, better, view.taught, np.nan_to_num(view.p)) if choosing else {}
+    if 'second' in own: expected['second'] = _average(view.p[:, 1], trials)
+    told = view.broken < 0 and (not choosing or np.isfinite(view.p).any())
+    return out | {k: v if told else np.nan for k, v in expected.items()} | {f'person_{k}': v for k, v in own.items()}
+
+def _of_choices(trials, better, taught):
+    "Shares of what was chosen, and the mean reward."
+    there = trials.choice >= 0
+    made = np.where(there[:, None], np.eye(trials.n_options)[trials.choice], np.nan)
+    out, paid = _shares(trials, better, taught, made), trials.reward[np.flatnonzero(there), trials.choice[there]]
+    out['mean_reward'] = float(np.nanmean(paid)) if np.isfinite(paid).any() else np.nan
+    return out | (dict(second=float(made[there, 1].mean())) if trials.n_options == 2 else {})
+
+def _numbers_done(cell): return [name for name in cell.does if name != 'choice']
+
+def _average(x, trials):
+    "The mean of what was answered, or of what was expected there."
+    x = x[trials.answered()]
+    return float(np.nanmean(x)) if np.isfinite(x).any() else np.nan
 
 # %% ../nbs/41_explorer.ipynb #5f3f6b60
 @dataclass
@@ -88,22 +109,25 @@ class _View:
     "What a learner thinks, one position of the sliders."
     cell: Cell
     trials: Trials
-    p: np.ndarray        # Choice probabilities, (trials, options); NaN: not on offer
-    states: np.ndarray   # Latent values, (trials, latents, options)
+    p: np.ndarray        # Choice probabilities, (trials, options); NaN: not on offer; None: nobody chooses
+    mean: np.ndarray     # The rating or time that is expected, (trials,); None: there is none, or nobody can say
+    states: dict         # Latent values by name, each (trials, numbers)
     broken: int          # The first trial on which a value is not finite; -1: none
     taught: np.ndarray   # Is the trial of a context that shows rewards? (trials,)
 
 def _look(cell, theta, trials):
     "Show the learner these trials."
-    x, states = replay_arrays(cell, theta, trials)
-    offered = np.zeros(x.shape, bool)
-    offered[np.repeat(np.arange(len(x)), trials.offer.shape[1])[trials.offer.ravel() >= 0], trials.offer[trials.offer >= 0]] = True
-    bad = ~np.isfinite(np.where(offered, x, 0.)).all(1) | ~np.isfinite(states).all((1, 2))
+    p, mean, states = thoughts(cell, theta, trials)
+    bad = ~np.all([np.isfinite(x).all(1) for x in states.values()] or [np.ones(len(trials), bool)], axis=0)
+    if not {'log_likelihood', 'response'} & set(cell.rules): bad |= np.isnan(p).any(1) & trials.answered()
     good = np.cumsum(bad) == 0
-    p = np.full(x.shape, np.nan)
-    p[good] = np.where(offered[good], softmax(np.where(offered[good], x[good], np.nan)), np.nan)
+    if p is not None:
+        offered = (trials.offer[:, :, None] == np.arange(trials.n_options)).any(1)
+        p = np.where(offered & good[:, None], p, np.nan)
+    if mean is not None: mean = np.where(good, mean, np.nan)
     taught = np.isin(trials.context, np.unique(trials.context[np.isfinite(trials.reward).any(1)]))
-    return _View(cell, trials, p, np.where(good[:, None, None], states, np.nan), int(bad.argmax()) if bad.any() else -1, taught if taught.any() else ~taught)
+    return _View(cell, trials, p, mean, {name: np.where(good[:, None], x, np.nan) for name, x in states.items()},
+                 int(bad.argmax()) if bad.any() else -1, taught if taught.any() else ~taught)
 
 # %% ../nbs/41_explorer.ipynb #fc18c1ec
 def _percent(x): return '–' if np.isnan(x) else f"{100 * x:.0f} %"
@@ -111,12 +135,39 @@ def _percent(x): return '–' if np.isnan(x) else f"{100 * x:.0f} %"
 def _words(numbers, trials, broken):
     "The numbers, as sentences."
     if broken >= 0: return [f"The model breaks down: a value grows without bound by trial {broken}. Move the sliders back."]
-    replayed, n = 'nll' in numbers, numbers
+    return [*_words_on_fit(numbers, trials), *_words_on_answers(numbers), *_words_on_choices(numbers, trials)]
+
+def _words_on_fit(n, trials):
+    "How likely somebody's answers are."
+    if 'nll' not in n: return []
+    if n['nll'] == np.inf: return ["Some of these answers are impossible for the model (a time before t0?): the NLL is infinite."]
+    each, total = (f"{x:,.{d}f}" if x < 1e6 else f"{x:.3g}" for x, d in ((n['nll_per_choice'], 4), (n['nll'], 2)))
+    if 'guessing' not in n: return [f"NLL {each} an answer, {total} for all {trials.n_counted}; lower is better."]
+    return [f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better."]
+
+def _words_on_answers(n):
+    "Means of ratings and times, and what the model expects."
+    person, out = 'person_' if 'nll' in n else '', []
+    for key in n:
+        if not key.startswith(f'{person}mean_') or key == f'{person}mean_reward': continue
+        name = key.removeprefix(f'{person}mean_')
+        expected = n.get(f'{person}expected_{name}')
+        more = '' if expected is None else f"; the model expects {expected:.4g}"
+        out.append(f"Mean {name}{' of the person' if person else ''}: {n[key]:.4g}{more}.")
+    return out
+
+def _words_on_share(n, trials, would, both):
+    "How often the second of two options is chosen, where no rewards are."
+    return [f"{would} {_option_name(trials, 1)} in {both('second')} of trials."] if 'second' in n else []
+
+def _words_on_choices(n, trials):
+    "What is chosen, how often it changes, and what that pays."
+    replayed = 'nll' in n
+    if f"{'person_' if replayed else ''}mean_reward" not in n: return []
     both = lambda key: _percent(n[key]) + (f" (the person: {_percent(n[f'person_{key}'])})" if replayed else '')
     would, out = ('The model would choose' if replayed else 'The learner chooses'), []
-    each, total = (f"{x:,.{d}f}" if x < 1e6 else f"{x:.3g}" for x, d in ((n.get('nll_per_choice', 0.), 4), (n.get('nll', 0.), 2)))
-    if replayed: out.append(f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better.")
     if 'accuracy' in n: out.append(f"{would} the better option in {both('accuracy')} of trials" + (f", in transfer in {both('accuracy_transfer')}" if 'accuracy_transfer' in n else '') + '.')
+    if np.isnan(n[f"{'person_' if replayed else ''}mean_reward"]): return [*out, *_words_on_share(n, trials, would, both)]
     out.append(f"{'It would switch' if replayed else 'It switches'} after {both('switch_after_reward')} of rewards, and after {both('switch_after_none')} of trials without.")
     return out + [f"Mean reward{' of the person' if replayed else ''}: {n['person_mean_reward' if replayed else 'mean_reward']:.2f}."]
 
@@ -129,51 +180,83 @@ def _runs(keys, rows): # keys: session and context of each trial; rows: the tria
 
 # %% ../nbs/41_explorer.ipynb #0199f646
 class _Picture:
-    "The figure of a view, and how to move its lines to another one."
+    "The figure of a view, and how to move its lines to another one. Rows: choices, other answers, latent values."
     @in_style
     def __init__(self, view, options, signals, figure):
-        trials = view.trials
-        self.n, self.options, self.signals = int(np.flatnonzero(view.taught)[-1]) + 1, options, [view.cell.state.index(s) for s in signals]
-        self.missing, names, rows = bool((trials.choice[:self.n] < 0).any()), [_option_name(trials, k) for k in options], np.arange(self.n)
-        self.axs = _session_axes(1 + len(signals), len(names) + self.missing, figure)
+        trials, self.options, self.signals, self.shape = view.trials, options, list(signals), _shape(view)
+        self.n = int(np.flatnonzero(view.taught)[-1]) + 1
+        self.choosing, self.done = view.p is not None, _numbers_done(view.cell)
+        self.missing = bool(self.choosing and (trials.choice[:self.n] < 0).any())
+        n_rows, n_lanes = self.choosing + len(self.done) + len(signals), (len(options) + self.missing) * self.choosing
+        self.axs = _session_axes(n_rows, n_lanes, figure)
         self.fig = self.axs[0].figure
-        offered = [rows[(trials.offer[:self.n] == k).any(1)] for k in options]
-        self.at = [_runs((trials.session, trials.context), r) for r in offered], [_runs((trials.session,), rows)] * len(options)
-        self.lines = [[ax.plot([], [], zorder=4, label=name, **_of_series(i))[0] for i, name in enumerate(names)] for ax in self.axs]
-        for line, r in zip(self.lines[0], offered):
-            if len(r) < self.n: line.set(marker='.', ms=4, lw=1)   # what lies between two offers is not known
-        _draw_lanes(self.axs[0], names, self.missing, self.n)
-        where = _marks(trials, options, self.n)
-        self.marks = {o: _draw_marks(self.axs[0], o, *where[o], self.n) for o in where if len(where[o][0]) or o in ('rewarded', 'not rewarded')}
-        self._name(signals, trials)
+        self.columns = {s: options if view.cell.shapes.get(s, 'options') == 'options' else range(view.states[s].shape[1])
+                        for s in signals}
+        self._begin_choices(view)
+        rest = list(self.axs[self.choosing:])
+        self.answers = [_answer_lines(ax, name, view.mean is not None, self.choosing) for ax, name in zip(rest, self.done)]
+        self.lines = [self._value_lines(ax, s, view) for ax, s in zip(rest[len(self.done):], signals)]
+        self._finish(signals, trials)
         self.move(view)
         _legend_above(self.axs[0], alone=True)
 
-    def _name(self, signals, trials):
-        low, high = self.axs[0].get_ylim()
-        self.axs[0].set_ylabel('P(choose)', y=(.5 - low) / (high - low))
-        for ax, s in zip(self.axs[1:], signals):
-            ax.set_ylabel(_readable(s, 14))
-            ax.ticklabel_format(axis='y', scilimits=(-2, 3))
-        for ax in self.axs:
-            ax.axhline(0, color='0.8', lw=.7, zorder=1)
+    def _begin_choices(self, view):
+        "The row of probabilities, with the choices below."
+        if not self.choosing: return
+        ax, trials, names = self.axs[0], view.trials, [_option_name(view.trials, k) for k in self.options]
+        self.chances = [ax.plot([], [], zorder=4, label=name, **_of_series(i))[0] for i, name in enumerate(names)]
+        for k, line in zip(self.options, self.chances):
+            if not (trials.offer[:self.n] == k).any(1).all(): line.set(marker='.', ms=4, lw=1)   # not known in between
+        _draw_lanes(ax, names, self.missing, self.n)
+        where = _marks(trials, self.options, self.n)
+        seen = [o for o in where if len(where[o][0]) or o in ('rewarded', 'not rewarded') and np.isfinite(trials.reward).any()]
+        self.marks = {o: _draw_marks(ax, o, *where[o], self.n) for o in seen}
+        low, high = ax.get_ylim()
+        ax.set_ylabel('P(choose)', y=(.5 - low) / (high - low))
+
+    def _value_lines(self, ax, signal, view):
+        "A line for each number of a latent value, named where they are not those of the options."
+        by_option = view.cell.shapes.get(signal, 'options') == 'options'
+        names = [_option_name(view.trials, k) for k in self.options] if by_option else [
+            name.removeprefix(f'{signal}_') for name in latent_names(view.cell, view.trials)
+            if name == signal or name.startswith(f'{signal}_')]
+        lines = [ax.plot([], [], zorder=4, label=name, **_of_series(i))[0]
+                 for i, name in enumerate(names[:len(self.columns[signal])])]
+        if not by_option and len(lines) > 1: _key_beside(ax)
+        ax.set_ylabel(_readable(signal, 14))
+        ax.ticklabel_format(axis='y', scilimits=(-2, 3))
+        return lines
+
+    def _finish(self, signals, trials):
+        for i, ax in enumerate(self.axs):
+            if i < self.choosing or i >= self.choosing + len(self.done): ax.axhline(0, color='0.8', lw=.7, zorder=1)
             for start in trials.starts[1:-1]: ax.axvline(start - .5, color='0.6', lw=.7, ls=':', zorder=1)
             ax.set_xlim(-1.5, self.n + .5)
         self.axs[-1].set_xlabel('trial')
 
     def move(self, view):
         "Draw another view of the same task."
-        for row, (lines, curves) in enumerate(zip(self.lines, [view.p, *(view.states[:, s] for s in self.signals)])):
-            for k, line, at in zip(self.options, lines, self.at[min(row, 1)]): line.set_data(np.where(at < 0, np.nan, at), np.where(at < 0, np.nan, curves[at, k]))
-        for outcome, (t, y) in _marks(view.trials, self.options, self.n).items():
-            if outcome in self.marks: self.marks[outcome].set_data(t, y)
-        for ax in self.axs[1:]:
+        trials, rows = view.trials, np.arange(self.n)
+        together = _runs((trials.session,), rows)
+        broken = lambda x, at: (np.where(at < 0, np.nan, at), np.where(at < 0, np.nan, x[at]))
+        if self.choosing:
+            for k, line in zip(self.options, self.chances):
+                offered = rows[(trials.offer[:self.n] == k).any(1)]
+                line.set_data(*broken(view.p[:, k], _runs((trials.session, trials.context), offered)))
+            for outcome, (t, y) in _marks(trials, self.options, self.n).items():
+                if outcome in self.marks: self.marks[outcome].set_data(t, y)
+        for name, (dots, line) in zip(self.done, self.answers):
+            dots.set_data(rows, np.where(trials.answered(), trials.columns[name], np.nan)[:self.n])
+            if line is not None: line.set_data(*broken(view.mean, together))
+        for signal, lines in zip(self.signals, self.lines):
+            for k, line in zip(self.columns[signal], lines): line.set_data(*broken(view.states[signal][:, k], together))
+        for ax in self.axs[self.choosing:]:
             ax.relim()
             ax.autoscale_view(scalex=False)
 
     def freeze(self):
         "Lay the figure out for good, with room for longer numbers than there are now."
-        for ax in self.axs[1:]: ax.set_ylim(-.055, .055, auto=True)
+        for ax in self.axs[self.choosing + len(self.done):]: ax.set_ylim(-.055, .055, auto=True)
         self.fig.draw_without_rendering()
         self.fig.set_layout_engine('none')
         return self
@@ -184,6 +267,21 @@ class _Picture:
         self.fig.canvas.draw()
         Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba())).convert('RGB').quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, format='png')
         return file.getvalue()
+
+def _answer_lines(ax, name, expected, key): # key: does it need one of its own?
+    "Dots for what was answered, and the line of what is expected, if anybody can say."
+    dots = ax.plot([], [], 'o', ms=3, color=COLOURS['person'], alpha=.6, label='answer', zorder=3)[0]
+    line = ax.plot([], [], color=COLOURS['model'], label='expected', zorder=4)[0] if expected else None
+    ax.set_ylabel(_readable(name, 14))
+    if key: _key_beside(ax)
+    return dots, line
+
+def _key_beside(ax):
+    ax.legend(loc='center left', bbox_to_anchor=(1, .5), fontsize='x-small', handlelength=1.2, frameon=False)
+
+def _shape(view):
+    "What the picture is laid out for: where sessions begin, and what there is on these trials."
+    return len(view.trials), tuple(view.trials.starts), bool((view.trials.choice < 0).any())
 
 def _quietly(**how):
     "A figure of our own, which no notebook shows by itself."
@@ -262,7 +360,7 @@ class Explorer:
         self.sliders = {name: slider for name, (slider, _) in made.items()}
         self._text, self._image, self._still = widgets.HTML(), widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start', max_width='100%')), False
         self._look()
-        self._picture = _Picture(self._view, options, signals, _quietly).freeze()
+        self._draw()
         self._show()
         for slider in self.sliders.values(): slider.observe(self._moved, 'value')
         reset = widgets.Button(description='Reset', tooltip='Back to where the sliders were at first')
@@ -295,8 +393,11 @@ class Explorer:
         return _words(self.numbers, self.trials, self._view.broken)
 
     def _show(self):
+        if self._picture.shape != _shape(self._view): self._draw()   # rounds that end with an answer have other trials
         self._picture.move(self._view)
         self._image.value, self._text.value = self._picture.png(), '<div style="line-height: 1.4">' + '<br>'.join(map(escape, self.words())) + '</div>'
+
+    def _draw(self): self._picture = _Picture(self._view, self._options, self._signals, _quietly).freeze()
 
     def _moved(self, change):
         if self._still: return
@@ -385,10 +486,6 @@ def explore(
         Options to draw, by name (default: all)
     signals
         Latent values to draw, by name (default: all)"""
-    if isinstance(cell, Cell) and not by_option(cell):
-        raise TypeError(f"explore draws logits and latent values by option, and {type(cell).__name__} has columns, "
-                        f"answers or latent values of "
-                                  "its own kind: trialwise(cell, trials) is a table of them")
     if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
     replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
     hold, bounds = check_mapping(hold, 'hold', 'alpha=.3'), check_mapping(bounds, 'bounds', 'beta=(0, 20)')

@@ -70,6 +70,8 @@ class _Objective:
 # %% ../nbs/20_fitting.ipynb #78f22c4d
 _FLAT = 1e-4   # nats that a parameter changes across its bounds: with less there is nothing to follow
 _LAST = 1e6    # damping at which a start that still does not gain is stuck
+_SAME = .1     # of the bounds' distance: places that differ by less are the same, where the choices do not tell
+_PLACES = 8    # best starts of a person with which the others are compared, to go on as one
 
 class _Descent:
     "Many starts on their way down."
@@ -77,6 +79,7 @@ class _Descent:
         self.o, self.x, self.who = objective, x.copy(), who
         self.v, self.g, self.f = objective.scoring(x, who)
         self.damping, self.quiet = np.full(len(x), 10.), np.where(np.isfinite(self.v), 0, 2)
+        self.into = np.arange(len(x))     # the start that each one goes on as
 
     def stuck(self):
         "Which starts stopped where the next step, however small, does not bring what the slope promises, (lanes,)."
@@ -99,10 +102,12 @@ class _Descent:
         d = _solve_within(a, -g, np.maximum(low, -1.), np.minimum(high, 1.))
         return d, -.5 * (g * d).sum(1)
 
-    def run(self, rows, n_steps, small):
+    def run(self, rows, n_steps, small, ends=None):
         """Move these starts by up to so many steps; one that twice gains less than `small`, or that can gain next to
-        nothing, has arrived."""
-        for _ in range(n_steps):
+        nothing, has arrived. With `ends`, places (people, ends, n_free) and their values (people, ends), a start that
+        comes to one of them, or to where a better one of the same person is, goes on as that one."""
+        for turn in range(n_steps):
+            if ends is not None and turn > 1: self._join(rows, *ends)
             rows = rows[(self.quiet[rows] < 2) & (self.damping[rows] < _LAST)]
             step, promise = self.step(rows)
             going = abs(promise) > 1e-4 * small
@@ -117,6 +122,30 @@ class _Descent:
             self.quiet[rows] = np.where(better, np.where(little, self.quiet[rows] + 1, 0), self.quiet[rows])
             up = rows[better]
             self.x[up], self.v[up], self.g[up], self.f[up] = new[better], v[better], g[better], f[better]
+
+    def _join(self, rows, ends, values):
+        "Let starts that have come to the place of a better one stop there. (Each person has as many starts.)"
+        rows, n, k = rows[self.quiet[rows] < 2], len(self.x) // len(ends), self.x.shape[1]
+        people, top = np.arange(len(ends))[:, None], np.argsort(self.v.reshape(-1, n), 1, kind='stable')[:, :_PLACES]
+        number = np.hstack([people * n + top, np.full(values.shape, -1)])                     # (people, places)
+        x, v = np.hstack([self.x.reshape(-1, n, k)[people, top], ends]), np.hstack([self.v.reshape(-1, n)[people, top], values])
+        mine = number[rows // n]
+        far, gain = x[rows // n] - self.x[rows, None], self.v[rows, None] - v[rows // n]     # (starts, places, …)
+        same = ((gain > 0) | (gain == 0) & (mine < rows[:, None])) & (gain < 2) & (abs(far / self.o.width).max(2) < _SAME)
+        bend = .5 * np.einsum('rpj,rjk,rpk->rp', far, self.f[rows], far)
+        told = gain + np.einsum('rpj,rj->rp', far, self.g[rows]) + bend                      # by which the slope is wrong
+        same &= (bend < .5) & (abs(told) < .02 + .1 * gain)
+        for i in np.flatnonzero(same.any(1)):
+            row, place = rows[i], np.where(same[i], gain[i], -np.inf).argmax()
+            self.quiet[row] = 2
+            if mine[i, place] >= 0: self.into[row] = mine[i, place]
+            else: self.x[row], self.v[row] = x[row // n, place], v[row // n, place]
+
+    def arrived(self):
+        "Put each start where the one that it went on as has come to."
+        while (self.into != self.into[self.into]).any(): self.into = self.into[self.into]
+        self.x, self.v, self.g, self.f = (what[self.into] for what in (self.x, self.v, self.g, self.f))
+        self.damping, self.quiet = self.damping[self.into], self.quiet[self.into]
 
 def _solve_within(a, b, low, high):
     """Solutions d of a d = b, (n, k); where one would leave low..high it stays at that end, and the other parameters
@@ -233,6 +262,7 @@ _BEST = 6        # solutions of a person that are taken to the last digit
 # most starts, in those of the first round; how many times as many where the likelihood has edges
 _MOST, _EDGED = 40, 10
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
+_MANY = 5        # with so many parameters, starts that meet need not have the same way to go: there may be edges
 
 def _enough(drawn, best, starts, k):
     """Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good
@@ -251,6 +281,14 @@ def _drawn(o, who, n, rngs):
     best = np.where(np.isfinite(v), v, np.inf).argmin(2)
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
+def _ends(o, x, v):
+    "The best places of each person that are known, (people, ends, n_free), and their values, infinite where there are less."
+    ends, values = np.zeros((len(x), _PLACES, len(o.names))), np.full((len(x), _PLACES), np.inf)
+    for i, (points, each) in enumerate(zip(x, v)):
+        few = _distinct(o, points, each, _PLACES) if len(each) else []
+        ends[i, :len(few)], values[i, :len(few)] = points[few], each[few]
+    return ends, values
+
 def _rounds(o, n_people, starts, rngs, first, draw):
     """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they
     disagree; and how many got stuck that explain much of what can be explained."""
@@ -266,8 +304,9 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
         # long first steps come to other places; with many parameters, seldom to good ones
-        if k < 5: d.damping[::3] = .1
-        d.run(np.arange(len(d.x)), 200, 1e-3)
+        if k < _MANY: d.damping[::3] = .1
+        d.run(np.arange(len(d.x)), 200, 1e-3, _ends(o, [x[i] for i in todo], [v[i] for i in todo]) if k < _MANY else None)
+        d.arrived()
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n
@@ -289,6 +328,15 @@ def _guessing(o):
     guess = np.where(offered > 0, np.log(np.maximum(offered, 1)), -np.inf)
     return np.bincount(t.participant[scored], guess, t.n_participants)
 
+def _polish(d, n_people):
+    "Take the best solutions to the last digit; of few parameters only the very best, along a ridge if it has to be."
+    if d.x.shape[1] >= _MANY: return d.run(np.arange(len(d.x)), 200, 1e-8)
+    d.run(np.arange(len(d.x)), 200, 1e-4)
+    least = np.full(n_people, np.inf)
+    np.minimum.at(least, d.who, d.v)
+    d.quiet[:] = 0
+    d.run(np.flatnonzero(d.v < least[d.who] + 1e-3), 1000, 1e-8)
+
 def _search(o, n_people, starts, seed, first, draw):
     """The best solution of each person, its value, how it was found, and where all starts ended: (points, values)
     for each person."""
@@ -297,17 +345,16 @@ def _search(o, n_people, starts, seed, first, draw):
     x, v, edges = _rounds(o, n_people, starts, rngs, first, draw)
     top = [_distinct(o, x[i], v[i], _BEST) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
-    d.run(np.arange(len(d.x)), 200, 1e-8)
+    _polish(d, n_people)
     counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
-        x[i][top[i]], v[i][top[i]] = d.x[d.who == i], d.v[d.who == i]
+        alike = [(x[i] == x[i][j]).all(1) for j in top[i]] if len(o.names) < _MANY else top[i]   # those that went on as one
+        for j, end, least in zip(alike, d.x[d.who == i], d.v[d.who == i]): x[i][j], v[i][j] = end, least
         if draw and (edges[i] >= max(2, .01 * counts[i]) or stuck[d.who == i].any()):
             x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
     ended, best = list(zip(x, v)), [values.argmin() for values in v]
     x, v = np.array([points[j] for points, j in zip(x, best)]), np.array([values[j] for values, j in zip(v, best)])
     return x, v, pd.DataFrame(dict(converged=gained < 1e-3, starts=counts, agree=_agreement(o, x, v, ended))), ended
-
-_SAME = .1       # of the bounds' distance: places that differ by less are the same, where the choices do not tell
 
 def _agreement(o, x, v, ended):
     """How many starts of each person ended as well as the best, and at the same place: nearer than one standard error

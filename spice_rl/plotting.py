@@ -22,7 +22,7 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from .cell import Cell, make_trial
 from .data import Trials
 from .cell import check_cell
-from .engine import by_option, is_compiled, parameter_table, replay_arrays, softmax
+from .engine import by_option, is_compiled, latent_names, parameter_table, replay_arrays, softmax, thoughts
 from .arguments import check_labels, check_names, check_number, check_whole
 from .fitting import column_of
 from .style import COLOURS, SERIES, _keep_ticks, axes_for, check_axes, in_style, save_figure
@@ -42,7 +42,17 @@ def _dict_of(x, kind, name, made):
 
 def _text(label): return str(label).replace('$', r'\$')   # a dollar in a label begins no formula
 
+def _readable(name, width=20):
+    "A name in readable words, in lines of at most this width."
+    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else _text(name).replace('_', ' '), width))
 
+def _term_name(number):
+    "The name of a number of an equation in readable words: what changes, and with which term."
+    module, _, term = number.partition(': ')
+    words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
+    if module in ('start', 'weight'): return f'{words(term)}, {module}'
+    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
+    return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
 def _by_label(agents):
@@ -203,11 +213,13 @@ def plot_session(
     *,
     option=0,            # Which option to draw, counted from 0
     axs=None             # Axes to draw on, one for each row (default: a new figure)
-): # (figure, axes: one for P, one for Q, one for each signal)
+): # (figure, axes: one for P, one for Q or what else is answered, one for each signal)
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in logit units, minus its mean over the
     options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not.
+    Of agents whose answers or latent values are of their own kind: P, if they choose; each rating or response time, with the mean that they expect; each
+    latent value as it is (of a table name one number, such as `'seen_0_1'`).
 
     Parameters
     ----------
@@ -228,23 +240,21 @@ def plot_session(
 
     Returns
     -------
-    (figure, axes: one for P, one for Q, one for each signal)"""
+    (figure, axes: one for P, one for Q or what else is answered, one for each signal)"""
     agents, signals = _by_label(agents), check_labels(signals_to_plot, 'signals_to_plot', 'latent values')
-    wide = [label for label, cell in agents.items() if not by_option(cell)]
-    if wide:
-        raise TypeError(f"plot_session draws logits and latent values by option, and {wide[0]!r} has columns, answers "
-                        f"or latent values of its "
-                             "own kind: trialwise(cell, trials) is a table of them")
     trials, names = _one_session(experiment, labels)
-    check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
-    if type(option) is bool or np.ndim(option) or option not in range(len(names)):
+    if names and (type(option) is bool or np.ndim(option) or option not in range(len(names))):
         raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r:.80}; are options counted from 1?")
-    rows, n_lanes = 2 + len(signals), len(names) + int((trials.choice < 0).any())
-    made, axs = axs is None, _session_axes(rows, n_lanes) if axs is None else check_axes(axs, 'axs')
-    if len(axs) != rows: raise ValueError(f"axs must hold {rows} axes (P, Q and {len(signals)} signals), got {len(axs)}")
-    _draw_session(axs, agents, trials, signals, option)
-    _draw_choices(axs[0], trials, names)
-    _name_rows(axs, names[option], signals)
+    by_shape = not all(map(by_option, agents.values()))
+    rows = _answer_rows(agents, trials, signals) if by_shape else ['P', 'Q', *signals]
+    if not by_shape: check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
+    n_lanes = len(names) + int((trials.choice < 0).any()) if 'P' in rows else 0
+    made, axs = axs is None, _session_axes(len(rows), n_lanes) if axs is None else check_axes(axs, 'axs')
+    if len(axs) != len(rows): raise ValueError(f"axs must hold {len(rows)} axes ({', '.join(rows)}), got {len(axs)}")
+    if by_shape: _draw_answers(axs, rows, agents, trials, option)
+    else: _draw_session(axs, agents, trials, signals, option)
+    if 'P' in rows: _draw_choices(axs[0], trials, names)
+    _name_rows(axs, rows, names[option] if names else '', by_shape)
     _legend_above(axs[0], alone=made)
     if save is not None: save_figure(axs, save)
     return axs[0].figure, axs
@@ -257,16 +267,51 @@ def _draw_session(axs, agents, trials, signals, option):
         for ax, curve in zip(axs, [p, q, *(latents.get(s) for s in signals)]):
             if curve is not None: ax.plot(curve[:, option], label=label, **style)
 
-def _name_rows(axs, name, signals):
+def _name_rows(axs, rows, name, by_shape):
     "Axis labels and reference lines."
-    for ax, what in zip(axs[1:], [f'Q({name})', *(f'{s}\n({name})' for s in signals)]):
-        ax.set_ylabel(f'{what}\n− mean, logits')
-    low, high = axs[0].get_ylim()
-    axs[0].set_ylabel(f'P({name})', y=(.5 - low) / (high - low))
-    for ax in axs:
-        ax.axhline(0, color='0.8', lw=.7, zorder=1)
+    for ax, what in zip(axs, rows):
+        if by_shape: ax.set_ylabel(_readable(what, 14))
+        else: ax.set_ylabel(f"{'Q(' if what == 'Q' else what + chr(10) + '('}{name})\n− mean, logits")
+        if not by_shape or what == 'P': ax.axhline(0, color='0.8', lw=.7, zorder=1)
         ax.margins(x=.01)
+    if rows[0] == 'P':
+        low, high = axs[0].get_ylim()
+        axs[0].set_ylabel(f'P({name})', y=(.5 - low) / (high - low))
     axs[-1].set_xlabel('trial')
+
+def _named_values(cell, trials, states):
+    "Latent values by name, each (trials, options); of another shape each number, (trials, 1), as `replay` calls it."
+    out = {name: x for name, x in states.items() if cell.shapes.get(name, 'options') == 'options'}
+    other = [name for name in states if name not in out]
+    numbers = latent_names(cell, trials) if other else []
+    for name in other:
+        mine = [n for n in numbers if n == name or n.startswith(f'{name}_')][:states[name].shape[1]]
+        out |= {n: x[:, None] for n, x in zip(mine, states[name].T)}
+    return out
+
+def _answer_rows(agents, trials, signals):
+    "Rows for agents of which one has answers or latent values of its own kind: P, what else is answered, signals."
+    there = [n for a in agents.values() for n in _named_values(a, trials, thoughts(a, None, trials).states)]
+    check_names(signals, list(dict.fromkeys(there)), 'signal')
+    does = list(dict.fromkeys(name for a in agents.values() for name in a.does))
+    return (['P'] if 'choice' in does else []) + [name for name in does if name != 'choice'] + signals
+
+def _draw_answers(axs, rows, agents, trials, option):
+    "Draw what was answered, and what each agent expected, in these rows."
+    for ax, row in zip(axs, rows):
+        if row in trials.columns:
+            given = np.where(trials.answered(), trials.columns[row], np.nan)
+            dots = ax.plot(given, 'o', ms=3, color=COLOURS['person'], alpha=.6, label='answer', zorder=2)
+            if ax is not axs[0]: ax.legend(dots, ['answer'], loc='upper right', fontsize='x-small')
+    for label, style in _line_styles(agents).items():
+        p, mean, states = thoughts(agents[label], None, trials)
+        curves = _named_values(agents[label], trials, states)
+        if p is not None: curves['P'] = np.where((trials.offer == option).any(1)[:, None], p, np.nan)
+        if mean is not None: curves |= {name: mean[:, None] for name in agents[label].does if name != 'choice'}
+        for ax, row in zip(axs, rows):
+            if row not in curves: continue
+            curve = curves[row][:, min(option, curves[row].shape[1] - 1)]
+            ax.plot(curve, label=label, marker='.' if np.isnan(curve).any() else None, ms=4, **style)
 
 # %% ../nbs/40_plotting.ipynb #8e108501
 @in_style
@@ -465,18 +510,6 @@ _CONTEXTS = {'Reward': ('reward', COLOURS['gain']), 'Loss Avoid': ('loss avoidan
 _STYLES = ['-', '--', ':', '-.']
 
 def _of_series(i): return dict(color=SERIES[i % len(SERIES)], ls=_STYLES[i // len(SERIES) % 4])
-
-def _readable(name, width=20):
-    "A name in readable words, in lines of at most this width."
-    return '\n'.join(textwrap.wrap(_term_name(name) if ': ' in str(name) else _text(name).replace('_', ' '), width))
-
-def _term_name(number):
-    "The name of a number of an equation in readable words: what changes, and with which term."
-    module, _, term = number.partition(': ')
-    words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
-    if module in ('start', 'weight'): return f'{words(term)}, {module}'
-    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
-    return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
 def _wrap(name): return _text(name).replace('+', '\n+')
 

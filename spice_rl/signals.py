@@ -93,7 +93,8 @@ def _carried(frame, trials, keep):
 # %% ../nbs/26_signals.ipynb #7f5ae847
 def _trialwise_wide(cell, trials, parameters):
     "The same for a cell with columns of its own."
-    frame, after = replay(cell, trials, parameters), replay(cell, trials, parameters, after=True)
+    frame = replay(cell, trials, parameters)
+    after = replay(cell, trials, parameters, after=True, expected=False)
     answered, labels = trials.answered(cell.does), np.array([*trials.options, None], object)
     for place, name in enumerate(cell.does):
         frame.insert(3 + place, name, labels[trials.choice] if name == 'choice' else trials.columns[name])

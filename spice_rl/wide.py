@@ -17,8 +17,8 @@ from .cell import shape_of, trial_type
 from .arguments import check_seed, check_whole
 from .codegen import _here, _part, _view, contents, kept_or_compiled
 from .data import Trials
-from .density import (DENSITIES, _agreement, _density_of, _draw_of, _known, _tidy, check_answer, check_density,
-                              log_density)
+from .density import (DENSITIES, _agreement, _chances_of, _density_of, _draw_of, _known, _mean_of, _tidy, check_answer,
+                              check_density, log_density)
 from .jit import NumbaError, exp, log, njit, ready_rule, types
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
@@ -67,6 +67,8 @@ def answer(p, s, n, trial, place):
     return {answer}
 def draw(p, s, n, trial, rng, out):
     {draw}
+def expect(p, s, n, trial, out):
+    {expect}
 def learn(p, s, n, trial):
     {learn}
 def hidden(n, choice, reward, got):
@@ -125,17 +127,29 @@ def _answer_texts(cell, layout, P, V):
     for place, i in enumerate(order): draw += f"\n    out[{place}] = drawn{f'[{i}]' if len(order) > 1 else ''}"
     return f'rules_log_likelihood({P}, {V}, trial)', draw
 
+def _expect_text(cell, P, V):
+    """Lines that write what an answer by `response` is on average into `out`: the probability of each option (if there
+    is a choice), then the mean of the rest."""
+    if 'response' not in cell.rules or cell.does == ('choice',): return 'pass'
+    said = f'rules_response({P}, {V}, trial)'
+    if 'choice' not in cell.does: return f'out[0] = mean_answer({said})'
+    return f'''chances = np.empty(len(trial.options))
+    out[n] = chances_of({said}, chances)
+    for place in range(len(chances)): out[trial.options[place]] = chances[place]'''
+
 def _bridge_text(cell, layout):
     "The lines between the loop and the rules, as text."
     rules, views = cell.rules, _views(cell.shapes)[0]
     P = f"P({', '.join(f'p[{i}]' for i in range(len(cell.params)))})" if cell.params else 'P(0.)'
     V = f"V({', '.join(views)})" if views else 'V(0.)'
     answer, draw = _answer_texts(cell, layout, P, V)
+    expect = _expect_text(cell, P, V)
     arrays = zip(layout, ('seen', 'done', 'got'))
     columns = ''.join(f', {text}' for part, array in arrays for text in _places(part, array))
     look = next((text for name, text in _LOOK.items() if name in rules), 'pass').format(P=P, V=V)
-    return _BRIDGE.format(columns=columns, look=look, answer=answer, draw=draw, hidden=_hidden_text(cell, layout),
-                          begin=f'rules_init({P}, {V})', learn=f'rules_update({P}, {V}, trial)')
+    return _BRIDGE.format(columns=columns, look=look, answer=answer, draw=draw, expect=expect,
+                          hidden=_hidden_text(cell, layout), begin=f'rules_init({P}, {V})',
+                          learn=f'rules_update({P}, {V}, trial)')
 
 # %% ../nbs/02_wide.ipynb #7f355ff3
 _CHECKED = dict(error_model='numpy', boundscheck=True)
@@ -143,11 +157,11 @@ _CHECKED = dict(error_model='numpy', boundscheck=True)
 def _bridges(cell, layout):
     "The compiled functions between the loop and the rules of a cell, by name."
     P, V = namedtuple('P', tuple(cell.params) or ('none',)), namedtuple('S', tuple(cell.shapes) or ('none',))
-    scope = dict(np=np, _part=_part, log_density=_density_of, draw_answer=_draw_of, P=P, V=V,
-                 Trial=trial_type(_fields(layout)), __name__=__name__)
+    scope = dict(np=np, _part=_part, log_density=_density_of, draw_answer=_draw_of, mean_answer=_mean_of,
+                 chances_of=_chances_of, P=P, V=V, Trial=trial_type(_fields(layout)), __name__=__name__)
     scope |= {f'rules_{name}': ready_rule(rule, **_CHECKED) for name, rule in cell.rules.items()}
     exec(_bridge_text(cell, layout), scope)
-    names = 'trial_of', 'begin', 'look', 'answer', 'draw', 'learn', 'hidden'
+    names = 'trial_of', 'begin', 'look', 'answer', 'draw', 'expect', 'learn', 'hidden'
     return {name: njit(**_CHECKED)(scope[name]) for name in names}
 
 # %% ../nbs/02_wide.ipynb #50c61df6
@@ -349,6 +363,28 @@ def _replay_loop(trial_of, begin, look, answer, learn, hidden, choose):
 
 _replay_type = types.void(_mat, _i8, types.boolean, _i8, *_rows, types.boolean[::1], _i8, _i8, _mat, _vec, _mat)
 
+# %% ../nbs/02_wide.ipynb #6883d387
+def _expect_loop(trial_of, expect, choose):
+    """The loop that writes what answers are on average, (trials, numbers), for states before them, (trials, size), where
+    all is `there` to say it."""
+    def loop(theta, states, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
+             seen, done, got, nothing, there, lo, hi, out):
+        n, width, n_params, size = rewards.shape[1], offers.shape[1], theta.shape[1], states.shape[1]
+        w_seen, w_done, w_got, parts = seen.shape[1], done.shape[1], got.shape[1], out.shape[1]
+        theta, states, offers, seen, out = _flat(theta), _flat(states), _flat(offers), _flat(seen), _flat(out)
+        unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
+        for i in range(lo, hi):
+            p = _part(theta, i * n_params, n_params)
+            for e in range(people[i], people[i + 1]):
+                for t in range(starts[e], ends[e]):
+                    if not there[t]: continue
+                    options, now = _part(offers, t * width, n_offers[t]), _part(seen, t * w_seen, w_seen)
+                    trial = trial_of(n, options, -1, unpaid, contexts[t], now, undone, ungot)
+                    expect(p, _part(states, t * size, size), n, trial, _part(out, t * parts, parts))
+    return loop
+
+_expect_type = types.void(_mat, _mat, *_rows, types.boolean[::1], _i8, _i8, _mat)
+
 # %% ../nbs/02_wide.ipynb #65b1c073
 def _play_loop(trial_of, begin, look, answer, learn, hidden, choose, draw):
     "The loop that answers: writes choices (trials,) and other answers; the row where it could not go on, or -1."
@@ -515,7 +551,7 @@ def _world_bridges(environment, shown):
     return {name: njit(**_CHECKED)(scope[name]) for name in ('start', 'show', 'pay', 'over')}
 
 # %% ../nbs/02_wide.ipynb #d84ee053
-_LOOPS = dict(nll=(_nll_loop, _nll_type), replay=(_replay_loop, _replay_type),
+_LOOPS = dict(nll=(_nll_loop, _nll_type), replay=(_replay_loop, _replay_type), expect=(_expect_loop, _expect_type),
               play=(_play_loop, _play_type), world=(_world_loop, _world_type))
 _MADE = {}    # loops of this process, by digest and name
 
@@ -529,7 +565,7 @@ def _shared(kinds):
 def _digest(cell, layout):
     "All that the loops of a class on such columns are made of, as text; None if that cannot be said."
     mine = contents(tuple(cell.params), list(cell.shapes.items()), cell.rules, tuple(layout), cell.does, cell.gets)
-    shared = _shared(tuple((kind, d.log_density, d.draw) for kind, d in DENSITIES.items()))
+    shared = _shared(tuple((kind, d.log_density, d.draw, d.mean, d.chances) for kind, d in DENSITIES.items()))
     return None if mine is None or shared is None else f'{mine} {shared}'
 
 class WideLoops:
@@ -550,7 +586,7 @@ class WideLoops:
         self.digest, self.made = _digest(cell, layout), {}
 
     def get(self,
-        name,             # 'nll', 'replay', 'play' or 'world'
+        name,             # 'nll', 'replay', 'expect', 'play' or 'world'
         environment=None, # Of 'world': the environment
         shown=()          # Of 'world': its columns
     ): # A compiled function
@@ -559,7 +595,7 @@ class WideLoops:
         Parameters
         ----------
         name
-            'nll', 'replay', 'play' or 'world'
+            'nll', 'replay', 'expect', 'play' or 'world'
         environment
             Of 'world': the environment
         shown
@@ -889,7 +925,7 @@ class WideTrials:
         if hasattr(by, 't0') and getattr(trial, name) <= by.t0:
             mine = self.trials.columns[name][self.answered & (self.trials.participant == self.trials.participant[row])]
             return (f"{what}: it is not after t0 = {by.t0:g} (the fastest of this participant is {mine.min():g}; "
-                    "no response can come before t0)")
+                    "no response can come before t0: bound t0 below it, or make faster ones missing)")
         can = f" (which is {DENSITIES[type(by)].support})" if likely == -np.inf else ''
         return f"{what}, where the rule response says {by}{can}"
 
@@ -917,6 +953,35 @@ class WideTrials:
             loop(theta, self.size, self.cell.needs_feedback, int(after), *self.rows, self.answered, 0, len(theta),
                  x, each, states)
         return x, each, states
+
+    def expect(self,
+        theta, # Parameters, (participants, n_params)
+        states # States before each answer, (trials, numbers), as `replay` gives them
+    ): # Probabilities of the options (trials, options), and means of the other answer (trials,); None: there is none
+        """What each answer would be on average, where the rule is `response`.
+
+        Parameters
+        ----------
+        theta
+            Parameters, (participants, n_params)
+        states
+            States before each answer, (trials, numbers), as `replay` gives them
+
+        Returns
+        -------
+        Probabilities of the options (trials, options), and means of the other answer (trials,);
+        None: there is none
+        """
+        n_options, parts = self.trials.n_options, len(self.cell.does)
+        if 'response' not in self.cell.rules or self.cell.does == ('choice',): return None, None
+        choose = 'choice' in self.cell.does
+        there = ~np.any([_holes(self.trials, self.trials.columns[name]) for name in self.cell.sees] or [False], axis=0)
+        there = np.broadcast_to(there, self.answered.shape) | self.answered
+        out = np.where(there[:, None], np.zeros((n_options if choose else 0) + parts - choose), np.nan)
+        theta, states, loop = np.ascontiguousarray(theta), np.ascontiguousarray(states), self.loops.get('expect')
+        with self._watched(theta, range(len(theta))):
+            loop(theta, states, *self.rows, there, 0, len(theta), out)
+        return out[:, :n_options] if choose else None, out[:, -1]
 
     def play(self,
         theta, # Parameters, (participants, n_params)

@@ -9,6 +9,7 @@ from spice_rl import fit, gradient, hessian, nll, parameter_recovery, play, read
 from spice_rl.cell import Cell, make_trial
 from spice_rl.data import Trials
 from spice_rl.engine import Lanes
+from spice_rl.jit import njit
 from spice_rl.params import Param
 
 
@@ -178,7 +179,7 @@ def test_rules_that_lack():
 
 # state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
 
-from spice_rl.density import LogNormal, Normal, Poisson, VonMises, Wiener, log_density  # noqa: E402
+from spice_rl.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
 from spice_rl.engine import latent_names  # noqa: E402
 
 RNG = np.random.default_rng(8)
@@ -769,7 +770,6 @@ from matplotlib import pyplot as plt  # noqa: E402
 import spice_rl as s  # noqa: E402
 
 BOUNDS = dict(rating=dict(alpha=(.1, .6), sd=(4, 12)), offers=dict(k=(.01, .2), beta=(.3, 2)), timed=dict(alpha=(.05, .5), v=(1, 4), a=(1, 2), t0=(.1, .3)))
-NO_DRAWING = "draws? logits and latent values by option"
 NO_CEILING = "a ceiling is measured from guessing, and nobody guesses .*: leave it out, and put a model beside the others whose answers are the same"
 NO_EQUATION = "an equation speaks of choices and rewards, and these trials have none: people do rating"
 
@@ -804,13 +804,91 @@ TOOLS = dict(
     bandit_models=lambda c, t, b: s.bandit_models(t), simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
     pipeline=lambda c, t, b: s.Pipeline(seed=1).run(mode="fit", learning_filename="a.csv", transfer_filename="b.csv", models=[c]))
 REFUSED = {(tool, name): said for tool, names, said in (
-    ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("plot_session", "rating timed", NO_DRAWING),
-    ("explore", "rating timed", NO_DRAWING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
+    ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
     ("search_library", "rating", NO_EQUATION), ("discover", "rating", "speaks of choices, and these trials have none: people do rating"),
     ("search_library", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
     ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
     ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"), ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
     ("pipeline", "rating offers timed", "models must hold names such as")) for name in names.split()}
+
+
+KINDS = dict(Normal=lambda m: Normal(m, 1.), Poisson=lambda m: Poisson(3 * m), Wiener=lambda m: Wiener(m, 1.2, .5, .2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_expected_answer_is_the_mean_of_its_kind(kind):
+    "`replay`, `trialwise`, `explore` and `plot_session` show what each kind of answer says of itself"
+    make, timed = njit(KINDS[kind]), kind == "Wiener"
+    class Model(Cell):
+        params = dict(rate=Param(.3, 0, 1))
+        does, gets, state = ("choice", "rt") if timed else ("said",), ("outcome",), dict(m=1)
+        def init(p, state): state.m[0] = 1.
+        def response(p, state, trial): return make(state.m[0])
+        def update(p, state, trial): state.m[0] += p.rate * (trial.outcome - state.m[0])
+    outcome = np.random.default_rng(0).random(12)
+    draws = [draw_answer(make(1.), i) for i in range(12)]
+    given = dict(choice=[d[0] for d in draws], does=dict(rt=[d[1] for d in draws])) if timed else dict(does=dict(said=draws))
+    t = Trials.from_arrays(**given, gets=dict(outcome=outcome))
+    frame, name = trialwise(Model(), t), "rt" if timed else "said"
+    means = [mean_answer(make(m)) for m in frame.m]
+    np.testing.assert_allclose(frame[f"expected_{name}"], [m[1] if timed else m for m in means], rtol=1e-12)
+    if timed: np.testing.assert_allclose(frame[["p_0", "p_1"]], [(1 - m[0], m[0]) for m in means], rtol=1e-12)
+    assert f"expected_{name}" not in replay(Model(), t, expected=False)
+    drawn = plot_session(Model(), t, ["m"])[1], *([explore(Model(), t).figure()[1]] if timed else [])
+    for axs in drawn:
+        row = axs[int(timed)]
+        np.testing.assert_allclose(row.get_lines()[0].get_ydata(), t.columns[name])
+        lines = [x for x in row.get_lines() if len(x.get_xdata()) >= 12 and x.get_marker() != "o"]
+        np.testing.assert_allclose(np.array(lines[0].get_ydata())[-12:], frame[f"expected_{name}"], rtol=1e-12)
+        np.testing.assert_allclose(axs[-1].get_lines()[0].get_ydata(), frame.m)
+    plt.close("all")
+
+
+def test_expected_choices_among_three_and_where_nothing_is_seen():
+    "Chances of a race among those on offer; a trial that shows nothing expects nothing"
+    class Race(Cell):
+        params, sees = dict(v=Param(1, 0, 9)), "strength"
+        does = "choice", "rt"
+        def response(p, state, trial): return LBA(1 + p.v * trial.strength[trial.options], 1.2, .5, .15)
+    strength = np.array([[1., 2., .5], [1., 2., .5], [np.nan] * 3])
+    offer = np.array([[0, 1, 2], [0, 2, -1], [0, 1, 2]])
+    t = Trials.from_arrays([1, 2, -1], options=range(3), offer=offer, sees=dict(strength=strength), does=dict(rt=[.6, .9, np.nan]))
+    frame = replay(Race(), t)
+    p = frame[["p_0", "p_1", "p_2"]].to_numpy()
+    np.testing.assert_allclose(p[:2].sum(1), 1, rtol=1e-12)
+    grid = np.exp(np.linspace(-6, 5, 4001)) + .15
+    for k in range(3):
+        mass = np.trapezoid(np.exp(log_density(LBA(1 + strength[0], 1.2, .5, .15), k, grid)) * (grid - .15), np.log(grid - .15))
+        assert p[0, k] == pytest.approx(mass, abs=1e-6)
+    assert p[1, 1] == 0 and p[1, 2] == pytest.approx(mean_answer(LBA([2., 1.5], 1.2, .5, .15))[0], rel=1e-12)
+    assert np.isnan(p[2]).all() and np.isnan(frame.expected_rt[2])
+
+
+def test_the_explorer_follows_answers_of_every_kind(worlds):
+    "Impossible answers and rounds of another length are said and drawn, and nothing crashes"
+    cell, t = worlds["timed"]
+    e = explore(cell, one(t))
+    assert "NLL" in e.words()[0] and "the model expects" in e.words()[1]
+    assert e.set(t0=1.).numbers["nll"] == np.inf and "impossible" in e.words()[0]
+    assert e.reset().numbers["nll"] == pytest.approx(nll(cell, None, one(t)).iloc[0])
+    assert explore(OwnRating(), one(worlds["rating"][1])).words()[1].startswith("Mean rating of the person: ")     # a mean that nobody knows
+    class Pumps(Bandits):
+        most, extra = 30, 1
+        def start(e, uniform, normal, world): world[2] = 0
+        def show(e, world, uniform, normal, seen): pass
+        def pay(e, world, choice, uniform, normal, reward):
+            reward[choice] = choice
+            world[2] = 0 if choice == 0 or world[2] == 8 else world[2] + 1
+        def over(e, world): return world[2] == 0
+    class Pumper(Cell):
+        params = dict(bold=Param(.5, 0, 1))
+        def probabilities(p, state, trial): return np.array([1 - p.bold, p.bold])
+    e = explore(Pumper(), Pumps(), n_trials=5)
+    many = len(e.trials)
+    assert len(e.set(bold=.95).trials) > many
+    _, axs = e.figure()
+    assert len(axs[0].get_lines()[0].get_xdata()) == len(e.trials)
+    plt.close("all")
 
 
 @pytest.mark.parametrize("name", ["rating", "offers", "timed"])
