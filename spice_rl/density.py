@@ -388,7 +388,8 @@ def _deviance(x, m, log_m): # x, m: above 0
 
 # %% ../nbs/02_density.ipynb #bb22dc19
 class Beta(namedtuple('Beta', 'mean precision'), metaclass=AnswerKind):
-    "A share between 0 and 1 with the given `mean` and `precision`: a = mean · precision and b = (1 − mean) · precision."
+    """A share between 0 and 1 with the given `mean` and `precision`: a = mean · precision and b = (1 − mean) ·
+    precision."""
 
 @_compiled
 def _is_beta(mean, precision): return 0 < mean < 1 and precision > 0 and _finite(precision)
@@ -863,7 +864,8 @@ def _race_draw(race, rng):
 # %% ../nbs/02_density.ipynb #48415bb5
 @_compiled
 def _race_at(y, race, alone, arrivals):
-    """At the log time y: log probability that nobody has arrived. Writes the density of each one's arrival, (k,), and into
+    """At the log time y: log probability that nobody has arrived. Writes the density of each one's arrival, (k,), and
+    into
     `alone`, (k,), the log probability that this one has not."""
     drifts, b, A, _, s, ballistic = race
     t, still = math.exp(y), 0.
@@ -909,7 +911,8 @@ def _race_mean(race):
 
 # %% ../nbs/02_density.ipynb #071eff69
 class RacingDiffusion(namedtuple('RacingDiffusion', 'drifts b A t0'), metaclass=AnswerKind):
-    "A choice among k and its time: diffusions with `drifts` (k,) of at least 0, threshold `b`, starts from 0 to `A`, `t0` that is no decision."
+    """A choice among k and its time: diffusions with `drifts` (k,) of at least 0, threshold `b`, starts from 0 to `A`,
+    `t0` that is no decision."""
 
 class LBA(namedtuple('LBA', 'drifts b A t0 s', defaults=(1.,)), metaclass=AnswerKind):
     """A choice among k and its time: straight lines, threshold `b`, starts from 0 to `A`, `t0` that is no decision.

@@ -27,8 +27,10 @@ from .jit import COMPILED, NumbaError, cgutils, exp, in_place_of, log, njit, rea
 f8, i8 = types.float64, types.int64
 vec, mat, cube, ivec = f8[::1], f8[:, ::1], f8[:, :, ::1], i8[::1]
 init_type = types.FunctionType(types.void(mat, vec, cube, i8))                           # p, constants, state, lanes
-logits_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, mat))     # …, options, context, unseen, lanes, out
-update_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, i8))      # …, options, choice, reward, context, lanes
+# …, options, context, unseen, lanes, out
+logits_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, mat))
+# …, options, choice, reward, context, lanes
+update_type = types.FunctionType(types.void(mat, vec, cube, ivec, i8, vec, i8, i8))
 Kernels = namedtuple('Kernels', 'init logits update constants')
 
 # %% ../nbs/03_engine.ipynb #e9421ce5
@@ -82,8 +84,9 @@ def _latent(typing, state, i, lane):
         first = builder.add(builder.mul(args[1], builder.mul(n_options, n_lanes)), args[2])
         size = context.get_constant(types.intp, 8)
         out = context.make_array(view)(context, builder)
-        context.populate_array(out, data=builder.gep(array.data, [first]), shape=cgutils.pack_array(builder, [n_options]),
-                               strides=cgutils.pack_array(builder, [builder.mul(n_lanes, size)]), itemsize=size, meminfo=None)
+        context.populate_array(
+            out, data=builder.gep(array.data, [first]), shape=cgutils.pack_array(builder, [n_options]),
+            strides=cgutils.pack_array(builder, [builder.mul(n_lanes, size)]), itemsize=size, meminfo=None)
         return out._getvalue()
     return view(state, i, lane), code
 
@@ -110,7 +113,8 @@ def _plain(f):
     return f if isinstance(f, FunctionType) else None
 
 def _reads(f, seen):
-    "Numbers, texts and arrays that a function, and those that it calls, take from outside: (function, name, value) triples that can be compared."
+    """Numbers, texts and arrays that a function, and those that it calls, take from outside: (function, name, value)
+    triples that can be compared."""
     if f in seen: return
     seen.add(f)
     outside = {n: f.__globals__[n] for n in f.__code__.co_names if n in f.__globals__}
@@ -121,26 +125,31 @@ def _reads(f, seen):
         elif isinstance(value, (int, float, complex, str, tuple, np.generic)): yield f, name, repr(value)
 
 def _outside(cls):
-    "What the rules of a class take from outside, as it is now. (Compiled code keeps what it found when it was compiled.)"
+    """What the rules of a class take from outside, as it is now. (Compiled code keeps what it found when it was
+    compiled.)"""
     return tuple(x for rule in cls.rules.values() for x in _reads(rule, set()))
 
 def _compile(cls): return _compiled(cls, _outside(cls))
 
 @cache
 def _compiled(cls, outside):
-    "Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that they take from outside."
+    """Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that
+    they take from outside."""
     rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
     scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent)
     scope |= {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in rules.items()}
-    fill = dict(P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})", S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
+    fill = dict(
+        P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})",
+        S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
     exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
     made = {}
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
         try: made[name] = njit(kind.signature, error_model='numpy', nogil=True)(scope[name])
         except NumbaError as e:
-            raise TypeError(f"the rule {name!r} of {cls.__name__} cannot be compiled: use numbers, loops and numpy only. "
-                            f"numba says: {str(e).strip().splitlines()[-1]}\n{e}") from e
+            raise TypeError(
+                f"the rule {name!r} of {cls.__name__} cannot be compiled: use numbers, loops and numpy only. "
+                f"numba says: {str(e).strip().splitlines()[-1]}\n{e}") from e
     return Kernels(**made, constants=np.zeros(1))
 
 # %% ../nbs/03_engine.ipynb #2e75086d
@@ -162,9 +171,11 @@ def kernels(
     offer=None,  # Options on offer on a trial (default: all)
     trials=None  # The trials that it is to be shown, if there are any
 ):
-    """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in `trials`.
+    """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in
+    `trials`.
 
-    Compiled code does not look whether an index is inside its array, so an index that is not is found here: an `IndexError`
+    Compiled code does not look whether an index is inside its array, so an index that is not is found here: an
+    `IndexError`
     that says on which trial.
 
     Parameters
@@ -187,10 +198,13 @@ def _pointers(cell):
     return made._replace(**{rule: _Pointer.of(getattr(made, rule)) for rule in ('init', 'logits', 'update')})
 
 def _try(cell, n_options, offer, trials=None):
-    "Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be shown."
+    """Run the rules of `cell` as plain Python, for their mistakes: on made-up trials, and on those that it is to be
+    shown."""
     name = type(cell).__name__
     if trials is not None and not trials.options: check_columns(cell, trials)   # says that there are no choices
-    if not is_compiled(cell): raise TypeError(f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
+    if not is_compiled(cell):
+        raise TypeError(
+            f"{name} has no compiled rules, so it has no gradient, Hessian or lanes; its likelihood comes from nll")
     p = cell.p()
     try: state = cell.init(p, n_options)
     except IndexError as e:
@@ -203,21 +217,33 @@ def _try(cell, n_options, offer, trials=None):
             try: x, state = cell.logits(p, state, trial), cell.update(p, state, trial)
             except ValueError as e:
                 if 'read-only' not in str(e): raise
-                raise ValueError(f"a rule of {name} writes where it may only read: logits may not change the state, and no rule may change the trial") from e
+                raise ValueError(
+                    f"a rule of {name} writes where it may only read: logits may not change the state, and no "
+                    "rule may change the trial") from e
             except IndexError as e:
-                raise IndexError(f"a rule of {name} reaches for what is not there: {e}; each latent value has one number per option, {n_options}: "
-                                 "is the model made for this task?") from e
+                raise IndexError(
+                    f"a rule of {name} reaches for what is not there: {e}; each latent value has one number per "
+                    f"option, {n_options}: "
+                    "is the model made for this task?") from e
             except AttributeError as e:
-                why = "a latent value cannot be replaced, only written into: state.q[:] = …" if 'set attribute' in str(e) else str(e)
-                raise AttributeError(f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})") from e
-            if x.shape != (n_options,): raise ValueError(f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
+                why = (
+                    "a latent value cannot be replaced, only written into: state.q[:] = …"
+                    if 'set attribute' in str(e)
+                    else str(e))
+                raise AttributeError(
+                    f"a rule of {name}: {why} (parameters: {', '.join(cell.params)}; state: {', '.join(cell.state)})"
+                ) from e
+            if x.shape != (n_options,):
+                raise ValueError(
+                    f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
     if trials is not None: _try_situations(cell, trials)
 
 @cache
 def _tried(): return set()   # what went well: class, what it takes from outside, and situations
 
 def _try_situations(cell, trials):
-    "Show the rules, in plain Python, the first trial of each distinct situation: context, offer, choice, and whose reward is shown."
+    """Show the rules, in plain Python, the first trial of each distinct situation: context, offer, choice, and whose
+    reward is shown."""
     what = np.ascontiguousarray(np.c_[trials.context, trials.offer, trials.choice, ~np.isnan(trials.reward)], np.int64)
     rows = np.flatnonzero(~pd.DataFrame(what).duplicated())
     key = type(cell), _outside(type(cell)), trials.n_options, what[rows].tobytes()
@@ -231,12 +257,17 @@ def _try_situations(cell, trials):
             cell.logits(p, state, trial)
             state = cell.update(p, state, trial)
         except IndexError as e:
-            raise IndexError(f"a rule of {name} reaches for what is not there: {e}; on a trial with context {trial.context}, options "
-                             f"{options.tolist()} on offer, choice {trial.choice}. Each latent value has one number per option, {trials.n_options}: "
-                             "is the model made for these trials?") from e
+            raise IndexError(
+                f"a rule of {name} reaches for what is not there: {e}; on a trial with context {trial.context}, "
+                "options "
+                f"{options.tolist()} on offer, choice {trial.choice}. Each latent value has one number per "
+                f"option, {trials.n_options}: "
+                "is the model made for these trials?") from e
     _tried().add(key)
     if trials.n_contexts > 1 and cell.rules and not _Watched.seen:
-        warnings.warn(f"{name} never reads trial.context, and these trials have {trials.n_contexts} contexts: it takes them for one situation", stacklevel=5)
+        warnings.warn(
+            f"{name} never reads trial.context, and these trials have {trials.n_contexts} contexts: it takes "
+            "them for one situation", stacklevel=5)
 
 class _Watched(Trial):
     "A trial that notices whether a rule reads its context."
@@ -247,7 +278,8 @@ class _Watched(Trial):
         return self[3]
 
 class _Pointer(types.WrapperAddressProtocol):
-    "A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one person's likelihood."
+    """A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one
+    person's likelihood."""
     def __init__(self, rule):
         self.types = rule.nopython_signatures[0]
         self.kind = types.FunctionType(self.types)
@@ -271,7 +303,8 @@ rows_type = types.NamedTuple([ivec, ivec, ivec, i8[:, ::1], ivec, ivec, mat, ive
 # %% ../nbs/03_engine.ipynb #8635e90b
 @njit(nogil=True)
 def _begin(init, p, c, state, n):
-    "A fresh state. (Plain loops here and below: whole-array assignment would add seconds of compilation for its error messages.)"
+    """A fresh state. (Plain loops here and below: whole-array assignment would add seconds of compilation for its error
+    messages.)"""
     all_of_it = _view(state).reshape(state.size)
     for i in range(state.size): all_of_it[i] = 0.
     init(p, c, state, n)
@@ -290,7 +323,8 @@ def _learn(update, p, c, still, state, old, options, choice, reward, context, n)
 # %% ../nbs/03_engine.ipynb #1f93bbb7
 @njit(nogil=True, error_model='numpy')
 def _choose(x, options, m, n, top, z, prob):
-    "Largest logit (lanes,), sum of exp(logit − largest) (lanes,) and probabilities (options on offer, lanes) of the first `n` lanes."
+    """Largest logit (lanes,), sum of exp(logit − largest) (lanes,) and probabilities (options on offer, lanes) of the
+    first `n` lanes."""
     for s in range(n):
         top[s], z[s] = x[options[0], s], 0.
         for j in range(1, m): top[s] = max(top[s], x[options[j], s])
@@ -301,7 +335,8 @@ def _choose(x, options, m, n, top, z, prob):
 
 @njit(nogil=True, error_model='numpy')
 def _slopes(x, options, m, n, prob, slope):
-    "Differences of the logits between each neighbour and its centre, less their mean under `prob`: (neighbours, options on offer, lanes)."
+    """Differences of the logits between each neighbour and its centre, less their mean under `prob`: (neighbours,
+    options on offer, lanes)."""
     for k in range(slope.shape[0]):
         for s in range(n):
             mean = 0.
@@ -349,47 +384,60 @@ def _write(g, h, steps, first, n, gradient, information):
             for l in range(k + 1):
                 information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
 
-@njit(types.void(init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat, cube), nogil=True, cache=True, error_model='numpy')
-def _run_bundles(init, logits, update, theta, steps, c, n_state, still, rows, who, first, lo, hi, out, gradient, information):
-    """NLL of bundles lo..hi. Bundle b holds the rows first[b]..first[b + 1] of `theta` and is shown the trials of person who[b];
+@njit(
+    types.void(
+        init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat,
+        cube),
+    nogil=True, cache=True, error_model='numpy')
+def _run_bundles(
+    init, logits, update, theta, steps, c, n_state, still, rows, who, first, lo, hi, out, gradient, information):
+    """NLL of bundles lo..hi. Bundle b holds the rows first[b]..first[b + 1] of `theta` and is shown the trials of
+    person who[b];
     with `steps` (lanes, n_params; no columns: no neighbours) also the gradient and the expected information."""
     starts, ends, people, offers, n_offers, choices, rewards, contexts, counts, sames = rows
     offers, rewards, choices, contexts = _view(offers), _view(rewards), _view(choices), _view(contexts)
     counts, sames, n_offers = _view(counts), _view(sames), _view(n_offers)
     n_options, width, n_params, n_steps, most = rewards.shape[1], offers.shape[1], theta.shape[1], steps.shape[1], 1
-    for b in range(lo, hi): most = max(most, first[b + 1] - first[b])
-    many = most * (n_steps + 1)                                                  # lanes, with their neighbours
+    for b in range(lo, hi):
+        most = max(most, first[b + 1] - first[b])
+    many = most * (n_steps + 1)  # lanes, with their neighbours
     state, old = np.zeros((n_state, n_options, many)), np.zeros((n_state, n_options, many))
     p, x, unseen = np.zeros((n_params, many)), np.zeros((n_options, many)), np.full(n_options, np.nan)
-    top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)   # (lanes,)
-    prob, slope = np.zeros((width, most)), np.zeros((n_steps, width, most))   # (on offer, lanes), (neighbours, …)
+    top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)  # (lanes,)
+    prob, slope = np.zeros((width, most)), np.zeros((n_steps, width, most))  # (on offer, lanes), (neighbours, …)
     g, h = np.zeros((n_steps, most)), np.zeros((n_steps, n_steps, most))
     for b in range(lo, hi):
         n = first[b + 1] - first[b]
         lanes = n * (n_steps + 1)
         _spread(theta, steps, first[b], n, p)
-        for s in range(n): total[s], product[s] = 0., 1.
+        for s in range(n):
+            total[s], product[s] = .0, 1.0
         for k in range(n_steps):
-            for s in range(n): g[k, s] = 0.
+            for s in range(n):
+                g[k, s] = .0
             for l in range(k + 1):
-                for s in range(n): h[k, l, s] = 0.
+                for s in range(n):
+                    h[k, l, s] = .0
         for e in range(people[who[b]], people[who[b] + 1]):
             _begin(init, p, c, state, lanes)
             for t in range(starts[e], ends[e]):
                 choice, context, times, m = choices[t], contexts[t], counts[t], n_offers[t]
-                if choice < 0 and times >= 0: continue   # missing, and nobody watches
+                if choice < 0 and times >= 0:
+                    continue  # missing, and nobody watches
                 options, reward, mine = _view(offers[t, :m]), _view(rewards[t]), 0
-                if times > 0 and not sames[t]:           # look
+                if times > 0 and not sames[t]:  # look
                     logits(p, c, state, options, context, unseen, lanes, x)
                     _choose(x, options, m, n, top, z, prob)
                     _slopes(x, options, m, n, prob, slope)
-                if times > 0:                            # answer
+                if times > 0:  # answer
                     for j in range(m):
-                        if options[j] == choice: mine = j
+                        if options[j] == choice:
+                            mine = j
                     _count(x, choice, times, n, top, z, total, product)
                     _add(slope, prob, mine, m, n, times, g, h)
                 _learn(update, p, c, still, state, old, options, choice, reward, context, lanes)
-        for s in range(n): out[first[b] + s] = total[s] + log(product[s])
+        for s in range(n):
+            out[first[b] + s] = total[s] + log(product[s])
         _write(g, h, steps, first[b], n, gradient, information)
 
 # %% ../nbs/03_engine.ipynb #0ca8b05c
@@ -482,7 +530,8 @@ class Lanes:
     ):
         """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
 
-        Differences go to the side where the bound is farther; those that move the logits too far are taken anew, smaller.
+        Differences go to the side where the bound is farther; those that move the logits too far are taken anew,
+        smaller.
 
         Parameters
         ----------
@@ -502,7 +551,8 @@ class Lanes:
             far = np.where(np.isfinite(far), far, np.inf)
             again = np.flatnonzero((far > _FAR).any(1) & np.isfinite(out[0]))
             if not len(again): break
-            steps[again] *= np.where(far[again] > _FAR, np.maximum(1e-3, 1e-3 * _FAR / np.maximum(far[again], _FAR)), 1.)
+            steps[again] *= np.where(
+                far[again] > _FAR, np.maximum(1e-3, 1e-3 * _FAR / np.maximum(far[again], _FAR)), 1.0)
             for to, of in zip(out, self._run(theta[again], steps[again], who[again])): to[again] = of
         return out
 
@@ -511,13 +561,16 @@ class Lanes:
         if self.columns is not None: return self._run_wide(theta, steps, who)
         order, first, people = _bundles(np.asarray(who, np.int64))
         theta, steps, (n, k) = theta[order], steps[order], steps.shape
-        sorted_, out = (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k)))
+        sorted_, out = (
+            (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k))))
         work, still = n * (k + 1) * self.n_rows, self.cell.needs_feedback
         specialised = self.loop and self.loop.ready(k, work)
         def run(lo, hi):
             if specialised: return specialised(theta, steps, still, *self.rows, people, first, lo, hi, *sorted_)
             f = self.kernels
-            _run_bundles(f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, self.rows, people, first, lo, hi, *sorted_)
+            _run_bundles(
+                f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, self.rows, people,
+                first, lo, hi, *sorted_)
         on_threads(run, len(people), self.threads if work > _WORTH else 1)
         for to, of in zip(out, sorted_): to[order] = of
         return out
@@ -537,17 +590,21 @@ class Lanes:
     def _steps(self, theta, who, part):
         """Steps (lanes, n_params) that change the NLL by about `part`² / 2 nats, and to which side (-1, 1; 0: to both).
 
-        They begin as a part of the standard error that the expected information tells of, and shrink where the NLL bends more."""
+        They begin as a part of the standard error that the expected information tells of, and shrink where the NLL
+        bends more."""
         (at, _, information), near = self.scoring(theta, who), np.minimum(self.upper - theta, theta - self.lower)
         with np.errstate(divide='ignore', invalid='ignore'): error = 1 / np.sqrt(np.diagonal(information, 0, 1, 2))
-        error = np.where(np.isfinite(error), error, np.where(np.isfinite(self.wide), self.wide, np.where(theta == 0, 1., abs(theta))))
+        error = np.where(
+            np.isfinite(error), error,
+            np.where(np.isfinite(self.wide), self.wide, np.where(theta == 0, 1.0, abs(theta))))
         h, unit = part * np.minimum(error, self.wide / 4), np.eye(theta.shape[1])
         lane, k = map(np.ravel, np.indices(h.shape))
         for _ in range(40):
             side = np.where(near >= .02 * h, 0., np.where(self.upper - theta > theta - self.lower, 1., -1.))
             h = np.where(side == 0, np.minimum(h, .99 * near), h)
-            up, middle, down = (self.nll(theta[lane] + unit[k] * (side + s)[lane, k, None] * h[lane, k, None], who[lane])
-                                for s in (1, 0, -1))
+            up, middle, down = (
+                self.nll(theta[lane] + unit[k] * (side + s)[lane, k, None] * h[lane, k, None], who[lane])
+                for s in (1, 0, -1))
             bent = ~(abs(up - 2 * middle + down) <= 10 * part**2 + 1e-12 * abs(at[lane])) & np.isfinite(at[lane])
             lane, k = lane[bent], k[bent]
             if not len(lane): break
@@ -571,8 +628,12 @@ class Lanes:
         (h, side), n = self._steps(theta, who, .01), theta.shape[1]
         unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
         def slope(lanes, share):
-            ends = theta[lanes, None] + share * unit[lanes] * (side[lanes, :, None] + np.array([1, -1])[:, None, None, None])
-            up, down = self._at(ends.transpose(0, 2, 1, 3).reshape(2 * n, -1, n), who[lanes]).reshape(2, n, -1).transpose(0, 2, 1)
+            ends = theta[lanes, None] + share * unit[lanes] * (
+                side[lanes, :, None] + np.array([1, -1])[:, None, None, None])
+            up, down = (
+                self._at(ends.transpose(0, 2, 1, 3).reshape(2 * n, -1, n), who[lanes])
+                .reshape(2, n, -1)
+                .transpose(0, 2, 1))
             return (up - down) / (2 * .01 * share)
         return _limit(slope, np.where(side == 0, 4., 2.)) * .01 / h
 
@@ -619,7 +680,8 @@ def _limit(
             row.append((power * row[i] - last[i]) / (power - 1))
             change = np.maximum(abs(row[i + 1] - row[i]), abs(row[i + 1] - last[i]))
             better = change < error[lanes]
-            best[lanes], error[lanes] = np.where(better, row[i + 1], best[lanes]), np.where(better, change, error[lanes])
+            best[lanes], error[lanes] = (
+                np.where(better, row[i + 1], best[lanes]), np.where(better, change, error[lanes]))
         still = (error[lanes] > 1e-7 * np.maximum(1., abs(best[lanes]))).reshape(len(lanes), -1).any(1)
         if not still.any(): break
         lanes, row = lanes[still], [x[still] for x in row]
@@ -627,8 +689,10 @@ def _limit(
 
 # %% ../nbs/03_engine.ipynb #346c4c63
 def _bundles(who): # Person of each lane, (lanes,)
-    "An order in which the lanes of a person stand together, where each bundle begins (and the last one ends), and the person of each bundle."
-    if (who[1:] > who[:-1]).all(): return np.arange(len(who)), np.arange(len(who) + 1), who   # one lane each: nothing to sort
+    """An order in which the lanes of a person stand together, where each bundle begins (and the last one ends), and the
+    person of each bundle."""
+    # one lane each: nothing to sort
+    if (who[1:] > who[:-1]).all(): return np.arange(len(who)), np.arange(len(who) + 1), who
     order = np.argsort(who, kind='stable')
     _, begin, many = np.unique(who[order], return_index=True, return_counts=True)
     first = np.concatenate([np.arange(b, b + m, BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)
@@ -636,10 +700,12 @@ def _bundles(who): # Person of each lane, (lanes,)
 
 # %% ../nbs/03_engine.ipynb #60d9ddc8
 def _rows(trials, watches=False):
-    "The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is missing and the cell watches, `times` is -1."
-    return Rows(*sessions_of(trials), np.array(trials.offer, np.int64, order='C'),
-                (trials.offer >= 0).sum(1).astype(np.int64), np.array(trials.choice, np.int64),
-                np.array(trials.reward, float), np.array(trials.context, np.int64), np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
+    """The arrays of a data set as the loops want them: the sessions of a person stand together. Where a choice is
+    missing and the cell watches, `times` is -1."""
+    return Rows(
+        *sessions_of(trials), np.array(trials.offer, np.int64, order='C'), (trials.offer >= 0).sum(1).astype(np.int64),
+        np.array(trials.choice, np.int64), np.array(trials.reward, float), np.array(trials.context, np.int64),
+        np.where(watches & (trials.choice < 0), -1, trials.counted).astype(np.int64), np.zeros(trials.n_trials, bool))
 
 def _an_offer(trials):
     "The options on offer on the first trial."
@@ -654,13 +720,17 @@ def _together(rows):
     run = np.cumsum(shown)
     what = pd.DataFrame(np.c_[session[keep], run, ~shown, rows.context[keep], rows.options[keep], rows.choice[keep]])
     what['times'], what['row'] = rows.times[keep], keep
-    groups = what.groupby(list(range(len(what.columns) - 2)), sort=True).agg(times=('times', 'sum'), row=('row', 'first')).reset_index()
+    groups = (
+        what.groupby(list(range(len(what.columns) - 2)), sort=True)
+        .agg(times=('times', 'sum'), row=('row', 'first'))
+        .reset_index())
     alike = groups[[c for c in groups if c not in ('times', 'row', len(what.columns) - 3)]].to_numpy()
     same = np.r_[False, (alike[1:] == alike[:-1]).all(1) & (alike[1:, 2] == 1) & (groups.times[:-1] > 0)]
     row, sessions = np.array(groups.row), np.arange(len(rows.first))
     of = groups[0].to_numpy()
-    return Rows(np.searchsorted(of, sessions), np.searchsorted(of, sessions, 'right'), rows.people, rows.options[row], rows.n_options[row], rows.choice[row], rows.reward[row],
-                rows.context[row], np.array(groups.times), same)
+    return Rows(
+        np.searchsorted(of, sessions), np.searchsorted(of, sessions, 'right'), rows.people, rows.options[row],
+        rows.n_options[row], rows.choice[row], rows.reward[row], rows.context[row], np.array(groups.times), same)
 
 # %% ../nbs/03_engine.ipynb #cde0dac9
 def parameter_table(
@@ -683,15 +753,26 @@ def parameter_table(
     frame = _as_frame(parameters, participants).rename(columns=lambda name: _written(name, cell.params))
     check_names(frame.columns, cell.params)
     missing = [who for who in participants if who not in frame.index]
-    if missing: raise ValueError(f"no parameters for participant {missing[0]!r} (the frame's index has: {', '.join(map(str, frame.index[:6]))} …)")
-    if not frame.index.is_unique: raise ValueError(f"two rows of parameters for participant {frame.index[frame.index.duplicated()][0]!r}; needed: one per participant")
-    own = cell.table(participants) if hasattr(cell, 'table') else pd.DataFrame(cell.values, index=list(participants), dtype=float)
+    if missing:
+        raise ValueError(
+            f"no parameters for participant {missing[0]!r} (the frame's index has: "
+            f"{', '.join(map(str, frame.index[:6]))} …)")
+    if not frame.index.is_unique:
+        raise ValueError(
+            f"two rows of parameters for participant {frame.index[frame.index.duplicated()][0]!r}; needed: one per "
+            "participant")
+    own = (
+        cell.table(participants)
+        if hasattr(cell, 'table')
+        else pd.DataFrame(cell.values, index=list(participants), dtype=float))
     full = own.assign(**{name: frame.loc[list(participants), name].to_numpy(float) for name in frame.columns})
     for name, param in cell.params.items():
         bad = ~full[name].between(param.lower, param.upper)
         if bad.any():
             who = full.index[bad][0]
-            raise ValueError(f"{name} must lie in [{param.lower:g}, {param.upper:g}], got {full.loc[who, name]:g} for participant {who!r}")
+            raise ValueError(
+                f"{name} must lie in [{param.lower:g}, {param.upper:g}], got {full.loc[who, name]:g} for "
+                f"participant {who!r}")
     return full[list(cell.params)]
 
 # %% ../nbs/03_engine.ipynb #5d5b40d7
@@ -699,9 +780,13 @@ def _as_frame(parameters, participants):
     "A frame of parameters from what was handed over."
     if isinstance(parameters, pd.DataFrame): return parameters
     if isinstance(parameters, Trials):
-        raise TypeError("parameters come before trials: write nll(cell, trials=trials) for the cell's own, or nll(cell, parameters, trials)")
+        raise TypeError(
+            "parameters come before trials: write nll(cell, trials=trials) for the cell's own, or nll(cell, "
+            "parameters, trials)")
     if parameters is not None and not isinstance(parameters, dict):
-        raise TypeError(f"parameters must be None, a dict of numbers or a frame with a row per participant, got {type(parameters).__name__}")
+        raise TypeError(
+            "parameters must be None, a dict of numbers or a frame with a row per participant, got "
+            f"{type(parameters).__name__}")
     values = {name: check_number(x, name, finite=False) for name, x in (parameters or {}).items()}
     return pd.DataFrame(values, index=list(participants))
 
@@ -742,8 +827,11 @@ def nll(
         if why:
             raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} with "
                                      f"{ {n: float(x) for n, x in theta.iloc[who].items()} }: {why}")
-        raise FloatingPointError(f"{type(cell).__name__} gives a likelihood of {total[who]} for participant {trials.participants[who]!r} with "
-                                 f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not shown?)")
+        raise FloatingPointError(
+            f"{type(cell).__name__} gives a likelihood of {total[who]} for participant "
+            f"{trials.participants[who]!r} with "
+            f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not "
+            "shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
 
 # %% ../nbs/03_engine.ipynb #309e5cd9
@@ -768,7 +856,8 @@ def gradient(
     """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
-    return pd.DataFrame(Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
+    return pd.DataFrame(
+        Lanes(cell, trials, threads).gradient(theta.to_numpy(), np.arange(len(theta))), theta.index, theta.columns)
 
 # %% ../nbs/03_engine.ipynb #66eefe74
 def hessian(
@@ -795,24 +884,32 @@ def hessian(
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))
 
 # %% ../nbs/03_engine.ipynb #a105853a
-@njit(types.void(init_type, logits_type, update_type, mat, vec, types.boolean, rows_type, types.boolean, i8, i8, mat, cube), nogil=True, cache=True)
+@njit(
+    types.void(init_type, logits_type, update_type, mat, vec, types.boolean, rows_type, types.boolean, i8, i8, mat, cube
+    ), nogil=True, cache=True)
 def _replay_lanes(init, logits, update, theta, c, still, rows, after, lo, hi, x, states):
     "Write logits and states of every trial, before the choice or after the feedback."
     n = rows.reward.shape[1]
-    state, old, p, mine, unseen = np.zeros((states.shape[1], n, 1)), np.zeros((states.shape[1], n, 1)), np.zeros((theta.shape[1], 1)), np.full((n, 1), np.nan), np.full(n, np.nan)
+    state, old, p, mine, unseen = (
+        np.zeros((states.shape[1], n, 1)), np.zeros((states.shape[1], n, 1)), np.zeros((theta.shape[1], 1)),
+        np.full((n, 1), np.nan), np.full(n, np.nan))
     for who in range(lo, hi):
-        for j in range(len(p)): p[j, 0] = theta[who, j]
+        for j in range(len(p)):
+            p[j, 0] = theta[who, j]
         for s in range(rows.people[who], rows.people[who + 1]):
             _begin(init, p, c, state, 1)
             for t in range(rows.first[s], rows.last[s]):
-                options, choice = rows.options[t, :rows.n_options[t]], rows.choice[t]
+                options, choice = rows.options[t, : rows.n_options[t]], rows.choice[t]
                 for turn in range(2):
                     if turn == after:  # look before the choice, or after the feedback
                         logits(p, c, state, options, rows.context[t], unseen, 1, mine)
-                        for k in options: x[t, k] = mine[k, 0]
+                        for k in options:
+                            x[t, k] = mine[k, 0]
                         for i in range(states.shape[1]):
-                            for k in range(n): states[t, i, k] = state[i, k, 0]
-                    elif choice >= 0 or rows.times[t] < 0: _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
+                            for k in range(n):
+                                states[t, i, k] = state[i, k, 0]
+                    elif choice >= 0 or rows.times[t] < 0:
+                        _learn(update, p, c, still, state, old, options, choice, rows.reward[t], rows.context[t], 1)
 
 # %% ../nbs/03_engine.ipynb #088bef53
 def by_option(
@@ -867,7 +964,9 @@ def replay_arrays(
     x = np.full((trials.n_trials, trials.n_options), np.nan)
     states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
     values = np.array(theta, float, order='C')
-    _replay_lanes(f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials, cell.watches), after, 0, len(theta), x, states)
+    _replay_lanes(
+        f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials, cell.watches), after, 0,
+        len(theta), x, states)
     return x, states
 
 # %% ../nbs/03_engine.ipynb #552fbf4f
@@ -902,7 +1001,8 @@ def _replayed_nll(cell, theta, trials):
 def option_names(
     trials # Somebody's trials
 ): # Texts, (options,)
-    """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something else does there.
+    """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something
+    else does there.
 
     Parameters
     ----------
@@ -911,17 +1011,21 @@ def option_names(
 
     Returns
     -------
-    Texts, (options,)
-    """
+    Texts, (options,)"""
     names = [str(o) for o in trials.options]
-    return names if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names) else [str(k) for k in range(len(names))]
+    return (
+        names
+        if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names)
+        else [str(k) for k in range(len(names))])
 
 def _why_broken(cell, trials, broken):
     "Where the values of a cell stop saying anything, in a sentence."
     at = int(broken.argmax())
     who, trial = trials.participants[trials.participant[at]], at - int(trials.starts[trials.session[at]])
-    return (f"{type(cell).__name__} has NaN or infinite logits from trial {trial} of participant {who!r} on ({broken.sum()} trials in all): "
-            "it would choose nothing there (does a rule read a reward that was not shown, or run away?)")
+    return (
+        f"{type(cell).__name__} has NaN or infinite logits from trial {trial} of participant {who!r} on "
+        f"({broken.sum()} trials in all): "
+        "it would choose nothing there (does a rule read a reward that was not shown, or run away?)")
 
 # %% ../nbs/03_engine.ipynb #95c43565
 def replay(
@@ -930,13 +1034,17 @@ def replay(
     parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
     *,
     after=False,      # After the feedback? (Default: before the choice)
-    expected=True     # With the answer that is expected, of a cell with a rule `response`? (Of a race it takes milliseconds)
+    # With the answer that is expected, of a cell with a rule `response`? (Of a race it takes milliseconds)
+    expected=True
 ):
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
-    Columns: `participant`, `session`, `trial`, and for each option, by its label, its logit `logit_LABEL`, choice probability `p_LABEL`, and each
-    latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a warning says whose.
-    Of a cell whose answer is a density: `log_likelihood` of each answer, the mean `expected_NAME` of a rating or a time, `p_LABEL` of a choice.
+    Columns: `participant`, `session`, `trial`, and for each option, by its label, its logit `logit_LABEL`, choice
+    probability `p_LABEL`, and each
+    latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a
+    warning says whose.
+    Of a cell whose answer is a density: `log_likelihood` of each answer, the mean `expected_NAME` of a rating or a
+    time, `p_LABEL` of a choice.
 
     Parameters
     ----------
@@ -953,8 +1061,10 @@ def replay(
         milliseconds)"""
     _given(cell, parameters, trials)
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
-    columns = dict(participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
-    if cell.wide: return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after, check_truth(expected, 'expected')))
+    columns = dict(
+        participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
+    if cell.wide:
+        return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after, check_truth(expected, 'expected')))
     x, states = replay_arrays(cell, parameters, trials, after=after)
     columns |= _by_option(cell, x, trials)
     names = option_names(trials)
@@ -1060,7 +1170,8 @@ _NO_CHOICE = -2   # what a simulated learner "chooses" whose logits say nothing
 
 @njit(nogil=True)
 def _draw(x, options, luck, greedy):
-    "The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten; `_NO_CHOICE` if one is NaN or +infinite, or all are -infinite."
+    """The option that `luck`, a number in [0, 1), picks by the logits `x`, (options, 1), which are overwritten;
+    `_NO_CHOICE` if one is NaN or +infinite, or all are -infinite."""
     top, total = x[options[0], 0], 0.
     for k in options:
         if np.isnan(x[k, 0]): return _NO_CHOICE
@@ -1079,15 +1190,24 @@ def _draw(x, options, luck, greedy):
 start_type = types.FunctionType(types.void(vec, vec, vec, vec))          # e, uniform, normal, world
 pay_type = types.FunctionType(types.void(vec, vec, i8, vec, vec, vec))   # e, world, choice, uniform, normal, reward
 
-@njit(types.void(init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean, types.boolean, cube,
-                 f8[:, :, :, ::1], f8[:, :, :, ::1], i8, i8, i8[:, :, ::1], f8[:, :, :, ::1], f8[:, :, :, ::1]), nogil=True, cache=True)
-def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_world, still, all_shown, greedy, luck, uniform, normal, lo, hi, choice, reward, chance):
-    "Write the choices (people, sessions, trials), rewards (…, options) and reward probabilities (…, options) of people lo..hi."
+@njit(
+    types.void(
+        init_type, logits_type, update_type, start_type, pay_type, mat, vec, vec, i8, i8, types.boolean, types.boolean,
+        types.boolean, cube, f8[:, :, :, ::1], f8[:, :, :, ::1], i8, i8, i8[:, :, ::1], f8[:, :, :, ::1],
+        f8[:, :, :, ::1]),
+    nogil=True, cache=True)
+def _simulate_lanes(
+    init, logits, update, start, pay, theta, c, e, n_state, n_world, still, all_shown, greedy, luck, uniform, normal,
+    lo, hi, choice, reward, chance):
+    """Write the choices (people, sessions, trials), rewards (…, options) and reward probabilities (…, options) of
+    people lo..hi."""
     people, sessions, n_trials, n = reward.shape
-    state, old, world, p = np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.zeros(n_world), np.zeros((theta.shape[1], 1))
+    state, old, world, p = (
+        np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.zeros(n_world), np.zeros((theta.shape[1], 1)))
     options, unseen, x, paid = np.arange(n), np.full(n, np.nan), np.zeros((n, 1)), np.zeros(n)
     for i in range(lo, hi):
-        for j in range(len(p)): p[j, 0] = theta[i, j]
+        for j in range(len(p)):
+            p[j, 0] = theta[i, j]
         for s in range(sessions):
             _begin(init, p, c, state, 1)
             start(e, uniform[i, s, 0], normal[i, s, 0], world)
@@ -1097,9 +1217,11 @@ def _simulate_lanes(init, logits, update, start, pay, theta, c, e, n_state, n_wo
                 if k < 0:
                     choice[i, s, t] = k
                     return
-                for j in range(n): chance[i, s, t, j] = world[j]
+                for j in range(n):
+                    chance[i, s, t, j] = world[j]
                 pay(e, world, k, uniform[i, s, t + 1], normal[i, s, t + 1], paid)
-                for j in range(n): reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
+                for j in range(n):
+                    reward[i, s, t, j] = paid[j] if all_shown or j == k else np.nan
                 choice[i, s, t] = k
                 _learn(update, p, c, still, state, old, options, k, reward[i, s, t], 0, 1)
 
@@ -1165,18 +1287,31 @@ def check_environment(
     -------
     Whether it has trials of its own
     """
-    if hasattr(environment, 'design') or hasattr(environment, 'n_actions') and hasattr(environment, 'kernels') and not isinstance(environment, type):
+    if (
+        hasattr(environment, 'design')
+        or hasattr(environment, 'n_actions')
+        and hasattr(environment, 'kernels')
+        and not isinstance(environment, type)):
         return hasattr(environment, 'design')
-    if isinstance(environment, Trials): hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
-    else: hint = f': write {environment.__name__}()' if isinstance(environment, type) else ''
-    got = environment.__name__ if isinstance(environment, type) else 'nothing' if environment is None else type(environment).__name__
+    if isinstance(environment, Trials):
+        hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
+    else:
+        hint = f': write {environment.__name__}()' if isinstance(environment, type) else ''
+    got = (
+        environment.__name__
+        if isinstance(environment, type)
+        else 'nothing'
+        if environment is None
+        else type(environment).__name__)
     raise TypeError(f"environment must be a task such as BanditsDrift(), got {got}{hint}")
 
 def _no_choice(cell, theta, who, trial, session=None):
     "The error for a simulated learner whose logits say nothing."
     where = f"trial {trial} of " + (f"session {session} of " if session is not None else '')
-    return FloatingPointError(f"{type(cell).__name__} has NaN or infinite logits at {where}simulated participant {who!r}, with "
-                              f"{ {name: float(x) for name, x in theta.loc[who].items()} }: it cannot choose (does a rule read a reward that was not shown, or run away?)")
+    return FloatingPointError(
+        f"{type(cell).__name__} has NaN or infinite logits at {where}simulated participant {who!r}, with "
+        f"{ {name: float(x) for name, x in theta.loc[who].items()} }: it cannot choose (does a rule read a "
+        "reward that was not shown, or run away?)")
 
 # %% ../nbs/03_engine.ipynb #e0f4a037
 def simulate(
@@ -1215,12 +1350,16 @@ def simulate(
         How many threads (default: all cores)"""
     check_cell(cell)
     own_trials = check_environment(environment)
-    if own_trials and (sessions, n_trials) != (1, None): raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
-    people, sessions, n_trials = (check_whole(n, name, 1) for n, name in
-                                  ((people, 'people'), (sessions, 'sessions'), (100 if n_trials is None else n_trials, 'n_trials')))
+    if own_trials and (sessions, n_trials) != (1, None):
+        raise ValueError(f"{type(environment).__name__} has its own trials: leave out sessions and n_trials")
+    people, sessions, n_trials = (
+        check_whole(n, name, 1)
+        for n, name in ((people, 'people'), (sessions, 'sessions'), (100 if n_trials is None else n_trials, 'n_trials'))
+    )
     if hasattr(cell, 'n_actions') and not own_trials and cell.n_actions != environment.n_actions:
-        raise ValueError(f"{type(cell).__name__} was made for {cell.n_actions} options, and {type(environment).__name__} has "
-                         f"{environment.n_actions}: {type(cell).__name__}(n_actions={environment.n_actions})")
+        raise ValueError(
+            f"{type(cell).__name__} was made for {cell.n_actions} options, and {type(environment).__name__} has "
+            f"{environment.n_actions}: {type(cell).__name__}(n_actions={environment.n_actions})")
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
     if own_trials:
@@ -1233,7 +1372,8 @@ def simulate(
         return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
     _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
-    for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]: raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
+    for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]:
+        raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
 
 def _simulate_world(cell, environment, theta, shape, seed):
@@ -1291,27 +1431,35 @@ def _luck_of(people, sessions, n_trials, environment, seed):
 
 
 # %% ../nbs/03_engine.ipynb #0a9a0fe1
-@njit(types.void(init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]), nogil=True, cache=True)
+@njit(
+    types.void(
+        init_type, logits_type, update_type, mat, vec, i8, types.boolean, rows_type, ivec, mat, i8, i8, i8[:, ::1]),
+    nogil=True, cache=True)
 def _play_lanes(init, logits, update, theta, c, n_state, still, rows, who, luck, lo, hi, choices):
     "Write the choices of lanes lo..hi, (lanes, trials of a person), on the trials of the person `who` of each lane."
     n = rows.reward.shape[1]
-    state, old, unseen, x, p = np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.full(n, np.nan), np.zeros((n, 1)), np.zeros((theta.shape[1], 1))
+    state, old, unseen, x, p = (
+        np.zeros((n_state, n, 1)), np.zeros((n_state, n, 1)), np.full(n, np.nan), np.zeros((n, 1)),
+        np.zeros((theta.shape[1], 1)))
     for i in range(lo, hi):
         row = 0
-        for j in range(len(p)): p[j, 0] = theta[i, j]
+        for j in range(len(p)):
+            p[j, 0] = theta[i, j]
         for s in range(rows.people[who[i]], rows.people[who[i] + 1]):
             _begin(init, p, c, state, 1)
             for t in range(rows.first[s], rows.last[s]):
-                options = rows.options[t, :rows.n_options[t]]
+                options = rows.options[t, : rows.n_options[t]]
                 logits(p, c, state, options, rows.context[t], unseen, 1, x)
                 choices[i, row] = _draw(x, options, luck[i, row], False)
-                if choices[i, row] < 0: return
+                if choices[i, row] < 0:
+                    return
                 _learn(update, p, c, still, state, old, options, choices[i, row], rows.reward[t], rows.context[t], 1)
                 row += 1
 
 # %% ../nbs/03_engine.ipynb #849d8702
 def _check_feedback(trials, cell):
-    "What every option paid is known, wherever something was shown; else a learner who chooses otherwise would meet outcomes that nobody knows."
+    """What every option paid is known, wherever something was shown; else a learner who chooses otherwise would meet
+    outcomes that nobody knows."""
     if not cell.learns: return
     offered = np.zeros(trials.reward.shape, bool)
     row, k = np.nonzero(trials.offer >= 0)
@@ -1322,9 +1470,12 @@ def _check_feedback(trials, cell):
         hidden = (offered & np.isnan(got)).any(1) & (offered & ~np.isnan(got)).any(1)
         if not hidden.any(): continue
         who = trials.participants[trials.participant[hidden.argmax()]]
-        raise ValueError(f"these trials hide (NaN) what the options that were not chosen would have paid (participant {who!r}, {hidden.sum()} trials "
-                         "in all), so nobody else can go through them: pass the environment, as in simulate(cell, environment), which pays whatever is chosen; "
-                         "replay(cell, trials) says what the learner would have chosen, one trial ahead")
+        raise ValueError(
+            "these trials hide (NaN) what the options that were not chosen would have paid (participant "
+            f"{who!r}, {hidden.sum()} trials "
+            "in all), so nobody else can go through them: pass the environment, as in simulate(cell, "
+            "environment), which pays whatever is chosen; "
+            "replay(cell, trials) says what the learner would have chosen, one trial ahead")
 
 # %% ../nbs/03_engine.ipynb #59dc2b36
 def play(
@@ -1361,13 +1512,21 @@ def play(
     table = parameter_table(cell, parameters, trials.participants)
     theta = table.to_numpy()
     if cell.wide: return _play_wide(cell, table, trials, times, as_seed(seed))
-    f, rows, seed, n = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials), as_seed(seed), len(theta)
+    f, rows, seed, n = (
+        kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials), as_seed(seed), len(theta))
     many = np.bincount(trials.participant, minlength=n)
-    luck, choices, out = np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1), np.empty((times, trials.n_trials), np.int64)
+    luck, choices, out = (
+        np.zeros((n * times, many.max())), np.full((n * times, many.max()), -1),
+        np.empty((times, trials.n_trials), np.int64))
     for i in range(n): luck[i * times:(i + 1) * times, :many[i]] = person_rng(seed, i).random((times, many[i]))
     lanes, who = np.repeat(theta, times, 0), np.repeat(np.arange(n), times)
-    on_threads(lambda lo, hi: _play_lanes(f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo, hi, choices), n * times, threads)
-    for lane, row in np.argwhere(choices == _NO_CHOICE)[:1]: raise _no_choice(cell, table, trials.participants[lane // times], row)
+    on_threads(
+        lambda lo, hi: _play_lanes(
+            f.init, f.logits, f.update, lanes, f.constants, len(cell.state), cell.needs_feedback, rows, who, luck, lo,
+            hi, choices),
+        n * times, threads)
+    for lane, row in np.argwhere(choices == _NO_CHOICE)[:1]:
+        raise _no_choice(cell, table, trials.participants[lane // times], row)
     mine = np.split(np.argsort(trials.participant, kind='stable'), np.cumsum(many)[:-1])
     for i in range(n): out[:, mine[i]] = choices[i * times:(i + 1) * times, :many[i]]
     return out

@@ -23,7 +23,8 @@ from .cell import Cell
 from .data import Trials
 from .engine import as_seed, is_compiled, latent_names, nll, parameter_table, play, simulate, thoughts
 from .arguments import check_labels, check_mapping, check_names
-from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes
+from .plotting import (
+    _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes)
 from .style import COLOURS, in_style
 
 # %% ../nbs/41_explorer.ipynb #e04dd624
@@ -32,19 +33,25 @@ def _player(cell, task, who, n_trials, seed):
     if not hasattr(task, 'design'): return lambda theta: simulate(cell, task, theta, n_trials=n_trials, seed=seed)
     name = type(task).__name__
     if n_trials is not None: raise ValueError(f"{name} has its own trials: leave out n_trials")
-    if not is_compiled(cell): raise TypeError(f"{type(cell).__name__} has no compiled rules and cannot play {name}; show it trials in place of the task")
+    if not is_compiled(cell):
+        raise TypeError(
+            f"{type(cell).__name__} has no compiled rules and cannot play {name}; show it trials in place of the task")
     if cell.does != ('choice',): return lambda theta: simulate(cell, task, theta, seed=seed)
     design = task.design([who], seed)
     return lambda theta: replace(design, choice=play(cell, theta, design, seed=seed)[0])
 
 # %% ../nbs/41_explorer.ipynb #49a7902c
 def _last(trials):
-    "The trial of the last choice before each trial in its session and context, if that option is on offer again; else -1."
+    """The trial of the last choice before each trial in its session and context, if that option is on offer again; else
+    -1."""
     last, out = {}, np.full(len(trials), -1)
-    for t, (session, context, choice) in enumerate(zip(trials.session.tolist(), trials.context.tolist(), trials.choice.tolist())):
+    for t, (session, context, choice) in enumerate(
+        zip(trials.session.tolist(), trials.context.tolist(), trials.choice.tolist())):
         before = last.get((session, context), -1)
-        if before >= 0 and trials.choice[before] in trials.offer[t]: out[t] = before
-        if choice >= 0: last[session, context] = t
+        if before >= 0 and trials.choice[before] in trials.offer[t]:
+            out[t] = before
+        if choice >= 0:
+            last[session, context] = t
     return out
 
 def _better(trials, known): # known: are the columns p_0, p_1, … the true reward probabilities?
@@ -57,7 +64,8 @@ def _better(trials, known): # known: are the columns p_0, p_1, … the true rewa
 
 # %% ../nbs/41_explorer.ipynb #c52c329a
 def _shares(trials, better, taught, weight):
-    "Accuracy, in the transfer phase too if there is one, and switches, given how much each option is chosen, (trials, options)."
+    """Accuracy, in the transfer phase too if there is one, and switches, given how much each option is chosen, (trials,
+    options)."""
     there, last, what, rows = trials.choice >= 0, _last(trials), _outcomes(trials), np.arange(len(trials))
     mean = lambda x, where: float(x[where].mean()) if where.any() else np.nan
     out = {}
@@ -66,7 +74,9 @@ def _shares(trials, better, taught, weight):
         out['accuracy'] = mean(right, there & taught)
         if (~taught).any(): out['accuracy_transfer'] = mean(right, there & ~taught)
     other, back = 1 - weight[rows, trials.choice[last]], there & (last >= 0)
-    return out | {f'switch_after_{name}': mean(other, back & (what[last] == outcome)) for name, outcome in (('reward', 'rewarded'), ('none', 'not rewarded'))}
+    return out | {
+        f'switch_after_{name}': mean(other, back & (what[last] == outcome))
+        for name, outcome in (('reward', 'rewarded'), ('none', 'not rewarded'))}
 
 # %% ../nbs/41_explorer.ipynb #aefd1f6c
 def _numbers(view, better, theta=None): # theta: parameters, if these are somebody's trials
@@ -134,16 +144,19 @@ def _percent(x): return '–' if np.isnan(x) else f"{100 * x:.0f} %"
 
 def _words(numbers, trials, broken):
     "The numbers, as sentences."
-    if broken >= 0: return [f"The model breaks down: a value grows without bound by trial {broken}. Move the sliders back."]
+    if broken >= 0:
+        return [f"The model breaks down: a value grows without bound by trial {broken}. Move the sliders back."]
     return [*_words_on_fit(numbers, trials), *_words_on_answers(numbers), *_words_on_choices(numbers, trials)]
 
 def _words_on_fit(n, trials):
     "How likely somebody's answers are."
     if 'nll' not in n: return []
-    if n['nll'] == np.inf: return ["Some of these answers are impossible for the model (a time before t0?): the NLL is infinite."]
+    if n['nll'] == np.inf:
+        return ["Some of these answers are impossible for the model (a time before t0?): the NLL is infinite."]
     each, total = (f"{x:,.{d}f}" if x < 1e6 else f"{x:.3g}" for x, d in ((n['nll_per_choice'], 4), (n['nll'], 2)))
     if 'guessing' not in n: return [f"NLL {each} an answer, {total} for all {trials.n_counted}; lower is better."]
-    return [f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better."]
+    return [f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better."
+    ]
 
 def _words_on_answers(n):
     "Means of ratings and times, and what the model expects."
@@ -166,10 +179,19 @@ def _words_on_choices(n, trials):
     if f"{'person_' if replayed else ''}mean_reward" not in n: return []
     both = lambda key: _percent(n[key]) + (f" (the person: {_percent(n[f'person_{key}'])})" if replayed else '')
     would, out = ('The model would choose' if replayed else 'The learner chooses'), []
-    if 'accuracy' in n: out.append(f"{would} the better option in {both('accuracy')} of trials" + (f", in transfer in {both('accuracy_transfer')}" if 'accuracy_transfer' in n else '') + '.')
-    if np.isnan(n[f"{'person_' if replayed else ''}mean_reward"]): return [*out, *_words_on_share(n, trials, would, both)]
-    out.append(f"{'It would switch' if replayed else 'It switches'} after {both('switch_after_reward')} of rewards, and after {both('switch_after_none')} of trials without.")
-    return out + [f"Mean reward{' of the person' if replayed else ''}: {n['person_mean_reward' if replayed else 'mean_reward']:.2f}."]
+    if 'accuracy' in n:
+        out.append(
+            f"{would} the better option in {both('accuracy')} of trials"
+            + (f", in transfer in {both('accuracy_transfer')}" if 'accuracy_transfer' in n else '')
+            + '.')
+    if np.isnan(n[f"{'person_' if replayed else ''}mean_reward"]):
+        return [*out, *_words_on_share(n, trials, would, both)]
+    out.append(
+        f"{'It would switch' if replayed else 'It switches'} after {both('switch_after_reward')} of rewards, "
+        f"and after {both('switch_after_none')} of trials without.")
+    return out + [
+        f"Mean reward{' of the person' if replayed else ''}: "
+        f"{n['person_mean_reward' if replayed else 'mean_reward']:.2f}."]
 
 # %% ../nbs/41_explorer.ipynb #24735db3
 def _runs(keys, rows): # keys: session and context of each trial; rows: the trials of the line
@@ -190,11 +212,13 @@ class _Picture:
         n_rows, n_lanes = self.choosing + len(self.done) + len(signals), (len(options) + self.missing) * self.choosing
         self.axs = _session_axes(n_rows, n_lanes, figure)
         self.fig = self.axs[0].figure
-        self.columns = {s: options if view.cell.shapes.get(s, 'options') == 'options' else range(view.states[s].shape[1])
-                        for s in signals}
+        self.columns = {
+            s: options if view.cell.shapes.get(s, 'options') == 'options' else range(view.states[s].shape[1])
+            for s in signals}
         self._begin_choices(view)
         rest = list(self.axs[self.choosing:])
-        self.answers = [_answer_lines(ax, name, view.mean is not None, self.choosing) for ax, name in zip(rest, self.done)]
+        self.answers = [
+            _answer_lines(ax, name, view.mean is not None, self.choosing) for ax, name in zip(rest, self.done)]
         self.lines = [self._value_lines(ax, s, view) for ax, s in zip(rest[len(self.done):], signals)]
         self._finish(signals, trials)
         self.move(view)
@@ -209,7 +233,10 @@ class _Picture:
             if not (trials.offer[:self.n] == k).any(1).all(): line.set(marker='.', ms=4, lw=1)   # not known in between
         _draw_lanes(ax, names, self.missing, self.n)
         where = _marks(trials, self.options, self.n)
-        seen = [o for o in where if len(where[o][0]) or o in ('rewarded', 'not rewarded') and np.isfinite(trials.reward).any()]
+        seen = [
+            o
+            for o in where
+            if len(where[o][0]) or o in ('rewarded', 'not rewarded') and np.isfinite(trials.reward).any()]
         self.marks = {o: _draw_marks(ax, o, *where[o], self.n) for o in seen}
         low, high = ax.get_ylim()
         ax.set_ylabel('P(choose)', y=(.5 - low) / (high - low))
@@ -265,7 +292,8 @@ class _Picture:
         "The picture as it stands, as bytes: 128 colours, which makes it a third as large."
         file = BytesIO()
         self.fig.canvas.draw()
-        Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba())).convert('RGB').quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, format='png')
+        Image.fromarray(np.asarray(self.fig.canvas.buffer_rgba())).convert('RGB').quantize(
+            128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, format='png')
         return file.getvalue()
 
 def _answer_lines(ax, name, expected, key): # key: does it need one of its own?
@@ -289,22 +317,29 @@ def _quietly(**how):
     FigureCanvasAgg(fig)
     return fig
 
-def _option_name(trials, k): return f'option {k}' if trials.options == tuple(range(trials.n_options)) else str(trials.options[k])
+def _option_name(trials, k):
+    return f'option {k}' if trials.options == tuple(range(trials.n_options)) else str(trials.options[k])
 
 # %% ../nbs/41_explorer.ipynb #afdc299a
 def _ranges(cell, start, bounds, hold):
     "How far each slider goes: {name: (lowest, highest)}."
     check_names(bounds, cell.params)
     both, out = sorted(set(bounds) & set(hold)), {}
-    if both: raise ValueError(f"{both[0]!r} is in hold, so it has no slider and needs no bounds; leave it out of one of them")
+    if both:
+        raise ValueError(f"{both[0]!r} is in hold, so it has no slider and needs no bounds; leave it out of one of them"
+        )
     for name, param in cell.params.items():
         if name in hold or not is_compiled(cell): continue
-        around = max(5. if np.isfinite([param.lower, param.upper]).any() else 1., 2 * abs(start[name]))   # one end open: likely a scale
+        # one end open: likely a scale
+        around = max(5. if np.isfinite([param.lower, param.upper]).any() else 1., 2 * abs(start[name]))
         low = param.lower if np.isfinite(param.lower) else min(start[name], param.upper) - around
         high = param.upper if np.isfinite(param.upper) else start[name] + around
         low, high = (param.check(v, f"bounds of {name}") for v in bounds.get(name, (low, high)))
         if not low < high: raise ValueError(f"bounds of {name} must be (lowest, highest), got ({low:g}, {high:g})")
-        if not low <= start[name] <= high: raise ValueError(f"{name} starts at {start[name]:g}, outside its bounds ({low:g}, {high:g}); widen them, or give the cell another value")
+        if not low <= start[name] <= high:
+            raise ValueError(
+                f"{name} starts at {start[name]:g}, outside its bounds ({low:g}, {high:g}); widen them, or give the "
+                "cell another value")
         out[name] = low, high
     return out
 
@@ -312,7 +347,9 @@ def _slider(name, param, value, low, high):
     "A slider under its name, which may be long."
     digits = max(0, int(np.ceil(-np.log10((high - low) / 100) - 1e-9)))
     shown = max(digits, len(f'{value:.4g}'.partition('.')[2]))
-    slider = widgets.FloatSlider(value=value, min=low, max=high, step=10. ** -digits, readout_format=f'.{shown}f', layout=widgets.Layout(width='97%'))
+    slider = widgets.FloatSlider(
+        value=value, min=low, max=high, step=10.0**-digits, readout_format=f'.{shown}f',
+        layout=widgets.Layout(width='97%'))
     label = widgets.HTML(escape(name) + (f" ({escape(param.unit)})" if param.unit else ''))
     return slider, widgets.VBox([label, slider], layout=widgets.Layout(overflow='hidden'))
 
@@ -320,7 +357,8 @@ def _slider(name, param, value, low, high):
 class Explorer:
     """What `explore` returns; it shows itself.
 
-    `values`: all parameters as they stand, for `simulate`, `nll` or `fit(start=…)`. `numbers`: what they mean. `trials`: what was played or shown.
+    `values`: all parameters as they stand, for `simulate`, `nll` or `fit(start=…)`. `numbers`: what they mean.
+    `trials`: what was played or shown.
     `sliders`: the widgets by name; `panel`: all of it, to put among other widgets.
 
     Parameters
@@ -358,14 +396,18 @@ class Explorer:
         self._start, self._ranges, self._options, self._signals = start, ranges, options, signals
         made = {name: _slider(name, cell.params[name], start[name], *bounds) for name, bounds in ranges.items()}
         self.sliders = {name: slider for name, (slider, _) in made.items()}
-        self._text, self._image, self._still = widgets.HTML(), widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start', max_width='100%')), False
+        self._text, self._image, self._still = (
+            widgets.HTML(),
+            widgets.Image(format='png', layout=widgets.Layout(align_self='flex-start', max_width='100%')), False)
         self._look()
         self._draw()
         self._show()
         for slider in self.sliders.values(): slider.observe(self._moved, 'value')
         reset = widgets.Button(description='Reset', tooltip='Back to where the sliders were at first')
         reset.on_click(lambda _: self.reset())
-        grid = widgets.GridBox([box for _, box in made.values()], layout=widgets.Layout(grid_template_columns='repeat(auto-fill, minmax(300px, 1fr))', grid_gap='0 24px', max_width='720px'))
+        grid = widgets.GridBox(
+            [box for _, box in made.values()], layout=widgets.Layout(
+                grid_template_columns='repeat(auto-fill, minmax(300px, 1fr))', grid_gap='0 24px', max_width='720px'))
         self.panel = widgets.VBox([*([grid, reset] if made else []), self._text, self._image])
 
     @property
@@ -380,9 +422,12 @@ class Explorer:
 
     def _look(self):
         theta = pd.DataFrame([self.values], index=[self._who])
-        try: trials = self._trials(theta)
-        except FloatingPointError:   # a player whose values grow without bound: the last picture stays, and the words say so
-            if not hasattr(self, '_view'): raise
+        try:
+            trials = self._trials(theta)
+        except (FloatingPointError
+        ):  # a player whose values grow without bound: the last picture stays, and the words say so
+            if not hasattr(self, '_view'):
+                raise
             self._view = replace(self._view, broken=0)
             return
         self._view = _look(self.cell, theta, trials)
@@ -395,7 +440,8 @@ class Explorer:
     def _show(self):
         if self._picture.shape != _shape(self._view): self._draw()   # rounds that end with an answer have other trials
         self._picture.move(self._view)
-        self._image.value, self._text.value = self._picture.png(), '<div style="line-height: 1.4">' + '<br>'.join(map(escape, self.words())) + '</div>'
+        self._image.value, self._text.value = (
+            self._picture.png(), '<div style="line-height: 1.4">' + '<br>'.join(map(escape, self.words())) + '</div>')
 
     def _draw(self): self._picture = _Picture(self._view, self._options, self._signals, _quietly).freeze()
 
@@ -415,7 +461,10 @@ class Explorer:
         check_names(values, self.sliders, 'slider')
         for name, value in values.items():
             low, high = self._ranges[name]
-            if not low <= value <= high: raise ValueError(f"the slider of {name} goes from {low:g} to {high:g}, got {value:g}; for more: explore(…, bounds={{{name!r}: (lowest, highest)}})")
+            if not low <= value <= high:
+                raise ValueError(
+                    f"the slider of {name} goes from {low:g} to {high:g}, got {value:g}; for more: explore(…, "
+                    f"bounds={{{name!r}: (lowest, highest)}})")
         self._still = True   # one picture for all of them
         for name, value in values.items(): self.sliders[name].value = float(value)
         self._still = False
@@ -433,26 +482,36 @@ class Explorer:
 
     def _caption(self):
         values = ', '.join(f"{k} = {v:.3g}" for k, v in self.values.items())
-        wrap = lambda text: [line.replace('~', ' ') for line in textwrap.wrap(text.replace(' = ', '~=~').replace(' %', '~%'), 88)]
-        return [line for text in [f"{type(self.cell).__name__}: {values}" if values else type(self.cell).__name__, *self.words()] for line in wrap(text)]
+        wrap = lambda text: [
+            line.replace('~', ' ') for line in textwrap.wrap(text.replace(' = ', '~=~').replace(' %', '~%'), 88)]
+        return [
+            line
+            for text in [f"{type(self.cell).__name__}: {values}" if values else type(self.cell).__name__, *self.words()]
+            for line in wrap(text)]
 
     def __repr__(self): return '\n'.join(self._caption())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         lines, dots = self._caption(), 2   # pixels for each one on the page
-        def taller(figsize, **how): return _quietly(figsize=(figsize[0], figsize[1] + .155 * len(lines) + .1), dpi=dots * plt.rcParams['figure.dpi'], **how)
+        def taller(figsize, **how):
+            return _quietly(
+                figsize=(figsize[0], figsize[1] + .155 * len(lines) + .1), dpi=dots * plt.rcParams['figure.dpi'], **how)
         picture = _Picture(self._view, self._options, self._signals, taller)
         picture.fig.supxlabel('\n'.join(lines), x=.02, ha='left', fontsize=8, linespacing=1.3)
         width, height = (int(n) // dots for n in picture.fig.canvas.get_width_height())
-        return {'text/plain': repr(self), 'image/png': base64.b64encode(picture.png()).decode(),
-                'application/vnd.jupyter.widget-view+json': dict(version_major=2, version_minor=0, model_id=self.panel.model_id)}, {'image/png': dict(width=width, height=height)}
+        return {
+            'text/plain': repr(self), 'image/png': base64.b64encode(picture.png()).decode(),
+            'application/vnd.jupyter.widget-view+json': dict(
+                version_major=2, version_minor=0, model_id=self.panel.model_id),
+        }, {'image/png': dict(width=width, height=height)}
 
 # %% ../nbs/41_explorer.ipynb #3dd2618c
 def explore(
     cell,             # The model: any cell. A trained network has no parameters, so no sliders
     task=None,        # A task that it plays (an environment), or `Trials` that it is shown: needed
     *,
-    participant=None, # Whose trials (and whose coefficients, if an equation has those of several people; default: the first)
+    # Whose trials (and whose coefficients, if an equation has those of several people; default: the first)
+    participant=None,
     n_trials=None,    # How many trials it plays (default: 100, or what the task has)
     seed=0,           # Luck of the learner who plays: an int or a numpy Generator
     bounds=None,      # How far sliders go, where the model's bounds are not it: a dict name -> (lowest, highest)
@@ -462,7 +521,8 @@ def explore(
 ) -> Explorer:
     """A slider for each parameter of a model, with what it thinks and chooses, drawn anew at each move.
 
-    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the words say how likely they are.
+    A learner who plays has the same luck wherever the sliders stand. On `Trials` the choices are the person's, and the
+    words say how likely they are.
 
     Parameters
     ----------
@@ -486,13 +546,18 @@ def explore(
         Options to draw, by name (default: all)
     signals
         Latent values to draw, by name (default: all)"""
-    if task is None: raise TypeError("explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it is shown")
-    replayed, who, seed = isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed)
+    if task is None:
+        raise TypeError(
+            "explore needs a task that the model plays, such as explore(cell, BanditsDrift()), or Trials that it "
+            "is shown")
+    replayed, who, seed = (
+        isinstance(task, Trials), _who(cell, task, participant), seed if isinstance(task, Trials) else as_seed(seed))
     hold, bounds = check_mapping(hold, 'hold', 'alpha=.3'), check_mapping(bounds, 'bounds', 'beta=(0, 20)')
     start = parameter_table(cell, None, [who]).iloc[0].to_dict() | {k: _held(cell, k, v) for k, v in hold.items()}
     ranges = _ranges(cell, start, bounds, hold)
     if replayed:
-        if n_trials is not None or seed != 0: raise ValueError("trials have their length and their choices: leave out n_trials and seed")
+        if n_trials is not None or seed != 0:
+            raise ValueError("trials have their length and their choices: leave out n_trials and seed")
         mine = task.take(participants=who)
         if not mine.n_counted: raise ValueError(f"participant {who!r} made no choice that counts: nothing to look at")
         trials = lambda theta: mine
@@ -514,11 +579,22 @@ def _held(cell, name, value):
 
 def _who(cell, task, participant):
     "Whose trials and coefficients."
-    if not isinstance(cell, Cell): raise TypeError(f"explore needs a cell such as AgentQ(), got {cell if isinstance(cell, type) else type(cell).__name__}; of an estimator take rnn_agent or spice_agent")
+    if not isinstance(cell, Cell):
+        raise TypeError(
+            f"explore needs a cell such as AgentQ(), got {cell if isinstance(cell, type) else type(cell).__name__}; "
+            "of an estimator take rnn_agent or spice_agent")
     if isinstance(task, Trials): people = list(task.participants)
-    elif hasattr(task, 'n_actions'): people = [w for w in getattr(cell, 'coefficients', pd.DataFrame()).index if w != 'everybody'] or list(getattr(cell, 'participants', None) or [])
-    else: raise TypeError(f"task must be an environment such as BanditsDrift(), or Trials; got {task if isinstance(task, type) else type(task).__name__}")
+    elif hasattr(task, 'n_actions'):
+        people = [w for w in getattr(cell, 'coefficients', pd.DataFrame()).index if w != 'everybody'] or list(
+            getattr(cell, 'participants', None) or [])
+    else:
+        raise TypeError(
+            "task must be an environment such as BanditsDrift(), or Trials; got "
+            f"{task if isinstance(task, type) else type(task).__name__}")
     if participant is None: return people[0] if people else 0
-    if not people: raise ValueError(f"{type(cell).__name__} is the same for everybody: leave out participant, or give this person's trials in place of the task")
+    if not people:
+        raise ValueError(
+            f"{type(cell).__name__} is the same for everybody: leave out participant, or give this person's trials "
+            "in place of the task")
     check_names([participant], people, 'participant')
     return participant

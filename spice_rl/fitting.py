@@ -33,7 +33,8 @@ class _Objective:
         self.width = np.where(np.isfinite(distance), distance, np.maximum(1., abs(self.default)))
 
     def _likely(self):
-        "Where starts are drawn, (n_free,) and (n_free,): within the bounds, and where the prior has all but a thousandth of its mass."
+        """Where starts are drawn, (n_free,) and (n_free,): within the bounds, and where the prior has all but a
+        thousandth of its mass."""
         begin, end = self.lower.copy(), self.upper.copy()
         for j, p in self.priors:
             low, high = np.clip(p.ppf([.0005, .9995]), self.lower[j], self.upper[j])
@@ -53,7 +54,8 @@ class _Objective:
     def value(self, x, who): return self.lanes.nll(self.theta(x), who) + self.prior(x)
 
     def scoring(self, x, who):
-        "Value, gradient, and an approximation of the second derivatives that is never negative. A point where the model breaks down counts as infinitely bad."
+        """Value, gradient, and an approximation of the second derivatives that is never negative. A point where the
+        model breaks down counts as infinitely bad."""
         v, g, f = self.lanes.scoring(self.theta(x), who)
         g, f = g[:, self.free], f[:, self.free][:, :, self.free]
         for j, p in self.priors:
@@ -90,7 +92,8 @@ class _Descent:
         return lost & (promise > 1e-3)
 
     def step(self, rows):
-        "The step that each of these starts would take, in units of the bounds' distance, and by how much it should help."
+        """The step that each of these starts would take, in units of the bounds' distance, and by how much it should
+        help."""
         x, w, j = self.x[rows], self.o.width, np.arange(self.x.shape[1])
         low, high = (self.o.lower - x) / w, (self.o.upper - x) / w
         g, a = self.g[rows] * w, self.f[rows] * w[:, None] * w
@@ -128,12 +131,16 @@ class _Descent:
         rows, n, k = rows[self.quiet[rows] < 2], len(self.x) // len(ends), self.x.shape[1]
         people, top = np.arange(len(ends))[:, None], np.argsort(self.v.reshape(-1, n), 1, kind='stable')[:, :_PLACES]
         number = np.hstack([people * n + top, np.full(values.shape, -1)])                     # (people, places)
-        x, v = np.hstack([self.x.reshape(-1, n, k)[people, top], ends]), np.hstack([self.v.reshape(-1, n)[people, top], values])
+        x, v = (
+            np.hstack([self.x.reshape(-1, n, k)[people, top], ends]),
+            np.hstack([self.v.reshape(-1, n)[people, top], values]))
         mine = number[rows // n]
         far, gain = x[rows // n] - self.x[rows, None], self.v[rows, None] - v[rows // n]     # (starts, places, …)
-        same = ((gain > 0) | (gain == 0) & (mine < rows[:, None])) & (gain < 2) & (abs(far / self.o.width).max(2) < _SAME)
+        same = (
+            ((gain > 0) | (gain == 0) & (mine < rows[:, None])) & (gain < 2) & (abs(far / self.o.width).max(2) < _SAME))
         bend = .5 * np.einsum('rpj,rjk,rpk->rp', far, self.f[rows], far)
-        told = gain + np.einsum('rpj,rj->rp', far, self.g[rows]) + bend                      # by which the slope is wrong
+        # by which the slope is wrong
+        told = gain + np.einsum('rpj,rj->rp', far, self.g[rows]) + bend
         same &= (bend < .5) & (abs(told) < .02 + .1 * gain)
         for i in np.flatnonzero(same.any(1)):
             row, place = rows[i], np.where(same[i], gain[i], -np.inf).argmax()
@@ -167,8 +174,12 @@ def _anywhere(o, n, rng):
     unit = np.where(rng.random(unit.shape) < .15, np.round(unit), unit)
     low, high = np.isfinite(o.begin), np.isfinite(o.end)
     x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
-    x = np.where(low & ~high, np.where(low, o.lower, 0.) + (np.where(low, o.default - o.lower, 0.) + .1 * o.width) * np.exp(z), x)
-    x = np.where(high & ~low, np.where(high, o.upper, 0.) - (np.where(high, o.upper - o.default, 0.) + .1 * o.width) * np.exp(z), x)
+    x = np.where(
+        low & ~high, np.where(low, o.lower, .0) + (np.where(low, o.default - o.lower, .0) + .1 * o.width) * np.exp(z),
+        x)
+    x = np.where(
+        high & ~low, np.where(high, o.upper, .0) - (np.where(high, o.upper - o.default, .0) + .1 * o.width) * np.exp(z),
+        x)
     return np.clip(x, o.lower, o.upper)
 
 # %% ../nbs/20_fitting.ipynb #9e3b57bd
@@ -217,7 +228,8 @@ def _distinct(o, x, v, n):
     "Which of these solutions are the best `n` that differ from each other and are nearly as good as the best."
     out = []
     for j in np.argsort(v, kind='stable'):
-        if np.isfinite(v[j]) and v[j] < v.min() + _NEAR and all(abs((x[j] - x[i]) / o.width).max() > .02 for i in out): out.append(j)
+        if np.isfinite(v[j]) and v[j] < v.min() + _NEAR and all(abs((x[j] - x[i]) / o.width).max() > .02 for i in out):
+            out.append(j)
         if len(out) == n: break
     return out
 
@@ -243,7 +255,8 @@ def _clouds(o, points, n, who, generations, rng, halve):
     return _evolve(o, points[:many * n].reshape(many, n, -1), who, generations, rng, halve)
 
 def _along(o, x, v, who, rng, turns):
-    "The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less than .001 (twenty at most): solutions, values, the last gain."
+    """The solutions of one person, the best of them moved along the edges they lie on, until three searches gain less
+    than .001 (twenty at most): solutions, values, the last gain."""
     k, quiet = x.shape[1], 0
     found, value = _islands(o, x, v, who, rng, turns)
     x, v = np.vstack([x, found]), np.append(v, value)
@@ -282,7 +295,8 @@ def _drawn(o, who, n, rngs):
     return [np.vstack([p[:n - looked], f[np.arange(looked), j]]) for p, f, j in zip(points, few, best)]
 
 def _ends(o, x, v):
-    "The best places of each person that are known, (people, ends, n_free), and their values, infinite where there are less."
+    """The best places of each person that are known, (people, ends, n_free), and their values, infinite where there are
+    less."""
     ends, values = np.zeros((len(x), _PLACES, len(o.names))), np.full((len(x), _PLACES), np.inf)
     for i, (points, each) in enumerate(zip(x, v)):
         few = _distinct(o, points, each, _PLACES) if len(each) else []
@@ -305,7 +319,8 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
         # long first steps come to other places; with many parameters, seldom to good ones
         if k < _MANY: d.damping[::3] = .1
-        d.run(np.arange(len(d.x)), 200, 1e-3, _ends(o, [x[i] for i in todo], [v[i] for i in todo]) if k < _MANY else None)
+        d.run(
+            np.arange(len(d.x)), 200, 1e-3, _ends(o, [x[i] for i in todo], [v[i] for i in todo]) if k < _MANY else None)
         d.arrived()
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
@@ -348,7 +363,8 @@ def _search(o, n_people, starts, seed, first, draw):
     _polish(d, n_people)
     counts, stuck, gained = [len(values) for values in v], d.stuck(), np.zeros(n_people)
     for i in people:
-        alike = [(x[i] == x[i][j]).all(1) for j in top[i]] if len(o.names) < _MANY else top[i]   # those that went on as one
+        # those that went on as one
+        alike = [(x[i] == x[i][j]).all(1) for j in top[i]] if len(o.names) < _MANY else top[i]
         for j, end, least in zip(alike, d.x[d.who == i], d.v[d.who == i]): x[i][j], v[i][j] = end, least
         if draw and (edges[i] >= max(2, .01 * counts[i]) or stuck[d.who == i].any()):
             x[i], v[i], gained[i] = _along(o, x[i], v[i], i, rngs[i], max(1, starts // 3))
@@ -373,7 +389,8 @@ def column_of(
     what,  # What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
     params # Names of the model's parameters
 ): # Name of the column
-    """The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters is in `k_`.
+    """The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters
+    is in `k_`.
 
     Parameters
     ----------
@@ -384,8 +401,7 @@ def column_of(
 
     Returns
     -------
-    Name of the column
-    """
+    Name of the column"""
     while what in params: what += '_'
     return what
 
@@ -403,9 +419,12 @@ def _named(labels):
 class Fit:
     """What `fit` found.
 
-    `table` has a row for each participant: the parameters, their standard errors (`se_…`; missing where the parameter sits
-    at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices that could
-    have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them `agree` (ended within
+    `table` has a row for each participant: the parameters, their standard errors (`se_…`; missing where the parameter
+    sits
+    at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices that
+    could
+    have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them `agree` (ended
+    within
     .01 nats of the best, at the same place). A model's parameter keeps its name; should it be one of these, the other
     column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own.
 
@@ -447,7 +466,8 @@ class Fit:
     @property
     def errors(self):
         "Standard errors of the free parameters, (participants, parameters)."
-        return self.table[[column_of(f'se_{n}', self.cell.params) for n in self.names]].set_axis(list(self.names), axis=1)
+        return self.table[[column_of(f'se_{n}', self.cell.params) for n in self.names]].set_axis(
+            list(self.names), axis=1)
 
     @property
     def diagnostics(self):
@@ -475,11 +495,16 @@ class Fit:
         return ~self.table.index.isin(self.silent)
 
     def summary(self):
-        "Mean, spread and median standard error of each free parameter; which share of people sits at a bound (`at_bound`, as in a recovery). People whose choices say nothing are left out."
+        """Mean, spread and median standard error of each free parameter; which share of people sits at a bound
+        (`at_bound`, as in a recovery). People whose choices say nothing are left out."""
         keep = self._telling()
         values, errors, at = self.parameters[keep], self.errors[keep], self.diagnostics.at_bound[keep]
-        return pd.DataFrame({p: {'mean': values[p].mean(), 'sd': values[p].std(), 'median se': errors[p].median(),
-                                 'at_bound': np.mean([p in names.split(', ') for names in at]) if len(at) else np.nan} for p in self.names}).T
+        return pd.DataFrame(
+            {
+                p: {
+                    'mean': values[p].mean(), 'sd': values[p].std(), 'median se': errors[p].median(),
+                    'at_bound': np.mean([p in names.split(', ') for names in at]) if len(at) else np.nan}
+                for p in self.names}).T
 
     def _uncertain(self):
         "Notes on standard errors that are missing or say nothing, a sentence for each parameter."
@@ -488,7 +513,10 @@ class Fit:
             away = self.table.index.isin([who for who, name in self.running if name == n])
             inside = keep & ~away & np.array([n not in names.split(', ') for names in at])
             lost = self.table.index[inside & self.errors[n].isna()]
-            if len(lost): yield f"{n} has no standard error for {_people(lost)}: these choices do not tell it, or not by a smooth hill"
+            if len(lost):
+                yield (
+                    f"{n} has no standard error for {_people(lost)}: these choices do not tell it, or not by a "
+                    "smooth hill")
             wide = self.table.index[inside & (self.errors[n] > self._wide(n, self.parameters[n]))]
             than = "its bounds" if np.isfinite(self.bounds[n]).all() else "ten times its size"
             if len(wide):
@@ -515,7 +543,9 @@ class Fit:
         "What a reader should know before trusting the numbers: a list of sentences."
         t, keep, out = self.diagnostics, self._telling(), []
         if len(self.silent):
-            out.append(f"nothing about any parameter is said by the choices of {_people(self.silent)}: what stands there is where the search began, and is in no mean")
+            out.append(
+                f"nothing about any parameter is said by the choices of {_people(self.silent)}: what stands "
+                "there is where the search began, and is in no mean")
         away = t.index.isin([who for who, _ in self.running])
         for n in self.names:
             who = [label for label, name in self.running if name == n]
@@ -540,12 +570,15 @@ class Fit:
     def __repr__(self):
         t = self.diagnostics
         each = f" ({t.nll.sum() / t.n.sum():.4f} a choice)" if t.n.sum() else ''
-        head = f"{self.name}: {len(t)} participants, NLL {t.nll.sum():.2f} in all{each}, mean BIC {t.bic[self._telling()].mean():.1f}"
+        head = (
+            f"{self.name}: {len(t)} participants, NLL {t.nll.sum():.2f} in all{each}, mean BIC "
+            f"{t.bic[self._telling()].mean():.1f}")
         return '\n'.join([head, self.summary().round(3).to_string(), *self.notes()])
 
     def _repr_html_(self):
         first, *rest = repr(self).split('\n')
-        return f"<p>{escape(first)}</p>{self.summary().round(3).to_html()}" + ''.join(f"<p>{escape(note)}</p>" for note in self.notes())
+        return f"<p>{escape(first)}</p>{self.summary().round(3).to_html()}" + ''.join(
+            f"<p>{escape(note)}</p>" for note in self.notes())
 
 # %% ../nbs/20_fitting.ipynb #e7711bb6
 def _why_not(o, x, who):
@@ -562,9 +595,12 @@ def fit(
     *,
     bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
     hold=None,     # Parameters that are not fitted: a dict name -> value
-    priors=None,   # For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the model's parameters
+    # For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the model's parameters
+    priors=None,
     start=None,    # A point to start from, too: a dict name -> value (default: the cell's own values)
-    draw='uniform',# Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a fifteenth of the bounds' distance); None: `start` alone
+    # Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a fifteenth of the bounds'
+    # distance); None: `start` alone
+    draw='uniform',
     name=None,     # Name for tables and figures (default: that of the cell's class)
     groups=None,   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
     threads=None   # How many threads (default: all cores)
@@ -607,8 +643,9 @@ def fit(
     threads
         How many threads (default: all cores)"""
     if not is_compiled(cell):
-        raise TypeError(f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "
-                        "with an equation, which can be fitted")
+        raise TypeError(
+            f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "
+            "with an equation, which can be fitted")
     check_trials(trials)
     starts, threads = check_whole(starts, 'starts', 1), check_threads(threads)
     check_one_of(draw, 'draw', ('uniform', 'normal', None))
@@ -640,8 +677,10 @@ def _held(cell, hold):
     "What is not fitted, checked."
     hold = dict(check_mapping(hold, 'hold', 'beta=3'))
     check_names(hold, cell.params)
-    for n, x in hold.items(): hold[n] = cell.params[n].check(check_number(x, f"hold[{n!r}]", finite=False), f"hold[{n!r}]")
-    if len(hold) == len(cell.params): raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
+    for n, x in hold.items():
+        hold[n] = cell.params[n].check(check_number(x, f"hold[{n!r}]", finite=False), f"hold[{n!r}]")
+    if len(hold) == len(cell.params):
+        raise ValueError(f"all parameters of {type(cell).__name__} are held: nothing to fit")
     return hold
 
 def _bounds(cell, bounds):
@@ -652,12 +691,15 @@ def _bounds(cell, bounds):
     for n, pair in bounds.items():
         if isinstance(pair, str) or not np.iterable(pair) or len(pair) != 2:
             raise ValueError(f"the bounds of {n} must be two numbers (lower, upper), got {pair!r}")
-        lower, upper = (check_number(x, f"the {which} bound of {n}", finite=False) for x, which in zip(pair, ('lower', 'upper')))
+        lower, upper = (
+            check_number(x, f"the {which} bound of {n}", finite=False) for x, which in zip(pair, ('lower', 'upper')))
         if not lower < upper:
-            raise ValueError(f"the lower bound of {n} must be below the upper one, got ({lower:g}, {upper:g}); are they swapped?")
+            raise ValueError(
+                f"the lower bound of {n} must be below the upper one, got ({lower:g}, {upper:g}); are they swapped?")
         if lower < out[n][0] or upper > out[n][1]:
-            raise ValueError(f"the bounds of {n} must lie within ({out[n][0]:g}, {out[n][1]:g}), where the model is defined; "
-                             f"got ({lower:g}, {upper:g})")
+            raise ValueError(
+                f"the bounds of {n} must lie within ({out[n][0]:g}, {out[n][1]:g}), where the model is defined; "
+                f"got ({lower:g}, {upper:g})")
         out[n] = lower, upper
     return out
 
@@ -672,10 +714,14 @@ def _priors(cell, priors, bounds, hold):
     for n, p in priors.items():
         if n in hold: continue
         if not all(hasattr(p, f) for f in ('logpdf', 'cdf', 'ppf', 'support')) or not hasattr(p, 'args'):
-            raise TypeError(f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as stats.beta(2, 2), got {p!r:.80}")
+            raise TypeError(
+                f"the prior of {n} must be a frozen continuous scipy.stats distribution, such as stats.beta(2, "
+                f"2), got {p!r:.80}")
         low, high = np.clip(p.support(), *bounds[n])
         if not low < high or not p.cdf(high) > p.cdf(low):
-            raise ValueError(f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g}); change one of the two")
+            raise ValueError(
+                f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g}); "
+                "change one of the two")
     return {n: p for n, p in priors.items() if n not in hold}
 
 def _inside(bounds, priors):
@@ -688,7 +734,8 @@ def _start(cell, start, bounds, names):
     check_names(start, cell.params)
     for n, x in start.items():
         if not bounds[n][0] <= check_number(x, f"the start of {n}", finite=False) <= bounds[n][1]:
-            raise ValueError(f"the start of {n} must lie within its bounds ({bounds[n][0]:g}, {bounds[n][1]:g}), got {float(x):g}")
+            raise ValueError(
+                f"the start of {n} must lie within its bounds ({bounds[n][0]:g}, {bounds[n][1]:g}), got {float(x):g}")
     return np.array([np.clip(start.get(n, cell.values[n]), *bounds[n]) for n in names], float)
 
 def _runs(o, ended, trials):
@@ -709,7 +756,8 @@ def _groups(trials, column):
     return trials.per_participant(column or 'group_code')
 
 def _at_bounds(o, x):
-    "The estimates, those that are at a bound but for rounding put there: where that costs less than a millionth of a nat."
+    """The estimates, those that are at a bound but for rounding put there: where that costs less than a millionth of a
+    nat."""
     out, who = x.copy(), np.arange(len(x))
     for j in range(x.shape[1]):
         for end in (o.lower[j], o.upper[j]):
@@ -746,7 +794,8 @@ def _with(o, x, who, j, value):
 _NOTHING = 1e-9   # nats of curvature across the bounds below which choices say nothing
 
 def _silent(o, x, ended):
-    "Whose choices say nothing about any parameter, at the estimate or at any of the places where starts ended, (participants,)."
+    """Whose choices say nothing about any parameter, at the estimate or at any of the places where starts ended,
+    (participants,)."""
     def says(points, who):
         information = o.lanes.scoring(o.theta(points), who)[2][:, o.free][:, :, o.free]
         return np.einsum('njj,j->n', information, wide**2) > _NOTHING
@@ -763,11 +812,13 @@ def _table(o, x, how, trials):
     "One row for each participant."
     params, who = list(o.lanes.cell.params), np.arange(len(x))
     at, se = (x == o.lower) | (x == o.upper), _standard_errors(o, x)
-    nll, n, k = o.lanes.nll(o.theta(x), who), np.bincount(trials.participant[_scored(trials)], minlength=len(x)), len(o.names)
+    nll, n, k = (
+        o.lanes.nll(o.theta(x), who), np.bincount(trials.participant[_scored(trials)], minlength=len(x)), len(o.names))
     penalty = np.where(n > 0, np.log(np.maximum(n, 1)), np.nan)   # without a choice there is no criterion
     more = {f'se_{name}': se[:, j] for j, name in enumerate(o.names)} | dict(
         nll=nll, k=k, n=n, aic=np.where(n > 0, 2 * k + 2 * nll, np.nan), bic=k * penalty + 2 * nll,
-        converged=how.converged.to_numpy(), at_bound=[', '.join(name for name, yes in zip(o.names, row) if yes) for row in at],
+        converged=how.converged.to_numpy(),
+        at_bound=[', '.join(name for name, yes in zip(o.names, row) if yes) for row in at],
         starts=how.starts.to_numpy(), agree=how.agree.to_numpy())
     table = pd.DataFrame(o.theta(x), index=pd.Index(trials.participants, name='participant'), columns=params)
     return table.assign(**{column_of(name, params): values for name, values in more.items()})
@@ -778,7 +829,8 @@ def _scored(trials):
     return counts & ((trials.offer >= 0).sum(1) > 1) if trials.does == ('choice',) else counts
 
 def _standard_errors(o, x):
-    "Standard errors at the estimates, (people, n_free); NaN at a bound, at a kink of a prior, and where the curvature is none of a hill."
+    """Standard errors at the estimates, (people, n_free); NaN at a bound, at a kink of a prior, and where the curvature
+    is none of a hill."""
     se = np.full(x.shape, np.nan)
     second = o.lanes.hessian(o.theta(x), np.arange(len(x)))[:, o.free][:, :, o.free]
     known = (x > o.lower) & (x < o.upper)
@@ -792,7 +844,8 @@ def _standard_errors(o, x):
     return se
 
 def _root_inverse(h):
-    "Roots of the diagonal of the inverse of a matrix; NaN if it is not positive definite, whatever the units of its rows."
+    """Roots of the diagonal of the inverse of a matrix; NaN if it is not positive definite, whatever the units of its
+    rows."""
     size = np.sqrt(np.where(np.diag(h) > 0, np.diag(h), np.nan))
     if not len(h) or not np.isfinite(h).all() or not np.isfinite(size).all(): return np.full(len(h), np.nan)
     scaled = h / size / size[:, None]

@@ -36,7 +36,8 @@ def _of_kind(x, kind, name, made): # The name of its class; of the argument; how
 def _dict_of(x, kind, name, made):
     "Raise a `TypeError` or `ValueError` unless `x` is a dict of things of that kind."
     if not isinstance(x, dict):
-        raise TypeError(f"{name} must be a dict name -> what {made} returned, got {type(x).__name__}; write {{'name': it}}")
+        raise TypeError(
+            f"{name} must be a dict name -> what {made} returned, got {type(x).__name__}; write {{'name': it}}")
     if not x: raise ValueError(f"{name} is empty: give what {made} returned for at least one model, {{'name': it}}")
     for key, one in x.items(): _of_kind(one, kind, f"{name}[{key!r}]", made)
 
@@ -51,7 +52,9 @@ def _term_name(number):
     module, _, term = number.partition(': ')
     words = lambda name: name.removeprefix('x_').removeprefix('c_').replace('_', ' ')
     if module in ('start', 'weight'): return f'{words(term)}, {module}'
-    factors = [('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '') for f in term.split(' ')]
+    factors = [
+        ('value' if f.split('^')[0] == module else words(f.split('^')[0])) + ('²' if f.endswith('^2') else '')
+        for f in term.split(' ')]
     return f"{words(module)}: {'constant' if term == '1' else ' × '.join(factors)}"
 
 # %% ../nbs/40_plotting.ipynb #c79cb300
@@ -60,12 +63,16 @@ def _by_label(agents):
     if not isinstance(agents, dict):
         agents = [agents] if isinstance(agents, (Cell, type)) else check_labels(agents, 'agents', 'cells')
         names = [type(a).__name__ for a in agents]
-        agents = {n if names.count(n) == 1 else f'{n} {names[:i].count(n) + 1}': a for i, (n, a) in enumerate(zip(names, agents))}
+        agents = {
+            n if names.count(n) == 1 else f'{n} {names[:i].count(n) + 1}': a
+            for i, (n, a) in enumerate(zip(names, agents))}
     if not agents: raise ValueError("agents is empty: give at least one cell, {'label': cell}")
     for label, a in agents.items():
         if isinstance(a, type): check_cell(a)
         if not isinstance(a, Cell):
-            raise TypeError(f"agents must be cells, got {type(a).__name__} for {label!r}; of an estimator take rnn_agent or spice_agent, of a network NetworkCell(network)")
+            raise TypeError(
+                f"agents must be cells, got {type(a).__name__} for {label!r}; of an estimator take rnn_agent or "
+                "spice_agent, of a network NetworkCell(network)")
     return agents
 
 # %% ../nbs/40_plotting.ipynb #c6dc4f48
@@ -75,12 +82,19 @@ def _one_session(experiment, labels=None):
     if not isinstance(experiment, Trials):
         shape = getattr(experiment, 'shape', None)
         if shape is None or len(shape) != 2:
-            raise ValueError(f"experiment must be one session, (trials, features) as dataset.xs[0], or Trials; got {type(experiment).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else ''))
+            raise ValueError(
+                (
+                    "experiment must be one session, (trials, features) as dataset.xs[0], or Trials; got "
+                    f"{type(experiment).__name__}")
+                + (f" of shape {tuple(shape)}" if shape is not None else ''))
         experiment = Trials.from_dataset(experiment[None], n_options=None if labels is None else len(labels))
-    if experiment.n_sessions != 1: raise ValueError(f"experiment must be one session, got {experiment.n_sessions}; pick one: trials.take(sessions=0)")
+    if experiment.n_sessions != 1:
+        raise ValueError(
+            f"experiment must be one session, got {experiment.n_sessions}; pick one: trials.take(sessions=0)")
     codes = tuple(range(experiment.n_options))
     if labels is None: labels = [f'option {k}' for k in codes] if experiment.options == codes else experiment.options
-    if len(labels) != len(codes): raise ValueError(f"labels must name all {len(codes)} options, got {len(labels)}: {list(labels)}")
+    if len(labels) != len(codes):
+        raise ValueError(f"labels must name all {len(codes)} options, got {len(labels)}: {list(labels)}")
     return experiment, [_text(name) for name in labels]
 
 # %% ../nbs/40_plotting.ipynb #ea2fddb0
@@ -94,8 +108,9 @@ def _logit_unit(cell, name, p): # p: the person's parameters
     return float((getattr(cell, 'held', {}) | dict(p)).get(cell.logit_unit.get(name, f'weight: {name}'), 1.))
 
 # %% ../nbs/40_plotting.ipynb #e80ee9ab
-def _units(cell, p, q, latents): # Logits (trials, options) and latent values (latents, trials, options), both minus their means
+def _units(cell, p, q, latents):
     "How many logits one unit of each latent value is worth, (latents,)."
+    # Logits (trials, options) and latent values (latents, trials, options), both minus their means
     if is_compiled(cell): return np.array([_logit_unit(cell, name, p) for name in cell.state])
     offered = ~np.isnan(q)
     columns = latents[:, offered].T
@@ -103,16 +118,21 @@ def _units(cell, p, q, latents): # Logits (trials, options) and latent values (l
     return weights if np.allclose(columns @ weights, q[offered], atol=1e-6) else np.ones(len(weights))
 
 def _curves(cell, trials):
-    "What the agent thinks before each choice: probabilities, logits, and a dict of latent values in logits; each (trials, options)."
+    """What the agent thinks before each choice: probabilities, logits, and a dict of latent values in logits; each
+    (trials, options)."""
     x, states = replay_arrays(cell, None, trials)
     p, offered = parameter_table(cell, None, trials.participants).iloc[trials.participant[0]], ~np.isnan(x)
     q = _above_mean(x, offered)
     latents = np.array([_above_mean(v, offered) for v in states.swapaxes(0, 1)]).reshape(-1, *x.shape)
-    return np.where(offered, softmax(x), np.nan), q, dict(zip(cell.state, _units(cell, p, q, latents)[:, None, None] * latents))
+    return (
+        np.where(offered, softmax(x), np.nan), q,
+        dict(zip(cell.state, _units(cell, p, q, latents)[:, None, None] * latents)))
 
 # %% ../nbs/40_plotting.ipynb #2e2587bf
-_OUTCOMES = {'rewarded': dict(marker=TICKUP, color=COLOURS['gain']), 'not rewarded': dict(marker=TICKDOWN, color=COLOURS['loss']),
-             'reward not shown': dict(marker='|', color='0.45'), 'choice missing': dict(marker='.', color='0.45')}
+_OUTCOMES = {
+    'rewarded': dict(marker=TICKUP, color=COLOURS['gain']),
+    'not rewarded': dict(marker=TICKDOWN, color=COLOURS['loss']), 'reward not shown': dict(marker='|', color='0.45'),
+    'choice missing': dict(marker='.', color='0.45')}
 
 def _outcomes(trials):
     "Which of `_OUTCOMES` each trial is, (trials,)."
@@ -122,7 +142,9 @@ def _outcomes(trials):
         here = trials.context == context
         shown = trials.reward[here][np.isfinite(trials.reward[here])]
         if len(shown) and shown.max() > shown.min(): middle[here] = (shown.min() + shown.max()) / 2
-    return np.select([trials.choice < 0, np.isnan(paid), paid > middle], ['choice missing', 'reward not shown', 'rewarded'], 'not rewarded')
+    return np.select(
+        [trials.choice < 0, np.isnan(paid), paid > middle], ['choice missing', 'reward not shown', 'rewarded'],
+        'not rewarded')
 
 # %% ../nbs/40_plotting.ipynb #74022d24
 _LANE = .16 # height of the line of one option, as a probability
@@ -130,11 +152,13 @@ _LANE = .16 # height of the line of one option, as a probability
 def _height(lane): return -_LANE * (np.asarray(lane) + 1.1)
 
 def _marks(trials, options, n):
-    "Where the choices of these options stand on the first `n` trials, missing ones on a last line: {outcome: (trial, height)}."
+    """Where the choices of these options stand on the first `n` trials, missing ones on a last line: {outcome: (trial,
+    height)}."""
     lane = np.full(trials.n_options + 1, -1)
     lane[-1], lane[list(options)] = len(options), range(len(options))
     what, at = _outcomes(trials)[:n], lane[trials.choice[:n]]
-    return {outcome: (t, _height(at[t])) for outcome in _OUTCOMES for t in [np.flatnonzero((what == outcome) & (at >= 0))]}
+    return {
+        outcome: (t, _height(at[t])) for outcome in _OUTCOMES for t in [np.flatnonzero((what == outcome) & (at >= 0))]}
 
 def _draw_lanes(ax, names, missing, n): # names of the options; are choices missing? how many trials
     "Draw a line for each option below 0, and room for one more if choices are missing."
@@ -147,7 +171,8 @@ def _draw_lanes(ax, names, missing, n): # names of the options; are choices miss
 
 def _draw_marks(ax, outcome, t, y, n):
     "Draw the choices with this outcome, thinner the more trials there are."
-    return ax.plot(t, y, ls='none', ms=6, mew=np.clip(150 / n, .5, 1.6), label=outcome, zorder=2, **_OUTCOMES[outcome])[0]
+    return ax.plot(t, y, ls='none', ms=6, mew=np.clip(150 / n, .5, 1.6), label=outcome, zorder=2, **_OUTCOMES[outcome]
+    )[0]
 
 def _draw_choices(ax, trials, names):
     "Draw the choices below 0, a line for each option, and one more for missing choices if there are any."
@@ -156,7 +181,9 @@ def _draw_choices(ax, trials, names):
         if len(t): _draw_marks(ax, outcome, t, y, len(trials))
 
 # %% ../nbs/40_plotting.ipynb #a4da7f87
-_ROLES = dict(groundtruth='truth', truth='truth', network='network', rnn='network', equation='equation', spice='equation')   # labels that say what an agent is
+# labels that say what an agent is
+_ROLES = dict(
+    groundtruth='truth', truth='truth', network='network', rnn='network', equation='equation', spice='equation')
 
 def _role(label):
     "The role that a label's first word says, or None: 'equation (refined)' is an equation."
@@ -168,14 +195,17 @@ def _colours(labels):
     for label in sorted(labels, key=lambda label: _role(label) is None):
         free = [c for c in SERIES if c not in colours.values()]
         own = COLOURS.get(_role(label))
-        colours[label] = own if own and own not in colours.values() else free[0] if free else SERIES[len(colours) % len(SERIES)]
+        colours[label] = (
+            own if own and own not in colours.values() else free[0] if free else SERIES[len(colours) % len(SERIES)])
     return colours
 
 def _line_styles(labels):
     "How to draw each agent: {label: keywords of `plot`}, the ground truth first and so below the others."
     labels, colours = sorted(labels, key=lambda label: label != 'groundtruth'), _colours(labels)
     widths, gaps = [3.6 if len(labels) > 1 else 1.8, 1.8, 1.4], ['-', '-', (0, (2, 2)), (0, (1, 3)), (0, (5, 3))]
-    return {label: dict(color=colours[label], lw=widths[min(i, 2)], ls=gaps[i if i < 5 else 2 + i % 3], zorder=3 + i) for i, label in enumerate(labels)}
+    return {
+        label: dict(color=colours[label], lw=widths[min(i, 2)], ls=gaps[i if i < 5 else 2 + i % 3], zorder=3 + i)
+        for i, label in enumerate(labels)}
 
 # %% ../nbs/40_plotting.ipynb #f2874d1f
 def _session_axes(n_rows, n_lanes, figure=plt.figure): # figure: makes one
@@ -193,11 +223,16 @@ def _legend_above(ax, alone): # alone: is the figure all ours?
     base = blended_transform_factory(ax.figure.transFigure if alone else ax.transAxes, ax.transAxes)
     handles = dict(zip(*ax.get_legend_handles_labels()[::-1]))
     agents, outcomes = [k for k in handles if k not in _OUTCOMES], [k for k in handles if k in _OUTCOMES]
-    rows = [agents + outcomes] if len(handles) <= most else [*(agents[i:i + each] for i in range(0, len(agents), each)), outcomes]
+    rows = (
+        [agents + outcomes]
+        if len(handles) <= most
+        else [*(agents[i : i + each] for i in range(0, len(agents), each)), outcomes])
     for i, row in enumerate(reversed(rows)):
         lifted = base + ScaledTranslation(0, .2 * i, ax.figure.dpi_scale_trans)
-        key = Legend(ax, [handles[k] for k in row], row, loc='lower center', bbox_to_anchor=(.5, 1.), bbox_transform=lifted, ncols=len(row),
-                     columnspacing=1., handletextpad=.4, handlelength=.8 if row == outcomes else 1.8, borderpad=.2, markerscale=1.2)
+        key = Legend(
+            ax, [handles[k] for k in row], row, loc='lower center', bbox_to_anchor=(.5, 1.0), bbox_transform=lifted,
+            ncols=len(row), columnspacing=1.0, handletextpad=.4, handlelength=.8 if row == outcomes else 1.8,
+            borderpad=.2, markerscale=1.2)
         ax.add_artist(key).set_clip_on(False)
 
 
@@ -216,9 +251,12 @@ def plot_session(
 ): # (figure, axes: one for P, one for Q or what else is answered, one for each signal)
     """What each agent would have thought before each choice, had it been shown this session.
 
-    Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in logit units, minus its mean over the
-    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up was rewarded, a tick down was not.
-    Of agents whose answers or latent values are of their own kind: P, if they choose; each rating or response time, with the mean that they expect; each
+    Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in
+    logit units, minus its mean over the
+    options, for those agents that have it. Below the probabilities stand the choices, a line for each option: a tick up
+    was rewarded, a tick down was not.
+    Of agents whose answers or latent values are of their own kind: P, if they choose; each rating or response time,
+    with the mean that they expect; each
     latent value as it is (of a table name one number, such as `'seen_0_1'`).
 
     Parameters
@@ -316,7 +354,8 @@ def _draw_answers(axs, rows, agents, trials, option):
 # %% ../nbs/40_plotting.ipynb #8e108501
 @in_style
 def plot_fit_quality(
-    scores,  # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
+    # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
+    scores,
     ax=None  # Axes to draw on (default: a new figure)
 ): # (figure, axes)
     """Probability of a choice under each model (geometric mean), against guessing.
@@ -339,13 +378,18 @@ def plot_fit_quality(
     check_names(['guessing'], scores.index, 'row of scores')
     p, guess = scores['probability'].drop('guessing'), scores.loc['guessing', 'probability']
     (ax,) = axes_for(ax, (4.5, .8 + .32 * len(p)), name='ax')
-    y, colours = np.arange(len(p))[::-1], _colours(p.index) | {name: COLOURS[_role(name)] for name in p.index if _role(name)}
+    y, colours = (
+        np.arange(len(p))[::-1], _colours(p.index) | {name: COLOURS[_role(name)] for name in p.index if _role(name)})
     ax.axvline(guess, color='0.45', lw=1, ls='--', zorder=1)
-    ax.annotate(f'guessing {guess:.3f}', (guess, 1), (0, 3), xycoords=('data', 'axes fraction'), textcoords='offset points', ha='center', fontsize='small', color='0.35')
+    ax.annotate(
+        f'guessing {guess:.3f}', (guess, 1), (0, 3), xycoords=('data', 'axes fraction'), textcoords='offset points',
+        ha='center', fontsize='small', color='0.35')
     for row, (name, value) in zip(y, p.items()):
         ax.plot([guess, value], [row, row], color=colours[name], lw=1.6)
         ax.plot(value, row, 'o', ms=6, color=colours[name], label=name)
-        ax.annotate(f'{value:.3f}', (value, row), (7 if value >= guess else -7, 0), textcoords='offset points', va='center', ha='left' if value >= guess else 'right', fontsize='small')
+        ax.annotate(
+            f'{value:.3f}', (value, row), (7 if value >= guess else -7, 0), textcoords='offset points', va='center',
+            ha='left' if value >= guess else 'right', fontsize='small')
     ax.set_yticks(y, p.index)
     ax.set(ylim=(-.6, len(p) - .4), xlim=_around(guess, *p))
     ax.set_xlabel('probability of a choice (geometric mean)')
@@ -362,7 +406,8 @@ def _around(*values):
 def _next_values(equation, row, rule, reward, values):
     """The value after one trial on which `rule` applies, for each value before it, (values,), in logit units.
 
-    row: the parameters of the person; reward: what every option pays, or 'chosen' or 'not chosen' for a rule that asks for that."""
+    row: the parameters of the person; reward: what every option pays, or 'chosen' or 'not chosen' for a rule that asks
+    for that."""
     weight, p = _logit_unit(equation, rule.state, row) or 1., equation.p(**row[list(equation.params)])
     start = equation.init(p, 2)
     chosen = next((value for _, kind, value in rule.filters if kind == 'action'), reward != 'not chosen')
@@ -390,17 +435,27 @@ def _rewards_of(rule, rewards):
     "The rewards for which to draw a rule: (None,) if it uses none; chosen or not, if that is its signal."
     kinds = [kind for _, kind in rule.signals]
     if kinds == ['action'] and not rule.filters: return 'chosen', 'not chosen'
-    if len(kinds) > 1 or not set(kinds) <= {'reward', 'chosen_reward'} or any(kind != 'action' for _, kind, _ in rule.filters):
-        raise ValueError(f"only rules with at most one signal, a reward or the choice, and no filter but the choice can be drawn; {rule.module!r} uses "
-                         f"{[name for name, _ in rule.signals]} and applies where {[name for name, *_ in rule.filters]}; print the equation instead")
+    if (
+        len(kinds) > 1
+        or not set(kinds) <= {'reward', 'chosen_reward'}
+        or any(kind != 'action' for _, kind, _ in rule.filters)):
+        raise ValueError(
+            "only rules with at most one signal, a reward or the choice, and no filter but the choice can be "
+            f"drawn; {rule.module!r} uses "
+            f"{[name for name, _ in rule.signals]} and applies where {[name for name, *_ in rule.filters]}; print "
+            "the equation instead")
     return tuple(rewards) if kinds else (None,)
 
 def _reward_style(reward, rewards):
     "Label and colour of the line of a reward."
     if reward is None: return dict(label='any reward', color=COLOURS['equation'])
-    if isinstance(reward, str): return dict(label=reward, color=COLOURS['equation'] if reward == 'chosen' else SERIES[0])
+    if isinstance(reward, str):
+        return dict(label=reward, color=COLOURS['equation'] if reward == 'chosen' else SERIES[0])
     rewards = sorted(set(rewards))   # the least is the loss, whatever the order of the lines
-    colours = [COLOURS['loss'], *(SERIES[i % len(SERIES)] for i in range(len(rewards) - 2)), COLOURS['gain']] if len(rewards) > 1 else [COLOURS['gain']]
+    colours = (
+        [COLOURS['loss'], *(SERIES[i % len(SERIES)] for i in range(len(rewards) - 2)), COLOURS['gain']]
+        if len(rewards) > 1
+        else [COLOURS['gain']])
     return dict(label=f'reward {reward:g}', color=colours[rewards.index(reward)])
 
 # %% ../nbs/40_plotting.ipynb #b434b6a4
@@ -412,8 +467,12 @@ def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
         ax.plot(values, _next_values(equation, row, rule, r, values), lw=2.4, zorder=2, **style)
         end, settled = _settles(equation, row, rule, r)
         if settled: ax.plot(end, end, 'o', ms=5, color=style['color'], zorder=3)
-        shift = 0. if truth is None else _start(equation, row, rule) - _start(truth, truth_row, rule)   # one origin for both: a constant added to all values changes no choice
-        if truth is not None: ax.plot(values, shift + _next_values(truth, truth_row, rule, r, values - shift), color=COLOURS['truth'], lw=1.2, ls=(0, (3, 2)), zorder=4, label='truth')
+        # one origin for both: a constant added to all values changes no choice
+        shift = 0. if truth is None else _start(equation, row, rule) - _start(truth, truth_row, rule)
+        if truth is not None:
+            ax.plot(
+                values, shift + _next_values(truth, truth_row, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
+                ls=(0, (3, 2)), zorder=4, label='truth')
     ax.set_box_aspect(1)
     ax.set_title(rule.module)
     ax.set_xlabel('value (logits)')
@@ -431,7 +490,8 @@ def _drawn_equation(x, name):
 def _rewards_on(x, rewards):
     "The rewards to draw: those asked for, those the equation was found on, or 0 and 1."
     if rewards is None: rewards = getattr(x, 'rewards', None) or (0, 1)
-    elif isinstance(rewards, str) or not np.iterable(rewards): raise TypeError(f"rewards must be a list of numbers, such as (-1, 1), got {rewards!r}")
+    elif isinstance(rewards, str) or not np.iterable(rewards):
+        raise TypeError(f"rewards must be a list of numbers, such as (-1, 1), got {rewards!r}")
     else: return tuple(check_number(r, 'each of rewards') for r in rewards)
     return tuple(rewards) if len(rewards) <= 4 else (min(rewards), max(rewards))
 
@@ -441,10 +501,13 @@ def plot_equation(
     truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
     participant=None, # Whose coefficients (default: everybody's, or the first one's)
     *,
-    rewards=None,     # A line for each of these rewards (default: those on which the equation was found, the least and the largest if they are many; else 0 and 1)
+    # A line for each of these rewards (default: those on which the equation was found, the least and the largest if
+    # they are many; else 0 and 1)
+    rewards=None,
     axs=None          # Axes to draw on, one for each rule (default: a new figure)
 ): # (figure, axes: one for each rule)
-    """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value settles.
+    """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value
+    settles.
 
     Raises a `ValueError` for rules that use more than one signal, or another than a reward.
 
@@ -465,7 +528,9 @@ def plot_equation(
     Returns
     -------
     (figure, axes: one for each rule)"""
-    equation, truth, rewards = _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'), _rewards_on(equation, rewards)
+    equation, truth, rewards = (
+        _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'),
+        _rewards_on(equation, rewards))
     rules, who = equation.equation_rules, _who(equation, truth, participant)
     row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
     values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
@@ -478,8 +543,12 @@ def plot_equation(
 # %% ../nbs/40_plotting.ipynb #1bb80414
 def _who(equation, truth, participant):
     "The participant to draw: the one asked for, or the first one, or None if all share one equation."
-    apart = [e.coefficients.index for e in (equation, truth) if e is not None and list(e.coefficients.index) != ['everybody']]
-    if participant is not None and not apart: raise ValueError(f"the equation is everybody's, so there is none of participant {participant!r}; leave participant out")
+    apart = [
+        e.coefficients.index for e in (equation, truth) if e is not None and list(e.coefficients.index) != ['everybody']
+    ]
+    if participant is not None and not apart:
+        raise ValueError(
+            f"the equation is everybody's, so there is none of participant {participant!r}; leave participant out")
     return participant if participant is not None else apart[0][0] if apart else None
 
 def _truth_row(truth, equation, participant):
@@ -491,7 +560,11 @@ def _value_range(equation, row, rules, rewards, truth, truth_row):
     "Values to draw: where they start, where they settle, and a little more."
     asked = [(e, r) for e, r in ((equation, row), (truth, truth_row)) if e is not None]
     shift = lambda e, r, rule: _start(equation, row, rule) - _start(e, r, rule)
-    ends = [shift(e, r, rule) + _settles(e, r, rule, reward or 0.)[0] for e, r in asked for rule in rules for reward in _rewards_of(rule, rewards)]
+    ends = [
+        shift(e, r, rule) + _settles(e, r, rule, reward or .0)[0]
+        for e, r in asked
+        for rule in rules
+        for reward in _rewards_of(rule, rewards)]
     ends += [_start(equation, row, rule) for rule in rules]
     low, high = min(ends), max(ends)
     room = .15 * (high - low) if high > low else 1.
@@ -519,9 +592,11 @@ def plot_comparison(
     comparison, # What `compare` returned
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t), and the share of people it describes best.
+    """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t),
+    and the share of people it describes best.
 
-    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model from the best.
+    The differences are of the same people, so an interval that holds 0 says that these people do not tell the model
+    from the best.
 
     Parameters
     ----------
@@ -541,12 +616,20 @@ def plot_comparison(
     for at, model in zip(y, means.index):
         d = (comparison.values[model] - comparison.values[best]).dropna()
         half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 and model != best else 0.
-        ax.errorbar(d.mean(), at, xerr=half, fmt='o', ms=6, lw=1.6, color=COLOURS['model'], mfc=COLOURS['model'] if model == best else 'white', zorder=2)
-        ax.annotate(f"{d.mean():.1f}   {share[model]:.0f} %", (1, at), (4, 0), xycoords=('axes fraction', 'data'), textcoords='offset points', va='center', fontsize='small')
-    ax.annotate('mean   best for', (1, 1), (4, 4), xycoords='axes fraction', textcoords='offset points', va='bottom', fontsize='small', color='.35')
+        ax.errorbar(
+            d.mean(), at, xerr=half, fmt='o', ms=6, lw=1.6, color=COLOURS['model'],
+            mfc=COLOURS['model'] if model == best else 'white', zorder=2)
+        ax.annotate(
+            f"{d.mean():.1f}   {share[model]:.0f} %", (1, at), (4, 0), xycoords=('axes fraction', 'data'),
+            textcoords='offset points', va='center', fontsize='small')
+    ax.annotate(
+        'mean   best for', (1, 1), (4, 4), xycoords='axes fraction', textcoords='offset points', va='bottom',
+        fontsize='small', color='.35')
     ax.set_yticks(y, [_readable(m.replace('+', ' + '), 30) for m in means.index])
     ax.set(ylim=(-.6, len(means) - .4))
-    ax.set_xlabel(f"{comparison.criterion} above that of {_readable(best.replace('+', ' + '), 60)}\n(mean over people, 95 % interval)")
+    ax.set_xlabel(
+        f"{comparison.criterion} above that of {_readable(best.replace('+', ' + '), 60)}\n(mean over people, 95 "
+        "% interval)")
     return ax.figure, ax
 
 
@@ -558,7 +641,8 @@ def plot_selection(
     families=False, # Families instead of models?
     ax=None         # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability (diamonds); all equally frequent: the dashed line.
+    """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability
+    (diamonds); all equally frequent: the dashed line.
 
     Parameters
     ----------
@@ -571,8 +655,7 @@ def plot_selection(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(selection, 'Selection', 'selection', 'select_models(…)')
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
@@ -580,9 +663,14 @@ def plot_selection(
     (ax,) = axes_for(ax, (3.6 + max(.55, .32 * len(groups)) * len(names), 2.8), name='ax')
     for i, group in enumerate(groups):
         t, x = table.loc[group], np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
-        ax.bar(x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)], alpha=.5, label=f"{'everybody' if selection.groups is None else _text(group)}\n(omnibus risk {risks[group]:.3f})")
+        ax.bar(
+            x, t.frequency, width * .9, color=COLOURS['model'] if selection.groups is None else SERIES[i % len(SERIES)],
+            alpha=.5,
+            label=f"{'everybody' if selection.groups is None else _text(group)}\n(omnibus risk {risks[group]:.3f})")
         ax.errorbar(x, t.frequency, t.sd, fmt='none', color='.35', lw=1)
-        ax.plot(x, t.protected, 'D', color='black', ms=5, mec='white', mew=.6, clip_on=False, label='protected exceedance' if group == groups[-1] else None)
+        ax.plot(
+            x, t.protected, 'D', color='black', ms=5, mec='white', mew=.6, clip_on=False,
+            label='protected exceedance' if group == groups[-1] else None)
     ax.axhline(1 / len(names), color=COLOURS['guide'], lw=.8, ls='--', zorder=0)
     ax.set(ylim=(0, 1.03), ylabel='frequency · probability')
     ax.set_xticks(range(len(names)), [_wrap(str(n)) for n in names])
@@ -595,18 +683,25 @@ _PEOPLE = dict(marker='D', ls='none', ms=5, mec='white', mew=.6)   # what people
 _KINDS = ['HR', 'LR', 'LP', 'HP', 'N']
 
 def _draw_learning(ax, check, group):
-    "How often the better option was chosen in each part of learning, by context: the model as a line with its interval, people as diamonds."
+    """How often the better option was chosen in each part of learning, by context: the model as a line with its
+    interval, people as diamonds."""
     for context, (words, colour) in _CONTEXTS.items():
         d = check.learning[(check.learning.group == group) & (check.learning.context == context)].sort_values('bin')
         ax.fill_between(d.bin, d.lower, d.upper, color=colour, alpha=.2, lw=0)
         ax.plot(d.bin, d.model, color=colour, label=f"{words}, model")
         ax.plot(d.bin, d.people, color=colour, label='people (their mean)', **_PEOPLE)
-    ax.set(title=_text(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning', ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
+    ax.set(
+        title=_text(group), xticks=sorted(check.learning.bin.unique()), xlabel='part of learning',
+        ylim=(min(40, check.learning[['lower', 'people']].min().min() - 3), 102))
 
 def _draw_transfer(ax, check, group):
     "How often each kind of symbol was chosen when it was on offer."
-    d, (gain, loss) = check.transfer[check.transfer.group == group].set_index('kind').reindex(_KINDS), (COLOURS[k] for k in ('gain', 'loss'))
-    for kind, value, colour, alpha in zip(_KINDS, d.model, (gain, gain, loss, loss, COLOURS['guide']), (.7, .35, .35, .7, .7)): ax.bar(kind, value, color=colour, alpha=alpha, width=.7)
+    d, (gain, loss) = (
+        check.transfer[check.transfer.group == group].set_index('kind').reindex(_KINDS),
+        (COLOURS[k] for k in ('gain', 'loss')))
+    for kind, value, colour, alpha in zip(
+        _KINDS, d.model, (gain, gain, loss, loss, COLOURS['guide']), (.7, .35, .35, .7, .7)):
+        ax.bar(kind, value, color=colour, alpha=alpha, width=.7)
     ax.errorbar(_KINDS, d.model, [d.model - d.lower, d.upper - d.model], fmt='none', color='black', lw=1)
     ax.plot(_KINDS, d.people, color=COLOURS['person'], **_PEOPLE | dict(mec='black'))
     ax.set(xlabel='kind of symbol', ylim=(0, 102))
@@ -617,7 +712,8 @@ def plot_behaviour(
     check,   # What `check` returned
     axs=None # Axes to draw on, two rows with one for each group (default: a new figure)
 ): # (figure, axes: (2, groups))
-    """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups): learning above, transfer below.
+    """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups):
+    learning above, transfer below.
 
     Parameters
     ----------
@@ -628,11 +724,11 @@ def plot_behaviour(
 
     Returns
     -------
-    (figure, axes: (2, groups))
-    """
+    (figure, axes: (2, groups))"""
     _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
-    made, axs = axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1)
+    made, axs = (
+        axs is None, axes_for(axs, (max(3.6, 2.3 * len(groups)), 5), 2, len(groups), sharey='row').reshape(2, -1))
     for i, group in enumerate(groups):
         _draw_learning(axs[0, i], check, group)
         _draw_transfer(axs[1, i], check, group)
@@ -642,7 +738,8 @@ def plot_behaviour(
     keys = [x[:1] + x[2:3] + x[1:2] for x in axs[0, 0].get_legend_handles_labels()]
     if made: axs[0, 0].figure.legend(*keys, loc='outside upper center', ncol=3)
     else: axs[0, -1].legend(*keys, loc='center left', bbox_to_anchor=(1, .5))
-    for tag, ax in zip('ab', axs[:, 0]): ax.annotate(tag, (0, 1), (-40, 8), xycoords='axes fraction', textcoords='offset points', weight='bold')
+    for tag, ax in zip('ab', axs[:, 0]):
+        ax.annotate(tag, (0, 1), (-40, 8), xycoords='axes fraction', textcoords='offset points', weight='bold')
     return axs[0, 0].figure, axs
 
 # %% ../nbs/40_plotting.ipynb #3f5b524c
@@ -687,9 +784,12 @@ def plot_parameters(
     names=None, # Which parameters (default: all that were fitted)
     axs=None    # Axes to draw on, one for each (default: a new figure)
 ): # (figure, axes: one for each parameter)
-    """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at the same place in each panel; on top the mean with its 95 % interval.
+    """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at
+    the same place in each panel; on top the mean with its 95 % interval.
 
-    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with its interval, as the model has them: people's own values are drawn toward it, and so say too little about its error.
+    Of `fit` these are mean and 1.96 standard errors of the mean; of `fit_hierarchical` the group's typical value with
+    its interval, as the model has them: people's own values are drawn toward it, and so say too little about its
+    error.
 
     Parameters
     ----------
@@ -715,9 +815,12 @@ def plot_parameters(
         for i, group in enumerate(order):
             x = fit.table.loc[groups[groups == group].index, name].to_numpy()
             spread = np.linspace(-.22, .22, len(x)) if len(x) > 1 else np.zeros(1)
-            ax.plot(i + spread, x, '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8, zorder=1)
+            ax.plot(
+                i + spread, x, '.', color=COLOURS['person'] if len(order) == 1 else SERIES[i % len(SERIES)], alpha=.8,
+                zorder=1)
             middle, lower, upper = _typical(fit, name, group, x[~np.isnan(x)])
-            ax.errorbar(i, middle, [[middle - lower], [upper - middle]], fmt='o', ms=5, color='black', capsize=3, zorder=2)
+            ax.errorbar(
+                i, middle, [[middle - lower], [upper - middle]], fmt='o', ms=5, color='black', capsize=3, zorder=2)
         ax.set(xlim=(-.6, len(order) - .4), title=_readable(name))
         ax.set_xticks(range(len(order)), [_text(g).replace(' ', '\n') for g in order])
     return axs[0].figure, axs
@@ -793,7 +896,8 @@ def plot_runs(
 
 # %% ../nbs/40_plotting.ipynb #ec4bcb03
 def _cohens_d(x, y): # Numbers of two groups
-    "The difference in pooled standard deviations, and its standard error (Hedges & Olkin, 1985); None if nothing varies."
+    """The difference in pooled standard deviations, and its standard error (Hedges & Olkin, 1985); None if nothing
+    varies."""
     if len(x) + len(y) < 3: return None
     pooled = np.sqrt((((x - x.mean()) ** 2).sum() + ((y - y.mean()) ** 2).sum()) / (len(x) + len(y) - 2))
     if not pooled > 0: return None
@@ -805,7 +909,8 @@ def plot_contrast(
     fit,    # What `fit` returned
     ax=None # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 % intervals (Hedges & Olkin, 1985).
+    """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 %
+    intervals (Hedges & Olkin, 1985).
 
     Parameters
     ----------
@@ -816,16 +921,18 @@ def plot_contrast(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []
     pairs = [(a, b) for i, a in enumerate(groups) for b in groups[i + 1:]]
     for j, (a, b) in enumerate(pairs):
         for i, name in enumerate(fit.names):
-            d, error = _cohens_d(*(fit.table.loc[fit.groups.index[fit.groups == g], name].to_numpy() for g in (a, b))) or (np.nan, np.nan)
-            ax.errorbar(d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2, color=SERIES[j % len(SERIES)], label=f'{_text(a)} − {_text(b)}' if i == 0 else None)
+            d, error = _cohens_d(*(fit.table.loc[fit.groups.index[fit.groups == g], name].to_numpy() for g in (a, b))
+            ) or (np.nan, np.nan)
+            ax.errorbar(
+                d, -i - .2 * (j - (len(pairs) - 1) / 2), xerr=1.96 * error, fmt='o', lw=1.2,
+                color=SERIES[j % len(SERIES)], label=f'{_text(a)} − {_text(b)}' if i == 0 else None)
     ax.axvline(0, color=COLOURS['guide'], lw=.8)
     ax.set_xlabel("difference (Cohen's d, 95 % interval)")
     ax.set_yticks(-np.arange(len(fit.names)), [_readable(n, 30) for n in fit.names])
@@ -841,12 +948,20 @@ def _panel(ax, d, name):
     ax.plot([low, high], [low, high], color=COLOURS['guide'], lw=1, zorder=1)
     for at, face, label in ((False, COLOURS['person'], 'a person'), (True, 'white', 'at a bound')):
         some = d[d.at_bound == at]
-        if len(some): ax.scatter(some.true, some.fitted, s=14, facecolor=face, edgecolor='white' if face == COLOURS['person'] else COLOURS['person'], linewidth=.4 if face == COLOURS['person'] else 1, zorder=2, label=label)
+        if len(some):
+            ax.scatter(
+                some.true, some.fitted, s=14, facecolor=face,
+                edgecolor='white' if face == COLOURS['person'] else COLOURS['person'],
+                linewidth=.4 if face == COLOURS['person'] else 1, zorder=2, label=label)
     r = d.true.corr(d.fitted) if d.true.nunique() > 1 and d.fitted.nunique() > 1 else np.nan
     ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), box_aspect=1)
     ax.set_title(f"{_readable(name)}\n" + ('r: nothing varies' if np.isnan(r) else f"r = {r:.2f}"))
-    ticks = [t for t in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low - room, high + room) if low - room <= t <= high + room]
-    if max((len(f'{t:g}') for t in ticks), default=0) > 3: ticks = ticks[::max(1, len(ticks) - 1)]   # long numbers: the outer two
+    ticks = [
+        t
+        for t in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low - room, high + room)
+        if low - room <= t <= high + room]
+    # long numbers: the outer two
+    if max((len(f'{t:g}') for t in ticks), default=0) > 3: ticks = ticks[::max(1, len(ticks) - 1)]
     ax.set(xticks=ticks, yticks=ticks)
 
 # %% ../nbs/40_plotting.ipynb #56ffc8f7
@@ -871,7 +986,8 @@ def plot_recovery(
     columns=5,  # Panels in a row, at most
     axs=None    # Axes to draw on, one for each parameter of each model (default: a new figure)
 ): # (figure, axes: one for each parameter of each model)
-    """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in grey; people at a bound are hollow.
+    """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in
+    grey; people at a bound are hollow.
 
     Parameters
     ----------
@@ -886,32 +1002,46 @@ def plot_recovery(
 
     Returns
     -------
-    (figure, axes: one for each parameter of each model)
-    """
+    (figure, axes: one for each parameter of each model)"""
     _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
     columns = check_whole(columns, 'columns', 1)
-    rows = [(m, names) for m in (models if model is None else [model]) for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
+    rows = [
+        (m, names)
+        for m in (models if model is None else [model])
+        for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
     widest, lengths, alone = max(len(names) for _, names in rows), [len(names) for _, names in rows], axs is None
-    axs = axes_for(axs, (max(2.2, .55 + 1.6 * widest), .3 + 2.1 * len(rows)), len(rows), widest, need=[i * widest + j for i, n in enumerate(lengths) for j in range(n)])
-    for ax, (m, name, i, j) in zip(axs, [(m, name, i, j) for i, (m, names) in enumerate(rows) for j, name in enumerate(names)]):
+    axs = axes_for(
+        axs, (max(2.2, .55 + 1.6 * widest), .3 + 2.1 * len(rows)), len(rows), widest,
+        need=[i * widest + j for i, n in enumerate(lengths) for j in range(n)])
+    for ax, (m, name, i, j) in zip(
+        axs, [(m, name, i, j) for i, (m, names) in enumerate(rows) for j, name in enumerate(names)]):
         _panel(ax, t[(t.model == m) & (t.parameter == name)], name)
-        if not any(n > j for n in lengths[i + 1:]): ax.set_xlabel('true')
-        if j == 0: ax.set_ylabel((f"{_readable(m.replace('+', ' + '))}\n" if len(models) > 1 and model is None else '') + 'fitted')
+        if not any(n > j for n in lengths[i + 1 :]):
+            ax.set_xlabel('true')
+        if j == 0:
+            ax.set_ylabel(
+                (f"{_readable(m.replace('+', ' + '))}\n" if len(models) > 1 and model is None else '') + 'fitted')
     _key_of_bounds(axs, alone)
     return axs[0].figure, axs
 
 # %% ../nbs/40_plotting.ipynb #b01c19c1
 def _heat(ax, table, text, framed, depth, labels):
-    "A heat map with a number in each cell, some of them framed: (row, column). `depth` of a number, 0 to 1, says how dark it is."
+    """A heat map with a number in each cell, some of them framed: (row, column). `depth` of a number, 0 to 1, says how
+    dark it is."""
     n, values = len(table), table.to_numpy(float)
     (ax,) = axes_for(ax, (1.9 + .66 * n, 1.5 + .58 * n), name='ax')
     ax.imshow(depth(values), cmap='Blues', vmin=0, vmax=1.25, aspect='auto')
     for i, j in np.ndindex(values.shape):
-        ax.text(j, i, '–' if np.isnan(values[i, j]) else text(values[i, j]), ha='center', va='center', color='white' if depth(values[i, j]) > .7 else 'black')
-    for i, j in framed: ax.add_patch(plt.Rectangle((j - .46, i - .46), .92, .92, fill=False, edgecolor='black', linewidth=1.6))
-    ax.set_xticks(range(n), [_wrap(m) for m in table.columns], rotation=45 if n > 4 else 0, ha='right' if n > 4 else 'center', rotation_mode='anchor' if n > 4 else None)
+        ax.text(
+            j, i, '–' if np.isnan(values[i, j]) else text(values[i, j]), ha='center', va='center',
+            color='white' if depth(values[i, j]) > .7 else 'black')
+    for i, j in framed:
+        ax.add_patch(plt.Rectangle((j - .46, i - .46), .92, .92, fill=False, edgecolor='black', linewidth=1.6))
+    ax.set_xticks(
+        range(n), [_wrap(m) for m in table.columns], rotation=45 if n > 4 else 0, ha='right' if n > 4 else 'center',
+        rotation_mode='anchor' if n > 4 else None)
     ax.set_yticks(range(n), [_wrap(m) for m in table.index])
     ax.set_xlabel(labels[0])
     ax.set_ylabel(labels[1])
@@ -933,7 +1063,8 @@ def plot_confusion(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes best; the most frequent of each row framed.
+    """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes
+    best; the most frequent of each row framed.
 
     Parameters
     ----------
@@ -948,12 +1079,13 @@ def plot_confusion(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
-    return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x, (f"best described by (% of {what})", 'simulated by'))
+    return _heat(
+        ax, table, lambda x: f"{100 * x:.0f}", _best(table, 1), lambda x: x,
+        (f"best described by (% of {what})", 'simulated by'))
 
 # %% ../nbs/40_plotting.ipynb #c5a76213
 @in_style
@@ -963,7 +1095,8 @@ def plot_inverse(
     group=None,       # Only people of this group
     ax=None           # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand; the likeliest of each column framed.
+    """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand;
+    the likeliest of each column framed.
 
     Parameters
     ----------
@@ -978,11 +1111,12 @@ def plot_inverse(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.inverse(by, group)
-    return _heat(ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x, ('best described by', 'then simulated by (%)'))
+    return _heat(
+        ax, table, lambda x: f"{100 * x:.0f}", _best(table, 0), lambda x: x,
+        ('best described by', 'then simulated by (%)'))
 
 # %% ../nbs/40_plotting.ipynb #2e0e113e
 @in_style
@@ -990,7 +1124,8 @@ def plot_bic_matrix(
     recovery, # What `model_recovery` returned
     ax=None   # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and the darkest, to 100, the worst; the best of each column framed.
+    """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and
+    the darkest, to 100, the worst; the best of each column framed.
 
     Parameters
     ----------
@@ -1001,11 +1136,12 @@ def plot_bic_matrix(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.normalised()
-    return _heat(ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200, ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
+    return _heat(
+        ax, table, lambda x: f"{x:.0f}".replace('-', '−'), _best(-table, 0), lambda x: (100 - x) / 200,
+        ('simulated by', f"fitted (normalised {recovery.criterion.upper()})"))
 
 # %% ../nbs/40_plotting.ipynb #bf6798a9
 @in_style
@@ -1013,7 +1149,8 @@ def plot_power(
     power,   # What `power` returned
     axs=None # Axes to draw on: one, and one for each parameter or model (default: a new figure)
 ): # (figure, axes: 1 + parameters or models)
-    """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each parameter or model, what studies of so many people find, a line for each number of trials.
+    """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each
+    parameter or model, what studies of so many people find, a line for each number of trials.
 
     Parameters
     ----------
@@ -1024,8 +1161,7 @@ def plot_power(
 
     Returns
     -------
-    (figure, axes: 1 + parameters or models)
-    """
+    (figure, axes: 1 + parameters or models)"""
     _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
@@ -1034,9 +1170,12 @@ def plot_power(
         line = t[t[of] == name].groupby('trials')[what].first()
         axs[0].plot(line.index, line, 'o-', label=_readable(name), color=SERIES[i % len(SERIES)])
     axs[0].axhline(power.target, color=COLOURS['guide'], lw=1, ls='--')
-    axs[0].set(ylim=(min(0, t[what].min()), 1.02), xlabel='trials', xticks=trials, ylabel='r of true and fitted' if of == 'parameter' else 'share of people identified')
+    axs[0].set(
+        ylim=(min(0, t[what].min()), 1.02), xlabel='trials', xticks=trials,
+        ylabel='r of true and fitted' if of == 'parameter' else 'share of people identified')
     axs[0].legend()
-    for ax, name in zip(axs[1:], names): _draw_studies(ax, t[t[of] == name], 'power' if of == 'parameter' else 'as_group', trials, _readable(name))
+    for ax, name in zip(axs[1:], names):
+        _draw_studies(ax, t[t[of] == name], 'power' if of == 'parameter' else 'as_group', trials, _readable(name))
     axs[1].set_ylabel(f'power (correlation {power.effect:g})' if of == 'parameter' else 'group identified')
     axs[-1].legend(frameon=True, framealpha=.9, edgecolor='none')
     return axs[0].figure, axs
@@ -1057,7 +1196,9 @@ def plot_profile(
     truth=None, # True value (a dashed line)
     ax=None     # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below it on a side is open there.
+    """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A
+    confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below
+    it on a side is open there.
 
     Parameters
     ----------
@@ -1072,8 +1213,7 @@ def plot_profile(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
     if who is None: who = list(profile.intervals.index)
     else: who = [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')
@@ -1081,11 +1221,15 @@ def plot_profile(
     check_names(who, list(profile.intervals.index), 'participant')
     (ax,) = axes_for(ax, (4.5, 2.8), name='ax')
     for i, name in enumerate(who):
-        some, colour = profile.table[profile.table.participant == name], COLOURS['person'] if len(who) == 1 else SERIES[i % len(SERIES)]
+        some, colour = (
+            profile.table[profile.table.participant == name],
+            COLOURS['person'] if len(who) == 1 else SERIES[i % len(SERIES)])
         ax.plot(some.value, some.deviance, color=colour, label=_text(name), zorder=2)
         ax.plot(profile.intervals.estimate[name], 0, 'o', ms=5, color=colour, clip_on=False, zorder=3)
     ax.axhline(profile.line, color=COLOURS['guide'], lw=1, ls='--', zorder=1)
-    ax.annotate(f'{100 * profile.level:g} %', (1, profile.line), (-2, 2), xycoords=('axes fraction', 'data'), textcoords='offset points', ha='right', va='bottom', fontsize='small', color='.35')
+    ax.annotate(
+        f'{100 * profile.level:g} %', (1, profile.line), (-2, 2), xycoords=('axes fraction', 'data'),
+        textcoords='offset points', ha='right', va='bottom', fontsize='small', color='.35')
     if truth is not None: ax.axvline(truth, color=COLOURS['truth'], lw=1, ls=':', zorder=1)
     ax.set(ylim=(0, 1.7 * profile.line))
     ax.set_xlabel(_readable(profile.parameter, 60))
@@ -1100,7 +1244,8 @@ def plot_stability(
     truth=None, # True numbers, as changes: a dict name -> number (crosses)
     axs=None    # Two axes to draw on (default: a new figure)
 ): # (figure, two axes)
-    """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and the middle 95 % of what the draws say. In grey what fewer than half of them chose.
+    """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and
+    the middle 95 % of what the draws say. In grey what fewer than half of them chose.
 
     Parameters
     ----------
@@ -1113,8 +1258,7 @@ def plot_stability(
 
     Returns
     -------
-    (figure, two axes)
-    """
+    (figure, two axes)"""
     _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
@@ -1126,7 +1270,9 @@ def plot_stability(
     for at, row, colour in zip(y, table.itertuples(), colours):
         axs[1].plot([row.lower, row.upper], [at, at], color=colour, lw=2)
         if row.estimate: axs[1].plot(row.estimate, at, 'o', ms=5, color=colour)
-    for name, value in (truth or {}).items(): axs[1].plot(value, list(table.index).index(name), 'x', ms=7, mew=1.5, color=COLOURS['truth'], zorder=4, label='truth')
+    for name, value in (truth or {}).items():
+        axs[1].plot(
+            value, list(table.index).index(name), 'x', ms=7, mew=1.5, color=COLOURS['truth'], zorder=4, label='truth')
     axs[1].set_xlabel('change of the value')
     if truth: axs[1].legend(*(x[:1] for x in axs[1].get_legend_handles_labels()))
     return axs[0].figure, axs
@@ -1140,7 +1286,8 @@ def plot_individuals(
     truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
     ax=None      # Axes to draw on (default: a new figure)
 ): # (figure, axes)
-    """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical one of each kind (a cross).
+    """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical
+    one of each kind (a cross).
 
     Parameters
     ----------
@@ -1157,23 +1304,31 @@ def plot_individuals(
 
     Returns
     -------
-    (figure, axes)
-    """
+    (figure, axes)"""
     _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')
     marks = pd.Series('everybody', people.index) if truth is None else pd.Series(truth).reindex(people.index)
-    if marks.isna().any(): raise ValueError(f"truth says nothing of participant {marks.index[marks.isna()][0]!r}; give one for each of the {len(people)}")
+    if marks.isna().any():
+        raise ValueError(
+            f"truth says nothing of participant {marks.index[marks.isna()][0]!r}; give one for each of the "
+            f"{len(people)}")
     shapes = dict(zip(sorted(marks.unique(), key=str), cycle('o^sDv')))
     (ax,) = axes_for(ax, (5, 3.2), name='ax')
     for i, kind in enumerate(individuals.kinds.index):
         colour, typical = SERIES[i % len(SERIES)], individuals.as_rl(kind).parameters.value
         for who in people.index[people.kind == kind]:
             se, shown = individuals.as_rl(who).parameters.se, .25 + .75 * people.probability[who]
-            ax.errorbar(rules[x][who], rules[y][who], se.get(y), se.get(x), fmt='none', ecolor=colour, alpha=.25 * shown, lw=.8, capsize=0)
-            ax.plot(rules[x][who], rules[y][who], shapes[marks[who]], ms=5, color=colour, alpha=shown, mec='white', mew=.4)
-        ax.plot(typical.get(x), typical.get(y), 'P', ms=11, color=colour, mec='black', mew=1, label=f"{kind}: {individuals.kinds.people[kind]:.0f} people")
-    for name, shape in (shapes.items() if truth is not None else ()): ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {_text(name)}')
+            ax.errorbar(
+                rules[x][who], rules[y][who], se.get(y), se.get(x), fmt='none', ecolor=colour, alpha=.25 * shown, lw=.8,
+                capsize=0)
+            ax.plot(
+                rules[x][who], rules[y][who], shapes[marks[who]], ms=5, color=colour, alpha=shown, mec='white', mew=.4)
+        ax.plot(
+            typical.get(x), typical.get(y), 'P', ms=11, color=colour, mec='black', mew=1,
+            label=f"{kind}: {individuals.kinds.people[kind]:.0f} people")
+    for name, shape in shapes.items() if truth is not None else ():
+        ax.plot([], [], shape, ms=5, color='.4', label=f'in truth: {_text(name)}')
     ax.set(xlabel=x, ylabel=y)
     ax.legend(loc='center left', bbox_to_anchor=(1, .5))
     return ax.figure, ax

@@ -20,7 +20,8 @@ from .data import Trials, _list, _pick, check_trials
 from .cell import check_cell
 from .engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
-from .arguments import check_labels, check_mapping, check_names, check_number, check_one_of, check_seed, check_whole
+from .arguments import (
+    check_labels, check_mapping, check_names, check_number, check_one_of, check_seed, check_whole)
 from .pieces import run_pieces
 from .wide import check_world
 
@@ -34,7 +35,8 @@ def simulate_like(
     seed=0,          # An int or a numpy Generator
     threads=None     # How many threads (default: all cores)
 ) -> Trials:
-    """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
+    """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of
+    `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
 
     Parameters
     ----------
@@ -51,13 +53,14 @@ def simulate_like(
     seed
         An int or a numpy Generator
     threads
-        How many threads (default: all cores)
-    """
+        How many threads (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
     sequences = labels if sequences is None else check_labels(sequences, 'sequences', 'participants')
-    if len(sequences) != len(labels): raise ValueError(f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
+    if len(sequences) != len(labels):
+        raise ValueError(
+            f"sequences must name one person for each of the {len(labels)} simulated ones, got {len(sequences)}")
     design = _sequences(trials, sequences, labels)
     answers = play(cell, parameters, design, seed=seed, threads=threads)
     if not isinstance(answers, dict): answers = {cell.does[0]: answers}
@@ -74,7 +77,9 @@ def _sequences(trials, sequences, labels):
     return _pick(trials, rows, labels, who)
 
 # %% ../nbs/22_recovery.ipynb #a22c41ec
-_KEPT = ('group_code', 'symbol_L_name', 'symbol_R_name', 'symbol_names', 'feedback_L', 'feedback_R', 'symbol_L_value', 'symbol_R_value', 'context_val_name', 'trial_number', 'phase')
+_KEPT = (
+    'group_code', 'symbol_L_name', 'symbol_R_name', 'symbol_names', 'feedback_L', 'feedback_R', 'symbol_L_value',
+    'symbol_R_value', 'context_val_name', 'trial_number', 'phase')
 
 def _chosen(design, choice):
     "The same trials with these choices, (trials,), or other answers by name, and a table that says so."
@@ -83,7 +88,8 @@ def _chosen(design, choice):
     if design.options == SYMBOLS and 'choice_made' in frame:
         right = frame.symbol_R_name.to_numpy() == np.array(SYMBOLS)[choice]
         better = frame.symbol_R_name.map(VALUES).to_numpy() > frame.symbol_L_name.map(VALUES).to_numpy()
-        made = pd.DataFrame(dict(participant_id=pd.Series(people).infer_objects())).join(frame[[c for c in _KEPT if c in frame]])
+        made = pd.DataFrame(dict(participant_id=pd.Series(people).infer_objects())).join(
+            frame[[c for c in _KEPT if c in frame]])
         return _trials(made.assign(choice_made=right.astype(int), accuracy=100 * (right == better)))
     return Trials.from_arrays(choice, design.reward, **_as_before(design), options=design.options, offer=design.offer)
 
@@ -124,43 +130,69 @@ def _models(cells, bounds, hold, draw):
     if not pairs: raise ValueError("cells is empty: give at least one cell")
     for name, c in pairs:
         check_cell(c)
-        if not is_compiled(c): raise TypeError(f"{name} has no compiled rules, so it cannot be fitted; a trained network is read with an equation, which can")
+        if not is_compiled(c):
+            raise TypeError(
+                f"{name} has no compiled rules, so it cannot be fitted; a trained network is read with an equation, "
+                "which can")
     names = [name for name, _ in pairs]
     twice = [n for n in names if names.count(n) > 1]
-    if twice: raise ValueError(f"two cells are called {twice[0]!r}; give them names: {{'a name': cell, 'another': cell}}")
+    if twice:
+        raise ValueError(f"two cells are called {twice[0]!r}; give them names: {{'a name': cell, 'another': cell}}")
     cells = dict(pairs)
-    bounds, hold, draw = (_by_model(given, cells, what) for what, given in dict(bounds=bounds, hold=hold, draw=draw).items())
-    return {n: _model(n, c, check_mapping(bounds[n], 'bounds', 'beta=(0, 20)'), dict(check_mapping(hold[n], 'hold', 'beta=3')), 'uniform' if draw[n] is None else draw[n]) for n, c in cells.items()}
+    bounds, hold, draw = (
+        _by_model(given, cells, what) for what, given in dict(bounds=bounds, hold=hold, draw=draw).items())
+    return {
+        n: _model(
+            n, c, check_mapping(bounds[n], 'bounds', 'beta=(0, 20)'), dict(check_mapping(hold[n], 'hold', 'beta=3')),
+            'uniform' if draw[n] is None else draw[n])
+        for n, c in cells.items()}
 
 # %% ../nbs/22_recovery.ipynb #494b7f9f
 def _by_model(given, cells, what):
-    "What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said of a model with its options goes before what is said of it without."
+    """What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said
+    of a model with its options goes before what is said of it without."""
     if given is None or isinstance(given, str) and what == 'draw': return dict.fromkeys(cells, given)
     whole = (dict, Fit, pd.DataFrame, str, type(None)) if what == 'draw' else (dict, type(None))
     if not isinstance(given, dict) or given and not any(isinstance(v, whole) for v in given.values()):
-        if not isinstance(given, whole): raise TypeError(f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got {type(given).__name__}")
-        if len(cells) > 1: raise ValueError(f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
+        if not isinstance(given, whole):
+            raise TypeError(
+                f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got "
+                f"{type(given).__name__}")
+        if len(cells) > 1:
+            raise ValueError(
+                f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
         given = {name: given for name in cells}
     check_names(given, dict.fromkeys([*cells, *(n.split('+')[0] for n in cells)]), f'model in {what}')
     out = {n: given.get(n.split('+')[0]) for n in cells}
     for key, some in given.items():
-        if isinstance(some, dict): check_names(some, dict.fromkeys(p for n, c in cells.items() if key in (n, n.split('+')[0]) for p in c.params), f'parameter in {what}[{key!r}]')
+        if isinstance(some, dict):
+            check_names(
+                some, dict.fromkeys(p for n, c in cells.items() if key in (n, n.split('+')[0]) for p in c.params),
+                f'parameter in {what}[{key!r}]')
         if key in cells: out[key] = out[key] | some if isinstance(some, dict) and isinstance(out[key], dict) else some
-    return {n: {p: v for p, v in some.items() if p in cells[n].params} if isinstance(some, dict) else some for n, some in out.items()}
+    return {
+        n: {p: v for p, v in some.items() if p in cells[n].params} if isinstance(some, dict) else some
+        for n, some in out.items()}
 
 def _model(name, cell, bounds, hold, draw):
     "One model, checked."
     check_names(hold, cell.params)
-    for p, x in hold.items(): cell.params[p].check(check_number(x, f"hold[{p!r}] of {name}", finite=False), f"hold[{p!r}] of {name}")
+    for p, x in hold.items():
+        cell.params[p].check(check_number(x, f"hold[{p!r}] of {name}", finite=False), f"hold[{p!r}] of {name}")
     if len(hold) == len(cell.params): raise ValueError(f"all parameters of {name} are held: nothing to recover")
     m = _Model(name, cell, _bounds(cell, bounds), {p: float(x) for p, x in hold.items()}, draw)
     if isinstance(draw, str) and draw != 'uniform' or not isinstance(draw, (str, dict, Fit, pd.DataFrame)):
-        raise ValueError(f"draw must be 'uniform', a dictionary of values or distributions, a Fit or a frame, got {draw!r} for {name}")
+        raise ValueError(
+            f"draw must be 'uniform', a dictionary of values or distributions, a Fit or a frame, got {draw!r} "
+            f"for {name}")
     for p, x in draw.items() if isinstance(draw, dict) else ():
         if p in hold: raise ValueError(f"{p} of {name} is held, so it cannot be drawn; leave it out of draw or of hold")
         if not hasattr(x, 'rvs') and not (np.isscalar(x) and m.bounds[p][0] <= float(x) <= m.bounds[p][1]):
-            raise ValueError(f"draw[{p!r}] of {name} must be a frozen scipy.stats distribution or a number within the bounds ({m.bounds[p][0]:g}, {m.bounds[p][1]:g}), got {x!r}")
-    if isinstance(draw, (Fit, pd.DataFrame)): check_names((draw.parameters if isinstance(draw, Fit) else draw).columns, cell.params)
+            raise ValueError(
+                f"draw[{p!r}] of {name} must be a frozen scipy.stats distribution or a number within the bounds "
+                f"({m.bounds[p][0]:g}, {m.bounds[p][1]:g}), got {x!r}")
+    if isinstance(draw, (Fit, pd.DataFrame)):
+        check_names((draw.parameters if isinstance(draw, Fit) else draw).columns, cell.params)
     return m
 
 # %% ../nbs/22_recovery.ipynb #527f841c
@@ -169,23 +201,32 @@ _TRUTH, _DATA, _SEARCH = range(3)   # what a seed is for
 
 def _seed(seed, model, dataset, block, use):
     "An int for one use in one block of people."
-    return int(np.random.SeedSequence([seed, crc32(model.encode()), dataset, block, use]).generate_state(1, np.uint64)[0])
+    return int(
+        np.random.SeedSequence([seed, crc32(model.encode()), dataset, block, use]).generate_state(1, np.uint64)[0])
 
 def _truth(m, people, seed, dataset):
     "True parameters of these people, all within the bounds: a frame."
     if isinstance(m.draw, pd.DataFrame): drawn = m.draw
-    else: drawn = pd.concat([_draw(m, np.random.default_rng(_seed(seed, m.name, dataset, b, _TRUTH))) for b in range(-(-len(people) // _BLOCK))])[:len(people)]
+    else:
+        drawn = pd.concat(
+            [
+                _draw(m, np.random.default_rng(_seed(seed, m.name, dataset, b, _TRUTH)))
+                for b in range(-(-len(people) // _BLOCK))])[: len(people)]
     for p in m.free: _check_inside(m, p, drawn[p] if p in drawn else pd.Series([m.cell.values[p]]))
     frame = parameter_table(m.cell, drawn.set_axis(list(people)), list(people)).copy()
     for p, x in m.hold.items():
-        if p in drawn and (frame[p] != x).any(): raise ValueError(f"hold says {p} = {x:g} for {m.name}, but draw brings {frame[p][frame[p] != x].iloc[0]:g}")
+        if p in drawn and (frame[p] != x).any():
+            raise ValueError(f"hold says {p} = {x:g} for {m.name}, but draw brings {frame[p][frame[p] != x].iloc[0]:g}")
         frame[p] = x
     return frame
 
 def _check_inside(m, p, x):
     lower, upper = m.bounds[p]
     bad = ~x.between(lower, upper)
-    if bad.any(): raise ValueError(f"draw brings {p} = {x[bad].iloc[0]:.4g} for {m.name}, outside the bounds ({lower:g}, {upper:g}) within which it is fitted; widen bounds or change draw")
+    if bad.any():
+        raise ValueError(
+            f"draw brings {p} = {x[bad].iloc[0]:.4g} for {m.name}, outside the bounds ({lower:g}, {upper:g}) within "
+            "which it is fitted; widen bounds or change draw")
 
 # %% ../nbs/22_recovery.ipynb #6c5abc1f
 def _draw(m, rng):
@@ -197,7 +238,10 @@ def _draw_one(m, p, rng):
     "One parameter of a whole block, (block,)."
     (lower, upper), around = m.bounds[p], m.draw.get(p) if isinstance(m.draw, dict) else None
     if hasattr(around, 'rvs'): return around.rvs(size=_BLOCK, random_state=rng)
-    if not np.isfinite(upper - lower): raise ValueError(f"{p} of {m.name} is bounded by ({lower:g}, {upper:g}), so nothing can be drawn there; give it bounds, a distribution in draw, or hold it")
+    if not np.isfinite(upper - lower):
+        raise ValueError(
+            f"{p} of {m.name} is bounded by ({lower:g}, {upper:g}), so nothing can be drawn there; give it bounds, "
+            "a distribution in draw, or hold it")
     if around is None: return rng.uniform(lower, upper, _BLOCK)
     x = rng.normal(around, (upper - lower) / 15, _BLOCK)
     while (out := (x < lower) | (x > upper)).any(): x[out] = rng.normal(around, (upper - lower) / 15, out.sum())
@@ -214,12 +258,18 @@ def _people(models, task, people):
     n = task.n_participants if own else people if people is not None else max(map(len, frames.values()), default=100)
     n = check_whole(n, 'people', 2, why=": a recovery compares people")
     for name, frame in frames.items():
-        if not own and len(frame) != n: raise ValueError(f"draw has {len(frame)} rows for {name}, needed one for each of the {n} people")
+        if not own and len(frame) != n:
+            raise ValueError(f"draw has {len(frame)} rows for {name}, needed one for each of the {n} people")
     labels = list(task.participants) if own else list(range(int(n)))
-    return pd.Series([task.participants[i % task.n_participants] for i in range(n)] if isinstance(task, Trials) else labels, index=pd.Index(labels, name='participant'), name='sequence')
+    return pd.Series(
+        [task.participants[i % task.n_participants] for i in range(n)] if isinstance(task, Trials) else labels,
+        index=pd.Index(labels, name='participant'), name='sequence')
 
 def _row_of(frame, who, model):
-    if (frame.index == who).sum() != 1: raise ValueError(f"draw has {(frame.index == who).sum()} rows of {model} for participant {who!r}, needed one (its index has {_list(list(frame.index), 6)})")
+    if (frame.index == who).sum() != 1:
+        raise ValueError(
+            f"draw has {(frame.index == who).sum()} rows of {model} for participant {who!r}, needed one (its index "
+            f"has {_list(list(frame.index), 6)})")
     return who
 
 def _check_task(task, n_trials, sessions, cells):
@@ -229,11 +279,14 @@ def _check_task(task, n_trials, sessions, cells):
     if isinstance(task, Trials):
         for cell in cells: _check_feedback(task, cell)
     elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
-        raise TypeError(f"task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got {type(task).__name__}")
+        raise TypeError(
+            "task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got "
+            f"{type(task).__name__}")
     elif not hasattr(task, 'design'):
         for cell in cells:
             if cell.wide: check_world(cell, task)
-    if (isinstance(task, Trials) or hasattr(task, 'design')) and (n_trials, sessions) != (None, 1): raise ValueError(f"{type(task).__name__} has its own trials: leave out n_trials and sessions")
+    if (isinstance(task, Trials) or hasattr(task, 'design')) and (n_trials, sessions) != (None, 1):
+        raise ValueError(f"{type(task).__name__} has its own trials: leave out n_trials and sessions")
 
 # %% ../nbs/22_recovery.ipynb #c441c6f9
 @dataclass(repr=False)
@@ -260,7 +313,10 @@ class Simulated:
     sequence: pd.Series = None    # Whose trials each person went through (default: their own)
 
     def __post_init__(self):
-        if self.sequence is None: self.sequence = pd.Series(list(self.trials.participants), index=pd.Index(self.trials.participants, name='participant'), name='sequence')
+        if self.sequence is None:
+            self.sequence = pd.Series(
+                list(self.trials.participants), index=pd.Index(self.trials.participants, name='participant'),
+                name='sequence')
 
     def __repr__(self): return f"{self.model}, data set {self.dataset}: {self.trials!r}"
 
@@ -274,7 +330,8 @@ def simulate_people(
     cells,           # One cell, a list of cells, or a dict name -> cell
     task,            # An environment, or `Trials`: everybody's own sequence is played
     *,
-    people=None,     # How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken in turn
+    # How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken in turn
+    people=None,
     draw='uniform',  # Where parameters come from: see `parameter_recovery`
     bounds=None,     # Bounds in place of the models'
     hold=None,       # Parameters that are not drawn: name -> value
@@ -320,8 +377,13 @@ def simulate_people(
     seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)
-    for s in plan: s.trials = _join([_simulate(models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions, _seed(seed, s.model, s.dataset, b, _DATA), threads)
-                                     for b, mine in enumerate(s.blocks())])
+    for s in plan:
+        s.trials = _join(
+            [
+                _simulate(
+                    models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions,
+                    _seed(seed, s.model, s.dataset, b, _DATA), threads)
+                for b, mine in enumerate(s.blocks())])
     return plan
 
 # %% ../nbs/22_recovery.ipynb #74a1bfed
@@ -330,7 +392,10 @@ def _plan(models, task, people, n_trials, sessions, datasets, seed):
     _check_task(task, n_trials, sessions, [m.cell for m in models.values()])
     check_whole(datasets, 'datasets', 1)
     sequence = _people(models, task, people)
-    return [Simulated(n, None, _truth(m, sequence.index, seed, d), d, sequence) for n, m in models.items() for d in range(datasets)]
+    return [
+        Simulated(n, None, _truth(m, sequence.index, seed, d), d, sequence)
+        for n, m in models.items()
+        for d in range(datasets)]
 
 def _simulate(cell, task, true, sequence, n_trials, sessions, seed, threads):
     "`Trials` of one block of people."
@@ -343,15 +408,19 @@ def _join(parts):
 
 # %% ../nbs/22_recovery.ipynb #8d8559f3
 def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, sessions, starts, seeds, threads):
-    "Simulate a block of people (unless `task` holds their choices) and fit them: a row for each person and fitted model."
+    """Simulate a block of people (unless `task` holds their choices) and fit them: a row for each person and fitted
+    model."""
     trials = task if made else _simulate(cell, task, true, sequence, n_trials, sessions, seeds[0], threads)
-    return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(generated=model, dataset=dataset)
+    return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(
+        generated=model, dataset=dataset)
 
 def _refit(m, trials, starts, seed, threads):
-    "Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no parameter has these names), and `information i j`, expected, of the estimates."
+    """Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no
+    parameter has these names), and `information i j`, expected, of the estimates."""
     f = fit(m.cell, trials, starts, seed, bounds=m.bounds, hold=m.hold, name=m.name, threads=threads)
     j = [list(m.cell.params).index(n) for n in f.names]
-    information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][:, :, j]
+    information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][
+        :, :, j]
     columns = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
     columns |= {f'value {p}': f.parameters[p] for p in m.cell.params} | {f'se {p}': f.errors[p] for p in f.names}
     group = 'everybody' if f.groups is None else f.groups.reindex(f.table.index).to_numpy()
@@ -364,11 +433,15 @@ def _work(models, data, task, everybody, n_trials, sessions, starts, seed, threa
     for s in data:
         for b, mine in enumerate(s.blocks()):
             if s.trials is not None: trials = s.trials.take(mine)
-            elif isinstance(task, Trials): trials = parts.setdefault(tuple(s.sequence.loc[mine]), task.take(list(dict.fromkeys(s.sequence.loc[mine]))))
+            elif isinstance(task, Trials):
+                trials = parts.setdefault(
+                    tuple(s.sequence.loc[mine]), task.take(list(dict.fromkeys(s.sequence.loc[mine]))))
             else: trials = task
             pieces[f"{s.model}, data set {s.dataset}, people {b * _BLOCK}-{b * _BLOCK + len(mine) - 1}"] = dict(
-                model=s.model, cell=models[s.model].cell, dataset=s.dataset, fitted=_bare(models.values() if everybody else [models[s.model]]), task=trials, made=s.trials is not None,
-                true=None if s.trials is not None else s.true.loc[mine], sequence=s.sequence.loc[mine], n_trials=n_trials, sessions=sessions, starts=starts,
+                model=s.model, cell=models[s.model].cell, dataset=s.dataset,
+                fitted=_bare(models.values() if everybody else [models[s.model]]), task=trials,
+                made=s.trials is not None, true=None if s.trials is not None else s.true.loc[mine],
+                sequence=s.sequence.loc[mine], n_trials=n_trials, sessions=sessions, starts=starts,
                 seeds=[_seed(seed, s.model, s.dataset, b, use) for use in (_DATA, _SEARCH)], threads=threads)
     return pieces
 
@@ -377,9 +450,17 @@ def _bare(models): return [_Model(m.name, m.cell, m.bounds, m.hold, None) for m 
 # %% ../nbs/22_recovery.ipynb #2696cf65
 def _about(what, models, data, task, **settings):
     "All that the result depends on, in a form that JSON can hold."
-    return dict(what=what, version=__version__, **settings, task=None if task is None else _digest(task),
-                models={n: dict(cell=type(m.cell).__name__, rules=_digest(*_rules_of(m.cell)), bounds={p: list(m.bounds[p]) for p in m.free}, hold=m.hold) for n, m in models.items()},
-                data=[dict(model=s.model, dataset=s.dataset, people=len(s.sequence), true=_digest(s.true), trials=_digest(s.trials), sequence=_digest(list(s.sequence))) for s in data])
+    return dict(
+        what=what, version=__version__, **settings, task=None if task is None else _digest(task), models={
+            n: dict(
+                cell=type(m.cell).__name__, rules=_digest(*_rules_of(m.cell)),
+                bounds={p: list(m.bounds[p]) for p in m.free}, hold=m.hold)
+            for n, m in models.items()},
+        data=[
+            dict(
+                model=s.model, dataset=s.dataset, people=len(s.sequence), true=_digest(s.true),
+                trials=_digest(s.trials), sequence=_digest(list(s.sequence)))
+            for s in data])
 
 def _digest(*parts):
     "SHA-256 of anything that a recovery depends on."
@@ -389,17 +470,29 @@ def _digest(*parts):
 
 def _plain(x):
     "The contents of an object, as text that is the same in each process."
-    if isinstance(x, np.ndarray): return (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()) if x.dtype != object else repr(x.tolist())
-    if isinstance(x, (pd.DataFrame, pd.Series)): return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
-    if isinstance(x, Trials): return repr((x.options, x.participants)), [_plain(getattr(x, n)) for n in ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')], \
-        *([_plain(x.columns)] if x.columns else ()), _plain(x._frame.group_code) if 'group_code' in x._frame else None
+    if isinstance(x, np.ndarray):
+        return (
+            (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest())
+            if x.dtype != object
+            else repr(x.tolist()))
+    if isinstance(x, (pd.DataFrame, pd.Series)):
+        return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
+    if isinstance(x, Trials):
+        return (
+            repr((x.options, x.participants)), [
+                _plain(getattr(x, n))
+                for n in ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')],
+            *([_plain(x.columns)] if x.columns else ()),
+            _plain(x._frame.group_code) if 'group_code' in x._frame else None)
     if isinstance(x, dict): return sorted((repr(k), _plain(v)) for k, v in x.items())
-    if isinstance(x, np.random.Generator) or x is None or isinstance(x, (str, int, float, list, tuple)): return None if isinstance(x, np.random.Generator) else repr(x)
+    if isinstance(x, np.random.Generator) or x is None or isinstance(x, (str, int, float, list, tuple)):
+        return None if isinstance(x, np.random.Generator) else repr(x)
     return type(x).__name__, _plain({k: v for k, v in vars(x).items() if k not in ('rng', 'world')})
 
 def _rules_of(cell):
     "The compiled code of a cell, as lists of texts, and its constants."
-    def code(c): return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
+    def code(c):
+        return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
     rules = dict(cell.rules) | {f'part {k}': f for k, f in getattr(cell, 'parts', {}).items()}
     kind = [repr((cell.sees, cell.does, cell.gets, cell.shapes))] if cell.wide else []
     return [list(cell.params), cell.values, *kind, *([k, code(unwrap(f).__code__)] for k, f in rules.items()),
@@ -407,7 +500,8 @@ def _rules_of(cell):
 
 # %% ../nbs/22_recovery.ipynb #2c655201
 def _covariances(information, off): # (people, k, k); is each estimate off its bounds? (people, k)
-    "Covariance of each person's estimates by the expected information, NaN at bounds, infinite where the choices say nothing; and the correlations, (people, k, k) both."
+    """Covariance of each person's estimates by the expected information, NaN at bounds, infinite where the choices say
+    nothing; and the correlations, (people, k, k) both."""
     out, eye = np.full(information.shape, np.nan), np.eye(information.shape[1])
     correlation = out.copy()
     for i, f in enumerate(information):
@@ -415,28 +509,35 @@ def _covariances(information, off): # (people, k, k); is each estimate off its b
         out[i, off[i] & (diagonal == 0), off[i] & (diagonal == 0)] = np.inf
         j = np.flatnonzero(off[i] & (diagonal > 0))
         at, size = np.ix_(j, j), diagonal[j]
-        c = np.linalg.inv(f[at] / np.outer(size, size) + 1e-9 * eye[at])  # two that do the same thing: very wide in place of infinite
+        # two that do the same thing: very wide in place of infinite
+        c = np.linalg.inv(f[at] / np.outer(size, size) + 1e-9 * eye[at])
         sd = np.sqrt(np.diag(c))
         out[i][at], correlation[i][at] = c / np.outer(size, size), c / np.outer(sd, sd)
     return out, correlation
 
-def _sloppiest(information, scale, rank=0): # (people, k, k); unit of each parameter, (k,); 0: the sloppiest, 1: the next, …
+def _sloppiest(information, scale, rank=0):
     "A direction that the choices say little about, (k,), and how wide it is left open, both for the typical person."
+    # (people, k, k); unit of each parameter, (k,); 0: the sloppiest, 1: the next, …
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
     worst = vectors[:, :, rank]
     typical = np.linalg.eigh((worst[:, :, None] * worst[:, None]).mean(0))[1][:, -1]
-    wide = np.divide(1., np.sqrt(np.maximum(values[:, rank], 0.)), out=np.full(len(values), np.inf), where=values[:, rank] > 0)
+    wide = np.divide(
+        1.0, np.sqrt(np.maximum(values[:, rank], .0)), out=np.full(len(values), np.inf), where=values[:, rank] > 0)
     return typical * np.sign(typical[abs(typical).argmax()]), np.median(wide)
 
 def _pairs(correlation, names): # (people, k, k), NaN where it is not known
-    "A row for each pair of parameters: their names, the median of the correlations that are known, and for how many people."
+    """A row for each pair of parameters: their names, the median of the correlations that are known, and for how many
+    people."""
     for a, b in zip(*np.triu_indices(len(names), 1)):
         known = correlation[~np.isnan(correlation[:, a, b]), a, b]
         if len(known): yield names[a], names[b], np.median(known), len(known)
 
 def _parts_of(vector, names):
     "The larger parts of a direction, in words."
-    return ', '.join(f"{name} {'up' if v > 0 else 'down'} ({abs(v):.2f})" for v, name in sorted(zip(vector, names), key=lambda x: -abs(x[0])) if abs(v) >= .3)
+    return ', '.join(
+        f"{name} {'up' if v > 0 else 'down'} ({abs(v):.2f})"
+        for v, name in sorted(zip(vector, names), key=lambda x: -abs(x[0]))
+        if abs(v) >= .3)
 
 # %% ../nbs/22_recovery.ipynb #4cbb6197
 _OPEN = 100   # standard deviations of the true values: an estimate less certain than this is not certain at all
@@ -446,7 +547,8 @@ _STRONG = .8   # correlation of two estimates that is worth a sentence
 class ParameterRecovery:
     """True parameters and what was estimated from simulated choices.
 
-    `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through), `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
+    `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through),
+    `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
     curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model.
 
     Parameters
@@ -463,20 +565,27 @@ class ParameterRecovery:
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
     groups: pd.Series       # Group of each simulated person, or None
-    silent: dict = field(default_factory=dict) # {model: people whose choices say nothing: their estimates are where the search began}
+    # {model: people whose choices say nothing: their estimates are where the search began}
+    silent: dict = field(default_factory=dict)
 
     def _columns(self, model, what):
         "One column of the table, (people, parameters)."
         t = self.table[self.table.model == model]
-        return t.pivot(index='participant', columns='parameter', values=what).reindex(index=self.fits[model].index, columns=list(dict.fromkeys(t.parameter)))
+        return t.pivot(index='participant', columns='parameter', values=what).reindex(
+            index=self.fits[model].index, columns=list(dict.fromkeys(t.parameter)))
 
     def summary(self):
-        """Correlation `r` and rank correlation of true and fitted, mean error (`bias`), `rmse`, share of the 95 % intervals that hold the truth (`coverage`, where there is a
+        """Correlation `r` and rank correlation of true and fitted, mean error (`bias`), `rmse`, share of the 95 %
+        intervals that hold the truth (`coverage`, where there is a
         standard error), share `at_bound`; by model and parameter."""
-        return pd.DataFrame({key: _measures(d) for key, d in self.table.groupby(['model', 'parameter'], sort=False)}).T.rename_axis(['model', 'parameter']).astype(dict(n=int))
+        return (
+            pd.DataFrame({key: _measures(d) for key, d in self.table.groupby(['model', 'parameter'], sort=False)})
+            .T.rename_axis(['model', 'parameter'])
+            .astype(dict(n=int)))
 
     def tradeoffs(self):
-        "Correlation of the estimates of each pair of parameters (median over people who are off the bounds in both), strongest first; in words, what an error looks like."
+        """Correlation of the estimates of each pair of parameters (median over people who are off the bounds in both),
+        strongest first; in words, what an error looks like."""
         rows = []
         for model, information in self.information.items():
             off = ~self._columns(model, 'at_bound')
@@ -486,7 +595,8 @@ class ParameterRecovery:
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
     def directions(self):
-        """The sloppiest direction of each model: which change of parameters the choices say least about, and how wide they leave it open, both in standard deviations of the true values
+        """The sloppiest direction of each model: which change of parameters the choices say least about, and how wide
+        they leave it open, both in standard deviations of the true values
         (of the fitted ones, where the true ones are all the same)."""
         rows = {}
         for model, information in self.information.items():
@@ -498,9 +608,20 @@ class ParameterRecovery:
 
     def notes(self):
         "When not to trust an estimate: a list of sentences."
-        nothing = [f"{m}: nothing about any parameter is said by the choices of {_some(who)}: what stands there is where the search began" for m, who in self.silent.items() if who]
-        return [*nothing, *self._notes_on_data(), *_notes_on(self.summary()), *(f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates {t.correlation:.2f}): {t.in_words}"
-                for t in self.tradeoffs().itertuples() if abs(t.correlation) > _STRONG), *_notes_on_search(self.fits)]
+        nothing = [
+            (
+                f"{m}: nothing about any parameter is said by the choices of {_some(who)}: what stands there is "
+                "where the search began")
+            for m, who in self.silent.items()
+            if who]
+        return [
+            *nothing, *self._notes_on_data(), *_notes_on(self.summary()), *(
+                (
+                    f"{t.model}: {t.first} and {t.second} trade off (correlation of their estimates "
+                    f"{t.correlation:.2f}): {t.in_words}")
+                for t in self.tradeoffs().itertuples()
+                if abs(t.correlation) > _STRONG),
+            *_notes_on_search(self.fits)]
 
     def _notes_on_data(self):
         "Parameters about which the choices say less than the draw does."
@@ -512,12 +633,23 @@ class ParameterRecovery:
                 known = variance[~np.isnan(variance[:, k]), k]
                 se, sd = np.sqrt(np.median(known)) if len(known) else np.nan, _spread(true[name])
                 if np.isinf(se): out.append(f"{model}: the choices say nothing about {name}; hold it, or leave it out")
-                elif se > _OPEN * sd > 0: out.append(f"{model}: no number of trials tells {name} from a mixture of the other parameters (see the sloppiest direction); hold one of them")
-                elif 0 < sd < se: out.append(f"{model}: too few trials for {name}: its median standard error by expected information ({se:.2g}) is larger than the spread of the true values ({sd:.2g}), so the choices say less than the draw")
+                elif se > _OPEN * sd > 0:
+                    out.append(
+                        f"{model}: no number of trials tells {name} from a mixture of the other parameters (see "
+                        "the sloppiest direction); hold one of them")
+                elif 0 < sd < se:
+                    out.append(
+                        f"{model}: too few trials for {name}: its median standard error by expected information "
+                        f"({se:.2g}) is larger than the spread of the true values ({sd:.2g}), so the choices "
+                        "say less than the draw")
         return out
 
     def __repr__(self):
-        lines = [f"{m}: sloppiest direction {d.direction}, {f'left open by {d.width:.2g} sd' if d.width < _OPEN else 'left entirely open'}" for m, d in self.directions().iterrows()]
+        lines = [
+            (
+                f"{m}: sloppiest direction {d.direction}, "
+                f"{f'left open by {d.width:.2g} sd' if d.width < _OPEN else 'left entirely open'}")
+            for m, d in self.directions().iterrows()]
         return '\n'.join([_headline(self), self.summary().round(3).to_string(), *lines, *self.notes()])
 
     def _repr_html_(self):
@@ -537,8 +669,11 @@ def _spread(x):
 def _measures(d):
     "How well one parameter was recovered."
     error, known, varies = d.fitted - d.true, d.se.notna(), d.true.nunique() > 1 and d.fitted.nunique() > 1
-    return dict(r=d.true.corr(d.fitted) if varies else np.nan, rank=d.true.rank().corr(d.fitted.rank()) if varies else np.nan, bias=error.mean(), rmse=np.sqrt((error**2).mean()),
-                coverage=(abs(error) <= 1.96 * d.se)[known].mean() if known.any() else np.nan, at_bound=d.at_bound.mean(), n=len(d))
+    return dict(
+        r=d.true.corr(d.fitted) if varies else np.nan, rank=d.true.rank().corr(d.fitted.rank()) if varies else np.nan,
+        bias=error.mean(), rmse=np.sqrt((error**2).mean()),
+        coverage=(abs(error) <= 1.96 * d.se)[known].mean() if known.any() else np.nan, at_bound=d.at_bound.mean(),
+        n=len(d))
 
 def _in_words(a, b, correlation):
     return f"who has {a} estimated too high has {b} estimated too {'high' if correlation > 0 else 'low'}"
@@ -548,27 +683,46 @@ def _notes_on(summary):
     out = []
     for model, t in summary.groupby(level='model', sort=False):
         t = t.droplevel('model')
-        for column, bad, what, why in (('at_bound', t.at_bound > .1, 'at a bound, without a standard error', ''),
-                                       ('coverage', t.coverage + 2 * np.sqrt(t.coverage * (1 - t.coverage) / (t.n * (1 - t.at_bound)).clip(lower=1)) < .95, 'the 95 % intervals hold the truth for too few of the people off the bounds', ': standard errors are too small'),
-                                       ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
-            if bad.any(): out.append(f"{model}: {what}: {', '.join(f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())}{why}")
+        for column, bad, what, why in (
+            ('at_bound', t.at_bound > .1, 'at a bound, without a standard error', ''), (
+                'coverage',
+                t.coverage + 2 * np.sqrt(t.coverage * (1 - t.coverage) / (t.n * (1 - t.at_bound)).clip(lower=1)) < .95,
+                'the 95 % intervals hold the truth for too few of the people off the bounds',
+                ': standard errors are too small'),
+            ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
+            if bad.any():
+                out.append(
+                    f"{model}: {what}: {', '.join(f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())}{why}"
+                )
     return out
 
 def _notes_on_search(fits):
     "Sentences on starts that do not agree. (`agree` is the last column, whatever the parameters are called.)"
     lonely = {model: (table.iloc[:, -1] < 2).to_numpy(bool) for model, table in fits.items()}
-    return [f"{model}: for {no.sum()} of {len(no)} no two starts ended at the best; try more starts" for model, no in lonely.items() if no.any()]
+    return [
+        f"{model}: for {no.sum()} of {len(no)} no two starts ended at the best; try more starts"
+        for model, no in lonely.items()
+        if no.any()]
 
 # %% ../nbs/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
     cells,           # One cell, a list of cells, or a dict name -> cell
     task,            # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
     *,
-    people=None,     # How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken in turn
-    draw='uniform',  # True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it, sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats distribution}}
-                     # (a parameter left out: uniform), a `Fit` (its people, with replacement), or a frame (a row for each person); {model: …} of these for several models
-    bounds=None,     # Bounds in place of the models', for drawing and fitting: {model, with or without its options: {parameter: (lower, upper)}}
-    hold=None,       # Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw` and `bounds`, without the model if there is one cell
+    # How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken
+    # in turn
+    people=None,
+    # True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it, sd a fifteenth of the
+    # bounds' distance) or {model: {parameter: scipy.stats distribution}}
+    draw='uniform',
+                     # (a parameter left out: uniform), a `Fit` (its people, with replacement), or a frame (a row for
+                     # each person); {model: …} of these for several models
+    # Bounds in place of the models', for drawing and fitting: {model, with or without its options: {parameter: (lower,
+    # upper)}}
+    bounds=None,
+    # Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw` and `bounds`, without the
+    # model if there is one cell
+    hold=None,
     n_trials=None,   # Trials of each session, for an environment without trials of its own
     sessions=1,      # Sessions of each person
     starts=10,       # How hard to search: see `fit`
@@ -576,7 +730,8 @@ def parameter_recovery(
     folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
     threads=None     # How many threads (default: all cores)
 ) -> ParameterRecovery:
-    """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people, whatever else is simulated.
+    """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people,
+    whatever else is simulated.
 
     Parameters
     ----------
@@ -591,11 +746,12 @@ def parameter_recovery(
     draw
         True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
         sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
-        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
-        or a frame (a row for each person); {model: …} of these for several models
+        distribution}}
     bounds
-        Bounds in place of the models', for drawing and fitting: {model, with or without its
-        options: {parameter: (lower, upper)}}
+        (a parameter left out: uniform), a `Fit` (its people, with replacement), or a frame (a
+        row for each person); {model: …} of these for several models Bounds in place of the
+        models', for drawing and fitting: {model, with or without its options: {parameter:
+        (lower, upper)}}
     hold
         Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
         and `bounds`, without the model if there is one cell
@@ -610,29 +766,39 @@ def parameter_recovery(
     folder
         Where finished pieces are kept, so that a run that was stopped goes on
     threads
-        How many threads (default: all cores)
-    """
+        How many threads (default: all cores)"""
     seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, 1, seed)
+    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
+        models, task, people, n_trials, sessions, 1, seed)
     twice = [s.model for s in data if s.dataset != data[0].dataset or s.true is None]
-    if twice: raise ValueError(f"parameter recovery needs one data set and the true parameters of each model; {twice[0]} has more, or none")
+    if twice:
+        raise ValueError(
+            f"parameter recovery needs one data set and the true parameters of each model; {twice[0]} has more, or none"
+        )
     task = None if isinstance(task, (Simulated, list, tuple)) else task
-    about = _about('parameter recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
-    found = run_pieces(_piece, _work(models, data, task, False, n_trials, sessions, starts, seed, threads), folder=folder, about=about, title='parameter recovery')
+    about = _about(
+        'parameter recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
+    found = run_pieces(
+        _piece, _work(models, data, task, False, n_trials, sessions, starts, seed, threads), folder=folder, about=about,
+        title='parameter recovery')
     return _recovered(models, data, found)
 
 # %% ../nbs/22_recovery.ipynb #96bd69f1
 def _search_options(seed, starts, threads):
     "How to search, checked before anything is simulated."
-    return as_seed(check_seed(seed)), check_whole(starts, 'starts', 1), None if threads is None else check_whole(threads, 'threads', 1)
+    return (
+        as_seed(check_seed(seed)), check_whole(starts, 'starts', 1),
+        None if threads is None else check_whole(threads, 'threads', 1))
 
 def _given(models, task, people, draw, n_trials, sessions):
     "Data that were simulated before, checked; None if they are still to be made."
     if not isinstance(task, (Simulated, list, tuple)): return None
     data = [task] if isinstance(task, Simulated) else list(task)
-    if not data or not all(isinstance(s, Simulated) for s in data): raise TypeError("task must be an environment, Trials, or a list of Simulated as simulate_people returns it")
-    if (people, n_trials, sessions) != (None, None, 1) or not isinstance(draw, str): raise ValueError("these people are simulated already: leave out people, draw, n_trials and sessions")
+    if not data or not all(isinstance(s, Simulated) for s in data):
+        raise TypeError("task must be an environment, Trials, or a list of Simulated as simulate_people returns it")
+    if (people, n_trials, sessions) != (None, None, 1) or not isinstance(draw, str):
+        raise ValueError("these people are simulated already: leave out people, draw, n_trials and sessions")
     check_names([s.model for s in data], models, 'model in the simulated data')
     for s in data:
         if s.true is not None: s.true = parameter_table(models[s.model].cell, s.true, s.trials.participants)
@@ -640,15 +806,21 @@ def _given(models, task, people, draw, n_trials, sessions):
 
 def _recovered(models, data, found):
     "What a parameter recovery found."
-    found, tables, fits, information, groups, silent = pd.concat(found.values(), ignore_index=True), [], {}, {}, None, {}
+    found, tables, fits, information, groups, silent = (
+        pd.concat(found.values(), ignore_index=True), [], {}, {}, None, {})
     for s in data:
         m, f = models[s.model], found[found.generated == s.model].set_index('participant')
         k, groups = range(len(m.free)), _groups(f.group)
-        information[s.model] = np.array([[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float).transpose(2, 0, 1)
+        information[s.model] = np.array([[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float
+        ).transpose(2, 0, 1)
         fits[s.model], silent[s.model] = _fit_table(m, f), tuple(f.index[f.silent.to_numpy(bool)])
         for p in m.free:
-            tables.append(pd.DataFrame(dict(model=s.model, participant=f.index, sequence=s.sequence.reindex(f.index).to_numpy(), parameter=p, true=s.true[p].reindex(f.index).to_numpy(),
-                                            fitted=f[f'value {p}'].to_numpy(), se=f[f'se {p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
+            tables.append(
+                pd.DataFrame(
+                    dict(
+                        model=s.model, participant=f.index, sequence=s.sequence.reindex(f.index).to_numpy(),
+                        parameter=p, true=s.true[p].reindex(f.index).to_numpy(), fitted=f[f'value {p}'].to_numpy(),
+                        se=f[f'se {p}'].to_numpy(), at_bound=[p in names.split(', ') for names in f.at_bound])))
     return ParameterRecovery(pd.concat(tables, ignore_index=True), fits, information, groups, silent)
 
 def _groups(group): return None if (group == 'everybody').all() else group
@@ -657,7 +829,8 @@ def _fit_table(m, f):
     "The columns that `fit` gives for this model."
     params = list(m.cell.params)
     more = {f'se_{p}': f[f'se {p}'] for p in m.free} | {d: f[d] for d in _DIAGNOSTICS}
-    return pd.DataFrame({p: f[f'value {p}'] for p in params}).assign(**{column_of(d, params): x for d, x in more.items()})
+    return pd.DataFrame({p: f[f'value {p}'] for p in params}).assign(
+        **{column_of(d, params): x for d, x in more.items()})
 
 # %% ../nbs/22_recovery.ipynb #4c3d91d3
 _EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may differ by
@@ -666,7 +839,8 @@ _EQUAL = .02   # of AIC or BIC: twice what two good fits of one person may diffe
 class ModelRecovery:
     """Every model fitted to the people that each model simulated.
 
-    `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`, `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
+    `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`,
+    `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
     `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides.
 
     Parameters
@@ -685,7 +859,8 @@ class ModelRecovery:
         return list(self.fits)
 
     def _shares(self, by, group):
-        "Who wins each person or data set (rows), as shares that sum to 1: a win is shared by models that are equally good."
+        """Who wins each person or data set (rows), as shares that sum to 1: a win is shared by models that are equally
+        good."""
         if by not in ('participant', 'dataset'): raise ValueError(f"by must be 'participant' or 'dataset', got {by!r}")
         if group is not None: check_names([group], dict.fromkeys(self.table.group), 'group')
         t = self.table if group is None else self.table[self.table.group == group]
@@ -698,36 +873,46 @@ class ModelRecovery:
         by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group=None        # Only the people of this group
     ):
-        """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good (within .02, as fits agree within .01 nats) share a win.
+        """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good
+        (within .02, as fits agree within .01 nats) share a win.
 
         Parameters
         ----------
         by
             Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group
-            Only the people of this group
-        """
-        return self._shares(by, group).groupby('generated').mean().reindex(self.models).rename_axis(index='generated', columns='best')
+            Only the people of this group"""
+        return (
+            self._shares(by, group)
+            .groupby('generated')
+            .mean()
+            .reindex(self.models)
+            .rename_axis(index='generated', columns='best'))
 
     def inverse(self,
         by='participant', # What is counted: 'people' or 'groups'
         group=None        # Whose, if there are groups
     ):
-        """Given that a model (column) describes data best, the probability that each model (row) made them, if all are as likely beforehand; NaN for one that never wins.
+        """Given that a model (column) describes data best, the probability that each model (row) made them, if all are
+        as likely beforehand; NaN for one that never wins.
 
         Parameters
         ----------
         by
             What is counted: 'people' or 'groups'
         group
-            Whose, if there are groups
-        """
+            Whose, if there are groups"""
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
     def normalised(self):
-        "Mean BIC of each fitted model (rows) on the data of each model (columns), with -100 for the best and 100 for the worst of the whole matrix."
-        mean = self.table.groupby(['fitted', 'generated'])[self.criterion].mean().unstack('generated').reindex(index=self.models, columns=self.models)
+        """Mean BIC of each fitted model (rows) on the data of each model (columns), with -100 for the best and 100 for
+        the worst of the whole matrix."""
+        mean = (
+            self.table.groupby(['fitted', 'generated'])[self.criterion]
+            .mean()
+            .unstack('generated')
+            .reindex(index=self.models, columns=self.models))
         low, high = mean.to_numpy().min(), mean.to_numpy().max()
         return mean * 0. if low == high else 200 * (mean - low) / (high - low) - 100
 
@@ -737,18 +922,30 @@ class ModelRecovery:
         for i, a in enumerate(self.models):
             for b in self.models[i + 1:]:
                 ab, ba = c.loc[a, b], c.loc[b, a]
-                if ab > .25 and ba > .25: out.append(f"{a} and {b} cannot be told apart by these trials: {100 * ab:.0f} % of the people of {a} are best described by {b}, {100 * ba:.0f} % the other way round")
+                if ab > .25 and ba > .25:
+                    out.append(
+                        f"{a} and {b} cannot be told apart by these trials: {100 * ab:.0f} % of the people of {a} "
+                        f"are best described by {b}, {100 * ba:.0f} % the other way round")
                 for x, y, share in ((a, b, ab), (b, a, ba)):
-                    if share > .25 >= min(ab, ba): out.append(f"{x} is taken for {y}: {100 * share:.0f} % of its people are best described by {y}")
+                    if share > .25 >= min(ab, ba):
+                        out.append(f"{x} is taken for {y}: {100 * share:.0f} % of its people are best described by {y}")
         return out + _notes_on_search(self.fits)
 
     def _parts(self):
         n = self.table.groupby('generated').dataset.nunique().max()
-        yield f"{self.table.participant.nunique()} people, {n} data set{'s' if n > 1 else ''} of each model. Share of people best described, by {self.criterion.upper()} (rows: who generated; columns: who won)", self.confusion()
+        yield (
+            (
+                f"{self.table.participant.nunique()} people, {n} data set{'s' if n > 1 else ''} of each model. "
+                f"Share of people best described, by {self.criterion.upper()} (rows: who generated; columns: who "
+                "won)"),
+            self.confusion())
         yield "Given the winner (column), the probability of who generated (row)", self.inverse()
 
-    def __repr__(self): return '\n'.join([*(f"{text}\n{table.round(2).to_string()}" for text, table in self._parts()), *self.notes()])
-    def _repr_html_(self): return ''.join(f"<p>{text}</p>{table.round(2).to_html()}" for text, table in self._parts()) + ''.join(f"<p>{note}</p>" for note in self.notes())
+    def __repr__(self):
+        return '\n'.join([*(f"{text}\n{table.round(2).to_string()}" for text, table in self._parts()), *self.notes()])
+    def _repr_html_(self):
+        return ''.join(f"<p>{text}</p>{table.round(2).to_html()}" for text, table in self._parts()) + ''.join(
+            f"<p>{note}</p>" for note in self.notes())
 
 # %% ../nbs/22_recovery.ipynb #b003e008
 def model_recovery(
@@ -806,12 +1003,17 @@ def model_recovery(
     seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     if len(models) < 2: raise ValueError(f"model recovery compares models: needed two or more, got {', '.join(models)}")
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(models, task, people, n_trials, sessions, datasets, seed)
+    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
+        models, task, people, n_trials, sessions, datasets, seed)
     lost = [n for n in models if n not in {s.model for s in data}]
     if lost: raise ValueError(f"no simulated data of {lost[0]}; needed some of each model")
     task = None if isinstance(task, (Simulated, list, tuple)) else task
     about = _about('model recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
-    found = pd.concat(run_pieces(_piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder, about=about, title='model recovery').values(), ignore_index=True)
+    found = pd.concat(
+        run_pieces(
+            _piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder,
+            about=about, title='model recovery').values(),
+        ignore_index=True)
     table = found[['generated', 'fitted', 'dataset', 'participant', 'group', 'nll', 'k', 'n', 'aic', 'bic']]
     of = {n: found[found.fitted == n].set_index('participant') for n in models}
     return ModelRecovery(table, criterion, {n: _with_origin(models[n], f) for n, f in of.items()})

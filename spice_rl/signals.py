@@ -18,7 +18,8 @@ from .folders import check_path
 _STEP = 1e-5   # of the reward, for its effect
 
 def _effects(cell, theta, trials, states):
-    "Derivative of each latent value of the chosen option after the feedback by the reward that was seen, (trials, latents); NaN where none was."
+    """Derivative of each latent value of the chosen option after the feedback by the reward that was seen, (trials,
+    latents); NaN where none was."""
     out, n = np.full((trials.n_trials, len(cell.state)), np.nan), trials.n_options
     p = [cell.p(**row) for row in theta.to_dict('records')]
     kind = type(cell.init(p[0], n))
@@ -38,13 +39,17 @@ def _effects(cell, theta, trials, states):
 def trialwise(
     cell,            # A cell: hand-written, an equation
     trials: Trials,  # The trials
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant: `fit(…).parameters`
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant: `fit(…).parameters`
+    parameters=None,
     keep=()          # Columns of the trials' table to carry along, such as onsets
 ):
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
-    Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`; before the choice, for each option, by its label: `logit_LABEL`, `p_LABEL` and each latent value `NAME_LABEL`;
-    `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option: `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of reward.
+    Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`;
+    before the choice, for each option, by its label: `logit_LABEL`, `p_LABEL` and each latent value `NAME_LABEL`;
+    `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option:
+    `NAME_chosen` (before), `NAME_change`, and `NAME_pe`, the change over the reward's effect on it, in units of
+    reward.
 
     Parameters
     ----------
@@ -62,7 +67,10 @@ def trialwise(
     if not cell.state and not cell.wide:
         raise ValueError(f"{type(cell).__name__} has no latent values, so there is nothing to follow")
     if cell.wide: return _carried(_trialwise_wide(cell, trials, parameters), trials, keep)
-    if not (cell.rules or hasattr(cell, 'kernels')): raise TypeError(f"trialwise needs a cell with rules; {type(cell).__name__} is a trained network: read it with an equation, or look at `replay`")
+    if not (cell.rules or hasattr(cell, 'kernels')):
+        raise TypeError(
+            f"trialwise needs a cell with rules; {type(cell).__name__} is a trained network: read it with an "
+            "equation, or look at `replay`")
     frame, theta = replay(cell, trials, parameters), parameter_table(cell, parameters, trials.participants)
     before, after = (replay_arrays(cell, parameters, trials, after=late)[1] for late in (False, True))
     at, k, there = np.arange(len(frame)), trials.choice, trials.choice >= 0
@@ -72,7 +80,8 @@ def trialwise(
     frame.insert(4, 'reward', chosen(trials.reward))
     frame.insert(5, 'counted', trials.counted & there)
     frame['p_chosen'] = chosen(frame[[f'p_{option}' for option in option_names(trials)]].to_numpy())
-    with np.errstate(divide='ignore'): frame['surprise'] = -np.log(frame.p_chosen)   # inf: what the model holds for impossible
+    # inf: what the model holds for impossible
+    with np.errstate(divide='ignore'): frame['surprise'] = -np.log(frame.p_chosen)
     effect = _effects(cell, theta, trials, before)
     for i, name in enumerate(cell.state):
         change = chosen(after[:, i]) - chosen(before[:, i])
@@ -87,7 +96,9 @@ def _carried(frame, trials, keep):
     taken = [c for c in keep if c in frame]
     if taken: raise ValueError(f"keep has {taken[0]!r}, which is a column of the result already")
     absent = [c for c in keep if c not in table]
-    if absent: raise ValueError(f"keep has {absent[0]!r}, which is no column of the trials (there are: {', '.join(map(str, table))})")
+    if absent:
+        raise ValueError(
+            f"keep has {absent[0]!r}, which is no column of the trials (there are: {', '.join(map(str, table))})")
     return frame.assign(**{c: table[c].to_numpy()[trials._rows] for c in keep})
 
 # %% ../nbs/26_signals.ipynb #7f5ae847
@@ -109,7 +120,10 @@ def _trialwise_wide(cell, trials, parameters):
 # %% ../nbs/26_signals.ipynb #742faf2b
 def _times(frame, given, what):
     "Seconds of each row: one number for all, a column, or an array."
-    if isinstance(given, str) and given not in frame: raise ValueError(f"the table has no column {given!r} to take the {what} from (there are: {', '.join(map(str, frame))}); carry it along: trialwise(…, keep=[{given!r}])")
+    if isinstance(given, str) and given not in frame:
+        raise ValueError(
+            f"the table has no column {given!r} to take the {what} from (there are: {', '.join(map(str, frame))}); "
+            f"carry it along: trialwise(…, keep=[{given!r}])")
     values = frame[given] if isinstance(given, str) else given
     try: x = np.broadcast_to(np.asarray(values, float), len(frame)).copy()
     except (TypeError, ValueError) as e:
@@ -118,12 +132,15 @@ def _times(frame, given, what):
     wrong = np.flatnonzero(~np.isfinite(x) | ((x < 0) if what == 'duration' else False))
     if len(wrong):
         row = frame.iloc[wrong[0]]
-        raise ValueError(f"the {what} of participant {row.participant!r}, session {row.session}, trial {row.trial} is {x[wrong[0]]:g} ({len(wrong)} such rows): fill it in, or leave these rows out")
+        raise ValueError(
+            f"the {what} of participant {row.participant!r}, session {row.session}, trial {row.trial} is "
+            f"{x[wrong[0]]:g} ({len(wrong)} such rows): fill it in, or leave these rows out")
     return x
 
 def to_events(
     frame,             # What `trialwise` returned
-    onset='onset',     # When each trial's event began, in seconds from the start of its run: a column, or a number per row
+    # When each trial's event began, in seconds from the start of its run: a column, or a number per row
+    onset='onset',
     duration=0.,       # How long it lasted, in seconds: a column, one number, or a number per row
     *,
     trial_type='decision', # What the event is called: a column, or a word
@@ -131,7 +148,8 @@ def to_events(
     folder=None,       # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
     task='bandit'      # Name of the task in the files' names
 ):
-    """Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each participant and session.
+    """Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each
+    participant and session.
 
     Parameters
     ----------
@@ -149,9 +167,9 @@ def to_events(
     folder
         Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
     task
-        Name of the task in the files' names
-    """
-    used = {'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}
+        Name of the task in the files' names"""
+    used = {
+        'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}
     if not isinstance(frame, pd.DataFrame) or not {'participant', 'session', 'trial'} <= {*frame.columns}:
         raise TypeError(f"frame must be what trialwise(cell, trials) returned, got {type(frame).__name__}")
     if not isinstance(trial_type, str):
@@ -160,22 +178,31 @@ def to_events(
     else: columns = check_labels(columns, 'columns', 'columns of frame')
     absent = [c for c in columns if c not in frame]
     if absent: raise ValueError(f"the table has no column {absent[0]!r} (there are: {', '.join(map(str, frame))})")
-    out = pd.DataFrame(dict(onset=_times(frame, onset, 'onset'), duration=_times(frame, duration, 'duration'), trial_type=frame[trial_type].to_numpy() if trial_type in frame else trial_type))
+    out = pd.DataFrame(
+        dict(
+            onset=_times(frame, onset, 'onset'), duration=_times(frame, duration, 'duration'),
+            trial_type=frame[trial_type].to_numpy() if trial_type in frame else trial_type))
     out = pd.concat([out, frame[columns].reset_index(drop=True)], axis=1)
     run = frame.groupby(['participant', 'session'], sort=False)
     back = np.flatnonzero((out.onset.groupby(run.ngroup().to_numpy()).diff() < 0).to_numpy())
     if len(back):
         row = frame.iloc[back[0]]
-        raise ValueError(f"the onset of participant {row.participant!r}, session {row.session}, trial {row.trial} lies before that of the trial before it; onsets count from the start of each run")
+        raise ValueError(
+            f"the onset of participant {row.participant!r}, session {row.session}, trial {row.trial} lies "
+            "before that of the trial before it; onsets count from the start of each run")
     if folder is not None: _write_events(out, run, check_path(folder, 'folder'), task)
     return out
 
 def _write_events(out, run, folder, task):
     "One file for each run."
-    runs, label = [(key, rows) for key, rows in run.indices.items()], lambda x: ''.join(c for c in str(x) if c.isalnum())
+    runs, label = (
+        [(key, rows) for key, rows in run.indices.items()], lambda x: ''.join(c for c in str(x) if c.isalnum()))
     names = {key: f'sub-{label(key[0])}_task-{label(task)}_run-{key[1] - min(s for (p, s), _ in runs if p == key[0]) + 1}_events.tsv' for key, _ in runs}
     twice = [n for n in names.values() if list(names.values()).count(n) > 1]
-    if twice or not all(label(p) for p, _ in names) or not label(task): raise ValueError(f"BIDS names have letters and digits only, and {twice[0] if twice else 'a label'} would {'stand for two' if twice else 'be empty'}: rename the participants (or the task)")
+    if twice or not all(label(p) for p, _ in names) or not label(task):
+        raise ValueError(
+            f"BIDS names have letters and digits only, and {twice[0] if twice else 'a label'} would "
+            f"{'stand for two' if twice else 'be empty'}: rename the participants (or the task)")
     for key, rows in runs:
         path = folder / f'sub-{label(key[0])}' / 'func' / names[key]
         path.parent.mkdir(parents=True, exist_ok=True)

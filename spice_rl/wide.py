@@ -17,8 +17,8 @@ from .cell import shape_of, trial_type
 from .arguments import check_seed, check_whole
 from .codegen import _here, _part, _view, contents, kept_or_compiled
 from .data import Trials
-from .density import (DENSITIES, _agreement, _chances_of, _density_of, _draw_of, _known, _mean_of, _tidy, check_answer,
-                              check_density, log_density)
+from .density import DENSITIES, _agreement, _chances_of, _density_of, _draw_of, _known, _mean_of, _tidy
+from .density import check_answer, check_density, log_density
 from .jit import NumbaError, exp, log, njit, ready_rule, types
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
@@ -365,7 +365,8 @@ _replay_type = types.void(_mat, _i8, types.boolean, _i8, *_rows, types.boolean[:
 
 # %% ../nbs/02_wide.ipynb #6883d387
 def _expect_loop(trial_of, expect, choose):
-    """The loop that writes what answers are on average, (trials, numbers), for states before them, (trials, size), where
+    """The loop that writes what answers are on average, (trials, numbers), for states before them, (trials, size),
+    where
     all is `there` to say it."""
     def loop(theta, states, starts, ends, people, offers, n_offers, choices, rewards, contexts, how,
              seen, done, got, nothing, there, lo, hi, out):
