@@ -3,8 +3,8 @@
 For each model 100 people are simulated in the task's own world, with parameters drawn evenly from a range that people may have
 (RANGES; a number between 0 and 1 otherwise from .1 to .9), fitted one by one by maximum likelihood and all together by
 `fit_hierarchical`. r: correlation of true and fitted values; coverage: of 95 % intervals; CPU seconds on one thread, without
-compiling. Writes results/tasks.csv, a row for each parameter. `python benchmarks/tasks.py dd ts` does these tasks alone;
-PEOPLE=30 in the environment makes it shorter.
+compiling. Writes results/tasks.csv, a row for each parameter. `python benchmarks/tasks.py dd ts_par7` does these tasks and models
+alone; PEOPLE=30 in the environment makes it shorter.
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -95,7 +95,7 @@ def measured(row, people):
 
 if __name__ == '__main__':
     known, people = task_models(), int(os.environ.get('PEOPLE', 100))
-    chosen = known[known.task.isin(sys.argv[1:])] if sys.argv[1:] else known
+    chosen = known[known.task.isin(sys.argv[1:]) | known.model.isin(sys.argv[1:])] if sys.argv[1:] else known
     before = pd.read_csv(RESULT) if sys.argv[1:] and RESULT.exists() else pd.DataFrame(columns=['model'])
     rows = before[~before.model.isin(chosen.model)].to_dict('records')
     for row in chosen.itertuples():
