@@ -153,12 +153,14 @@ def kept(file, rows, model):
 
 
 if __name__ == '__main__':
+    if 'STAN' not in os.environ: sys.exit(print('beside_stan needs STAN=/path/to/python, a Python with PyStan and hBayesDM'))
     for name in sys.argv[1:] or MODELS:
         means, times = [], []
         for way, each, seconds in compared(name):
             each = each.rename_axis(['participant', 'parameter']).reset_index().assign(model=name, method=way)
             means.append(each[['model', 'method', *each.columns.drop(['model', 'method'])]])
-            times.append(dict(model=name, method=way, people=PEOPLE, chains=CHAINS, tune=TUNE, draws=DRAWS) | seconds)
+            sampled = dict(chains=CHAINS, tune=TUNE, draws=DRAWS) if 'mcse' in each else {}
+            times.append(dict(model=name, method=way, people=PEOPLE) | sampled | seconds)
             print(name, way, {k: round(x, 3) for k, x in seconds.items()}, flush=True)
         kept(RESULTS / 'beside_stan.csv', pd.concat(means), name)
         kept(RESULTS / 'beside_stan_time.csv', pd.DataFrame(times), name)

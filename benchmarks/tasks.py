@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from spice_rl import fit, fit_hierarchical, simulate, task_model, task_models, task_world
+from spice_rl import find_task, fit, fit_hierarchical, simulate, task_model, task_models, task_world
 
 RESULT = Path(__file__).parent / 'results' / 'tasks.csv'
 SHIPPED = Path(__file__).parents[1] / 'spice_rl' / 'datasets' / 'task_recovery.csv'
@@ -95,6 +95,13 @@ def measured(row, people):
                    without_hierarchical=without, cpu_fit=cpu, cpu_hierarchical=cpu_together)
 
 
+def known_as(row, rows):
+    "Rows of a model that is the same cell in the same task, under this model's name: it is measured once."
+    models = find_task(row.task).models
+    same = [r for r in rows if r['task'] == row.task and models[r['model']] is models[row.model]]
+    return [r | dict(model=row.model) for r in same if r['model'] == same[0]['model']]
+
+
 def written(rows):
     "The whole table, and what the package says of it."
     rows.to_csv(RESULT, index=False)
@@ -107,7 +114,7 @@ if __name__ == '__main__':
     before = pd.read_csv(RESULT) if sys.argv[1:] and RESULT.exists() else pd.DataFrame(columns=['model'])
     rows = before[~before.model.isin(chosen.model)].to_dict('records')
     for row in chosen.itertuples():
-        new = list(measured(row, people))
+        new = known_as(row, rows) or list(measured(row, people))
         rows += new
         written(pd.DataFrame(rows).round(3))
         print(pd.DataFrame(new)[['model', 'parameter', 'r', 'coverage', 'r_hierarchical', 'coverage_hierarchical', 'cpu_fit',
