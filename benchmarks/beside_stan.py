@@ -1,8 +1,8 @@
 """Three published models beside hBayesDM's own Stan programs: the same posterior, and how long does it take?
 
 STAN=/path/to/python python benchmarks/beside_stan.py [ts_par7 igt_orl choiceRT_ddm]: a Python with `pip install pystan
-pandas` and `pip install --no-deps hbayesdm==1.0.0`, and a C++ compiler. Ten simulated people for each model. Four
-posteriors and one fit:
+pandas` and `pip install --no-deps hbayesdm==1.0.0`, and a C++ compiler. Ten simulated people (six in
+choiceRT_ddm, whose density takes Stan long). Four posteriors and one fit:
 
 - Stan, published: the program with its own group model (for a parameter between 0 and 1, its probit is normal between
   people; mean normal(0, 1), spread half-normal(.2); in igt_orl half-Cauchy for two of them);
@@ -30,30 +30,30 @@ from scipy import stats
 from spice_rl import find_task, fit_hierarchical, sample_posterior, simulate, task_model, task_world
 from spice_rl.params import from_line, to_line
 
-RESULTS, PEOPLE, CHAINS, TUNE, DRAWS = Path(__file__).parent / 'results', 10, 2, 500, 1000
+RESULTS, CHAINS, TUNE, DRAWS = Path(__file__).parent / 'results', 2, 500, 1000
 LOGIT = {'Phi_approx(': 'inv_logit('}
 WIDE = {'sigma ~ normal(0, 0.2);': 'sigma ~ normal(0, 1);'}
 MODELS = dict(
     ts_par7=dict(   # typical: around which simulated people differ, by sd .3 on the line; two choices a trial
-        typical=dict(a1=.5, beta1=4, a2=.5, beta2=4, pi=1, w=.6, lambda_=.5), world={}, trials=200,
+        typical=dict(a1=.5, beta1=4, a2=.5, beta2=4, pi=1, w=.6, lambda_=.5), world={}, trials=200, people=10,
         replace=LOGIT | WIDE | {
             'mu_pr  ~ normal(0, 1);': 'mu_pr[{1, 3, 5, 6, 7}] ~ logistic(0, 1); mu_pr[{2, 4}] ~ normal(0, 1.5);'},
         near=dict(priors=dict(beta1=stats.lognorm(1), beta2=stats.lognorm(1)), spread=.32)),
     igt_orl=dict(
-        typical=dict(Arew=.2, Apun=.1, K=.6, betaF=1, betaP=1), world=dict(n_trials=100), trials=None,
+        typical=dict(Arew=.2, Apun=.1, K=.6, betaF=1, betaP=1), world=dict(n_trials=100), trials=None, people=10,
         replace=LOGIT | {   # a plus in the published program leaves the spread of K at 1, and adds sigma to its mean
             'sigma[3] + K_pr[i]': 'sigma[3] * K_pr[i]', 'sigma[4:5] ~ cauchy(0, 1.0);': '',
             'sigma[1:3] ~ normal(0, 0.2);': 'sigma ~ normal(0, 1);', 'mu_pr  ~ normal(0, 1);':
             'mu_pr[1:3] ~ logistic(0, 1); mu_pr[4] ~ normal(0.1, 1.5); mu_pr[5] ~ normal(1, 1.5);'},
         near=dict(priors=dict(betaF=stats.norm(0, 1), betaP=stats.norm(0, 1)), spread=1.)),
     choiceRT_ddm=dict(
-        typical=dict(alpha=1.2, beta=.5, delta=.5, tau=.2), world=dict(n_trials=100), trials=None,
+        typical=dict(alpha=1.2, beta=.5, delta=.5, tau=.2), world=dict(n_trials=50), trials=None, people=6,
         replace=LOGIT | WIDE | {
             '(minRT[i] - RTbound) + RTbound': '1', '(mean(minRT)-RTbound) + RTbound': '1',
             'lower=RTbound, upper=max(minRT)': 'lower=0, upper=1', 'mu_pr  ~ normal(0, 1);':
             'mu_pr[1] ~ normal(log(0.5), 1.5); mu_pr[{2, 4}] ~ logistic(0, 1); mu_pr[3] ~ normal(0, 1.5);'},
-        init=[dict(mu_pr=[0, 0, 0, x], sigma=[.2] * 4, alpha_pr=[0] * PEOPLE, beta_pr=[0] * PEOPLE,
-                   delta_pr=[0] * PEOPLE, tau_pr=[0] * PEOPLE) for x in (-4, -3)],   # tau before the shortest answer
+        init=[dict(mu_pr=[0, 0, 0, x], sigma=[.2] * 4, alpha_pr=[0] * 6, beta_pr=[0] * 6,
+                   delta_pr=[0] * 6, tau_pr=[0] * 6) for x in (-4, -3)],   # tau before the shortest answer
         near=dict(priors=dict(alpha=stats.lognorm(1), delta=stats.norm(0, 1)), spread=.2)))
 
 
@@ -62,7 +62,7 @@ def simulated(name):
     cell, about = task_model(name), MODELS[name]
     params = [cell.params[n] for n in about['typical']]
     line = to_line(np.array([*about['typical'].values()], float), params)
-    z = line + .3 * np.random.default_rng(1).standard_normal((PEOPLE, len(params)))
+    z = line + .3 * np.random.default_rng(1).standard_normal((about['people'], len(params)))
     truth = pd.DataFrame(from_line(z, params), columns=list(about['typical']))
     more = dict(n_trials=about['trials']) if about['trials'] else {}
     trials = simulate(cell, task_world(find_task(name).name, **about['world']), truth, seed=1, **more)
@@ -72,21 +72,22 @@ def simulated(name):
 
 def for_stan(name, trials):
     "The data block of the published program."
-    choice = trials.choice.reshape(PEOPLE, -1)
-    paid = trials.reward[np.arange(trials.n_trials), trials.choice].reshape(PEOPLE, -1)
-    many = dict(N=PEOPLE, T=choice.shape[1], Tsubj=[choice.shape[1]] * PEOPLE)
+    n = trials.n_participants
+    choice = trials.choice.reshape(n, -1)
+    paid = trials.reward[np.arange(trials.n_trials), trials.choice].reshape(n, -1)
+    many = dict(N=n, T=choice.shape[1], Tsubj=[choice.shape[1]] * n)
     if name == 'igt_orl':
         return many | dict(choice=(choice + 1).tolist(), outcome=(paid / 100).tolist(), sign_out=np.sign(paid).tolist())
     if name == 'ts_par7':
         t = choice.shape[1] // 2
-        return many | dict(T=t, Tsubj=[t] * PEOPLE, trans_prob=.7, level1_choice=(choice[:, ::2] + 1).tolist(),
+        return many | dict(T=t, Tsubj=[t] * n, trans_prob=.7, level1_choice=(choice[:, ::2] + 1).tolist(),
                            level2_choice=(choice[:, 1::2] - 1).tolist(), reward=paid[:, 1::2].astype(int).tolist())
-    rt, upper = trials.columns['RT'].reshape(PEOPLE, -1), choice == 1
+    rt, upper = trials.columns['RT'].reshape(n, -1), choice == 1
     def padded(which):
         rows, width = [list(x[w]) for x, w in zip(rt, which)], which.sum(1).max()
         return [row + [-1.] * (width - len(row)) for row in rows]
     nu, nl = upper.sum(1), (~upper).sum(1)
-    return dict(N=PEOPLE, Nu_max=int(nu.max()), Nl_max=int(nl.max()), Nu=nu.tolist(), Nl=nl.tolist(), RTu=padded(upper),
+    return dict(N=n, Nu_max=int(nu.max()), Nl_max=int(nl.max()), Nu=nu.tolist(), Nl=nl.tolist(), RTu=padded(upper),
                 RTl=padded(~upper), minRT=rt.min(1).tolist(), RTbound=.1)
 
 
@@ -160,7 +161,7 @@ if __name__ == '__main__':
             each = each.rename_axis(['participant', 'parameter']).reset_index().assign(model=name, method=way)
             means.append(each[['model', 'method', *each.columns.drop(['model', 'method'])]])
             sampled = dict(chains=CHAINS, tune=TUNE, draws=DRAWS) if 'mcse' in each else {}
-            times.append(dict(model=name, method=way, people=PEOPLE) | sampled | seconds)
+            times.append(dict(model=name, method=way, people=MODELS[name]['people']) | sampled | seconds)
             print(name, way, {k: round(x, 3) for k, x in seconds.items()}, flush=True)
         kept(RESULTS / 'beside_stan.csv', pd.concat(means), name)
         kept(RESULTS / 'beside_stan_time.csv', pd.DataFrame(times), name)

@@ -110,10 +110,13 @@ def not_recovered(models, least=.5):
     "What the page of a task says of its models, by the recorded results."
     t, word = read("tasks"), "[benchmark](../benchmarks.ipynb#tasks-are-the-published-models-parameters-found-again)"
     lost = {m: t[(t.model == m) & ~(t.r_hierarchical >= least)] for m in models}
-    lost = {m: ", ".join(f"`{x.parameter}` ({number(x.r_hierarchical)})" for x in rows.itertuples()) for m, rows in lost.items()}
+    def r(x): return number(x).replace("-0.", "-.")
+    lost = {m: ", ".join(f"`{x.parameter}` ({r(x.r_hierarchical)})" for x in rows.itertuples()) for m, rows in lost.items()}
     said = f"Of 100 simulated people who are fitted all together ({word}), true and estimated values correlate "
     if not any(lost.values()): said += "by .5 or more for every parameter of these models."
-    else: said += f"less than .5 for {'; '.join(f'{x} of `{m}`' for m, x in lost.items() if x)}."
+    else:
+        said += f"less than .5 for {'; '.join(f'{x} of `{m}`' for m, x in lost.items() if x)}. Differences between people in "
+        said += "these say little; `parameter_recovery` tells whether a longer design of your own does better."
     left = [f"`{m}`" for m in models if m not in set(t.model)]
     return said + (f" Not measured: {', '.join(left)}." if left else "")
 
