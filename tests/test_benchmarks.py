@@ -139,3 +139,20 @@ def test_task_models_name_what_is_not_recovered():
     for row in task_models().itertuples():
         known = lost.get(row.model, "") if (t.model == row.model).any() else "not measured"
         assert row.not_recovered == known, row.model
+
+
+def test_the_page_says_what_stands_beside_stan():
+    t = read("beside_stan").set_index(["model", "participant", "parameter", "method"])[["mean", "sd", "mcse"]].unstack("method")
+    def beside(one, other):
+        apart = (t["mean"][one] - t["mean"][other]).abs()
+        inside = apart < 2 * np.hypot(t.mcse[one], t.mcse[other])
+        return 100 * inside.groupby("model").mean(), (apart / t.sd[other]).max()
+    same, near = beside("NUTS, ours", "Stan, ours"), beside("NUTS, near the published", "Stan, published")
+    time = read("beside_stan_time").set_index(["method", "model"])
+    cost = (time.cpu / time.least_ess).unstack("model")
+    times = (cost.loc["Stan, ours"] / cost.loc["NUTS, ours"]).map(lambda x: number(x, 1))
+    said = [f"{span(same[0], 0)} % of the means", f"more than {number(same[1])} sd", f"{span(near[0], 0)} % do", f"{number(near[1])} sd for one",
+            f"{times.ts_par7} times our CPU in ts_par7", f"{times.choiceRT_ddm} times in choiceRT_ddm", f"{times.igt_orl} times in igt_orl",
+            f"R-hat {time.worst_r_hat['NUTS, ours', 'igt_orl']:.2f}", f"up to {number(beside('fit_hierarchical', 'NUTS, ours')[1])} sd"]
+    text = next(c for c in cells(NOTEBOOKS["nbs/benchmarks.ipynb"], "markdown") if c.startswith("With the same group model"))
+    for words in said: assert words in text, words
