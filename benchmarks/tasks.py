@@ -3,8 +3,9 @@
 For each model 100 people are simulated in the task's own world, with parameters drawn evenly from a range that people may have
 (RANGES; a number between 0 and 1 otherwise from .1 to .9), fitted one by one by maximum likelihood and all together by
 `fit_hierarchical`. r: correlation of true and fitted values; coverage: of 95 % intervals; CPU seconds on one thread, without
-compiling. Writes results/tasks.csv, a row for each parameter. `python benchmarks/tasks.py dd ts` does these tasks alone;
-PEOPLE=30 in the environment makes it shorter.
+compiling. Writes results/tasks.csv, a row for each parameter, and of it spice_rl/datasets/task_recovery.csv, from which
+`task_models()` names what was not recovered. `python benchmarks/tasks.py dd ts_par7` does these tasks and models alone; PEOPLE=30 in
+the environment makes it shorter.
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -13,9 +14,10 @@ import time
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from spice_rl import fit, fit_hierarchical, simulate, task_model, task_models, task_world
+from spice_rl import find_task, fit, fit_hierarchical, simulate, task_model, task_models, task_world
 
 RESULT = Path(__file__).parent / 'results' / 'tasks.csv'
+SHIPPED = Path(__file__).parents[1] / 'spice_rl' / 'datasets' / 'task_recovery.csv'
 RANGES = dict(
     alt=dict(A=(.05, .6), beta=(.02, .2), gamma=(.3, 2)), bandit2arm=dict(tau=(.5, 4)),
     bandit4arm=dict(R=(.5, 10), P=(.5, 10), xi=(0, .3)), banditNarm=dict(R=(.5, 10), P=(.5, 10), xi=(0, .3), tau=(.5, 4)),
@@ -93,14 +95,27 @@ def measured(row, people):
                    without_hierarchical=without, cpu_fit=cpu, cpu_hierarchical=cpu_together)
 
 
+def known_as(row, rows):
+    "Rows of a model that is the same cell in the same task, under this model's name: it is measured once."
+    models = find_task(row.task).models
+    same = [r for r in rows if r['task'] == row.task and models[r['model']] is models[row.model]]
+    return [r | dict(model=row.model) for r in same if r['model'] == same[0]['model']]
+
+
+def written(rows):
+    "The whole table, and what the package says of it."
+    rows.to_csv(RESULT, index=False)
+    rows[['model', 'parameter', 'people', 'trials', 'r', 'r_hierarchical']].to_csv(SHIPPED, index=False)
+
+
 if __name__ == '__main__':
     known, people = task_models(), int(os.environ.get('PEOPLE', 100))
-    chosen = known[known.task.isin(sys.argv[1:])] if sys.argv[1:] else known
+    chosen = known[known.task.isin(sys.argv[1:]) | known.model.isin(sys.argv[1:])] if sys.argv[1:] else known
     before = pd.read_csv(RESULT) if sys.argv[1:] and RESULT.exists() else pd.DataFrame(columns=['model'])
     rows = before[~before.model.isin(chosen.model)].to_dict('records')
     for row in chosen.itertuples():
-        new = list(measured(row, people))
+        new = known_as(row, rows) or list(measured(row, people))
         rows += new
-        pd.DataFrame(rows).round(3).to_csv(RESULT, index=False)
+        written(pd.DataFrame(rows).round(3))
         print(pd.DataFrame(new)[['model', 'parameter', 'r', 'coverage', 'r_hierarchical', 'coverage_hierarchical', 'cpu_fit',
                                  'cpu_hierarchical']].round(2).to_string(index=False, header=row.Index == chosen.index[0]), flush=True)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spice_rl import task_model, task_models
 from test_project import NOTEBOOKS, ROOT, cells
 
 TEXT = next(s for s in cells(NOTEBOOKS["nbs/benchmarks.ipynb"], "markdown") if "| Question |" in s)
@@ -103,3 +104,55 @@ def speed():
     "Who follows which model?": kinds, "Equations of single people": single, "Speed": speed}.items())
 def test_the_overview_says_what_was_recorded(question, said):
     for words in said(): assert words in ROWS[question], f"{words!r} is not in\n{ROWS[question]}"
+
+
+def not_recovered(models, least=.5):
+    "What the page of a task says of its models, by the recorded results."
+    t, word = read("tasks"), "[benchmark](../benchmarks.ipynb#tasks-are-the-published-models-parameters-found-again)"
+    lost = {m: t[(t.model == m) & ~(t.r_hierarchical >= least)] for m in models}
+    def r(x): return number(x).replace("-0.", "-.")
+    lost = {m: ", ".join(f"`{x.parameter}` ({r(x.r_hierarchical)})" for x in rows.itertuples()) for m, rows in lost.items()}
+    said = f"Of 100 simulated people who are fitted all together ({word}), true and estimated values correlate "
+    if not any(lost.values()): said += "by .5 or more for every parameter of these models."
+    else:
+        said += f"less than .5 for {'; '.join(f'{x} of `{m}`' for m, x in lost.items() if x)}. Differences between people in "
+        said += "these say little; `parameter_recovery` tells whether a longer design of your own does better."
+    left = [f"`{m}`" for m in models if m not in set(t.model)]
+    return said + (f" Not measured: {', '.join(left)}." if left else "")
+
+
+def test_pages_of_tasks_say_what_is_not_recovered():
+    models, wrong = task_models(), {}
+    modules = [type(task_model(m)).__module__.removeprefix("spice_rl.") for m in models.model]
+    for name, nb in NOTEBOOKS.items():
+        exported = next((s.split()[-1] for s in cells(nb, "code") if s.startswith("#| default_exp tasks.")), None)
+        mine = models.model[[m == exported for m in modules]]
+        text = "\n".join(cells(nb, "markdown"))
+        if len(mine) and not_recovered(mine) not in text: wrong[name] = not_recovered(mine)
+    assert not wrong, "\n".join(f"{name} does not say: {text}" for name, text in wrong.items())
+
+
+def test_task_models_name_what_is_not_recovered():
+    t, shipped = read("tasks"), pd.read_csv(ROOT/"spice_rl/datasets/task_recovery.csv")
+    pd.testing.assert_frame_equal(shipped, t[list(shipped)])
+    lost = t[~(t.r_hierarchical >= .5)].groupby("model").parameter.agg(", ".join)
+    for row in task_models().itertuples():
+        known = lost.get(row.model, "") if (t.model == row.model).any() else "not measured"
+        assert row.not_recovered == known, row.model
+
+
+def test_the_page_says_what_stands_beside_stan():
+    t = read("beside_stan").set_index(["model", "participant", "parameter", "method"])[["mean", "sd", "mcse"]].unstack("method")
+    def beside(one, other):
+        apart = (t["mean"][one] - t["mean"][other]).abs()
+        inside = apart < 2 * np.hypot(t.mcse[one], t.mcse[other])
+        return 100 * inside.groupby("model").mean(), (apart / t.sd[other]).max()
+    same, near = beside("NUTS, ours", "Stan, ours"), beside("NUTS, near the published", "Stan, published")
+    time = read("beside_stan_time").set_index(["method", "model"])
+    cost = (time.cpu / time.least_ess).unstack("model")
+    times = (cost.loc["Stan, ours"] / cost.loc["NUTS, ours"]).map(lambda x: number(x, 1))
+    said = [f"{span(same[0], 0)} % of the means", f"more than {number(same[1])} sd", f"{span(near[0], 0)} % do", f"{number(near[1])} sd for one",
+            f"{times.ts_par7} times our CPU in ts_par7", f"{times.choiceRT_ddm} times in choiceRT_ddm", f"{times.igt_orl} times in igt_orl",
+            f"R-hat {time.worst_r_hat['NUTS, ours', 'igt_orl']:.2f}", f"up to {number(beside('fit_hierarchical', 'NUTS, ours')[1])} sd"]
+    text = next(c for c in cells(NOTEBOOKS["nbs/benchmarks.ipynb"], "markdown") if c.startswith("With the same group model"))
+    for words in said: assert words in text, words

@@ -4,7 +4,7 @@ A new task is three entries here: its models in PARAMETERS (name low start high)
 is special about drawing its parameters in NARROW; its plain likelihoods stand in `reference_tasks.py`, its example in
 `spice_rl/datasets/tasks`. What speaks of all models runs their rules as plain Python (`by_hand`): compiling one takes about 2 seconds.
 SPICE_RL_ALL_TASKS=1 in the environment compiles all of them."""
-import json, os, pickle
+import ast, inspect, json, os, pickle
 from collections import namedtuple
 
 import numpy as np
@@ -366,6 +366,17 @@ def test_a_task_says_all(task):
     assert all(cls.__doc__ and (cls.paper or t.paper) for cls in t.models.values())
     assert all(m.startswith(task.split("_")[0]) for m in t.models) and repr(t).startswith(task)
     assert set(task_models(task).model) == set(t.models) and list(task_models(task).task.unique()) == [task]
+
+
+def lines_of_code(cls):
+    "Lines of a class without its docstring, comments and empty lines, a statement a line."
+    tree = ast.parse(inspect.getsource(cls)).body[0]
+    tree.body = [x for x in tree.body if not isinstance(x, ast.Expr)]
+    return sum(1 for line in ast.unparse(tree).splitlines() if line)
+
+
+def test_a_model_is_a_dozen_lines():
+    assert np.median([lines_of_code(find_task(m).models[m]) for m in MODELS.model]) <= 12
 
 
 def test_lambda_is_read_both_ways():

@@ -334,10 +334,25 @@ def find_task(
     return _tasks()[name]
 
 # %% ../../nbs/tasks/00_published.ipynb #4e953b94
+@cache
+def _recovered():
+    "What benchmarks/tasks.py measured: a row for each model and parameter, by model."
+    return pd.read_csv(files('spice_rl') / 'datasets' / 'task_recovery.csv', index_col='model')
+
+def _lost(model, least=.5):
+    "Parameters of a model whose true and estimated values correlate less than `least`, in words."
+    if model not in _recovered().index: return 'not measured'
+    rows = _recovered().loc[[model]]
+    return ', '.join(rows.parameter[~(rows.r_hierarchical >= least)])
+
 def task_models(
     task=None # Name of a task (default: all of them)
-) -> pd.DataFrame: # A row for each model: task, model, parameters, options, columns, paper
+) -> pd.DataFrame: # A row for each model: task, model, parameters, not_recovered, options, columns, paper
     """Published models: their names, parameters, options, the columns that their tables need, and their papers.
+
+    `not_recovered` names parameters that even `fit_hierarchical` did not find again in 100 simulated people with a usual
+    number of trials (true and estimated values correlate less than .5; empty: none): do not compare people in them
+    without a recovery of your own design (`parameter_recovery`).
 
     Parameters
     ----------
@@ -347,10 +362,10 @@ def task_models(
     Returns
     -------
     pd.DataFrame
-        A row for each model: task, model, parameters, options, columns, paper
-    """
+        A row for each model: task, model, parameters, not_recovered, options, columns, paper"""
     tasks = _tasks().values() if task is None else [find_task(task)]
     rows = [dict(task=t.name, model=name, parameters=', '.join(n.rstrip('_') for n in cls.params),
+                 not_recovered=_lost(name),
                  options=', '.join(f'{n} = {x:g}' if np.ndim(x) == 0 else f'{n} = {x}' for n, x in cls.options.items()),
                  columns=', '.join(['subjID', *t.columns]), paper=cls.paper or t.paper)
             for t in tasks for name, cls in t.models.items()]
