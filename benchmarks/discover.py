@@ -1,4 +1,4 @@
-"""Is what `discover` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time]
+"""Is what `discover` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time] [scale]
 
 - studies: 40 studies of 25 people × 120 trials who learn by Rescorla-Wagner at rates of their own and do nothing else (the first twenty are those of the fault report): mechanisms that nobody has,
   and whether intervals of the group's means hold them -> results/discover_studies.csv, discover_intervals.csv
@@ -6,11 +6,15 @@
 - learners: the six learners of benchmarks/equations.py, one participant with 100 sessions (20 seeds): exact structure, errors beside Cramér-Rao bounds, intervals -> results/discover_learners.csv, discover_numbers.csv
 - people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover_people_differ.csv, discover_people_alike.csv, discover_steps_differ.csv, discover_steps_alike.csv
 - time: CPU seconds, on these people's nine blocks and on a file of tutorial size -> results/discover_time.csv
+- scale: CPU seconds and peak memory with 175, 350 and 700 simulated people × 457 trials, each in a process of its own -> results/discover_scale.csv
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+import multiprocessing
+import resource
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -179,6 +183,35 @@ def timing():
     save(pd.DataFrame(rows), 'time')
 
 
+def many(people, n_trials=457):
+    "People with the nine numbers that real people ask for (value, habit, last choice, stay trace, reward), and the structure behind them."
+    rng = np.random.default_rng(0)
+    cell = TraceEquation(TraceStructure((('value',), HABIT, LAST, ('last', 'stay'), ('last', 'reward'), ('last', 'stay', 'reward'))))
+    draws = dict(alpha=rng.beta(2, 8, people), alpha_stay=rng.beta(2, 8, people), alpha_choice=rng.beta(2, 6, people), beta=rng.gamma(8, .25, people),
+                 beta_choice=rng.normal(-1, .5, people), kappa=rng.normal(1, .7, people), kappa_stay=rng.normal(2, .7, people),
+                 kappa_reward=rng.normal(-.5, .4, people), kappa_stay_reward=rng.normal(-1, .4, people))
+    truth = pd.DataFrame(draws)[list(cell.params)]
+    return simulate(cell, BanditsDrift(sigma=.2), truth, people=people, n_trials=n_trials, seed=0), cell.structure
+
+
+def scale_of(people):
+    "Of one size: run in a process of its own, whose peak memory is then that of this search."
+    trials, truth = many(people)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    found = discover(trials, threads=1, verbose=False)
+    cpu, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return dict(people=people, choices=found.choices, parameters=len(found.group), right=found.structure == truth, cpu_s=cpu, before_mb=before / 1024, peak_mb=peak / 1024)
+
+
+def scale():
+    "Time and memory as people become more."
+    rows = []
+    for people in (175, 350, 700):
+        with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as alone: rows.append(alone.submit(scale_of, people).result())
+        print(rows[-1], flush=True)
+    save(pd.DataFrame(rows), 'scale')
+
+
 if __name__ == '__main__':
-    parts = dict(studies=studies, power=power, learners=learners, people=people, alike=alike, time=timing)
+    parts = dict(studies=studies, power=power, learners=learners, people=people, alike=alike, time=timing, scale=scale)
     for part in sys.argv[1:] or parts: parts[part]()

@@ -485,6 +485,16 @@ class _Data:
         shape = len(_SIGNALS), *r.reward.shape
         self.pull, self.to = np.full(shape, -1, np.int8), np.zeros(shape)
         _pulls(_every_signal(middle), r.first, r.last, r.options, r.n_options, r.choice, r.reward, self.pull, self.to)
+        self.pieces = list(_pieces(r.last - r.first, r.people))
+
+def _pieces(lengths, people, most=20_000):
+    """(person, first session, the one after the last): each person's sessions, no more trials at once than `most`,
+    where a session has not more by itself."""
+    for i, (lo, end) in enumerate(zip(people, people[1:])):
+        while lo < end:
+            hi = lo + max(1, np.searchsorted(np.cumsum(lengths[lo:end]), most, 'right'))
+            yield i, lo, hi
+            lo = hi
 
 # %% ../nbs/37_traces.ipynb #e4a4eb88
 @njit(cache=True)
@@ -623,12 +633,12 @@ def _score_lanes(theta, who, traces, terms, zero, pull, to, rows, lo, hi, slopes
                 for l in range(j): F[i, l, j] = F[i, j, l]
 
 @njit(nogil=True, cache=True, error_model='numpy')
-def _slopes(p, person, traces, terms, zero, pull, to, rows, e, q, by):
-    "Of one person: residuals and probabilities (trials, options), and derivatives of the logits (trials, options, parameters); 0 where an option is not on offer or nothing is counted."
-    first, last, people, offers, n_offers, choices, times = rows
+def _slopes(p, lo, hi, traces, terms, zero, pull, to, rows, e, q, by):
+    "Of one person's sessions lo..hi: residuals and probabilities (trials, options), and derivatives of the logits (trials, options, parameters); 0 where an option is not on offer or nothing is counted."
+    first, last, _, offers, n_offers, choices, times = rows
     m, row = pull.shape[2], 0
     x, d, z = np.zeros((len(traces), m)), np.zeros((len(traces), m, 4)), np.zeros(m)
-    for s in range(people[person], people[person + 1]):
+    for s in range(lo, hi):
         _begin(p, traces, zero, x, d)
         for t in range(first[s], last[s]):
             if choices[t] >= 0 and times[t] > 0:
@@ -830,22 +840,26 @@ def _evidence_of(model, d, data, alike):
     "Of each person: score of the new weights g (people, new), information about the own parameters A (…, own, own), about both f (…, own, new), and about each new weight h (people, new)."
     n, K, new = len(model.z), len(model.names), np.array(d.weights, int)
     traces, terms = np.array(d.traces, np.int64).reshape(-1, 6), np.array(d.terms, np.int64).reshape(-1, 4)
-    first, last, people = data.rows[:3]
-    line, m = model.line, data.pull.shape[2]
+    line = model.line
     theta, slope = (from_line(model.z, line.params), line.slope(model.z)) if K else (np.zeros((n, 0)), np.ones((n, 0)))
     zero, use = line.zero if K else 0., np.r_[np.arange(K), new]
     g, A, f, h = np.zeros((n, len(new))), np.zeros((n, K, K)), np.zeros((n, K, len(new))), np.zeros((n, len(new)))
-    for i in range(n):
-        T, p = (last - first)[people[i]:people[i + 1]].sum(), np.r_[theta[i], d.fixed]
-        e, q, by = np.zeros((T, m)), np.zeros((T, m)), np.zeros((T, m, len(p)))
-        _slopes(p, i, traces, terms, zero, data.pull, data.to, data.rows, e, q, by)
-        by = by[:, :, use]
-        by[:, :, :K] *= slope[i]
-        by -= np.einsum('tk,tkj->tj', q, by)[:, None]
-        g[i] = np.einsum('tk,tkj->j', e, by[:, :, K:])
-        by = (by * np.sqrt(q)[:, :, None]).reshape(-1, len(use))
-        A[i], f[i], h[i] = by[:, :K].T @ by[:, :K], by[:, :K].T @ by[:, K:], (by[:, K:]**2).sum(0)
+    for i, lo, hi in data.pieces:
+        e, by = _scored(np.r_[theta[i], d.fixed], lo, hi, traces, terms, zero, data, use, slope[i])
+        g[i] += e
+        A[i], f[i], h[i] = A[i] + by[:, :K].T @ by[:, :K], f[i] + by[:, :K].T @ by[:, K:], h[i] + (by[:, K:]**2).sum(0)
     return g, A, f, h
+
+def _scored(p, lo, hi, traces, terms, zero, data, use, slope):
+    """Of one person's sessions lo..hi: the score of the new weights, and what each choice tells about all numbers in
+    `use`, (trials × options, numbers)."""
+    T, m, K = (data.rows[1] - data.rows[0])[lo:hi].sum(), data.pull.shape[2], len(slope)
+    e, q, by = np.zeros((T, m)), np.zeros((T, m)), np.zeros((T, m, len(p)))
+    _slopes(p, lo, hi, traces, terms, zero, data.pull, data.to, data.rows, e, q, by)
+    by = by[:, :, use]
+    by[:, :, :K] *= slope
+    by -= np.einsum('tk,tkj->tj', q, by)[:, None]
+    return np.einsum('tk,tkj->j', e, by[:, :, K:]), (by * np.sqrt(q)[:, :, None]).reshape(-1, len(use))
 
 # %% ../nbs/37_traces.ipynb #d12926cb
 _NEAR, _FRUITLESS, _SLACK = 40., 6, 10.   # how much worse a structure may be that is still built on; how many in a row to no end; how much worse than nothing a term may look that is still tried
