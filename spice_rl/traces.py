@@ -1475,19 +1475,31 @@ def _searched(search, began, budget, seed, verbose):
 
 def _result(search, best, kinds, seed, budget):
     "The best structure as a `Discovery`."
-    trials, names = search.trials, best.names
-    fit = _finished(search, best, _name_of(best.structure), seed) if names and not search.alike else None
-    if fit is not None: group, people = _group_of(fit), fit.parameters
-    else:
-        group = _group_alike(best) if names else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd'])
-        people = pd.DataFrame([dict(group.typical)] * search.people, columns=names, dtype=float)
-    people = people[names].set_axis(pd.Index(trials.participants, name='participant'))
-    cell = TraceEquation(best.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people)
+    fit, group, people, cell = _numbers(search, best, seed)
     one = pd.DataFrame(dict(kind='kind 1', name=_name_of(best.structure), probability=1.), people.index)
     who, about = (one, None) if kinds is None else _kind_tables(search, kinds)
     remarks = [*_search_remarks(search, best, budget), *([] if kinds is None else [_say_kinds(about, best.bic - kinds.bic)])]
     return Discovery(cell, group, people, _near_by(search), _path(search), fit, best.bic, search.n, remarks, who, about,
                      (search, seed) if search.stopped else None)
+
+def _numbers(search, model, seed):
+    "A structure's `HierarchicalFit` (None: people are alike), the group's numbers, each person's, and the cell with both."
+    trials, names = search.trials, model.names
+    fit = _finished(search, model, _name_of(model.structure), seed) if names and not search.alike else None
+    if fit is not None: group, people = _group_of(fit), fit.parameters
+    else:
+        group = _group_alike(model) if names else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd'])
+        people = pd.DataFrame([dict(group.typical)] * search.people, columns=names, dtype=float)
+    people = people[names].set_axis(pd.Index(trials.participants, name='participant'))
+    return fit, group, people, TraceEquation(model.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people)
+
+def _refitted(found, trials, seed=0, threads=None):
+    "The equation of a `Discovery` with numbers from these choices."
+    search, names = _Search(trials, found.fit is None, len(found.group), threads, None, None), list(found.group.index)
+    B = found.group['mean'].to_numpy(float)
+    start = _Model(found.structure, names, B, found.group.sd.to_numpy(float)**2, np.tile(B, (search.people, 1)), 0., np.inf)
+    search.best = replace(search.best, bic=np.inf)   # so that it is fitted to the end, whatever it is worth
+    return _numbers(search, search._fitted(start, found.structure, ()), seed)[-1]
 
 def _search_remarks(search, best, budget):
     "Sentences about the search."
