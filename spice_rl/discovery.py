@@ -277,7 +277,10 @@ def _write_all(place, estimator, trials, truth):
     with naming(place / 'network.json'): estimator.save_spice(path_rnn=place / 'network.json')
     with naming(place / 'equation.json'): estimator.save_spice(path_spice=place / 'equation.json')
     (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
-    write_text(place / 'equation.txt', '\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n')
+    texts = [f"{e['text']}\n{e['reading']}" for e in equations.values()]
+    best = estimator.equation_
+    if best is not estimator.network_equation_: texts.append('\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()]))
+    write_text(place / 'equation.txt', '\n'.join(texts) + '\n')
     for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():
         for kind in ('.png', '.pdf'): save_figure(fig, (place / name).with_suffix(kind))

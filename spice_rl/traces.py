@@ -1078,7 +1078,8 @@ def _simpler(search):
     return search.best is not best
 
 # %% ../nbs/37_traces.ipynb #8adb0117
-_CLEAR, _FEW_OF_A_KIND, _MOST_KINDS = 2., 3., 3   # integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for
+# integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for, and how many ways to split people, by the choices
+_CLEAR, _FEW_OF_A_KIND, _MOST_KINDS, _LOOKED = 2., 3., 3, 2
 
 @dataclass
 class _Kind:
@@ -1151,25 +1152,32 @@ def _shared(kinds, r):
         mean = w @ at / w.sum()
         for i, j in own: kinds[i].B[j], kinds[i].v[j] = mean, max(w @ ((at - mean)**2 + sure) / w.sum(), 1e-6)
 
-def _mixed(search, kinds, turns=100, enough=.01):
-    "Expectation and maximisation until a turn gains less than `enough` nats; a kind that people leave is left alone."
-    kinds, share, before = [replace(k, B=k.B.copy(), v=k.v.copy()) for k in kinds], np.full(len(kinds), 1 / len(kinds)), -np.inf
+def _mixed(search, kinds, r=None, least=8, limit=np.inf, turns=100, enough=.02):
+    """Expectation and maximisation, from these probabilities (default: equal ones), for `least` turns at least and until
+    one gains less than `enough` nats, or so little that the integrated BIC `limit` is out of reach; a kind that people
+    leave is left alone."""
+    kinds, before = [replace(k, B=k.B.copy(), v=k.v.copy()) for k in kinds], -np.inf
+    share = np.full(len(kinds), 1 / len(kinds)) if r is None else r.mean(0)
     for turn in range(turns):
         L = np.stack([k.look() for k in kinds], 1) + np.log(share)
         each = logsumexp(L, axis=1)
         r = np.exp(L - each[:, None])
         share = np.maximum(r.mean(0), 1e-12)
-        if turn > 8 and each.sum() - before < enough or r.sum(0).min() < .5 * _FEW_OF_A_KIND: break
+        gain, far = each.sum() - before, _bic_of(search, kinds, each) - limit
+        if turn > least and gain < max(enough, far / 30) or r.sum(0).min() < .5 * _FEW_OF_A_KIND: break
         before = each.sum()
         _shared(kinds, r)
+    return _Mixture(kinds, r, np.inf if r.sum(0).min() < _FEW_OF_A_KIND else _bic_of(search, kinds, each))
+
+def _bic_of(search, kinds, each):
+    "Integrated BIC of a mixture in which people have this log evidence each."
     numbers = 2 * len({n for k in kinds for n in k.names}) + len(kinds) - 1
-    few = r.sum(0).min() < _FEW_OF_A_KIND
-    return _Mixture(kinds, r, np.inf if few else -2 * each.sum() + numbers * np.log(search.n))
+    return -2 * each.sum() + numbers * np.log(search.n)
 
 def _with_lines(search, kinds):
     "Kinds that look at the choices."
     def line(k): return _TraceLine(TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads).by_choices()
-    return [replace(k, line=k.line or line(k)) for k in kinds]
+    return [replace(k, line=line(k), z=k.at) for k in kinds]
 
 def _kinds_of(search):
     "The best mixture of two kinds or three; None if one structure is as good."
@@ -1186,13 +1194,11 @@ def _next_kinds(search, now):
             if part.structure in [k.structure for k in now.kinds]: continue
             if len(now.kinds) < _MOST_KINDS: moves.append(([*now.kinds, part], _CLEAR))
             if len(now.kinds) > 1: moves.append(([*now.kinds[:i], part, *now.kinds[i + 1:]], 0.))
-    found = []
-    for kinds, clear in moves:
-        guess = _mixed(search, [replace(k, line=None) for k in kinds])
-        if guess.bic > now.bic + _SLACK: continue
-        mixture = _mixed(search, _with_lines(search, kinds))
-        if mixture.bic < now.bic - clear: found.append(mixture)
-    return min(found, key=lambda m: m.bic, default=None)
+    moves = {tuple(sorted(map(repr, (k.structure for k in kinds)))): (kinds, clear) for kinds, clear in moves}.values()   # each once
+    guesses = [(_mixed(search, [replace(k, line=None) for k in kinds]), clear) for kinds, clear in moves]
+    near = sorted((g for g in guesses if g[0].bic < now.bic + _SLACK), key=lambda g: g[0].bic + g[1])
+    found = [(_mixed(search, _with_lines(search, guess.kinds), guess.r, 3, now.bic), clear) for guess, clear in near[:_LOOKED if len(now.kinds) == 1 else 1]]
+    return min((m for m, clear in found if m.bic < now.bic - clear), key=lambda m: m.bic, default=None)
 
 # %% ../nbs/37_traces.ipynb #202dc215
 def _finished(search, model, name, seed):
@@ -1239,12 +1245,18 @@ def _kind_tables(search, mixture):
     order = np.argsort(-mixture.r.sum(0), kind='stable')
     r, kinds = mixture.r[:, order], [mixture.kinds[i] for i in order]
     names = [f'kind {i + 1}' for i in range(len(kinds))]
-    about = pd.DataFrame(dict(name=[_name_of(k.structure) for k in kinds], people=r.sum(0), share=r.mean(0), structure=[k.structure for k in kinds]), pd.Index(names, name='kind'))
+    about = pd.DataFrame(dict(name=_kind_names([k.structure for k in kinds]), people=r.sum(0), share=r.mean(0), structure=[k.structure for k in kinds]), pd.Index(names, name='kind'))
     for n in dict.fromkeys(n for k in kinds for n in k.names):
         about[n] = [from_line(k.B[None], k.line.params)[0, k.names.index(n)] if n in k.names else np.nan for k in kinds]
     top = r.argmax(1)
     people = pd.Index(search.trials.participants, name='participant')
     return pd.DataFrame(dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people), about
+
+def _kind_names(structures):
+    "Names of structures; of those that have one name in common, what each lacks, and how it keeps values."
+    names, every = [_name_of(s) for s in structures], list(dict.fromkeys(n for s in structures for n in s.parameters))
+    def more(s): return ', '.join([*(f"no {n}" for n in every if n not in s.parameters), f"values not chosen {s.others}, start {s.start}"])
+    return [f"{name} ({more(s)})" if names.count(name) > 1 else name for name, s in zip(names, structures)]
 
 def _say_kinds(about, gain):
     "A sentence about several kinds of learner."
@@ -1508,5 +1520,5 @@ def _search_remarks(search, best, budget):
     if search.full: out.append(f"another term would lower the integrated BIC, but no equation may have more than {search.most} parameters: see most=…")
     near = [m for m in search.seen.values() if m is not best and m.bic < best.bic + 6]
     if near: out.append(f"the choices do not tell this structure from {len(near)} other{'s' * (len(near) > 1)} within 6 integrated BIC: see `structures`")
-    if not best.names: out.append("no equation explains these choices better than guessing")
+    if not best.names and not search.stopped: out.append("no equation explains these choices better than guessing")
     return out
