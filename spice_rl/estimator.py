@@ -261,6 +261,7 @@ def _cut(xs, ys, last):
     early, nothing = last.long().argmax(1)[:, None] > torch.arange(xs.shape[1]), torch.tensor(np.nan, dtype=ys.dtype)
     x = xs.clone()
     x[..., :-1] = torch.where(early[..., None], xs[..., :-1], nothing.to(xs.dtype))
+    early &= (~torch.isnan(x[..., :-1]).all(-1)).flip(1).cumsum(1).flip(1) > 0   # a session may now end earlier, before a missing trial
     return (x, torch.where(early[..., None], ys, nothing)), (xs, torch.where(last[..., None], ys, nothing))
 
 def _asked_for(logp, trials, ys):
