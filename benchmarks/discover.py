@@ -1,4 +1,4 @@
-"""Is what `discover` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time]
+"""Is what `discover` finds true of people who differ? Run: python benchmarks/discover.py [studies] [power] [learners] [people] [alike] [time] [scale] [kinds]
 
 - studies: 40 studies of 25 people × 120 trials who learn by Rescorla-Wagner at rates of their own and do nothing else (the first twenty are those of the fault report): mechanisms that nobody has,
   and whether intervals of the group's means hold them -> results/discover_studies.csv, discover_intervals.csv
@@ -6,11 +6,16 @@
 - learners: the six learners of benchmarks/equations.py, one participant with 100 sessions (20 seeds): exact structure, errors beside Cramér-Rao bounds, intervals -> results/discover_learners.csv, discover_numbers.csv
 - people, alike: 101 real people (Dezfouli et al., 2019), fitted on seven blocks and judged on blocks 2 and 8; everybody with numbers of their own, or one set for all -> results/discover_people_differ.csv, discover_people_alike.csv, discover_steps_differ.csv, discover_steps_alike.csv
 - time: CPU seconds, on these people's nine blocks and on a file of tutorial size -> results/discover_time.csv
+- scale: CPU seconds and peak memory with 175, 350 and 700 simulated people × 457 trials, each in a process of its own -> results/discover_scale.csv
+- kinds: 40 people of two kinds (half forget; half repeat; half forget and the others repeat), or of one with numbers that are spread: are they found as such? 10 data sets each -> results/discover_kinds.csv
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+import multiprocessing
+import resource
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -179,6 +184,66 @@ def timing():
     save(pd.DataFrame(rows), 'time')
 
 
+def many(people, n_trials=457):
+    "People with the nine numbers that real people ask for (value, habit, last choice, stay trace, reward), and the structure behind them."
+    rng = np.random.default_rng(0)
+    cell = TraceEquation(TraceStructure((('value',), HABIT, LAST, ('last', 'stay'), ('last', 'reward'), ('last', 'stay', 'reward'))))
+    draws = dict(alpha=rng.beta(2, 8, people), alpha_stay=rng.beta(2, 8, people), alpha_choice=rng.beta(2, 6, people), beta=rng.gamma(8, .25, people),
+                 beta_choice=rng.normal(-1, .5, people), kappa=rng.normal(1, .7, people), kappa_stay=rng.normal(2, .7, people),
+                 kappa_reward=rng.normal(-.5, .4, people), kappa_stay_reward=rng.normal(-1, .4, people))
+    truth = pd.DataFrame(draws)[list(cell.params)]
+    return simulate(cell, BanditsDrift(sigma=.2), truth, people=people, n_trials=n_trials, seed=0), cell.structure
+
+
+def scale_of(people):
+    "Of one size: run in a process of its own, whose peak memory is then that of this search."
+    trials, truth = many(people)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    found = discover(trials, threads=1, verbose=False)
+    cpu, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return dict(people=people, choices=found.choices, parameters=len(found.group), right=found.structure == truth, cpu_s=cpu, before_mb=before / 1024, peak_mb=peak / 1024)
+
+
+def scale():
+    "Time and memory as people become more."
+    rows = []
+    for people in (175, 350, 700):
+        with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as alone: rows.append(alone.submit(scale_of, people).result())
+        print(rows[-1], flush=True)
+    save(pd.DataFrame(rows), 'scale')
+
+
+def halves(what, seed, people=40, n_trials=300):
+    "Choices of people of one kind or two, and who is of the first."
+    rng, first = np.random.default_rng(seed), np.arange(people) < people // 2
+    forget, kappa = rng.beta(8, 12, people), rng.normal(1, .3, people)
+    spread = dict(forget=rng.beta(2, 6, people), kappa=rng.normal(.7, .7, people))
+    numbers = {'half forget': dict(forget=np.where(first, forget, 0)), 'half repeat': dict(kappa=np.where(first, kappa, 0)),
+               'half forget, half repeat': dict(forget=np.where(first, forget, 0), kappa=np.where(first, 0, kappa)),
+               'all forget, spread': dict(forget=spread['forget']), 'all repeat, spread': dict(kappa=spread['kappa']), 'all both, spread': spread}[what]
+    cell = TraceEquation(TraceStructure((('value',), LAST) if 'kappa' in numbers else (('value',),), others='forgotten' if 'forget' in numbers else 'kept'))
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, people), beta=rng.uniform(2, 5, people)) | numbers)
+    return simulate(cell, BanditsDrift(sigma=.2), truth[list(cell.params)], people=people, n_trials=n_trials, seed=seed), first
+
+
+def kinds():
+    "People of one kind and of two."
+    rows = []
+    for what in ('half forget', 'half repeat', 'half forget, half repeat', 'all forget, spread', 'all repeat, spread', 'all both, spread'):
+        for n_trials in (150, 300):
+            for seed in range(10):
+                trials, first = halves(what, seed, n_trials=n_trials)
+                began = time.process_time()
+                found = discover(trials, threads=1, verbose=False)
+                n = 1 if found.kind_groups is None else len(found.kind_groups)
+                match = (found.kinds.kind == 'kind 1').to_numpy() == first
+                rows.append(dict(people=what, n_trials=n_trials, seed=seed, kinds=n, asked=2 if 'half' in what else 1, right_people=max(match.sum(), (~match).sum()) if n == 2 else np.nan,
+                                 names='; '.join(found.kinds.name.unique()), cpu_s=time.process_time() - began))
+            mine = rows[-10:]
+            print(what, n_trials, [r['kinds'] for r in mine], flush=True)
+    save(pd.DataFrame(rows), 'kinds')
+
+
 if __name__ == '__main__':
-    parts = dict(studies=studies, power=power, learners=learners, people=people, alike=alike, time=timing)
+    parts = dict(studies=studies, power=power, learners=learners, people=people, alike=alike, time=timing, scale=scale, kinds=kinds)
     for part in sys.argv[1:] or parts: parts[part]()

@@ -60,7 +60,7 @@ def _discovered(trials, model, command, folder, truth, seed): # folder: one that
 def _print_discovered(estimator, truth):
     "The equation, how well each stage predicts, and the starts of the network."
     from spice_rl.discovery import _beside_truth, _scores
-    equation, found = estimator.equation_, estimator.refinement_
+    equation, found = estimator.network_equation_, estimator.refinement_
     print(f"\nThe equation ({_units(equation)}):\n{equation}\n\n"
           f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
@@ -79,6 +79,8 @@ def _print_wide(estimator):
     who = 'one set of numbers for everybody' if wide.fit is None else 'numbers differ between people; these are typical'
     print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}",
                      *(f"- {words}" for words in wide.words())]))
+    if estimator.equation_ is not estimator.network_equation_:
+        print(f"It predicts better than the network's equation, so it is the one to take. From all choices:\n{estimator.equation_}")
     print()
 
 def _counts(trials):
@@ -458,8 +460,9 @@ _WORDS = (
     (r"runs of Pipeline", 'runs of spice-rl fit'),
     (r"Try spice_library_polynomial_degree=2, another network, or search_library\(trials\) with a wider library",
      'Try another --model'),
-    (r"take discover\(trials\)(, the same search on all choices)?, or another network",
-     r'try another --model, or take discover(trials)\1, in Python'),
+    (r"that is equation_, with numbers from all choices; the network's own stays network_equation_",
+     'that is the equation to take'),
+    (r"it is equation_", 'it is the equation to take'), (r"try another network", 'try another --model'),
     (r"see where people and simulated people differ, check_fit\(.*?\), and give discover other terms, or a network of "
      r"your own another mechanism",
      'see where people and simulated people differ (spice-rl fit, then spice-rl check), and give '

@@ -120,7 +120,7 @@ def _equations(e, trials): # A fitted `SpiceEstimator`
     "The equations to print, {who: …}: everybody's, each kind's, or those of the first participants."
     found = e.refinement_
     if hasattr(found, 'typical'): return {who: _said_equation(found.typical, who, found.as_rl(who)) for who in found.kinds.index}
-    return {str(who): _said_equation(e.equation_, who, e.equation_.as_rl(who, _paid(trials))) for who in list(e.equation_.coefficients.index)[:4]}
+    return {str(who): _said_equation(e.network_equation_, who, e.network_equation_.as_rl(who, _paid(trials))) for who in list(e.network_equation_.coefficients.index)[:4]}
 
 def _about_refinement(e):
     "How the equation was refined, and what to know about it; None if it was not."
@@ -170,7 +170,7 @@ def _tables(e):
     found, out = e.refinement_, dict(scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(), candidates=e.regression_.table)
     if hasattr(found, 'typical'): out |= dict(people=found.people.rename_axis('participant').reset_index(), kinds=found.kinds.reset_index(), estimates=found.spread().reset_index(), coefficients=found.equation.coefficients.rename_axis('participant').reset_index())
     elif found is not None: out |= dict(estimates=found.estimates, terms=found.terms, structures=found.structures.assign(terms=found.structures.terms.map('; '.join)))
-    else: out['estimates'] = e.equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='parameter', value_name='estimate')
+    else: out['estimates'] = e.network_equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='parameter', value_name='estimate')
     return out
 
 def _figures(e, trials, truth):
@@ -178,8 +178,8 @@ def _figures(e, trials, truth):
     from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
     paid, xs = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))}), trials.to_dataset().xs
     first = xs[0] if e.spice_participant_id is None else xs[xs[:, 0, -1] == e.spice_participant_id][0]   # the equation may know nothing of the others
-    makers = {'equation.png': lambda: plot_equation(e.equation_, truth=truth, rewards=paid), 'scores.png': lambda: plot_fit_quality(_scores(e)),
-              'session.png': lambda: plot_session({'network': e.rnn_agent, 'equation': e.spice_agent}, first, e.equation_.state, labels=[str(o) for o in trials.options])}
+    makers = {'equation.png': lambda: plot_equation(e.network_equation_, truth=truth, rewards=paid), 'scores.png': lambda: plot_fit_quality(_scores(e)),
+              'session.png': lambda: plot_session({'network': e.rnn_agent, 'equation': e.spice_agent}, first, e.network_equation_.state, labels=[str(o) for o in trials.options])}
     figures, lost = {}, {}
     for name, make in makers.items():
         try: figures[name] = make()[0]
@@ -211,7 +211,7 @@ def _call(e):
 def _record(e, trials, equations, truth, command, figures, lost):
     "All that the report says and no table does."
     t, r = e.training_, e.regression_
-    beside = None if truth is None else _beside_truth(e.equation_, truth)
+    beside = None if truth is None else _beside_truth(e.network_equation_, truth)
     true = None if truth is None else dict(text=truth.text(), latex=truth.latex(), beside=[dict(what=n if isinstance(n, str) else ': '.join(n)) | {k: _finite(v) for k, v in row.items()} for n, row in beside.iterrows()])
     return dict(what='DISCOVER', seed=int(e.seed), command=command, call=_call(e), settings={k: _setting(v) for k, v in e.get_params().items()}, versions=dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES},
                 platform=platform.platform(terse=True), data=_about_choices(trials, truth is not None), network=_about_network(e), training=dict(nll=float(t.nll), chance=float(t.chance), interrupted=bool(t.interrupted)), library=_about_library(r.equation),
@@ -277,7 +277,10 @@ def _write_all(place, estimator, trials, truth):
     with naming(place / 'network.json'): estimator.save_spice(path_rnn=place / 'network.json')
     with naming(place / 'equation.json'): estimator.save_spice(path_spice=place / 'equation.json')
     (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
-    write_text(place / 'equation.txt', '\n'.join(f"{e['text']}\n{e['reading']}" for e in equations.values()) + '\n')
+    texts = [f"{e['text']}\n{e['reading']}" for e in equations.values()]
+    best = estimator.equation_
+    if best is not estimator.network_equation_: texts.append('\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()]))
+    write_text(place / 'equation.txt', '\n'.join(texts) + '\n')
     for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():
         for kind in ('.png', '.pdf'): save_figure(fig, (place / name).with_suffix(kind))

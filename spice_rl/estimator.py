@@ -37,7 +37,7 @@ from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig, check_device
 from .individuals import Individuals, individual_equations
 from .refinement import refine
 from .sindy import check_regression, regress, tells_apart
-from .traces import discover
+from .traces import TraceEquation, _refitted, discover
 from .training import APART, Plan, TrainingError, seeded, train
 
 # %% ../nbs/38_estimator.ipynb #f3e026fc
@@ -187,7 +187,9 @@ def _check_network(content):
 
 def _check_equation(content):
     "Raise an error unless this can be an equation."
-    _check_shared(content, 'n_participants', 'equation')
+    best = [name for name in ('best',) if name in content]   # of the wide search, where that is better
+    _check_shared(content, 'n_participants', 'equation', *best)
+    for name in best: TraceEquation.from_dict(content[name])
     if content['n_participants'] is not None: check_whole(content['n_participants'], 'n_participants', 1)
     equation_from_dict(content['equation'])
 
@@ -247,6 +249,20 @@ def _wide_logp(found, trials):
     "Log probability of each choice by a `Discovery`, (trials,), NaN: none."
     logits = log_softmax(replay_arrays(found.cell, None, trials)[0], axis=-1)
     return np.where(trials.choice >= 0, logits[np.arange(trials.n_trials), trials.choice], np.nan)
+
+def _last_fifth(ys):
+    "Which choices are the last fifth of their session, (sessions, trials); None if there are fewer than ten in one."
+    asked = ~torch.isnan(ys).any(-1)
+    place, n = asked.cumsum(1), asked.sum(1, keepdim=True)
+    return asked & (place > n - (n / 5).round()) if n.min() >= 10 else None
+
+def _cut(xs, ys, last):
+    "Sessions without these last choices, and sessions that ask for them alone: (xs, ys), (xs, ys)."
+    early, nothing = last.long().argmax(1)[:, None] > torch.arange(xs.shape[1]), torch.tensor(np.nan, dtype=ys.dtype)
+    x = xs.clone()
+    x[..., :-1] = torch.where(early[..., None], xs[..., :-1], nothing.to(xs.dtype))
+    early &= (~torch.isnan(x[..., :-1]).all(-1)).flip(1).cumsum(1).flip(1) > 0   # a session may now end earlier, before a missing trial
+    return (x, torch.where(early[..., None], ys, nothing)), (xs, torch.where(last[..., None], ys, nothing))
 
 def _asked_for(logp, trials, ys):
     "Log probabilities of the choices in `trials` where `ys` asks for them, (sessions, trials)."
@@ -341,9 +357,10 @@ class SpiceEstimator(BaseEstimator):
 
     After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared,
     and the equation of the regression), `refinement_` (a `Refinement`: standard errors, intervals, other structures;
-    or, if the network tells five people or more apart, their `Individuals`), `equation_` (that of the refinement, or of
-    the regression where that describes choices better, held-out ones if `fit` was given some, else by BIC; `remarks_`
-    says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network, and judged with it on
+    or, if the network tells five people or more apart, their `Individuals`), `network_equation_` (an `Equation`: that of
+    the refinement, or of the regression where that describes choices better, held-out ones if `fit` was given some,
+    else by BIC; `remarks_` says so), `equation_` (the same; or, if the wide search predicts held-out choices better, its
+    `TraceEquation`, and `remarks_` says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network, and judged with it on
     held-out sessions; None: not looked for), `n_participants_`, `n_actions_`, `participants_` (the ids learned from),
     `classes_` (the options at each trial, as scikit-learn has them).
     `summary()` shows all of them side by side, `notes()` says what to know about them (also when the wide search or the
@@ -511,6 +528,7 @@ class SpiceEstimator(BaseEstimator):
         judged = self._look_beside(xs, ys, test if xs_test is not None else None)
         self._choose(self._compared(xs, ys, judged), xs_test is not None)
         self._say(judged)
+        self._take_best(xs, ys, judged)
         for note in self._kept(): warnings.warn(note)
         if self.save_path_rnn or self.save_path_spice: self.save_spice(self.save_path_rnn, self.save_path_spice)
         return self
@@ -528,7 +546,7 @@ class SpiceEstimator(BaseEstimator):
         people = list(range(self.n_participants_))
         self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=people, probes=self._probes(),
                                    **self._reading())
-        self.equation_ = self.regression_.equation
+        self.network_equation_ = self.equation_ = self.regression_.equation
         self.refinement_ = self._refined(self._trials(xs, ys)) if self.refine else None
 
     def _reading(self):
@@ -543,9 +561,10 @@ class SpiceEstimator(BaseEstimator):
         """The wide search and the ceiling, learned from the same sessions as a network, and all judged on the same
         others: a `_Judged` (None: nothing is held out)."""
         self.wide_ = self.ceiling_ = None
-        self._beside, wide = [], self.wide and self.spice_participant_id is None
-        learn, judge = (xs, ys), self
+        self._beside, self._learned_bic, wide = [], None, self.wide and self.spice_participant_id is None
+        learn, judge, self._all_learned = (xs, ys), self, True
         if test is None and wide and len(xs) >= _FEW:
+            self._all_learned = False
             learn, test = self._set_apart(xs, ys)
             judge = self._learned_from(*learn)
         trials = _choices(*learn) if wide else None
@@ -553,10 +572,18 @@ class SpiceEstimator(BaseEstimator):
         if test is None: return None
         judged = _Judged(self._stages_of(judge, *test), test[0][:, 0, -1].int().numpy())
         if wide: judged.logp |= self._beside_on(trials, *test)
+        if wide and judge is not None: self._learned_bic = judge._bic_beside(self.wide_, learn)
         return judged
 
+    def _bic_beside(self, found, learn):
+        "BIC by stage on the choices that this estimator and a wide search have learned from."
+        self.wide_, self.ceiling_ = found, getattr(self, 'ceiling_', None)
+        return self._compared(*learn, None).bic
+
     def _set_apart(self, xs, ys):
-        "Sessions to learn from, and a fifth to judge on, at least five: (xs, ys), (xs, ys)."
+        "Choices to learn from, and a fifth to judge on, of sessions at least five: (xs, ys), (xs, ys)."
+        who = xs[:, 0, -1].int()
+        if len(who) > 1 and len(set(who.tolist())) == len(who) and (last := _last_fifth(ys)) is not None: return _cut(xs, ys, last)
         out = torch.as_tensor(held_out_sessions(xs[:, 0, -1].int().numpy(), self.seed, max(.2, 5 / len(xs))))
         return (xs[~out], ys[~out]), (xs[out], ys[out])
 
@@ -606,10 +633,12 @@ class SpiceEstimator(BaseEstimator):
     def _beside_on(self, trials, xs, ys):
         "The same of the wide search and, if there is enough to learn it from, the ceiling."
         held = _choices(xs, ys)
-        logp = {WIDE: _asked_for(_wide_logp(self.wide_, held), held, ys)}
+        asked = ~torch.isnan(ys).any(-1).numpy()
+        def judged(logp): return np.where(asked, _asked_for(logp, held, ys), np.nan)
+        logp = {WIDE: judged(_wide_logp(self.wide_, held))}
         try: self.ceiling_ = choice_ceiling(trials, held, seed=self.seed)
         except (ValueError, FloatingPointError) as e: self._beside.append(f"there is no ceiling beside the equation: {e}")
-        else: logp[CEILING] = _asked_for(self.ceiling_.logp, held, ys)
+        else: logp[CEILING] = judged(self.ceiling_.logp)
         return logp
 
     def _say_beside(self, judged):
@@ -618,19 +647,19 @@ class SpiceEstimator(BaseEstimator):
 
     def _say_wide(self, judged):
         "Where the wide search is better than the equation: that, and what it finds."
-        last = self._stages.index[-1]
+        last = self._last
         found = judged.better(WIDE, [last])
         if not found: return []
         people = 'are alike' if self.wide_.fit is None else 'differ'
         return [f"the wide search predicts held-out choices better than the {last}: with a probability of "
                 f"{judged.shown(WIDE)}, after {judged.shown(last)}; {_by(*found[1:])}. It finds {self.wide_.name}, in "
-                f"people who {people}, and the network may have no room for that: take discover(trials), the same "
-                "search on all choices, or another network"]
+                f"people who {people}, and that is equation_, with numbers from all choices; the network's own stays "
+                "network_equation_. The network may have no room for what the search finds: try another network"]
 
     def _say_ceiling(self, judged):
         "Where the ceiling is better than all else: that, and what to do."
         if CEILING not in judged.logp: return []
-        found = judged.better(CEILING, [self._stages.index[-1], 'network', WIDE])
+        found = judged.better(CEILING, [self._last, 'network', WIDE])
         if not found: return []
         nearest, *gain = found
         return ["a network without structure predicts held-out choices better than all of these: with a probability of "
@@ -641,14 +670,24 @@ class SpiceEstimator(BaseEstimator):
 
     def _say_nearby(self, judged):
         "What to know where nothing is better."
-        last, said = self._stages.index[-1], []
+        last, said = self._last, []
         if last not in judged.logp: return []
         names = {} if self.wide_ is None else {WIDE: f"the wide search ({self.wide_.name})"}
         for stage, name in (names | {CEILING: 'a network without structure'}).items():
             if stage not in judged.logp or judged.better(stage, [last]): continue
             said.append(f"{name} predicts held-out choices no better than the {last}: with a probability of "
-                        f"{judged.shown(stage)}, and {judged.shown(last)}; {_by(*judged.gain(stage, last))}")
+                        f"{judged.shown(stage)}, and {judged.shown(last)}; {_by(*judged.gain(stage, last))}"
+                        + (self._say_too_few(judged) if stage == WIDE else ''))
         return said
+
+    def _say_too_few(self, judged):
+        "Where held-out choices cannot tell the wide search from the equation, but those learned from can: that."
+        gain, width, _ = judged.gain(WIDE, self._last)
+        if self._learned_bic is None or abs(gain) > width: return ''
+        ahead = self._learned_bic[self._last] - self._learned_bic[WIDE]
+        if ahead <= 6: return ''
+        return (f". These are too few to tell: on the choices that both have learned from, the wide search is {ahead:.1f} "
+                "BIC better. More choices would decide; until then, what it finds is the better guess")
 
     def _check_arguments(self):
         "Raise an error for arguments that cannot be, before any work."
@@ -733,7 +772,7 @@ class SpiceEstimator(BaseEstimator):
     # What was learned
 
     def _need(self, what, how):
-        if not hasattr(self, what): raise NotFittedError(f"there is no {what.strip('_')} yet: call fit(xs, ys), or load_spice({how}=…)")
+        if not hasattr(self, what): raise NotFittedError(f"there is no {'equation' if 'equation' in what else what.strip('_')} yet: call fit(xs, ys), or load_spice({how}=…)")
         return getattr(self, what)
 
     @property
@@ -744,8 +783,8 @@ class SpiceEstimator(BaseEstimator):
 
     @property
     def spice_agent(self):
-        "The equation as a cell."
-        return self._need('equation_', 'path_spice')
+        "The equation that was read out of the network, as a cell."
+        return self._need('network_equation_', 'path_spice')
 
     def print_spice_model(self, participant_id=0): # Whose; passed over if all share one equation
         """Print the equation of a participant, one line for each module (the only one, if there is but one).
@@ -823,14 +862,24 @@ class SpiceEstimator(BaseEstimator):
         by, name, same, digits = table.bic, 'BIC', 0., 1
         if held_out and RAW in table.held_out.dropna():
             by, name, same, digits = table.held_out, 'NLL a held-out choice', 1e-4, 4
-        if REFINED in order and by[REFINED] <= by[RAW] + same: self.equation_ = self.refinement_.equation
+        if REFINED in order and by[REFINED] <= by[RAW] + same: self.network_equation_ = self.refinement_.equation
         elif REFINED in order:
             order = [*(row for row in order if row != RAW), RAW]
             self.remarks_.append("estimating the equation on the choices made it worse "
-                                 f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so equation_ is that "
-                                 "of the regression, without standard errors; refine takes only equations whose values "
+                                 f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so the network's equation "
+                                 "is that of the regression, without standard errors; refine takes only equations whose values "
                                  "cannot run away, and these choices may need one whose values do")
-        self._stages = table.loc[order]
+        self._stages, self._last, self.equation_ = table.loc[order], order[-1], self.network_equation_
+
+    def _take_best(self, xs, ys, judged):
+        """Take the wide search's equation, with numbers from all choices, where that is better than the network's: by
+        more than the interval on held-out choices; by more than 6 BIC, if nothing was held out."""
+        if self.wide_ is None or not self.wide_.structure.terms: return
+        if judged is None: better = self._stages.bic[self._last] - self._stages.bic[WIDE] > 6
+        else: better = judged.better(WIDE, [self._last]) is not None
+        if not better: return
+        self.equation_ = self.wide_.cell if self._all_learned else _refitted(self.wide_, _choices(xs, ys), self.seed)
+        self._stages = self._stages.loc[[*self._stages.index.drop(WIDE), WIDE]]
 
     def _say(self, judged):
         "Gather the sentences about what stands beside the network."
@@ -843,12 +892,12 @@ class SpiceEstimator(BaseEstimator):
     def _say_beside_bic(self):
         "Beside a wide search that nothing was held out for: a sentence, among the remarks if it is a warning."
         if self.wide_ is None: return []
-        last = self._stages.index[-1]
+        last = self._last
         gain = self._stages.bic[last] - self._stages.bic[WIDE]
         said = (f"there are fewer than {_FEW} sessions, so that nothing was held out: by BIC, the wide search "
                 f"({self.wide_.name}) is {abs(gain):.1f} {'better' if gain > 0 else 'worse'} than the {last}")
         if gain <= 6: return [said]
-        self.remarks_.append(f"{said}; the network may have no room for what it finds: take discover(trials), or "
+        self.remarks_.append(f"{said}, so that it is equation_; the network may have no room for what it finds: try "
                              "another network")
         return []
 
@@ -859,7 +908,7 @@ class SpiceEstimator(BaseEstimator):
 
     def _kept(self):
         "What a reader should know about the stages: sentences, for warnings."
-        last, chance = self._stages.iloc[-1], np.log(self.n_actions_)
+        last, chance = self._stages.loc[self._last], np.log(self.n_actions_)
         gained = chance - self._stages.nll_per_choice['network']
         if last.nll_per_choice > chance + 1e-3:
             return [*self.remarks_, "the equation predicts worse than guessing "
@@ -896,9 +945,9 @@ class SpiceEstimator(BaseEstimator):
     # Predicting
 
     def predict(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        """Probability of the next choice after each trial, by the network and by the equation: `Predictions`, two arrays (sessions, trials, n_actions).
+        """Probability of the next choice after each trial, by the network and by the equation read out of it: `Predictions`, two arrays (sessions, trials, n_actions).
 
-        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of the equation alone, for scikit-learn.
+        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of `equation_`, for scikit-learn.
 
         Parameters
         ----------
@@ -909,15 +958,15 @@ class SpiceEstimator(BaseEstimator):
         return Predictions(np.exp(self._network_logp(xs)), np.exp(self._equation_logp(xs)))
 
     def predict_proba(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        """Probability of the next choice after each trial by the equation, (sessions, trials, n_actions): for `cross_val_predict(…, method='predict_proba')`.
+        """Probability of the next choice after each trial by `equation_`, (sessions, trials, n_actions): for `cross_val_predict(…, method='predict_proba')`.
 
         Parameters
         ----------
         xs
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         """
-        self._need('equation_', 'path_spice')
-        return np.exp(self._equation_logp(self._asked(xs)))
+        best = self._need('equation_', 'path_spice')
+        return np.exp(self._equation_logp(self._asked(xs), best))
 
     def _asked(self, xs, ys=None):
         "Data to predict; with a warning if they are of people that nothing was learned of."
@@ -955,8 +1004,8 @@ class SpiceEstimator(BaseEstimator):
         "Log probabilities of the next choice, by the equation; strangers have mean coefficients."
         trials, x = Trials.from_dataset(xs, n_options=self.n_actions_), np.full((*xs.shape[:2], self.n_actions_), np.nan)
         equation = self.spice_agent if equation is None else equation
-        c, new = equation.coefficients, self._strangers(xs)
-        if new and len(c) > 1:
+        new = self._strangers(xs) if isinstance(equation, Equation) else []   # traces have the group's numbers for them
+        if new and len(c := equation.coefficients) > 1:
             mean = c.mean().where(c.nunique() > 1, c.iloc[0])
             equation = Equation(equation.equation_rules, equation.state, pd.concat([c.drop(index=new, errors='ignore'), pd.DataFrame([mean] * len(new), new)]), list(equation.held), equation.bounds)
         logits = replay_arrays(equation, None, trials, after=True)[0]
@@ -967,7 +1016,7 @@ class SpiceEstimator(BaseEstimator):
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
-        """Mean log-likelihood of a choice under the equation, in nats (higher is better; guessing has -log n_actions).
+        """Mean log-likelihood of a choice under `equation_`, in nats (higher is better; guessing has -log n_actions).
 
         Parameters
         ----------
@@ -976,16 +1025,16 @@ class SpiceEstimator(BaseEstimator):
         ys
             The next choice, one-hot, (sessions, trials, n_actions)
         """
-        self._need('equation_', 'path_spice')
+        best = self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
-        return _mean(self._equation_logp(xs), ys)
+        return _mean(self._equation_logp(xs, best), ys)
 
     def scores(self,
         xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
         ys  # The next choice, one-hot, (sessions, trials, n_actions)
     ):
         """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing,
-        network and equation; and of the wide search and the ceiling, if they were learned.
+        network and the equation read out of it; and of the wide search and the ceiling, if they were learned.
 
         Parameters
         ----------
@@ -1030,7 +1079,11 @@ class SpiceEstimator(BaseEstimator):
             weights = {k: dict(shape=list(v.shape), values=v.cpu().double().flatten().tolist()) for k, v in network.state_dict().items()}
             write_model(path_rnn, 'network', dict(architecture=architecture, options=options, config=config, weights=weights))
         if path_spice is not None:
-            write_model(path_spice, 'equation', dict(options=options, config=config, n_participants=getattr(self, 'n_participants_', None), equation=equation_to_dict(self.spice_agent)))
+            write_model(path_spice, 'equation', dict(options=options, config=config, n_participants=getattr(self, 'n_participants_', None), equation=equation_to_dict(self.spice_agent), **self._best_as_data()))
+
+    def _best_as_data(self):
+        "The wide search's equation, if that is the best, as plain data."
+        return dict(best=self.equation_.to_dict()) if isinstance(self.equation_, TraceEquation) else {}
 
     def load_spice(self,
         path_rnn=None,  # A file with a network
@@ -1056,7 +1109,8 @@ class SpiceEstimator(BaseEstimator):
         if network:
             self.network_, self.n_participants_ = made, network['architecture']['n_participants']
         if equation:
-            self.equation_ = equation_from_dict(equation['equation'])
+            self.network_equation_ = self.equation_ = equation_from_dict(equation['equation'])
+            if 'best' in equation: self.equation_ = TraceEquation.from_dict(equation['best'])
             if not network and equation['n_participants']: self.n_participants_ = equation['n_participants']
         self.n_actions_ = n
         return self

@@ -7,10 +7,11 @@ __all__ = ['TraceReading', 'TRACE_TERMS', 'TraceStructure', 'TraceEquation', 'Di
 
 # %% ../nbs/37_traces.ipynb #f39c9b89
 import time
-from collections import namedtuple
+from collections import deque, namedtuple
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from .arguments import check_keys, check_number, check_one_of, check_whole
 from .data import check_trials
@@ -485,6 +486,16 @@ class _Data:
         shape = len(_SIGNALS), *r.reward.shape
         self.pull, self.to = np.full(shape, -1, np.int8), np.zeros(shape)
         _pulls(_every_signal(middle), r.first, r.last, r.options, r.n_options, r.choice, r.reward, self.pull, self.to)
+        self.pieces = list(_pieces(r.last - r.first, r.people))
+
+def _pieces(lengths, people, most=20_000):
+    """(person, first session, the one after the last): each person's sessions, no more trials at once than `most`,
+    where a session has not more by itself."""
+    for i, (lo, end) in enumerate(zip(people, people[1:])):
+        while lo < end:
+            hi = lo + max(1, np.searchsorted(np.cumsum(lengths[lo:end]), most, 'right'))
+            yield i, lo, hi
+            lo = hi
 
 # %% ../nbs/37_traces.ipynb #e4a4eb88
 @njit(cache=True)
@@ -623,12 +634,12 @@ def _score_lanes(theta, who, traces, terms, zero, pull, to, rows, lo, hi, slopes
                 for l in range(j): F[i, l, j] = F[i, j, l]
 
 @njit(nogil=True, cache=True, error_model='numpy')
-def _slopes(p, person, traces, terms, zero, pull, to, rows, e, q, by):
-    "Of one person: residuals and probabilities (trials, options), and derivatives of the logits (trials, options, parameters); 0 where an option is not on offer or nothing is counted."
-    first, last, people, offers, n_offers, choices, times = rows
+def _slopes(p, lo, hi, traces, terms, zero, pull, to, rows, e, q, by):
+    "Of one person's sessions lo..hi: residuals and probabilities (trials, options), and derivatives of the logits (trials, options, parameters); 0 where an option is not on offer or nothing is counted."
+    first, last, _, offers, n_offers, choices, times = rows
     m, row = pull.shape[2], 0
     x, d, z = np.zeros((len(traces), m)), np.zeros((len(traces), m, 4)), np.zeros(m)
-    for s in range(people[person], people[person + 1]):
+    for s in range(lo, hi):
         _begin(p, traces, zero, x, d)
         for t in range(first[s], last[s]):
             if choices[t] >= 0 and times[t] > 0:
@@ -691,6 +702,7 @@ class _Model:
     line: object = None
     place: object = None
     told: object = None
+    ranked: object = None   # What `_ranked` said, once it was asked
 
 _TIED = dict(alpha=('alpha_reward', 'alpha_penalty'), alpha_reward=('alpha',), alpha_penalty=('alpha',))
 
@@ -830,22 +842,26 @@ def _evidence_of(model, d, data, alike):
     "Of each person: score of the new weights g (people, new), information about the own parameters A (…, own, own), about both f (…, own, new), and about each new weight h (people, new)."
     n, K, new = len(model.z), len(model.names), np.array(d.weights, int)
     traces, terms = np.array(d.traces, np.int64).reshape(-1, 6), np.array(d.terms, np.int64).reshape(-1, 4)
-    first, last, people = data.rows[:3]
-    line, m = model.line, data.pull.shape[2]
+    line = model.line
     theta, slope = (from_line(model.z, line.params), line.slope(model.z)) if K else (np.zeros((n, 0)), np.ones((n, 0)))
     zero, use = line.zero if K else 0., np.r_[np.arange(K), new]
     g, A, f, h = np.zeros((n, len(new))), np.zeros((n, K, K)), np.zeros((n, K, len(new))), np.zeros((n, len(new)))
-    for i in range(n):
-        T, p = (last - first)[people[i]:people[i + 1]].sum(), np.r_[theta[i], d.fixed]
-        e, q, by = np.zeros((T, m)), np.zeros((T, m)), np.zeros((T, m, len(p)))
-        _slopes(p, i, traces, terms, zero, data.pull, data.to, data.rows, e, q, by)
-        by = by[:, :, use]
-        by[:, :, :K] *= slope[i]
-        by -= np.einsum('tk,tkj->tj', q, by)[:, None]
-        g[i] = np.einsum('tk,tkj->j', e, by[:, :, K:])
-        by = (by * np.sqrt(q)[:, :, None]).reshape(-1, len(use))
-        A[i], f[i], h[i] = by[:, :K].T @ by[:, :K], by[:, :K].T @ by[:, K:], (by[:, K:]**2).sum(0)
+    for i, lo, hi in data.pieces:
+        e, by = _scored(np.r_[theta[i], d.fixed], lo, hi, traces, terms, zero, data, use, slope[i])
+        g[i] += e
+        A[i], f[i], h[i] = A[i] + by[:, :K].T @ by[:, :K], f[i] + by[:, :K].T @ by[:, K:], h[i] + (by[:, K:]**2).sum(0)
     return g, A, f, h
+
+def _scored(p, lo, hi, traces, terms, zero, data, use, slope):
+    """Of one person's sessions lo..hi: the score of the new weights, and what each choice tells about all numbers in
+    `use`, (trials × options, numbers)."""
+    T, m, K = (data.rows[1] - data.rows[0])[lo:hi].sum(), data.pull.shape[2], len(slope)
+    e, q, by = np.zeros((T, m)), np.zeros((T, m)), np.zeros((T, m, len(p)))
+    _slopes(p, lo, hi, traces, terms, zero, data.pull, data.to, data.rows, e, q, by)
+    by = by[:, :, use]
+    by[:, :, :K] *= slope
+    by -= np.einsum('tk,tkj->tj', q, by)[:, None]
+    return np.einsum('tk,tkj->j', e, by[:, :, K:]), (by * np.sqrt(q)[:, :, None]).reshape(-1, len(use))
 
 # %% ../nbs/37_traces.ipynb #d12926cb
 _NEAR, _FRUITLESS, _SLACK = 40., 6, 10.   # how much worse a structure may be that is still built on; how many in a row to no end; how much worse than nothing a term may look that is still tried
@@ -854,6 +870,7 @@ class _Search:
     "The state of a search."
     def __init__(self, trials, alike, most, threads, deadline, bar, terms=TRACE_TERMS):
         self.trials, self.alike, self.most, self.threads, self.deadline, self.bar = trials, alike, most, threads, deadline, bar
+        self.terms = terms
         self.rewards = _paid(trials)
         self.middle, self.people = _middle(self.rewards), trials.n_participants
         self.data, self.allowed, self.seen, self.steps = _Data(trials, self.middle), _allowed(trials, terms), {}, []
@@ -864,20 +881,29 @@ class _Search:
         self.far, none = max(4 * _NEAR, .001 * 2 * self.guess), np.zeros((self.people, 0))
         self.best = _Model(TraceStructure(), [], np.zeros(0), np.zeros(0), none, -self.guess, 2 * self.guess)
         self.seen[self.best.structure] = self.best
+        self.log, self.ahead = [], deque()   # what was fitted, in order; what an earlier run has fitted
+        self.due = 0   # how many more structures are fitted whatever the time
 
     def late(self):
         "Is the time up?"
-        self.stopped |= self.deadline is not None and time.monotonic() > self.deadline
+        over = self.deadline is not None and time.monotonic() > self.deadline
+        self.stopped |= over and not self.ahead and self.due <= 0
         return self.stopped
+
+    def again(self, threads):
+        "The same search from its beginning, with all that was fitted at hand, and time for one structure more at least."
+        new = _Search(self.trials, self.alike, self.most, threads, None, None, self.terms)
+        new.ahead, new.due, new.best.ranked = deque(self.log), 1, self.seen[new.best.structure].ranked
+        return new
 
     def fit(self, parent, s, given=(), again=False):
         """A structure, fitted from its parent's numbers: what was seen before is fitted again only if asked for, and
         the better one kept."""
         known = self.seen.get(s)
         if known is not None and not again: return known
-        cell = TraceEquation(s, rewards=self.rewards)
-        line = _TraceLine(cell, self.trials, self.data, self.threads).by_choices()
-        fitted = (self._together if self.alike else self._apart)(line, s, *_begun(parent, cell, line, dict(given)))
+        self.due -= not self.ahead
+        fitted = self.ahead.popleft() if self.ahead else self._fitted(parent, s, given)
+        self.log.append(fitted)
         self.bar.update(1)
         if known is not None and known.bic <= fitted.bic: return known
         self.seen[s] = fitted
@@ -886,6 +912,12 @@ class _Search:
             self.steps.append(fitted)
             self.bar.set_postfix_str(f"{len(fitted.names)} parameters, integrated BIC {fitted.bic:.1f}")
         return fitted
+
+    def _fitted(self, parent, s, given):
+        "A structure, fitted from its parent's numbers."
+        cell = TraceEquation(s, rewards=self.rewards)
+        line = _TraceLine(cell, self.trials, self.data, self.threads).by_choices()
+        return (self._together if self.alike else self._apart)(line, s, *_begun(parent, cell, line, dict(given)))
 
     def _apart(self, line, s, B, v, z):
         "People normal around a group: ascent of the marginal likelihood."
@@ -914,6 +946,11 @@ def _paid(trials):
 
 # %% ../nbs/37_traces.ipynb #af9d2a5f
 def _ranked(search, model):
+    "`_rank_terms`, remembered: nothing that it depends on changes."
+    if model.ranked is None: model.ranked = _rank_terms(search, model)
+    return model.ranked
+
+def _rank_terms(search, model):
     "Terms that may come in, best first: (integrated BIC that is to be expected less the present one, structure, where its new numbers begin)."
     columns = _candidates(model, search.allowed, search.middle)
     if not columns: return []
@@ -1040,6 +1077,129 @@ def _simpler(search):
         if not search.late(): search.fit(best, less, again=True)
     return search.best is not best
 
+# %% ../nbs/37_traces.ipynb #8adb0117
+# integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for, and how many ways to split people, by the choices
+_CLEAR, _FEW_OF_A_KIND, _MOST_KINDS, _LOOKED = 2., 3., 3, 2
+
+@dataclass
+class _Kind:
+    "One kind of learner in a mixture: group means and variances, and everybody's parabola: NLL `f` at `z`, gradient, information."
+    structure: TraceStructure
+    names: list
+    B: np.ndarray
+    v: np.ndarray
+    z: np.ndarray
+    g: np.ndarray
+    F: np.ndarray
+    f: np.ndarray
+    line: object = None   # None: only its parabolas are looked at
+    at: np.ndarray = None # Posterior means on the line (people, parameters), and variances
+    sure: np.ndarray = None
+
+    def look(self):
+        "Log evidence of each person, if they were of this kind."
+        if self.line is not None: self._climb()
+        s = np.sqrt(self.v)
+        away, A = self.B - self.z, np.eye(len(s)) + s * self.F * s[:, None]
+        push = self.g + (self.F @ away[..., None])[..., 0]
+        C = np.linalg.inv(A)
+        u = -(C @ (s * push)[..., None])[..., 0]
+        self.at, self.sure = self.B + s * u, self.v * np.diagonal(C, axis1=1, axis2=2)
+        nll = self.f + .5 * ((self.g + push) * away).sum(1) + .5 * (u * s * push).sum(1)
+        return -nll - .5 * np.linalg.slogdet(A)[1]
+
+    def _climb(self):
+        "Toward everybody's mode, to take the parabolas there."
+        spread, none = _Variances(self.v, self.line.unit), _Prior({}, self.line, np.ones((1, 1)))
+        place = _place(self.line, np.ones((len(self.z), 1)), self.B[None], spread, (self.z - self.B) / spread.s, none, 3)
+        self.z, self.g, self.F, self.f = place.z, place.g, place.F, place.f - .5 * (place.u**2).sum(1)
+
+def _kind_of(model):
+    "A structure that was fitted, as a kind."
+    at = model.place
+    return _Kind(model.structure, model.names, model.B, np.maximum(at.spread.v, 1e-6 * model.line.unit**2), at.z, at.g, at.F, at.f - .5 * (at.u**2).sum(1))
+
+def _part_of(search, kind, s):
+    "A kind whose structure is a part of this one's: as it was fitted, or else by the parabolas with the weight at 0; None where these cannot say."
+    if s in search.seen and search.seen[s].place is not None: return _kind_of(search.seen[s])
+    if (s.rates, s.others, s.start) != (kind.structure.rates, kind.structure.others, kind.structure.start): return None
+    keep, w = [kind.names.index(n) for n in s.parameters], [kind.names.index(n) for n in kind.names if n.startswith(('beta', 'kappa')) and n not in s.parameters]
+    d = -kind.z[:, w]   # 0 is the middle of a weight's bounds
+    f = kind.f + (kind.g[:, w] * d).sum(1) + .5 * np.einsum('ij,ijl,il->i', d, kind.F[:, w][:, :, w], d)
+    g = kind.g[:, keep] + np.einsum('ijl,il->ij', kind.F[:, keep][:, :, w], d)
+    return _Kind(s, list(s.parameters), kind.B[keep], kind.v[keep], kind.z[:, keep], g, kind.F[:, keep][:, :, keep], f)
+
+def _parts(s):
+    "Structures with one thing less."
+    plainer = [replace(s, rates='one'), replace(s, others='kept'), replace(s, start='middle')]
+    terms = [replace(s, terms=tuple(t for t in s.terms if t != gone)) for gone in s.terms] if len(s.terms) > 1 else []
+    return [x for x in dict.fromkeys([*plainer, *terms]) if x != s and (('choice_2',) not in x.terms or ('choice',) in x.terms)]
+
+# %% ../nbs/37_traces.ipynb #bcf45fbf
+@dataclass
+class _Mixture:
+    "Kinds, each person's probability of each (people, kinds), and the integrated BIC."
+    kinds: list
+    r: np.ndarray
+    bic: float
+
+def _shared(kinds, r):
+    "Means and variances of the group from everybody's posterior under each kind, weighed with its probability: of a parameter that several kinds have, one."
+    for name in dict.fromkeys(n for k in kinds for n in k.names):
+        own = [(i, k.names.index(name)) for i, k in enumerate(kinds) if name in k.names]
+        w = np.concatenate([r[:, i] for i, _ in own])
+        at, sure = (np.concatenate([getattr(kinds[i], what)[:, j] for i, j in own]) for what in ('at', 'sure'))
+        mean = w @ at / w.sum()
+        for i, j in own: kinds[i].B[j], kinds[i].v[j] = mean, max(w @ ((at - mean)**2 + sure) / w.sum(), 1e-6)
+
+def _mixed(search, kinds, r=None, least=8, limit=np.inf, turns=100, enough=.02):
+    """Expectation and maximisation, from these probabilities (default: equal ones), for `least` turns at least and until
+    one gains less than `enough` nats, or so little that the integrated BIC `limit` is out of reach; a kind that people
+    leave is left alone."""
+    kinds, before = [replace(k, B=k.B.copy(), v=k.v.copy()) for k in kinds], -np.inf
+    share = np.full(len(kinds), 1 / len(kinds)) if r is None else r.mean(0)
+    for turn in range(turns):
+        L = np.stack([k.look() for k in kinds], 1) + np.log(share)
+        each = logsumexp(L, axis=1)
+        r = np.exp(L - each[:, None])
+        share = np.maximum(r.mean(0), 1e-12)
+        gain, far = each.sum() - before, _bic_of(search, kinds, each) - limit
+        if turn > least and gain < max(enough, far / 30) or r.sum(0).min() < .5 * _FEW_OF_A_KIND: break
+        before = each.sum()
+        _shared(kinds, r)
+    return _Mixture(kinds, r, np.inf if r.sum(0).min() < _FEW_OF_A_KIND else _bic_of(search, kinds, each))
+
+def _bic_of(search, kinds, each):
+    "Integrated BIC of a mixture in which people have this log evidence each."
+    numbers = 2 * len({n for k in kinds for n in k.names}) + len(kinds) - 1
+    return -2 * each.sum() + numbers * np.log(search.n)
+
+def _with_lines(search, kinds):
+    "Kinds that look at the choices."
+    def line(k): return _TraceLine(TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads).by_choices()
+    return [replace(k, line=line(k), z=k.at) for k in kinds]
+
+def _kinds_of(search):
+    "The best mixture of two kinds or three; None if one structure is as good."
+    if search.people < 2 * _FEW_OF_A_KIND or search.best.place is None: return None
+    now = _Mixture([_kind_of(search.best)], np.ones((search.people, 1)), search.best.bic)
+    while (better := _next_kinds(search, now)) is not None: now = better
+    return now if len(now.kinds) > 1 else None
+
+def _next_kinds(search, now):
+    "The best mixture with a kind more, or with a kind made simpler; None if none is better."
+    moves = []
+    for i, kind in enumerate(now.kinds):
+        for part in filter(None, (_part_of(search, kind, s) for s in _parts(kind.structure))):
+            if part.structure in [k.structure for k in now.kinds]: continue
+            if len(now.kinds) < _MOST_KINDS: moves.append(([*now.kinds, part], _CLEAR))
+            if len(now.kinds) > 1: moves.append(([*now.kinds[:i], part, *now.kinds[i + 1:]], 0.))
+    moves = {tuple(sorted(map(repr, (k.structure for k in kinds)))): (kinds, clear) for kinds, clear in moves}.values()   # each once
+    guesses = [(_mixed(search, [replace(k, line=None) for k in kinds]), clear) for kinds, clear in moves]
+    near = sorted((g for g in guesses if g[0].bic < now.bic + _SLACK), key=lambda g: g[0].bic + g[1])
+    found = [(_mixed(search, _with_lines(search, guess.kinds), guess.r, 3, now.bic), clear) for guess, clear in near[:_LOOKED if len(now.kinds) == 1 else 1]]
+    return min((m for m, clear in found if m.bic < now.bic - clear), key=lambda m: m.bic, default=None)
+
 # %% ../nbs/37_traces.ipynb #202dc215
 def _finished(search, model, name, seed):
     "The structure fitted to the end, as `fit_hierarchical` does, from where the search left it: a `HierarchicalFit`."
@@ -1080,6 +1240,30 @@ def _near_by(search):
                              weight=weights / weights.sum(), parameters=[len(m.names) for m in near],
                              structure=[m.structure for m in near]))
 
+def _kind_tables(search, mixture):
+    "Each person's kind with its probability, and the kinds, the most frequent first: two frames."
+    order = np.argsort(-mixture.r.sum(0), kind='stable')
+    r, kinds = mixture.r[:, order], [mixture.kinds[i] for i in order]
+    names = [f'kind {i + 1}' for i in range(len(kinds))]
+    about = pd.DataFrame(dict(name=_kind_names([k.structure for k in kinds]), people=r.sum(0), share=r.mean(0), structure=[k.structure for k in kinds]), pd.Index(names, name='kind'))
+    for n in dict.fromkeys(n for k in kinds for n in k.names):
+        about[n] = [from_line(k.B[None], k.line.params)[0, k.names.index(n)] if n in k.names else np.nan for k in kinds]
+    top = r.argmax(1)
+    people = pd.Index(search.trials.participants, name='participant')
+    return pd.DataFrame(dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people), about
+
+def _kind_names(structures):
+    "Names of structures; of those that have one name in common, what each lacks, and how it keeps values."
+    names, every = [_name_of(s) for s in structures], list(dict.fromkeys(n for s in structures for n in s.parameters))
+    def more(s): return ', '.join([*(f"no {n}" for n in every if n not in s.parameters), f"values not chosen {s.others}, start {s.start}"])
+    return [f"{name} ({more(s)})" if names.count(name) > 1 else name for name, s in zip(names, structures)]
+
+def _say_kinds(about, gain):
+    "A sentence about several kinds of learner."
+    listed = ', '.join(f"{row.people:.0f} {row['name']}" for _, row in about.iterrows())
+    return (f"people are of {len(about)} kinds rather than of one (by {gain:.1f} integrated BIC): {listed}; `kinds` says who is of which, "
+            "`kind_groups` what is typical of each, and the equation above holds for all of them together")
+
 def _path(search):
     "Each structure that was better than all before it."
     first, rows, old = 2 * search.guess, [], TraceStructure()
@@ -1118,6 +1302,13 @@ class Discovery:
         That were counted
     remarks : list
         Sentences for `notes`
+    kinds : pd.DataFrame
+        Each person's kind, the name of its structure, and its probability
+    kind_groups : pd.DataFrame
+        The kinds: name, people, share, structure, and typical values (NaN: a kind has no such
+        parameter); None if there is one
+    search : object
+        What `resume` goes on from (None: the search ended by itself)
     """
     cell: TraceEquation       # The equation: each person's numbers, the group's for somebody it has not seen
     group: pd.DataFrame       # The group's numbers: typical value and its 95 % interval; mean, se and sd of people on the line
@@ -1128,6 +1319,9 @@ class Discovery:
     integrated_bic: float     # Of the structure, as the search compares them
     choices: int              # That were counted
     remarks: list             # Sentences for `notes`
+    kinds: pd.DataFrame = None       # Each person's kind, the name of its structure, and its probability
+    kind_groups: pd.DataFrame = None # The kinds: name, people, share, structure, and typical values (NaN: a kind has no such parameter); None if there is one
+    search: object = None            # What `resume` goes on from (None: the search ended by itself)
 
     @property
     def structure(self):
@@ -1151,6 +1345,38 @@ class Discovery:
         n = int((trials.counted & (trials.choice >= 0) & (offered > 1)).sum())
         if not n: raise ValueError("these trials hold no choice that counts: nothing to judge")
         return float(np.exp(-nll(self.cell, trials=trials).sum() / n))
+
+    @property
+    def stopped(self):
+        "Did its budget stop the search before its end?"
+        return self.search is not None
+
+    def resume(self,
+        budget=None,  # Seconds after which it stops again (default: none)
+        *,
+        threads=None, # How many threads (default: all cores)
+        verbose=True  # Show a progress bar?
+    ): # A `Discovery`
+        """Go on with a search that its budget stopped, with all that it has fitted: it ends where an unbroken search does.
+
+        A search that ended by itself is returned as it is.
+
+        Parameters
+        ----------
+        budget
+            Seconds after which it stops again (default: none)
+        threads
+            How many threads (default: all cores)
+        verbose
+            Show a progress bar?
+
+        Returns
+        -------
+        A `Discovery`"""
+        if budget is not None: budget = check_number(budget, 'budget', 0)
+        if not self.stopped: return self
+        (search, seed), began = self.search, time.monotonic()
+        return _searched(search.again(threads), began, budget, seed, verbose)
 
     def as_rl(self, participant=None): # Whose (default: the group's)
         """The equation read as a known learning rule: see `TraceEquation.as_rl`.
@@ -1213,9 +1439,9 @@ def discover(
     threads=None,      # How many threads (default: all cores)
     verbose=True       # Show a progress bar?
 ) -> Discovery:
-    """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and each person's.
+    """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and each person's; and whether people are of several kinds.
 
-    A single participant is taken as alike. Raises a `ValueError` where there is no choice between options, or where arguments cannot be.
+    A single participant is taken as alike. A search that `budget` stopped is continued by `resume`. Raises a `ValueError` where there is no choice between options, or where arguments cannot be.
 
     Parameters
     ----------
@@ -1245,32 +1471,54 @@ def discover(
     if budget is not None: budget = check_number(budget, 'budget', 0)
     if isinstance(terms, str):
         raise TypeError(f"terms must be a list of terms, such as [('value',), ('last', 'stay')], got {terms!r}")
-    terms = [_checked_term(t) for t in terms]
-    alike, deadline = people == 'alike' or trials.n_participants < 2, None if budget is None else time.monotonic() + budget
-    with tqdm(desc='discovering', unit=' structures', disable=None if verbose else True) as bar:
-        search = _Search(trials, alike, most, threads, deadline, bar, terms)
-        if not search.n: raise ValueError("these trials hold no choice between two options that counts: nothing to explain")
-        best = _look_for(search)
-    return _result(search, best, seed, budget)
+    alike, began = people == 'alike' or trials.n_participants < 2, time.monotonic()
+    search = _Search(trials, alike, most, threads, None, None, [_checked_term(t) for t in terms])
+    if not search.n: raise ValueError("these trials hold no choice between two options that counts: nothing to explain")
+    return _searched(search, began, budget, seed, verbose)
 
-def _result(search, best, seed, budget):
+def _searched(search, began, budget, seed, verbose):
+    "Search for so many seconds, as a `Discovery`."
+    search.deadline = None if budget is None else began + budget
+    with tqdm(desc='discovering', unit=' structures', disable=None if verbose else True) as search.bar:
+        best = _look_for(search)
+        kinds = None if search.alike or search.stopped else _kinds_of(search)
+    search.bar = None   # a bar cannot be pickled
+    return _result(search, best, kinds, seed, budget)
+
+def _result(search, best, kinds, seed, budget):
     "The best structure as a `Discovery`."
-    trials, names = search.trials, best.names
-    fit = _finished(search, best, _name_of(best.structure), seed) if names and not search.alike else None
+    fit, group, people, cell = _numbers(search, best, seed)
+    one = pd.DataFrame(dict(kind='kind 1', name=_name_of(best.structure), probability=1.), people.index)
+    who, about = (one, None) if kinds is None else _kind_tables(search, kinds)
+    remarks = [*_search_remarks(search, best, budget), *([] if kinds is None else [_say_kinds(about, best.bic - kinds.bic)])]
+    return Discovery(cell, group, people, _near_by(search), _path(search), fit, best.bic, search.n, remarks, who, about,
+                     (search, seed) if search.stopped else None)
+
+def _numbers(search, model, seed):
+    "A structure's `HierarchicalFit` (None: people are alike), the group's numbers, each person's, and the cell with both."
+    trials, names = search.trials, model.names
+    fit = _finished(search, model, _name_of(model.structure), seed) if names and not search.alike else None
     if fit is not None: group, people = _group_of(fit), fit.parameters
     else:
-        group = _group_alike(best) if names else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd'])
+        group = _group_alike(model) if names else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd'])
         people = pd.DataFrame([dict(group.typical)] * search.people, columns=names, dtype=float)
     people = people[names].set_axis(pd.Index(trials.participants, name='participant'))
-    cell = TraceEquation(best.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people)
-    return Discovery(cell, group, people, _near_by(search), _path(search), fit, best.bic, search.n, _search_remarks(search, best, budget))
+    return fit, group, people, TraceEquation(model.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people)
+
+def _refitted(found, trials, seed=0, threads=None):
+    "The equation of a `Discovery` with numbers from these choices."
+    search, names = _Search(trials, found.fit is None, len(found.group), threads, None, None), list(found.group.index)
+    B = found.group['mean'].to_numpy(float)
+    start = _Model(found.structure, names, B, found.group.sd.to_numpy(float)**2, np.tile(B, (search.people, 1)), 0., np.inf)
+    search.best = replace(search.best, bic=np.inf)   # so that it is fitted to the end, whatever it is worth
+    return _numbers(search, search._fitted(start, found.structure, ()), seed)[-1]
 
 def _search_remarks(search, best, budget):
     "Sentences about the search."
     out = []
-    if search.stopped: out.append(f"the search was stopped after {budget:g} seconds: this is the best of {len(search.seen)} structures, and a better one may not have been reached")
+    if search.stopped: out.append(f"the search was stopped after {budget:g} seconds: this is the best of {len(search.seen)} structures, and a better one may not have been reached: resume(budget=…) goes on")
     if search.full: out.append(f"another term would lower the integrated BIC, but no equation may have more than {search.most} parameters: see most=…")
     near = [m for m in search.seen.values() if m is not best and m.bic < best.bic + 6]
     if near: out.append(f"the choices do not tell this structure from {len(near)} other{'s' * (len(near) > 1)} within 6 integrated BIC: see `structures`")
-    if not best.names: out.append("no equation explains these choices better than guessing")
+    if not best.names and not search.stopped: out.append("no equation explains these choices better than guessing")
     return out

@@ -1,9 +1,10 @@
 """The published tutorial runs as printed, scikit-learn takes the estimator for one of its own, and wrong data and files are refused."""
-import copy, inspect, json, math, pickle, warnings
+import copy, hashlib, inspect, json, math, pickle, warnings
 
 import matplotlib
 matplotlib.use("Agg")
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib import pyplot as plt
@@ -14,14 +15,16 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 
 from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.data import Trials
-from spice_rl.engine import nll, replay, simulate
+from spice_rl.data import DatasetRNN, Trials
+from spice_rl.engine import nll, replay, replay_arrays, simulate
 from spice_rl import __version__
 from spice_rl.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
 from spice_rl.estimator import SpiceEstimator, _digest, load_spice, off_policy_sessions, read_model, write_model
+from spice_rl.hierarchy import fit_hierarchical
 from spice_rl.plotting import plot_session
 from spice_rl.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
 from spice_rl.rnn import BaseRNN, SpiceConfig
+from spice_rl.traces import TraceEquation, discover
 from worlds import PEOPLE_CONFIG, PeopleRNN, people_dataset, q_dataset
 
 FAST = dict(starts=1, epochs=25, wide=False)
@@ -586,7 +589,7 @@ def test_threshold_and_degree(fitted):
     dense = clone(fitted).set_params(refine=False, spice_optim_threshold=0., spice_library_polynomial_degree=2).fit(d.xs, d.ys)
     assert len(dense.get_spice_features()["everybody"]["x_value_reward_chosen"]) == 5  # 1, V, r, V², V r: no r²
     empty = clone(fitted).set_params(refine=False, spice_optim_threshold=5.).fit(d.xs, d.ys)
-    assert empty.equation_.terms()["x_value_reward_chosen"] == {"x_value_reward_chosen[k]": 1.}
+    assert empty.network_equation_.terms()["x_value_reward_chosen"] == {"x_value_reward_chosen[k]": 1.}
     with pytest.raises(ValueError, match="unknown optimizer"): clone(fitted).set_params(spice_optimizer_type="SR4", **FAST).fit(d.xs, d.ys)
 
 
@@ -656,8 +659,50 @@ def test_never_worse_than_the_stage_before():
     xs, ys = alternating()
     with pytest.warns(UserWarning, match="estimating the equation on the choices made it worse"): e = SpiceEstimator(epochs=150, starts=2).fit(xs, ys)
     table = e.summary()
-    assert e.equation_ is e.regression_.equation and "so equation_ is that of the regression" in e.remarks_[0]
-    assert table.index[-1] == "equation (regression)" and table.bic.iloc[-1] < table.bic["equation (refined)"]
+    assert e.network_equation_ is e.regression_.equation and "so the network's equation is that of the regression" in e.remarks_[0]
+    assert table.index.drop("wide search")[-1] == "equation (regression)" and table.bic["equation (regression)"] < table.bic["equation (refined)"]
+
+
+def forgetful(people, sessions, n_trials, seed=0):
+    "People who forget what they do not choose, which the network of Rescorla-Wagner has no room for"
+    rates = pd.DataFrame(dict(alpha_reward=np.linspace(.3, .6, people)))
+    trials = simulate(AgentQ(beta_reward=4., forget_rate=.4), BanditsDrift(.2), rates, people=people, sessions=sessions, n_trials=n_trials, seed=seed)
+    return trials.to_dataset()
+
+
+def test_the_best_equation_may_be_that_of_the_wide_search(tmp_path):
+    "By held-out choices: then equation_ is a cell of traces with numbers from all choices, the network's own stays, and both are saved, scored and loaded"
+    d = forgetful(8, 10, 60)
+    trials = Trials.from_dataset(d)
+    with pytest.warns(UserWarning, match="and that is equation_, with numbers from all choices; the network's own stays network_equation_"): e = SpiceEstimator(starts=1, epochs=60).fit(d.xs, d.ys)
+    assert isinstance(e.equation_, TraceEquation) and "forgetting" in e.equation_.as_rl().name and e.equation_.structure == e.wide_.structure
+    whole = fit_hierarchical(TraceEquation(e.equation_.structure), trials)
+    np.testing.assert_allclose(e.equation_.numbers(), whole.means.typical.droplevel("group")[list(e.equation_.params)], rtol=.02)
+    assert e.summary().index[-1] == "wide search" and e.network_equation_ is e.spice_agent and e.network_equation_ is e.refinement_.equation
+    first = trials.starts[:-1]
+    assert nll(e.equation_, trials=trials).sum() == pytest.approx(len(first) * np.log(2) - (trials.n_trials - len(first)) * e.score(d.xs, d.ys), rel=1e-6)
+    assert e.score(d.xs, d.ys) == pytest.approx(np.log(e.predict_proba(d.xs)[d.ys.numpy() == 1]).mean())
+    assert e.score(d.xs, d.ys) > -e.scores(d.xs, d.ys).nll_per_choice["equation"] + .01
+    e.save_spice(path_spice=tmp_path/"e.json")
+    again = load_spice(path_spice=tmp_path/"e.json")
+    assert again.equation_.to_dict() == e.equation_.to_dict() and again.network_equation_.text() == e.network_equation_.text()
+    content = json.loads((tmp_path/"e.json").read_text())
+    content["best"]["numbers"]["alpha"] = 2.
+    content.pop("sha256")
+    (tmp_path/"e.json").write_text(json.dumps(content | dict(sha256=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())))
+    with pytest.raises(ValueError, match="is no model that can be used: alpha must lie"): load_spice(path_spice=tmp_path/"e.json")
+
+
+def test_people_with_one_session_are_judged_by_its_last_fifth():
+    "So that numbers that differ between people are of people who are known; what comes before is learned from, and nothing else"
+    d = forgetful(20, 1, 60)
+    trials = Trials.from_dataset(d)
+    e = SpiceEstimator(starts=1, epochs=60).fit(d.xs, d.ys)
+    alone = discover(Trials.from_dataset(DatasetRNN(d.xs[:, :48], d.ys[:, :48])), verbose=False)   # 12 of 59 choices are held out, and the first
+    assert e.wide_.choices == 20 * 48 and e.wide_.structure == alone.structure and e.wide_.integrated_bic == pytest.approx(alone.integrated_bic, abs=1e-6)
+    logp = torch.log_softmax(torch.tensor(replay_arrays(e.wide_.cell, None, trials)[0]), -1).reshape(20, 60, 2).numpy()
+    later = np.take_along_axis(logp, trials.choice.reshape(20, 60, 1), -1)[:, 48:, 0]
+    assert e.summary().held_out["wide search"] == pytest.approx(-later.mean())
 
 
 def alternating():

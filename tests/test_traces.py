@@ -1,5 +1,6 @@
-"Equations of traces: the likelihood against a slow one for every signal, exact slopes and scores, structures recovered from people who differ, bounds, budget, unseen people."
+"Equations of traces: the likelihood against a slow one for every signal, exact slopes and scores, structures recovered from people who differ, bounds, budget, kinds of people, unseen people."
 import math
+import pickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -222,6 +223,58 @@ def test_a_budget_and_a_length_are_kept(people):
     assert short.structure == TraceStructure() and "stopped after 0 seconds" in " ".join(short.notes()) and np.isclose(short.score(people), .5)
     few = discover(people, most=2, verbose=False, threads=1)
     assert len(few.group) <= 2 and any("no equation may have more than 2" in note for note in few.notes())
+
+
+def test_a_search_that_was_stopped_ends_where_an_unbroken_one_does(people, found):
+    "Also when it was stopped many times, was kept in a file between, and goes on with another number of threads"
+    part, turns = discover(people, budget=0, threads=1, verbose=False), 0
+    while part.stopped:
+        part, turns = pickle.loads(pickle.dumps(part)).resume(0, threads=1 + turns % 2, verbose=False), turns + 1
+        assert part.integrated_bic >= found.integrated_bic and (not part.stopped or "resume(budget=…) goes on" in " ".join(part.notes()))
+    assert turns > 3 and part.structure == found.structure and part.integrated_bic == found.integrated_bic
+    pd.testing.assert_frame_equal(part.steps, found.steps)
+    pd.testing.assert_frame_equal(part.structures, found.structures)
+    pd.testing.assert_frame_equal(part.kinds, found.kinds)
+    assert np.allclose(part.group, found.group) and part.resume() is part and found.search is None
+
+
+def kinds_of_people(seed, forgets, habit, people=40, n_trials=250):
+    "People who forget at these rates, and repeat by these weights"
+    rng = np.random.default_rng(seed)
+    cell = TraceEquation(TraceStructure(("value", "last"), others="forgotten"))
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, people), beta=rng.uniform(2, 5, people), forget=forgets(rng), kappa=habit(rng)))
+    return simulate(cell, BanditsDrift(.2), truth[list(cell.params)], people=people, n_trials=n_trials, seed=seed)
+
+
+def test_people_of_two_kinds_are_found_as_two():
+    some = np.arange(40) < 20
+    trials = kinds_of_people(0, lambda rng: np.where(some, rng.beta(8, 12, 40), 0.), lambda rng: np.where(some, 0., rng.normal(1, .3, 40)))
+    found = discover(trials, threads=1, verbose=False)
+    assert set(found.kind_groups.name) == {"Rescorla-Wagner with forgetting", "Rescorla-Wagner with perseveration"}
+    assert list(found.kinds.index) == list(trials.participants) and ((found.kinds.name == "Rescorla-Wagner with forgetting") == some).sum() >= 38
+    assert np.isclose(found.kind_groups.share.sum(), 1) and (found.kinds.probability >= 1 / 3).all()
+    assert abs(found.kind_groups.forget.max() - .4) < .12 and found.kind_groups.forget.isna().sum() == 1
+    assert sum("people are of 2 kinds rather than of one" in note for note in found.notes()) == 1
+
+
+def test_people_who_are_spread_are_of_one_kind():
+    "Numbers that differ widely, also to both sides of 0, are no kinds"
+    found = discover(kinds_of_people(1, lambda rng: rng.beta(2, 6, 40), lambda rng: rng.normal(.5, .7, 40)), threads=1, verbose=False)
+    assert found.kind_groups is None and (found.kinds.kind == "kind 1").all() and (found.kinds.probability == 1).all()
+    assert found.name == "Rescorla-Wagner with forgetting and perseveration" and not any("kinds" in note for note in found.notes())
+
+
+def test_what_is_known_of_kinds_by_parabolas_is_what_the_choices_say():
+    "Evidence of a kind whose likelihood is a parabola, by sums over a fine grid"
+    rng = np.random.default_rng(0)
+    z, g, h = rng.normal(size=6), rng.normal(size=6), rng.uniform(.5, 3, 6)
+    kind = T._Kind(TraceStructure(("last",)), ["kappa"], np.array([.3]), np.array([.7]), z[:, None], g[:, None], h[:, None, None], np.full(6, 2.))
+    x = np.linspace(-15, 15, 20001)
+    density = np.exp(-.5 * (x - .3)**2 / .7) / np.sqrt(2 * np.pi * .7)
+    each = density * np.exp(-(2. + g[:, None] * (x - z[:, None]) + .5 * h[:, None] * (x - z[:, None])**2))
+    assert np.allclose(kind.look(), np.log(np.trapezoid(each, x)), atol=1e-8)
+    mean = np.trapezoid(each * x, x) / np.trapezoid(each, x)
+    assert np.allclose(kind.at[:, 0], mean) and np.allclose(kind.sure[:, 0], np.trapezoid(each * (x - mean[:, None])**2, x) / np.trapezoid(each, x))
 
 
 def test_nobody_runs_away():
