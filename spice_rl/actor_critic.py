@@ -36,13 +36,18 @@ def bring_to_one(
 
 # %% ../nbs/11_actor_critic.ipynb #c3d6079d
 class ActorCritic(Avoidance):
-    "Actor-critic (Barto, Sutton & Anderson, 1983; Gold et al., 2012). `v` is the pair's: it is the same at both of its symbols."
-    params = dict(factual_actor_lr=Param(.33, .01, .99), counterfactual_actor_lr=Param(.33, .01, .99), critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1))
+    """Actor-critic (Barto, Sutton & Anderson, 1983; Gold et al., 2012). `v` is the pair's: it is the same at both of its
+    symbols."""
+    params = dict(
+        factual_actor_lr=Param(.33, .01, .99), counterfactual_actor_lr=Param(.33, .01, .99),
+        critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1))
     state = 'w', 'v'
     options = ('bias', 'novel', 'decay')
-    equations = dict(start=('w_i &= .01', 'v &= 0'), choice=('x_i &= w_i', CHOICE_RULE),
-                     learning=(r'w_c &\leftarrow w_c + <factual_actor_lr>\,(r_c - v)', r'w_u &\leftarrow w_u + <counterfactual_actor_lr>\,(r_u - v)',
-                               r'w_i &\leftarrow \frac{w_i}{|w_c| + |w_u|}', r'v &\leftarrow v + <critic_lr>\,(r_c - v)'))
+    equations = dict(
+        start=('w_i &= .01', 'v &= 0'), choice=('x_i &= w_i', CHOICE_RULE),
+        learning=(r'w_c &\leftarrow w_c + <factual_actor_lr>\,(r_c - v)',
+                  r'w_u &\leftarrow w_u + <counterfactual_actor_lr>\,(r_u - v)',
+                  r'w_i &\leftarrow \frac{w_i}{|w_c| + |w_u|}', r'v &\leftarrow v + <critic_lr>\,(r_c - v)'))
 
     def init(p, state): state.w[:] = .01
 

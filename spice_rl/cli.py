@@ -80,7 +80,9 @@ def _print_wide(estimator):
     print('\n'.join([f"Beside it, a wide search for other mechanisms ({who}) finds: {wide.name}",
                      *(f"- {words}" for words in wide.words())]))
     if estimator.equation_ is not estimator.network_equation_:
-        print(f"It predicts better than the network's equation, so it is the one to take. From all choices:\n{estimator.equation_}")
+        print(
+            "It predicts better than the network's equation, so it is the one to take. From all "
+            f"choices:\n{estimator.equation_}")
     print()
 
 def _counts(trials):

@@ -54,9 +54,9 @@ Limit.__doc__ = """Where a parameter may be.
 Density = namedtuple('Density', 'log_density draw mean names support limits many together chances')
 Density.__doc__ = """What a kind of answer knows: an entry of `DENSITIES`, made by `add_density`.
 
-Compiled functions `log_density`, `draw` and `mean`; `names` of the components; `support` in words; `limits` of parameters;
-`many`: parameters that hold several numbers; `together`: what they must be together; `chances`: compiled function
-of (answer, out) that writes the probability of each choice, or None."""
+Compiled functions `log_density`, `draw` and `mean`; `names` of the components; `support` in words; `limits` of
+parameters; `many`: parameters that hold several numbers; `together`: what they must be together; `chances`: compiled
+function of (answer, out) that writes the probability of each choice, or None."""
 
 DENSITIES = {} # Kind of answer → its `Density`
 

@@ -16,7 +16,8 @@ import pandas as pd
 from scipy import stats
 from . import __version__
 from .data import DatasetRNN, Trials
-from .folders import check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text
+from .folders import (
+    check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text)
 from .jit import COMPILED
 from .library import term_text
 from .recovery import _digest
@@ -25,7 +26,8 @@ from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_numb
 
 # %% ../nbs/44_discovery.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
-    """How often each participant repeats a choice after a reward above the mean of all rewards, and after another: a frame (participants, ['above', 'others']), NaN where there was no such trial.
+    """How often each participant repeats a choice after a reward above the mean of all rewards, and after another: a
+    frame (participants, ['above', 'others']), NaN where there was no such trial.
 
     Only choices count that follow another in the same session, whose reward was shown. None if rewards never vary.
 
@@ -33,11 +35,15 @@ def stay_after_reward(trials): # `Trials`
     ----------
     trials
         `Trials`"""
-    made = np.flatnonzero((trials.choice[:-1] >= 0) & (trials.choice[1:] >= 0) & (trials.session[:-1] == trials.session[1:]))
+    made = np.flatnonzero(
+        (trials.choice[:-1] >= 0) & (trials.choice[1:] >= 0) & (trials.session[:-1] == trials.session[1:]))
     r = trials.reward[made, trials.choice[made]]
     made, r = made[~np.isnan(r)], r[~np.isnan(r)]
     if not len(r) or np.ptp(r) == 0: return None
-    t = pd.DataFrame(dict(participant=np.array(trials.participants, object)[trials.participant[made]], kind=np.where(r > r.mean(), 'above', 'others'), stay=trials.choice[made] == trials.choice[made + 1]))
+    t = pd.DataFrame(
+        dict(
+            participant=np.array(trials.participants, object)[trials.participant[made]],
+            kind=np.where(r > r.mean(), 'above', 'others'), stay=trials.choice[made] == trials.choice[made + 1]))
     return t.groupby(['participant', 'kind'], sort=False).stay.mean().unstack().reindex(columns=['above', 'others'])
 
 # %% ../nbs/44_discovery.ipynb #65fdac5d
@@ -53,33 +59,55 @@ def _about_choices(trials, simulated):
     own, stay = trials.reward[np.flatnonzero(made), trials.choice[made]], stay_after_reward(trials)
     others = trials.reward[made].copy()
     others[np.arange(made.sum()), trials.choice[made]] = np.nan
-    return dict(participants=trials.n_participants, sessions=trials.n_sessions, choices=int(made.sum()), missing=int((~made).sum()), options=[str(o) for o in trials.options],
-                per_participant=many(trials.participant, trials.n_participants), per_session=many(trials.session, trials.n_sessions), some_offered=bool((trials.offer < 0).any()),
-                rewards=_values(own), hidden=int(np.isnan(own).sum()), others_shown=bool(np.isfinite(others).any()), simulated=simulated, stay=None if stay is None else _stay(stay), sha256=_digest(trials))
+    return dict(
+        participants=trials.n_participants, sessions=trials.n_sessions, choices=int(made.sum()),
+        missing=int((~made).sum()), options=[str(o) for o in trials.options],
+        per_participant=many(trials.participant, trials.n_participants),
+        per_session=many(trials.session, trials.n_sessions), some_offered=bool((trials.offer < 0).any()),
+        rewards=_values(own), hidden=int(np.isnan(own).sum()), others_shown=bool(np.isfinite(others).any()),
+        simulated=simulated, stay=None if stay is None else _stay(stay), sha256=_digest(trials))
 
 def _stay(t):
     "Means and standard deviations over people, and a paired t-test; None if nobody has both kinds of rewards."
     both = t.dropna()
     if not len(both): return None
     test = stats.ttest_rel(both.above, both.others) if len(both) > 1 and np.ptp(both.above - both.others) > 0 else None
-    return dict(n=len(both), above=[float(both.above.mean()), _finite(both.above.std())], others=[float(both.others.mean()), _finite(both.others.std())], test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
+    return dict(
+        n=len(both), above=[float(both.above.mean()), _finite(both.above.std())],
+        others=[float(both.others.mean()), _finite(both.others.std())],
+        test=None if test is None else [float(test.statistic), float(test.df), float(test.pvalue)])
 
 # %% ../nbs/44_discovery.ipynb #8da583e4
 def _about_network(e): # A fitted `SpiceEstimator`
     "What was trained, on what, and how."
     from spice_rl.sindy import tells_apart   # here, since it needs torch, and so does a network
     network, config, known = e.network_, e.spice_config, {r.module: r for r in e.regression_.equation.equation_rules}
-    modules = [dict(name=m, state=known[m].state, where=[f'{s} = {v:g}' for s, _, v in known[m].filters], inputs=[s for s, _ in known[m].signals], fixed=bool(known[m].fixed)) for m in config.rnn_modules]
+    modules = [
+        dict(
+            name=m, state=known[m].state, where=[f'{s} = {v:g}' for s, _, v in known[m].filters],
+            inputs=[s for s, _ in known[m].signals], fixed=bool(known[m].fixed))
+        for m in config.rnn_modules]
     random = bool(e.batch_size or e.n_steps_per_call or e.dropout)
-    return dict(name=type(network).__name__, about=(type(network).__doc__ or '').strip().split('\n')[0], numbers=sum(w.numel() for w in network.parameters()), modules=modules,
-                starts={k: float(v) for k, v in network.starts(0).items()}, optimiser='Adam' if random else 'L-BFGS', tells_apart=tells_apart(network))
+    return dict(
+        name=type(network).__name__, about=(type(network).__doc__ or '').strip().split('\n')[0],
+        numbers=sum(w.numel() for w in network.parameters()), modules=modules,
+        starts={k: float(v) for k, v in network.starts(0).items()}, optimiser='Adam' if random else 'L-BFGS',
+        tells_apart=tells_apart(network))
 
 def _about_library(equation): # The one of the regression
     "Candidate terms of each rule, as text."
-    return [dict(module=r.module, terms=[term_text(t, r.names).replace('[k]', '').replace(' ', ' × ') for t in r.terms], fixed=bool(r.fixed)) for r in equation.equation_rules]
+    return [
+        dict(
+            module=r.module, terms=[term_text(t, r.names).replace('[k]', '').replace(' ', ' × ') for t in r.terms],
+            fixed=bool(r.fixed))
+        for r in equation.equation_rules]
 
-def _symbols(): return {'alpha': r'\alpha', 'alpha_reward': r'\alpha_{+}', 'alpha_penalty': r'\alpha_{-}', 'beta': r'\beta', 'Q at the start': 'Q_0', 'forget_rate': r'\varphi', 'forgets toward': 'Q_{\\varphi}', 'alpha_counterfactual': r'\alpha_{u}',
-                        'beta_counterfactual': r'\beta_{u}', 'counterfactual offset': 'q_{u}', 'alpha_choice': r'\alpha_{C}', 'alpha_choice of the others': r"\alpha'_{C}", 'beta_choice': r'\beta_{C}'}
+def _symbols():
+    return {
+        'alpha': r'\alpha', 'alpha_reward': r'\alpha_{+}', 'alpha_penalty': r'\alpha_{-}', 'beta': r'\beta',
+        'Q at the start': 'Q_0', 'forget_rate': r'\varphi', 'forgets toward': 'Q_{\\varphi}',
+        'alpha_counterfactual': r'\alpha_{u}', 'beta_counterfactual': r'\beta_{u}', 'counterfactual offset': 'q_{u}',
+        'alpha_choice': r'\alpha_{C}', 'alpha_choice of the others': r"\alpha'_{C}", 'beta_choice': r'\beta_{C}'}
 
 # %% ../nbs/44_discovery.ipynb #876ca470
 def rule_latex(
@@ -98,11 +126,18 @@ def rule_latex(
     s, names = _symbols(), set(names)
     lines, low, high = [], min(rewards), max(rewards)
     if 'alpha' in names: lines.append(r"Q_c &\leftarrow Q_c + \alpha\,(r - Q_c)")
-    if 'alpha_reward' in names: lines += [rf"Q_c &\leftarrow Q_c + {s[a]}\,({r:g} - Q_c) && (r = {r:g})" for a, r in (('alpha_reward', high), ('alpha_penalty', low))]
+    if 'alpha_reward' in names:
+        lines += [
+            rf"Q_c &\leftarrow Q_c + {s[a]}\,({r:g} - Q_c) && (r = {r:g})"
+            for a, r in (('alpha_reward', high), ('alpha_penalty', low))]
     if 'forget_rate' in names: lines.append(rf"Q_u &\leftarrow Q_u + \varphi\,({s['forgets toward']} - Q_u)")
-    if 'alpha_counterfactual' in names: lines.append(r"Q_u &\leftarrow Q_u + \alpha_{u}\,(q_{u} + (\beta_{u}/\beta)\,r_u - Q_u)")
-    if 'alpha_choice' in names: lines += [r"C_c &\leftarrow C_c + \alpha_{C}\,(1 - C_c)", rf"C_u &\leftarrow (1 - {s['alpha_choice of the others' if 'alpha_choice of the others' in names else 'alpha_choice']})\,C_u"]
-    weighed = [rf"{b}\,{v}_k" for n, b, v in (('beta', r'\beta', 'Q'), ('beta_choice', r'\beta_{C}', 'C')) if n in names]
+    if 'alpha_counterfactual' in names:
+        lines.append(r"Q_u &\leftarrow Q_u + \alpha_{u}\,(q_{u} + (\beta_{u}/\beta)\,r_u - Q_u)")
+    if 'alpha_choice' in names:
+        others = 'alpha_choice of the others' if 'alpha_choice of the others' in names else 'alpha_choice'
+        lines += [r"C_c &\leftarrow C_c + \alpha_{C}\,(1 - C_c)", rf"C_u &\leftarrow (1 - {s[others]})\,C_u"]
+    weighed = [rf"{b}\,{v}_k" for n, b, v in (('beta', r'\beta', 'Q'), ('beta_choice', r'\beta_{C}', 'C')) if n in names
+    ]
     lines.append(rf"P(k) &\propto e^{{{' + '.join(weighed) or '0'}}}")
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
@@ -111,24 +146,41 @@ def _said_equation(equation, who, reading):
     "An equation and its reading, as plain data."
     row, s = equation.row(who), _symbols()
     known = not reading.obstacles
-    return dict(reading=repr(reading), text=equation.text(who), latex=equation.latex(who), weights={k: float(row[f'weight: {k}']) for k in equation.state if row[f'weight: {k}'] != 0}, starts={k: float(row[f'start: {k}']) for k in equation.state if f'start: {k}' in equation.held},
-                rule=reading.name, obstacles=list(reading.obstacles), parameters=[dict(name=n, symbol=s[n], value=_finite(r.value), se=_finite(r.se)) for n, r in reading.parameters.iterrows()] if known else [])
+    return dict(
+        reading=repr(reading), text=equation.text(who), latex=equation.latex(who),
+        weights={k: float(row[f'weight: {k}']) for k in equation.state if row[f'weight: {k}'] != 0},
+        starts={k: float(row[f'start: {k}']) for k in equation.state if f'start: {k}' in equation.held},
+        rule=reading.name, obstacles=list(reading.obstacles), parameters=[
+            dict(name=n, symbol=s[n], value=_finite(r.value), se=_finite(r.se))
+            for n, r in reading.parameters.iterrows()]
+        if known
+        else [])
 
 def _finite(x): return float(x) if np.isfinite(x) else None   # JSON knows no NaN
 
 def _equations(e, trials): # A fitted `SpiceEstimator`
     "The equations to print, {who: …}: everybody's, each kind's, or those of the first participants."
     found = e.refinement_
-    if hasattr(found, 'typical'): return {who: _said_equation(found.typical, who, found.as_rl(who)) for who in found.kinds.index}
-    return {str(who): _said_equation(e.network_equation_, who, e.network_equation_.as_rl(who, _paid(trials))) for who in list(e.network_equation_.coefficients.index)[:4]}
+    if hasattr(found, 'typical'):
+        return {who: _said_equation(found.typical, who, found.as_rl(who)) for who in found.kinds.index}
+    return {
+        str(who): _said_equation(e.network_equation_, who, e.network_equation_.as_rl(who, _paid(trials)))
+        for who in list(e.network_equation_.coefficients.index)[:4]}
 
 def _about_refinement(e):
     "How the equation was refined, and what to know about it; None if it was not."
     found = e.refinement_
     if found is None: return None
-    if hasattr(found, 'typical'): return dict(kind='kinds', tried={str(k): float(v) for k, v in found.tried.items()}, numbers=found.numbers, ibic=float(found.ibic), kinds=[dict(name=k, people=float(r.people), k=int(r.k)) for k, r in found.kinds.iterrows()])
-    return dict(kind='one' if list(found.scores.index) == ['everybody'] else 'each', criterion=found.criterion, numbers=found.numbers, unseen=list(found.unseen), shared={str(w): found.shared(w) for w in found.scores.index},
-                structures=len(found.structures), weight=float(found.structures.weight.iloc[0]), scores=json.loads(found.scores.reset_index().to_json(orient='records')))
+    if hasattr(found, 'typical'):
+        return dict(
+            kind='kinds', tried={str(k): float(v) for k, v in found.tried.items()}, numbers=found.numbers,
+            ibic=float(found.ibic),
+            kinds=[dict(name=k, people=float(r.people), k=int(r.k)) for k, r in found.kinds.iterrows()])
+    return dict(
+        kind='one' if list(found.scores.index) == ['everybody'] else 'each', criterion=found.criterion,
+        numbers=found.numbers, unseen=list(found.unseen), shared={str(w): found.shared(w) for w in found.scores.index},
+        structures=len(found.structures), weight=float(found.structures.weight.iloc[0]),
+        scores=json.loads(found.scores.reset_index().to_json(orient='records')))
 
 # %% ../nbs/44_discovery.ipynb #5673b931
 def _moved(equation, starts): # starts: {latent value: where it starts}
@@ -140,13 +192,15 @@ def _moved(equation, starts): # starts: {latent value: where it starts}
         sums = {(0,) * len(by): by[0]}
         for t in r.terms:
             for low in product(*(range(e + 1) for e in t)):   # (value − shift)^e, multiplied out
-                sums[low] = sums.get(low, 0.) + row[r.parameter(t)] * prod(comb(e, i) * (-b)**(e - i) for e, i, b in zip(t, low, by))
+                sums[low] = sums.get(low, .0) + row[r.parameter(t)] * prod(
+                    comb(e, i) * (-b) ** (e - i) for e, i, b in zip(t, low, by))
         out |= {(r.module, term_text(t, r.names)): c for t, c in sums.items() if abs(c) > 1e-12}
     return out
 
 # %% ../nbs/44_discovery.ipynb #e6ec1b9d
 def _beside_truth(equation, truth): # Two `Equation`s
-    "What was found and the truth: alpha, beta, … with standard errors if both are learning rules, else the terms of both, counted from the same start."
+    """What was found and the truth: alpha, beta, … with standard errors if both are learning rules, else the terms of
+    both, counted from the same start."""
     found, true = equation.as_rl(), truth.as_rl()
     if not found.obstacles and not true.obstacles:
         names = list(dict.fromkeys([*found.parameters.index, *true.parameters.index]))
@@ -154,7 +208,9 @@ def _beside_truth(equation, truth): # Two `Equation`s
     starts = {s: equation.row()[f'start: {s}'] for s in equation.state}
     found, true = _moved(equation, starts), _moved(truth, starts)
     keys = list(dict.fromkeys([*true, *found]))
-    return pd.DataFrame(dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]), index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
+    return pd.DataFrame(
+        dict(found=[found.get(k, .0) for k in keys], truth=[true.get(k, .0) for k in keys]),
+        index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
 
 # %% ../nbs/44_discovery.ipynb #a693b48e
 _PACKAGES = ('numpy', 'scipy', 'pandas', 'torch', 'pysindy', 'scikit-learn', *(['numba'] if COMPILED else []))
@@ -167,19 +223,37 @@ def _scores(e):
 
 def _tables(e):
     "Every table that is written, by name."
-    found, out = e.refinement_, dict(scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(), candidates=e.regression_.table)
-    if hasattr(found, 'typical'): out |= dict(people=found.people.rename_axis('participant').reset_index(), kinds=found.kinds.reset_index(), estimates=found.spread().reset_index(), coefficients=found.equation.coefficients.rename_axis('participant').reset_index())
-    elif found is not None: out |= dict(estimates=found.estimates, terms=found.terms, structures=found.structures.assign(terms=found.structures.terms.map('; '.join)))
-    else: out['estimates'] = e.network_equation_.coefficients.rename_axis('who').reset_index().melt('who', var_name='parameter', value_name='estimate')
+    found, out = (
+        e.refinement_, dict(
+            scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(),
+            candidates=e.regression_.table))
+    if hasattr(found, 'typical'):
+        out |= dict(
+            people=found.people.rename_axis('participant').reset_index(), kinds=found.kinds.reset_index(),
+            estimates=found.spread().reset_index(),
+            coefficients=found.equation.coefficients.rename_axis('participant').reset_index())
+    elif found is not None:
+        out |= dict(
+            estimates=found.estimates, terms=found.terms,
+            structures=found.structures.assign(terms=found.structures.terms.map('; '.join)))
+    else:
+        out['estimates'] = (
+            e.network_equation_.coefficients.rename_axis('who')
+            .reset_index()
+            .melt('who', var_name='parameter', value_name='estimate'))
     return out
 
 def _figures(e, trials, truth):
     "Every figure that is written, by name; those that cannot be drawn are named with the reason."
     from spice_rl.plotting import plot_equation, plot_fit_quality, plot_session
     paid, xs = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))}), trials.to_dataset().xs
-    first = xs[0] if e.spice_participant_id is None else xs[xs[:, 0, -1] == e.spice_participant_id][0]   # the equation may know nothing of the others
-    makers = {'equation.png': lambda: plot_equation(e.network_equation_, truth=truth, rewards=paid), 'scores.png': lambda: plot_fit_quality(_scores(e)),
-              'session.png': lambda: plot_session({'network': e.rnn_agent, 'equation': e.spice_agent}, first, e.network_equation_.state, labels=[str(o) for o in trials.options])}
+    # the equation may know nothing of the others
+    first = xs[0] if e.spice_participant_id is None else xs[xs[:, 0, -1] == e.spice_participant_id][0]
+    makers = {
+        'equation.png': lambda: plot_equation(e.network_equation_, truth=truth, rewards=paid),
+        'scores.png': lambda: plot_fit_quality(_scores(e)), 'session.png': lambda: plot_session(
+            {'network': e.rnn_agent, 'equation': e.spice_agent}, first, e.network_equation_.state,
+            labels=[str(o) for o in trials.options])}
     figures, lost = {}, {}
     for name, make in makers.items():
         try: figures[name] = make()[0]
@@ -190,34 +264,70 @@ def _figures(e, trials, truth):
 def _fitted_to(estimator, data):
     "The data as `Trials`, if they can be those that the estimator was fitted to."
     if not hasattr(estimator, 'save_spice'):
-        raise TypeError(f"write_discovery writes the network and the equation of a fitted SpiceEstimator, got {type(estimator).__name__}, which has no network; "
-                        "fit one: dataset = trials.to_dataset(), then SpiceEstimator().fit(dataset.xs, dataset.ys)")
-    if not hasattr(estimator, 'training_'): raise ValueError("there is nothing to write: call fit(xs, ys) first; of files that were loaded nobody knows how the network was trained")
+        raise TypeError(
+            "write_discovery writes the network and the equation of a fitted SpiceEstimator, got "
+            f"{type(estimator).__name__}, which has no network; "
+            "fit one: dataset = trials.to_dataset(), then SpiceEstimator().fit(dataset.xs, dataset.ys)")
+    if not hasattr(estimator, 'training_'):
+        raise ValueError(
+            "there is nothing to write: call fit(xs, ys) first; of files that were loaded nobody knows how the "
+            "network was trained")
     if isinstance(data, DatasetRNN): data = Trials.from_dataset(data, n_options=estimator.n_actions_)
-    if not isinstance(data, Trials): raise TypeError(f"data must be Trials or a DatasetRNN, got {type(data).__name__}; of tensors make DatasetRNN(xs, ys)")
-    for what, here, there in (('options', data.n_options, estimator.n_actions_), ('participants', data.n_participants, estimator.n_participants_)):
-        if here != there: raise ValueError(f"these data have {here} {what}, and the estimator was fitted to {there}; give the data that it was fitted to")
+    if not isinstance(data, Trials):
+        raise TypeError(
+            f"data must be Trials or a DatasetRNN, got {type(data).__name__}; of tensors make DatasetRNN(xs, ys)")
+    for what, here, there in (
+        ('options', data.n_options, estimator.n_actions_),
+        ('participants', data.n_participants, estimator.n_participants_)):
+        if here != there:
+            raise ValueError(
+                f"these data have {here} {what}, and the estimator was fitted to {there}; give the data that it was "
+                "fitted to")
     return data
 
-def _setting(x): return x.__name__ if isinstance(x, type) else x if x is None or isinstance(x, (str, bool, int, float)) else x.to_dict() if hasattr(x, 'to_dict') else str(x)
+def _setting(x):
+    return (
+        x.__name__
+        if isinstance(x, type)
+        else x
+        if x is None or isinstance(x, (str, bool, int, float))
+        else x.to_dict()
+        if hasattr(x, 'to_dict')
+        else str(x))
 
 def _call(e):
     "The fit as Python."
     own, default = e.get_params(), type(e)().get_params()
-    more = {k: v for k, v in own.items() if k not in ('rnn_class', 'spice_config', 'verbose', 'save_path_rnn', 'save_path_spice') and v != default[k]}
-    return f"SpiceEstimator({e.rnn_class.__name__}, config{''.join(f', {k}={v!r}' for k, v in more.items())}).fit(dataset.xs, dataset.ys)"
+    more = {
+        k: v
+        for k, v in own.items()
+        if k not in ('rnn_class', 'spice_config', 'verbose', 'save_path_rnn', 'save_path_spice') and v != default[k]}
+    return (
+        f"SpiceEstimator({e.rnn_class.__name__}, "
+        f"config{''.join(f', {k}={v!r}' for k, v in more.items())}).fit(dataset.xs, dataset.ys)")
 
 # %% ../nbs/44_discovery.ipynb #fc8a3ab3
 def _record(e, trials, equations, truth, command, figures, lost):
     "All that the report says and no table does."
     t, r = e.training_, e.regression_
     beside = None if truth is None else _beside_truth(e.network_equation_, truth)
-    true = None if truth is None else dict(text=truth.text(), latex=truth.latex(), beside=[dict(what=n if isinstance(n, str) else ': '.join(n)) | {k: _finite(v) for k, v in row.items()} for n, row in beside.iterrows()])
-    return dict(what='DISCOVER', seed=int(e.seed), command=command, call=_call(e), settings={k: _setting(v) for k, v in e.get_params().items()}, versions=dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES},
-                platform=platform.platform(terse=True), data=_about_choices(trials, truth is not None), network=_about_network(e), training=dict(nll=float(t.nll), chance=float(t.chance), interrupted=bool(t.interrupted)), library=_about_library(r.equation),
-                refinement=_about_refinement(e), equations=equations, truth=true,
-                notes=[*(e.refinement_.notes() if e.refinement_ is not None else ()), *e.notes()],
-                figures=figures, not_drawn=lost)
+    true = (
+        None
+        if truth is None
+        else dict(
+            text=truth.text(), latex=truth.latex(), beside=[
+                dict(what=n if isinstance(n, str) else ': '.join(n)) | {k: _finite(v) for k, v in row.items()}
+                for n, row in beside.iterrows()]))
+    return dict(
+        what='DISCOVER', seed=int(e.seed), command=command, call=_call(e),
+        settings={k: _setting(v) for k, v in e.get_params().items()},
+        versions=dict(spice_rl=__version__, python=platform.python_version())
+        | {name: version(name) for name in _PACKAGES}, platform=platform.platform(terse=True),
+        data=_about_choices(trials, truth is not None), network=_about_network(e),
+        training=dict(nll=float(t.nll), chance=float(t.chance), interrupted=bool(t.interrupted)),
+        library=_about_library(r.equation), refinement=_about_refinement(e), equations=equations, truth=true,
+        notes=[*(e.refinement_.notes() if e.refinement_ is not None else ()), *e.notes()], figures=figures,
+        not_drawn=lost)
 
 # %% ../nbs/44_discovery.ipynb #21f8c87e
 def write_discovery(
@@ -230,7 +340,8 @@ def write_discovery(
 ) -> list:        # Names of the files
     """Write a discovered equation into a folder: models, tables, figures, and the record that `write_report` reads.
 
-    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the folder cannot be written.
+    Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the
+    folder cannot be written.
 
     Parameters
     ----------
@@ -255,7 +366,10 @@ def write_discovery(
 def _claimed(folder):
     "Before the work: see that the folder takes a discovery."
     runs = [what for what in _RUNS if (folder / f'run_{what}.json').exists()]
-    if runs: raise ValueError(f"folder {str(folder)!r} holds runs of Pipeline (run_{runs[0]}.json), and a report is about one of them; choose another folder")
+    if runs:
+        raise ValueError(
+            f"folder {str(folder)!r} holds runs of Pipeline (run_{runs[0]}.json), and a report is about one of "
+            "them; choose another folder")
     return claim(folder, dict(DISCOVER=''), [_RECORD])
 
 def _write_held(folder, estimator, trials, truth, command):
@@ -279,7 +393,9 @@ def _write_all(place, estimator, trials, truth):
     (figures, lost), equations = _figures(estimator, trials, truth), _equations(estimator, trials)
     texts = [f"{e['text']}\n{e['reading']}" for e in equations.values()]
     best = estimator.equation_
-    if best is not estimator.network_equation_: texts.append('\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()]))
+    if best is not estimator.network_equation_:
+        texts.append('\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()])
+        )
     write_text(place / 'equation.txt', '\n'.join(texts) + '\n')
     for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():
@@ -301,9 +417,13 @@ class DiscoveryFolder:
         Path"""
     def __init__(self, folder): # Path
         self.folder = check_path(folder, 'folder')
-        if not self.folder.is_dir(): raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
+        if not self.folder.is_dir():
+            raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
         finished(self.folder)
-        if not (self.folder / _RECORD).is_file(): raise ValueError(f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
+        if not (self.folder / _RECORD).is_file():
+            raise ValueError(
+                f"{str(folder)!r} holds no discovery: there is no {_RECORD} in it; write one with "
+                "write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
         self.record = _read_record(self.folder, _RECORD)
 
     def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
@@ -315,7 +435,8 @@ class DiscoveryFolder:
             Name of a .csv file, without its ending; for `pandas.read_csv`
         """
         path = inside(self.folder, f'{name}.csv')
-        if not path.is_file(): raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
+        if not path.is_file():
+            raise ValueError(f"{str(self.folder)!r} has a record of a discovery, but no {path.name}; write it anew")
         return pd.read_csv(path, **options)
 
     @property
@@ -332,58 +453,112 @@ def discovery_rules(run): # `DiscoveryFolder`
     run
         `DiscoveryFolder`
     """
-    answers = [_experiment(run), _candidates(run), _simulated(run), _trained(run), _recovered(run), _arbitrated(run), _analysed(run), _validated(run), _latent(run)]
+    answers = [
+        _experiment(run), _candidates(run), _simulated(run), _trained(run), _recovered(run), _arbitrated(run),
+        _analysed(run), _validated(run), _latent(run)]
     lost = [str(i) for i in (4, 7, 8) if not answers[i - 1][0]]
-    answers.append((not lost, "this report: data, network, library, search, equation, errors, versions and seed. Data and code are yours to share" if not lost else f"what rule{'s' * (len(lost) > 1)} {' and '.join(lost)} ask{'s' * (len(lost) == 1)} for is not there"))
-    return pd.DataFrame([dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)], index=pd.RangeIndex(1, 11, name='number'))
+    answers.append(
+        (
+            not lost, (
+                "this report: data, network, library, search, equation, errors, versions and seed. Data and code are "
+                "yours to share")
+            if not lost
+            else f"what rule{'s' * (len(lost) > 1)} {' and '.join(lost)} ask{'s' * (len(lost) == 1)} for is not there"))
+    return pd.DataFrame(
+        [dict(rule=rule, done=done, evidence=text) for rule, (done, text) in zip(RULES, answers)],
+        index=pd.RangeIndex(1, 11, name='number'))
 
 def _experiment(run):
     d = run.record['data']
-    return False, f"whether {d['choices']} choices of {d['participants']} participants are enough to find this equation is not known; simulate people from it and discover it anew, or let `power` plan the study"
+    return False, (
+        f"whether {d['choices']} choices of {d['participants']} participants are enough to find this equation "
+        "is not known; simulate people from it and discover it anew, or let `power` plan the study")
 
 def _candidates(run):
     rules, m = [r for r in run.record['library'] if not r['fixed']], run.record['refinement']
     others = None if m is None or m['kind'] != 'one' else m['structures'] - 1
-    tried = '' if others is None else f"; {others or 'no'} other structure{'s lie' if others > 1 else ' lies'} within 6 BIC of the best"
-    return True, f"{sum(len(r['terms']) for r in rules)} candidate terms in {len(rules)} rule{'s' * (len(rules) > 1)}{tried}. Whether the library holds the hypotheses in question is for you to say; hand-written rivals are fitted by `fit` and compared by `compare`"
+    tried = (
+        ''
+        if others is None
+        else f"; {others or 'no'} other structure{'s lie' if others > 1 else ' lies'} within 6 BIC of the best")
+    return True, (
+        f"{sum(len(r['terms']) for r in rules)} candidate terms in {len(rules)} "
+        f"rule{'s' * (len(rules) > 1)}{tried}. Whether the library holds the hypotheses in question is for you "
+        "to say; hand-written rivals are fitted by `fit` and compared by `compare`")
 
 def _simulated(run):
     if run.record['data']['simulated']: return True, "these people were simulated, with an equation that is known"
-    return False, "no learner was simulated; `simulate(equation, task)` shows what this equation does, before it is believed"
+    return (
+        False,
+        "no learner was simulated; `simulate(equation, task)` shows what this equation does, before it is believed")
 
 def _trained(run):
     t, m = run.table('starts'), run.record['refinement']
     agree = t.verdict.isin(['best', 'agrees']).sum()
     said = f"{agree} of {len(t)} random starts of the network end at the same likelihood"
     if m is None: return False, f"{said}, but the equation was not estimated on the choices; fit with refine=True"
-    if run.record['training']['interrupted']: return False, f"{said}, and training was stopped before its end; run it again"
-    return bool(agree > 1), f"{said}; the equation was estimated on the choices by maximum likelihood" + ('' if agree > 1 else '. Train more starts')
+    if run.record['training']['interrupted']:
+        return False, f"{said}, and training was stopped before its end; run it again"
+    return bool(agree > 1), f"{said}; the equation was estimated on the choices by maximum likelihood" + (
+        '' if agree > 1 else '. Train more starts')
 
 def _recovered(run):
     true = run.record['truth']
-    if true is None: return False, "whether its numbers can be recovered was not looked at; run `parameter_recovery` with the equation"
-    far = [abs(r['found'] - r['truth']) / r['se'] for r in true['beside'] if r.get('se') and r['found'] is not None and r['truth'] is not None]
-    if not far or any(r['found'] is None or r['truth'] is None for r in true['beside']): return False, "the equation is of another form than the true one, or has no standard errors: compare them term by term"
-    return max(far) < 3, f"the true values lie within {apa_number(np.ceil(10 * max(far)) / 10, 1)} standard errors of the estimates, once; `parameter_recovery` says it for many samples"
+    if true is None:
+        return (
+            False, "whether its numbers can be recovered was not looked at; run `parameter_recovery` with the equation")
+    far = [
+        abs(r['found'] - r['truth']) / r['se']
+        for r in true['beside']
+        if r.get('se') and r['found'] is not None and r['truth'] is not None]
+    if not far or any(r['found'] is None or r['truth'] is None for r in true['beside']):
+        return (
+            False,
+            "the equation is of another form than the true one, or has no standard errors: compare them term by term")
+    return max(far) < 3, (
+        f"the true values lie within {apa_number(np.ceil(10 * max(far)) / 10, 1)} standard errors of the "
+        "estimates, once; `parameter_recovery` says it for many samples")
 
 def _arbitrated(run):
     m = run.record['refinement']
-    said = f"the structure of the equation has a weight of {apa_number(m['weight'], 2, True)} among those within 6 BIC; " if m and m['kind'] == 'one' else ''
-    return False, f"{said}whether these choices tell structures apart was not looked at; `stability(trials)` draws sessions anew, `model_recovery` simulates rivals"
+    said = (
+        f"the structure of the equation has a weight of {apa_number(m['weight'], 2, True)} among those within 6 BIC; "
+        if m and m['kind'] == 'one'
+        else '')
+    return False, (
+        f"{said}whether these choices tell structures apart was not looked at; `stability(trials)` draws "
+        "sessions anew, `model_recovery` simulates rivals")
 
 def _analysed(run):
     d = run.record['data']
     if d['simulated']: return False, "these are no people"
-    if d['stay'] is None: return False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared"
+    if d['stay'] is None:
+        return False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared"
     a, o, test = d['stay']['above'][0], d['stay']['others'][0], d['stay']['test']
-    return True, f"{d['participants']} participants; without any model, a choice is repeated after {100 * a:.0f} % of the better and {100 * o:.0f} % of the other rewards" + (f", {apa_test('t', test[0], test[1], test[2])}" if test else '')
+    return True, (
+        f"{d['participants']} participants; without any model, a choice is repeated after {100 * a:.0f} % of "
+        f"the better and {100 * o:.0f} % of the other rewards"
+    ) + (f", {apa_test('t', test[0], test[1], test[2])}" if test else '')
 
 def _validated(run):
     last = run.scores.iloc[-1]
-    kept = f"the equation keeps {100 * last.share_kept:.0f} % of what the network predicts beyond guessing" if np.isfinite(last.share_kept) else "the network predicts no better than guessing"
-    held = f", and predicts held-out choices with {last.held_out:.3f} nats each" if 'held_out' in run.scores and np.isfinite(last.held_out) else ''
-    return False, f"{kept}{held}; but nobody was simulated from it: compare `simulate(equation, task)` with what people did"
+    kept = (
+        f"the equation keeps {100 * last.share_kept:.0f} % of what the network predicts beyond guessing"
+        if np.isfinite(last.share_kept)
+        else "the network predicts no better than guessing")
+    held = (
+        f", and predicts held-out choices with {last.held_out:.3f} nats each"
+        if 'held_out' in run.scores and np.isfinite(last.held_out)
+        else '')
+    return (
+        False,
+        f"{kept}{held}; but nobody was simulated from it: compare `simulate(equation, task)` with what people did")
 
 def _latent(run):
-    if 'session.png' in run.record['figures']: return False, "the values of one session are drawn; `trialwise` gives values and prediction errors of every trial, to relate to reaction times, pupils or brain signals"
-    return False, "`trialwise` gives values and prediction errors of every trial, to relate to reaction times, pupils or brain signals"
+    if 'session.png' in run.record['figures']:
+        return False, (
+            "the values of one session are drawn; `trialwise` gives values and prediction errors of every trial, "
+            "to relate to reaction times, pupils or brain signals")
+    return False, (
+        "`trialwise` gives values and prediction errors of every trial, to relate to reaction times, pupils or "
+        "brain signals")

@@ -490,7 +490,8 @@ class Lanes:
             _try(cell, trials.n_options, _an_offer(trials), trials)
             self._prepare(cell, trials)
         # of a person, on average
-        self.n_rows = (len(trials) if cell.wide else len(self.rows.choice)) / trials.n_participants
+        merged = cell.needs_feedback and not cell.wide
+        self.n_rows = (len(self.rows.choice) if merged else len(trials)) / trials.n_participants
         self.lower = np.array([p.lower for p in cell.params.values()], float)
         self.upper = np.array([p.upper for p in cell.params.values()], float)
         self.wide = self.upper - self.lower
@@ -498,11 +499,16 @@ class Lanes:
                                                    minlength=trials.n_participants))
 
     def _prepare(self, cell, trials):
-        "The rows of a cell that speaks of choices and rewards, and its specialised loop."
-        self.rows = _rows(trials, cell.watches)
-        if cell.needs_feedback: self.rows = _together(self.rows)
+        "The specialised loop of a cell that speaks of choices and rewards."
         own = hasattr(cell, 'kernels') or not COMPILED      # the one loop does
         self.loop = None if own else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
+
+    @cached_property
+    def rows(self):
+        """The rows of a cell that speaks of choices and rewards: made when they are needed, since a search that has a
+        likelihood of its own holds many cells at once."""
+        rows = _rows(self.trials, self.cell.watches)
+        return _together(rows) if self.cell.needs_feedback else rows
 
     @cached_property
     def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
@@ -564,13 +570,13 @@ class Lanes:
         sorted_, out = (
             (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k))))
         work, still = n * (k + 1) * self.n_rows, self.cell.needs_feedback
-        specialised = self.loop and self.loop.ready(k, work)
+        specialised, rows = self.loop and self.loop.ready(k, work), self.rows
         def run(lo, hi):
-            if specialised: return specialised(theta, steps, still, *self.rows, people, first, lo, hi, *sorted_)
+            if specialised: return specialised(theta, steps, still, *rows, people, first, lo, hi, *sorted_)
             f = self.kernels
             _run_bundles(
-                f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, self.rows, people,
-                first, lo, hi, *sorted_)
+                f.init, f.logits, f.update, theta, steps, f.constants, len(self.cell.state), still, rows, people, first,
+                lo, hi, *sorted_)
         on_threads(run, len(people), self.threads if work > _WORTH else 1)
         for to, of in zip(out, sorted_): to[order] = of
         return out
@@ -1103,7 +1109,7 @@ def latent_names(
     cell,  # A cell
     trials # Somebody's trials
 ): # Texts, one for each number of its state
-    """Names of a cell's latent values in `replay`: of an option `q_LABEL`, of one number `mean`, of several `table_0_1`.
+    """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of several.
 
     Parameters
     ----------

@@ -78,7 +78,8 @@ def check_place(
     path,       # Where a file is to be written
     name='path' # Name of the argument, for the message
 ): # The path, a `Path`
-    """Return the path, or raise an error that says why no file can be written there; called before the work whose result it is for.
+    """Return the path, or raise an error that says why no file can be written there; called before the work whose
+    result it is for.
 
     Parameters
     ----------
@@ -89,12 +90,16 @@ def check_place(
 
     Returns
     -------
-    The path, a `Path`
-    """
-    if not isinstance(path, (str, os.PathLike)): raise TypeError(f"{name} must be the path of a file, got {type(path).__name__}")
+    The path, a `Path`"""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be the path of a file, got {type(path).__name__}")
     path = Path(path)
-    if path.is_dir(): raise ValueError(f"{name} must be the path of a file, and {str(path)!r} is a folder: add a name, such as model.json")
-    if not path.parent.is_dir(): raise ValueError(f"{name}={str(path)!r} cannot be written: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise ValueError(
+            f"{name} must be the path of a file, and {str(path)!r} is a folder: add a name, such as model.json")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"{name}={str(path)!r} cannot be written: there is no folder {str(path.parent)!r}; make it first")
     try:
         with tempfile.TemporaryFile(dir=path.parent): return path
     except OSError as e: raise ValueError(f"{name}={str(path)!r} cannot be written: {e.strerror or e}") from None
@@ -115,17 +120,26 @@ def read_model(
     kind
         'network' or 'equation'
     """
-    if not isinstance(path, (str, os.PathLike)): raise TypeError(f"a model file is given by its path, got {type(path).__name__}")
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a model file is given by its path, got {type(path).__name__}")
     path = Path(path)
     if path.is_dir(): raise ValueError(f"{str(path)!r} is a folder, and a model is a file in it: give its name")
     if not path.exists(): raise FileNotFoundError(f"there is no model file {str(path)!r}")
     content = _parsed(path)
-    if not isinstance(content, dict) or content.get('format') != FORMAT: raise ValueError(f"{str(path)!r} is JSON, but not a model file of spice_rl")
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise ValueError(f"{str(path)!r} is JSON, but not a model file of spice_rl")
     stated = content.pop('sha256', None)
-    if stated != _digest(content): raise ValueError(f"{str(path)!r} is damaged: its content does not match its checksum")
+    if stated != _digest(content):
+        raise ValueError(f"{str(path)!r} is damaged: its content does not match its checksum")
     _check_version(content, path)
-    if content.get('kind') not in list(KINDS): raise ValueError(f"{str(path)!r} is not a model file of spice_rl that can be read: it holds a model of kind {content.get('kind')!r:.80}; there are {' and '.join(KINDS)}")
-    if content['kind'] != kind: raise ValueError(f"{str(path)!r} holds a model of kind {content['kind']!r}, but {kind!r} was asked for; are path_rnn and path_spice swapped?")
+    if content.get('kind') not in list(KINDS):
+        raise ValueError(
+            f"{str(path)!r} is not a model file of spice_rl that can be read: it holds a model of kind "
+            f"{content.get('kind')!r:.80}; there are {' and '.join(KINDS)}")
+    if content['kind'] != kind:
+        raise ValueError(
+            f"{str(path)!r} holds a model of kind {content['kind']!r}, but {kind!r} was asked for; are path_rnn and "
+            "path_spice swapped?")
     try: KINDS[kind](content)
     except (TypeError, ValueError) as e: raise ValueError(f"{str(path)!r} is no model that can be used: {e}") from None
     return content
@@ -135,10 +149,16 @@ def _parsed(path):
     raw, name = path.read_bytes(), str(path)
     try: return json.loads(raw, object_pairs_hook=_once)
     except _Twice as e: raise ValueError(f"{name!r} is damaged: it has {e.args[0]!r:.80} twice") from None
-    except RecursionError: raise ValueError(f"{name!r} is not a model file of spice_rl: it is nested deeper than any model") from None
+    except RecursionError:
+        raise ValueError(f"{name!r} is not a model file of spice_rl: it is nested deeper than any model") from None
     except ValueError:
-        if FORMAT.encode() in raw[:100]: raise ValueError(f"{name!r} is damaged or cut off: it begins like a model file of spice_rl, but does not end like one") from None
-        raise ValueError(f"{name!r} is not a model file of spice_rl (it begins with {raw[:12]!r}); pickles of other programs are never opened") from None
+        if FORMAT.encode() in raw[:100]:
+            raise ValueError(
+                f"{name!r} is damaged or cut off: it begins like a model file of spice_rl, but does not end like one"
+            ) from None
+        raise ValueError(
+            f"{name!r} is not a model file of spice_rl (it begins with {raw[:12]!r}); pickles of other programs "
+            "are never opened") from None
 
 class _Twice(Exception): "A key that stands twice in one object."
 
@@ -152,8 +172,12 @@ def _once(pairs):
 def _check_version(content, path):
     "Raise a `ValueError` if a later version wrote the file, or none that there can be."
     text = content.get('version')
-    if not isinstance(text, str) or not re.fullmatch(r'\d{1,9}\.\d{1,9}[\w.+-]{0,40}', text): raise ValueError(f"{str(path)!r} is not a model file of spice_rl that can be read: its version is {text!r:.80}")
-    if _version(text) > _version(__version__): raise ValueError(f"{str(path)!r} was written by spice_rl {text}, and this is {__version__}: install that version or a later one to open it")
+    if not isinstance(text, str) or not re.fullmatch(r'\d{1,9}\.\d{1,9}[\w.+-]{0,40}', text):
+        raise ValueError(f"{str(path)!r} is not a model file of spice_rl that can be read: its version is {text!r:.80}")
+    if _version(text) > _version(__version__):
+        raise ValueError(
+            f"{str(path)!r} was written by spice_rl {text}, and this is {__version__}: install that version or a "
+            "later one to open it")
 
 
 
@@ -163,9 +187,12 @@ def _check_shared(content, *more):
     check_keys(content, ('format', 'kind', 'version', 'options', 'config', *more), 'the file')
     options = content['options']
     check_keys(options, ('n_actions', 'n_experiments', 'dropout'), 'options', ('embedding_size',))
-    for name, least in dict(n_actions=2, n_experiments=0, embedding_size=0).items(): check_whole(options.get(name, least), name, least, 10_000)
+    for name, least in dict(n_actions=2, n_experiments=0, embedding_size=0).items():
+        check_whole(options.get(name, least), name, least, 10_000)
     check_number(options['dropout'], 'dropout', 0, 1)
-    check_keys(content['config'], ('rnn_modules', 'control_parameters', 'library_setup', 'filter_setup'), 'config', ('degrees',))
+    check_keys(
+        content['config'], ('rnn_modules', 'control_parameters', 'library_setup', 'filter_setup'), 'config',
+        ('degrees',))
     SpiceConfig(**content['config'])
 
 def _check_network(content):
@@ -174,13 +201,18 @@ def _check_network(content):
     architecture, weights = content['architecture'], content['weights']
     check_keys(architecture, ('name', 'module', 'n_participants'), 'architecture')
     for name in ('name', 'module'):
-        if not isinstance(architecture[name], str): raise TypeError(f"{name} of the architecture must be a name, got {architecture[name]!r:.80}")
+        if not isinstance(architecture[name], str):
+            raise TypeError(f"{name} of the architecture must be a name, got {architecture[name]!r:.80}")
     if not isinstance(weights, dict): raise TypeError(f"weights must be a dict, got {type(weights).__name__}")
     for name, w in weights.items():
         check_keys(w, ('shape', 'values'), f"the weight {name!r}")
-        shape = [check_whole(n, f"the shape of {name!r}", 0) for n in check_list(w['shape'], f"the shape of {name!r}", (int, float), 'whole numbers', 0)]
+        shape = [
+            check_whole(n, f"the shape of {name!r}", 0)
+            for n in check_list(w['shape'], f"the shape of {name!r}", (int, float), 'whole numbers', 0)]
         values = check_list(w['values'], f"the weight {name!r}", (int, float), 'numbers', 0)
-        if math.prod(shape) != len(values): raise ValueError(f"the weight {name!r} has {len(values)} numbers, and its shape {shape} needs {math.prod(shape)}")
+        if math.prod(shape) != len(values):
+            raise ValueError(
+                f"the weight {name!r} has {len(values)} numbers, and its shape {shape} needs {math.prod(shape)}")
         for v in values: check_number(v, f"each number of the weight {name!r}")
     most = max(1_000_000, *(len(w['values']) for w in weights.values())) if weights else 1_000_000
     check_whole(architecture['n_participants'], 'n_participants', 0, most)
@@ -203,7 +235,8 @@ def off_policy_sessions(
     n_actions, # How many options
     seed=0     # An int
 ):
-    """Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a drifting bandit.
+    """Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a
+    drifting bandit.
 
     Parameters
     ----------
@@ -216,8 +249,7 @@ def off_policy_sessions(
     n_actions
         How many options
     seed
-        An int
-    """
+        An int"""
     n_sessions, n_trials = check_whole(n_sessions, 'n_sessions', 1), check_whole(n_trials, 'n_trials', 1)
     n_same, n_actions = check_whole(n_same, 'n_same', 1), check_whole(n_actions, 'n_actions', 2)
     seed = check_whole(seed, 'seed', 0)
@@ -261,7 +293,8 @@ def _cut(xs, ys, last):
     early, nothing = last.long().argmax(1)[:, None] > torch.arange(xs.shape[1]), torch.tensor(np.nan, dtype=ys.dtype)
     x = xs.clone()
     x[..., :-1] = torch.where(early[..., None], xs[..., :-1], nothing.to(xs.dtype))
-    early &= (~torch.isnan(x[..., :-1]).all(-1)).flip(1).cumsum(1).flip(1) > 0   # a session may now end earlier, before a missing trial
+    # a session may now end earlier, before a missing trial
+    early &= (~torch.isnan(x[..., :-1]).all(-1)).flip(1).cumsum(1).flip(1) > 0
     return (x, torch.where(early[..., None], ys, nothing)), (xs, torch.where(last[..., None], ys, nothing))
 
 def _asked_for(logp, trials, ys):
@@ -322,15 +355,15 @@ def _by(gain, width, over):
 
 # %% ../nbs/38_estimator.ipynb #6d1f0a43
 class Predictions:
-    """Probability of the next choice by the network and by the equation: unpacks like a pair, `network, equation = estimator.predict(xs)`, and is no array, so that nobody stacks the two by mistake.
+    """Probability of the next choice by the network and by the equation: unpacks like a pair, `network, equation =
+    estimator.predict(xs)`, and is no array, so that nobody stacks the two by mistake.
 
     Parameters
     ----------
     network
         (sessions, trials, n_actions)
     equation
-        (sessions, trials, n_actions)
-    """
+        (sessions, trials, n_actions)"""
     def __init__(self,
         network, # (sessions, trials, n_actions)
         equation # (sessions, trials, n_actions)
@@ -340,10 +373,16 @@ class Predictions:
     def __iter__(self): return iter((self.network, self.equation))
     def __len__(self): return 2
     def __getitem__(self, i): return (self.network, self.equation)[i]
-    def __repr__(self): return f"Predictions of network and equation, {self.equation.shape[0]} sessions × {self.equation.shape[1]} trials × {self.equation.shape[2]} options each"
+    def __repr__(self):
+        return (
+            f"Predictions of network and equation, {self.equation.shape[0]} sessions × {self.equation.shape[1]} "
+            f"trials × {self.equation.shape[2]} options each")
 
     def __array__(self, *args, **kwargs):
-        raise TypeError("predict gives two arrays, of the network and of the equation, that are not to be put into one: network, equation = estimator.predict(xs); or predict_proba, which is the equation's alone, as in cross_val_predict(…, method='predict_proba')")
+        raise TypeError(
+            "predict gives two arrays, of the network and of the equation, that are not to be put into one: "
+            "network, equation = estimator.predict(xs); or predict_proba, which is the equation's alone, as in "
+            "cross_val_predict(…, method='predict_proba')")
 
 
 
@@ -357,10 +396,13 @@ class SpiceEstimator(BaseEstimator):
 
     After `fit`: `training_` (a `Training`: the table of starts), `network_`, `regression_` (the candidates compared,
     and the equation of the regression), `refinement_` (a `Refinement`: standard errors, intervals, other structures;
-    or, if the network tells five people or more apart, their `Individuals`), `network_equation_` (an `Equation`: that of
+    or, if the network tells five people or more apart, their `Individuals`), `network_equation_` (an `Equation`: that
+    of
     the refinement, or of the regression where that describes choices better, held-out ones if `fit` was given some,
-    else by BIC; `remarks_` says so), `equation_` (the same; or, if the wide search predicts held-out choices better, its
-    `TraceEquation`, and `remarks_` says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the network, and judged with it on
+    else by BIC; `remarks_` says so), `equation_` (the same; or, if the wide search predicts held-out choices better,
+    its
+    `TraceEquation`, and `remarks_` says so), `wide_` and `ceiling_` (a `Discovery` and a `Ceiling`, learned beside the
+    network, and judged with it on
     held-out sessions; None: not looked for), `n_participants_`, `n_actions_`, `participants_` (the ids learned from),
     `classes_` (the options at each trial, as scikit-learn has them).
     `summary()` shows all of them side by side, `notes()` says what to know about them (also when the wide search or the
@@ -442,7 +484,8 @@ class SpiceEstimator(BaseEstimator):
         spice_config=RESCORLA_WAGNER_CONFIG, # What to read out of it, a `SpiceConfig`
         *,
         epochs=1024,                # Most passes over the data; training stops earlier when it has converged
-        learning_rate=1e-2,         # Length of the first step; later ones find their own (with mini-batches: of every step)
+        # Length of the first step; later ones find their own (with mini-batches: of every step)
+        learning_rate=1e-2,
         n_actions=None,             # How many options (default: as many as `ys` has columns)
         n_participants=None,        # How many people (default: as many as there are ids)
         n_experiments=0,            # How many experiments; their ids are then the last but one column
@@ -456,16 +499,19 @@ class SpiceEstimator(BaseEstimator):
         device='cpu',               # Where the network runs: 'cpu' or 'cuda'
         dropout=0.,                 # Share of a participant's embedding hidden at random in training
         l2_weight_decay=5.,         # Weight of the penalty on bends and embeddings, in nats; see `Plan`
-        train_test_ratio=1.,        # Share of the sessions to train on; the others decide when to stop (the equation is read from all)
+        # Share of the sessions to train on; the others decide when to stop (the equation is read from all)
+        train_test_ratio=1.,
         spice_participant_id=None,  # Find the equation of this participant only (default: of all)
         spice_optimizer_type='SR3_weighted_l1', # How the regression makes terms few; see `sparse_regression`
-        spice_optim_threshold=None, # Leave out terms with smaller coefficients (default: the likelihood of the choices decides, by BIC)
+        # Leave out terms with smaller coefficients (default: the likelihood of the choices decides, by BIC)
+        spice_optim_threshold=None,
         spice_optim_regularization=1e-2, # Strength of the regression's penalty; see `sparse_regression`
         spice_library_polynomial_degree=1, # Highest power of the terms
         n_trials_off_policy=1000,   # Length of made-up sessions, if there are any
         n_sessions_off_policy=0,    # Record signals on so many made-up sessions (default: on the people's own)
         n_trials_same_action_off_policy=5, # How often each option is repeated in them
-        refine=True,                # Estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
+        # Estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
+        refine=True,
         verbose=False,              # Show progress?
         save_path_rnn=None,         # Save the network here after fitting
         save_path_spice=None,       # Save the equation here after fitting
@@ -476,18 +522,21 @@ class SpiceEstimator(BaseEstimator):
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
         self.n_participants, self.n_experiments, self.starts, self.seed = n_participants, n_experiments, starts, seed
         self.batch_size, self.n_steps_per_call, self.bagging = batch_size, n_steps_per_call, bagging
-        self.convergence_threshold, self.scheduler, self.device, self.dropout = convergence_threshold, scheduler, device, dropout
+        self.convergence_threshold, self.scheduler, self.device, self.dropout = (
+            convergence_threshold, scheduler, device, dropout)
         self.l2_weight_decay, self.train_test_ratio = l2_weight_decay, train_test_ratio
         self.spice_participant_id, self.spice_optimizer_type = spice_participant_id, spice_optimizer_type
         self.spice_optim_threshold, self.spice_optim_regularization = spice_optim_threshold, spice_optim_regularization
         self.spice_library_polynomial_degree = spice_library_polynomial_degree
         self.n_trials_off_policy, self.n_sessions_off_policy = n_trials_off_policy, n_sessions_off_policy
         self.n_trials_same_action_off_policy, self.refine = n_trials_same_action_off_policy, refine
-        self.verbose, self.save_path_rnn, self.save_path_spice, self.embedding_size = verbose, save_path_rnn, save_path_spice, embedding_size
+        self.verbose, self.save_path_rnn, self.save_path_spice, self.embedding_size = (
+            verbose, save_path_rnn, save_path_spice, embedding_size)
         self.wide = wide
 
     def __sklearn_tags__(self):
-        "What scikit-learn should know: sessions are arrays with three axes, NaN is a trial or reward that is missing, and choices are needed."
+        """What scikit-learn should know: sessions are arrays with three axes, NaN is a trial or reward that is missing,
+        and choices are needed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array, tags.input_tags.allow_nan = False, True, True
         tags.target_tags.required, tags.target_tags.multi_output, tags.target_tags.two_d_labels = True, True, False
@@ -518,7 +567,8 @@ class SpiceEstimator(BaseEstimator):
         ys_test
             And their next choices"""
         self._check_arguments()
-        if (xs_test is None) != (ys_test is None): raise ValueError("test data need both xs_test and ys_test; one of them is missing")
+        if (xs_test is None) != (ys_test is None):
+            raise ValueError("test data need both xs_test and ys_test; one of them is missing")
         xs, ys = self._sessions(xs, ys)
         if xs_test is None: learn, test = self._split(xs, ys)
         else: learn, test = (xs, ys), self._sessions(xs_test, ys_test)
@@ -583,7 +633,8 @@ class SpiceEstimator(BaseEstimator):
     def _set_apart(self, xs, ys):
         "Choices to learn from, and a fifth to judge on, of sessions at least five: (xs, ys), (xs, ys)."
         who = xs[:, 0, -1].int()
-        if len(who) > 1 and len(set(who.tolist())) == len(who) and (last := _last_fifth(ys)) is not None: return _cut(xs, ys, last)
+        if len(who) > 1 and len(set(who.tolist())) == len(who) and (last := _last_fifth(ys)) is not None:
+            return _cut(xs, ys, last)
         out = torch.as_tensor(held_out_sessions(xs[:, 0, -1].int().numpy(), self.seed, max(.2, 5 / len(xs))))
         return (xs[~out], ys[~out]), (xs[out], ys[out])
 
@@ -637,7 +688,8 @@ class SpiceEstimator(BaseEstimator):
         def judged(logp): return np.where(asked, _asked_for(logp, held, ys), np.nan)
         logp = {WIDE: judged(_wide_logp(self.wide_, held))}
         try: self.ceiling_ = choice_ceiling(trials, held, seed=self.seed)
-        except (ValueError, FloatingPointError) as e: self._beside.append(f"there is no ceiling beside the equation: {e}")
+        except (ValueError, FloatingPointError) as e:
+            self._beside.append(f"there is no ceiling beside the equation: {e}")
         else: logp[CEILING] = judged(self.ceiling_.logp)
         return logp
 
@@ -686,22 +738,29 @@ class SpiceEstimator(BaseEstimator):
         if self._learned_bic is None or abs(gain) > width: return ''
         ahead = self._learned_bic[self._last] - self._learned_bic[WIDE]
         if ahead <= 6: return ''
-        return (f". These are too few to tell: on the choices that both have learned from, the wide search is {ahead:.1f} "
-                "BIC better. More choices would decide; until then, what it finds is the better guess")
+        return (
+            f". These are too few to tell: on the choices that both have learned from, the wide search is {ahead:.1f} "
+            "BIC better. More choices would decide; until then, what it finds is the better guess")
 
     def _check_arguments(self):
         "Raise an error for arguments that cannot be, before any work."
         cls = self.rnn_class
         if not (isinstance(cls, type) and issubclass(cls, BaseRNN)):
             hint = f"; without brackets: rnn_class={type(cls).__name__}" if isinstance(cls, BaseRNN) else ''
-            raise TypeError(f"rnn_class must be a class of network, such as RescorlaWagnerRNN, got {'the class ' + cls.__name__ if isinstance(cls, type) else type(cls).__name__}{hint}")
-        if not isinstance(self.spice_config, SpiceConfig): raise TypeError(f"spice_config must be a SpiceConfig, got {type(self.spice_config).__name__}")
+            raise TypeError(
+                "rnn_class must be a class of network, such as RescorlaWagnerRNN, got "
+                f"{'the class ' + cls.__name__ if isinstance(cls, type) else type(cls).__name__}{hint}")
+        if not isinstance(self.spice_config, SpiceConfig):
+            raise TypeError(f"spice_config must be a SpiceConfig, got {type(self.spice_config).__name__}")
         for name, least in dict(n_actions=2, n_participants=1, embedding_size=0).items():
             if getattr(self, name) is not None: check_whole(getattr(self, name), name, least)
-        for name, least in dict(n_experiments=0, starts=1, seed=0, n_sessions_off_policy=0, n_trials_off_policy=1, n_trials_same_action_off_policy=1).items():
+        for name, least in dict(
+            n_experiments=0, starts=1, seed=0, n_sessions_off_policy=0, n_trials_off_policy=1,
+            n_trials_same_action_off_policy=1).items():
             check_whole(getattr(self, name), name, least)
         check_number(self.dropout, 'dropout', 0, 1)
-        if check_number(self.train_test_ratio, 'train_test_ratio', 0, 1) == 0: raise ValueError("train_test_ratio must be above 0, got 0")
+        if check_number(self.train_test_ratio, 'train_test_ratio', 0, 1) == 0:
+            raise ValueError("train_test_ratio must be above 0, got 0")
         check_device(self.device)
         Plan(**self._plan())
         for name in ('save_path_rnn', 'save_path_spice'):
@@ -715,10 +774,16 @@ class SpiceEstimator(BaseEstimator):
         "Data as tensors, or an error that says what to hand over."
         if isinstance(xs, (Trials, DatasetRNN)):
             made = 'dataset = trials.to_dataset(), then ' if isinstance(xs, Trials) else ''
-            raise TypeError(f"xs must be sessions as an array, got {type(xs).__name__}: {made}fit(dataset.xs, dataset.ys)")
-        if ys is None and needed: raise ValueError("SpiceEstimator requires y to be passed, but the target y is None: fit(xs, ys), as dataset.xs and dataset.ys have them")
+            raise TypeError(
+                f"xs must be sessions as an array, got {type(xs).__name__}: {made}fit(dataset.xs, dataset.ys)")
+        if ys is None and needed:
+            raise ValueError(
+                "SpiceEstimator requires y to be passed, but the target y is None: fit(xs, ys), as dataset.xs and "
+                "dataset.ys have them")
         for name, x in (('xs', xs), ('ys', ys)):
-            if getattr(x, 'requires_grad', False): raise ValueError(f"{name} carries gradients (requires_grad), which data have none of: pass {name}.detach()")
+            if getattr(x, 'requires_grad', False):
+                raise ValueError(
+                    f"{name} carries gradients (requires_grad), which data have none of: pass {name}.detach()")
         n = getattr(self, 'n_actions_', None) if self.n_actions is None and not needed else self.n_actions
         return check_xs_ys(xs, ys, None if n is None else int(n))
 
@@ -730,49 +795,71 @@ class SpiceEstimator(BaseEstimator):
         self.participants_ = tuple(sorted(set(ids[0].tolist())))
         there = int(torch.cat(ids).max()) + 1
         if self.n_participants is not None and self.n_participants < there:
-            raise ValueError(f"n_participants={self.n_participants} is too small: the ids in the last column of xs go up to {there - 1} (they are counted from 0)")
+            raise ValueError(
+                f"n_participants={self.n_participants} is too small: the ids in the last column of xs go up to "
+                f"{there - 1} (they are counted from 0)")
         self.n_participants_ = self.n_participants or there
 
     def _refined(self, trials):
-        "The regression's equation estimated on the choices: everybody's; or each participant's, shrunk toward what people share if they are enough to learn that from."
+        """The regression's equation estimated on the choices: everybody's; or each participant's, shrunk toward what
+        people share if they are enough to learn that from."""
         equation = self.regression_.equation
         if list(equation.coefficients.index) == ['everybody']: return refine(equation, trials)
-        return individual_equations(trials, equation=equation, seed=self.seed) if trials.n_participants >= 5 else refine(equation, trials, by='participant')
+        return (
+            individual_equations(trials, equation=equation, seed=self.seed)
+            if trials.n_participants >= 5
+            else refine(equation, trials, by='participant'))
 
     def _trials(self, xs, ys):
         "The choices that the equation is estimated on; those of all people as one person's, if they share it."
-        if list(self.regression_.equation.coefficients.index) == ['everybody']: xs = torch.cat([xs[..., :-1], torch.zeros_like(xs[..., -1:])], -1)
+        if list(self.regression_.equation.coefficients.index) == ['everybody']:
+            xs = torch.cat([xs[..., :-1], torch.zeros_like(xs[..., -1:])], -1)
         trials = Trials.from_dataset(DatasetRNN(xs, ys), n_options=self.n_actions_)
-        there = sorted(set(trials.participant.tolist())) if self.spice_participant_id is None else [self.spice_participant_id]
+        there = (
+            sorted(set(trials.participant.tolist()))
+            if self.spice_participant_id is None
+            else [self.spice_participant_id])
         return trials if len(there) == trials.n_participants else trials.take(participants=there)   # ids may have gaps
 
     def _network(self, n_actions, n_participants):
         "A new network, made without touching torch's global random state."
         asked = {} if self.embedding_size is None else dict(embedding_size=self.embedding_size)
         with seeded(self.seed, self.device):
-            network = self.rnn_class(n_actions=n_actions, n_participants=n_participants, n_experiments=self.n_experiments, dropout=self.dropout, device=self.device, **asked)
+            network = self.rnn_class(
+                n_actions=n_actions, n_participants=n_participants, n_experiments=self.n_experiments,
+                dropout=self.dropout, device=self.device, **asked)
         network.device = torch.device(self.device)
         if self.dropout and not any(isinstance(m, torch.nn.Dropout) and m.p for m in network.modules()):
-            raise ValueError(f"dropout={self.dropout} would do nothing: it hides parts of an embedding, and {self.rnn_class.__name__} has none (or does not pass it on)")
+            raise ValueError(
+                f"dropout={self.dropout} would do nothing: it hides parts of an embedding, and "
+                f"{self.rnn_class.__name__} has none (or does not pass it on)")
         return network
 
     def _probes(self):
         "Made-up sessions to record signals on, if they are asked for."
         if not self.n_sessions_off_policy: return None
-        xs = off_policy_sessions(self.n_sessions_off_policy, self.n_trials_off_policy, self.n_trials_same_action_off_policy, self.n_actions_, self.seed)
+        xs = off_policy_sessions(
+            self.n_sessions_off_policy, self.n_trials_off_policy, self.n_trials_same_action_off_policy, self.n_actions_,
+            self.seed)
         return torch.cat([xs[..., :-1], torch.zeros_like(xs[..., :1]), xs[..., -1:]], -1) if self.n_experiments else xs
 
     def _split(self, xs, ys):
         "Sessions to train on and sessions that decide when to stop, as `train_test_ratio` says."
         if self.train_test_ratio == 1: return (xs, ys), (None, None)
         order, n = np.random.default_rng(self.seed).permutation(len(xs)), int(round(self.train_test_ratio * len(xs)))
-        if n in (0, len(xs)): raise ValueError(f"train_test_ratio={self.train_test_ratio} leaves no session to train or to test on: there are {len(xs)} sessions")
+        if n in (0, len(xs)):
+            raise ValueError(
+                f"train_test_ratio={self.train_test_ratio} leaves no session to train or to test on: there are "
+                f"{len(xs)} sessions")
         return (xs[order[:n]], ys[order[:n]]), (xs[order[n:]], ys[order[n:]])
 
     # What was learned
 
     def _need(self, what, how):
-        if not hasattr(self, what): raise NotFittedError(f"there is no {'equation' if 'equation' in what else what.strip('_')} yet: call fit(xs, ys), or load_spice({how}=…)")
+        if not hasattr(self, what):
+            raise NotFittedError(
+                f"there is no {'equation' if 'equation' in what else what.strip('_')} yet: call fit(xs, ys), or "
+                f"load_spice({how}=…)")
         return getattr(self, what)
 
     @property
@@ -797,14 +884,17 @@ class SpiceEstimator(BaseEstimator):
         print(self.spice_agent.text(participant_id if len(self.spice_agent.coefficients) > 1 else None))
 
     def get_spice_features(self):
-        "Coefficients of the terms that are there: {participant: {module: {term: coefficient}}}; the participant is 'everybody' if all share one equation."
+        """Coefficients of the terms that are there: {participant: {module: {term: coefficient}}}; the participant is
+        'everybody' if all share one equation."""
         return {who: self.spice_agent.terms(who) for who in self.spice_agent.coefficients.index}
 
     def get_participant_embeddings(self):
         "The numbers by which the network tells people apart: a frame with a row for each participant."
         found = [m for m in self._need('network_', 'path_rnn').modules() if isinstance(m, Embedding)]
-        if not found: raise ValueError(f"{type(self.network_).__name__} has no embedding: all participants share one network")
-        return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant')
+        if not found:
+            raise ValueError(f"{type(self.network_).__name__} has no embedding: all participants share one network")
+        return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant'
+        )
 
     def _compared(self, xs, ys, judged):
         """Guessing, ceiling, wide search, network, raw equation and refined equation side by side, on all choices and
@@ -865,10 +955,11 @@ class SpiceEstimator(BaseEstimator):
         if REFINED in order and by[REFINED] <= by[RAW] + same: self.network_equation_ = self.refinement_.equation
         elif REFINED in order:
             order = [*(row for row in order if row != RAW), RAW]
-            self.remarks_.append("estimating the equation on the choices made it worse "
-                                 f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so the network's equation "
-                                 "is that of the regression, without standard errors; refine takes only equations whose values "
-                                 "cannot run away, and these choices may need one whose values do")
+            self.remarks_.append(
+                "estimating the equation on the choices made it worse "
+                f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so the network's equation "
+                "is that of the regression, without standard errors; refine takes only equations whose values "
+                "cannot run away, and these choices may need one whose values do")
         self._stages, self._last, self.equation_ = table.loc[order], order[-1], self.network_equation_
 
     def _take_best(self, xs, ys, judged):
@@ -936,18 +1027,24 @@ class SpiceEstimator(BaseEstimator):
         return self._stages.copy()
 
     def differences(self):
-        "What differs between people, and by how much: see `Individuals.spread`. Needs a network that tells people apart, five participants or more, and `refine=True`."
+        """What differs between people, and by how much: see `Individuals.spread`. Needs a network that tells people
+        apart, five participants or more, and `refine=True`."""
         found = self._need('refinement_', 'path_spice')
         if not isinstance(found, Individuals):
-            raise ValueError(f"nothing is known of how people differ: this takes a network that tells people apart (here {self.rnn_class.__name__}), five participants or more (here {self.n_participants_}) and refine=True (here {self.refine}); or individual_equations(trials), which needs no network")
+            raise ValueError(
+                "nothing is known of how people differ: this takes a network that tells people apart (here "
+                f"{self.rnn_class.__name__}), five participants or more (here {self.n_participants_}) and "
+                f"refine=True (here {self.refine}); or individual_equations(trials), which needs no network")
         return found.spread()
 
     # Predicting
 
     def predict(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        """Probability of the next choice after each trial, by the network and by the equation read out of it: `Predictions`, two arrays (sessions, trials, n_actions).
+        """Probability of the next choice after each trial, by the network and by the equation read out of it:
+        `Predictions`, two arrays (sessions, trials, n_actions).
 
-        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of `equation_`, for scikit-learn.
+        NaN behind the end of a session that is shorter than the others. `predict_proba` gives those of `equation_`, for
+        scikit-learn.
 
         Parameters
         ----------
@@ -958,13 +1055,13 @@ class SpiceEstimator(BaseEstimator):
         return Predictions(np.exp(self._network_logp(xs)), np.exp(self._equation_logp(xs)))
 
     def predict_proba(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        """Probability of the next choice after each trial by `equation_`, (sessions, trials, n_actions): for `cross_val_predict(…, method='predict_proba')`.
+        """Probability of the next choice after each trial by `equation_`, (sessions, trials, n_actions): for
+        `cross_val_predict(…, method='predict_proba')`.
 
         Parameters
         ----------
         xs
-            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        """
+            What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`"""
         best = self._need('equation_', 'path_spice')
         return np.exp(self._equation_logp(self._asked(xs), best))
 
@@ -972,10 +1069,16 @@ class SpiceEstimator(BaseEstimator):
         "Data to predict; with a warning if they are of people that nothing was learned of."
         xs, ys = self._sessions(xs, ys, False) if ys is None else self._sessions(xs, ys)
         n = getattr(self, 'n_features_in_', xs.shape[-1])
-        if xs.shape[-1] != n: raise ValueError(f"X has {xs.shape[-1]} features, but {type(self).__name__} is expecting {n} features as input: those of the sessions that it was fitted to")
+        if xs.shape[-1] != n:
+            raise ValueError(
+                f"X has {xs.shape[-1]} features, but {type(self).__name__} is expecting {n} features as input: "
+                "those of the sessions that it was fitted to")
         if new := self._strangers(xs):
-            warnings.warn(f"{len(new)} of the participants were not among those that were learned from ({', '.join(map(str, new[:8]))}{', …' * (len(new) > 8)}): "
-                          "they are predicted as the mean of those that were. To judge people by their own past, split sessions or trials, not people", stacklevel=3)
+            warnings.warn(
+                f"{len(new)} of the participants were not among those that were learned from "
+                f"({', '.join(map(str, new[:8]))}{', …' * (len(new) > 8)}): "
+                "they are predicted as the mean of those that were. To judge people by their own past, split "
+                "sessions or trials, not people", stacklevel=3)
         return xs if ys is None else (xs, ys)
 
     def _strangers(self, xs):
@@ -992,9 +1095,11 @@ class SpiceEstimator(BaseEstimator):
             known = list(getattr(self, 'participants_', range(self.n_participants_)))
             network, ids = copy.deepcopy(network), xs.clone()
             for m in (m for m in network.modules() if isinstance(m, Embedding)):
-                m.weight = torch.nn.Parameter(torch.cat([m.weight, m.weight[:, known].mean(1, keepdim=True)], 1).detach())
+                m.weight = torch.nn.Parameter(
+                    torch.cat([m.weight, m.weight[:, known].mean(1, keepdim=True)], 1).detach())
                 m.n += 1
-            ids[..., -1][torch.isin(xs[..., -1].int(), torch.tensor(new, dtype=torch.int32))] = float(self.n_participants_)
+            ids[..., -1][torch.isin(xs[..., -1].int(), torch.tensor(new, dtype=torch.int32))] = float(
+                self.n_participants_)
         with torch.no_grad(): x = torch.log_softmax(network(ids, batch_first=True)[0], -1).cpu().numpy()
         there = ~np.isnan(xs[..., :-1].numpy()).all(-1)
         x[np.arange(xs.shape[1]) > xs.shape[1] - 1 - there[:, ::-1].argmax(1)[:, None]] = np.nan
@@ -1002,12 +1107,16 @@ class SpiceEstimator(BaseEstimator):
 
     def _equation_logp(self, xs, equation=None):
         "Log probabilities of the next choice, by the equation; strangers have mean coefficients."
-        trials, x = Trials.from_dataset(xs, n_options=self.n_actions_), np.full((*xs.shape[:2], self.n_actions_), np.nan)
+        trials, x = (
+            Trials.from_dataset(xs, n_options=self.n_actions_), np.full((*xs.shape[:2], self.n_actions_), np.nan))
         equation = self.spice_agent if equation is None else equation
         new = self._strangers(xs) if isinstance(equation, Equation) else []   # traces have the group's numbers for them
         if new and len(c := equation.coefficients) > 1:
             mean = c.mean().where(c.nunique() > 1, c.iloc[0])
-            equation = Equation(equation.equation_rules, equation.state, pd.concat([c.drop(index=new, errors='ignore'), pd.DataFrame([mean] * len(new), new)]), list(equation.held), equation.bounds)
+            equation = Equation(
+                equation.equation_rules, equation.state,
+                pd.concat([c.drop(index=new, errors='ignore'), pd.DataFrame([mean] * len(new), new)]),
+                list(equation.held), equation.bounds)
         logits = replay_arrays(equation, None, trials, after=True)[0]
         x[trials.session, np.arange(trials.n_trials) - trials.starts[trials.session]] = log_softmax(logits, axis=-1)
         return x
@@ -1068,18 +1177,28 @@ class SpiceEstimator(BaseEstimator):
         path_spice
             Where the equation goes (default: nowhere)
         """
-        if path_rnn is None and path_spice is None: raise ValueError("nothing to save: give path_rnn, path_spice, or both")
+        if path_rnn is None and path_spice is None:
+            raise ValueError("nothing to save: give path_rnn, path_spice, or both")
         for path, name in ((path_rnn, 'path_rnn'), (path_spice, 'path_spice')):
             if path is not None: check_place(path, name)
-        options = dict(n_actions=getattr(self, 'n_actions_', self.n_actions), n_experiments=self.n_experiments, dropout=self.dropout, **({} if self.embedding_size is None else dict(embedding_size=self.embedding_size)))
+        options = dict(
+            n_actions=getattr(self, 'n_actions_', self.n_actions), n_experiments=self.n_experiments,
+            dropout=self.dropout, **({} if self.embedding_size is None else dict(embedding_size=self.embedding_size)))
         config = self.spice_config.to_dict()
         if path_rnn is not None:
             network = self._need('network_', 'path_rnn')
-            architecture = dict(name=type(network).__name__, module=type(network).__module__, n_participants=self.n_participants_)
-            weights = {k: dict(shape=list(v.shape), values=v.cpu().double().flatten().tolist()) for k, v in network.state_dict().items()}
-            write_model(path_rnn, 'network', dict(architecture=architecture, options=options, config=config, weights=weights))
+            architecture = dict(
+                name=type(network).__name__, module=type(network).__module__, n_participants=self.n_participants_)
+            weights = {
+                k: dict(shape=list(v.shape), values=v.cpu().double().flatten().tolist())
+                for k, v in network.state_dict().items()}
+            write_model(
+                path_rnn, 'network', dict(architecture=architecture, options=options, config=config, weights=weights))
         if path_spice is not None:
-            write_model(path_spice, 'equation', dict(options=options, config=config, n_participants=getattr(self, 'n_participants_', None), equation=equation_to_dict(self.spice_agent), **self._best_as_data()))
+            write_model(
+                path_spice, 'equation', dict(
+                    options=options, config=config, n_participants=getattr(self, 'n_participants_', None),
+                    equation=equation_to_dict(self.spice_agent), **self._best_as_data()))
 
     def _best_as_data(self):
         "The wide search's equation, if that is the best, as plain data."
@@ -1098,13 +1217,16 @@ class SpiceEstimator(BaseEstimator):
         path_spice
             A file with an equation
         """
-        if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")
+        if path_rnn is None and path_spice is None:
+            raise ValueError("nothing to load: give path_rnn, path_spice, or both")
         network = None if path_rnn is None else read_model(path_rnn, 'network')
         equation = None if path_spice is None else read_model(path_spice, 'equation')
         for path, content in ((path_rnn, network), (path_spice, equation)):
             n = self.n_actions or (network or equation)['options']['n_actions']
             if content and content['options']['n_actions'] != n:
-                raise ValueError(f"{str(path)!r} was made for n_actions={content['options']['n_actions']}, {'this estimator' if self.n_actions else 'the network'} for {n}")
+                raise ValueError(
+                    f"{str(path)!r} was made for n_actions={content['options']['n_actions']}, "
+                    f"{'this estimator' if self.n_actions else 'the network'} for {n}")
         made = None if network is None else self._loaded(network, path_rnn)
         if network:
             self.network_, self.n_participants_ = made, network['architecture']['n_participants']
@@ -1117,12 +1239,18 @@ class SpiceEstimator(BaseEstimator):
 
     def _loaded(self, content, path):
         "The network that a model file holds."
-        made = self._network(content['options']['n_actions'], content['architecture']['n_participants']).reset(1, np.random.default_rng(0))
-        own, theirs = {k: list(v.shape) for k, v in made.state_dict().items()}, {k: [int(n) for n in v['shape']] for k, v in content['weights'].items()}
+        made = self._network(content['options']['n_actions'], content['architecture']['n_participants']).reset(
+            1, np.random.default_rng(0))
+        own, theirs = (
+            {k: list(v.shape) for k, v in made.state_dict().items()},
+            {k: [int(n) for n in v['shape']] for k, v in content['weights'].items()})
         if own != theirs:
-            raise ValueError(f"{str(path)!r} holds weights of {content['architecture']['name']}, which do not fit {type(made).__name__}: "
-                             f"the file has {theirs}, the class {own}")
-        made.load_state_dict({k: torch.tensor(v['values'], dtype=torch.float64).reshape(own[k]) for k, v in content['weights'].items()})
+            raise ValueError(
+                f"{str(path)!r} holds weights of {content['architecture']['name']}, which do not fit "
+                f"{type(made).__name__}: "
+                f"the file has {theirs}, the class {own}")
+        made.load_state_dict(
+            {k: torch.tensor(v['values'], dtype=torch.float64).reshape(own[k]) for k, v in content['weights'].items()})
         return made.eval()
 
 
@@ -1155,14 +1283,19 @@ def load_spice(
     content = read_model(path_rnn, 'network') if path_rnn is not None else read_model(path_spice, 'equation')
     if rnn_class is not None and not (isinstance(rnn_class, type) and issubclass(rnn_class, BaseRNN)):
         raise TypeError(f"rnn_class must be a class of network, such as RescorlaWagnerRNN, got {rnn_class!r:.80}")
-    if rnn_class is None: rnn_class = _find_class(content['architecture']) if path_rnn is not None else RescorlaWagnerRNN
-    return SpiceEstimator(rnn_class, SpiceConfig(**content['config']), **content['options']).load_spice(path_rnn, path_spice)
+    if rnn_class is None:
+        rnn_class = _find_class(content['architecture']) if path_rnn is not None else RescorlaWagnerRNN
+    return SpiceEstimator(rnn_class, SpiceConfig(**content['config']), **content['options']).load_spice(
+        path_rnn, path_spice)
 
 def _find_class(architecture):
-    "The class a file speaks of: one of ours, or one that this session has already defined. A file never makes us import anything."
+    """The class a file speaks of: one of ours, or one that this session has already defined. A file never makes us
+    import anything."""
     name, module = architecture['name'], architecture['module']
     home = importlib.import_module('spice_rl.precoded') if module == 'spice_rl.precoded' else sys.modules.get(module)
     cls = next((vars(m)[name] for m in (home, sys.modules.get('__main__')) if m is not None and name in vars(m)), None)
     if not (isinstance(cls, type) and issubclass(cls, BaseRNN)):
-        raise ValueError(f"the file holds a network of the class {name} ({module}), and no such network is defined here: pass it, load_spice(…, rnn_class={name})")
+        raise ValueError(
+            f"the file holds a network of the class {name} ({module}), and no such network is defined here: "
+            f"pass it, load_spice(…, rnn_class={name})")
     return cls

@@ -456,7 +456,7 @@ def publish(
     claimed, # What `claim` returned
     keep=()  # Kinds whose old files stay, beside the new ones
 ) -> list:   # Names of the new files
-    """Move the files of a result to their places, for those of the last run: all or none, even if the process is killed.
+    """Move the files of a result to their places, for those of the last run: all or none, even if it is killed.
 
     Parameters
     ----------

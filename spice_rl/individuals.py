@@ -15,7 +15,8 @@ from .engine import as_seed
 from .equation import Equation
 from .hierarchy import fit_hierarchical
 from .arguments import check_names, check_whole
-from .refinement import _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units
+from .refinement import (
+    _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units)
 from .selection import fit_hbi
 
 # %% ../nbs/37_individuals.ipynb #e179f7e6
@@ -35,17 +36,21 @@ class _People:
         e = _assemble(self.library, {'everybody': s}, None)
         if own is None: return e
         mine = {self.library.names[j] for j in self.library.own}
-        return Equation(e.equation_rules, e.state, e.coefficients, list(e.held), {n: (-own, own) if n in mine else b for n, b in e.bounds.items()})
+        return Equation(
+            e.equation_rules, e.state, e.coefficients, list(e.held),
+            {n: (-own, own) if n in mine else b for n, b in e.bounds.items()})
 
     def ibic(self, s):
-        "Integrated BIC of a structure whose numbers differ between people, where a variance that went to 0 is no number; infinite if somebody's values run away."
+        """Integrated BIC of a structure whose numbers differ between people, where a variance that went to 0 is no
+        number; infinite if somebody's values run away."""
         if (s.free, s.gone) not in self.seen: self.seen[s.free, s.gone] = self._ibic(s)
         return self.seen[s.free, s.gone]
 
     def _ibic(self, s):
         try: fit = fit_hierarchical(self.cell(s, 1.5), self.trials, starts=2, seed=self.seed, threads=1)
         except FloatingPointError: return np.inf
-        if not (fit.table.evidence <= -fit.table.nll + 1e-6).all(): return np.inf   # a likelihood that is no hill around the mode
+        # a likelihood that is no hill around the mode
+        if not (fit.table.evidence <= -fit.table.nll + 1e-6).all(): return np.inf
         return fit.integrated_bic - (fit.variances.shrinkage > .99).sum() * np.log(self.library.n_choices)
 
 # %% ../nbs/37_individuals.ipynb #ec68e8f2
@@ -84,21 +89,29 @@ def _together(people, structures, guess=None):
     if len(structures) == 1:
         fit = fit_hierarchical(cells[names[0]], people.trials, seed=people.seed, threads=1, name=names[0])
         return _Kinds(structures, [fit], pd.DataFrame(1., fit.modes.index, names), fit.integrated_bic, fit.notes())
-    hbi = fit_hbi(cells, people.trials, starts=3, seed=people.seed, threads=1, guess=pd.DataFrame(np.eye(len(names))[guess], people.trials.participants, names))
-    share, numbers = hbi.responsibilities.mean().to_numpy(), sum(2 * len(c.params) for c in cells.values()) + len(cells) - 1
+    hbi = fit_hbi(
+        cells, people.trials, starts=3, seed=people.seed, threads=1,
+        guess=pd.DataFrame(np.eye(len(names))[guess], people.trials.participants, names))
+    share, numbers = (
+        hbi.responsibilities.mean().to_numpy(), sum(2 * len(c.params) for c in cells.values()) + len(cells) - 1)
     evidence = np.stack([f.evidence for f in hbi.fits.values()], 1)
-    with np.errstate(divide='ignore'): total = logsumexp(evidence + np.log(share), axis=1).sum()   # a kind may be nobody's
+    # a kind may be nobody's
+    with np.errstate(divide='ignore'): total = logsumexp(evidence + np.log(share), axis=1).sum()
     order = np.argsort(-share, kind='stable')
     fits = [replace(hbi.fits[names[i]], name=name) for name, i in zip(names, order)]
-    return _Kinds([structures[i] for i in order], fits, hbi.responsibilities.iloc[:, order].set_axis(names, axis=1), -2 * total + numbers * np.log(n), hbi.remarks)
+    return _Kinds(
+        [structures[i] for i in order], fits, hbi.responsibilities.iloc[:, order].set_axis(names, axis=1),
+        -2 * total + numbers * np.log(n), hbi.remarks)
 
 def _split(people, one, k):
-    "People in `k` kinds, from where their numbers lie in the equation of the kind that is `one`; None if a kind would have fewer than three."
+    """People in `k` kinds, from where their numbers lie in the equation of the kind that is `one`; None if a kind would
+    have fewer than three."""
     z = one.fits[0].modes - one.fits[0].means['mean'].to_numpy()
     spread = one.fits[0].variances.variance.to_numpy()**.5
     apart = spread > 1e-2
     if not apart.any(): return None
-    label, s = KMeans(k, n_init=10, random_state=people.seed).fit(z.loc[:, apart] / spread[apart]).labels_, one.structures[0]
+    label, s = (
+        KMeans(k, n_init=10, random_state=people.seed).fit(z.loc[:, apart] / spread[apart]).labels_, one.structures[0])
     who = np.array(people.trials.participants, object)
     for turn in range(6):
         if np.bincount(label, minlength=k).min() < 3: return None
@@ -116,12 +129,15 @@ def _split(people, one, k):
 class Individuals:
     """What `individual_equations` found.
 
-    - `equation`: an `Equation` with a row for each participant: the terms of their kind, numbers shrunk toward it, standard errors
+    - `equation`: an `Equation` with a row for each participant: the terms of their kind, numbers shrunk toward it,
+    standard errors
     - `typical`: an `Equation` with a row for each kind, at the mean of its people
     - `people`: a row for each participant: kind, its probability, nll (nats) and n of the choices
-    - `kinds`: a row for each kind: people (the sum of probabilities), share, k numbers of its equation, the learning rule that it is
+    - `kinds`: a row for each kind: people (the sum of probabilities), share, k numbers of its equation, the learning
+    rule that it is
     - `probability`: of each kind, (participants, kinds)
-    - `tried`: integrated BIC for each number of kinds that was tried; `ibic`: that of the best; `numbers`: how many were estimated for it (means, variances, shares)
+    - `tried`: integrated BIC for each number of kinds that was tried; `ibic`: that of the best; `numbers`: how many
+    were estimated for it (means, variances, shares)
     - `remarks`: what a reader should know, a list of sentences
 
     Parameters
@@ -146,14 +162,15 @@ class Individuals:
     def __post_init__(self): self.equation.rewards = self.typical.rewards = self.rewards   # for their picture
 
     def as_rl(self, who=None): # Participant or kind (default: the first kind)
-        """The equation of a participant or a kind (default: the first kind) read as a learning rule: see `Equation.as_rl`.
+        """The equation of a participant or a kind (default: the first kind) read as a learning rule: see
+        `Equation.as_rl`.
 
         Parameters
         ----------
         who
-            Participant or kind (default: the first kind)
-        """
-        return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(who, self.rewards)
+            Participant or kind (default: the first kind)"""
+        return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(
+            who, self.rewards)
 
     def cell(self, kind): # Name of a kind
         """The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`.
@@ -165,12 +182,17 @@ class Individuals:
         """
         check_names([kind], self.fits, 'kind')
         e = self.fits[kind].cell
-        return Equation(e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()}, list(e.held), e.bounds)
+        return Equation(
+            e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()},
+            list(e.held), e.bounds)
 
     def rules(self):
-        "Each participant's learning rule: kind, rule, and its parameters (alpha, beta, …), NaN where the rule has none."
+        """Each participant's learning rule: kind, rule, and its parameters (alpha, beta, …), NaN where the rule has
+        none."""
         read = {who: self.equation.as_rl(who, self.rewards) for who in self.people.index}
-        return pd.DataFrame([dict(kind=self.people.kind[who], rule=r.name, **r.parameters.value) for who, r in read.items()], self.people.index)
+        return pd.DataFrame(
+            [dict(kind=self.people.kind[who], rule=r.name, **r.parameters.value) for who, r in read.items()],
+            self.people.index)
 
     def notes(self):
         "What to know before believing it: a list of sentences."
@@ -194,30 +216,50 @@ class Individuals:
 
     def _head(self):
         more = f"; {', '.join(f'{k}: {v:.1f}' for k, v in self.tried.items())}" if len(self.tried) > 1 else ''
-        return f"{len(self.people)} participants, {len(self.kinds)} kind{'s' * (len(self.kinds) > 1)} of learner (integrated BIC by number of kinds{more})"
+        return (
+            f"{len(self.people)} participants, {len(self.kinds)} kind{'s' * (len(self.kinds) > 1)} of learner "
+            f"(integrated BIC by number of kinds{more})")
 
     def _parts(self):
         spread = self.spread()
-        return [(f"{kind}: {row.people:.1f} people", self.text(kind), spread.loc[kind].round(3)) for kind, row in self.kinds.iterrows()]
+        return [
+            (f"{kind}: {row.people:.1f} people", self.text(kind), spread.loc[kind].round(3))
+            for kind, row in self.kinds.iterrows()]
 
-    def __repr__(self): return '\n'.join([self._head(), *(f"{a}\n{b}\n{c.to_string()}" for a, b, c in self._parts()), *self.notes()])
-    def _repr_html_(self): return f"<p>{self._head()}</p>" + ''.join(f"<p><b>{a}</b></p><pre>{b}</pre>{c.to_html()}" for a, b, c in self._parts()) + ''.join(f"<p>{n}</p>" for n in self.notes())
+    def __repr__(self):
+        return '\n'.join([self._head(), *(f"{a}\n{b}\n{c.to_string()}" for a, b, c in self._parts()), *self.notes()])
+    def _repr_html_(self):
+        return (
+            f"<p>{self._head()}</p>"
+            + ''.join(f"<p><b>{a}</b></p><pre>{b}</pre>{c.to_html()}" for a, b, c in self._parts())
+            + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
     def spread(self):
-        """What differs between people of a kind, and by how much: a row for each number of the equation and each parameter of the learning rule, with the mean, the sd between people, and how much of it a person's choices leave open.
+        """What differs between people of a kind, and by how much: a row for each number of the equation and each
+        parameter of the learning rule, with the mean, the sd between people, and how much of it a person's choices
+        leave open.
 
-        The sd is that of the people, not of the shrunk estimates: each person's posterior variance is added to the square of their distance from the mean, with the weight of their kind's probability."""
+        The sd is that of the people, not of the shrunk estimates: each person's posterior variance is added to the
+        square of their distance from the mean, with the weight of their kind's probability."""
         out = []
         for kind, fit in self.fits.items():
             who = self.people.index[self.people.kind == kind]
-            names, weight = [n for n in fit.means.reset_index().parameter.unique() if (fit.table[n] != 0).any()], self.probability[kind][who]
-            value, error = fit.table.loc[who, names], fit.table.loc[who, [f'se_{n}' for n in names]].set_axis(names, axis=1)
+            names, weight = (
+                [n for n in fit.means.reset_index().parameter.unique() if (fit.table[n] != 0).any()],
+                self.probability[kind][who])
+            value, error = (
+                fit.table.loc[who, names], fit.table.loc[who, [f'se_{n}' for n in names]].set_axis(names, axis=1))
             read = {w: self.equation.as_rl(w, self.rewards).parameters for w in who}
-            for q in self.as_rl(kind).parameters.index: value[q], error[q] = [r.value.get(q, np.nan) for r in read.values()], [r.se.get(q, np.nan) for r in read.values()]
+            for q in self.as_rl(kind).parameters.index:
+                value[q], error[q] = (
+                    [r.value.get(q, np.nan) for r in read.values()], [r.se.get(q, np.nan) for r in read.values()])
             value, error = value.loc[:, error.notna().any()], error.loc[:, error.notna().any()]
             mean = value.mul(weight, axis=0).sum() / weight.sum()
             both = ((value - mean)**2 + error.fillna(0)**2).mul(weight, axis=0).sum() / weight.sum()
-            out.append(pd.DataFrame(dict(kind=kind, what=value.columns, mean=mean, sd=np.sqrt(both), left_open=(error**2).mean() / both)))
+            out.append(
+                pd.DataFrame(
+                    dict(kind=kind, what=value.columns, mean=mean, sd=np.sqrt(both), left_open=(error**2).mean() / both)
+                ))
         return pd.concat(out).set_index(['kind', 'what'])
 
 # %% ../nbs/37_individuals.ipynb #c6ca933a
@@ -248,11 +290,20 @@ def _remarks(library, pooled, kinds, own):
     names, needed = lambda s: {library.names[j] for j in s.free}, set().union(*(s.free for s in kinds.structures))
     out = list(kinds.remarks)
     only = [library.names[j] for j in sorted(pooled.free - needed)]
-    if only: out.append(f"one equation for everybody would also have {', '.join(only)}: once people may differ, no kind needs {'it' if len(only) == 1 else 'them'}")
+    if only:
+        out.append(
+            f"one equation for everybody would also have {', '.join(only)}: once people may differ, no kind needs "
+            f"{'it' if len(only) == 1 else 'them'}")
     unsure = kinds.probability.index[kinds.probability.max(axis=1) < .8]
-    if len(unsure): out.append(f"{len(unsure)} of {len(own)} could be of another kind (probability of theirs below .8): {', '.join(map(str, unsure[:8]))}{' …' if len(unsure) > 8 else ''}")
+    if len(unsure):
+        out.append(
+            f"{len(unsure)} of {len(own)} could be of another kind (probability of theirs below .8): "
+            f"{', '.join(map(str, unsure[:8]))}{' …' if len(unsure) > 8 else ''}")
     away = [who for who, s in own.items() if s.range is None]
-    if away: out.append(f"the equation of {', '.join(map(str, away[:8]))} lets values run away in the long run, by its own numbers: do not simulate it for longer than it was seen")
+    if away:
+        out.append(
+            f"the equation of {', '.join(map(str, away[:8]))} lets values run away in the long run, by its own "
+            "numbers: do not simulate it for longer than it was seen")
     return out
 
 # %% ../nbs/37_individuals.ipynb #55fd6cec
@@ -266,7 +317,8 @@ def individual_equations(
 ) -> Individuals:
     """The equation of each participant: terms of the kind of learner they are, numbers shrunk toward those of the kind.
 
-    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the equation, and choices that no term explains.
+    Raises a `ValueError` for fewer than five participants, people without a choice, a library that lacks a term of the
+    equation, and choices that no term explains.
 
     Parameters
     ----------
@@ -283,17 +335,29 @@ def individual_equations(
     seed
         An int or a numpy Generator"""
     _check(trials)
-    if equation is not None and not isinstance(equation, Equation): raise TypeError(f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from nothing")
+    if equation is not None and not isinstance(equation, Equation):
+        raise TypeError(
+            f"equation must be an Equation to begin with, got {type(equation).__name__}; leave it out to begin from "
+            "nothing")
     kinds = check_whole(kinds, 'kinds', 1)
     if trials.n_participants < 5:
         raise ValueError(f"what people share is learned from five participants or more, got {trials.n_participants}; "
                          "search_library(trials, by='participant') gives each an equation from their own choices alone")
     _units(trials, 'participant')
-    _check(trials, library := library if library is not None else _library_for(trials) if equation is None else equation.equation_rules)
-    rules, latents, weights, given, origins = _from_nothing(library) if equation is None else _setting(equation, library)
+    _check(
+        trials, library := library
+        if library is not None
+        else _library_for(trials)
+        if equation is None
+        else equation.equation_rules)
+    rules, latents, weights, given, origins = (
+        _from_nothing(library) if equation is None else _setting(equation, library))
     people = _People(_tidy(rules, trials)[0], latents, weights, origins, trials, as_seed(seed))
     pooled = people.search.run(given(None)(people.library))
-    if not pooled.free: raise ValueError("no term of the library explains these choices better than guessing, all people together: there is no equation to give to single ones")
+    if not pooled.free:
+        raise ValueError(
+            "no term of the library explains these choices better than guessing, all people together: there is no "
+            "equation to give to single ones")
     found, broken = [_together(people, [_lean(people, pooled)])], []
     while len(found) < kinds:
         try: more = _split(people, found[0], len(found) + 1)
@@ -312,8 +376,16 @@ def _individuals(people, pooled, found, broken):
     typical = _assemble(library, _typical(library, kinds), None)
     sure, table = kinds.probability.max(axis=1), pd.DataFrame(dict(kind=kinds.probability.idxmax(axis=1)))
     fits, rewards = {f.name: f for f in kinds.fits}, tuple(_paid(people.trials))
-    table = table.assign(probability=sure, nll=[fits[k].table.nll[who] for who, k in table.kind.items()], n=[kinds.fits[0].table.n[who] for who in table.index])
-    about = pd.DataFrame(dict(people=kinds.probability.sum(), share=kinds.probability.mean(), k=[len(s.free) for s in kinds.structures], rule=[typical.as_rl(k, rewards).name for k in fits]), pd.Index(fits, name='kind'))
+    table = table.assign(
+        probability=sure, nll=[fits[k].table.nll[who] for who, k in table.kind.items()],
+        n=[kinds.fits[0].table.n[who] for who in table.index])
+    about = pd.DataFrame(
+        dict(
+            people=kinds.probability.sum(), share=kinds.probability.mean(), k=[len(s.free) for s in kinds.structures],
+            rule=[typical.as_rl(k, rewards).name for k in fits]),
+        pd.Index(fits, name='kind'))
     tried = pd.Series({len(f.fits): f.ibic for f in found}, name='integrated BIC').rename_axis('kinds')
     numbers = sum(2 * len(s.free) for s in kinds.structures) + len(kinds.fits) - 1
-    return Individuals(_assemble(library, own, covariances), typical, table, about, kinds.probability, tried, numbers, kinds.ibic, _remarks(library, pooled, kinds, own) + broken, fits, rewards)
+    return Individuals(
+        _assemble(library, own, covariances), typical, table, about, kinds.probability, tried, numbers, kinds.ibic,
+        _remarks(library, pooled, kinds, own) + broken, fits, rewards)

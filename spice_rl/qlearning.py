@@ -12,10 +12,12 @@ from .params import Param
 # %% ../nbs/10_qlearning.ipynb #9e671356
 class QLearning(Avoidance):
     "Q-learning (Watkins & Dayan, 1992) with a factual and a counterfactual learning rate (Palminteri et al., 2015)."
-    params = dict(factual_lr=Param(.28, .01, .99), counterfactual_lr=Param(.18, .01, .99), temperature=Param(.06, .01, 1))
+    params = dict(
+        factual_lr=Param(.28, .01, .99), counterfactual_lr=Param(.18, .01, .99), temperature=Param(.06, .01, 1))
     state = 'q',
     equations = dict(start=('q_i &= 0',), choice=('x_i &= q_i', CHOICE_RULE),
-                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)', r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)'))
+                     learning=(r'q_c &\leftarrow q_c + <factual_lr>\,(r_c - q_c)',
+                               r'q_u &\leftarrow q_u + <counterfactual_lr>\,(r_u - q_u)'))
 
     def value(p, q): return q
 

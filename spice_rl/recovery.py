@@ -278,7 +278,8 @@ def _check_task(task, n_trials, sessions, cells):
     if n_trials is not None: check_whole(n_trials, 'n_trials', 1)
     if isinstance(task, Trials):
         for cell in cells: _check_feedback(task, cell)
-    elif isinstance(task, Cell) or not (hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
+    elif isinstance(task, Cell) or not (
+            hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(
             "task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got "
             f"{type(task).__name__}")
@@ -691,9 +692,9 @@ def _notes_on(summary):
                 ': standard errors are too small'),
             ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
             if bad.any():
-                out.append(
-                    f"{model}: {what}: {', '.join(f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())}{why}"
-                )
+                said = ', '.join(
+                    f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())
+                out.append(f"{model}: {what}: {said}{why}")
     return out
 
 def _notes_on_search(fits):

@@ -197,7 +197,9 @@ def _write_events(out, run, folder, task):
     "One file for each run."
     runs, label = (
         [(key, rows) for key, rows in run.indices.items()], lambda x: ''.join(c for c in str(x) if c.isalnum()))
-    names = {key: f'sub-{label(key[0])}_task-{label(task)}_run-{key[1] - min(s for (p, s), _ in runs if p == key[0]) + 1}_events.tsv' for key, _ in runs}
+    first = {p: min(s for (who, s), _ in runs if who == p) for (p, _), _ in runs}
+    names = {
+        (p, s): f'sub-{label(p)}_task-{label(task)}_run-{s - first[p] + 1}_events.tsv' for (p, s), _ in runs}
     twice = [n for n in names.values() if list(names.values()).count(n) > 1]
     if twice or not all(label(p) for p, _ in names) or not label(task):
         raise ValueError(

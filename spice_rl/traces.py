@@ -15,17 +15,19 @@ from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from .arguments import check_keys, check_number, check_one_of, check_whole
 from .data import check_trials
-from .engine import Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows
+from .engine import (
+    Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows)
 from .fitting import _bounds, _groups, _start
 from .jit import njit
-from .hierarchy import (_ascend, _elsewhere, _group_step, _Line, _place, _pooled, _Prior, _report, _says, _settled,
-                                _sought, _value, _Variances)
+from .hierarchy import _ascend, _elsewhere, _group_step, _Line, _place, _pooled, _Prior, _report, _says
+from .hierarchy import _settled, _sought, _value, _Variances
 from .params import Param, from_line, to_line
 
 # %% ../nbs/37_traces.ipynb #6eaa5c13
 _OPTION = 'value', 'choice', 'choice_2', 'last'                        # signals that differ between options
 _COMMON = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'reward'  # the same for all options
-_KINDS = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', 'value', 'last', 'reward'  # in the order of updates
+# in the order of updates
+_KINDS = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', 'value', 'last', 'reward'
 _STAY, _WIN_STAY, _RATE, _RUN, _CHOICE, _VALUE, _LAST, _REWARD = range(len(_KINDS))
 _WEIGHTS = dict(value='beta', choice='beta_choice', choice_2='beta_choice_2', last='kappa')
 _RATES, _OTHERS, _STARTS = ('one', 'two'), ('kept', 'forgotten', 'together', 'shown'), ('middle', 'zero', 'free')
@@ -65,7 +67,9 @@ class TraceStructure:
         Where values start: the 'middle' of the rewards, 'zero', or 'free' (a parameter)"""
     terms: tuple = ()     # Products: a signal of an option, then up to two that are the same for all: ('last', 'stay')
     rates: str = 'one'    # Learning rates of the value: 'one', or 'two' (for rewards above the middle, and for others)
-    others: str = 'kept'  # Values not chosen: 'kept', 'forgotten' (toward the start, at a rate of their own), 'together' (toward the start, at the learning rate), 'shown' (toward what they would have paid)
+    # Values not chosen: 'kept', 'forgotten' (toward the start, at a rate of their own), 'together' (toward the start,
+    # at the learning rate), 'shown' (toward what they would have paid)
+    others: str = 'kept'
     start: str = 'middle' # Where values start: the 'middle' of the rewards, 'zero', or 'free' (a parameter)
 
     def __post_init__(self):
@@ -151,7 +155,8 @@ def _pull_value(c, at, k, choice, reward):
 
 @njit(cache=True, error_model='numpy')
 def _pull(c, i, k, state, options, choice, reward):
-    "Where trace `i` of option `k` is pulled: place of its rate (-1: it stays, -2: all the way), the input, and whether that is the value's start."
+    """Where trace `i` of option `k` is pulled: place of its rate (-1: it stays, -2: all the way), the input, and
+    whether that is the value's start."""
     at = _HEAD + 6 * i
     kind, last, r = int(c[at]), int(c[4]), reward[choice]
     if kind == _LAST: return -2, 1. if k == choice else 0., False
@@ -239,7 +244,8 @@ def _middle(rewards):
 class TraceEquation(StructuredCell, rules=False):
     """An equation made of traces, as a cell: the logit of an option is a weighted sum of products of traces.
 
-    With `people` it uses each person's numbers where none are given, and `numbers` for somebody it has not seen. Raises a `ValueError` for
+    With `people` it uses each person's numbers where none are given, and `numbers` for somebody it has not seen. Raises
+    a `ValueError` for
     names or numbers that cannot be, and rewards whose highest is not above the lowest.
 
     Parameters
@@ -255,7 +261,8 @@ class TraceEquation(StructuredCell, rules=False):
         Numbers of each person: a frame (participants, parameters)"""
     def __init__(self,
         structure,        # A `TraceStructure`
-        numbers=None,     # Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3, other weights 0)
+        # Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3, other weights 0)
+        numbers=None,
         rewards=(0., 1.), # Lowest and highest reward: they say where the middle is
         people=None       # Numbers of each person: a frame (participants, parameters)
     ):
@@ -275,8 +282,11 @@ class TraceEquation(StructuredCell, rules=False):
     def _checked(self, people):
         "Everybody's numbers as a frame; an error for others than the parameters, or outside their bounds."
         wrong = set(people.columns) ^ set(self.params)
-        if wrong: raise ValueError(f"people must have exactly the columns {list(self.params)}; missing or unknown: {sorted(wrong)}")
-        if not people.index.is_unique: raise ValueError(f"two rows for participant {people.index[people.index.duplicated()][0]!r}")
+        if wrong:
+            raise ValueError(
+                f"people must have exactly the columns {list(self.params)}; missing or unknown: {sorted(wrong)}")
+        if not people.index.is_unique:
+            raise ValueError(f"two rows for participant {people.index[people.index.duplicated()][0]!r}")
         for name, param in self.params.items():
             for who, x in people[name].items(): param.check(x, f"{name} of {who!r}")
         return people[list(self.params)].astype(float)
@@ -366,7 +376,8 @@ class TraceEquation(StructuredCell, rules=False):
         d
             What `to_dict` gave
         """
-        check_keys(d, ('terms', 'rates', 'others', 'start', 'numbers', 'rewards', 'participants', 'people'), 'an equation')
+        check_keys(
+            d, ('terms', 'rates', 'others', 'start', 'numbers', 'rewards', 'participants', 'people'), 'an equation')
         s = TraceStructure(tuple(tuple(t) for t in d['terms']),
                            *(d[name] for name in ('rates', 'others', 'start')))
         people = pd.DataFrame(d['people'], d['participants'], list(s.parameters)) if d['participants'] else None
@@ -378,11 +389,16 @@ def _again(*given): return TraceEquation(*given)
 
 # %% ../nbs/37_traces.ipynb #fa00d5e9
 TraceReading = namedtuple('TraceReading', 'name parameters')
-TraceReading.__doc__ = "An equation of traces read as a learning rule: its `name`, and its `parameters`, a Series by name."
+TraceReading.__doc__ = (
+    "An equation of traces read as a learning rule: its `name`, and its `parameters`, a Series by name.")
 
 # %% ../nbs/37_traces.ipynb #8fa7aabb
-_SYMBOLS = dict(value='V_k', choice='C_k', choice_2='C_{2k}', last='L_k', stay='S', win_stay='W', reward_rate='R', since_switch=r'\ln N', reward='r')
-_SAID = dict(stay='stay trace', win_stay='win-stay trace', reward_rate='reward rate', since_switch='log of equal choices in a row', reward='last reward')
+_SYMBOLS = dict(
+    value='V_k', choice='C_k', choice_2='C_{2k}', last='L_k', stay='S', win_stay='W', reward_rate='R',
+    since_switch=r'\ln N', reward='r')
+_SAID = dict(
+    stay='stay trace', win_stay='win-stay trace', reward_rate='reward rate',
+    since_switch='log of equal choices in a row', reward='last reward')
 
 def _name_of(s):
     "The name of a structure."
@@ -425,9 +441,13 @@ def _latex(s, numbers, digits, middle):
     for signal in s.traces:
         own, x = s._rates(signal), _SYMBOLS[signal]
         if signal == 'value':
-            rate = show(numbers[own[0]]) if s.rates == 'one' else rf"({show(numbers[own[0]])}\text{{ or }}{show(numbers[own[1]])})"
+            rate = (
+                show(numbers[own[0]])
+                if s.rates == 'one'
+                else rf"({show(numbers[own[0]])}\text{{ or }}{show(numbers[own[1]])})")
             lines.append(rf"V_c &\leftarrow V_c + {rate}\,(r-V_c)")
-            other = dict(forgotten=('forget', 'V_0'), together=(own[0], 'V_0'), shown=('alpha_other', 'r_k')).get(s.others)
+            other = dict(forgotten=('forget', 'V_0'), together=(own[0], 'V_0'), shown=('alpha_other', 'r_k')).get(
+                s.others)
             if other: lines.append(rf"V_k &\leftarrow V_k + {show(numbers[other[0]])}\,({other[1]}-V_k)")
         elif own: lines.append(rf"{x} &\leftarrow {x} + {show(numbers[own[0]])}\,({inputs[signal]}-{x})")
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
@@ -437,14 +457,23 @@ def _words(s, numbers, digits):
     show, out = lambda n: f"{numbers[n]:.{digits}f}", []
     rate = lambda signal: ''.join(f" (rate {show(n)})" for n in s._rates(signal))
     if ('value',) in s.terms:
-        rates = f"rate {show('alpha')}" if s.rates == 'one' else f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others"
-        others = dict(kept='stay as they are', forgotten=f"fade at {show('forget')}" if s.others == 'forgotten' else '', together='fade at the learning rate',
-                      shown=f"follow what they would have paid at {show('alpha_other')}" if s.others == 'shown' else '')[s.others]
-        out.append(f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse temperature {show('beta')}")
+        rates = (
+            f"rate {show('alpha')}"
+            if s.rates == 'one'
+            else f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others")
+        others = dict(
+            kept='stay as they are', forgotten=f"fade at {show('forget')}" if s.others == 'forgotten' else '',
+            together='fade at the learning rate',
+            shown=f"follow what they would have paid at {show('alpha_other')}" if s.others == 'shown' else '')[s.others]
+        out.append(
+            f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse "
+            f"temperature {show('beta')}")
     for t in s.terms:
         if t[0].startswith('choice'):
             more = ''.join(f" × {_SAID[x]}{rate(x)}" for x in t[1:])
-            out.append(f"a trace of choices{rate(t[0])}{more} counts {show(s.weight(t))}: {'toward' if numbers[s.weight(t)] > 0 else 'away from'} what was chosen")
+            out.append(
+                f"a trace of choices{rate(t[0])}{more} counts {show(s.weight(t))}: "
+                f"{'toward' if numbers[s.weight(t)] > 0 else 'away from'} what was chosen")
     again = [(show(s.weight(t)), ' × '.join(_SAID[x] + rate(x) for x in t[1:])) for t in s.terms if t[0] == 'last']
     if again: out.append(f"repeats by {_sum(again)}")
     if {'stay', 'reward'} <= s.signals and ('last', 'stay', 'reward') in s.terms and numbers['kappa_stay_reward'] < 0:
@@ -452,7 +481,8 @@ def _words(s, numbers, digits):
     return out
 
 # %% ../nbs/37_traces.ipynb #8265be36
-_SIGNALS = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', *(f'value {o}' for o in _OTHERS), 'last', 'reward'
+_SIGNALS = (
+    'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', *(f'value {o}' for o in _OTHERS), 'last', 'reward')
 
 def _every_signal(middle):
     "A program with every signal once; places of rates count within the signal."
@@ -461,7 +491,8 @@ def _every_signal(middle):
 
 @njit(cache=True, error_model='numpy')
 def _pulls(c, first, last, offers, n_offers, choices, rewards, pull, to):
-    "Of every signal, trial and option: which of its rates moves it (-1: none, -2: all the way; 4 more: toward the start), and toward what; (signals, trials, options)."
+    """Of every signal, trial and option: which of its rates moves it (-1: none, -2: all the way; 4 more: toward the
+    start), and toward what; (signals, trials, options)."""
     n, m = int(c[0]), rewards.shape[1]
     state, still = np.zeros((n, m, 1)), np.zeros((3, 1))
     for e in range(len(first)):
@@ -499,7 +530,8 @@ def _pieces(lengths, people, most=20_000):
 
 # %% ../nbs/37_traces.ipynb #e4a4eb88
 @njit(cache=True)
-def _place_of(kind, others): return kind if kind < _VALUE else _VALUE + others if kind == _VALUE else kind + 3   # in _SIGNALS
+def _place_of(kind, others):
+    return kind if kind < _VALUE else _VALUE + others if kind == _VALUE else kind + 3  # in _SIGNALS
 
 @njit(cache=True, error_model='numpy')
 def _begin(p, traces, zero, x, d):
@@ -608,7 +640,8 @@ def _add(by, offers, n_offers, t, choice, times, q, mean, g, F, i):
 
 @njit(nogil=True, cache=True, error_model='numpy')
 def _score_lanes(theta, who, traces, terms, zero, pull, to, rows, lo, hi, slopes, v, g, F):
-    "NLL, and with `slopes` gradient and expected information, of lanes lo..hi: row `theta[i]` on the trials of person `who[i]`."
+    """NLL, and with `slopes` gradient and expected information, of lanes lo..hi: row `theta[i]` on the trials of person
+    `who[i]`."""
     first, last, people, offers, n_offers, choices, times = rows
     m, K = pull.shape[2], theta.shape[1]
     x, d, by = np.zeros((len(traces), m)), np.zeros((len(traces), m, 4)), np.zeros((m, K))
@@ -635,7 +668,8 @@ def _score_lanes(theta, who, traces, terms, zero, pull, to, rows, lo, hi, slopes
 
 @njit(nogil=True, cache=True, error_model='numpy')
 def _slopes(p, lo, hi, traces, terms, zero, pull, to, rows, e, q, by):
-    "Of one person's sessions lo..hi: residuals and probabilities (trials, options), and derivatives of the logits (trials, options, parameters); 0 where an option is not on offer or nothing is counted."
+    """Of one person's sessions lo..hi: residuals and probabilities (trials, options), and derivatives of the logits
+    (trials, options, parameters); 0 where an option is not on offer or nothing is counted."""
     first, last, _, offers, n_offers, choices, times = rows
     m, row = pull.shape[2], 0
     x, d, z = np.zeros((len(traces), m)), np.zeros((len(traces), m, 4)), np.zeros(m)
@@ -713,7 +747,8 @@ def _sources(name, parent):
     return [n for n in (*_TIED.get(name, ()), *more) if n in parent.names]
 
 def _begun(parent, cell, line, given):
-    "Means, variances and modes to begin with; `given`: name -> (value, variance), the variance of a weight in its own units, of others on the line."
+    """Means, variances and modes to begin with; `given`: name -> (value, variance), the variance of a weight in its own
+    units, of others on the line."""
     names, n = list(cell.params), len(parent.z)
     B, v, z = np.zeros(len(names)), .3 * line.unit**2, np.zeros((n, len(names)))
     for j, name in enumerate(names):
@@ -736,7 +771,8 @@ _DECAYS = .9, .5, .25, .12, .06, .03
 _SPREADS = np.array([0., .003, .01, .03, .1, .3, 1., 3.])
 
 def _gain(g, h, share, unit):
-    "The largest gain of a normal weight (nats), with its mean and variance: `share`, how much of the information about the mean the other means leave."
+    """The largest gain of a normal weight (nats), with its mean and variance: `share`, how much of the information
+    about the mean the other means leave."""
     best = -np.inf, 0., 0.
     for v in _SPREADS * unit**2:
         k = 1 + v * h
@@ -746,7 +782,8 @@ def _gain(g, h, share, unit):
     return best
 
 def _gains(model, g, A, f, h, alike, n):
-    "(gain, mean, variance) of each new weight. g, h: (people, new); A: (people, own, own); f: (people, own, new); n: choices."
+    """(gain, mean, variance) of each new weight. g, h: (people, new); A: (people, own, own); f: (people, own, new); n:
+    choices."""
     K = A.shape[1]
     if alike:
         g, A, f, h = (x.sum(0) for x in (g, A, f, h))
@@ -775,7 +812,8 @@ def _allowed(trials, terms):
     return [t for t in map(_checked_term, terms) if paid or not {'value', 'reward', 'reward_rate', 'win_stay'} & set(t)]
 
 def _tied(s, middle):
-    "Is it forgetting toward a start other than 0 at exactly the learning rate? Nobody has a reason to think so: it gets a rate of its own."
+    """Is it forgetting toward a start other than 0 at exactly the learning rate? Nobody has a reason to think so: it
+    gets a rate of its own."""
     return s.others == 'together' and s.start != 'zero' and not (s.start == 'middle' and middle == 0)
 
 def _traced(middle):
@@ -839,7 +877,8 @@ class _Dictionary:
 
 # %% ../nbs/37_traces.ipynb #8f287706
 def _evidence_of(model, d, data, alike):
-    "Of each person: score of the new weights g (people, new), information about the own parameters A (…, own, own), about both f (…, own, new), and about each new weight h (people, new)."
+    """Of each person: score of the new weights g (people, new), information about the own parameters A (…, own, own),
+    about both f (…, own, new), and about each new weight h (people, new)."""
     n, K, new = len(model.z), len(model.names), np.array(d.weights, int)
     traces, terms = np.array(d.traces, np.int64).reshape(-1, 6), np.array(d.terms, np.int64).reshape(-1, 4)
     line = model.line
@@ -864,12 +903,15 @@ def _scored(p, lo, hi, traces, terms, zero, data, use, slope):
     return np.einsum('tk,tkj->j', e, by[:, :, K:]), (by * np.sqrt(q)[:, :, None]).reshape(-1, len(use))
 
 # %% ../nbs/37_traces.ipynb #d12926cb
-_NEAR, _FRUITLESS, _SLACK = 40., 6, 10.   # how much worse a structure may be that is still built on; how many in a row to no end; how much worse than nothing a term may look that is still tried
+# how much worse a structure may be that is still built on; how many in a row to no end; how much worse than nothing a
+# term may look that is still tried
+_NEAR, _FRUITLESS, _SLACK = 40., 6, 10.
 
 class _Search:
     "The state of a search."
     def __init__(self, trials, alike, most, threads, deadline, bar, terms=TRACE_TERMS):
-        self.trials, self.alike, self.most, self.threads, self.deadline, self.bar = trials, alike, most, threads, deadline, bar
+        self.trials, self.alike, self.most, self.threads, self.deadline, self.bar = (
+            trials, alike, most, threads, deadline, bar)
         self.terms = terms
         self.rewards = _paid(trials)
         self.middle, self.people = _middle(self.rewards), trials.n_participants
@@ -891,7 +933,8 @@ class _Search:
         return self.stopped
 
     def again(self, threads):
-        "The same search from its beginning, with all that was fitted at hand, and time for one structure more at least."
+        """The same search from its beginning, with all that was fitted at hand, and time for one structure more at
+        least."""
         new = _Search(self.trials, self.alike, self.most, threads, None, None, self.terms)
         new.ahead, new.due, new.best.ranked = deque(self.log), 1, self.seen[new.best.structure].ranked
         return new
@@ -921,7 +964,9 @@ class _Search:
 
     def _apart(self, line, s, B, v, z):
         "People normal around a group: ascent of the marginal likelihood."
-        X, spread, none = np.ones((self.people, 1)), _Variances(np.maximum(v, 1e-5 * line.unit**2), line.unit), _Prior({}, line, np.ones((1, 1)))
+        X, spread, none = (
+            np.ones((self.people, 1)), _Variances(np.maximum(v, 1e-5 * line.unit**2), line.unit),
+            _Prior({}, line, np.ones((1, 1))))
         at = _place(line, X, B[None], spread, (z - B) / spread.s, none, 6)
         told = _says(line, at.F, np.zeros(len(B), bool))
         at = _ascend(line, X, at, told, none, 2., turns=2, most=3)
@@ -951,7 +996,8 @@ def _ranked(search, model):
     return model.ranked
 
 def _rank_terms(search, model):
-    "Terms that may come in, best first: (integrated BIC that is to be expected less the present one, structure, where its new numbers begin)."
+    """Terms that may come in, best first: (integrated BIC that is to be expected less the present one, structure, where
+    its new numbers begin)."""
     columns = _candidates(model, search.allowed, search.middle)
     if not columns: return []
     d = _Dictionary(model, columns, search.middle)
@@ -959,7 +1005,8 @@ def _rank_terms(search, model):
     best = {}
     for c, (gain, mean, variance) in zip(columns, gains):
         key = c.term, *sorted(c.form.items())
-        if (c.term != ('value',) or mean > 0) and gain > best.get(key, (-np.inf,))[0]: best[key] = gain, mean, variance, c
+        if (c.term != ('value',) or mean > 0) and gain > best.get(key, (-np.inf,))[0]:
+            best[key] = gain, mean, variance, c
     out = []
     for gain, mean, variance, c in best.values():
         s = replace(model.structure, terms=(*model.structure.terms, c.term), **c.form)
@@ -976,7 +1023,8 @@ def _additions(search, model, many=2):
         if len(s.parameters) > search.most:
             search.full |= expected < 0
             continue
-        if term not in terms and len(terms) == many or expected > _SLACK and term not in terms or search.late(): continue
+        if term not in terms and len(terms) == many or expected > _SLACK and term not in terms or search.late():
+            continue
         if term not in terms: terms.append(term)
         found.append(search.fit(model, s, given.items()))
     return found
@@ -994,7 +1042,8 @@ def _others_forms(search, model):
     return [x for x in out if len(x.parameters) <= search.most and x != s and not _tied(x, search.middle)]
 
 def _at_once(search, model):
-    "Structures in which a trace of choices that follows them at once is the last choice itself, a parameter less; and where their weights begin."
+    """Structures in which a trace of choices that follows them at once is the last choice itself, a parameter less; and
+    where their weights begin."""
     out, typical = [], from_line(model.B, model.line.params) if model.names else ()
     for signal in ('choice', 'choice_2'):
         if signal not in model.structure.signals or typical[model.names.index(f'alpha_{signal}')] < .7: continue
@@ -1003,7 +1052,8 @@ def _at_once(search, model):
         s, given = replace(model.structure, terms=terms), {}
         for old, new in zip(model.structure.terms, terms):
             if old != new: given[s.weight(new)] = typical[model.names.index(model.structure.weight(old))], 1.
-            if old[0] == 'choice_2' and new[0] == 'choice': given['alpha_choice'] = typical[model.names.index('alpha_choice_2')], 1.
+            if old[0] == 'choice_2' and new[0] == 'choice':
+                given['alpha_choice'] = typical[model.names.index('alpha_choice_2')], 1.0
         out.append((s, given))
     return out
 
@@ -1025,7 +1075,9 @@ def _without(search, model, term):
     j = model.names.index(model.structure.weight(term))
     B[0, j], v[gone] = 0., 1e-6 * line.unit[gone]**2   # 0 is the middle of its bounds
     def value(B, spread): return _value(X, B, spread, at.z, at.g, at.F, none, 0., np.flatnonzero(told))
-    new, spread, *_ = _group_step(line, X, B, _Variances(v, line.unit), at.z, at.g, at.F, at.F, told, np.zeros(search.people, bool), none, fine=1e-3)
+    new, spread, *_ = _group_step(
+        line, X, B, _Variances(v, line.unit), at.z, at.g, at.F, at.F, told, np.zeros(search.people, bool), none,
+        fine=1e-3)
     loss = value(at.B, at.spread) - value(new, spread)
     return model.bic + 2 * loss - (len(model.names) - len(s.parameters)) * search.price, s
 
@@ -1047,14 +1099,16 @@ def _expand(search, model):
         if not search.late(): search.fit(model, s, given.items())
 
 def _plainly(search, model):
-    "What is added to the same structure with values as plain as can be: a value that is forgotten, or starts elsewhere, does in part what a habit does, and hides it."
+    """What is added to the same structure with values as plain as can be: a value that is forgotten, or starts
+    elsewhere, does in part what a habit does, and hides it."""
     plain = replace(model.structure, rates='one', others='kept', start='middle')
     if plain == model.structure or search.late(): return
     base = search.fit(model, plain)
     if base.bic < search.best.bic + search.far: _additions(search, base)
 
 def _look_for(search):
-    "The whole search: the best structure first, then those nearly as good, until several in a row led to nothing better."
+    """The whole search: the best structure first, then those nearly as good, until several in a row led to nothing
+    better."""
     done, fruitless = set(), 0
     while not search.late():
         open_ = [m for m in search.seen.values() if m.structure not in done and m.bic < search.best.bic + _NEAR]
@@ -1078,12 +1132,14 @@ def _simpler(search):
     return search.best is not best
 
 # %% ../nbs/37_traces.ipynb #8adb0117
-# integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for, and how many ways to split people, by the choices
+# integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for,
+# and how many ways to split people, by the choices
 _CLEAR, _FEW_OF_A_KIND, _MOST_KINDS, _LOOKED = 2., 3., 3, 2
 
 @dataclass
 class _Kind:
-    "One kind of learner in a mixture: group means and variances, and everybody's parabola: NLL `f` at `z`, gradient, information."
+    """One kind of learner in a mixture: group means and variances, and everybody's parabola: NLL `f` at `z`, gradient,
+    information."""
     structure: TraceStructure
     names: list
     B: np.ndarray
@@ -1111,19 +1167,25 @@ class _Kind:
     def _climb(self):
         "Toward everybody's mode, to take the parabolas there."
         spread, none = _Variances(self.v, self.line.unit), _Prior({}, self.line, np.ones((1, 1)))
-        place = _place(self.line, np.ones((len(self.z), 1)), self.B[None], spread, (self.z - self.B) / spread.s, none, 3)
+        place = _place(self.line, np.ones((len(self.z), 1)), self.B[None], spread, (self.z - self.B) / spread.s, none, 3
+        )
         self.z, self.g, self.F, self.f = place.z, place.g, place.F, place.f - .5 * (place.u**2).sum(1)
 
 def _kind_of(model):
     "A structure that was fitted, as a kind."
     at = model.place
-    return _Kind(model.structure, model.names, model.B, np.maximum(at.spread.v, 1e-6 * model.line.unit**2), at.z, at.g, at.F, at.f - .5 * (at.u**2).sum(1))
+    return _Kind(
+        model.structure, model.names, model.B, np.maximum(at.spread.v, 1e-6 * model.line.unit**2), at.z, at.g, at.F,
+        at.f - .5 * (at.u**2).sum(1))
 
 def _part_of(search, kind, s):
-    "A kind whose structure is a part of this one's: as it was fitted, or else by the parabolas with the weight at 0; None where these cannot say."
+    """A kind whose structure is a part of this one's: as it was fitted, or else by the parabolas with the weight at 0;
+    None where these cannot say."""
     if s in search.seen and search.seen[s].place is not None: return _kind_of(search.seen[s])
     if (s.rates, s.others, s.start) != (kind.structure.rates, kind.structure.others, kind.structure.start): return None
-    keep, w = [kind.names.index(n) for n in s.parameters], [kind.names.index(n) for n in kind.names if n.startswith(('beta', 'kappa')) and n not in s.parameters]
+    keep, w = (
+        [kind.names.index(n) for n in s.parameters],
+        [kind.names.index(n) for n in kind.names if n.startswith(('beta', 'kappa')) and n not in s.parameters])
     d = -kind.z[:, w]   # 0 is the middle of a weight's bounds
     f = kind.f + (kind.g[:, w] * d).sum(1) + .5 * np.einsum('ij,ijl,il->i', d, kind.F[:, w][:, :, w], d)
     g = kind.g[:, keep] + np.einsum('ijl,il->ij', kind.F[:, keep][:, :, w], d)
@@ -1133,7 +1195,10 @@ def _parts(s):
     "Structures with one thing less."
     plainer = [replace(s, rates='one'), replace(s, others='kept'), replace(s, start='middle')]
     terms = [replace(s, terms=tuple(t for t in s.terms if t != gone)) for gone in s.terms] if len(s.terms) > 1 else []
-    return [x for x in dict.fromkeys([*plainer, *terms]) if x != s and (('choice_2',) not in x.terms or ('choice',) in x.terms)]
+    return [
+        x
+        for x in dict.fromkeys([*plainer, *terms])
+        if x != s and (('choice_2',) not in x.terms or ('choice',) in x.terms)]
 
 # %% ../nbs/37_traces.ipynb #bcf45fbf
 @dataclass
@@ -1144,7 +1209,8 @@ class _Mixture:
     bic: float
 
 def _shared(kinds, r):
-    "Means and variances of the group from everybody's posterior under each kind, weighed with its probability: of a parameter that several kinds have, one."
+    """Means and variances of the group from everybody's posterior under each kind, weighed with its probability: of a
+    parameter that several kinds have, one."""
     for name in dict.fromkeys(n for k in kinds for n in k.names):
         own = [(i, k.names.index(name)) for i, k in enumerate(kinds) if name in k.names]
         w = np.concatenate([r[:, i] for i, _ in own])
@@ -1153,7 +1219,8 @@ def _shared(kinds, r):
         for i, j in own: kinds[i].B[j], kinds[i].v[j] = mean, max(w @ ((at - mean)**2 + sure) / w.sum(), 1e-6)
 
 def _mixed(search, kinds, r=None, least=8, limit=np.inf, turns=100, enough=.02):
-    """Expectation and maximisation, from these probabilities (default: equal ones), for `least` turns at least and until
+    """Expectation and maximisation, from these probabilities (default: equal ones), for `least` turns at least and
+    until
     one gains less than `enough` nats, or so little that the integrated BIC `limit` is out of reach; a kind that people
     leave is left alone."""
     kinds, before = [replace(k, B=k.B.copy(), v=k.v.copy()) for k in kinds], -np.inf
@@ -1176,7 +1243,9 @@ def _bic_of(search, kinds, each):
 
 def _with_lines(search, kinds):
     "Kinds that look at the choices."
-    def line(k): return _TraceLine(TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads).by_choices()
+    def line(k):
+        return _TraceLine(TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads
+        ).by_choices()
     return [replace(k, line=line(k), z=k.at) for k in kinds]
 
 def _kinds_of(search):
@@ -1194,10 +1263,13 @@ def _next_kinds(search, now):
             if part.structure in [k.structure for k in now.kinds]: continue
             if len(now.kinds) < _MOST_KINDS: moves.append(([*now.kinds, part], _CLEAR))
             if len(now.kinds) > 1: moves.append(([*now.kinds[:i], part, *now.kinds[i + 1:]], 0.))
-    moves = {tuple(sorted(map(repr, (k.structure for k in kinds)))): (kinds, clear) for kinds, clear in moves}.values()   # each once
+    # each once
+    moves = {tuple(sorted(map(repr, (k.structure for k in kinds)))): (kinds, clear) for kinds, clear in moves}.values()
     guesses = [(_mixed(search, [replace(k, line=None) for k in kinds]), clear) for kinds, clear in moves]
     near = sorted((g for g in guesses if g[0].bic < now.bic + _SLACK), key=lambda g: g[0].bic + g[1])
-    found = [(_mixed(search, _with_lines(search, guess.kinds), guess.r, 3, now.bic), clear) for guess, clear in near[:_LOOKED if len(now.kinds) == 1 else 1]]
+    found = [
+        (_mixed(search, _with_lines(search, guess.kinds), guess.r, 3, now.bic), clear)
+        for guess, clear in near[: _LOOKED if len(now.kinds) == 1 else 1]]
     return min((m for m, clear in found if m.bic < now.bic - clear), key=lambda m: m.bic, default=None)
 
 # %% ../nbs/37_traces.ipynb #202dc215
@@ -1220,7 +1292,8 @@ def _finished(search, model, name, seed):
 def _group_of(fit):
     "The group's numbers: typical value with its 95 % interval; mean, its error and the sd of people on the line."
     m = fit.means.droplevel('group')
-    return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(sd=np.sqrt(fit.variances.variance.reindex(m.index)))
+    return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(
+        sd=np.sqrt(fit.variances.variance.reindex(m.index)))
 
 def _group_alike(model):
     "The same for one set of numbers: intervals from the second derivatives of the likelihood."
@@ -1245,36 +1318,50 @@ def _kind_tables(search, mixture):
     order = np.argsort(-mixture.r.sum(0), kind='stable')
     r, kinds = mixture.r[:, order], [mixture.kinds[i] for i in order]
     names = [f'kind {i + 1}' for i in range(len(kinds))]
-    about = pd.DataFrame(dict(name=_kind_names([k.structure for k in kinds]), people=r.sum(0), share=r.mean(0), structure=[k.structure for k in kinds]), pd.Index(names, name='kind'))
+    about = pd.DataFrame(
+        dict(
+            name=_kind_names([k.structure for k in kinds]), people=r.sum(0), share=r.mean(0),
+            structure=[k.structure for k in kinds]),
+        pd.Index(names, name='kind'))
     for n in dict.fromkeys(n for k in kinds for n in k.names):
         about[n] = [from_line(k.B[None], k.line.params)[0, k.names.index(n)] if n in k.names else np.nan for k in kinds]
     top = r.argmax(1)
     people = pd.Index(search.trials.participants, name='participant')
-    return pd.DataFrame(dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people), about
+    return pd.DataFrame(dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people
+    ), about
 
 def _kind_names(structures):
     "Names of structures; of those that have one name in common, what each lacks, and how it keeps values."
     names, every = [_name_of(s) for s in structures], list(dict.fromkeys(n for s in structures for n in s.parameters))
-    def more(s): return ', '.join([*(f"no {n}" for n in every if n not in s.parameters), f"values not chosen {s.others}, start {s.start}"])
+    def more(s):
+        return ', '.join(
+            [*(f"no {n}" for n in every if n not in s.parameters), f"values not chosen {s.others}, start {s.start}"])
     return [f"{name} ({more(s)})" if names.count(name) > 1 else name for name, s in zip(names, structures)]
 
 def _say_kinds(about, gain):
     "A sentence about several kinds of learner."
     listed = ', '.join(f"{row.people:.0f} {row['name']}" for _, row in about.iterrows())
-    return (f"people are of {len(about)} kinds rather than of one (by {gain:.1f} integrated BIC): {listed}; `kinds` says who is of which, "
-            "`kind_groups` what is typical of each, and the equation above holds for all of them together")
+    return (
+        f"people are of {len(about)} kinds rather than of one (by {gain:.1f} integrated BIC): {listed}; `kinds` "
+        "says who is of which, "
+        "`kind_groups` what is typical of each, and the equation above holds for all of them together")
 
 def _path(search):
     "Each structure that was better than all before it."
     first, rows, old = 2 * search.guess, [], TraceStructure()
     for m in search.steps:
         terms = lambda a, b: ', '.join(' × '.join(t) for t in a.terms if t not in b.terms)
-        forms = [f"{getattr(m.structure, n)} {w}" for n, w in (('rates', 'rate'), ('others', 'if not chosen'), ('start', 'start'))
-                 if getattr(m.structure, n) != getattr(old, n)]
-        rows.append(dict(came=terms(m.structure, old), went=terms(old, m.structure), values='; '.join(forms), parameters=len(m.names),
-                         integrated_bic=m.bic, better_than_guessing=first - m.bic))
+        forms = [
+            f"{getattr(m.structure, n)} {w}"
+            for n, w in (('rates', 'rate'), ('others', 'if not chosen'), ('start', 'start'))
+            if getattr(m.structure, n) != getattr(old, n)]
+        rows.append(
+            dict(
+                came=terms(m.structure, old), went=terms(old, m.structure), values='; '.join(forms),
+                parameters=len(m.names), integrated_bic=m.bic, better_than_guessing=first - m.bic))
         old = m.structure
-    return pd.DataFrame(rows, columns=['came', 'went', 'values', 'parameters', 'integrated_bic', 'better_than_guessing'])
+    return pd.DataFrame(rows, columns=['came', 'went', 'values', 'parameters', 'integrated_bic', 'better_than_guessing']
+    )
 
 # %% ../nbs/37_traces.ipynb #6deaa53e
 @dataclass(repr=False)
@@ -1311,7 +1398,8 @@ class Discovery:
         What `resume` goes on from (None: the search ended by itself)
     """
     cell: TraceEquation       # The equation: each person's numbers, the group's for somebody it has not seen
-    group: pd.DataFrame       # The group's numbers: typical value and its 95 % interval; mean, se and sd of people on the line
+    # The group's numbers: typical value and its 95 % interval; mean, se and sd of people on the line
+    group: pd.DataFrame
     people: pd.DataFrame      # Each person's numbers (participants, parameters)
     structures: pd.DataFrame  # Structures within 6 integrated BIC of the best, with weights
     steps: pd.DataFrame       # The search: each structure that was better than all before it
@@ -1320,7 +1408,9 @@ class Discovery:
     choices: int              # That were counted
     remarks: list             # Sentences for `notes`
     kinds: pd.DataFrame = None       # Each person's kind, the name of its structure, and its probability
-    kind_groups: pd.DataFrame = None # The kinds: name, people, share, structure, and typical values (NaN: a kind has no such parameter); None if there is one
+    # The kinds: name, people, share, structure, and typical values (NaN: a kind has no such parameter); None if there
+    # is one
+    kind_groups: pd.DataFrame = None
     search: object = None            # What `resume` goes on from (None: the search ended by itself)
 
     @property
@@ -1334,13 +1424,13 @@ class Discovery:
         return _name_of(self.structure)
 
     def score(self, trials): # Choices of the same people, or of others
-        """Probability of a choice, on average (geometric mean): each person's numbers, the group's for somebody not seen before.
+        """Probability of a choice, on average (geometric mean): each person's numbers, the group's for somebody not
+        seen before.
 
         Parameters
         ----------
         trials
-            Choices of the same people, or of others
-        """
+            Choices of the same people, or of others"""
         offered = (check_trials(trials).offer >= 0).sum(1)
         n = int((trials.counted & (trials.choice >= 0) & (offered > 1)).sum())
         if not n: raise ValueError("these trials hold no choice that counts: nothing to judge")
@@ -1357,7 +1447,8 @@ class Discovery:
         threads=None, # How many threads (default: all cores)
         verbose=True  # Show a progress bar?
     ): # A `Discovery`
-        """Go on with a search that its budget stopped, with all that it has fitted: it ends where an unbroken search does.
+        """Go on with a search that its budget stopped, with all that it has fitted: it ends where an unbroken search
+        does.
 
         A search that ended by itself is returned as it is.
 
@@ -1421,7 +1512,8 @@ class Discovery:
                 f"integrated BIC {self.integrated_bic:.1f}")
 
     def __repr__(self):
-        return '\n'.join([self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()])
+        return '\n'.join([self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()]
+        )
 
     def _repr_html_(self):
         return (f"<p>{self._head()}</p><p>$${self.latex()}$$</p>" + ''.join(f"<p>{w}</p>" for w in self.words())
@@ -1439,9 +1531,11 @@ def discover(
     threads=None,      # How many threads (default: all cores)
     verbose=True       # Show a progress bar?
 ) -> Discovery:
-    """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and each person's; and whether people are of several kinds.
+    """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and
+    each person's; and whether people are of several kinds.
 
-    A single participant is taken as alike. A search that `budget` stopped is continued by `resume`. Raises a `ValueError` where there is no choice between options, or where arguments cannot be.
+    A single participant is taken as alike. A search that `budget` stopped is continued by `resume`. Raises a
+    `ValueError` where there is no choice between options, or where arguments cannot be.
 
     Parameters
     ----------
@@ -1490,35 +1584,52 @@ def _result(search, best, kinds, seed, budget):
     fit, group, people, cell = _numbers(search, best, seed)
     one = pd.DataFrame(dict(kind='kind 1', name=_name_of(best.structure), probability=1.), people.index)
     who, about = (one, None) if kinds is None else _kind_tables(search, kinds)
-    remarks = [*_search_remarks(search, best, budget), *([] if kinds is None else [_say_kinds(about, best.bic - kinds.bic)])]
+    remarks = [
+        *_search_remarks(search, best, budget), *([] if kinds is None else [_say_kinds(about, best.bic - kinds.bic)])]
     return Discovery(cell, group, people, _near_by(search), _path(search), fit, best.bic, search.n, remarks, who, about,
                      (search, seed) if search.stopped else None)
 
 def _numbers(search, model, seed):
-    "A structure's `HierarchicalFit` (None: people are alike), the group's numbers, each person's, and the cell with both."
+    """A structure's `HierarchicalFit` (None: people are alike), the group's numbers, each person's, and the cell with
+    both."""
     trials, names = search.trials, model.names
     fit = _finished(search, model, _name_of(model.structure), seed) if names and not search.alike else None
     if fit is not None: group, people = _group_of(fit), fit.parameters
     else:
-        group = _group_alike(model) if names else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd'])
+        group = (
+            _group_alike(model)
+            if names
+            else pd.DataFrame(columns=['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'sd']))
         people = pd.DataFrame([dict(group.typical)] * search.people, columns=names, dtype=float)
     people = people[names].set_axis(pd.Index(trials.participants, name='participant'))
-    return fit, group, people, TraceEquation(model.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people)
+    return (
+        fit, group, people,
+        TraceEquation(model.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people))
 
 def _refitted(found, trials, seed=0, threads=None):
     "The equation of a `Discovery` with numbers from these choices."
     search, names = _Search(trials, found.fit is None, len(found.group), threads, None, None), list(found.group.index)
     B = found.group['mean'].to_numpy(float)
-    start = _Model(found.structure, names, B, found.group.sd.to_numpy(float)**2, np.tile(B, (search.people, 1)), 0., np.inf)
+    start = _Model(
+        found.structure, names, B, found.group.sd.to_numpy(float) ** 2, np.tile(B, (search.people, 1)), .0, np.inf)
     search.best = replace(search.best, bic=np.inf)   # so that it is fitted to the end, whatever it is worth
     return _numbers(search, search._fitted(start, found.structure, ()), seed)[-1]
 
 def _search_remarks(search, best, budget):
     "Sentences about the search."
     out = []
-    if search.stopped: out.append(f"the search was stopped after {budget:g} seconds: this is the best of {len(search.seen)} structures, and a better one may not have been reached: resume(budget=…) goes on")
-    if search.full: out.append(f"another term would lower the integrated BIC, but no equation may have more than {search.most} parameters: see most=…")
+    if search.stopped:
+        out.append(
+            f"the search was stopped after {budget:g} seconds: this is the best of {len(search.seen)} structures, "
+            "and a better one may not have been reached: resume(budget=…) goes on")
+    if search.full:
+        out.append(
+            f"another term would lower the integrated BIC, but no equation may have more than {search.most} "
+            "parameters: see most=…")
     near = [m for m in search.seen.values() if m is not best and m.bic < best.bic + 6]
-    if near: out.append(f"the choices do not tell this structure from {len(near)} other{'s' * (len(near) > 1)} within 6 integrated BIC: see `structures`")
+    if near:
+        out.append(
+            f"the choices do not tell this structure from {len(near)} other{'s' * (len(near) > 1)} within 6 "
+            "integrated BIC: see `structures`")
     if not best.names and not search.stopped: out.append("no equation explains these choices better than guessing")
     return out

@@ -156,7 +156,7 @@ def lbfgs(
 # %% ../nbs/32_training.ipynb #b95827f6
 @dataclass
 class Start:
-    """One trained start: its NLL a choice on the data (in nats), its weights, and how many passes over the data it took.
+    """One trained start: its NLL a choice on the data (nats), its weights, and how many passes over the data it took.
 
     Parameters
     ----------

@@ -315,3 +315,12 @@ def test_no_import_that_nothing_uses(module):
         rest = text.replace(ast.get_source_segment(text, node), "")
         unused = [name for a in node.names if not re.search(rf"\b{(name := (a.asname or a.name).split('.')[0])}\b", rest)]
         assert not unused, f"{module}.py imports {unused} for nothing: take it out of the notebook's exported imports"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_lines_of_at_most_120_characters(module):
+    "All but the first line, a notebook's description, and the names that nbdev lists."
+    lines = source(module).read_text(encoding="utf-8").split("\n")[1:]
+    generated = lambda line: line.startswith("__all__") or re.match(r" {11}'", line)
+    long = [f"line {n + 2} ({len(line)})" for n, line in enumerate(lines) if len(line) > 120 and not generated(line)]
+    assert not long, f"{module}.py has lines of more than 120 characters: {', '.join(long)}"

@@ -350,7 +350,8 @@ def task_models(
 ) -> pd.DataFrame: # A row for each model: task, model, parameters, not_recovered, options, columns, paper
     """Published models: their names, parameters, options, the columns that their tables need, and their papers.
 
-    `not_recovered` names parameters that even `fit_hierarchical` did not find again in 100 simulated people with a usual
+    `not_recovered` names parameters that even `fit_hierarchical` did not find again in 100 simulated people with a
+    usual
     number of trials (true and estimated values correlate less than .5; empty: none): do not compare people in them
     without a recovery of your own design (`parameter_recovery`).
 
