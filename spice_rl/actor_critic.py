@@ -36,8 +36,8 @@ def bring_to_one(
 
 # %% ../nbs/11_actor_critic.ipynb #c3d6079d
 class ActorCritic(Avoidance):
-    """Actor-critic (Barto, Sutton & Anderson, 1983; Gold et al., 2012). `v` is the pair's: it is the same at both of its
-    symbols."""
+    """Actor-critic (Barto, Sutton & Anderson, 1983; Gold et al., 2012). `v` is the pair's: it is the same at both
+    of its symbols."""
     params = dict(
         factual_actor_lr=Param(.33, .01, .99), counterfactual_actor_lr=Param(.33, .01, .99),
         critic_lr=Param(.48, .01, .99), temperature=Param(.06, .01, 1))

@@ -1109,7 +1109,7 @@ def latent_names(
     cell,  # A cell
     trials # Somebody's trials
 ): # Texts, one for each number of its state
-    """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of several.
+    """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of more.
 
     Parameters
     ----------

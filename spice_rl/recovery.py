@@ -693,7 +693,8 @@ def _notes_on(summary):
             ('r', t.r < .5, 'not recovered', ': differences between people in the estimates are mostly noise')):
             if bad.any():
                 said = ', '.join(
-                    f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)' for n, x in t[column][bad].items())
+                    f'{n} (r = {x:.2f})' if column == 'r' else f'{n} ({100 * x:.0f} %)'
+                    for n, x in t[column][bad].items())
                 out.append(f"{model}: {what}: {said}{why}")
     return out
 
