@@ -647,10 +647,11 @@ def _sought(line, X, at, prior, draws, hard=False):
     return at, moved.any(), other, worse
 
 _NEAR = 25.   # nats: within so many of the best a place is followed up, since second derivatives may prefer it
+_APART = 20.  # nats: if second derivatives cost more, places on the way are followed up, too
 
 def _search(line, X, prior, told, looked, draws):
-    """Ascents from several places, more where two lead apart; the worse are given up on the way. The best end and what
-    else is near, also of ascents that were not followed to their end; and how far below the next end is that is not."""
+    """Ascents from several places, more where two lead apart; the worse are given up on the way. The best end and
+    others near it; places on the way, near it, too; and how far below the next end is."""
     def go(places, enough, turns):
         return _apart(line, [_ascend(line, X, at, told, prior, enough, turns, 3) for at in places])
     def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
@@ -668,9 +669,9 @@ def _search(line, X, prior, told, looked, draws):
         if not moved: break
     best = _switched(line, X, best, told, prior, other, worse)
     ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if end.value > best.value - _NEAR])
-    near = [at for at in ends[1:] + early if at.value > ends[0].value - _NEAR]
+    near = lambda places: [at for at in places if at.value > ends[0].value - _NEAR]
     given_up = [best.value - end.value for end in rest if end.value <= best.value - _NEAR]
-    return [ends[0], *near[:3]], min(given_up, default=np.inf)
+    return near(ends), near(early)[:3], min(given_up, default=np.inf)
 
 def _switched(line, X, at, told, prior, other, worse, most=5):
     "Is the group better off with somebody at a solution of theirs that is nearly as good? Tried one after the other."
@@ -763,22 +764,27 @@ def _followed(line, X, r, told, prior, draws, most=6): # r: a fixed point
     weigh less."""
     for _ in range(most):
         moved, other, second = _likelier(line, X, r, draws)
-        if not moved.any(): break
+        if r['top'] or not moved.any(): break
         at = _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior)
         new = _settled(line, X, at, told, prior)
         if not new['value'] > r['value'] - 1e-2: break
         r = new | dict(turns=r['turns'] + new['turns'])
     return r | dict(second=second)
 
-def _fixed_points(line, X, ends, told, prior, full):
-    "The fixed points near several ends, the best first, each once; of the first end alone if nothing else is near."
-    if full: ends = [_with_covariances(line, X, at, told, prior) for at in ends]
-    if len(ends) > 1:
-        found = sorted((_settle(line, X, at, told, prior) for at in ends), key=lambda r: -r['value'])
-        found = [r for r in found if r['converged']]
+def _fixed_points(line, X, ends, early, told, prior, full):
+    """The fixed points near several ends, the best first, each once; of the first end alone if nothing else is near.
+    Places on the way count where second derivatives make much of a difference."""
+    def settled(places):
+        if full: places = [_with_covariances(line, X, at, told, prior) for at in places]
+        return [_settle(line, X, at, told, prior) for at in places]
+    if len(ends) > 1 or early:
+        found = settled(ends)
+        if max(r['value'] for r in found) < ends[0].value - _APART: found += settled(early)
+        found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
         found = [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
         if found: return found
-    return [_settled(line, X, ends[0], told, prior)]
+    first = _with_covariances(line, X, ends[0], told, prior) if full else ends[0]
+    return [_settled(line, X, first, told, prior)]
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
@@ -787,8 +793,8 @@ def _em(line, X, starts, seed, prior, full):
     if 'broken' in looked: return looked
     told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
     looked |= {key: np.where(told, looked[key], line.start) for key in ('one', 'second')}
-    ends, behind = _search(line, X, prior, told, looked, draws)
-    found = _fixed_points(line, X, ends, told, prior, full)
+    ends, early, behind = _search(line, X, prior, told, looked, draws)
+    found = _fixed_points(line, X, ends, early, told, prior, full)
     near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
     first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
     below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]
