@@ -89,7 +89,7 @@ def one_run(what, seed):
     began = time.process_time()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always', TrainingWarning)
-        estimator = SpiceEstimator(network, config, n_actions=n_options, seed=seed, refine=False).fit(xs, ys)
+        estimator = SpiceEstimator(network, config, n_actions=n_options, seed=seed, refine=False, wide=False).fit(xs, ys)
     trained = time.process_time()
     people = list(estimator.equation_.coefficients.index)
     estimator.refinement_ = refine(estimator.equation_, estimator._trials(xs, ys), by=None if people == ['everybody'] else 'participant')

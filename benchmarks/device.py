@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / 'results'
 def trained(device, data):
     "Wall and CPU seconds of 200 epochs of network and regression, and the likelihood of the two."
     wall, cpu = time.time(), time.process_time()
-    estimator = SpiceEstimator(device=device, refine=False, epochs=200, starts=2, seed=0).fit(data.xs, data.ys)
+    estimator = SpiceEstimator(device=device, refine=False, epochs=200, starts=2, seed=0, wide=False).fit(data.xs, data.ys)
     if device == 'cuda': torch.cuda.synchronize()
     wall, cpu = time.time() - wall, time.process_time() - cpu
     nll = estimator.summary().nll_per_choice

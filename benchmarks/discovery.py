@@ -51,7 +51,7 @@ def one_fit(learner, network, config, agent, seed):
     began = time.process_time()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always', TrainingWarning)
-        estimator = SpiceEstimator(network, config, learning_rate=1e-2, epochs=1024, seed=seed, refine=False).fit(dataset.xs, dataset.ys)
+        estimator = SpiceEstimator(network, config, learning_rate=1e-2, epochs=1024, seed=seed, refine=False, wide=False).fit(dataset.xs, dataset.ys)
     seconds = time.process_time() - began
     scores, own, terms = estimator.scores(dataset.xs, dataset.ys).nll_per_choice, own_nll(agent, dataset), estimator.get_spice_features()['everybody']
     row = dict(learner=learner, network=network.__name__, seed=seed, cpu_s=round(seconds, 2), own_nll=own, network_nll=scores['network'], equation_nll=scores['equation'],

@@ -120,7 +120,7 @@ def regression():
         raw = {ONE, *(set(true) - {START}), *([f'{OTHERS}: 1'] if OTHER in true else [])}
         for seed in range(5):
             dataset, _, _ = create_dataset(AgentQ(**options), BanditsDrift(.2), n_trials=100, n_sessions=100, seed=seed)
-            e = SpiceEstimator(HabitRNN, CONFIG, seed=seed, spice_library_polynomial_degree=2).fit(dataset.xs, dataset.ys)
+            e = SpiceEstimator(HabitRNN, CONFIG, seed=seed, spice_library_polynomial_degree=2, wide=False).fit(dataset.xs, dataset.ys)
             terms, summary = e.regression_.equation.terms(), e.summary()
             changes = {f'{m}: {t}'.replace('[k]', '') for m, ts in terms.items() for t, c in ts.items() if not (t == f'{m}[k]' and c == 1)}
             refined = dict(zip(e.refinement_.estimates.parameter, e.refinement_.estimates.estimate))
@@ -140,7 +140,7 @@ def seconds(what, work):
 def timing():
     "The refinement on the tutorial's data, once everything is compiled."
     dataset, _, _ = create_dataset(AgentQ(alpha_reward=.3), BanditsDrift(sigma=.2), n_trials=100, n_sessions=100)
-    raw = SpiceEstimator(refine=False).fit(dataset.xs, dataset.ys).regression_.equation
+    raw = SpiceEstimator(refine=False, wide=False).fit(dataset.xs, dataset.ys).regression_.equation
     trials = Trials.from_dataset(dataset)
     refine(raw, trials.take(sessions=[0, 1]))
     rows = [seconds(what, work)[1] for what, work in [('refine, the terms of the regression (degree 1)', lambda: refine(raw, trials)), ('refine, all terms of degree 2 and a trace', lambda: refine(raw, trials, library=bandit_library())),

@@ -43,7 +43,7 @@ def main():
     rows.append(dict(model='Rescorla-Wagner, one per person', parameters=2 * len(everyone), nll=each - first))
     texts = []
     for name, network, config in [('rescorla-wagner', RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG), ('forgetting', ForgettingRNN, FORGETTING_CONFIG)]:
-        estimator = SpiceEstimator(network, config, refine=False).fit(dataset.xs, dataset.ys)
+        estimator = SpiceEstimator(network, config, refine=False, wide=False).fit(dataset.xs, dataset.ys)
         scores, k = estimator.scores(dataset.xs, dataset.ys).nll_per_choice, int(estimator.regression_.table.query('chosen').terms.iloc[0])
         rows += [dict(model=f'network ({name})', parameters=np.nan, nll=n * scores['network']), dict(model=f'equation ({name})', parameters=k, nll=n * scores['equation'])]
         texts.append(f'--model {name}\n{estimator.equation_}\n')

@@ -484,7 +484,8 @@ def _drawn_equation(x, name):
     if not hasattr(equation, 'equation_rules'):
         raise TypeError(
             f"{name} must be an Equation, or what search_library(…) or refine(…) returned, got {type(x).__name__}"
-            + ('; of an estimator take equation_' if hasattr(x, 'spice_config') else ''))
+            + ('; of an estimator take network_equation_' if hasattr(x, 'spice_config') else '')
+            + ('; an equation of traces is read, not drawn: print it, or as_rl()' if hasattr(x, 'as_rl') else ''))
     return equation
 
 def _rewards_on(x, rewards):

@@ -63,7 +63,7 @@ def test_an_estimator_needs_nothing_else(kind, tmp_path, capsys):
     again = load_spice(rnn, spice)
     assert type(again.network_) is cls and again.spice_config == config
     for a, b in zip(e.predict(d.xs[:3]), again.predict(d.xs[:3])): np.testing.assert_array_equal(a, b)
-    assert again.equation_.equation_rules == e.equation_.equation_rules
+    assert again.network_equation_.equation_rules == e.network_equation_.equation_rules
 
 
 @pytest.mark.parametrize("kind", ["embedding", "weinhardt", "memory"])

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
                       read_trials, simulate)
-from spice_rl import traces as T
+from spice_rl import plot_equation, traces as T
 from spice_rl.engine import gradient
 from spice_rl.params import from_line
 
@@ -302,3 +302,8 @@ def test_a_simpler_structure_is_tried_again_from_the_best_ones_numbers():
     found = discover(three, verbose=False, threads=1)
     assert found.structure == TraceStructure(("value",)) and set(found.group.index) == {"alpha", "beta"}
     assert all(m.integrated_bic > found.integrated_bic for m in found.structures.iloc[1:].itertuples())
+
+
+def test_an_equation_of_traces_is_read_and_not_drawn():
+    with pytest.raises(TypeError, match="an equation of traces is read, not drawn"):
+        plot_equation(TraceEquation(TraceStructure((("value",),))))
