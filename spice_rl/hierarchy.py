@@ -310,7 +310,7 @@ def _beliefs(prior, names, bounds):
                     f"over{', or narrow bounds=…' if what == 'typical' else ''}")
     return out
 
-_WIDEST = 3.5   # standard deviation on the line, in units, beyond which nearly everybody is at one bound or the other
+_WIDEST = 5.   # standard deviation on the line, in units, beyond which nearly everybody is at one bound or the other
 
 class _Prior:
     "Slopes and second derivatives of the log prior of the group's numbers on the line, walls included."
@@ -646,8 +646,14 @@ def _sought(line, X, at, prior, draws, hard=False):
                      turns=at.turns)
     return at, moved.any(), other, worse
 
-_NEAR = 25.   # nats: within so many of the best a place is followed up, since second derivatives may prefer it
-_APART = 20.  # nats: if second derivatives cost more, places on the way are followed up, too
+# nats, in all and a person: within so many of the best a place is followed up, since second derivatives may prefer it
+_NEAR = 5., .25
+_APART = .2   # nats a person: if second derivatives cost more, they may prefer other places
+
+def _is_near(at, best):
+    "May second derivatives prefer a place to the best one?"
+    total, each = _NEAR
+    return at.value > best.value - max(total, each * len(at.f))
 
 def _search(line, X, prior, told, looked, draws):
     """Ascents from several places, more where two lead apart; the worse are given up on the way. The best end and
@@ -657,20 +663,19 @@ def _search(line, X, prior, told, looked, draws):
     def anew(places): return [_sought(line, X, at, prior, draws)[0] for at in places]
     ends, early = go([looked['apart'], _together(line, X, looked['one'], looked['apart'].z, prior)], 1., 4), []
     if len(ends) > 1 or ends[0].value < -looked['nll'] - 1.:
-        more = ((.05, 'one'), (1., 'one'), (1.5, 'second'))
-        more = go([_together(line, X, looked[one], None, prior, sd) for sd, one in more], 1., 4)
-        early = ends = _apart(line, anew(_apart(line, ends + more)))
+        more = [_together(line, X, one, None, prior, sd) for sd, one in ((.05, looked['one']), (1.5, looked['second']))]
+        early = ends = _apart(line, anew(_apart(line, ends + go(more, 1., 4))))
         ends = _apart(line, anew(go(ends[:3], 1., 4)) + ends[3:])
         ends = _apart(line, go(ends[:2], .3, 10) + ends[2:])
-    best, rest = ends[0], ends[1:3]
+    best, rest = ends[0], ends[1:2]
     for _ in range(5):
         best = _ascend(line, X, best, told, prior)
         best, moved, other, worse = _sought(line, X, best, prior, draws, True)
         if not moved: break
     best = _switched(line, X, best, told, prior, other, worse)
-    ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if end.value > best.value - _NEAR])
-    near = lambda places: [at for at in places if at.value > ends[0].value - _NEAR]
-    given_up = [best.value - end.value for end in rest if end.value <= best.value - _NEAR]
+    ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if _is_near(end, best)])
+    given_up = [best.value - end.value for end in rest if not _is_near(end, best)]
+    near = lambda places: [at for at in places if _is_near(at, ends[0])]
     return near(ends), near(early)[:3], min(given_up, default=np.inf)
 
 def _switched(line, X, at, told, prior, other, worse, most=5):
@@ -739,7 +744,10 @@ def _settled(line, X, at, told, prior):
     """The fixed point with second derivatives; where there is none, the top of the evidence with the expected
     information."""
     r = _settle(line, X, at, told, prior)
-    if r['converged']: return r
+    return r if r['converged'] else _from_top(line, X, at, told, prior)
+
+def _from_top(line, X, at, told, prior):
+    "The top of the evidence with the expected information, and what second derivatives say there."
     top = _top(line, X, at, told, prior)
     return _settle(line, X, top, told, prior, 1) | dict(converged=top.done, top=True)
 
@@ -771,20 +779,19 @@ def _followed(line, X, r, told, prior, draws, most=6): # r: a fixed point
         r = new | dict(turns=r['turns'] + new['turns'])
     return r | dict(second=second)
 
-def _fixed_points(line, X, ends, early, told, prior, full):
-    """The fixed points near several ends, the best first, each once; of the first end alone if nothing else is near.
-    Places on the way count where second derivatives make much of a difference."""
-    def settled(places):
-        if full: places = [_with_covariances(line, X, at, told, prior) for at in places]
-        return [_settle(line, X, at, told, prior) for at in places]
-    if len(ends) > 1 or early:
-        found = settled(ends)
-        if max(r['value'] for r in found) < ends[0].value - _APART: found += settled(early)
-        found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
-        found = [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
-        if found: return found
-    first = _with_covariances(line, X, ends[0], told, prior) if full else ends[0]
-    return [_settled(line, X, first, told, prior)]
+def _fixed_points(line, X, ends, early, told, prior, full, between): # between: makes one more place to begin
+    """The fixed point near the best end; if second derivatives cost much evidence, those near other places, too, as
+    far below as it falls: the best first, each once."""
+    def covaried(at): return _with_covariances(line, X, at, told, prior) if full else at
+    best = covaried(ends[0])
+    first = _settle(line, X, best, told, prior)
+    fall = best.value - first['value']
+    others = ends[1:] + early + [between()] if fall > _APART * len(X) else []
+    others = [at for at in others if at.value > ends[0].value - fall][:4]
+    found = [first] + [_settle(line, X, covaried(at), told, prior) for at in others]
+    found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
+    if not found: return [_from_top(line, X, best, told, prior)]
+    return [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
 
 def _em(line, X, starts, seed, prior, full):
     "The best of several ascents, and the fixed point there: a dict of means, variances, modes, …"
@@ -794,7 +801,10 @@ def _em(line, X, starts, seed, prior, full):
     told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
     looked |= {key: np.where(told, looked[key], line.start) for key in ('one', 'second')}
     ends, early, behind = _search(line, X, prior, told, looked, draws)
-    found = _fixed_points(line, X, ends, early, told, prior, full)
+    def between():
+        near = _ascend(line, X, _together(line, X, looked['one'], None, prior, 1.), told, prior, 1., 4, 3)
+        return _sought(line, X, near, prior, draws)[0]
+    found = _fixed_points(line, X, ends, early, told, prior, full, between)
     near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
     first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
     below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]

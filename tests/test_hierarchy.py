@@ -509,7 +509,7 @@ def test_walls_are_named():
     "A mean within .1 % of a bound, a spread that puts nearly everybody at one bound or the other"
     trials = simulate(Q(), BanditsDrift(.15), people=3, n_trials=20, seed=1)
     line = hierarchy._Line(Q(), trials, hierarchy._bounds(Q(), {}), {}, np.array([.3, 3.]), 1)
-    prior, spread = hierarchy._Prior({}, line, np.ones((1, 1))), hierarchy._Variances(np.array([4., 16.]), line.unit)
+    prior, spread = hierarchy._Prior({}, line, np.ones((1, 1))), hierarchy._Variances(np.array([4., 36.]), line.unit)
     mean, wide = prior.leans(np.array([[8., 0.]]), spread)
     assert mean.tolist() == [True, False] and wide.tolist() == [False, True]
     said = hierarchy._at_walls(["alpha", "beta"], np.ones(2, bool), mean, wide)
