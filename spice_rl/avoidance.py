@@ -373,8 +373,8 @@ class Avoidance(Cell, rules=False):
         "The rules that the class lacks."
         return [
             text
-            for text, name in {'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn',
-            }.items()
+            for text, name in {
+                'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn',}.items()
             if name not in self.parts]
 
     def __init__(self, **values): # Values of parameters, in place of their defaults

@@ -418,7 +418,7 @@ class BanditsGeneral(Bandits):
     seed
         An int or a numpy Generator"""
     settings = dict(
-        sigma=Param(.1, 0), hazard=Param(.0, 0, 1), correlation=Param(.0, -1, 1), lower=Param(.0, 0, 1),
+        sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1),
         upper=Param(1.0, 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
@@ -491,9 +491,9 @@ class AgentQ(Cell):
         Always take the best option?"""
     rate = dict(lower=0., upper=1.)
     params = dict(
-        alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(.0, **rate),
-        alpha_counterfactual_penalty=Param(.0, **rate), beta_reward=Param(3.0, 0), beta_choice=Param(.0, 0),
-        alpha_choice=Param(1.0, **rate), forget_rate=Param(.0, **rate))
+        alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(0., **rate),
+        alpha_counterfactual_penalty=Param(0., **rate), beta_reward=Param(3.0, 0), beta_choice=Param(0., 0),
+        alpha_choice=Param(1.0, **rate), forget_rate=Param(0., **rate))
     state = 'x_value_reward', 'x_value_choice'
     logit_unit = dict(x_value_reward='beta_reward', x_value_choice='beta_choice')
     reward_range = 0, 1

@@ -119,8 +119,8 @@ class Comparison:
         return (f"mean {self.criterion}, lower is better", self.table().round(2)), (
             '% of people best described', self.percentages().round(1))
     def __repr__(self):
-        return '\n'.join([line for title, table in self._tables() for line in (title, table.to_string())] + self.notes()
-        )
+        return '\n'.join(
+            [line for title, table in self._tables() for line in (title, table.to_string())] + self.notes())
 
     def _repr_html_(self):
         tables = ''.join(f"<p>{title}</p>{table.to_html()}" for title, table in self._tables())
@@ -198,8 +198,8 @@ def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; who
         raise ValueError(
             "the trials given for the ceiling are not those that the models were fitted to: other people, or "
             "another number of choices")
-    guessing = np.bincount(trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants
-    )
+    guessing = np.bincount(
+        trials.participant[scored], np.log((trials.offer[scored] >= 0).sum(1)), trials.n_participants)
     return float(pd.Series(guessing, trials.participants)[keep].sum()), float(
         nll(check_cell(ceiling, 'ceiling'), trials=trials)[keep].sum())
 

@@ -1575,8 +1575,8 @@ def _tensor(x, name):
     if not isinstance(x, torch.Tensor):
         try: x = np.asarray(x)
         except ValueError as e:
-            raise ValueError(f'{name} must be one array of numbers, sessions of one length; pad with NaN: {e}'
-            ) from None
+            raise ValueError(
+                f'{name} must be one array of numbers, sessions of one length; pad with NaN: {e}') from None
         if x.dtype.kind not in 'biuf':
             raise ValueError(f'{name} must be numbers, got {x.dtype}; make it with read_trials(...).to_dataset()')
         with np.errstate(over='ignore'): x = torch.from_numpy(np.require(x, np.float32, ['W', 'C']))

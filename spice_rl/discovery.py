@@ -136,8 +136,8 @@ def rule_latex(
     if 'alpha_choice' in names:
         others = 'alpha_choice of the others' if 'alpha_choice of the others' in names else 'alpha_choice'
         lines += [r"C_c &\leftarrow C_c + \alpha_{C}\,(1 - C_c)", rf"C_u &\leftarrow (1 - {s[others]})\,C_u"]
-    weighed = [rf"{b}\,{v}_k" for n, b, v in (('beta', r'\beta', 'Q'), ('beta_choice', r'\beta_{C}', 'C')) if n in names
-    ]
+    weighed = [
+        rf"{b}\,{v}_k" for n, b, v in (('beta', r'\beta', 'Q'), ('beta_choice', r'\beta_{C}', 'C')) if n in names]
     lines.append(rf"P(k) &\propto e^{{{' + '.join(weighed) or '0'}}}")
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
@@ -192,7 +192,7 @@ def _moved(equation, starts): # starts: {latent value: where it starts}
         sums = {(0,) * len(by): by[0]}
         for t in r.terms:
             for low in product(*(range(e + 1) for e in t)):   # (value − shift)^e, multiplied out
-                sums[low] = sums.get(low, .0) + row[r.parameter(t)] * prod(
+                sums[low] = sums.get(low, 0.) + row[r.parameter(t)] * prod(
                     comb(e, i) * (-b) ** (e - i) for e, i, b in zip(t, low, by))
         out |= {(r.module, term_text(t, r.names)): c for t, c in sums.items() if abs(c) > 1e-12}
     return out
@@ -209,7 +209,7 @@ def _beside_truth(equation, truth): # Two `Equation`s
     found, true = _moved(equation, starts), _moved(truth, starts)
     keys = list(dict.fromkeys([*true, *found]))
     return pd.DataFrame(
-        dict(found=[found.get(k, .0) for k in keys], truth=[true.get(k, .0) for k in keys]),
+        dict(found=[found.get(k, 0.) for k in keys], truth=[true.get(k, 0.) for k in keys]),
         index=pd.MultiIndex.from_tuples(keys, names=['module', 'term']))
 
 # %% ../nbs/44_discovery.ipynb #a693b48e
@@ -394,8 +394,8 @@ def _write_all(place, estimator, trials, truth):
     texts = [f"{e['text']}\n{e['reading']}" for e in equations.values()]
     best = estimator.equation_
     if best is not estimator.network_equation_:
-        texts.append('\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()])
-        )
+        texts.append(
+            '\n'.join(['Better than this, by the wide search beside the network:', best.text(), *best.words()]))
     write_text(place / 'equation.txt', '\n'.join(texts) + '\n')
     for name, table in _tables(estimator).items(): write_table(table, place / f'{name}.csv', say=False, index=False)
     for name, fig in figures.items():

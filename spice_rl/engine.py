@@ -411,13 +411,13 @@ def _run_bundles(
         lanes = n * (n_steps + 1)
         _spread(theta, steps, first[b], n, p)
         for s in range(n):
-            total[s], product[s] = .0, 1.0
+            total[s], product[s] = 0., 1.0
         for k in range(n_steps):
             for s in range(n):
-                g[k, s] = .0
+                g[k, s] = 0.
             for l in range(k + 1):
                 for s in range(n):
-                    h[k, l, s] = .0
+                    h[k, l, s] = 0.
         for e in range(people[who[b]], people[who[b] + 1]):
             _begin(init, p, c, state, lanes)
             for t in range(starts[e], ends[e]):

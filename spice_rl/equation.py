@@ -217,8 +217,8 @@ def check_rules(
                 f"the rule {r.module!r} moves {r.state!r}, which is none of the latent values: {', '.join(latents)}")
         unknown = [kind for _, kind in (*r.signals, *(f[:2] for f in r.filters)) if kind not in (*SIGNALS, *latents)]
         if unknown:
-            raise ValueError(f"the rule {r.module!r} reads {unknown[0]!r}; there are: {', '.join((*SIGNALS, *latents))}"
-            )
+            raise ValueError(
+                f"the rule {r.module!r} reads {unknown[0]!r}; there are: {', '.join((*SIGNALS, *latents))}")
         wrong = [t for t in r.terms if len(t) != 1 + len(r.signals)]
         if wrong:
             raise ValueError(
@@ -276,8 +276,8 @@ class Equation(StructuredCell, rules=False):
     ):
         self.equation_rules = tuple(check_list(equation_rules, 'equation_rules', Rule, 'Rules', 0))
         self.state = tuple(
-            check_list(list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'
-            ))
+            check_list(
+                list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
         check_rules(self.equation_rules, self.state)
         names = equation_names(self.equation_rules, self.state)
         if not isinstance(coefficients, (dict, pd.DataFrame)):
@@ -549,7 +549,7 @@ class _Terms:
 
 def _where(rule):
     "For which options a rule holds: 'chosen', 'others', 'all', or None for something else."
-    return {(): 'all', (('action', 1.0),): 'chosen', (('action', .0),): 'others'}.get(
+    return {(): 'all', (('action', 1.0),): 'chosen', (('action', 0.),): 'others'}.get(
         tuple((kind, value) for _, kind, value in rule.filters))
 
 def _rate(what, rate, obstacles):
@@ -562,7 +562,7 @@ def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; sta
     "A value learned from reward: its rates, beta, and where it starts. Returns what kind of rule it is."
     chosen, others, kind, low, high = rules.pop('chosen'), rules.pop('others', None), [], min(rewards), max(rewards)
     c0, cv, cr, cvr = (
-        chosen.take(0), chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else .0)
+        chosen.take(0), chosen.take(1), chosen.take(0, 1), chosen.take(1, 1) if len(set(rewards)) == 2 else 0.)
     if cvr == 0:
         alpha = out['alpha'] = _rate('alpha', 1 - cv, obstacles)
         beta, shift = cr / alpha, c0 / alpha
@@ -584,7 +584,7 @@ def _read_value(rules, start, rewards, out, obstacles): # {where: `_Terms`}; sta
             out['alpha_counterfactual'], out['beta_counterfactual'], out['counterfactual offset'], kind = (
                 _rate('alpha_counterfactual', 1 - dv, obstacles), dr / ((1 - dv) or np.nan), toward,
                 [*kind, 'counterfactual learning'])
-        elif (d0, dv) != (.0, 1.0):
+        elif (d0, dv) != (0., 1.0):
             out['forget_rate'], out['forgets toward'], kind = (
                 _rate('forget_rate', 1 - dv, obstacles), toward, [*kind, 'forgetting'])
     for terms in (chosen, others): obstacles += terms.obstacles() if terms is not None else []
@@ -599,10 +599,10 @@ def _read_trace(rules, out, obstacles): # {where: `_Terms`}
         e0, ec = f0 + ca, fc + cca
     else:
         (e0, ec), (f0, fc) = (
-            (t.take(0), t.take(1)) if t is not None else (.0, 1.0)
+            (t.take(0), t.take(1)) if t is not None else (0., 1.0)
             for t in (rules.pop('chosen', None), rules.pop('others', None)))
     out['alpha_choice'] = _rate('alpha_choice', 1 - ec, obstacles)
-    if (f0, fc) == (.0, 1.0) and ec != 1:
+    if (f0, fc) == (0., 1.0) and ec != 1:
         obstacles.append(
             f"{read[0].rule.state} uses no reward and changes where an option is chosen only: no trace of choices, "
             "which fades")
@@ -787,8 +787,8 @@ def _score(p, c, slot, first, last, offers, n_offers, choices, rewards, counts, 
             options, choice = _view(offers[t, :n_offers[t]]), choices[t]
             if choice < 0: continue
             if counts[t] > 0:
-                total += _judge(p, slot, state, slope, options, choice, counts[t], x, by, q, mean, gradient, information
-                )
+                total += _judge(
+                    p, slot, state, slope, options, choice, counts[t], x, by, q, mean, gradient, information)
             _move(p, c, slot, state, slope, new, ahead, moved, options, choice, _view(rewards[t]), u, which, du)
     for j in range(n_free):
         for l in range(j): information[l, j] = information[j, l]
@@ -817,7 +817,7 @@ class Scoring:
     ):
         names = equation_names(rules, latents)
         self.c, self.slot = (
-            _encode(rules, tuple(latents), [-1] * len(names), [.0] * len(names)),
+            _encode(rules, tuple(latents), [-1] * len(names), [0.] * len(names)),
             np.array([list(free).index(n) if n in free else -1 for n in names]))
         self.data, self.shape = (
             (rows.first, rows.last, rows.options, rows.n_options, rows.choice, rows.reward, rows.times), len(free))

@@ -893,8 +893,8 @@ class SpiceEstimator(BaseEstimator):
         found = [m for m in self._need('network_', 'path_rnn').modules() if isinstance(m, Embedding)]
         if not found:
             raise ValueError(f"{type(self.network_).__name__} has no embedding: all participants share one network")
-        return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis('participant'
-        )
+        return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis(
+            'participant')
 
     def _compared(self, xs, ys, judged):
         """Guessing, ceiling, wide search, network, raw equation and refined equation side by side, on all choices and

@@ -155,8 +155,8 @@ def _words_on_fit(n, trials):
         return ["Some of these answers are impossible for the model (a time before t0?): the NLL is infinite."]
     each, total = (f"{x:,.{d}f}" if x < 1e6 else f"{x:.3g}" for x, d in ((n['nll_per_choice'], 4), (n['nll'], 2)))
     if 'guessing' not in n: return [f"NLL {each} an answer, {total} for all {trials.n_counted}; lower is better."]
-    return [f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better."
-    ]
+    return [
+        f"NLL {each} a choice (guessing: {n['guessing']:.4f}), {total} for all {trials.n_counted}; lower is better."]
 
 def _words_on_answers(n):
     "Means of ratings and times, and what the model expects."
@@ -326,8 +326,8 @@ def _ranges(cell, start, bounds, hold):
     check_names(bounds, cell.params)
     both, out = sorted(set(bounds) & set(hold)), {}
     if both:
-        raise ValueError(f"{both[0]!r} is in hold, so it has no slider and needs no bounds; leave it out of one of them"
-        )
+        raise ValueError(
+            f"{both[0]!r} is in hold, so it has no slider and needs no bounds; leave it out of one of them")
     for name, param in cell.params.items():
         if name in hold or not is_compiled(cell): continue
         # one end open: likely a scale

@@ -175,10 +175,10 @@ def _anywhere(o, n, rng):
     low, high = np.isfinite(o.begin), np.isfinite(o.end)
     x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
     x = np.where(
-        low & ~high, np.where(low, o.lower, .0) + (np.where(low, o.default - o.lower, .0) + .1 * o.width) * np.exp(z),
+        low & ~high, np.where(low, o.lower, 0.) + (np.where(low, o.default - o.lower, 0.) + .1 * o.width) * np.exp(z),
         x)
     x = np.where(
-        high & ~low, np.where(high, o.upper, .0) - (np.where(high, o.upper - o.default, .0) + .1 * o.width) * np.exp(z),
+        high & ~low, np.where(high, o.upper, 0.) - (np.where(high, o.upper - o.default, 0.) + .1 * o.width) * np.exp(z),
         x)
     return np.clip(x, o.lower, o.upper)
 

@@ -249,7 +249,7 @@ class _Covariance:
         info = np.einsum('nab,nab->ab', pairs(a, a), pairs(b, b)) + np.einsum('nab,nab->ab', pairs(a, b), pairs(b, a))
         score = (.5 * (y.T @ y - Y.sum(0)) + push * np.eye(len(t)))[a, b] * times + first @ D
         return (
-            score, .25 * info * times * times[:, None] + D.T @ (np.maximum(.0, -second)[:, None] * D),
+            score, .25 * info * times * times[:, None] + D.T @ (np.maximum(0., -second)[:, None] * D),
             len(w) / 2 * np.diag(times))
 
     def shortened(self, grow, t):
@@ -1208,8 +1208,8 @@ def _series(trials, given, what):
             f"{what} must be a column of the trials, or a Series, dict or list by participant, got {given!r:.80}")
     twice = values.index[values.index.duplicated()]
     if len(twice):
-        raise ValueError(f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant"
-        )
+        raise ValueError(
+            f"{what} names participant {twice.tolist()[0]!r} twice; needed: one value for each participant")
     missing = [p for p in trials.participants if p not in values.index or pd.isna(values[p])]
     if missing:
         raise ValueError(

@@ -191,7 +191,7 @@ def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (peop
             [(np.delete(x, j, 1) + slope * (sign * away)[:, None])[todo], np.delete(x, j, 1)[todo], last[todo]], 1)
         w, found = _reoptimise(o, j, (at + sign * away)[todo], person[todo], starts)
         low[todo], r = (
-            np.minimum(low[todo], w), np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], .0)))
+            np.minimum(low[todo], w), np.sqrt(2 * np.maximum(np.where(np.isfinite(w), w, np.inf) - v[todo], 0.)))
         last[todo], rest[todo] = found, found
         under = r < z
         inner[todo[under]], r_in[todo[under]], outer[todo[~under]], r_out[todo[~under]] = (
@@ -201,8 +201,8 @@ def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (peop
         grow = np.minimum(away * np.clip(z / np.maximum(r_in, 1e-9), 1.5, 4.), most)
         part = np.where(
             np.isfinite(r_out), np.clip((z - r_in) / np.where(np.isfinite(r_out), r_out - r_in, 1.0), .1, .9), .5)
-        away[todo] = np.where(np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, .0) - inner), grow
-        )[todo]
+        away[todo] = np.where(
+            np.isfinite(outer), inner + part * (np.where(np.isfinite(outer), outer, 0.) - inner), grow)[todo]
     return (
         (at + sign * away).reshape(-1, 2), open_.reshape(-1, 2), rest.reshape(len(x) // 2, 2, rest.shape[1]),
         low.reshape(-1, 2).min(1))
@@ -223,7 +223,7 @@ def _curve(o, x, j, ends, open_, rest, points):
     to = rest[np.arange(n)[:, None], side]
     share = np.clip(
         (value - x[:, [j]]) / np.where(abs(ends - x[:, [j]]) > 0, ends - x[:, [j]], 1.0)[np.arange(n)[:, None], side],
-        .0, 1.0)[..., None]
+        0., 1.0)[..., None]
     flat, person = value.ravel(), np.repeat(np.arange(n), points)
     starts = np.stack([here[:, None] + share * (to - here[:, None]), np.broadcast_to(here[:, None], to.shape), to], 2)
     v, found = _reoptimise(o, j, flat, person, starts.reshape(n * points, 3, len(here.T)))

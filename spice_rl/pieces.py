@@ -141,8 +141,8 @@ def _held(folder, about, keys):
         pieces = inside(folder, 'pieces')
         try: pieces.mkdir(exist_ok=True)
         except OSError as e:
-            raise type(e)(e.errno, f"pieces cannot be kept there ({e.strerror}); choose another folder", str(pieces)
-            ) from e
+            raise type(e)(
+                e.errno, f"pieces cannot be kept there ({e.strerror}); choose another folder", str(pieces)) from e
         _clear(pieces)
         # of older versions
         for part in (*pieces.glob('*.piece.part'), folder / 'run.json.part'): part.unlink(missing_ok=True)

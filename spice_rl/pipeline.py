@@ -218,8 +218,8 @@ class Pipeline:
             with staged(out) as folder:
                 _write_tables(result, folder)
                 _write_figures(result, folder, names)
-                _write_record(folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()}, names
-                )
+                _write_record(
+                    folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()}, names)
                 result.files[:] = publish(out, folder, claimed)
         return result
 
@@ -495,8 +495,8 @@ def _write_record(folder, what, seed, p, cells, trials, notes, names):
         models=list(cells))
     call = {
         k: v for k, v in settings.items() if k not in ('mode', 'recovery') and v not in (_said(PARAMETERS[k][0]), {})}
-    versions = dict(spice_rl=__version__, python=platform.python_version()) | {name: version(name) for name in _PACKAGES
-    }
+    versions = dict(spice_rl=__version__, python=platform.python_version()) | {
+        name: version(name) for name in _PACKAGES}
     record = dict(
         what=what, seed=seed, settings=settings, call=call, versions=versions, platform=platform.platform(terse=True),
         data=_about_data(trials), models={n: _about_model(n, c, p) for n, c in cells.items()}, notes=notes, names=names)
@@ -714,8 +714,8 @@ def _write_parameter_recovery(found, folder, names):
     s = found.summary().reset_index()
     correlations = s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[
         ['Model', 'Parameter', 'Correlation']]
-    for name, table in dict(param_recovery_corrs=correlations, param_recovery_summary=s, param_recovery=found.table
-    ).items():
+    for name, table in dict(
+        param_recovery_corrs=correlations, param_recovery_summary=s, param_recovery=found.table).items():
         _table(table, folder / f'{name}.csv', index=False)
     for name in (None, *found.fits):
         _save(

@@ -171,8 +171,8 @@ def _draw_lanes(ax, names, missing, n): # names of the options; are choices miss
 
 def _draw_marks(ax, outcome, t, y, n):
     "Draw the choices with this outcome, thinner the more trials there are."
-    return ax.plot(t, y, ls='none', ms=6, mew=np.clip(150 / n, .5, 1.6), label=outcome, zorder=2, **_OUTCOMES[outcome]
-    )[0]
+    return ax.plot(
+        t, y, ls='none', ms=6, mew=np.clip(150 / n, .5, 1.6), label=outcome, zorder=2, **_OUTCOMES[outcome])[0]
 
 def _draw_choices(ax, trials, names):
     "Draw the choices below 0, a line for each option, and one more for missing choices if there are any."
@@ -562,7 +562,7 @@ def _value_range(equation, row, rules, rewards, truth, truth_row):
     asked = [(e, r) for e, r in ((equation, row), (truth, truth_row)) if e is not None]
     shift = lambda e, r, rule: _start(equation, row, rule) - _start(e, r, rule)
     ends = [
-        shift(e, r, rule) + _settles(e, r, rule, reward or .0)[0]
+        shift(e, r, rule) + _settles(e, r, rule, reward or 0.)[0]
         for e, r in asked
         for rule in rules
         for reward in _rewards_of(rule, rewards)]

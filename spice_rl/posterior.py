@@ -30,8 +30,8 @@ def _packages():
     "ArviZ and nutpie."
     try: import arviz, nutpie
     except ImportError as e:
-        raise ImportError(f"sampling a posterior needs {e.name}, which is not installed: pip install nutpie \"arviz<1\""
-        ) from e
+        raise ImportError(
+            f"sampling a posterior needs {e.name}, which is not installed: pip install nutpie \"arviz<1\"") from e
     return arviz, nutpie
 
 # %% ../nbs/29_posterior.ipynb #0b4f4ffd
@@ -58,7 +58,7 @@ class _Priors:
         for j, prior in self.own:
             h = 1e-4 * self.line.unit[j]
             down, here, up = prior.logpdf(
-                from_line((z[:, j] + np.array([[-h], [.0], [h]]))[..., None], self.line.params[j : j + 1])[..., 0])
+                from_line((z[:, j] + np.array([[-h], [0.], [h]]))[..., None], self.line.params[j : j + 1])[..., 0])
             value, slope[:, j] = value + here + log_slope[:, j], (up - down) / (2 * h) + bend[:, j]
         return value, slope
 
@@ -104,8 +104,8 @@ def _beliefs(cell, bounds, hold, priors):
                 f"scale=2), got {p!r}")
         ends = [max(bounds[n][0], float(p.support()[0])), min(bounds[n][1], float(p.support()[1]))]
         if not ends[0] < ends[1] or not p.cdf(ends[1]) > p.cdf(ends[0]):
-            raise ValueError(f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g})"
-            )
+            raise ValueError(
+                f"the prior of {n} gives no probability to its bounds ({bounds[n][0]:g}, {bounds[n][1]:g})")
         bounds = bounds | {n: tuple(ends)}
     return given, bounds
 
@@ -560,8 +560,8 @@ class Calibration:
                 f"ranks are not uniform for {_some(off)} (p < .05/{len(t)}): the draws are not from the posterior of "
                 "this model and prior")
         if d := (self.runs.divergences > 0).sum():
-            out.append(f"{d} of {len(self.runs)} simulations had divergences, {int(self.runs.divergences.sum())} in all"
-            )
+            out.append(
+                f"{d} of {len(self.runs)} simulations had divergences, {int(self.runs.divergences.sum())} in all")
         if few := (self.runs.ess < self.draws).sum():
             out.append(
                 f"in {few} of {len(self.runs)} simulations the effective sample size is below the {self.draws} draws "

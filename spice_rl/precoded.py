@@ -389,11 +389,11 @@ class Weinhardt2024RNN(BaseRNN):
                 'x_learning_rate_reward', 'x_value_reward', action=action, inputs=reward, participant_embedding=who,
                 activation_rnn=torch.sigmoid)
             self.record_signal('c_learning_rate', alpha)
-            value = self.call_module('x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha)
-            ) + self.call_module(
+            value = self.call_module(
+                'x_value_reward_chosen', 'x_value_reward', action=action, inputs=(reward, alpha)) + self.call_module(
                 'x_value_reward_not_chosen', 'x_value_reward', action=1 - action, participant_embedding=who)
-            habit = self.call_module('x_value_choice_chosen', 'x_value_choice', action=action, participant_embedding=who
-            ) + self.call_module(
+            habit = self.call_module(
+                'x_value_choice_chosen', 'x_value_choice', action=action, participant_embedding=who) + self.call_module(
                 'x_value_choice_not_chosen', 'x_value_choice', action=1 - action, participant_embedding=who)
             self.state['x_value_reward'], self.state['x_value_choice'] = value, habit
             logits[timestep] = beta_reward * value + beta_choice * habit
@@ -449,8 +449,8 @@ class WorkingMemoryRNN(BaseRNN):
     **kwargs
         Further arguments of `BaseRNN`"""
     init_values = {
-        'x_value_reward': .5, 'x_value_choice': .0, 'x_reward_1': .0, 'x_reward_2': .0, 'x_choice_1': .0,
-        'x_choice_2': .0}
+        'x_value_reward': .5, 'x_value_choice': 0., 'x_reward_1': 0., 'x_reward_2': 0., 'x_choice_1': 0.,
+        'x_choice_2': 0.}
 
     def __init__(self,
         n_actions=2,      # How many options
@@ -492,7 +492,7 @@ class WorkingMemoryRNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             now = {
                 'c_action': action, 'c_reward': reward,
-                'c_reward_chosen': torch.where(action == 1, reward, .0).sum(1, keepdim=True).expand_as(reward),
+                'c_reward_chosen': torch.where(action == 1, reward, 0.).sum(1, keepdim=True).expand_as(reward),
                 **{name: self.state[name] for name in ('x_reward_1', 'x_reward_2', 'x_choice_1', 'x_choice_2')}}
             for name, signal in now.items(): self.record_signal(name, signal)
             past_rewards, past_choices = (now['x_reward_1'], now['x_reward_2']), (now['x_choice_1'], now['x_choice_2'])

@@ -523,7 +523,7 @@ def _sloppiest(information, scale, rank=0):
     worst = vectors[:, :, rank]
     typical = np.linalg.eigh((worst[:, :, None] * worst[:, None]).mean(0))[1][:, -1]
     wide = np.divide(
-        1.0, np.sqrt(np.maximum(values[:, rank], .0)), out=np.full(len(values), np.inf), where=values[:, rank] > 0)
+        1.0, np.sqrt(np.maximum(values[:, rank], 0.)), out=np.full(len(values), np.inf), where=values[:, rank] > 0)
     return typical * np.sign(typical[abs(typical).argmax()]), np.median(wide)
 
 def _pairs(correlation, names): # (people, k, k), NaN where it is not known
@@ -813,8 +813,8 @@ def _recovered(models, data, found):
     for s in data:
         m, f = models[s.model], found[found.generated == s.model].set_index('participant')
         k, groups = range(len(m.free)), _groups(f.group)
-        information[s.model] = np.array([[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float
-        ).transpose(2, 0, 1)
+        information[s.model] = np.array(
+            [[f[f'information {max(a, b)} {min(a, b)}'] for b in k] for a in k], float).transpose(2, 0, 1)
         fits[s.model], silent[s.model] = _fit_table(m, f), tuple(f.index[f.silent.to_numpy(bool)])
         for p in m.free:
             tables.append(

@@ -46,7 +46,7 @@ def bandit_library(
     reward, terms = (('c_reward', 'reward'),), lambda n: tuple(polynomial_terms(n, degree))
     rules = [
         Rule(f'{VALUE}_chosen', VALUE, (('c_action', 'action', 1.0),), reward, terms(2)), Rule(
-            f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', .0),), reward if counterfactual else (),
+            f'{VALUE}_not_chosen', VALUE, (('c_action', 'action', 0.),), reward if counterfactual else (),
             terms(2 if counterfactual else 1))]
     return rules + ([Rule(TRACE, TRACE, (), (('c_action', 'action'),), terms(2))] if trace else [])
 
@@ -183,7 +183,7 @@ class _Library:
         self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
         # nothing changes
         self.base = np.r_[
-            [origins.get(s, .0) for s in latents], [weights[s] or .0 for s in latents],
+            [origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents],
             [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n :], 2 * n)]]
         paid = [q for q, r in enumerate(rules) if any(kind in ('reward', 'chosen_reward') for _, kind in r.signals)]
         self.paid, self.valued = paid, {rules[q].state for q in paid if not rules[q].fixed or _remembers(rules[q])}
@@ -829,8 +829,8 @@ def one_rule(
         mine = [r for r in rules if r.state == s]
         if (
             len(mine) != 2
-            or set(pair) != {.0, 1.0}
-            or pair[.0].signals != pair[1.0].signals
+            or set(pair) != {0., 1.0}
+            or pair[0.].signals != pair[1.0].signals
             or any(kind in SIGNALS for _, kind in pair[1.0].signals)
             or s in [r.module for r in rules]):
             continue
@@ -841,7 +841,7 @@ def one_rule(
         of = lambda value, t: out[pair[value].parameter(t)] if t in pair[value].terms else 0.
         out = out.assign(
             **{
-                one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(.0, t) if a else of(.0, t)
+                one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(0., t) if a else of(0., t)
                 for t in terms
                 for a in (0, 1)})
         rules = [one if r is mine[0] else r for r in rules if r is not mine[1]]
@@ -1172,5 +1172,5 @@ def pooled_or_apart(
         add(what, len(apart.scores), apart.scores.nll.sum(), apart.scores.k.sum())
     out = pd.DataFrame(rows).set_index('equations')
     n = int((trials.counted & (trials.choice >= 0)).sum())
-    return out.assign(aic=2 * out.nll + 2 * out.k, bic=2 * out.nll + out.k * np.log(n)).sort_values('bic', kind='stable'
-    )
+    return out.assign(aic=2 * out.nll + 2 * out.k, bic=2 * out.nll + out.k * np.log(n)).sort_values(
+        'bic', kind='stable')

@@ -265,8 +265,8 @@ class RunFolder:
             'models' or 'groups'; a label of it
         """
         usual = str(label).replace(' ', '') if kind == 'groups' else str(label)
-        return next((n for r in self.records.values() if (n := r.get('names', {}).get(kind, {}).get(str(label)))), usual
-        )
+        return next(
+            (n for r in self.records.values() if (n := r.get('names', {}).get(kind, {}).get(str(label)))), usual)
 
 
 # %% ../nbs/42_report.ipynb #09d4bd68
@@ -327,7 +327,7 @@ def comparison_table(run): # `RunFolder` with a fit
     out = t.groupby('model').agg(k=('k', 'first'), nll=('nll', 'mean'), aic=('aic', 'mean'), bic=('bic', 'mean'))
     out['behind'], out['best'] = (
         out.bic - out.bic.min(),
-        100 * bic.idxmin(axis=1).value_counts(normalize=True).reindex(out.index, fill_value=.0))
+        100 * bic.idxmin(axis=1).value_counts(normalize=True).reindex(out.index, fill_value=0.))
     out['beats_chance'] = [int((d.nll < d.n * np.log(2)).sum()) for _, d in t.groupby('model')]
     return out.sort_values('bic', kind='stable')
 

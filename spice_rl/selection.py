@@ -309,8 +309,8 @@ def select_models(
         _same(L, who, runs) if len(who) > 1 else None, groups, source)
 
 def _stack(runs, names, what): # What `_select` returned for each group
-    return pd.concat({g: pd.DataFrame(r[0], pd.Index(list(names), name=what)) for g, r in runs.items()}, names=['group']
-    )
+    return pd.concat(
+        {g: pd.DataFrame(r[0], pd.Index(list(names), name=what)) for g, r in runs.items()}, names=['group'])
 
 def _same(L, who, runs):
     """For each pair of groups, the probability that one set of frequencies holds for both (Rigoux et al., 2014): the

@@ -93,7 +93,7 @@ def signal_kinds(
     action = np.nan_to_num(choice)
     known = dict(
         action=action, reward=reward,
-        chosen_reward=np.where(action == 1, reward, .0).sum(-1, keepdims=True) * np.ones(n))
+        chosen_reward=np.where(action == 1, reward, 0.).sum(-1, keepdims=True) * np.ones(n))
     for k, start in latents.items():
         after = recorded['state', k]
         known[k] = np.concatenate([np.full_like(after[:, :1], start), after[:, :-1]], 1)
@@ -137,8 +137,8 @@ def readout(
         weights[columns] = np.linalg.lstsq(states[:, columns], logits, rcond=None)[0]
         return weights, abs(states @ weights - logits).max()
     weights, worst = fitted(used)
-    for i in reversed(range(1, len(latents))
-    ):  # signals such as buffers have no weight, and may be collinear with values
+    for i in reversed(
+        range(1, len(latents))):  # signals such as buffers have no weight, and may be collinear with values
         less, off = fitted([j for j in used if j != i])
         if off <= max(1e-9, 2 * worst):
             used.remove(i)

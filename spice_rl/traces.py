@@ -1167,8 +1167,8 @@ class _Kind:
     def _climb(self):
         "Toward everybody's mode, to take the parabolas there."
         spread, none = _Variances(self.v, self.line.unit), _Prior({}, self.line, np.ones((1, 1)))
-        place = _place(self.line, np.ones((len(self.z), 1)), self.B[None], spread, (self.z - self.B) / spread.s, none, 3
-        )
+        place = _place(
+            self.line, np.ones((len(self.z), 1)), self.B[None], spread, (self.z - self.B) / spread.s, none, 3)
         self.z, self.g, self.F, self.f = place.z, place.g, place.F, place.f - .5 * (place.u**2).sum(1)
 
 def _kind_of(model):
@@ -1244,8 +1244,8 @@ def _bic_of(search, kinds, each):
 def _with_lines(search, kinds):
     "Kinds that look at the choices."
     def line(k):
-        return _TraceLine(TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads
-        ).by_choices()
+        return _TraceLine(
+            TraceEquation(k.structure, rewards=search.rewards), search.trials, search.data, search.threads).by_choices()
     return [replace(k, line=line(k), z=k.at) for k in kinds]
 
 def _kinds_of(search):
@@ -1327,8 +1327,8 @@ def _kind_tables(search, mixture):
         about[n] = [from_line(k.B[None], k.line.params)[0, k.names.index(n)] if n in k.names else np.nan for k in kinds]
     top = r.argmax(1)
     people = pd.Index(search.trials.participants, name='participant')
-    return pd.DataFrame(dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people
-    ), about
+    return pd.DataFrame(
+        dict(kind=np.array(names)[top], name=about.name.to_numpy()[top], probability=r.max(1)), people), about
 
 def _kind_names(structures):
     "Names of structures; of those that have one name in common, what each lacks, and how it keeps values."
@@ -1360,8 +1360,8 @@ def _path(search):
                 came=terms(m.structure, old), went=terms(old, m.structure), values='; '.join(forms),
                 parameters=len(m.names), integrated_bic=m.bic, better_than_guessing=first - m.bic))
         old = m.structure
-    return pd.DataFrame(rows, columns=['came', 'went', 'values', 'parameters', 'integrated_bic', 'better_than_guessing']
-    )
+    return pd.DataFrame(
+        rows, columns=['came', 'went', 'values', 'parameters', 'integrated_bic', 'better_than_guessing'])
 
 # %% ../nbs/37_traces.ipynb #6deaa53e
 @dataclass(repr=False)
@@ -1512,8 +1512,8 @@ class Discovery:
                 f"integrated BIC {self.integrated_bic:.1f}")
 
     def __repr__(self):
-        return '\n'.join([self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()]
-        )
+        return '\n'.join(
+            [self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()])
 
     def _repr_html_(self):
         return (f"<p>{self._head()}</p><p>$${self.latex()}$$</p>" + ''.join(f"<p>{w}</p>" for w in self.words())
@@ -1611,7 +1611,7 @@ def _refitted(found, trials, seed=0, threads=None):
     search, names = _Search(trials, found.fit is None, len(found.group), threads, None, None), list(found.group.index)
     B = found.group['mean'].to_numpy(float)
     start = _Model(
-        found.structure, names, B, found.group.sd.to_numpy(float) ** 2, np.tile(B, (search.people, 1)), .0, np.inf)
+        found.structure, names, B, found.group.sd.to_numpy(float) ** 2, np.tile(B, (search.people, 1)), 0., np.inf)
     search.best = replace(search.best, bic=np.inf)   # so that it is fitted to the end, whatever it is worth
     return _numbers(search, search._fitted(start, found.structure, ()), seed)[-1]
 
