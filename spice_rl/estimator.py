@@ -969,8 +969,18 @@ class SpiceEstimator(BaseEstimator):
         if judged is None: better = self._stages.bic[self._last] - self._stages.bic[WIDE] > 6
         else: better = judged.better(WIDE, [self._last]) is not None
         if not better: return
-        self.equation_ = self.wide_.cell if self._all_learned else _refitted(self.wide_, _choices(xs, ys), self.seed)
-        self._stages = self._stages.loc[[*self._stages.index.drop(WIDE), WIDE]]
+        wide = self.wide_
+        if self._all_learned: self.equation_, bic, n = wide.cell, wide.integrated_bic, wide.choices
+        else: self.equation_, bic, n = _refitted(wide, _choices(xs, ys), self.seed)
+        self._stages = self._with_best_last(xs, ys, bic, n)
+
+    def _with_best_last(self, xs, ys, bic, n): # bic, n: of the wide search's equation, with first choices
+        "The stages, with what the wide search's equation is worth on all choices in the last row."
+        table, choices, chance = self._stages.copy(), int(np.nansum(ys.numpy())), np.log(self.n_actions_)
+        nll = -_mean(self._equation_logp(xs, self.equation_), ys)
+        kept = (chance - nll) / (chance - table.nll_per_choice['network'])
+        table.loc[WIDE, ['nll_per_choice', 'bic', 'share_kept']] = nll, bic - 2 * (n - choices) * chance, kept
+        return table.loc[[*table.index.drop(WIDE), WIDE]]
 
     def _say(self, judged):
         "Gather the sentences about what stands beside the network."
@@ -1020,7 +1030,8 @@ class SpiceEstimator(BaseEstimator):
         that is kept.
         Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were
         learned once more without these (ceiling and wide search learn from the others alone, so their first column is
-        partly of choices they have not seen, and they have no BIC).
+        partly of choices they have not seen, and they have no BIC, unless the wide search's equation is `equation_`, whose
+        numbers are from all choices).
         With fewer than twenty sessions nothing is held out, and the wide search has its integrated BIC, as people's own
         equations have, with the parameters of the population."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")

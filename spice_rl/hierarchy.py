@@ -628,10 +628,14 @@ def _apart(line, ends):
 
 def _spread_over(n, most): return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
+def _others(line, mean, s, u, draws, best, most):
+    "Where searches for everybody's mode end that begin at draws and where others are, and their values."
+    return _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(len(u), 60)]]), best, most)
+
 def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
     """Everybody's mode looked for anew, from draws and from where others are: whose is better there, and the best
     other solution, (people, n_free), with by how many nats it is worse (infinite: none was found)."""
-    others, theirs = _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(len(u), 60)]]), best, most)
+    others, theirs = _others(line, mean, s, u, draws, best, most)
     worse = np.subtract(theirs, f[:, None], out=np.full(theirs.shape, np.inf), where=np.isfinite(theirs))
     worse = np.where(abs(others - u[:, None]).max(2) > .5, worse, np.inf)
     best = worse.argmin(1)
@@ -758,7 +762,7 @@ def _likelier(line, X, r, draws, best=2):
     def less(z, F, f): # minus the log of the posterior's mass around z, and a constant
         H = _trusted(_second(line, z, F), F, r['spread'])[0]
         return f + .5 * np.linalg.slogdet(np.eye(z.shape[1]) + _both_by_u(s, H))[1]
-    others, theirs = _search_modes(line, mean, s, np.vstack([draws, r['u'][_spread_over(n, 60)]]), best, 12)
+    others, theirs = _others(line, mean, s, r['u'], draws, best, 12)
     far = (abs(others - r['u'][:, None]).max(2) > .5) & np.isfinite(theirs)
     worse, here = np.full(theirs.shape, np.inf), less(r['z'], r['F'], r['f']) if far.any() else None
     for j in np.flatnonzero(far.any(0)):

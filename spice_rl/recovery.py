@@ -916,7 +916,7 @@ class ModelRecovery:
             .unstack('generated')
             .reindex(index=self.models, columns=self.models))
         low, high = mean.to_numpy().min(), mean.to_numpy().max()
-        return mean * 0. if low == high else 200 * (mean - low) / (high - low) - 100
+        return mean * 0. if low == high else 200 * ((mean - low) / (high - low)) - 100
 
     def notes(self):
         "Models that are taken for each other: a list of sentences."

@@ -1607,13 +1607,14 @@ def _numbers(search, model, seed):
         TraceEquation(model.structure, dict(group.typical.reindex(names)) if names else {}, search.rewards, people))
 
 def _refitted(found, trials, seed=0, threads=None):
-    "The equation of a `Discovery` with numbers from these choices."
+    "The equation of a `Discovery` with numbers from these choices, its integrated BIC, and how many choices it counts."
     search, names = _Search(trials, found.fit is None, len(found.group), threads, None, None), list(found.group.index)
     B = found.group['mean'].to_numpy(float)
     start = _Model(
         found.structure, names, B, found.group.sd.to_numpy(float) ** 2, np.tile(B, (search.people, 1)), 0., np.inf)
     search.best = replace(search.best, bic=np.inf)   # so that it is fitted to the end, whatever it is worth
-    return _numbers(search, search._fitted(start, found.structure, ()), seed)[-1]
+    model = search._fitted(start, found.structure, ())
+    return _numbers(search, model, seed)[-1], model.bic, search.n
 
 def _search_remarks(search, best, budget):
     "Sentences about the search."

@@ -661,6 +661,7 @@ def test_never_worse_than_the_stage_before():
     table = e.summary()
     assert e.network_equation_ is e.regression_.equation and "so the network's equation is that of the regression" in e.remarks_[0]
     assert table.index.drop("wide search")[-1] == "equation (regression)" and table.bic["equation (regression)"] < table.bic["equation (refined)"]
+    assert table.bic.iloc[-1] <= table.bic.iloc[-2] and table.nll_per_choice.iloc[-1] == pytest.approx(-e.score(xs, ys))
 
 
 def forgetful(people, sessions, n_trials, seed=0):
@@ -679,6 +680,10 @@ def test_the_best_equation_may_be_that_of_the_wide_search(tmp_path):
     whole = fit_hierarchical(TraceEquation(e.equation_.structure), trials)
     np.testing.assert_allclose(e.equation_.numbers(), whole.means.typical.droplevel("group")[list(e.equation_.params)], rtol=.02)
     assert e.summary().index[-1] == "wide search" and e.network_equation_ is e.spice_agent and e.network_equation_ is e.refinement_.equation
+    last = e.summary().loc["wide search"]
+    assert last.nll_per_choice == pytest.approx(-e.score(d.xs, d.ys)) and last.bic < e.summary().bic["equation (refined)"] - 100
+    first_choices = trials.n_trials - int(np.nansum(d.ys.numpy()))
+    assert last.bic == pytest.approx(whole.integrated_bic - 2 * first_choices * np.log(2), abs=.5)
     first = trials.starts[:-1]
     assert nll(e.equation_, trials=trials).sum() == pytest.approx(len(first) * np.log(2) - (trials.n_trials - len(first)) * e.score(d.xs, d.ys), rel=1e-6)
     assert e.score(d.xs, d.ys) == pytest.approx(np.log(e.predict_proba(d.xs)[d.ys.numpy() == 1]).mean())
