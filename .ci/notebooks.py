@@ -52,7 +52,7 @@ def run_one(path):
         if any(o.get("name") == "stderr" for o in cell.outputs):
             print(f"  {path.name}, cell {cell.idx_}: its stderr is stored as output", flush=True)
         if "show_doc(" in cell.source: cell.outputs = []  # the page shows the documentation anew
-        cell.outputs = [small(o) for o in map(still, cell.outputs) if o]
+        cell.outputs = [small(placeless(o)) for o in map(still, cell.outputs) if o]
     for key in "widgets", "jupytext": nb.metadata.pop(key, None)
     clean_nb(nb)
     write_nb(nb, path)
@@ -64,6 +64,12 @@ def still(output):
     views = [kind for kind in data if "widget" in kind]
     if views and "image/png" not in data: return None
     for kind in views: del data[kind]
+    return output
+
+
+def placeless(output):
+    "An output whose text does not tell where on this machine the project lies"
+    if "text" in output: output["text"] = [line.replace(f"{ROOT}/", "") for line in output["text"]]
     return output
 
 

@@ -355,7 +355,7 @@ def _named(names, known): # What was typed behind --models; {name: model}
 
 def _check(args):
     "`spice-rl check`"
-    from spice_rl.page import _PageOf, check_folder
+    from spice_rl.page import check_folder
     seed, studies = _whole('--seed', args.seed, 0), _whole('--studies', args.studies, 20)
     checked = check_folder(args.folder, model=args.model_name, times=studies, seed=seed)
     print(f"{checked}\n\nWritten: check.svg, check.pdf, check_points.csv, check_panels.csv and the page, "

@@ -96,6 +96,8 @@ def test_notebook_outputs(path):
         for output in cell.get("outputs", []):
             assert output["output_type"] != "error", f"cell {cell['id']} stores an error"
             assert not any("widget" in kind for kind in output.get("data", {})), f"cell {cell['id']} stores a widget"
+            place = re.search(r"/\S*/spice_rl/\w+\.py:\d+", "".join(output.get("text", [])))
+            assert not place, f"cell {cell['id']} stores where the project lay: {place[0]}; run the notebook anew"
 
 
 def test_tutorials_show_figures():
