@@ -1066,11 +1066,12 @@ def replay(
         With the answer that is expected, of a cell with a rule `response`? (Of a race it takes
         milliseconds)"""
     _given(cell, parameters, trials)
+    expected = check_truth(expected, 'expected')
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
     columns = dict(
         participant=np.array(trials.participants, object)[trials.participant], session=trials.session, trial=trial)
     if cell.wide:
-        return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after, check_truth(expected, 'expected')))
+        return pd.DataFrame(columns | _replay_wide(cell, parameters, trials, after, expected))
     x, states = replay_arrays(cell, parameters, trials, after=after)
     columns |= _by_option(cell, x, trials)
     names = option_names(trials)

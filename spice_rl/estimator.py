@@ -1030,8 +1030,8 @@ class SpiceEstimator(BaseEstimator):
         that is kept.
         Held out are the test data of `fit`; without them a fifth of the sessions, for which network and equations were
         learned once more without these (ceiling and wide search learn from the others alone, so their first column is
-        partly of choices they have not seen, and they have no BIC, unless `equation_` is the wide search's, with numbers
-        from all choices).
+        partly of choices they have not seen, and they have no BIC, unless `equation_` is the wide search's, with
+        numbers from all choices).
         With fewer than twenty sessions nothing is held out, and the wide search has its integrated BIC, as people's own
         equations have, with the parameters of the population."""
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")

@@ -1376,7 +1376,9 @@ def fit_hierarchical(
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's
     parameters.
 
-    A prior of a typical value is one for each group. Raises a `ValueError` for names, numbers, groups, covariates and
+    A prior of a typical value is one for each group. Where the likelihood rises for ever toward a bound, the group is
+    held at ±7 of the line (a mean between two bounds) or at a standard deviation of 5, and `notes` says so. Raises a
+    `ValueError` for names, numbers, groups, covariates and
     priors that cannot be, and a `FloatingPointError` where the model breaks down for a person.
 
     Parameters

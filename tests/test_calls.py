@@ -101,6 +101,7 @@ WRONG = {   # what the error says: the call
         lambda: S.gradient(RescorlaWagner(), None, TRIALS, threads=-1),
     "threads must be a whole number of at least 1, got 1.5": lambda: S.fit(RescorlaWagner(), TRIALS, threads=1.5),
     "after must be True or False, got 'x'": lambda: S.replay(RescorlaWagner(), TRIALS, after="x"),
+    "expected must be True or False, got 'x'": lambda: S.replay(RescorlaWagner(), TRIALS, expected="x"),
     "counterfactual must be True or False, got 'x'": lambda: BanditsDrift(counterfactual="x"),
     "deterministic must be True or False, got 'x'": lambda: AgentQ(deterministic="x"),
     "trace must be True or False, got 'x'": lambda: S.bandit_library(trace="x"),
