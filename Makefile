@@ -33,6 +33,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) .ci/notebooks.py insync
+	$(PY) -m ruff check --quiet --config .ci/ruff.toml spice_rl
 	$(PY) .ci/notebooks.py check
 	$(PY) -m pytest -q tests
 

@@ -3,7 +3,7 @@
 Every public name of every module is a name of the package, loaded on first use: `import spice_rl` costs nothing, and
 `from spice_rl import Trials` imports the one module that defines it. (Written by hand; the modules are exported.)
 """
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 import ast, difflib, functools, importlib, re
 from pathlib import Path

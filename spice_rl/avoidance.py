@@ -98,6 +98,16 @@ def _check(frame, phase, missing_choices, line):
         if frame[c].isna().any(): raise ValueError(f"{c} is empty in the {phase} trials, line "
                                                    f"{line(frame[c].isna().to_numpy().argmax())}; every row needs one")
         _check_alike(*_factorize(frame[c], c), f"{phase} trials: {c}", line)
+    _check_symbols(frame, first)
+    _check_choices(frame, missing_choices, at, first)
+    if phase == 'learning':
+        _check_feedback(frame, at, first)
+        _check_pairs(frame, first)
+    _check_groups(frame, phase)
+    return frame
+
+def _check_symbols(frame, first): # first: of rows that are wrong, which the first is, in words
+    "Two symbols that exist, of different value."
     for c in ('symbol_L_name', 'symbol_R_name'):
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
         if bad.any():
@@ -109,6 +119,9 @@ def _check(frame, phase, missing_choices, line):
         raise ValueError(
             f"two symbols of equal value in {first(left == right)}: no choice is the better one, and the task has no "
             "such trial")
+
+def _check_choices(frame, missing_choices, at, first): # at: a row in words
+    "Each choice is 0 or 1, or missing where that may be."
     choice = _numbers(frame.choice_made, 'choice_made', at)
     if np.isnan(choice).any() and not missing_choices:
         raise ValueError(
@@ -116,34 +129,41 @@ def _check(frame, phase, missing_choices, line):
             "choices that were not made, pass missing_choices=True to read_avoidance")
     bad = ~np.isin(choice, (0, 1)) & ~np.isnan(choice)
     if bad.any(): raise ValueError(f"choice_made must be 0 (left) or 1 (right), got {choice[bad][0]:g} in {first(bad)}")
-    if phase == 'learning':
-        for c in ('feedback_L', 'feedback_R'):
-            x = _numbers(frame[c], c, at)
-            if np.isnan(x).any():
-                raise ValueError(
-                    f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both "
-                    "are needed")
-            if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
-                                                f"such rows), apart from all others: a code for a missing outcome? "
-                                                f"Both outcomes are needed; correct it or leave the person out")
-        pairs = frame.symbol_names.map(PAIRS)
-        if pairs.isna().any():
+
+def _check_feedback(frame, at, first):
+    "Both outcomes are shown, and no code stands for a missing one."
+    for c in ('feedback_L', 'feedback_R'):
+        x = _numbers(frame[c], c, at)
+        if np.isnan(x).any():
             raise ValueError(
-                f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of "
-                f"{first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
-        code = {s: k for k, s in enumerate(SYMBOLS)}
-        bad = [{code[l], code[r]} != set(p) for l, r, p in zip(frame.symbol_L_name, frame.symbol_R_name, pairs)]
-        if any(bad):
-            raise ValueError(
-                f"the symbols {frame.symbol_L_name[bad].iloc[0]!r} and {frame.symbol_R_name[bad].iloc[0]!r} are not "
-                f"the pair {frame.symbol_names[bad].iloc[0]!r} in {first(bad)}")
+                f"{c} is empty in {first(np.isnan(x))}; both outcomes are shown on every learning trial, so both "
+                "are needed")
+        if odd := _far(x): raise ValueError(f"{c} is {odd[0]:g} in {first(x == odd[0])} ({(x == odd[0]).sum()} "
+                                            f"such rows), apart from all others: a code for a missing outcome? "
+                                            f"Both outcomes are needed; correct it or leave the person out")
+
+def _check_pairs(frame, first):
+    "The symbols are those of the pair that is named."
+    pairs = frame.symbol_names.map(PAIRS)
+    if pairs.isna().any():
+        raise ValueError(
+            f"unknown pair {frame.symbol_names[pairs.isna()].iloc[0]!r} in column 'symbol_names' of "
+            f"{first(pairs.isna().to_numpy())}; pairs are {_list(list(PAIRS))}")
+    code = {s: k for k, s in enumerate(SYMBOLS)}
+    bad = [{code[l], code[r]} != set(p) for l, r, p in zip(frame.symbol_L_name, frame.symbol_R_name, pairs)]
+    if any(bad):
+        raise ValueError(
+            f"the symbols {frame.symbol_L_name[bad].iloc[0]!r} and {frame.symbol_R_name[bad].iloc[0]!r} are not "
+            f"the pair {frame.symbol_names[bad].iloc[0]!r} in {first(bad)}")
+
+def _check_groups(frame, phase):
+    "Everybody is in one group."
     mixed = frame.groupby('participant_id', sort=False).group_code.nunique()
     if (mixed > 1).any():
         who = _item(mixed.index[mixed > 1][0])
         raise ValueError(
             f"participant {who!r} has two groups in the {phase} trials: "
             f"{_list(sorted(map(str, frame.group_code[frame.participant_id == who].unique())))}; needed one")
-    return frame
 
 def _check_people(tables):
     "Everybody is in both files, in one group."

@@ -1747,6 +1747,11 @@ def _say_from_one(ids):
              f'them from 0: xs[..., -1] -= 1')
 
 # %% ../nbs/00_data.ipynb #ca30e50e
+def _unread(trials):
+    "What a search for equations leaves out, as a list of at most one phrase."
+    return [f"what {', '.join(map(repr, trials.columns))} say: no equation reads columns beside choices and rewards; "
+            "a Cell whose `sees` names them does"] if trials.columns else []
+
 def _to_dataset(t, extra):
     if not t.options:
         raise ValueError(f'tensors hold choices and their rewards, and here people do something else: '

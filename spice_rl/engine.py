@@ -361,6 +361,15 @@ def _spread(theta, steps, first, n, p):
             for j in range(theta.shape[1]): p[j, k * n + s] = theta[first + s, j]
             if k > 0: p[k - 1, k * n + s] += steps[first + s, k - 1]
 
+@njit(nogil=True)
+def _clear(n, total, product, g, h):
+    "Nothing counted yet, in `n` lanes."
+    for s in range(n): total[s], product[s] = 0., 1.
+    for k in range(len(g)):
+        for s in range(n): g[k, s] = 0.
+        for l in range(k + 1):
+            for s in range(n): h[k, l, s] = 0.
+
 @njit(nogil=True, error_model='numpy')
 def _count(x, choice, times, n, top, z, total, product):
     "Add −log of the choice's probability to `total` (lanes,). One logarithm of `z` is taken for many rows: `product`."
@@ -410,14 +419,7 @@ def _run_bundles(
         n = first[b + 1] - first[b]
         lanes = n * (n_steps + 1)
         _spread(theta, steps, first[b], n, p)
-        for s in range(n):
-            total[s], product[s] = 0., 1.0
-        for k in range(n_steps):
-            for s in range(n):
-                g[k, s] = 0.
-            for l in range(k + 1):
-                for s in range(n):
-                    h[k, l, s] = 0.
+        _clear(n, total, product, g, h)
         for e in range(people[who[b]], people[who[b] + 1]):
             _begin(init, p, c, state, lanes)
             for t in range(starts[e], ends[e]):

@@ -125,6 +125,24 @@ def _logits(p, c, state, options, context, unseen, n_lanes, out):
             for s in range(n_lanes): out[k, s] += weight[s] * state[i, k, s]
 
 # %% ../nbs/34_equation.ipynb #6f205800
+@njit(nogil=True, cache=True, error_model='numpy')
+def _applies(c, filters, n_filters, k, state, choice, reward):
+    "Does a rule with these filters apply to option `k`?"
+    for f in range(n_filters):
+        if _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) != c[filters + 2 * f + 1]: return False
+    return True
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _multiply(c, term, signals, n_signals, latent, k, state, choice, reward, product):
+    "Multiplies `product` by the variables of a term, each as often as its exponent says."
+    for j in range(1 + n_signals):
+        for _ in range(int(c[term + j])):
+            for s in range(len(product)):
+                product[s] *= (
+                    state[latent, k, s]
+                    if j == 0
+                    else _signal(int(c[signals + j - 1]), k, state, choice, reward, s))
+
 @njit(update_type.signature, nogil=True, cache=True, error_model='numpy')
 def _update(p, c, state, options, choice, reward, context, n_lanes):
     "Apply every rule to every option; all of them see the old values."
@@ -139,20 +157,11 @@ def _update(p, c, state, options, choice, reward, context, n_lanes):
         n_terms = int(c[at])
         terms, at = at + 1, at + 1 + n_terms * (1 + n_signals)
         for k in options:
-            applies = True
-            for f in range(n_filters):
-                applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
-            if not applies: continue
+            if not _applies(c, filters, n_filters, k, state, choice, reward): continue
             for s in range(n_lanes): total[s] = 0.
             for m in range(n_terms):
                 _read(p, c, coefficient + m, n_lanes, product)
-                for j in range(1 + n_signals):
-                    for _ in range(int(c[terms + m * (1 + n_signals) + j])):
-                        for s in range(n_lanes):
-                            product[s] *= (
-                                state[latent, k, s]
-                                if j == 0
-                                else _signal(int(c[signals + j - 1]), k, state, choice, reward, s))
+                _multiply(c, terms + m * (1 + n_signals), signals, n_signals, latent, k, state, choice, reward, product)
                 for s in range(n_lanes): total[s] += product[s]
             for s in range(n_lanes):
                 hidden = False
@@ -687,6 +696,35 @@ def _term(u, c, at, n, by):
     return out
 
 @njit(nogil=True, cache=True, error_model='numpy')
+def _gathered(c, signals, latent, k, state, choice, reward, u, which, du):
+    "Writes a rule's variables `u`, and of which latent value each is (negative: none); is one of them hidden?"
+    u[0], which[0], du[0], hidden = state[latent, k, 0], latent, 0., False
+    for j in range(1, int(c[signals - 1]) + 1):
+        which[j] = int(c[signals + j - 1]) - 3
+        u[j], du[j] = _signal(which[j] + 3, k, state, choice, reward, 0), 0.
+        hidden |= np.isnan(u[j])
+    return hidden
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _add_terms(p, c, slot, coefficient, terms, n_terms, width, u, which, du, ahead):
+    "The sum of a rule's terms; adds to the slopes by their coefficients, and writes those by the variables."
+    total = 0.
+    for m in range(n_terms):
+        value, i = _term(u, c, terms + m * width, width, -1), coefficient + m
+        total += p[i] * value
+        if slot[i] >= 0: ahead[slot[i]] += value
+        for j in range(width):
+            if which[j] >= 0 and c[terms + m * width + j] > 0:
+                du[j] += p[i] * _term(u, c, terms + m * width, width, j)
+    return total
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _carry(slope, k, width, which, du, ahead):
+    "Adds to the slopes what comes by the variables that are latent values."
+    for v in range(width):
+        for j in range(len(ahead) if which[v] >= 0 and du[v] != 0 else 0): ahead[j] += du[v] * slope[which[v], k, j]
+
+@njit(nogil=True, cache=True, error_model='numpy')
 def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, u, which, du):
     "Like `_update`, in one lane: apply every rule, and carry along the slopes of all values, (latents, options, free)."
     n, n_free, at, coefficient = int(c[0]), slope.shape[2], 4, 2 * int(c[0])
@@ -700,29 +738,13 @@ def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, 
         n_terms = int(c[at])
         terms, at = at + 1, at + 1 + n_terms * width
         for k in options:
-            applies, hidden = True, False
-            for f in range(n_filters):
-                applies &= _signal(int(c[filters + 2 * f]), k, state, choice, reward, 0) == c[filters + 2 * f + 1]
-            if not applies: continue
-            u[0], which[0] = state[latent, k, 0], latent
-            for j in range(1, width):
-                which[j] = int(c[signals + j - 1]) - 3   # a latent value; negative: none
-                u[j] = _signal(which[j] + 3, k, state, choice, reward, 0)
-                hidden |= np.isnan(u[j])
-            for j in range(0 if moved[latent, k] else n_free): ahead[latent, k, j] = 0.
+            if not _applies(c, filters, n_filters, k, state, choice, reward): continue
+            hidden, mine = _gathered(c, signals, latent, k, state, choice, reward, u, which, du), ahead[latent, k]
+            for j in range(0 if moved[latent, k] else n_free): mine[j] = 0.
             moved[latent, k] = True
-            for j in range(width): du[j] = 0.
             if hidden: new[latent, k], du[0] = new[latent, k] + u[0], 1.
-            for m in range(0 if hidden else n_terms):
-                value, i = _term(u, c, terms + m * width, width, -1), coefficient + m
-                new[latent, k] += p[i] * value
-                if slot[i] >= 0: ahead[latent, k, slot[i]] += value
-                for j in range(width):
-                    if which[j] >= 0 and c[terms + m * width + j] > 0:
-                        du[j] += p[i] * _term(u, c, terms + m * width, width, j)
-            for v in range(width):
-                for j in range(n_free if which[v] >= 0 and du[v] != 0 else 0):
-                    ahead[latent, k, j] += du[v] * slope[which[v], k, j]
+            else: new[latent, k] += _add_terms(p, c, slot, coefficient, terms, n_terms, width, u, which, du, mine)
+            _carry(slope, k, width, which, du, mine)
         coefficient += n_terms
     for i in range(n):
         for k in options:
@@ -731,10 +753,9 @@ def _move(p, c, slot, state, slope, new, ahead, moved, options, choice, reward, 
 
 # %% ../nbs/34_equation.ipynb #f046fee7
 @njit(nogil=True, cache=True, error_model='numpy')
-def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradient, information):
-    """NLL of one choice; adds what it says about the gradient and the information. `x`, `q` (options,), `by` (options,
-    free) are scratch."""
-    n, n_free, top, z = state.shape[0], len(gradient), -np.inf, 0.
+def _logit_slopes(p, slot, state, slope, options, x, by):
+    "Writes the logits and their slopes; the highest logit."
+    n, n_free, top = state.shape[0], by.shape[1], -np.inf
     for k in options:
         x[k] = 0.
         for j in range(n_free): by[k, j] = 0.
@@ -743,6 +764,29 @@ def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradie
             for j in range(n_free): by[k, j] += p[n + i] * slope[i, k, j]
             if slot[n + i] >= 0: by[k, slot[n + i]] += state[i, k, 0]
         top = max(top, x[k])
+    return top
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _inform(options, times, q, by, mean, information):
+    "Adds what one choice says about the information."
+    if len(options) == 2:   # both options say the same: one product instead of two
+        a, b = options[0], options[1]
+        for j in range(len(mean)): mean[j] = by[a, j] - by[b, j]
+        for j in range(len(mean)):
+            f = times * q[a] * q[b] * mean[j]
+            for l in range(j + 1): information[j, l] += f * mean[l]
+        return
+    for k in options:
+        for j in range(len(mean)):
+            f = times * q[k] * (by[k, j] - mean[j])
+            for l in range(j + 1): information[j, l] += f * (by[k, l] - mean[l])
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradient, information):
+    """NLL of one choice; adds what it says about the gradient and the information. `x`, `q` (options,), `by` (options,
+    free) are scratch."""
+    n_free, z = len(gradient), 0.
+    top = _logit_slopes(p, slot, state, slope, options, x, by)
     for k in options:
         q[k] = np.exp(x[k] - top)
         z += q[k]
@@ -751,17 +795,7 @@ def _judge(p, slot, state, slope, options, choice, times, x, by, q, mean, gradie
         q[k] /= z
         for j in range(n_free): mean[j] += q[k] * by[k, j]
     for j in range(n_free): gradient[j] -= times * (by[choice, j] - mean[j])
-    if len(options) == 2:   # both options say the same: one product instead of two
-        a, b = options[0], options[1]
-        for j in range(n_free): mean[j] = by[a, j] - by[b, j]
-        for j in range(n_free):
-            f = times * q[a] * q[b] * mean[j]
-            for l in range(j + 1): information[j, l] += f * mean[l]
-    else:
-        for k in options:
-            for j in range(n_free):
-                f = times * q[k] * (by[k, j] - mean[j])
-                for l in range(j + 1): information[j, l] += f * (by[k, l] - mean[l])
+    _inform(options, times, q, by, mean, information)
     return times * (np.log(z) + top - x[choice])
 
 # %% ../nbs/34_equation.ipynb #bee6bb87

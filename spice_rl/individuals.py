@@ -287,7 +287,7 @@ def _typical(library, kinds):
 
 def _remarks(library, pooled, kinds, own):
     "What a reader should know."
-    names, needed = lambda s: {library.names[j] for j in s.free}, set().union(*(s.free for s in kinds.structures))
+    needed = set().union(*(s.free for s in kinds.structures))
     out = list(kinds.remarks)
     only = [library.names[j] for j in sorted(pooled.free - needed)]
     if only:

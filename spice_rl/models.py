@@ -23,15 +23,16 @@ import pandas as pd
 from .arguments import check_number, check_truth, check_whole
 from .bandits import RescorlaWagner
 from .cell import Cell, check_cell
-from .data import Trials, check_trials
+from .data import check_trials
 from .jit import njit
 from .params import Param
 from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
 from .engine import simulate
-from .qlearning import QLearning
-from .actor_critic import ActorCritic
-from .context import Advantage, Relative
-from .hybrid import Hybrid2012, Hybrid2021, StandardHybrid2012, StandardHybrid2021
+# these modules enter their models into `_MODELS`
+from .qlearning import QLearning  # noqa: F401
+from .actor_critic import ActorCritic  # noqa: F401
+from .context import Advantage, Relative  # noqa: F401
+from .hybrid import Hybrid2012, Hybrid2021, StandardHybrid2012, StandardHybrid2021  # noqa: F401
 
 # %% ../nbs/14_models.ipynb #67ce3b79
 MIDDLE, SPREAD = .5, 1.   # of rewards from 0 to 1

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 from tqdm.auto import tqdm
-from .data import _subset, check_trials
+from .data import _subset, _unread, check_trials
 from .engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from .fitting import fit
@@ -1060,7 +1060,8 @@ def _refined(rules, latents, weights, given, origins, trials, by, criterion, fol
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
     return Refinement(
         _assemble(library, found, covariances), estimates, terms, near,
-        pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library)), criterion,
+        pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library) + _unread(trials)),
+        criterion,
         tuple(_paid(trials)))
 
 # %% ../nbs/36_refinement.ipynb #e8982390

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from .arguments import check_keys, check_number, check_one_of, check_whole
-from .data import check_trials
+from .data import _unread, check_trials
 from .engine import (
     Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows)
 from .fitting import _bounds, _groups, _start
@@ -24,12 +24,12 @@ from .hierarchy import _settled, _sought, _value, _Variances
 from .params import Param, from_line, to_line
 
 # %% ../nbs/37_traces.ipynb #6eaa5c13
-_OPTION = 'value', 'choice', 'choice_2', 'last'                        # signals that differ between options
+_OPTION = 'value', 'loss', 'choice', 'choice_2', 'last'                # signals that differ between options
 _COMMON = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'reward'  # the same for all options
 # in the order of updates
-_KINDS = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', 'value', 'last', 'reward'
-_STAY, _WIN_STAY, _RATE, _RUN, _CHOICE, _VALUE, _LAST, _REWARD = range(len(_KINDS))
-_WEIGHTS = dict(value='beta', choice='beta_choice', choice_2='beta_choice_2', last='kappa')
+_KINDS = 'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', 'loss', 'value', 'last', 'reward'
+_STAY, _WIN_STAY, _RATE, _RUN, _CHOICE, _LOSS, _VALUE, _LAST, _REWARD = range(len(_KINDS))
+_WEIGHTS = dict(value='beta', loss='beta_loss', choice='beta_choice', choice_2='beta_choice_2', last='kappa')
 _RATES, _OTHERS, _STARTS = ('one', 'two'), ('kept', 'forgotten', 'together', 'shown'), ('middle', 'zero', 'free')
 
 def _kind(signal): return _KINDS.index(signal.removesuffix('_2'))
@@ -131,6 +131,9 @@ def _tables(s):
             rates = [place('alpha')] * 2 if s.rates == 'one' else [place('alpha_reward'), place('alpha_penalty')]
             third = dict(forgotten=place('forget'), shown=place('alpha_other')).get(s.others, -1)
             own = [*rates, third, place('start')]
+        if signal == 'loss':
+            third = dict(forgotten=place('forget'), shown=place('alpha_other')).get(s.others, -1)
+            own = [place('alpha_loss'), place('alpha_loss'), third, -1]
         traces.append((_kind(signal), _OTHERS.index(s.others), *own, *[-1] * (4 - len(own))))
     terms = [(place(s.weight(t)), *(rows.index(x) for x in t), *[-1] * (3 - len(t))) for t in s.terms]
     return np.array(traces, np.int64).reshape(-1, 6), np.array(terms, np.int64).reshape(-1, 4)
@@ -154,6 +157,17 @@ def _pull_value(c, at, k, choice, reward):
     return -1, 0., False
 
 @njit(cache=True, error_model='numpy')
+def _pull_loss(c, at, k, choice, reward):
+    "The same for losses, as positive amounts: those of options not chosen do what their values do."
+    r = reward[choice]
+    if k == choice: return (-1, 0., False) if np.isnan(r) else (int(c[at + 2]), max(0., -r), False)
+    others = int(c[at + 1])
+    if others == 1: return int(c[at + 4]), 0., False
+    if others == 2 and not np.isnan(r): return int(c[at + 2]), 0., False
+    if others == 3 and not np.isnan(reward[k]): return int(c[at + 4]), max(0., -reward[k]), False
+    return -1, 0., False
+
+@njit(cache=True, error_model='numpy')
 def _pull(c, i, k, state, options, choice, reward):
     """Where trace `i` of option `k` is pulled: place of its rate (-1: it stays, -2: all the way), the input, and
     whether that is the value's start."""
@@ -162,6 +176,7 @@ def _pull(c, i, k, state, options, choice, reward):
     if kind == _LAST: return -2, 1. if k == choice else 0., False
     if kind == _CHOICE: return int(c[at + 2]), 1. if k == choice else 0., False
     if kind == _VALUE: return _pull_value(c, at, k, choice, reward)
+    if kind == _LOSS: return _pull_loss(c, at, k, choice, reward)
     if kind == _RATE or kind == _REWARD:
         if np.isnan(r): return -1, 0., False
         return -2 if kind == _REWARD else int(c[at + 2]), r - c[2], False
@@ -175,7 +190,7 @@ def _pull(c, i, k, state, options, choice, reward):
     return int(c[at + 2]), again if before > 0. else -again if before < 0. else 0., False
 
 @njit(cache=True)
-def _everywhere(kind): return kind != _CHOICE and kind != _VALUE   # does it move where an option is not on offer?
+def _everywhere(kind): return kind < _CHOICE or kind > _VALUE   # does it move where an option is not on offer?
 
 # %% ../nbs/37_traces.ipynb #a1ab8748
 @njit(init_type.signature, nogil=True, cache=True)
@@ -229,7 +244,7 @@ def _params(s, middle, spread):
     out = {n: Param(.1 if n == 'forget' else .3, 0., 1.) for t in s.traces for n in s._rates(t)}
     if 'start' in out: out['start'] = Param(middle, middle - spread, middle + spread)
     for term in s.terms:
-        per = spread if {'value', 'reward', 'reward_rate'} & set(term) else 1.
+        per = spread if {'value', 'loss', 'reward', 'reward_rate'} & set(term) else 1.
         plain_value = term == ('value',)
         out[s.weight(term)] = Param(3. / per if plain_value else 0., 0. if plain_value else -_WEIGHT / per,
                                     (_INVERSE if plain_value else _WEIGHT) / per)
@@ -270,6 +285,9 @@ class TraceEquation(StructuredCell, rules=False):
             raise TypeError(f"structure must be a TraceStructure, got {type(structure).__name__}")
         low, high = (check_number(x, 'rewards') for x in rewards)
         if not low < high: raise ValueError(f"rewards must be (lowest, highest), got ({low:g}, {high:g})")
+        if 'loss' in structure.signals and not low < 0 < high:
+            raise ValueError("the signal 'loss' needs rewards below and above 0, as rewards=(-1, 1), got "
+                             f"({low:g}, {high:g})")
         self.structure, self.rewards, self.middle = structure, (low, high), _middle((low, high))
         self.params = _params(structure, self.middle, high - low)
         self.state = structure.traces or ('last',)
@@ -394,7 +412,7 @@ TraceReading.__doc__ = (
 
 # %% ../nbs/37_traces.ipynb #8fa7aabb
 _SYMBOLS = dict(
-    value='V_k', choice='C_k', choice_2='C_{2k}', last='L_k', stay='S', win_stay='W', reward_rate='R',
+    value='V_k', loss='M_k', choice='C_k', choice_2='C_{2k}', last='L_k', stay='S', win_stay='W', reward_rate='R',
     since_switch=r'\ln N', reward='r')
 _SAID = dict(
     stay='stay trace', win_stay='win-stay trace', reward_rate='reward rate',
@@ -404,6 +422,7 @@ def _name_of(s):
     "The name of a structure."
     parts, values = [], ('value',) in s.terms
     if values and s.rates == 'two': parts.append('two rates')
+    if ('loss',) in s.terms: parts.append('losses of their own weight')
     if values and s.others != 'kept': parts.append('counterfactual learning' if s.others == 'shown' else 'forgetting')
     if any(t[0].startswith('choice') for t in s.terms): parts.append('a choice kernel')
     if ('last',) in s.terms: parts.append('perseveration')
@@ -449,8 +468,17 @@ def _latex(s, numbers, digits, middle):
             other = dict(forgotten=('forget', 'V_0'), together=(own[0], 'V_0'), shown=('alpha_other', 'r_k')).get(
                 s.others)
             if other: lines.append(rf"V_k &\leftarrow V_k + {show(numbers[other[0]])}\,({other[1]}-V_k)")
+        elif signal == 'loss': lines += _latex_loss(s, numbers, show)
         elif own: lines.append(rf"{x} &\leftarrow {x} + {show(numbers[own[0]])}\,({inputs[signal]}-{x})")
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
+
+def _latex_loss(s, numbers, show):
+    "The lines of what was lost."
+    rate = show(numbers['alpha_loss'])
+    other = dict(forgotten=('forget', '0'), together=('alpha_loss', '0'),
+                 shown=('alpha_other', r'\max(0,-r_k)')).get(s.others)
+    more = [rf"M_k &\leftarrow M_k + {show(numbers[other[0]])}\,({other[1]}-M_k)"] if other else []
+    return [rf"M_c &\leftarrow M_c + {rate}\,(\max(0,-r)-M_c)", *more]
 
 def _words(s, numbers, digits):
     "Sentences."
@@ -469,6 +497,10 @@ def _words(s, numbers, digits):
             f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse "
             f"temperature {show('beta')}")
     for t in s.terms:
+        if t[0] == 'loss':
+            more = ''.join(f" × {_SAID[x]}{rate(x)}" for x in t[1:])
+            out.append(f"what an option lost, as a positive amount{rate('loss')}{more}, counts {show(s.weight(t))} "
+                       f"beside its value: {'toward' if numbers[s.weight(t)] > 0 else 'away from'} it")
         if t[0].startswith('choice'):
             more = ''.join(f" × {_SAID[x]}{rate(x)}" for x in t[1:])
             out.append(
@@ -482,7 +514,8 @@ def _words(s, numbers, digits):
 
 # %% ../nbs/37_traces.ipynb #8265be36
 _SIGNALS = (
-    'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', *(f'value {o}' for o in _OTHERS), 'last', 'reward')
+    'stay', 'win_stay', 'reward_rate', 'since_switch', 'choice', *(f'loss {o}' for o in _OTHERS),
+    *(f'value {o}' for o in _OTHERS), 'last', 'reward')
 
 def _every_signal(middle):
     "A program with every signal once; places of rates count within the signal."
@@ -531,7 +564,8 @@ def _pieces(lengths, people, most=20_000):
 # %% ../nbs/37_traces.ipynb #e4a4eb88
 @njit(cache=True)
 def _place_of(kind, others):
-    return kind if kind < _VALUE else _VALUE + others if kind == _VALUE else kind + 3  # in _SIGNALS
+    if kind < _LOSS: return kind
+    return _LOSS + 4 * (kind - _LOSS) + others if kind <= _VALUE else kind + 6
 
 @njit(cache=True, error_model='numpy')
 def _begin(p, traces, zero, x, d):
@@ -803,13 +837,15 @@ def _gains(model, g, A, f, h, alike, n):
 
 # %% ../nbs/37_traces.ipynb #ad0043ae
 TRACE_TERMS = (('last',), ('last', 'stay'), ('last', 'stay', 'reward'), ('last', 'reward'), ('last', 'reward_rate'),
-               ('choice',), ('choice', 'stay'), ('choice_2',), ('value',))
+               ('choice',), ('choice', 'stay'), ('choice_2',), ('value',), ('loss',))
 
 def _allowed(trials, terms):
     "Terms that these trials can say something about."
     shown = trials.reward[np.isfinite(trials.reward)]
     paid = len(shown) and shown.min() < shown.max()
-    return [t for t in map(_checked_term, terms) if paid or not {'value', 'reward', 'reward_rate', 'win_stay'} & set(t)]
+    lost = paid and shown.min() < 0 < shown.max() and len(np.unique(shown)) > 2   # of two, one says what the other does
+    return [t for t in map(_checked_term, terms)
+            if (paid or not {'value', 'reward', 'reward_rate', 'win_stay'} & set(t)) and (lost or 'loss' not in t)]
 
 def _tied(s, middle):
     """Is it forgetting toward a start other than 0 at exactly the learning rate? Nobody has a reason to think so: it
@@ -1633,4 +1669,4 @@ def _search_remarks(search, best, budget):
             f"the choices do not tell this structure from {len(near)} other{'s' * (len(near) > 1)} within 6 "
             "integrated BIC: see `structures`")
     if not best.names and not search.stopped: out.append("no equation explains these choices better than guessing")
-    return out
+    return out + [f"not looked at: {left}" for left in _unread(search.trials)]

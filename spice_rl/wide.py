@@ -271,6 +271,11 @@ def _nll_parts(begin, look):
             look(mine, state, n, trial, _part(x, k * n, n))
     return [njit(error_model='numpy', forceinline=True)(f) for f in (begin_all, look_all)]
 
+@_helper
+def _clear(numbers):
+    "All to 0."
+    for j in range(len(numbers)): numbers[j] = 0.
+
 def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
     "The loop of a likelihood; with `steps` (lanes, n_params; or no columns) also its gradient and information."
     begin_all, look_all = _nll_parts(begin, look)
@@ -288,8 +293,8 @@ def _nll_loop(trial_of, begin, look, answer, learn, hidden, choose):
             _neighbours(theta, steps, i, p)
             total, g = 0., _part(_flat(gradient), i * n_steps, n_steps)
             h = _part(_flat(information), i * n_steps**2, n_steps**2)
-            for k in range(n_steps): g[k] = 0.
-            for k in range(n_steps**2): h[k] = 0.
+            _clear(g)
+            _clear(h)
             for e in range(people[who[i]], people[who[i] + 1]):
                 begin_all(p, s, sizes)
                 for t in range(starts[e], ends[e]):
@@ -438,9 +443,9 @@ def _world_loop(trial_of, begin, look, answer, learn, hidden, choose, draw, star
         uniform, normal, t = np.empty(n_uniform), np.empty(n_normal), 0
         unpaid, undone, ungot = _part(nothing, 0, n), _part(nothing, 0, w_done), _part(nothing, 0, w_got)
         for session in range(len(ends)):
-            for j in range(size): s[j] = 0.
+            _clear(s)
             begin(theta, s, n)
-            for j in range(n_world): world[j] = 0.
+            _clear(world)
             _luck(rng, uniform, normal)
             start(e, uniform, normal, world)
             for _ in range(rounds):
@@ -770,7 +775,7 @@ def try_rules(
         The trials that it is to be shown
     """
     check_columns(cell, trials)
-    p, name, rng = cell.p(), type(cell).__name__, np.random.default_rng(0)
+    p, rng = cell.p(), np.random.default_rng(0)
     with _explained(cell, lambda: 'before the first trial'): state = cell.init(p, trials.n_options)
     for row in _rows_to_try(cell, trials):
         trial = _trial_at(cell, trials, row)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from tqdm import tqdm
-from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery,
+from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery, play,
                       read_trials, simulate)
 from spice_rl import plot_equation, traces as T
 from spice_rl.engine import gradient
@@ -18,7 +18,7 @@ STRUCTURES = [TraceStructure((t,)) for t in TERMS] + [TraceStructure(("value",),
                                                      for s in ("middle", "zero", "free")] + [TraceStructure(tuple(TERMS), rates="two", others="forgotten", start="free")]
 
 
-def odd_trials(n_options, seed=0, people=3, sessions=2, n=25, shown=.3):
+def odd_trials(n_options, seed=0, people=3, sessions=2, n=25, shown=.3, low=0):
     "Missing choices, hidden rewards, offers of some of the options, and now and then what the others would have paid"
     rng, rows = np.random.default_rng(seed), people * sessions * n
     reward = np.full((rows, n_options), np.nan)
@@ -28,33 +28,33 @@ def odd_trials(n_options, seed=0, people=3, sessions=2, n=25, shown=.3):
         offer[t, :len(options)] = options
         if rng.random() < .1: continue
         choice[t] = rng.choice(options)
-        if rng.random() < .85: reward[t, choice[t]] = rng.integers(0, 2)
-        if rng.random() < shown: reward[t, options] = np.where(options == choice[t], reward[t, options], rng.integers(0, 2, len(options)))
+        if rng.random() < .85: reward[t, choice[t]] = rng.integers(low, 2)
+        if rng.random() < shown: reward[t, options] = np.where(options == choice[t], reward[t, options], rng.integers(low, 2, len(options)))
     participant, session = np.repeat(np.arange(people), sessions * n), np.tile(np.repeat(np.arange(sessions), n), people)
     return Trials.from_arrays(choice, reward, participant, session, options=list(range(n_options)), offer=offer)
 
 
-def numbers_of(structure, seed=1):
+def numbers_of(structure, seed=1, rewards=(0, 1)):
     rng = np.random.default_rng(seed)
-    cell = TraceEquation(structure)
+    cell = TraceEquation(structure, rewards=rewards)
     return {n: (rng.uniform(.05, .95) if p.upper == 1 else .3 if n == "start" else rng.uniform(1, 4) if p.lower == 0 else rng.normal()) for n, p in cell.params.items()}
 
 
-def slowly(s, p, trials, who):
+def slowly(s, p, trials, who, middle=.5):
     "NLL of one person in plain Python, written from the words of the page"
     total, session = 0., None
-    middle, origin = .5, {"middle": .5, "zero": 0., "free": p.get("start", 0.)}[s.start]
+    origin = {"middle": middle, "zero": 0., "free": p.get("start", 0.)}[s.start]
     for t in np.flatnonzero(trials.participant == who):
         if trials.session[t] != session:
             session, last, before, run = trials.session[t], None, 0., 0
-            value, habit = [origin] * trials.n_options, {x: [0.] * trials.n_options for x in ("choice", "choice_2")}
+            value, lost, habit = [origin] * trials.n_options, [0.] * trials.n_options, {x: [0.] * trials.n_options for x in ("choice", "choice_2")}
             common = dict(stay=0., win_stay=0., reward_rate=0., reward=0.)
         options, c = [k for k in trials.offer[t] if k >= 0], trials.choice[t]
         if c < 0: continue
         def logit(k):
             out = 0.
             for term in s.terms:
-                x = dict(value=value[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
+                x = dict(value=value[k], loss=lost[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
                 for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else common[name]
                 out += p[s.weight(term)] * x
             return out
@@ -76,19 +76,29 @@ def slowly(s, p, trials, who):
             elif s.others == "forgotten": value[k] += p["forget"] * (origin - value[k])
             elif s.others == "together": value[k] += rate * (origin - value[k]) if known else 0.
             elif s.others == "shown" and not math.isnan(trials.reward[t, k]): value[k] += p["alpha_other"] * (trials.reward[t, k] - value[k])
+        for k in options if "alpha_loss" in p else ():
+            if k == c: lost[k] += p["alpha_loss"] * (max(0., -r) - lost[k]) if known else 0.
+            elif s.others == "forgotten": lost[k] -= p["forget"] * lost[k]
+            elif s.others == "together": lost[k] -= p["alpha_loss"] * lost[k] if known else 0.
+            elif s.others == "shown" and not math.isnan(trials.reward[t, k]): lost[k] += p["alpha_other"] * (max(0., -trials.reward[t, k]) - lost[k])
         if known: before = common["reward"] = r - middle
         last = c
     return total
 
 
+LOSSES = [TraceStructure(("loss",)), TraceStructure(("value", "loss", "last", ("loss", "stay")), rates="two", others="forgotten", start="free"),
+          *(TraceStructure(("value", "loss"), others=o) for o in ("kept", "forgotten", "together", "shown"))]
+
+
+@pytest.mark.parametrize("low", [0, -1])
 @pytest.mark.parametrize("n_options", [2, 4])
-def test_the_likelihood_is_that_of_the_words(n_options):
-    trials = odd_trials(n_options)
-    data = T._Data(trials, .5)
-    for s in STRUCTURES:
-        p = numbers_of(s)
-        cell = TraceEquation(s, p)
-        true = [slowly(s, p, trials, i) for i in range(trials.n_participants)]
+def test_the_likelihood_is_that_of_the_words(n_options, low):
+    trials = odd_trials(n_options, low=low)
+    data = T._Data(trials, (low + 1) / 2)
+    for s in LOSSES if low else STRUCTURES:
+        p = numbers_of(s, rewards=(low, 1))
+        cell = TraceEquation(s, p, rewards=(low, 1))
+        true = [slowly(s, p, trials, i, (low + 1) / 2) for i in range(trials.n_participants)]
         assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
         line = T._TraceLine(cell, trials, data, 1)
         z = np.tile(T.to_line(np.array(list(p.values())), line.params), (3, 1))
@@ -286,6 +296,7 @@ def test_nobody_runs_away():
 
 @pytest.mark.parametrize("wrong, says", [
     (lambda: TraceStructure(("stay",)), "first signal of a term"), (lambda: TraceStructure((("last", "habit"),)), "further signal"), (lambda: TraceStructure(rates="three"), "rates must be"),
+    (lambda: TraceEquation(TraceStructure(("loss",))), "needs rewards below and above 0"),
     (lambda: TraceEquation("value"), "TraceStructure"), (lambda: TraceEquation(TraceStructure(("value",)), rewards=(1, 0)), "lowest, highest"),
     (lambda: TraceEquation(TraceStructure(("value",)), dict(alpha=2.)), "alpha must lie"), (lambda: TraceEquation(TraceStructure(("value",)), dict(gamma=2.)), "gamma"),
     (lambda: discover("file.csv"), "Trials"), (lambda: discover(odd_trials(2), people="all"), "people must be"), (lambda: discover(odd_trials(2), most=0), "most"),
@@ -307,3 +318,32 @@ def test_a_simpler_structure_is_tried_again_from_the_best_ones_numbers():
 def test_an_equation_of_traces_is_read_and_not_drawn():
     with pytest.raises(TypeError, match="an equation of traces is read, not drawn"):
         plot_equation(TraceEquation(TraceStructure((("value",),))))
+
+
+def losing(weight, people=25, n=150, seed=0):
+    "People who win or lose amounts by two options, and weigh losses apart; and the structure behind them"
+    rng = np.random.default_rng(seed)
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, people), beta=rng.uniform(.7, 1.5, people)))
+    structure = TraceStructure(("value", "loss") if weight else ("value",))
+    if weight: truth = truth.assign(alpha_loss=rng.beta(6, 6, people), beta_loss=rng.normal(weight, .2, people))
+    cell = TraceEquation(structure, rewards=(-4, 4))
+    better = np.tile(np.where(np.arange(n) // 30 % 2, .7, -.3), people)[:, None] * [1, -1]
+    reward = np.clip(better + rng.normal(0, 1, (people * n, 2)), -4, 4)
+    trials = Trials.from_arrays(np.zeros(people * n, int), reward, np.repeat(np.arange(people), n))
+    choice = play(cell, truth[list(cell.params)], trials, seed=seed)[0]
+    return Trials.from_arrays(choice, np.where(np.arange(2) == choice[:, None], reward, np.nan), trials.participant), structure
+
+
+@pytest.mark.parametrize("weight", [-1.2, 0.])
+def test_losses_that_weigh_more_are_found_where_they_do(weight):
+    trials, structure = losing(weight)
+    found = discover(trials, verbose=False, threads=1)
+    assert found.structure == structure
+    if weight:
+        assert found.group.typical_lower.beta_loss < weight < found.group.typical_upper.beta_loss
+        assert "losses of their own weight" in found.name and any("away from it" in w for w in found.words()) and r"\max(0,-r)" in found.latex()
+
+
+def test_columns_that_no_term_reads_are_named():
+    trials = Trials.from_arrays([0, 1, 0, 0], [1., 0., 1., 1.], [0, 0, 1, 1], sees=dict(load=[1., 2., 1., 2.]))
+    assert any("load" in note and "Cell" in note for note in discover(trials, verbose=False).notes())
