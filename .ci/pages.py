@@ -122,7 +122,9 @@ def content(path):
         figures[f"{path.stem}_files/{name}"] = png
         return f"![]({path.stem}_files/{name})" + (f"{{width={width}}}" if width else "")
 
-    return front, markdown(nb, image, lambda html: html, lambda s: s), figures
+    def raw(html): return f"``````{{=html}}\n{html}\n``````" if "<script" in html else html   # as Quarto does: pandoc would read what stands in a div
+
+    return front, markdown(nb, image, raw, lambda s: s), figures
 
 
 def stage(out):
