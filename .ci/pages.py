@@ -85,7 +85,7 @@ def processed(path):
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
-            data["text/markdown"] = with_line(without_links("".join(data["text/markdown"])))
+            data["text/markdown"] = whole_sentence(with_line(without_links("".join(data["text/markdown"]))))
     return nb
 
 
@@ -93,6 +93,21 @@ def with_line(text):
     "Documentation with the line of its source, which nbdev knows only of what the notebook itself defined"
     what = re.search(r"/blob/[^/\s]+/(\S+\.py)#LNone.*?^#+ ([\w.]+)", text, re.DOTALL | re.MULTILINE)
     return text.replace("#LNone", f"#L{lines(ROOT/what[1])[what[2]]}") if what else text
+
+
+def whole_sentence(text):
+    "Documentation whose first sentence is in italics to its end: nbdev sets the first line so, and sentences go on below it"
+    def joined(m): return m[0] if "*" in m[2] else f"*{m[1]} {m[2]}*"
+    return re.sub(r"^\*([^*\n]+)\*\n([^\n].*?)(?=\n\n|\Z)", joined, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def wrapped(text):
+    "`text` with formulas that stand side by side (`\\qquad` between them) as formulas of their own, which a narrow page sets below each other"
+    def apart(m):
+        parts = [part.strip() for part in m[1].split(r"\qquad")]
+        if len(parts) < 2 or r"\begin" in m[1] or any(part.count("{") != part.count("}") or not part for part in parts): return m[0]
+        return "::: equations\n\n" + "\n\n".join(f"$${part}$$" for part in parts) + "\n\n:::"
+    return re.sub(r"^\$\$([^$\n]+)\$\$$", apart, text, flags=re.MULTILINE)
 
 
 @cache
@@ -220,7 +235,7 @@ def build(out):
             (out/here/file).parent.mkdir(parents=True, exist_ok=True)
             (out/here/file).write_bytes(png)
         text = relink(text.replace(cfg.doc_host + cfg.doc_baseurl, to("nbs")), address)
-        body = pypandoc.convert_text(text, "html5", "markdown-implicit_figures", ["--mathml"])
+        body = pypandoc.convert_text(wrapped(text), "html5", "markdown-implicit_figures", ["--mathml"])
         body = re.sub(r'<math display="block".*?</math>|(?<=<p>)<math(?:(?!</math>).)*</math>(?=</p>)', r'<span class="equation">\g<0></span>', body, flags=re.DOTALL)
         body = re.sub(r"(<mi[^>]*>\w+</mi>)<mo>&#8289;</mo>", r'<mspace width="0.17em"></mspace>\1<mspace width="0.17em"></mspace>', body)  # else "log a" reads "loga"
         heads = [(int(h), i, re.sub("<.*?>", "", t)) for h, i, t in re.findall(r'<h([23])[^>]* id="([^"]+)">(.*?)</h', body, re.DOTALL)]

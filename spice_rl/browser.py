@@ -11,7 +11,7 @@ import json
 from copy import copy
 from importlib.resources import files
 import numpy as np
-from .arguments import check_names, check_whole
+from .arguments import check_whole
 from .bandits import Bandits, RescorlaWagner
 from .data import Trials
 from .engine import as_seed, person_rng, simulate
@@ -174,7 +174,9 @@ def play_page(
     options, title = [str(name) for name in options], 'A task with two options'
     if len(set(options)) != 2: raise ValueError(f"options must be two different names, got {options}")
     for name in (*options, str(participant)):
-        if set(name) & set(',"\n\r'): raise ValueError(f"names must do without commas, quotes and line ends, got {name!r}")
+        if set(name) & set(',"\n\r'):
+            raise ValueError(f"names must do without commas, quotes and line ends, got {name!r}")
     data = dict(title=title, trials=check_whole(n_trials, 'n_trials', 1), options=options, participant=str(participant),
                 file=str(file), pause=250, **chances)
-    return PagePiece('bandit', data, f"{title}. (Here it would be, where scripts run: on the site, or in a trusted notebook.)")
+    return PagePiece('bandit', data, f"{title}. (Here it would be, where scripts run: on the site, or in a trusted "
+                     "notebook.)")
