@@ -1,5 +1,6 @@
 """What moves on a page: its JavaScript, run by node, says what Python says; the pages hold it; it brings no address along."""
 import json, re, shutil, subprocess
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,41 @@ def test_a_piece_is_small_and_asks_nobody(piece):
 
 def test_a_name_cannot_end_the_script():
     assert play_page(options=["</script><b>", "x"]).html.count("</script>") == 1
+
+
+# A browser
+
+def in_chromium(tmp_path, html, script):
+    "What the page shows after the script, as a real browser has it"
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    if not program: pytest.skip("no Chromium here")
+    (tmp_path/"page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{html}<pre id="out"></pre><script>const say = x => '
+                                      f"document.getElementById('out').textContent = JSON.stringify(x); {script}</script>", encoding="utf-8")
+    dump = subprocess.run([program, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000", f"--user-data-dir={tmp_path}/profile",
+                           "--dump-dom", f"file://{tmp_path}/page.html"], capture_output=True, text=True, timeout=120, check=True).stdout
+    return json.loads(unescape(re.search(r'<pre id="out">(.*?)</pre>', dump, re.DOTALL)[1]))
+
+
+def test_a_slider_moves_the_curve_in_a_browser(tmp_path):
+    trials = demo_trials().take(participants=[20])
+    out = in_chromium(tmp_path, explore_page(RescorlaWagner(), trials).html, """
+        const slider = document.querySelector('[name=alpha]'), read = () => document.querySelector('[data-line=p0]').getAttribute('d')
+        const before = read(); slider.value = .9; slider.dispatchEvent(new Event('input')); const after = read()
+        document.querySelector('.spice-page button').click(); say([before, after, read()])""")
+    curve = [[float(point.split()[1]) for point in re.split("[ML]", d)[1:]] for d in out]
+    for heights, alpha in zip(curve, (.3, .9, .3)):   # the picture's P(choose) is 110 pixels high and begins at 10
+        p = replay(RescorlaWagner(alpha=alpha), trials)[f"p_{trials.options[0]}"]
+        np.testing.assert_allclose(1 - (np.array(heights) - 10) / 110, p, atol=.005 / 110 + 1e-9)
+
+
+def test_a_hundred_clicks_in_a_browser_make_the_file(tmp_path):
+    out = in_chromium(tmp_path, play_page().html, """
+        let n = 0
+        const arms = document.querySelectorAll('.spice-arms button')
+        const next = () => { if (n++ < 100) { arms[n % 3 ? 0 : 1].click(); setTimeout(next, 260) }
+                             else { const a = document.querySelector('a[download]'); say([a.download, decodeURIComponent(a.href)]) } }
+        next()""")
+    (tmp_path/out[0]).write_text(out[1].partition(",")[2])
+    trials = read_trials(tmp_path/"my_choices.csv")
+    assert trials.choice.tolist() == [0 if n % 3 else 1 for n in range(1, 101)]
+    assert set(np.unique(trials.reward[np.isfinite(trials.reward)])) == {0, 1}
