@@ -136,8 +136,10 @@ def test_a_slider_moves_the_curve_in_a_browser(tmp_path):
     out = in_chromium(tmp_path, explore_page(RescorlaWagner(), trials).html, """
         const slider = document.querySelector('[name=alpha]'), read = () => document.querySelector('[data-line=p0]').getAttribute('d')
         const before = read(); slider.value = .9; slider.dispatchEvent(new Event('input')); const after = read()
-        document.querySelector('.spice-page button').click(); say([before, after, read()])""")
-    curve = [[float(point.split()[1]) for point in re.split("[ML]", d)[1:]] for d in out]
+        document.querySelector('.spice-page button').click()
+        say([before, after, read(), ...[...document.querySelectorAll('input')].map(e => e.labels[0] && e.labels[0].textContent)])""")
+    assert out[3:] == ["learning rate alpha: 0.30", "inverse temperature beta: 3.00"], "what a screen reader calls the sliders"
+    curve = [[float(point.split()[1]) for point in re.split("[ML]", d)[1:]] for d in out[:3]]
     for heights, alpha in zip(curve, (.3, .9, .3)):   # the picture's P(choose) is 110 pixels high and begins at 10
         p = replay(RescorlaWagner(alpha=alpha), trials)[f"p_{trials.options[0]}"]
         np.testing.assert_allclose(1 - (np.array(heights) - 10) / 110, p, atol=.005 / 110 + 1e-9)

@@ -121,10 +121,10 @@ const show = (box, data) => {
     said.replaceChildren(...words(data, out).flatMap((line, i) => i ? [document.createElement('br'), line] : [line]))
   }
   for (const {name, label, value, low, high, step} of data.sliders) {
-    const number = node('output', []), slider = document.createElement('input'), digits = Math.round(-Math.log10(step))
+    const number = node('span', []), slider = document.createElement('input'), digits = Math.round(-Math.log10(step))
     Object.assign(slider, {type: 'range', min: low, max: high, step, value, name})
     values[name] = start[name] = value
-    const set = to => { values[name] = to; number.value = to.toFixed(Math.max(2, digits)) }
+    const set = to => { values[name] = to; number.textContent = to.toFixed(Math.max(2, digits)) }
     slider.oninput = () => { set(Number(slider.value)); draw() }
     sliders[name] = to => { slider.value = to; set(to) }
     rows.append(node('label', [`${label}: `, number, slider]))
