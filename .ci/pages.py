@@ -2,6 +2,14 @@
 
 Quarto is pandoc and a theme. nbdev processes the notebooks, pandoc writes the pages, `_quarto.yml` gives navigation and style
 sheet: what is checked here is what the published workflow hands to Quarto.
+
+Why not `smalldocs` (0.5.4 on PyPI), which reads `_quarto.yml`? Tried in November 2026: it builds the site unchanged, in 6 CPU
+seconds, where ours takes 75. But 62 of these are nbdev's, who documents functions and links their names: smalldocs runs no
+code, so from the bare notebooks it makes pages without one documented function (358 names stood on no page), and from those of
+`stage` pages of other names (it does not read `output-file`), whose brand leads to an index.html that it does not write.
+Formulas and fonts come from other sites, ours from none; code is torn apart by our style sheet, which is made for pandoc's.
+And it checks links, as we do, but neither pictures, nor litter, nor documentation, nor what scrolls sideways. So: pandoc here,
+Quarto for the public.
 """
 import argparse, ast, base64, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
 from functools import cache
@@ -77,7 +85,7 @@ def processed(path):
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
-            data["text/markdown"] = with_line(without_links("".join(data["text/markdown"])))
+            data["text/markdown"] = whole_sentence(with_line(without_links("".join(data["text/markdown"]))))
     return nb
 
 
@@ -85,6 +93,21 @@ def with_line(text):
     "Documentation with the line of its source, which nbdev knows only of what the notebook itself defined"
     what = re.search(r"/blob/[^/\s]+/(\S+\.py)#LNone.*?^#+ ([\w.]+)", text, re.DOTALL | re.MULTILINE)
     return text.replace("#LNone", f"#L{lines(ROOT/what[1])[what[2]]}") if what else text
+
+
+def whole_sentence(text):
+    "Documentation whose first sentence is in italics to its end: nbdev sets the first line so, and sentences go on below it"
+    def joined(m): return m[0] if "*" in m[2] else f"*{m[1]} {m[2]}*"
+    return re.sub(r"^\*([^*\n]+)\*\n([^\n].*?)(?=\n\n|\Z)", joined, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def wrapped(text):
+    "`text` with formulas that stand side by side (`\\qquad` between them) as formulas of their own, which a narrow page sets below each other"
+    def apart(m):
+        parts = [part.strip() for part in m[1].split(r"\qquad")]
+        if len(parts) < 2 or r"\begin" in m[1] or any(part.count("{") != part.count("}") or not part for part in parts): return m[0]
+        return "::: equations\n\n" + "\n\n".join(f"$${part}$$" for part in parts) + "\n\n:::"
+    return re.sub(r"^\$\$([^$\n]+)\$\$$", apart, text, flags=re.MULTILINE)
 
 
 @cache
@@ -111,18 +134,40 @@ def without_links(text):
 
 def content(path):
     "The front matter and the Markdown of a file, and its figures by name"
-    import yaml
-    if path.suffix == ".md":
-        text = path.read_text(encoding="utf-8")
-        return dict(title=re.match(r"# (.*)", text)[1]), re.sub(r"\A# .*\n", "", text), {}
+    if path.suffix == ".md": return front_of(path), re.sub(r"\A# .*\n", "", path.read_text(encoding="utf-8")), {}
     nb, figures = processed(path), {}
-    front = next((yaml.safe_load(c.source.strip().strip("-")) for c in nb.cells if c.cell_type == "raw"), {})
+    front = front_of(nb)
 
     def image(png, name, width):
         figures[f"{path.stem}_files/{name}"] = png
         return f"![]({path.stem}_files/{name})" + (f"{{width={width}}}" if width else "")
 
-    return front, markdown(nb, image, lambda html: html, lambda s: s), figures
+    def raw(html): return f"``````{{=html}}\n{html}\n``````" if "<script" in html else html   # as Quarto does: pandoc would read what stands in a div
+
+    return front, markdown(nb, image, raw, lambda s: s), figures
+
+
+def llms(fronts, page):
+    """`llms.txt`: what the package is, its first calls, and each page with its address and what it is about, all of it taken
+    from the pages. `fronts`: the front matter of each file; `page`: where each is written"""
+    site, order = quarto()["website"], []
+    for _, text, file in rows(site["sidebar"]["contents"]):
+        if not file: order.append(f"\n## {text}\n")
+        else:
+            about = " ".join((fronts[file].get("description") or "").split())
+            title = text or fronts[file].get("title", Path(file).stem)
+            order.append(f"- [{title}]({site['site-url']}/{page[file]})" + (f": {about}" if about else ""))
+    home = json.loads((ROOT/"nbs/index.ipynb").read_text(encoding="utf-8"))["cells"]
+    what = next("".join(c["source"]) for c in home if c["cell_type"] == "markdown" and not "".join(c["source"]).startswith("# "))
+    what = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", what.partition("\n```")[0])
+    calls = ["".join(c["source"]) for c in home if c["cell_type"] == "code" and not "".join(c["source"]).startswith("#|")]
+    return "\n".join([f"# {site['title']}\n\n> {site['description']}\n\n{what.strip()}\n\nThe first calls, as on the first page "
+                      f"(code: {site['repo-url']}):\n\n```python", *calls, "```\n\n## First\n", *order, ""])
+
+
+def pages_of(fronts):
+    "Where the page of each file is written, beside it"
+    return {row: str(Path(row).with_name(front.get("output-file") or Path(row).stem + ".html")) for row, front in fronts.items()}
 
 
 def stage(out):
@@ -132,11 +177,25 @@ def stage(out):
     shutil.rmtree(out, ignore_errors=True)
     files = [row for _, _, row in rows(config["website"]["sidebar"]["contents"]) if row]
     extra = [str(p.relative_to(ROOT)) for p in (ROOT/"nbs/images").iterdir()]
+    fronts = {}
     for row in [*files, *extra, "_quarto.yml", config["format"]["html"]["css"]]:
         (out/row).parent.mkdir(parents=True, exist_ok=True)
-        if row.endswith(".ipynb"): write_nb(processed(ROOT/row), out/row)
-        else: shutil.copy(ROOT/row, out/row)
+        if row.endswith(".ipynb"):
+            nb = processed(ROOT/row)
+            write_nb(nb, out/row)
+            fronts[row] = front_of(nb)
+        else:
+            shutil.copy(ROOT/row, out/row)
+            if row in files: fronts[row] = front_of(ROOT/row)
+    (out/"llms.txt").write_text(llms(fronts, pages_of(fronts)), encoding="utf-8")
     return len(files)
+
+
+def front_of(what):
+    "The front matter of a processed notebook, or the title of a Markdown file"
+    import yaml
+    if isinstance(what, Path): return dict(title=re.match(r"# (.*)", what.read_text(encoding="utf-8"))[1])
+    return next((yaml.safe_load(c.source.strip().strip("-")) for c in what.cells if c.cell_type == "raw"), {})
 
 
 @cache
@@ -155,7 +214,8 @@ def build(out):
     side = list(rows(site["sidebar"]["contents"]))
     shutil.rmtree(out, ignore_errors=True)
     files = {row: content(ROOT/row) for _, _, row in side if row}
-    page = {row: str(Path(row).with_name(front.get("output-file") or Path(row).stem + ".html")) for row, (front, *_) in files.items()}
+    fronts = {row: front for row, (front, *_) in files.items()}
+    page = pages_of(fronts)
     name = {row: text or files[row][0].get("title", Path(row).stem) for _, text, row in side if row}
     order, index = list(files), []
     for row, (front, text, figures) in files.items():
@@ -175,7 +235,7 @@ def build(out):
             (out/here/file).parent.mkdir(parents=True, exist_ok=True)
             (out/here/file).write_bytes(png)
         text = relink(text.replace(cfg.doc_host + cfg.doc_baseurl, to("nbs")), address)
-        body = pypandoc.convert_text(text, "html5", "markdown-implicit_figures", ["--mathml"])
+        body = pypandoc.convert_text(wrapped(text), "html5", "markdown-implicit_figures", ["--mathml"])
         body = re.sub(r'<math display="block".*?</math>|(?<=<p>)<math(?:(?!</math>).)*</math>(?=</p>)', r'<span class="equation">\g<0></span>', body, flags=re.DOTALL)
         body = re.sub(r"(<mi[^>]*>\w+</mi>)<mo>&#8289;</mo>", r'<mspace width="0.17em"></mspace>\1<mspace width="0.17em"></mspace>', body)  # else "log a" reads "loga"
         heads = [(int(h), i, re.sub("<.*?>", "", t)) for h, i, t in re.findall(r'<h([23])[^>]* id="([^"]+)">(.*?)</h', body, re.DOTALL)]
@@ -194,6 +254,7 @@ def build(out):
             toc="<b>On this page</b>" + "".join(f'<a class="h{h}" href="#{i}">{t}</a>' for h, i, t in heads) if heads else ""), encoding="utf-8")
     (out/css).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT/css, out/css)
+    (out/"llms.txt").write_text(llms(fronts, page), encoding="utf-8")
     (out/"search.js").write_text(SEARCH % json.dumps(index, ensure_ascii=False), encoding="utf-8")
     (out/"index.html").write_text(f'<!doctype html><title>{escape(site["title"])}</title><meta http-equiv="refresh" content="0; url={page[order[0]]}">', encoding="utf-8")
     return len(files)

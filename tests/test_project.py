@@ -62,7 +62,7 @@ def test_setup_reads_settings():
 
 
 def test_quarto_agrees_with_settings():
-    known = dict(project="type output-dir render", execute="enabled", format="html",
+    known = dict(project="type output-dir render resources", execute="enabled", format="html",
                  website="title description site-url repo-url repo-branch repo-actions search page-navigation navbar sidebar")
     for section, keys in QUARTO.items():
         assert section in known, f"_quarto.yml: unknown key {section}"

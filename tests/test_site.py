@@ -164,6 +164,31 @@ def test_links_stay_out_of_code():
     assert PAGES.without_links(text) == "Of [`fit`](./fitting.html#fit), [`fit`](20_fitting.ipynb) and `_inner`\n\n```python\nx, # See `fit`\n```\n"
 
 
+def test_a_first_sentence_is_in_italics_to_its_end():
+    assert PAGES.whole_sentence("```python\ndef f(*values):\n```\n\n*One two*\nthree.\n\nMore.") == "```python\ndef f(*values):\n```\n\n*One two three.*\n\nMore."
+    assert PAGES.whole_sentence("*All of it.*\n\nMore.") == "*All of it.*\n\nMore."
+    assert PAGES.whole_sentence("*One*\ntwo *three*.") == "*One*\ntwo *three*."
+
+
+def test_formulas_side_by_side_may_stand_below_each_other():
+    assert PAGES.wrapped("So\n$$a = b, \\qquad c$$\nand") == "So\n::: equations\n\n$$a = b,$$\n\n$$c$$\n\n:::\nand"
+    for whole in ("$$a = b$$", "$$\\begin{cases} a \\qquad b \\end{cases}$$", "$$\\text{a \\qquad b}$$"): assert PAGES.wrapped(whole) == whole
+
+
+def test_llms_txt_leads_to_every_page(site):
+    text = (site/"llms.txt").read_text(encoding="utf-8")
+    assert text.startswith(f"# {QUARTO['website']['title']}\n\n> {QUARTO['website']['description']}\n") and "discover(trials)" in text
+    links = re.findall(r"^- \[[^]]+\]\((\S+?)\)", text, re.MULTILINE)
+    assert len(links) == len(ROWS)
+    for link in links: assert (site/link.removeprefix(QUARTO["website"]["site-url"] + "/")).is_file(), link
+
+
+def test_what_moves_reaches_the_page_as_it_is(site):
+    for page, script in {"tutorials/explore": "learner", "tutorials/discover": "learner", "start": "bandit"}.items():
+        html = (site/f"nbs/{page}.html").read_text(encoding="utf-8")
+        assert (ROOT/f"spice_rl/templates/page/{script}.js").read_text(encoding="utf-8").strip() in html, page
+
+
 # What Quarto gets
 
 def test_quarto_gets_the_same_notebooks():
