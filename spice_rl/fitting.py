@@ -276,18 +276,13 @@ _BEST = 6        # solutions of a person that are taken to the last digit
 _MOST, _EDGED = 40, 10
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 _MANY = 5        # with so many parameters, starts that meet need not have the same way to go: there may be edges
-# so many starts, and so many at the best, in those of the first round, are enough where nothing gets stuck
-_SMOOTH = 10, 1.6
 
-def _enough(drawn, best, starts, k, smooth):
+def _enough(drawn, best, starts, k):
     """Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good
-    asks for more; among many parameters the best top may be a rare one, less so where the likelihood is smooth and
-    many starts agree."""
-    near, agree = np.sort(drawn[drawn < best + _NEAR]), (drawn < best + _AGREE).sum()
-    few, sure = _SMOOTH
-    if k > 6 and smooth and len(drawn) >= few * starts and agree >= sure * starts: return True
+    asks for more; among many parameters the best top may be a rare one."""
+    near = np.sort(drawn[drawn < best + _NEAR])
     many = max(_MOST if k > 6 else 6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
-    return agree >= .8 * starts and len(drawn) >= many * starts
+    return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
     "Starts of these people, (n, n_free) each: half of them anywhere, the others the best of a few points."
@@ -332,8 +327,8 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         spent += n
         edges = [(lost & (values < .7 * values.min() + .3 * much)).sum() for lost, values, much in zip(stuck, v, guess)]
         if not n or spent >= _EDGED * most: break
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k, not stuck[i].any())
-                     and (spent < most or edges[i] > 1) for i in todo]]
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) and (spent < most or edges[i] > 1)
+                     for i in todo]]
     return x, v, edges
 
 def _guessing(o):
