@@ -36,7 +36,7 @@ def make_trial(
     options=None,   # Options on offer (default: all)
     context=0,      # Which situation
     **columns       # What else is seen, done and got, by name: a number, or one for each option
-):
+) -> Trial:
     """Build a `Trial` by hand, for looking at a cell step by step.
 
     Parameters
@@ -519,7 +519,7 @@ class Cell:
 def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
-): # The cell
+) -> Cell: # The cell
     """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
 
     Parameters
@@ -531,7 +531,8 @@ def check_cell(
 
     Returns
     -------
-    The cell
+    Cell
+        The cell
     """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
