@@ -14,12 +14,35 @@ import numpy as np
 import pandas as pd
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
-from .cell import Cell, check_cell
+from .cell import Cell, _check_params, _check_takes, check_cell
 from .data import Trials, read_trials
 from .engine import as_seed, check_environment, pay_type, simulate, start_type
 from .arguments import check_list, check_names, check_number, check_truth, check_whole
 from .jit import njit, ready_rule
 from .params import Param
+from .wide import numbers_of, rules_tried
+
+# %% ../nbs/04_bandits.ipynb #4e9a1c58
+_HOW = dict(start='start(e, uniform, normal, world)', show='show(e, world, uniform, normal, seen)',
+            pay='pay(e, world, choice, uniform, normal, reward)', give='give(e, world, done, uniform, normal, paid)',
+            over='over(e, world)')   # how the rules of an environment are called
+
+_FITTING = set()   # classes whose rules were tried, with the sizes of their arrays
+
+def _try_rules(environment):
+    "Run `start` and `pay` once as plain Python, for each option."
+    key = type(environment), environment.n_world, environment.n_uniform, environment.n_normal
+    if key in _FITTING: return
+    e, rng, rules = numbers_of(environment), np.random.default_rng(0), environment.rules
+    luck = rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
+    for choice in range(environment.n_actions):
+        world = np.zeros(environment.n_world)
+        with rules_tried(environment), np.errstate(all='ignore'):
+            try:
+                rules['start'](e, *luck, world)
+                rules['pay'](e, world, choice, *luck, np.full(environment.n_actions, np.nan))
+            except ZeroDivisionError: pass   # compiled code goes on with infinity
+    _FITTING.add(key)
 
 # %% ../nbs/04_bandits.ipynb #06db26e2
 Worlds = namedtuple('Worlds', 'start pay')
@@ -80,7 +103,9 @@ class Bandits:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        mine = {k: vars(cls)[k] for k in ('start', 'show', 'pay', 'give', 'over') if k in vars(cls)}
+        mine = {k: vars(cls)[k] for k in _HOW if k in vars(cls)}
+        _check_takes(cls, mine, _HOW)
+        _check_params(cls, cls.settings, 'settings')
         cls.rules = dict(getattr(cls, 'rules', {})) | mine
         if 'give' in cls.__dict__: cls.rules.pop('pay', None)
         cls.does = (cls.does,) if isinstance(cls.does, str) else tuple(cls.does)
@@ -93,6 +118,9 @@ class Bandits:
         seed=0,               # An int or a numpy Generator
         **settings            # Settings of the task, in place of their defaults
     ):
+        for rule in ('start', 'give' if 'give' in self.rules else 'pay'):
+            if rule not in self.rules:
+                raise TypeError(f"{type(self).__name__} lacks the rule {_HOW[rule]}: write it into the class")
         n_actions = check_whole(n_actions, 'n_actions', 2) if 'choice' in self.does else 0
         check_names(settings, self.settings, 'setting')
         self.n_actions, self.counterfactual, self.seed = n_actions, check_truth(counterfactual, 'counterfactual'), seed
@@ -174,6 +202,7 @@ class Bandits:
         "Begin a new session by hand."
         self.world = np.zeros(self.n_world)
         if 'pay' not in self.rules or 'over' in self.rules: return     # not played by hand
+        _try_rules(self)
         self.kernels().start(self.values, *self._luck(), self.world)
 
     def step(self, choice): # The option chosen

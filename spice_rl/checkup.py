@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 from scipy import stats
-from .arguments import check_names, check_seed, check_whole
+from .arguments import check_mapping, check_names, check_seed, check_whole
 from .cell import Cell, check_cell
 from .data import Trials, _numbers, _subset, check_trials
 from .engine import _check_feedback, as_seed, check_environment, is_compiled, nll, parameter_table, play, replay
@@ -42,7 +42,7 @@ def _best_of(x, offered):
 class _Design:
     "What trials say, whoever chooses on them."
     def __init__(self, trials, bins, kind=None): # kind: how the better option is found (default: as well as can be)
-        self.trials, self.p = trials, _schedule(trials)
+        self.trials, self.p, self.views = trials, _schedule(trials), _Views(None, trials)
         self._place(bins)
         self._follow()
         self._find_better(kind)
@@ -237,6 +237,7 @@ def _rt_quantiles(d, hit, rt):
 
 def _cells_of(d, panel):
     "Line and x of each cell of a panel."
+    if panel in d.views.points: return [(panel, x) for x in d.views.points[panel]]
     if panel == 'learning':
         return [(d.what, float(d.trial[d.bin == b].mean() + 1)) for b in range(d.bins)]
     if panel == 'repeat':
@@ -246,6 +247,58 @@ def _cells_of(d, panel):
     if panel == 'blocks': return [(d.what, b + 1) for b in range(_block_cells(d)[1])]
     if panel == 'runs': return [('runs', x) for x in _LENGTHS]
     return [(line, q) for line in (d.what, d.other) for q in _QUANTILES]
+
+# %% ../nbs/46_checkup.ipynb #7c3f9d16
+def _choices_of(trials):
+    "What a view is given: a row for each trial, with what was chosen, seen and paid."
+    first = np.searchsorted(trials.session_participant, np.arange(trials.n_participants))
+    made, row = trials.choice >= 0, np.arange(len(trials))
+    out = dict(participant=np.array(trials.participants, object)[trials.participant],
+               session=trials.session - first[trials.participant] + 1,
+               trial=row - trials.starts[trials.session] + 1,
+               context=np.array(trials.contexts, object)[trials.context],
+               choice=np.array([*trials.options, None], object)[trials.choice],
+               reward=np.where(made, trials.reward[row, trials.choice], np.nan))
+    for name, x in trials.columns.items():
+        if name in trials.does: continue
+        out |= {name: x} if x.ndim == 1 else {f'{name}_{o}': x[:, k] for k, o in enumerate(trials.options)}
+    return pd.DataFrame(out)
+
+class _Views:
+    "Views of one's own: what people do in each, and how the same is counted of others."
+    def __init__(self, views, trials):
+        self.functions = dict(check_mapping(views, 'views', "after_losses=function"))
+        for name, view in self.functions.items():
+            if not isinstance(name, str) or name in (*_WORDS, _RUNS):
+                raise ValueError(f"a view needs a name of its own, a text, got {name!r}; check_fit itself has "
+                                 f"{', '.join(_WORDS)}")
+            if not callable(view):
+                raise TypeError(f"the view {name!r} must be a function of a table of choices, got "
+                                f"{type(view).__name__}")
+        tables = {name: self._table(name, trials) for name in self.functions}
+        self.points = {name: list(table.columns) for name, table in tables.items()}
+        self.words = {name: ' '.join((view.__doc__ or name).split()).rstrip('.')
+                      for name, view in self.functions.items()}
+
+    def _table(self, name, trials):
+        "What a view counts: a row for each person, NaN where it has none."
+        table, people = self.functions[name](_choices_of(trials)), list(trials.participants)
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"the view {name!r} must return a frame, a row for each participant and a column for each "
+                            f"point, got {type(table).__name__}")
+        odd = [who for who in table.index if who not in people]
+        if odd or not table.index.is_unique or not table.columns.is_unique or not len(table.columns):
+            raise ValueError(f"the view {name!r} must return one row for each participant ({people[0]!r}, …) and one "
+                             f"column for each point, got rows {list(table.index[:3])} and columns "
+                             f"{list(table.columns[:3])}")
+        try: return table.astype(float).reindex(people)
+        except (TypeError, ValueError): raise ValueError(f"the view {name!r} must return numbers, got "
+                                                         f"{table.iloc[0, 0]!r}") from None
+
+    def of(self, trials):
+        "View -> (people, points), at the points that people have."
+        return {name: self._table(name, trials).reindex(columns=points).to_numpy()
+                for name, points in self.points.items()}
 
 # %% ../nbs/46_checkup.ipynb #ac615a09
 def _two_paid(trials, p):
@@ -455,7 +508,7 @@ def _place_of(panel, row):
     if panel == 'repeat': return f"{row.line} of a choice made {x} in a row"
     if panel == 'runs': return f"runs of {x}"
     if panel == 'reversal': return f"{x} trials {'after' if x >= 0 else 'from'} it"
-    return f"the {x} quantile of {row.line}"
+    return f"the {x} quantile of {row.line}" if panel == 'rt' else f'at {x}'
 
 # %% ../nbs/46_checkup.ipynb #a6589c33
 def check_fit(
@@ -467,6 +520,10 @@ def check_fit(
     refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none)
     bins=10,          # Into how many parts a session is cut
     rt=None,          # Column with response times (default: what the model answers beside its choice, or a column `rt`)
+    # Views of your own: name -> function of a frame with a row for each trial (`participant`, `session`, `trial`,
+    # `context`, `choice`, `reward` of it, what is seen), which returns one with a row for each participant and a column
+    # for each point
+    views=None,
     seed=0            # An int or a numpy Generator
 ) -> Checkup:
     """Simulate people by a fitted model, and lay what they do beside what people did: any task of choices.
@@ -501,6 +558,10 @@ def check_fit(
     rt
         Column with response times (default: what the model answers beside its choice, or a
         column `rt`)
+    views
+        Views of your own: name -> function of a frame with a row for each trial (`participant`,
+        `session`, `trial`, `context`, `choice`, `reward` of it, what is seen), which returns
+        one with a row for each participant and a column for each point
     seed
         An int or a numpy Generator"""
     check_trials(trials)
@@ -512,14 +573,17 @@ def check_fit(
     if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
-    design, own_rt = _Design(trials, bins), _rt_of(trials, rt)
+    design, own_rt, views = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
     thetas = _thetas(found, cell, theta, trials, times, seed)
     way, how, studies, again = _simulated(cell, thetas, trials, design, environment, seed)
     if way == 'environment':   # what is counted must be known of both
         both = _Design(studies[0], bins).kinds
         design = _Design(trials, bins, next(kind for kind in design.kinds if kind in both))
+    if views.points and way == 'one step ahead':
+        raise ValueError(f"views need people who live through choices of their own. {how}")
+    design.views = views
     weights = _panels(design, trials.choice, count=_many_of) if way == 'one step ahead' else {}
-    people = _panels(design, trials.choice, rt=own_rt)
+    people = _panels(design, trials.choice, rt=own_rt) | views.of(trials)
     if _has_runs(design, way): people[_RUNS] = _steadiness(trials)
     simulated, made = _panels_of(studies, way, design, bins)
     compared, which = _Compared(people, simulated, weights), _whose(found, cell, theta)
@@ -529,7 +593,7 @@ def check_fit(
             compared.correct(_panels_of(studies, way, design, bins)[0])
         which = 'corrected' if compared.corrected else 'other'
     table, tests, runs = _beside(design, compared)
-    words = {p: _WORDS[p].format(what=design.what) for p in tests.index}
+    words = {p: views.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
     notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
     return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
 
@@ -656,6 +720,7 @@ def _panels_of(studies, way, design, bins):
     else:
         made = [replace(t, choice=choice, reward=reward) for choice, reward, _ in studies]
         panels = [_panels(design, s.choice, reward=s.reward, rt=rt) for s, (*_, rt) in zip(made, studies)]
+    panels = [p | design.views.of(s) for p, s in zip(panels, made)]
     if runs: panels = [p | {_RUNS: _steadiness(s)} for p, s in zip(panels, made)]
     return panels, made
 
@@ -714,7 +779,7 @@ def _share(far):
 def _beside(design, compared):
     "Tables of points, of panels, and of statistics of runs (None where there are none)."
     tables, tests, far = [], {}, compared.farthest()
-    for panel in [p for p in _WORDS if p in compared.people]:
+    for panel in [p for p in (*_WORDS, *design.views.points) if p in compared.people]:
         known, there = compared.known(panel), panel in compared.studies
         if not known.any() or not there and panel != 'rt': continue
         points = pd.DataFrame(_cells_of(design, panel), columns=['line', 'x'], dtype=object)
@@ -852,16 +917,17 @@ def _draw_panel(ax, checkup, panel):
     t = checkup.table[checkup.table.panel == panel]
     lines = list(dict.fromkeys(t.line))
     colours = [COLOURS['network']] if len(lines) == 1 else [COLOURS['gain'], COLOURS['loss']]
-    labels = dict(repeat=_SO_FAR, runs=_LENGTHS).get(panel, ())
+    own = () if panel in _TITLES or all(isinstance(x, (int, float, np.number)) for x in t.x) else dict.fromkeys(t.x)
+    labels = dict(repeat=_SO_FAR, runs=_LENGTHS).get(panel, own)
     places = {x: i for i, x in enumerate(labels)}
     for i, (line, colour) in enumerate(zip(lines, colours)):
         d = t[t.line == line]
         x = d.x.map(places).to_numpy(float) if places else d.x.to_numpy(float)
         _draw_line(ax, d, x, (i - .5) * .12 if places and len(lines) > 1 else 0., colour, _legend_of(panel, line))
-    ax.set(xlabel=_XLABELS[panel], ylabel=_ylabel(panel, lines))
-    ax.set_title(_TITLES[panel], loc='left')
+    ax.set(xlabel=_XLABELS.get(panel, ''), ylabel=_ylabel(panel, lines))
+    ax.set_title(_TITLES.get(panel, _plain_words(panel)), loc='left')
     ax.margins(y=.12)
-    if panel != 'rt': ax.set_ylim(max(ax.get_ylim()[0], -.04), min(ax.get_ylim()[1], 1.04))
+    if panel in _TITLES and panel != 'rt': ax.set_ylim(max(ax.get_ylim()[0], -.04), min(ax.get_ylim()[1], 1.04))
     _set_ticks(ax, panel, list(dict.fromkeys(t.x)), places)
     if len(lines) > 1: ax.legend(loc='best', handlelength=1.1)
     if checkup.tests.p_all[panel] <= _TOLD:
@@ -898,4 +964,4 @@ def _ylabel(panel, lines):
     short = {'the better option': 'better option chosen', 'the option chosen most often': 'most chosen option'}
     what = short.get(lines[0], f"{_plain_words(lines[0])} chosen")
     return dict(learning=what, blocks=what, repeat='share repeated', reversal='new better one chosen',
-                runs='share of runs', rt='response time')[panel]
+                runs='share of runs', rt='response time').get(panel, 'mean over people')

@@ -9,6 +9,7 @@ __all__ = ['Limit', 'Density', 'DENSITIES', 'AnswerKind', 'add_density', 'check_
 
 # %% ../nbs/02_density.ipynb #e6f220c2
 from collections import namedtuple
+from inspect import isfunction
 import numpy as np
 from .arguments import check_number, check_seed, check_whole
 from .jit import COMPILED, TypingError, intrinsic, maths as math, njit, overload, quiet, typeof_impl, types
@@ -60,31 +61,37 @@ function of (answer, out) that writes the probability of each choice, or None.""
 
 DENSITIES = {} # Kind of answer → its `Density`
 
+def _ready(f):
+    "The function, compiled if it is not."
+    return njit(error_model='numpy')(f) if isfunction(f) and COMPILED else f
+
 def add_density(
     kind,             # A class of named tuples, with `metaclass=AnswerKind`
-    log_density,      # Compiled function of (answer, value) or (answer, first, second): the log density
-    draw,             # Compiled function of (answer, rng): a value, or a tuple of two
-    mean,             # Compiled function of (answer): the mean of each component
+    log_density,      # Function of (answer, value) or (answer, first, second): the log density
+    draw,             # Function of (answer, rng): a value, or a tuple of two
+    mean,             # Function of (answer): the mean of each component
     *,
     names=('value',), # Names of the components: one or two
     support,          # What a value can be, in words
     limits=None,      # `Limit` of each parameter that has one
     many=(),          # Parameters that hold several numbers
     together=None,    # Function of (answer): a sentence where parameters do not go together, or None
-    chances=None      # Compiled function of (answer, out): writes each choice's probability, returns the mean time
+    chances=None      # Function of (answer, out): writes each choice's probability, returns the mean time
 ):
     """Make a kind of answer known, to plain Python and to compiled rules.
+
+    Functions that are not compiled yet (by `njit`) are compiled; those that they call must be.
 
     Parameters
     ----------
     kind
         A class of named tuples, with `metaclass=AnswerKind`
     log_density
-        Compiled function of (answer, value) or (answer, first, second): the log density
+        Function of (answer, value) or (answer, first, second): the log density
     draw
-        Compiled function of (answer, rng): a value, or a tuple of two
+        Function of (answer, rng): a value, or a tuple of two
     mean
-        Compiled function of (answer): the mean of each component
+        Function of (answer): the mean of each component
     names
         Names of the components: one or two
     support
@@ -96,9 +103,7 @@ def add_density(
     together
         Function of (answer): a sentence where parameters do not go together, or None
     chances
-        Compiled function of (answer, out): writes each choice's probability, returns the mean
-        time
-    """
+        Function of (answer, out): writes each choice's probability, returns the mean time"""
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
         raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
                         f"metaclass=AnswerKind), got {kind!r:.80}")
@@ -108,6 +113,10 @@ def add_density(
     for name in (*limits, *many):
         if name not in kind._fields:
             raise ValueError(f"{kind.__name__} has no parameter {name!r} (it has: {', '.join(kind._fields)})")
+        if name in limits and not isinstance(limits[name], Limit):
+            raise TypeError(f"the limit of {name} must be a Limit, such as Limit(0, ends=False), got "
+                            f"{limits[name]!r:.80}")
+    log_density, draw, mean, chances = map(_ready, (log_density, draw, mean, chances))
     if kind not in DENSITIES and COMPILED: _constructor(kind, many)
     DENSITIES[kind] = Density(log_density, draw, mean, tuple(names), support, limits, tuple(many), together, chances)
 

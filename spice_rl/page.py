@@ -37,7 +37,7 @@ from .recovery import model_recovery, parameter_recovery
 from .refinement import Refinement
 from .traces import Discovery
 from .report import RULES, _checked_out, _read_record, _write_page, apa_number, apa_table, literal, references
-from .style import in_style, save_figure
+from .style import _figure, in_style, save_figure
 
 # %% ../nbs/47_page.ipynb #62846f16
 PARAMETER_WORDS = dict(   # of models of bandits
@@ -372,6 +372,7 @@ def write_page(
     environment=None, # Where simulated people live: see `check_fit`
     recovery=None,   # What `parameter_recovery` or `model_recovery` returned, or a list of them
     names=None,      # Words for the code names of models and parameters: {'alpha': 'learning rate'}
+    parts=None,      # Parts of your own, after recovery: title -> a text (Markdown), a frame, or a figure
     command=None,    # How it was called, if not from Python: a text
     starts=None,     # The one that `fit` was given, if it was given one: for the code that repeats it
     seed=0           # Of the checks; and the one that `fit` was given, for the code that repeats it
@@ -404,6 +405,8 @@ def write_page(
         What `parameter_recovery` or `model_recovery` returned, or a list of them
     names
         Words for the code names of models and parameters: {'alpha': 'learning rate'}
+    parts
+        Parts of your own, after recovery: title -> a text (Markdown), a frame, or a figure
     command
         How it was called, if not from Python: a text
     starts
@@ -417,7 +420,7 @@ def write_page(
         Paths of what was written, the page first"""
     fits, equations = _sorted_out(fits)
     check_trials(trials)
-    names, recovery = _words_given(names, fits), _recoveries(recovery)
+    names, recovery, parts = _words_given(names, fits), _recoveries(recovery), _checked_parts(parts)
     folder, seed = check_path(folder, 'folder'), check_seed(seed)
     if starts is not None: starts = check_whole(starts, 'starts', 1)
     _same_people(fits, trials)
@@ -432,6 +435,7 @@ def write_page(
             repeats = not isinstance(checks, Checkup) and environment is None and _whole_seed(seed) is not None
             check = _about_check(checked, seed, repeats)
             record = _record(fits, equations, trials, best, check, recovery, names, command, seed)
+            record['parts'] = _write_parts(place, parts)
             _write_tables(place, fits, trials, record, starts)
             _write_figures(place, fits, best, record)
             if checked is not None: _write_check(place, checked)
@@ -860,7 +864,7 @@ def page_of(
     p = _PageOf(folder)
     out = _checked_out(p.folder / 'page.html' if out is None else out, p.folder)
     for part in (_summary, _people, _models, _search_words, _compared, _estimated, _equations_found, _checked_part,
-                 _recovered, _ten, _repeat): part(p)
+                 _recovered, _own_parts, _ten, _repeat): part(p)
     p.head('## References')
     for text in references(' '.join(p.prose) + ' (Wilson & Collins, 2019; Schwarz, 1978)'): p.show(text)
     return _write_page(nbformat.v4.new_notebook(cells=p.cells), out)
@@ -1071,7 +1075,7 @@ def _checked_part(p):
         columns['*p* (all views)'] = [_p_text(x) for x in t.p_all]
         note += (' All views: share of studies in which a point of any view, or a statistic of runs, is as far out; '
                  'where the model is right, about one check in twenty has a value of .05 or less.')
-    p.frame_of('View', [_TITLES[x] for x in t.panel], columns, 'People Beside Simulated People', note)
+    p.frame_of('View', [_TITLES.get(x, literal(x)) for x in t.panel], columns, 'People Beside Simulated People', note)
     said = [*c['remarks'], *c['notes']]
     p.show('\n'.join(f'- {literal(x)}' for x in said) if said else
            'In none of these views are people told from simulated people.')
@@ -1186,3 +1190,37 @@ def _repeat(p):
     others = ', '.join(f'{k} {x}' for k, x in v.items() if k not in ('spice_rl', 'python'))
     seed = 'a generator, which is not kept; the code above takes 0' if r['seed'] is None else r['seed']
     p.show(f"spice_rl {v['spice_rl']} under Python {v['python']} with {others}, on {r['platform']}. Seed: {seed}.")
+
+# %% ../nbs/47_page.ipynb #e8150c7a
+def _checked_parts(parts):
+    "Parts of one's own: titles, and what stands there."
+    parts = dict(check_mapping(parts, 'parts', "Interviews='Nine of ten people named a rule.'"))
+    for title, part in parts.items():
+        if not isinstance(title, str) or not title.strip():
+            raise ValueError(f"the title of a part must be a text, got {title!r:.80}")
+        if isinstance(part, (str, pd.DataFrame)): continue
+        try: _figure(part)
+        except TypeError:
+            raise TypeError(f"the part {title!r} must be a text, a frame, or a figure as plotting functions return "
+                            f"it, got {type(part).__name__}") from None
+    return parts
+
+def _write_parts(place, parts):
+    "Files of tables and figures; what the record keeps of each part."
+    kept = []
+    for i, (title, part) in enumerate(parts.items(), 1):
+        kind = 'text' if isinstance(part, str) else 'table' if isinstance(part, pd.DataFrame) else 'figure'
+        if kind == 'table': write_table(part.reset_index(), place / f'part_{i}.csv', say=False, index=False)
+        if kind == 'figure': _save(place, f'part_{i}', (_figure(part), None))
+        kept.append(dict(title=title, kind=kind, text=part if kind == 'text' else ''))
+    return kept
+
+def _own_parts(p):
+    for i, part in enumerate(p.record.get('parts', []), 1):
+        p.show(f"## {literal(part['title'])}")
+        if part['kind'] == 'text': p.show(part['text'])
+        elif part['kind'] == 'figure': p.figure(f'part_{i}', literal(part['title']))
+        else:
+            t = p.table(f'part_{i}')
+            texts = t.map(lambda x: literal(x) if isinstance(x, str) else apa_number(x) if isinstance(x, float) else x)
+            p.frame(texts.rename(columns=literal).set_index(texts.columns.map(literal)[0]), literal(part['title']))

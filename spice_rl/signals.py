@@ -42,7 +42,7 @@ def trialwise(
     # None (the cell's own), a dict of numbers, or a frame with a row per participant: `fit(…).parameters`
     parameters=None,
     keep=()          # Columns of the trials' table to carry along, such as onsets
-):
+) -> pd.DataFrame:
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
     Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`;
@@ -147,7 +147,7 @@ def to_events(
     columns=None,      # Columns to write (default: all numbers of the model, and choice and reward)
     folder=None,       # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
     task='bandit'      # Name of the task in the files' names
-):
+) -> pd.DataFrame:
     """Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each
     participant and session.
 

@@ -1,4 +1,6 @@
 """Wrong calls end in one sentence of ours: what was needed, what came. And arrays may lie in memory as they like."""
+from collections import namedtuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,6 +186,109 @@ class Short(S.Agent):
 @pytest.mark.parametrize("kind, said", [(Broken, "sum to nan"), (Short, "one probability for each of the 2 actions")])
 def test_an_agent_whose_predictions_are_none(kind, said):
     with pytest.raises(AssertionError, match=said): S.score_agent(kind(AgentQ(), AgentQ().p(), [0, 1]), TRIALS)
+
+
+# What is made wrongly: models, answers, tasks, environments, terms, views
+
+def made(base, **body): return type("Mine", (base,), body)
+
+
+def answer(name="Odd", **more):
+    "A kind of answer, made known with one thing changed."
+    kind = S.AnswerKind(name, (namedtuple(name, "mean sd"),), {})
+    def flat(answer, *_): return 0.
+    S.add_density(kind, flat, flat, flat, **dict(support="any number") | more)
+
+
+def nothing(*_): return None
+
+
+def coins(**changed):
+    amount = S.tasks.published.TaskColumn("an amount", lower=0)
+    given = dict(columns=dict(amount=amount), read=lambda rows: dict(choice=(rows.amount > 1).astype(int)), models=dict(coins_delta=CHOOSER))
+    return S.Task("coins", "toss a coin", "nobody", **given | changed)
+
+
+RATE, HEAT = dict(lr=Param(.3, 0, 1)), dict(temperature=Param(.1, .01, 1))
+CHOOSER = made(S.TaskCell, logit=lambda p, state, trial, option: 0.)
+OF_AVOIDANCE = dict(params=RATE | HEAT, state="q", value=lambda p, q: q, learn=lambda p, state, chosen, other, r_chosen, r_other: None)
+WORLD = dict(start=lambda e, uniform, normal, world: None, pay=lambda e, world, choice, uniform, normal, reward: None)
+AMOUNTS = pd.DataFrame(dict(subjID=[1, 1, 2], amount=[0, 1, 2]))
+
+MADE = {   # what the error says: how it is made
+    "the rule logit of Mine takes (self, p, state, trial, option), and is called as logit(p, state, trial, option)":
+        lambda: made(Cell, logit=lambda self, p, state, trial, option: 0.),
+    "the rule response of Mine takes (p, state), and is called as response(p, state, trial)":
+        lambda: made(Cell, response=lambda p, state: 0.),
+    "the rule probabilities of Mine takes (p, trial), and is called as probabilities(p, state, trial)":
+        lambda: made(Cell, probabilities=lambda p, trial: 0.),
+    "alpha of Mine must be a Param with a default and bounds, such as Param(.3, 0, 1), got 0.3": lambda: made(Cell, params=dict(alpha=.3)),
+    "params of Mine must be a dict, params = dict(alpha=Param(.3, 0, 1)), got ['alpha']": lambda: made(Cell, params=["alpha"]),
+    "the rule learn of Mine takes (p, state, trial), and is called as learn(p, state, chosen, other, r_chosen, r_other)":
+        lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(learn=lambda p, state, trial: None)),
+    "Mine needs the parameter temperature, such as Param(.1, .01, 1)": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(params=RATE)),
+    "value of Mine compares nothing: its arguments after p are latent values of one symbol, as in value(p, q)":
+        lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(value=lambda p: 0.)),
+    "value of Mine asks for 'v', which is not in its state ('q',)": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(value=lambda p, v: v)),
+    "unknown option of Mine 'novl'; did you mean 'novel'?": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(options="novl")),
+    "the limit of sd must be a Limit, such as Limit(0, ends=False), got (0, inf)": lambda: answer(limits=dict(sd=(0, np.inf))),
+    "Odd has no parameter 'scale' (it has: mean, sd)": lambda: answer(limits=dict(scale=S.Limit(0))),
+    "Mine lacks the rule pay(e, world, choice, uniform, normal, reward): write it into the class":
+        lambda: made(S.Bandits, start=WORLD["start"], pays=WORLD["pay"])(),
+    "the rule pay of Mine takes (e, world, choice, reward), and is called as pay(e, world, choice, uniform, normal, reward)":
+        lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, reward: None)),
+    "gain of Mine must be a Param with a default and bounds, such as Param(.3, 0, 1), got 0.1":
+        lambda: made(S.Bandits, **WORLD, settings=dict(gain=.1)),
+    "`world` has 2 places (2 for options, 0 by `extra`), and by `draws` there are 2 uniform and 0 normal random numbers on a trial":
+        lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: world.__setitem__(5, 1.)))(),
+    "index 0 is out of bounds for axis 0 with size 0; `world` has":
+        lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, uniform, normal, reward: normal[0]))(),
+    "'E' object has no attribute 'gian' (settings: gain)":
+        lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: e.gian), settings=dict(gain=Param(.1)))(),
+    "columns of the task 'coins' must be a dict, such as dict(amount=TaskColumn('an amount', lower=0)), got ['amount']": lambda: coins(columns=["amount"]),
+    "the model 'x' of the task 'coins' must be a class of TaskCell, got RescorlaWagner": lambda: coins(models=dict(x=RescorlaWagner)),
+    "read of the task 'coins' must be a function of a frame, got int": lambda: coins(read=5),
+    "world of the task 'coins' must be a class, got": lambda: coins(world=S.TaskWorld(5)),
+    "read of the task coins must return a dict, arguments of Trials.from_arrays": lambda: S.read_task(coins(read=nothing), AMOUNTS),
+    "unknown argument of Trials.from_arrays in read of the task coins 'choices'; did you mean 'choice'?":
+        lambda: S.read_task(coins(read=lambda rows: dict(choices=rows.amount)), AMOUNTS),
+    "draw of Mine must return a dict, arguments of Trials.from_arrays": lambda: simulate(CHOOSER(), made(S.TaskWorld, draw=nothing)(5)),
+    "in line 2, participant 1 (1 such rows)": lambda: S.read_task(coins(), AMOUNTS.assign(amount=[-1, 1, 2])),
+    "terms must be a list of terms, such as [('value',), ('last', 'stay')], got 5": lambda: S.discover(TRIALS, terms=5),
+    "a term must be a signal or a product of several, such as ('last', 'stay'), got 5": lambda: S.discover(TRIALS, terms=[5]),
+    "views must be a dict, views=dict(after_losses=function), got function": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=nothing),
+    "the view 'mine' must be a function of a table of choices, got int": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=5)),
+    "the view 'mine' must return a frame, a row for each participant and a column for each point, got Series":
+        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=lambda t: t.groupby("participant").reward.mean())),
+    "the view 'mine' must return one row for each participant (0, …) and one column for each point, got rows [1, 2, 3]":
+        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=lambda t: t.groupby("trial")[["reward"]].mean())),
+    "a view needs a name of its own, a text, got 'runs'": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(runs=nothing)),
+}
+
+
+@pytest.mark.parametrize("said", MADE)
+def test_what_is_made_wrongly_says_so(said):
+    known = dict(S.avoidance._MODELS)
+    try:
+        with pytest.raises((TypeError, ValueError, IndexError, AttributeError)) as raised: MADE[said]()
+    finally:
+        S.avoidance._MODELS.clear()
+        S.avoidance._MODELS.update(known)
+    assert said in str(raised.value)
+
+
+def test_functions_of_an_answer_are_compiled_where_they_are_not():
+    kind = S.AnswerKind("Shifted", (namedtuple("Shifted", "start"),), {})
+    def density(answer, value): return answer.start - value if value >= answer.start else -np.inf
+    def draw(answer, rng): return answer.start + rng.standard_exponential()
+    def mean(answer): return answer.start + 1
+    S.add_density(kind, density, draw, mean, support="a number from start on")
+    try:
+        assert S.check_density(kind(2.)) < 8 and S.mean_answer(kind(2.)) == 3
+        cell = made(Cell, does="rating", gets="outcome", state=dict(x=1), response=lambda p, state, trial: kind(state.x[0]))
+        said = simulate(cell(), S.ChangePoints(), n_trials=50, seed=1).columns["rating"]
+        assert (said >= 0).all() and nll(cell(), trials=simulate(cell(), S.ChangePoints(), n_trials=50, seed=1)).iloc[0] == pytest.approx(said.sum())
+    finally: del S.density.DENSITIES[kind]
 
 
 # Arrays of any layout

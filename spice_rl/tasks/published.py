@@ -20,7 +20,7 @@ import pandas as pd
 from ..arguments import check_names, check_number, check_whole
 from ..cell import Cell
 from ..columns import _labels_of, _say
-from ..data import Trials, _numbers, _open
+from ..data import Trials, _item, _numbers, _open
 from ..engine import as_seed
 
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
@@ -110,6 +110,21 @@ class Task:
     world: type = None       # Class of environments that simulated people live in
     example: str = ''        # Name of its file in `spice_rl/datasets/tasks`; default: that of the task
     options: dict = field(default_factory=dict) # Options of reading, name -> default
+
+    def __post_init__(self):
+        for part, kind, such in (('columns', TaskColumn, "dict(amount=TaskColumn('an amount', lower=0))"),
+                                 ('models', type, 'dict(dd_hyperbolic=Hyperbolic)')):
+            have = getattr(self, part)
+            if not isinstance(have, dict) or not all(isinstance(x, kind) for x in have.values()):
+                raise TypeError(f"{part} of the task {self.name!r} must be a dict, such as {such}, got {have!r:.80}")
+        for name, cls in self.models.items():
+            if not hasattr(cls, 'made'):
+                raise TypeError(f"the model {name!r} of the task {self.name!r} must be a class of TaskCell, got "
+                                f"{cls.__name__}: write class {cls.__name__}(TaskCell)")
+        if not callable(self.read): raise TypeError(f"read of the task {self.name!r} must be a function of a frame, "
+                                                    f"got {type(self.read).__name__}")
+        if self.world is not None and not isinstance(self.world, type):
+            raise TypeError(f"world of the task {self.name!r} must be a class, got {self.world!r:.80}")
 
     @property
     def file(self):
@@ -213,7 +228,8 @@ class TaskWorld:
         `Trials`
         """
         seed = as_seed(seed)
-        parts = [self.draw(np.random.default_rng([seed, i, 1])) for i in range(len(participants))]
+        parts = [_arguments(self.draw(np.random.default_rng([seed, i, 1])), f'draw of {type(self).__name__}')
+                 for i in range(len(participants))]
         n = [len(next(x for x in _arrays(part))) for part in parts]
         who = pd.Series(np.repeat(np.arange(len(n)), n)).map(dict(enumerate(participants)))
         return Trials.from_arrays(participant=who, **_joined(parts))
@@ -249,6 +265,14 @@ class TaskWorld:
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{name}={x!r}' for name, x in vars(self).items())})"
+
+def _arguments(given, who):
+    "Arguments of `Trials.from_arrays`, as a function of a task gave them."
+    if isinstance(given, dict):
+        check_names(given, signature(Trials.from_arrays).parameters, f'argument of Trials.from_arrays in {who}')
+        return given
+    raise TypeError(f"{who} must return a dict, arguments of Trials.from_arrays, such as dict(choice=…, options=…), "
+                    f"got {type(given).__name__}")
 
 def _arrays(part):
     "The arrays among arguments of `Trials.from_arrays`."
@@ -470,7 +494,7 @@ class _Line:
     "Where a row is, in words."
     def __init__(self, frame, line): self.frame, self.line = frame, line
     def __call__(self, i):
-        return f"line {self.line(self.frame.index[i])}, participant {self.frame.participant.iloc[i]!r}"
+        return f"line {self.line(self.frame.index[i])}, participant {_item(self.frame.participant.iloc[i])!r}"
 
 # %% ../../nbs/tasks/00_published.ipynb #ffda2fce
 def read_task(
@@ -505,7 +529,8 @@ def read_task(
             raise ValueError(f"{name} must be {column.needed} ({column.what}), got {x[wrong.argmax()]:g} in "
                              f"{at(wrong.argmax())} ({wrong.sum()} such rows)")
     rows = pd.DataFrame(dict(participant=frame.participant.to_numpy()) | numbers)
-    return Trials.from_arrays(**dict(participant=rows.participant) | task.read(rows, **task.options | options))
+    given = _arguments(task.read(rows, **task.options | options), f'read of the task {task.name}')
+    return Trials.from_arrays(**dict(participant=rows.participant) | given)
 
 def task_example(
     task # Name of a task
