@@ -16,8 +16,8 @@ from importlib.resources import files
 import warnings
 import numpy as np
 import pandas as pd
-from .cell import Cell
-from .arguments import check_number, check_whole
+from .cell import Cell, _check_takes, _names_in
+from .arguments import check_names, check_number, check_whole
 from .columns import _labels_of, _uncoded
 from .data import (Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers,
                            _open, check_trials)
@@ -362,6 +362,8 @@ def parameter_symbol(name): # Name of a parameter
 
 # %% ../nbs/05_avoidance.ipynb #bd86001d
 _MODELS = {}   # name of a model without options -> its class
+_HOW = dict(init='init(p, state)', log_odds='log_odds(p, d)',
+            learn='learn(p, state, chosen, other, r_chosen, r_other)')   # how the parts are called
 
 class Avoidance(Cell, rules=False):
     """A model of the avoidance-learning task: `value`, `learn`, and where needed `init` and `log_odds`, in place of a
@@ -383,6 +385,9 @@ class Avoidance(Cell, rules=False):
     def __init_subclass__(cls, option=None):
         own = {k: cls.__dict__[k] for k in ('init', 'value', 'learn', 'log_odds') if k in cls.__dict__}
         for k in own: delattr(cls, k)
+        _check_takes(cls, {k: f for k, f in own.items() if k in _HOW}, _HOW)
+        cls.options = _names_in(cls.options, 'options', cls.__name__)
+        check_names(cls.options, ('bias', 'novel', 'decay'), f'option of {cls.__name__}')
         if own and 'equations' not in cls.__dict__: cls.equations = None   # those of another class would not be true
         super().__init_subclass__(rules=False)
         cls.parts = cls.parts | {k: _Part(f) for k, f in own.items()}
@@ -394,7 +399,7 @@ class Avoidance(Cell, rules=False):
         return [
             text
             for text, name in {
-                'value(p, q)': 'value', 'learn(p, state, chosen, other, r_chosen, r_other)': 'learn',}.items()
+                'value(p, q)': 'value', _HOW['learn']: 'learn'}.items()
             if name not in self.parts]
 
     def __init__(self, **values): # Values of parameters, in place of their defaults
@@ -467,6 +472,12 @@ def _compared(cls):
 def _rules(cls):
     "A cell's three rules, made of the parts of a model."
     value, learn, latents = cls.parts['value'], cls.parts['learn'], _compared(cls)
+    if not latents:
+        raise TypeError(f"value of {cls.__name__} compares nothing: its arguments after p are latent values of one "
+                        "symbol, as in value(p, q)")
+    if 'temperature' not in cls.params:
+        raise ValueError(f"{cls.__name__} needs the parameter temperature, such as Param(.1, .01, 1): what is compared "
+                         "is divided by it")
     unknown = [x for x in latents if x not in cls.state]
     if unknown:
         raise ValueError(f"value of {cls.__name__} asks for {unknown[0]!r}, which is not in its state {cls.state}")

@@ -12,7 +12,7 @@ import warnings
 from collections import namedtuple
 from difflib import get_close_matches
 from functools import cache
-from inspect import isfunction
+from inspect import isfunction, signature
 import numpy as np
 from .arguments import check_names
 from .data import Trials
@@ -35,7 +35,7 @@ def make_trial(
     options=None,   # Options on offer (default: all)
     context=0,      # Which situation
     **columns       # What else is seen, done and got, by name: a number, or one for each option
-):
+) -> Trial:
     """Build a `Trial` by hand, for looking at a cell step by step.
 
     Parameters
@@ -114,7 +114,8 @@ def shape_of(
 _ANSWERS = (('logits',), ('logit',), ('probabilities',), ('response',), ('log_likelihood', 'sample'))
 _RULES = ('init', *(rule for group in _ANSWERS for rule in group), 'update')
 _HOW = dict(init='init(p, state)', logits='logits(p, state, trial)', logit='logit(p, state, trial, option)',
-            response='response(p, state, trial)', log_likelihood='log_likelihood(p, state, trial)',
+            probabilities='probabilities(p, state, trial)', response='response(p, state, trial)',
+            log_likelihood='log_likelihood(p, state, trial)',
             sample='sample(p, state, trial, rng)', update='update(p, state, trial)')
 
 def _nothing(p, state): pass            # for a class without `init`
@@ -137,8 +138,28 @@ def _check_shapes(name, shapes):
             raise ValueError(f"the latent value {latent} of {name} has the shape {shape!r}; needed 'options' (one "
                              f"number for each), a whole number, or a tuple of up to three of these, such as (2, 2)")
 
+def _check_params(cls, params, what='params'):
+    "Parameters, or settings of a task, by name."
+    if not isinstance(params, dict):
+        raise TypeError(f"{what} of {cls.__name__} must be a dict, {what} = dict(alpha=Param(.3, 0, 1)), got "
+                        f"{params!r:.80}")
+    for name, param in params.items():
+        if not isinstance(param, Param):
+            raise TypeError(f"{name} of {cls.__name__} must be a Param with a default and bounds, such as "
+                            f"Param(.3, 0, 1), got {param!r:.80}")
+
+def _check_takes(cls, rules, how):
+    "Rules take what they are called with. `how`: how each is called."
+    for name, f in rules.items():
+        if not isfunction(f): continue
+        try: signature(f).bind(*range(how[name].count(',') + 1))
+        except TypeError:
+            raise TypeError(f"the rule {name} of {cls.__name__} takes {signature(f)}, and is called as "
+                            f"{how[name]}") from None
+
 def _check_declared(cls):
     "Names of columns can be written in a rule, and each has one part to play."
+    _check_params(cls, cls.params)
     columns = [*cls.sees, *cls.does, *cls.gets]
     for name in (*cls.params, *cls.state, *columns):
         if not name.isidentifier() or keyword.iskeyword(name):
@@ -236,6 +257,7 @@ class Cell:
     def _take_rules(cls):
         "Move the rules out of the class, so that calling them on an instance runs the pure functions below."
         _check_slips(cls)
+        _check_takes(cls, {name: vars(cls)[name] for name in _RULES if name in vars(cls)}, _HOW)
         mine = [group for group in _ANSWERS if set(group) & set(vars(cls))]
         if len(mine) > 1 and mine != [('logits',), ('logit',)]:
             raise ValueError(f"{cls.__name__} says in two ways how likely an answer is, "
@@ -496,7 +518,7 @@ class Cell:
 def check_cell(
     cell,        # What came
     name='cell'  # Name of the argument, for the message
-): # The cell
+) -> Cell: # The cell
     """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
 
     Parameters
@@ -508,7 +530,8 @@ def check_cell(
 
     Returns
     -------
-    The cell
+    Cell
+        The cell
     """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")

@@ -1855,7 +1855,7 @@ def _trials_of(rows, session, choice, K, counted, participants):
 def check_trials(
     trials,        # What came
     name='trials'  # Name of the argument, for the message
-): # The trials
+) -> Trials: # The trials
     """Return `trials`, or raise a `TypeError` that says how to make them of what came.
 
     Parameters
@@ -1867,7 +1867,8 @@ def check_trials(
 
     Returns
     -------
-    The trials
+    Trials
+        The trials
     """
     if isinstance(trials, Trials): return trials
     kind = trials.__name__ if isinstance(trials, type) else type(trials).__name__

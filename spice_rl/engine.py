@@ -745,7 +745,7 @@ def parameter_table(
     cell,            # A cell
     parameters,      # None, a dict of numbers, or a frame with a row per participant
     participants     # Labels of the participants, in order
-):
+) -> pd.DataFrame:
     """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
 
     Parameters
@@ -811,7 +811,7 @@ def nll(
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
-):
+) -> pd.Series:
     """Negative log-likelihood of each participant's choices, in nats: a Series.
 
     Parameters
@@ -848,7 +848,7 @@ def gradient(
     parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
     trials=None,     # The choices
     *, threads=None  # How many threads (default: all cores)
-):
+) -> pd.DataFrame:
     """Gradient of each participant's NLL: a frame, (participants, parameters).
 
     Parameters
@@ -1044,7 +1044,7 @@ def replay(
     after=False,      # After the feedback? (Default: before the choice)
     # With the answer that is expected, of a cell with a rule `response`? (Of a race it takes milliseconds)
     expected=True
-):
+) -> pd.DataFrame:
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
     Columns: `participant`, `session`, `trial`, and for each option, by its label, its logit `logit_LABEL`, choice
@@ -1333,7 +1333,7 @@ def simulate(
     n_trials=None,    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
     seed=0,           # An int or a numpy Generator
     threads=None      # How many threads (default: all cores)
-):
+) -> Trials:
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
     The same seed gives the same data. People are the index of `parameters`, or 0, 1, …

@@ -969,7 +969,7 @@ def rescorla_wagner_equation(
     beta,        # Inverse temperature
     forget=None, # Forgetting rate of the options not chosen (None: no such rule)
     start=.5     # Where values start, by convention
-):
+) -> Equation:
     """The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units.
 
     Parameters

@@ -29,7 +29,7 @@ def bandit_library(
     degree=2,             # Highest power of the terms
     trace=True,           # With a trace of past choices?
     counterfactual=False  # Do the options not chosen learn from their own reward, which is shown?
-):
+) -> list:
     """Candidate rules for tasks with reward: a list of `Rule`s.
 
     Parameters

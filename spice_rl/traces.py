@@ -36,6 +36,8 @@ def _kind(signal): return _KINDS.index(signal.removesuffix('_2'))
 
 def _checked_term(term):
     "A term as a tuple: the signal of an option, then factors in their order."
+    if not isinstance(term, (str, tuple, list)) or not term:
+        raise TypeError(f"a term must be a signal or a product of several, such as ('last', 'stay'), got {term!r:.80}")
     option, *common = (term,) if isinstance(term, str) else tuple(term)
     check_one_of(option, 'the first signal of a term', _OPTION)
     for s in common: check_one_of(s, 'a further signal of a term', _COMMON)
@@ -1599,7 +1601,7 @@ def discover(
     check_one_of(people, 'people', ('differ', 'alike'))
     most, seed = check_whole(most, 'most', 1), as_seed(seed)
     if budget is not None: budget = check_number(budget, 'budget', 0)
-    if isinstance(terms, str):
+    if not isinstance(terms, (list, tuple)):
         raise TypeError(f"terms must be a list of terms, such as [('value',), ('last', 'stay')], got {terms!r}")
     alike, began = people == 'alike' or trials.n_participants < 2, time.monotonic()
     search = _Search(trials, alike, most, threads, None, None, [_checked_term(t) for t in terms])

@@ -1089,6 +1089,25 @@ def _layout_in(environment, cell):
     other = tuple((name, False) for name in cell.does if name != 'choice')
     return Layout(_columns_of(environment, cell, 'sees'), other, _columns_of(environment, cell, 'gets'))
 
+# %% ../nbs/02_wide.ipynb #5b7e30ac
+@contextmanager
+def rules_tried(environment):
+    "Say what is wrong with a rule of an environment that is tried as plain Python."
+    name = type(environment).__name__
+    try: yield
+    except IndexError as e:
+        raise IndexError(f"a rule of {name} reaches for what is not there: {e}; `world` has {environment.n_world} "
+                         f"places ({environment.n_actions} for options, {environment.extra} by `extra`), and by "
+                         f"`draws` there are {environment.n_uniform} uniform and {environment.n_normal} normal random "
+                         "numbers on a trial") from e
+    except AttributeError as e:
+        raise AttributeError(f"a rule of {name}: {e} (settings: {', '.join(environment.settings) or 'none'})") from e
+
+def numbers_of(environment):
+    "The settings as its rules see them: `e.sigma`, …"
+    if not environment.settings: return namedtuple('E', 'none')(0.)
+    return namedtuple('E', environment.settings)(*environment.values)
+
 # %% ../nbs/02_wide.ipynb #0d523a45
 def _empty(columns, n):
     "Arrays to be written to, by name."
@@ -1096,8 +1115,7 @@ def _empty(columns, n):
 
 def _few_trials(cell, environment, shown):
     "Three trials of a world, with answers that it is to be shown whatever they are: to try the rules of a cell on."
-    n, E = environment.n_actions, namedtuple('E', tuple(environment.settings) or ('none',))
-    e = E(*environment.values) if environment.settings else E(0.)
+    n, e = environment.n_actions, numbers_of(environment)
     rng, rules = np.random.default_rng(0), environment.rules
     world, rows = np.zeros(environment.n_world), []
     def luck(): return rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
@@ -1166,7 +1184,8 @@ def simulate_world(
     """
     check_world(cell, environment)
     shown = _layout_in(environment, cell)
-    try_rules(cell, _few_trials(cell, environment, shown))
+    with rules_tried(environment): few = _few_trials(cell, environment, shown)
+    try_rules(cell, few)
     mine = Layout(shown.sees[:len(cell.sees)], shown.does, tuple(c for c in shown.gets if c[0] in cell.gets))
     loop = WideLoops(cell, mine).get('world', environment, shown)
     lived = [_live(loop, cell, environment, shown, values, rng, sessions, n_trials, i)
