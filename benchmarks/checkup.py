@@ -1,10 +1,11 @@
-"""Checks: how often `check_fit` tells people from simulated people, where the model is right and where perseveration is missing.
+"""Checks: how often `check_fit` tells people from simulated people, where the model is right and where perseveration is
+missing.
 
-`python benchmarks/checkup.py [SETS]` writes results/checkup.csv, anew after each data set (a core takes some seconds a
-set; in as many processes as there are cores, or as `WORKERS` says; fewer SETS are the first ones of more). Seeds are
-the number of the case and of the data set. `remark`: share of checks with a remark (any `p_all` of .05 or below);
-The table
-that is kept here is of a run that was stopped: `sets` says how many data sets it holds. `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
+`python benchmarks/checkup.py [SETS]` writes results/checkup.csv, anew after each data set: `SETS` (default: 40) of each
+case, in as many processes as there are cores, or as `WORKERS` says; fewer are the first ones of more. Seeds are the
+number of the case and of the data set. A set takes one to ten seconds of a core. `sets`: how many data sets. `remark`:
+share of checks with a remark (any `p_all` of .05 or below); `any_p`: share with any view whose own `p` is .05 or below;
+both with 95 % intervals."""
 import os
 import sys
 import time
@@ -20,7 +21,8 @@ from spice_rl.models import Perseveration
 RESULTS = Path(__file__).parent / 'results'
 SETS, STUDIES = 40, 60
 CASES = [   # people, trials of each, perseveration (logits), do the trials say how probably each option pays?
-    (100, 30, 0., True), (100, 60, 0., False), (30, 60, .5, True), (300, 30, 0., True)]
+    (100, 30, 0., True), (300, 30, 0., True), (30, 60, .5, True),
+    (100, 60, 0., False), (300, 30, 0., False), (30, 60, .5, False)]
 
 
 def people(n, n_trials, kappa, schedule, rng):
@@ -52,8 +54,9 @@ def one_set(job):
         out.append((what, *verdicts(checked), time.process_time() - start))
         return checked
     plain = keep('estimates of each alone', alone, refits=0)
-    if plain.remarks() and plain.way != 'one step ahead': keep('the same, refitted where people differ', alone)
-    else: out.append(('the same, refitted where people differ', *out[-1][1:]))
+    anew = f"the same, {'fitted together' if plain.way == 'one step ahead' else 'refitted'} where people differ"
+    if plain.remarks(): keep(anew, alone)
+    else: out.append((anew, *out[-1][1:]))
     keep('modes of a hierarchical fit', modes)
     keep('draws of a hierarchical fit', together)
     return case, out
@@ -80,7 +83,6 @@ def written(rows):
 
 def main(sets=SETS):
     jobs, rows = [(case, number) for number in range(sets) for case in range(len(CASES))], []
-    jobs = [job for job in jobs if CASES[job[0]][0] < 300 or job[1] % 4 == 0]   # these take long
     with ProcessPoolExecutor(int(os.environ.get('WORKERS', os.cpu_count()))) as pool:
         for case, out in pool.map(one_set, jobs):
             rows += [(case, *row) for row in out]

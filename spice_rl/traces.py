@@ -1616,9 +1616,16 @@ def _refitted(found, trials, seed=0, threads=None):
     model = search._fitted(start, found.structure, ())
     return _numbers(search, model, seed)[-1], model.bic, search.n
 
+def _unread(trials):
+    "What people saw or were shown that no term reads, in a sentence; '' if there is nothing."
+    unread = [name for name in trials.columns if name not in trials.does]
+    if not unread: return ''
+    return (f"the equation reads choices and rewards alone, and not {' and '.join(unread)}, which these trials show, "
+            "too: to explain choices by that, fit models that read it (task_model, or a Cell of your own)")
+
 def _search_remarks(search, best, budget):
     "Sentences about the search."
-    out = []
+    out = [_unread(search.trials)] if _unread(search.trials) else []
     if search.stopped:
         out.append(
             f"the search was stopped after {budget:g} seconds: this is the best of {len(search.seen)} structures, "
