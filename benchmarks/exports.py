@@ -83,7 +83,7 @@ def psychopy(folder):
     "A folder with a CSV of each person: a loop of practice, the loop of trials, rows of welcome and end"
     trials, times, _ = learners(2, BanditsFlip(flip=.03), 80)
     by, folder = {}, folder / 'data'
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for who, t, c, won, rt in rows_of(trials, times):
         own = by.setdefault(who, [{'welcome.rt': 3.1}, *({'practice.thisRepN': 0, 'practice.thisTrialN': i,
               'practice.thisN': i, 'key_resp.keys': 'left', 'key_resp.rt': .6, 'won': 1} for i in range(3))])
@@ -140,7 +140,7 @@ def eprime(folder):
     frame = ('\tLevel: 3\n\t*** LogFrame Start ***\n\tProcedure: {}\n\tTrial: {}\n\tStim.RESP: {}\n\tStim.RT: {}\n'
              '\tWon: {}\n\t*** LogFrame End ***\n')
     by, folder = {}, folder / 'logs'
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for who, t, c, won, rt in rows_of(trials, times):
         own = by.setdefault(who, [frame.format('PracticeProc', i + 1, 1, 700, 1) for i in range(3)])
         own.append(frame.format('TrialProc', t, c + 1, round(1000 * rt), won))
@@ -156,7 +156,7 @@ def opensesame(folder):
     "A folder with a CSV of each person, all cells quoted, `practice` is yes or no"
     trials, times, _ = learners(6, BanditsFlip(flip=.03), 80)
     by, folder = {}, folder / 'subjects'
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for who, t, c, won, rt in rows_of(trials, times):
         about = dict(subject_nr=int(who), opensesame_version='4.0.24', datetime='11/03/26 10:12:44')
         own = by.setdefault(who, [about | dict(practice='yes', count_trial=0, response='z', response_time=650, won=1)])

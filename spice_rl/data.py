@@ -614,6 +614,9 @@ def _check_columns(frame, roles):
                 f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
                 'each needs a column of its own')
 
+_SAID = dict(choice=re.compile(r'\.keys$|\.RESP$|^response$|choice|chosen|answer|decision', re.IGNORECASE),
+             reward=re.compile(r'reward|points|payoff|^won$|outcome|feedback', re.IGNORECASE))   # as programs name them
+
 def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
@@ -625,6 +628,7 @@ def _no_column(frame, role, name):
                 f'{_list(have, 30)}; add a header')
     near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
     near = next((h for h in have if near and str(h).lower() == near[0]), None)
+    if near is None: near = next((h for h in have if role in _SAID and _SAID[role].search(str(h))), None)
     wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
     return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')

@@ -128,3 +128,10 @@ def test_a_group_that_practises_is_no_practice():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_trials(frame)
+
+
+@pytest.mark.parametrize("columns, near", [(["key_resp.keys", "won"], "key_resp.keys"), (["Stim.RESP", "Won"], "Stim.RESP"), (["Response", "x"], "Response"), (["x", "y"], None)])
+def test_where_answers_may_be_is_said(columns, near):
+    import pandas as pd
+    with pytest.raises(ValueError, match=f"nearest is '{near}'" if near else r"no column 'choice' for choice; there are"):
+        read_trials(pd.DataFrame({"participant": [1], **{c: ["f"] for c in columns}}))
