@@ -2,8 +2,8 @@
 missing.
 
 `python benchmarks/checkup.py [SETS [CASE …]]` writes results/checkup.csv, anew after each data set: `SETS` (default:
-40) of each case, or of these (numbered from 0; the rows of the others stay), in as many processes as there are cores, or
-as `WORKERS` says; fewer sets are the first ones of more. Seeds are the number of the case and of the data set. A set
+40) of each case, or of these (numbered from 0; the rows of the others stay), in as many processes as there are cores,
+or as `WORKERS` says; fewer sets are the first ones of more. Seeds are the number of the case and of the data set. A set
 takes one to ten seconds of a core. `sets`: how many data sets. `remark`: share of checks with a remark (any `p_all` of
 .05 or below); `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
 import os
