@@ -536,7 +536,9 @@ def loo_notes(
     for w in said:
         if 'Pareto' not in str(w.message): warnings.warn(w.message, w.category, stacklevel=2)
     k = found.pareto_k
-    bad = ~(k.to_numpy() <= found.good_k)
+    log_like = next(iter(_dataset(kept).data_vars.values())).transpose('chain', 'draw', ...).to_numpy()
+    tells = np.ptp(log_like, axis=(0, 1)) > 1e-8   # what is equally likely in all draws moves nothing: k means nothing
+    bad = tells & ~(k.to_numpy() <= found.good_k)
     if not bad.any(): return []
     people, start = k.dims[0] == 'participant', f"for {bad.sum()} of {bad.size}"
     if people:
