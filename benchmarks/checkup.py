@@ -1,10 +1,11 @@
-"""Checks: how often `check_fit` tells people from simulated people, where the model is right and where perseveration is missing.
+"""Checks: how often `check_fit` tells people from simulated people, where the model is right and where perseveration is
+missing.
 
-`python benchmarks/checkup.py [SETS]` writes results/checkup.csv, anew after each data set (a core takes some seconds a
-set; in as many processes as there are cores, or as `WORKERS` says; fewer SETS are the first ones of more). Seeds are
-the number of the case and of the data set. `remark`: share of checks with a remark (any `p_all` of .05 or below);
-The table
-that is kept here is of a run that was stopped: `sets` says how many data sets it holds. `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
+`python benchmarks/checkup.py [SETS [CASE …]]` writes results/checkup.csv, anew after each data set: `SETS` (default:
+40) of each case, or of these (numbered from 0; the rows of the others stay), in as many processes as there are cores,
+or as `WORKERS` says; fewer sets are the first ones of more. Seeds are the number of the case and of the data set. A set
+takes one to ten seconds of a core. `sets`: how many data sets. `remark`: share of checks with a remark (any `p_all` of
+.05 or below); `any_p`: share with any view whose own `p` is .05 or below; both with 95 % intervals."""
 import os
 import sys
 import time
@@ -20,7 +21,8 @@ from spice_rl.models import Perseveration
 RESULTS = Path(__file__).parent / 'results'
 SETS, STUDIES = 40, 60
 CASES = [   # people, trials of each, perseveration (logits), do the trials say how probably each option pays?
-    (100, 30, 0., True), (100, 60, 0., False), (30, 60, .5, True), (300, 30, 0., True)]
+    (100, 30, 0., True), (300, 30, 0., True), (30, 60, .5, True),
+    (100, 60, 0., False), (300, 30, 0., False), (30, 60, .5, False)]
 
 
 def people(n, n_trials, kappa, schedule, rng):
@@ -52,8 +54,9 @@ def one_set(job):
         out.append((what, *verdicts(checked), time.process_time() - start))
         return checked
     plain = keep('estimates of each alone', alone, refits=0)
-    if plain.remarks() and plain.way != 'one step ahead': keep('the same, refitted where people differ', alone)
-    else: out.append(('the same, refitted where people differ', *out[-1][1:]))
+    anew = f"the same, {'fitted together' if plain.way == 'one step ahead' else 'refitted'} where people differ"
+    if plain.remarks(): keep(anew, alone)
+    else: out.append((anew, *out[-1][1:]))
     keep('modes of a hierarchical fit', modes)
     keep('draws of a hierarchical fit', together)
     return case, out
@@ -65,26 +68,44 @@ def interval(hits):
     return (stats.beta.ppf(.025, k, n - k + 1) if k else 0., stats.beta.ppf(.975, k + 1, n - k) if k < n else 1.)
 
 
-def written(rows):
-    "Write the table of all cases so far."
-    table, kept = pd.DataFrame(rows, columns=['case', 'parameters', 'remark', 'any_p', 'cpu_s']), []
+KEYS = ['people', 'trials', 'perseveration', 'way']
+
+
+def about(case):
+    "What a case is, as the table says it."
+    n, n_trials, kappa, schedule = CASES[case]
+    return dict(zip(KEYS, (n, n_trials, kappa, 'schedule' if schedule else 'one step ahead')))
+
+
+def written(rows, others):
+    "Write the table of all cases so far, beside the rows of others, {case: frame}."
+    table = pd.DataFrame(rows, columns=['case', 'parameters', 'remark', 'any_p', 'cpu_s'])
+    kept = dict(others)
     for (case, what), t in table.groupby(['case', 'parameters'], sort=False):
-        n, n_trials, kappa, schedule = CASES[case]
-        row = dict(people=n, trials=n_trials, perseveration=kappa,
-                   way='schedule' if schedule else 'one step ahead', parameters=what, sets=len(t))
+        row = about(case) | dict(parameters=what, sets=len(t))
         for name in ('remark', 'any_p'):
             row[name], (row[f'{name}_low'], row[f'{name}_high']) = t[name].mean(), interval(t[name])
-        kept.append(row | dict(cpu_s=t.cpu_s.mean()))
-    pd.DataFrame(kept).to_csv(RESULTS / 'checkup.csv', index=False, float_format='%.3g')
+        kept[case] = pd.concat([kept.get(case), pd.DataFrame([row | dict(cpu_s=t.cpu_s.mean())])])
+    pd.concat([kept[case] for case in sorted(kept)]).to_csv(RESULTS / 'checkup.csv', index=False, float_format='%.3g')
 
 
-def main(sets=SETS):
-    jobs, rows = [(case, number) for number in range(sets) for case in range(len(CASES))], []
-    jobs = [job for job in jobs if CASES[job[0]][0] < 300 or job[1] % 4 == 0]   # these take long
+def known_rows(cases):
+    "Rows of these cases in the table that is there, {case: frame}."
+    path = RESULTS / 'checkup.csv'
+    if not path.is_file(): return {}
+    table = pd.read_csv(path)
+    found = {case: table[(table[KEYS] == pd.Series(about(case))).all(axis=1)] for case in cases}
+    return {case: t for case, t in found.items() if len(t)}
+
+
+def main(sets=SETS, *cases):
+    cases = cases or tuple(range(len(CASES)))
+    others, rows = known_rows(set(range(len(CASES))) - set(cases)), []
+    jobs = [(case, number) for number in range(sets) for case in cases]
     with ProcessPoolExecutor(int(os.environ.get('WORKERS', os.cpu_count()))) as pool:
         for case, out in pool.map(one_set, jobs):
             rows += [(case, *row) for row in out]
-            written(rows)
+            written(rows, others)
 
 
 if __name__ == '__main__': main(*map(int, sys.argv[1:]))

@@ -16,6 +16,7 @@ from inspect import isfunction, signature
 import numpy as np
 from .arguments import check_names
 from .data import Trials
+from .params import Param
 
 # %% ../nbs/02_cell.ipynb #06658e08
 Trial = namedtuple('Trial', 'options choice reward context')

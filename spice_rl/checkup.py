@@ -13,10 +13,11 @@ import pandas as pd
 from scipy import stats
 from .arguments import check_mapping, check_names, check_seed, check_whole
 from .cell import Cell, check_cell
-from .data import Trials, _numbers, _subset, check_trials
+from .data import _numbers, _subset, check_trials
 from .engine import _check_feedback, as_seed, check_environment, is_compiled, nll, parameter_table, play, replay
 from .engine import simulate
 from .fitting import fit
+from .hierarchy import fit_hierarchical
 from .params import Param, from_line
 from .runs import RunComparison, _pairs, run_lengths
 from .style import COLOURS, axes_for, in_style
@@ -517,7 +518,7 @@ def check_fit(
     environment=None, # A task in which simulated people live (default: people's own trials)
     *,
     times=100,        # How many studies are simulated, at least 20
-    refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none)
+    refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor together)
     bins=10,          # Into how many parts a session is cut
     rt=None,          # Column with response times (default: what the model answers beside its choice, or a column `rt`)
     # Views of your own: name -> function of a frame with a row for each trial (`participant`, `session`, `trial`,
@@ -535,7 +536,9 @@ def check_fit(
     Groups: check each alone, `check_fit(found, trials.take(participants=[...]))`.
 
     Simulated people have the parameters of `found`: of a hierarchical fit, drawn anew for each study from what is known
-    of each person; else the estimates, whose noise `refits` allows for.
+    of each person; else the estimates, whose noise `refits` allows for. One step ahead nobody can be fitted anew: if
+    people seem to differ, they are fitted together by `fit_hierarchical` instead, and parameters are drawn from that.
+    `refits=0` leaves the estimates as they are.
 
     Raises a `TypeError` for what is no model, a `ValueError` if the trials have no choices, a person has no parameters,
     nobody can be simulated on these trials without an environment, or `refits` are asked for where nobody can be fitted
@@ -552,7 +555,8 @@ def check_fit(
     times
         How many studies are simulated, at least 20
     refits
-        How many of them are fitted anew (default: 40 if people seem to differ; 0: none)
+        How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor
+        together)
     bins
         Into how many parts a session is cut
     rt
@@ -592,6 +596,9 @@ def check_fit(
             studies = _lived_again(found, made[:refits or _REFITS], again, seed)
             compared.correct(_panels_of(studies, way, design, bins)[0])
         which = 'corrected' if compared.corrected else 'other'
+    elif _can_join(found, trials, which, way, refits) and compared.told():
+        studies, which = _one_ahead(cell, _joint(found, trials, times, seed), trials, seed), 'together'
+        compared = _Compared(people, _panels_of(studies, way, design, bins)[0], weights)
     table, tests, runs = _beside(design, compared)
     words = {p: views.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
     notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
@@ -604,9 +611,9 @@ def _notes_on(no_times, way, which, tests):
 
 _NO_TIMES = "the model says nothing of response times: those of people are shown alone"
 
-_AHEAD = ("these estimates are of each person's choices alone, and follow the luck of these choices; one step ahead "
-          "that cannot be allowed for, and with many people even the right model is told apart by it: before you "
-          "believe what differs here, fit with fit_hierarchical or give environment=…")
+_AHEAD = ("these estimates are of each person's choices alone, and follow the luck of these choices, which is not "
+          "allowed for here; with many people even the right model is told apart by it: before you believe what "
+          "differs, fit with fit_hierarchical or give environment=…")
 
 def _who_tells(trials, silent):
     "Trials of people whose choices say something, and the others."
@@ -630,6 +637,9 @@ _PARAMETERS = dict(
     posterior="Each simulated person's parameters are drawn anew in each study, from what that person's choices and "
               "the group say of them.",
     estimates="Each simulated person has the estimates of one person, as they are.",
+    together="The estimates of each person alone follow the luck of that person's choices, and people seemed to differ "
+             "from them. So people were fitted together (fit_hierarchical), and each simulated person's parameters are "
+             "drawn anew in each study, from what that person's choices and the others say of them.",
     corrected="Each simulated person has the estimates of one person. Estimates are noisy, so simulated people were "
               "fitted and simulated once more, and what that changes is allowed for.",
     other="Each simulated person has the estimates of one person, as they are: their noise could not be allowed for, "
@@ -821,8 +831,24 @@ def _can_refit(found, trials, which, again, refits):
 
 def _refitted(found, trials, seed):
     "What `fit` finds on these trials, as it found the parameters of `found`."
-    hold = {n: float(found.parameters[n].iloc[0]) for n in found.cell.params if n not in found.names}
-    return fit(found.cell, trials, 3, seed, bounds={n: found.bounds[n] for n in found.names}, hold=hold)
+    return fit(found.cell, trials, 3, seed, bounds={n: found.bounds[n] for n in found.names}, hold=_held(found))
+
+_FEWEST = 10   # people who are fitted together: means of fewer are too rough to show what the noise of estimates does
+
+def _can_join(found, trials, which, way, refits):
+    "Can people be fitted together, in place of the estimates of each alone?"
+    return (way == 'one step ahead' and which == 'estimates' and refits is None and hasattr(found, 'bounds')
+            and is_compiled(found.cell) and trials.n_participants >= _FEWEST)
+
+def _held(found):
+    "Parameters that were held, and where."
+    return {n: float(found.parameters[n].iloc[0]) for n in found.cell.params if n not in found.names}
+
+def _joint(found, trials, times, seed):
+    "Parameters of simulated people, a frame for each study, drawn from a fit of all people together."
+    bounds = {n: found.bounds[n] for n in found.names}
+    fitted = fit_hierarchical(found.cell, trials, seed=seed, bounds=bounds, hold=_held(found))
+    return _thetas(fitted, fitted.cell, fitted.parameters, trials, times, seed)
 
 def _is_likeliest(found, trials, seed):
     "Are these the likeliest parameters, as far as `fit` finds (and not drawn to a prior)?"

@@ -301,7 +301,7 @@ def _print_study(folder, files):
 def _print_check(c): # of a record
     "How simulated people differ from people."
     if c is None: return
-    said = [*c['remarks'], *c['notes']] or ['In no view are people told from simulated people']
+    said = [*(c['remarks'] or ['In no view are people told from simulated people']), *c['notes']]
     print(f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):")
     for x in said: print(f"- {x}")
 
@@ -418,8 +418,16 @@ def _write_report(args):
     print('Written: ' + ', '.join(map(str, write(args.folder, args.out))))
 
 # %% ../nbs/50_cli.ipynb #9a083051
+def _rows_words(m): # A match of rows=…, as Python writes it
+    "The same as it is typed."
+    try: rows = ast.literal_eval(m[1])
+    except (ValueError, SyntaxError): return m[0]
+    if isinstance(rows, str): return f'--rows {shlex.quote(rows)}'
+    each = [(column, v) for column, value in rows.items() for v in (value if isinstance(value, list) else [value])]
+    return '--rows ' + shlex.join(f'{column}={value}' for column, value in each)
+
 _WORDS = (
-    (r"rows=\{'([^']*)': '?(\w+)'?\}", r'--rows \1=\2'),
+    (r"\brows=(\{[^{}]*\}|'[^']*')", _rows_words),
     (r'read it by read_trials\(file, source="(\w+)"\)', r'say --source \1'),
     (r", or reward=None if none was shown", ''),
     (r"(?<=\w)= the right column", ' the right column'),

@@ -115,9 +115,13 @@ class Comparison:
                 "that each model reaches")
         return out
 
-    def _tables(self):
-        return (f"mean {self.criterion}, lower is better", self.table().round(2)), (
-            '% of people best described', self.percentages().round(1))
+    def _tables(self, many=8): # many: how many models fit side by side
+        tables = self.table().round(2), self.percentages().round(1)
+        if self.values.shape[1] > many: # models below each other, the best first
+            order = self.table().drop(columns='best_model').loc['full'].sort_values(kind='stable').index
+            tables = [t.T.loc[order].rename(columns=dict(full='everybody')).rename_axis(columns=None) for t in tables]
+        return list(zip((f"mean {self.criterion}, lower is better", '% of people best described'), tables))
+
     def __repr__(self):
         return '\n'.join(
             [line for title, table in self._tables() for line in (title, table.to_string())] + self.notes())

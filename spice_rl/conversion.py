@@ -230,7 +230,8 @@ def _long(found, names):
 
 # %% ../nbs/00_conversion.ipynb #05e2b26a
 class Export(Table):
-    "A `Table` of several files, or of an export: it knows where each row came from, and which `program` wrote it"
+    """A `Table` of several files, or of an export: it knows where each row came from, which `program` wrote it, and by
+    which rule its `rows` were kept"""
     def line(self,
         row # Number of the row, from 0
     ):      # Text: line and file
@@ -320,7 +321,7 @@ def read_export(
     if participant not in kept.names and own is not None:
         who = kept.names.index(own)
         kept = _Rows([participant, *kept.names], [[r[who], *r] for r in kept.rows], kept.at, kept.program)
-    return _as_table(kept, paths, labels)
+    return _as_table(kept, paths, labels, rows)
 
 def _several(paths): return repr(paths[0].name) if len(paths) == 1 else f'{len(paths)} files'
 
@@ -336,14 +337,14 @@ def _together(found):
             at.append(f'{line} of {path.name}')
     return _Rows(names, rows, at, found[0][1].program)
 
-def _as_table(found, paths, labels):
+def _as_table(found, paths, labels, rows):
     "Rows as text again, read as any table is"
     out = io.StringIO()
     csv.writer(out, lineterminator='\n').writerows([found.names, *found.rows])
     text = out.getvalue()
     table = _read(paths[0], text, text.encode(), ',', 0, tuple(map(str, labels)))
     export = Export(table.frame, table.path, table.data, table.names, table.separator, table.above)
-    for name, value in dict(origin=found.at, program=found.program).items(): object.__setattr__(export, name, value)
+    for name, value in dict(origin=found.at, program=found.program, rows=rows).items(): object.__setattr__(export, name, value)
     return export
 
 # %% ../nbs/00_conversion.ipynb #9914d3b1

@@ -10,6 +10,7 @@ import difflib
 import importlib
 import keyword
 import re
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -513,6 +514,23 @@ def _declared(sees, does, gets):
             out.append((role, name, list(column) if isinstance(column, (list, tuple)) else column))
     return tuple(out)
 
+def _with_constants(table, columns):
+    "The table with a column for each number that stands in place of one, beside columns, in what is seen"
+    frame, out = table.frame, []
+    for role, name, given in columns:
+        if role == 'sees' and isinstance(given, list):
+            fixed = [_is_number(c) and c not in frame.columns for c in given]
+            if any(fixed) and not all(fixed):
+                given = [f'{name}_{k + 1}: {c:g}' if f else c for k, (c, f) in enumerate(zip(given, fixed))]
+                frame = frame.assign(**{c: float(c.split(': ')[1]) for c, f in zip(given, fixed) if f})
+        out.append((role, name, given))
+    if frame is table.frame: return table, columns
+    table = copy(table)
+    object.__setattr__(table, 'frame', frame)
+    return table, tuple(out)
+
+def _is_number(x): return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and np.isfinite(x)
+
 def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right, columns):
     "The parts, each with a column that is there"
     have = list(frame.columns)
@@ -596,6 +614,9 @@ def _check_columns(frame, roles):
                 f'column {name!r} is named twice ({", ".join(r for r, n in roles if n == name)}); '
                 'each needs a column of its own')
 
+_SAID = dict(choice=re.compile(r'\.keys$|\.RESP$|^response$|choice|chosen|answer|decision', re.IGNORECASE),
+             reward=re.compile(r'reward|points|payoff|^won$|outcome|feedback', re.IGNORECASE))   # as programs name them
+
 def _no_column(frame, role, name):
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
@@ -607,6 +628,7 @@ def _no_column(frame, role, name):
                 f'{_list(have, 30)}; add a header')
     near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
     near = next((h for h in have if near and str(h).lower() == near[0]), None)
+    if near is None: near = next((h for h in have if role in _SAID and _SAID[role].search(str(h))), None)
     wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
     return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')
@@ -1053,6 +1075,28 @@ def _looks_like(name, words):
     return re.sub(r'(id|nr|no|num|number|index|count|n)?$', '', re.sub(r'[^a-z]', '', str(name).lower()),
                   count=1) in words or str(name).lower() in words
 
+_PRACTICE = re.compile(r'practi[cs]e|tutorial|warm.?up|übung|uebung', re.IGNORECASE)
+
+def _say_practice(frame, who, rows, of_file): # rows: which were kept of a file; of_file: is it one?
+    "A warning if a column says of some of a participant's rows, and not of all, that they are practice"
+    for name in [c for c in frame if c not in (rows if isinstance(rows, dict) else ())]:
+        labels = frame[name].dropna().unique()
+        if len(labels) > 20 or len(labels) < 2: continue
+        odd = [x for x in labels if _is_practice(name, x, labels)]
+        there = frame[name].isin(odd)
+        if not odd or there.groupby(who).nunique().max() < 2: continue   # the name of a group, perhaps
+        rest = frame.loc[~there, name].dropna()
+        keep = {**(rows if isinstance(rows, dict) else {}), name: str(rest.mode()[0]) if len(rest) else ''}
+        cure = f"rows={keep!r}" if of_file else f"frame[frame[{name!r}] == {keep[name]!r}]"
+        return _say(f"{there.sum()} of {len(frame)} rows say {str(odd[0])!r} in the column {name!r}, and count as "
+                    f"trials: if they are practice, leave them out, such as by {cure}")
+
+def _is_practice(name, label, labels):
+    "Does this label of a column say that a row is practice?"
+    if _PRACTICE.search(str(label)): return True
+    return (bool(_PRACTICE.search(str(name))) and str(label).lower() in ('yes', 'true')
+            and {str(x).lower() for x in labels} <= {'yes', 'no', 'true', 'false'})
+
 def _say_unused(frame, ask, who, key, at):
     "A warning if the table seems to say where sessions begin, or in which order trials came, and is not asked."
     left = frame.columns.difference([c for _, c in ask.roles], sort=False)
@@ -1162,7 +1206,8 @@ def read_trials(
     sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
     source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
     rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option
+    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option;
+                       # among these a number, such as 0 for a delay of now, is the same on every trial
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
@@ -1206,7 +1251,7 @@ def read_trials(
         loop
     sees
         What is seen before the answer: a dict name -> column of numbers, or columns, one an
-        option
+        option; among these a number, such as 0 for a delay of now, is the same on every trial
     does
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets
@@ -1217,8 +1262,8 @@ def read_trials(
     if options is not None: options = _check_options(options)
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
                   participant=participant)
-    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right,
-                 _declared(sees, does, gets))
+    table, columns = _with_constants(table, _declared(sees, does, gets))
+    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right, columns)
     if sides is not None and left is None:
         raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
@@ -1238,6 +1283,7 @@ def read_trials(
         _check_paid(labels, code, _chosen(paid, code), _offered(on), at)
     contexts, context_ = (None, np.zeros_like(who)) if context is None else _contexts(frame[context], at)
     _say_few(made)
+    _say_practice(frame, who, getattr(table, 'rows', rows), table.data is not None)
     _say_unused(frame, ask, who, key, at)
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
     return _gather(frame, people, who, key, labels, choice=code, reward=paid,
@@ -1749,8 +1795,9 @@ def _say_from_one(ids):
 # %% ../nbs/00_data.ipynb #ca30e50e
 def _unread(trials):
     "What a search for equations leaves out, as a list of at most one phrase."
-    return [f"what {', '.join(map(repr, trials.columns))} say: no equation reads columns beside choices and rewards; "
-            "a Cell whose `sees` names them does"] if trials.columns else []
+    names = [repr(name) for name in trials.columns if name not in trials.does]
+    return [f"what {' and '.join(names)} say, which these trials show, too: equations read choices and rewards alone; "
+            "models that read them are a task_model, or a Cell of your own"] if names else []
 
 def _to_dataset(t, extra):
     if not t.options:

@@ -16,7 +16,6 @@ import textwrap
 from dataclasses import dataclass, replace
 from html import escape
 from importlib.metadata import version
-from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -48,8 +47,9 @@ PARAMETER_WORDS = dict(   # of models of bandits
     p_good='chance of the good option', rho_gain='sensitivity to gains', rho_loss='sensitivity to losses')
 
 _WORDS_OF = dict(   # a model of bandits, or the module of a task: what its parameters are, if it is not the above
-    PearceHall=dict(kappa='scale of the learning rate', eta='change of associability'),
-    KalmanBonus=dict(phi='bonus of uncertainty'), Stay4={}, Stay9={}, GQL={},
+    PearceHall=dict(kappa='scale of the learning rate', eta='change of associability', beta='inverse temperature'),
+    KalmanBonus=dict(drift='standard deviation of the drift', beta='inverse temperature',
+                     phi='bonus of uncertainty'), Stay4={}, Stay9={}, GQL={},
     RLWM=dict(alpha='learning rate', beta='inverse temperature', rho='weight of memory', capacity='capacity of memory',
               decay='forgetting rate', epsilon='lapse rate'),
     ProbitHybrid=dict(drift='standard deviation of the drift', w_v='weight of values', w_ru='directed exploration',
@@ -867,6 +867,7 @@ def page_of(
                  _recovered, _own_parts, _ten, _repeat): part(p)
     p.head('## References')
     for text in references(' '.join(p.prose) + ' (Wilson & Collins, 2019; Schwarz, 1978)'): p.show(text)
+    _rules(p)
     return _write_page(nbformat.v4.new_notebook(cells=p.cells), out)
 
 def _ci(low, high, digits=2):
@@ -930,7 +931,7 @@ def _models(p):
     for name, m in p.record['models'].items():
         p.show(_model_paragraph(p, name, m))
         if m['latex']: p.show(f"$${m['latex']}$$")
-        elif m['rules']: p.show(f"```python\n{m['rules']}\n```")
+    if any(m['rules'] for m in p.record['models'].values()): p.show('Rules as they ran: at the end of this page.')
     rows = [(p.model(name), p.word(name, n), f"{low:g} to {high:g}".replace('-', '−'))
             for name, m in p.record['models'].items() for n, (low, high) in m['parameters'].items()]
     rows += [(p.model(name), p.word(name, n), f"held at {x:g}")
@@ -947,6 +948,16 @@ def _model_paragraph(p, name, m):
     short = re.search(r' \(([^()]+)\)$', about)
     if paper and short and paper.startswith(short[1]): about = about[:short.start()]
     return f"**{p.model(name)}**{code}. {_doc(about)}{' (' + literal(paper) + ')' if paper else ''}."
+
+def _rules(p):
+    "The rules of models that have no equation in symbols, behind everything that a reader looks for."
+    rules = {name: m['rules'] for name, m in p.record['models'].items() if m['rules']}
+    if not rules: return
+    p.head('## The rules of the models, as they ran\n\n`p` holds the parameters, `state` what is remembered from trial '
+           'to trial; `logit` says how much an option is preferred before a choice, `update` what is learned after it.')
+    for name, text in rules.items():
+        p.show(f"**{p.model(name)}**")
+        p.show(f"```python\n{text}\n```")
 
 def _search_words(p):
     m = list(p.record['models'].values())
@@ -980,23 +991,22 @@ def _estimated(p):
     g, best = p.table('groups'), p.record['best']
     if g is None: return
     p.head('## Parameters')
-    for name in [best, *(m for m in p.record['models'] if m != best)]:
-        t = g[g.model == name]
-        if len(t): _estimates_of(p, name, t)
-        if len(t) and name == best:
-            black = 'typical values' if p.record['models'][name]['hierarchical'] else 'means'
-            note = f'Dots: people. Black: {black} with 95 % intervals.'
-            p.figure('parameters', f'Estimates of {p.model(name)}', note)
+    t, others = g[g.model == best], [m for m in p.record['models'] if m != best]
+    if len(t):
+        _estimates_of(p, t, f'Estimates of {p.model(best)}')
+        black = 'typical values' if p.record['models'][best]['hierarchical'] else 'means'
+        p.figure('parameters', f'Estimates of {p.model(best)}', f'Dots: people. Black: {black} with 95 % intervals.')
     _effects(p)
     _each_person(p, best)
+    if (rest := g[g.model.isin(others)]).size: _estimates_of(p, rest, 'Estimates of the Other Models', models=True)
     notes = [literal(f'{_said_model(p.record, name)}: {note}')
              for name, m in p.record['models'].items() for note in m['notes']]
     if notes: p.show('What to know about the fits:\n\n' + '\n'.join(f'- {x}' for x in notes))
 
-def _estimates_of(p, name, t):
-    "A model's parameters by group; as many decimals as the parameter needs."
-    hierarchical = p.record['models'][name]['hierarchical']
-    digits = t.groupby('parameter', sort=False).middle.transform(_decimals)
+def _estimates_of(p, t, title, models=False): # models: say of which model each is?
+    "Parameters by group; as many decimals as the parameter needs."
+    hierarchical = p.record['models'][t.model.iloc[0]]['hierarchical']
+    digits = t.groupby(['model', 'parameter'], sort=False).middle.transform(_decimals)
     middle = 'Typical' if hierarchical else '*M*'
     columns = {} if t.group.nunique() == 1 else {'Group': [literal(x) for x in t.group]}
     columns |= {'*n*': t.people, middle: [apa_number(x, k) for x, k in zip(t.middle, digits)],
@@ -1004,8 +1014,10 @@ def _estimates_of(p, name, t):
                 '*SD*': [apa_number(x, k) for x, k in zip(t.sd, digits)]}
     what = 'Typical: the middle of the group as the model has it, with its interval.' if hierarchical else (
         'CI: of the mean over people (*t*).')
-    p.frame_of('Parameter', [p.word(name, n) for n in t.parameter], columns, f'Estimates of {p.model(name)}',
-               f"{what} *SD*: of people's estimates.")
+    words, note = [p.word(m, n) for m, n in zip(t.model, t.parameter)], f"{what} *SD*: of people's estimates."
+    if not models: return p.frame_of('Parameter', words, columns, title, note)
+    whose = t.model.map(p.model).where(~t.model.duplicated(), '')
+    p.frame_of('Model', list(whose), {'Parameter': words} | columns, title, note)
 
 def _effects(p):
     t, best = p.table('effects'), p.record['best']
@@ -1076,9 +1088,8 @@ def _checked_part(p):
         note += (' All views: share of studies in which a point of any view, or a statistic of runs, is as far out; '
                  'where the model is right, about one check in twenty has a value of .05 or less.')
     p.frame_of('View', [_TITLES.get(x, literal(x)) for x in t.panel], columns, 'People Beside Simulated People', note)
-    said = [*c['remarks'], *c['notes']]
-    p.show('\n'.join(f'- {literal(x)}' for x in said) if said else
-           'In none of these views are people told from simulated people.')
+    said = [*(c['remarks'] or ['In none of these views are people told from simulated people.']), *c['notes']]
+    p.show('\n'.join(f'- {literal(x)}' for x in said) if len(said) > 1 or c['remarks'] else said[0])
 
 def _p_text(x): return apa_number(x, 2, True) if np.isfinite(x) else '–'
 

@@ -171,3 +171,23 @@ def test_draws_are_those_of_the_posterior(trials):
 def bare(trials):
     "The same without a schedule"
     return Trials.from_arrays(trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2)
+
+
+def test_estimates_of_each_alone_give_way_to_a_joint_fit_one_step_ahead():
+    "The model is right, and many people's noisy estimates are told from them; draws of a joint fit are not, unless the user wants the estimates"
+    rng, n = np.random.default_rng(1), 250
+    truth = pd.DataFrame(dict(alpha=rng.beta(3, 4, n), beta=rng.gamma(4, 1, n)), index=[f"p{i}" for i in range(n)])
+    t = bare(simulate(RescorlaWagner(), BanditsFlip(flip=.03), truth, n_trials=25, seed=6))
+    found = fit(RescorlaWagner(), t, starts=2)
+    alone, said = check_fit(found, t, times=40, refits=0), check_fit(found, t, times=40)
+    assert alone.remarks() and "as they are" in alone.how and any("follow the luck" in x for x in alone.notes)
+    assert not said.remarks() and "fitted together" in said.how and not said.notes
+    assert said.table.people.equals(alone.table.people)
+
+
+def test_a_joint_fit_holds_what_was_held_and_keeps_bounds(trials):
+    from spice_rl.checkup import _joint
+    found = fit(RescorlaWagner(), trials, starts=1, bounds=dict(alpha=(.1, .6)), hold=dict(beta=4.))
+    frames = _joint(found, trials, 20, 0)
+    assert len(frames) == 20 and all((f.beta == 4.).all() and f.alpha.between(.1, .6).all() for f in frames)
+    assert not frames[0].alpha.equals(frames[1].alpha)

@@ -93,7 +93,7 @@ def test_read_says_what_is_there(here, table, capsys):
     assert main(["read", "t.csv"]) == 0
     out, err = capsys.readouterr()
     assert f"{len(table)} rows, 4 columns:\n  participant: 4 different (1, 2, 3, 4)" in out and "Rewards: 0, 10." in out and not err
-    refused(capsys, ["read", "t.csv", "--choice", "key"], "no column 'key' for choice", "--choice COLUMN")
+    refused(capsys, ["read", "t.csv", "--choice", "key"], "no column 'key' for choice", "--choice choice")
 
 
 def test_read_of_a_folder_of_screens(here, capsys):

@@ -103,3 +103,35 @@ def test_rows_and_source_are_for_files(tmp_path):
     with pytest.raises(TypeError, match="are for files"): read_trials(pd.DataFrame(dict(choice=["a"])), rows=dict(choice="a"))
     with pytest.raises(FileNotFoundError, match="no file"): read_trials([tmp_path/"nowhere.csv"])
     assert set(PROGRAMS) >= {"psychopy", "jspsych", "gorilla", "qualtrics", "eprime", "opensesame", "inquisit", "otree", "labjs"}
+
+
+def test_practice_that_was_kept_is_named(tmp_path):
+    def person(who):
+        return [dict(subject=who, trial_index=i, trial_type="keyboard", task="choice", phase="practice" if i < 2 else "main", response=k, points=1)
+                for i, k in enumerate("fjfjf")]
+    path = write(tmp_path, data__json=json.dumps(person("a") + person("b")))/"data.json"
+    ask = dict(choice="response", reward="points")
+    with pytest.warns(UserWarning, match=r"4 of 10 rows say 'practice' in the column 'phase'.*rows=\{'task': 'choice', 'phase': 'main'\}"):
+        assert len(read_trials(path, rows=dict(task="choice"), **ask)) == 10
+    with pytest.warns(UserWarning) as said: assert len(read_trials(path, rows=dict(task="choice", phase="main"), **ask)) == 6
+    assert not [w for w in said if "practice" in str(w.message)]
+    import pandas as pd
+    frame = pd.DataFrame(dict(participant=list("aabb"), choice=list("fjfj"), reward=[1, 0, 1, 0], practice=["yes", "no"] * 2))
+    with pytest.warns(UserWarning, match=r"2 of 4 rows say 'yes' in the column 'practice'.*frame\[frame\['practice'\] == 'no'\]"): read_trials(frame)
+
+
+def test_a_group_that_practises_is_no_practice():
+    import warnings
+
+    import pandas as pd
+    frame = pd.DataFrame(dict(participant=list("aabb"), choice=list("fjfj"), reward=[1, 0, 1, 0], arm=["practice"] * 2 + ["control"] * 2, note=["a", "b"] * 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_trials(frame)
+
+
+@pytest.mark.parametrize("columns, near", [(["key_resp.keys", "won"], "key_resp.keys"), (["Stim.RESP", "Won"], "Stim.RESP"), (["Response", "x"], "Response"), (["x", "y"], None)])
+def test_where_answers_may_be_is_said(columns, near):
+    import pandas as pd
+    with pytest.raises(ValueError, match=f"nearest is '{near}'" if near else r"no column 'choice' for choice; there are"):
+        read_trials(pd.DataFrame({"participant": [1], **{c: ["f"] for c in columns}}))

@@ -156,3 +156,32 @@ def test_a_check_knows_what_discover_found(tmp_path):
     a, b = (check_fit(x, trials, times=20, refits=0) for x in (found, found.fit))
     pd.testing.assert_frame_equal(a.table, b.table)
     assert (tmp_path/"check.svg") in write_page(found, trials, tmp_path, checks=a)
+
+
+def test_other_models_share_a_table_and_rules_stand_at_the_end(tmp_path):
+    trials = bandit()
+    cells = {type(m).__name__: m for m in bandit_models(trials)}
+    names = ("RescorlaWagner", "PearceHall", "ChoiceKernel")
+    fits = [fit(cells[n], trials, name=n, starts=2) for n in names]
+    files = write_page(fits, trials, tmp_path/"o", checks=False)
+    text, best = words(files[0]), compare(fits).values.mean().idxmin()
+    assert best == "RescorlaWagner" and text.count("Estimates of the Other Models") == 1 and "Estimates of Choice kernel" not in text
+    assert text.index("References") < text.index("The rules of the models, as they ran") < text.index("def logit")
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", r).split()) for r in re.findall(r"<tr.*?</tr>", files[0].read_text(encoding="utf-8"), flags=re.DOTALL)]
+    mean = fits[1].parameters.beta.mean()
+    assert any(r.startswith(f"inverse temperature (beta) 6 {mean:.2f}") for r in rows), rows   # Pearce and Hall's, in words
+
+
+def test_a_note_does_not_hide_that_people_are_not_told_apart(tmp_path, capsys):
+    from spice_rl.cli import _print_check
+    _print_check(dict(name="M", studies=20, way="schedule", remarks=[], notes=["the model says nothing of response times"]))
+    said = capsys.readouterr().out
+    assert "In no view are people told from simulated people" in said and "says nothing of response times" in said
+    t = simulate(RescorlaWagner(), BanditsFlip(flip=.04), PEOPLE, n_trials=60, seed=2)
+    frame, who = t.to_frame(), np.array(t.participants)[t.participant]
+    t = Trials.from_arrays(t.choice, t.reward, who, extra=dict(p_0=frame.p_0.to_numpy(), p_1=frame.p_1.to_numpy(), rt=np.random.default_rng(1).gamma(3, .2, len(t))))
+    found = fit(RescorlaWagner(), t, starts=2)
+    checked = check_fit(found, t, times=20)
+    assert not checked.remarks() and checked.notes
+    page = words(write_page(found, t, tmp_path/"o", checks=checked)[0])
+    assert "In none of these views are people told from simulated people" in page and "says nothing of response times" in page

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from reference_tasks import LOGLIK
-from spice_rl import Trials, find_task, make_trial, nll, read_task, simulate, task_example, task_model, task_models, task_world
+from spice_rl import Trials, find_task, fit, make_trial, nll, read_task, read_trials, simulate, task_example, task_model, task_models, task_world
 from spice_rl.density import draw_answer
 from spice_rl.wide import _log_likelihood, _trial_at
 
@@ -732,3 +732,23 @@ def test_runs_that_are_old_are_taken_together():
     for t in range(150): state = cell.update(p, state, make_trial(0, 1. if t % 4 else -1.))
     assert state.runs.sum() == pytest.approx(1, abs=1e-12) and state.runs[-1] > .9 and state.seen[-1, 0] == 150
     assert state.wins[-1, 0] == 112 and cell.logits(p, state, make_trial())[0] / p.tau == pytest.approx(113 / 152, abs=.02)
+
+
+def test_a_number_in_place_of_a_column_is_the_same_on_every_trial():
+    frame = pd.DataFrame(dict(participant=list("aabb"), choice=["now", "later"] * 2, today=[5., 6, 7, 8], later=10., days=[3, 30, 3, 30]))
+    asked = dict(reward=None, options=["now", "later"])
+    t = read_trials(frame, sees=dict(amount=["today", "later"], delay=[0, "days"]), **asked)
+    np.testing.assert_array_equal(t.columns["delay"], np.c_[np.zeros(4), frame.days])
+    assert list(frame.columns) == ["participant", "choice", "today", "later", "days"]
+    np.testing.assert_allclose(fit(task_model("dd_hyperbolic"), t, starts=1).nll, fit(task_model("dd_hyperbolic"), read_trials(
+        frame.assign(zero=0), sees=dict(amount=["today", "later"], delay=["zero", "days"]), **asked), starts=1).nll)
+    with pytest.raises(ValueError, match="no column 0 for sees"): read_trials(frame, sees=dict(delay=[0, 1]), **asked)
+
+
+def test_groups_of_a_published_table_are_kept(tmp_path):
+    rows = pd.DataFrame(dict(subjID=np.repeat(["01", "1"], 30), level1_choice=1, level2_choice=np.tile([1, 2, 3], 20), reward=0, group=np.repeat(["p", "c"], 30), trial=np.arange(60)))
+    rows.to_csv(tmp_path/"t.csv", index=False)
+    t = read_task("ts", tmp_path/"t.csv")
+    assert t.per_participant("group").to_dict() == {"01": "p", "1": "c"}
+    found = fit(task_model("ts_par4"), t, groups="group", starts=1)
+    assert list(found.groups) == ["p", "c"]

@@ -20,7 +20,7 @@ import pandas as pd
 from ..arguments import check_names, check_number, check_whole
 from ..cell import Cell
 from ..columns import _labels_of, _say
-from ..data import Trials, _item, _numbers, _open
+from ..data import Trials, _item, _keep_groups, _numbers, _open
 from ..engine import as_seed
 
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
@@ -466,7 +466,8 @@ def _column(table, names, task, what):
                      f"{', '.join(map(str, table.columns))}{hint}")
 
 def _needed_columns(task, source):
-    "The needed columns of a table under their published names, `participant` first; the line of a row; its labels."
+    """The needed columns of a table under their published names, `participant` first; the line of a row; and what the
+    others say of each person, such as a group: a frame by participant."""
     table = _open(source)
     who = _column(table.frame, _WHO, task, 'who it was')
     if table.data is not None: table = _open(source, [who])
@@ -475,7 +476,17 @@ def _needed_columns(task, source):
     people = table.frame[who]
     if table.data is not None: (people,), _ = _labels_of([people])
     frame.insert(0, 'participant', people)
-    return frame.reset_index(drop=True), table.line
+    used = [who, *(c for c in table.frame if _plain(c) in map(_plain, task.columns))]
+    return frame.reset_index(drop=True), table.line, _of_people(table, people, used)
+
+def _of_people(table, people, used):
+    "Columns that say one thing of each person: a frame by participant, in the order in which they appear."
+    who, labels = pd.factorize(people)
+    if (who < 0).any(): return pd.DataFrame(index=labels)
+    frame = _keep_groups(table, table.frame.drop(columns=used).reset_index(drop=True), who, ())
+    first = np.unique(who, return_index=True)[1]
+    same = [c for c in frame if frame[c].eq(frame[c].take(first).to_numpy()[who]).all()]
+    return frame.loc[first, same].set_axis(labels)
 
 def _complete(task, frame, line):
     "The rows in which nothing is missing; a warning says which are not."
@@ -504,7 +515,8 @@ def read_task(
 ) -> Trials:
     """Read a task's table with its published columns.
 
-    Names of columns are matched without case and underscores (`level1_choice`, `Level1Choice`); others are left alone.
+    Names of columns are matched without case and underscores (`level1_choice`, `Level1Choice`). Of the others those are
+    kept that say one thing of each person, such as a group, for `fit(cell, trials, groups='group')`.
     Rows with a missing number in a needed column are taken out first, with a warning. A `ValueError` names a column
     that is missing, or line, column and number that cannot be.
 
@@ -519,7 +531,7 @@ def read_task(
         Options of reading that the task has, such as Narm of 'banditNarm'"""
     task = find_task(task)
     check_names(options, task.options, f'option of reading {task.name}')
-    frame, line = _needed_columns(task, file_or_frame)
+    frame, line, about = _needed_columns(task, file_or_frame)
     frame = _complete(task, frame, line)
     at = _Line(frame, line)
     numbers = {}
@@ -530,7 +542,16 @@ def read_task(
                              f"{at(wrong.argmax())} ({wrong.sum()} such rows)")
     rows = pd.DataFrame(dict(participant=frame.participant.to_numpy()) | numbers)
     given = _arguments(task.read(rows, **task.options | options), f'read of the task {task.name}')
-    return Trials.from_arrays(**dict(participant=rows.participant) | given)
+    return _with_groups(dict(participant=rows.participant) | given, about)
+
+def _with_groups(arrays, about):
+    "The trials of these arguments of `Trials.from_arrays`, with what is known of each person in their table."
+    trials = Trials.from_arrays(**arrays)
+    new = [c for c in about if c not in trials.to_frame().columns]
+    if not new: return trials
+    who = pd.Index(np.asarray(arrays['participant'], object))
+    extra = {c: about[c].reindex(who).to_numpy() for c in new}
+    return Trials.from_arrays(**arrays | dict(extra=(arrays.get('extra') or {}) | extra))
 
 def task_example(
     task # Name of a task
