@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pytest
 
+import spice_rl.bandits as bandits
 import spice_rl.codegen as codegen
 from spice_rl.avoidance import OPTIONS, AvoidanceTask
 from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
@@ -245,6 +246,37 @@ def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
     assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.125, trials), rel=1e-12)
 
 
+@pytest.fixture
+def compiled(monkeypatch):
+    "Where each function that is compiled meanwhile is kept"
+    took, keep = [], codegen._keep
+    monkeypatch.setattr(codegen, "_keep", lambda path, made: took.append(path) or keep(path, made))
+    return took
+
+
+def test_rules_are_read_from_disk_and_never_stale(folder, monkeypatch, compiled):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "pointers")
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
+    for start, new in ((.5, 3), (.1, 3), (.5, 0)):          # another class each time; the third is made of what the first was
+        before = len(compiled)
+        assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
+        assert len(compiled) - before == new
+
+
+def test_rules_of_a_world_are_read_from_disk(folder, compiled):
+    task, rewards = BanditsDrift(), []
+    uniform, normal = np.full(task.n_uniform, .3), np.full(task.n_normal, .1)
+    for new in (2, 0):
+        before = len(compiled)
+        rules = bandits._compile.__wrapped__(BanditsDrift)
+        assert len(compiled) - before == new
+        world, reward = np.zeros(task.n_world), np.zeros(2)
+        rules.start(task.values, uniform, normal, world)
+        rules.pay(task.values, world, 1, uniform, normal, reward)
+        rewards.append([*world, *reward])
+    assert rewards[0] == rewards[1] and np.isfinite(rewards[0]).all() and any(rewards[0])
+
+
 # When
 
 LEARNER = """
@@ -308,13 +340,12 @@ def learned(monkeypatch):
     return bool(codegen._TOOK)
 
 
-def made(monkeypatch, number=3.):
+def made(monkeypatch):
     "The same of a function that is compiled quickly"
-    took = []
+    took, keep = [], codegen._keep
     with monkeypatch.context() as patch:
-        keep = codegen._keep
         patch.setattr(codegen, "_keep", lambda path, compiled: took.append(path) or keep(path, compiled))
-        assert kept_or_compiled(lambda x: number * x, numba.float64(numba.float64), "a_digest")(.5) == number / 2
+        assert kept_or_compiled(lambda x: 3 * x, numba.float64(numba.float64), "a_digest")(.5) == 1.5
     return bool(took)
 
 
