@@ -2,6 +2,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -265,6 +266,7 @@ def test_rules_are_read_from_disk_and_never_stale(folder, monkeypatch, compiled)
 
 def test_rules_of_a_world_are_read_from_disk(folder, compiled):
     task, rewards = BanditsDrift(), []
+    shutil.rmtree(folder, ignore_errors=True)               # where the rules of this task may lie by now
     uniform, normal = np.full(task.n_uniform, .3), np.full(task.n_normal, .1)
     for new in (2, 0):
         before = len(compiled)
