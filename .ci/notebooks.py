@@ -3,7 +3,7 @@
 nbdev does the export and the cleaning. What it does not do is here: running with outputs kept (and nothing random kept
 with them), a README without Quarto, and one answer to "is everything in sync?".
 """
-import argparse, base64, hashlib, io, json, multiprocessing, os, re, sys, time
+import argparse, base64, gc, hashlib, io, json, multiprocessing, os, re, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from docstrings import documented, plain
 ROOT = Path(__file__).resolve().parents[1]
 README, IMAGES = ROOT/"README.md", "nbs/images/readme-"  # figures of the README: nbs/images/readme-<cell id>-<n>.png
 ENV = dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())
+
+OTHERS = ["nbdev.test", "nbdev.clean", "execnb.shell", "fastcore.test", "matplotlib.pyplot", "numba", "pandas", "pysindy", "scipy.optimize",
+          "scipy.stats", "sklearn.linear_model", "sympy", "torch", "tqdm.auto", "joblib", "formulaic", "ipywidgets"]
 
 
 def notebooks():
@@ -92,6 +95,7 @@ def small(output):
 
 def check_one(path, slow=False):
     "Run one notebook as nbdev does (without `#| eval: false` and, if not asked for, the slow cells), writing nothing"
+    gc.set_threshold(50_000, 20, 20)  # to compile makes many objects, few of them in circles
     from nbdev.config import get_config
     from nbdev.test import test_nb
     skip = [] if slow else get_config(path=ROOT).tst_flags.split()
@@ -106,10 +110,20 @@ def timed(job, path):
     return error
 
 
+def processes():
+    """How to start the process of a notebook: forked from one that has imported what most notebooks import of others
+
+    (Nothing of this package: a notebook imports that anew. Where nothing can be forked, it imports everything anew.)"""
+    if "forkserver" not in multiprocessing.get_all_start_methods(): return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(OTHERS)
+    return context
+
+
 def each(job, paths):
-    "Do `job` for each notebook, two at a time, each in a fresh process; exit with the errors"
+    "Do `job` for each notebook, two at a time, each in a process of its own; exit with the errors"
     # not multiprocessing.Pool: its processes may not have children, and notebooks use joblib
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(2, processes(), max_tasks_per_child=1) as pool:
         errors = [e for e in pool.map(timed, [job]*len(paths), paths) if e]
     if errors: sys.exit("\n" + "\n\n".join(errors) + f"\n{len(errors)} of {len(paths)} notebooks failed")
 

@@ -497,7 +497,8 @@ def _rules(cls):
               "    chosen = trial.choice",
               "    other = trial.options[0] + trial.options[1] - chosen",
               "    learn(p, state, chosen, other, trial.reward[chosen], trial.reward[other])"]
-    scope = dict(value=value, learn=learn, start=cls.parts.get('init', _nothing), log_odds=cls.parts.get('log_odds'))
+    scope = dict(value=value, learn=learn, start=cls.parts.get('init', _nothing), log_odds=cls.parts.get('log_odds'),
+                 __name__=__name__)
     exec('\n'.join(lines), scope)
     if 'log_odds' in cls.parts: scope['one'] = _Part(scope['one'])
     return dict(init=scope['init'], logit=scope.get('logit', scope['one']), update=scope['update'])

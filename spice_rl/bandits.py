@@ -18,7 +18,8 @@ from .cell import Cell, _check_params, _check_takes, check_cell
 from .data import Trials, read_trials
 from .engine import as_seed, check_environment, pay_type, simulate, start_type
 from .arguments import check_list, check_names, check_number, check_truth, check_whole
-from .jit import njit, ready_rule
+from .codegen import _digest, contents, kept_or_compiled
+from .jit import _INSIDE, njit, ready_rule
 from .params import Param
 from .wide import numbers_of, rules_tried
 
@@ -54,13 +55,16 @@ def pay(e, world, choice, uniform, normal, reward): rules_pay({E}, world, choice
 
 @cache
 def _compile(cls):
-    "Compile the rules of an environment's class."
+    "Compile the rules of an environment's class, or read their machine code from disk."
     names = tuple(cls.settings) or ('none',)
-    rules = {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in cls.rules.items() if k in ('start', 'pay')}
-    scope = {'E': namedtuple('E', names)} | rules
+    rules = {k: f for k, f in cls.rules.items() if k in ('start', 'pay')}
+    scope = {f'rules_{k}': ready_rule(f, error_model='numpy', **_INSIDE) for k, f in rules.items()}
+    scope |= dict(E=namedtuple('E', names), __name__=__name__)
     exec(_bridge.format(E=f"E({', '.join(f'e[{i}]' for i in range(len(names)))},)" if cls.settings else 'E(0.)'), scope)
-    return Worlds(
-        njit(start_type.signature, nogil=True)(scope['start']), njit(pay_type.signature, nogil=True)(scope['pay']))
+    made_of = contents(names, rules, _bridge)
+    kinds = dict(start=start_type, pay=pay_type)
+    return Worlds(**{name: kept_or_compiled(scope[name], kind.signature, _digest('world', name, made_of))
+                     for name, kind in kinds.items()})
 
 # %% ../nbs/04_bandits.ipynb #ba3fb1ef
 class Bandits:

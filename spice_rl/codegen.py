@@ -27,7 +27,7 @@ import numpy as np
 from .arguments import check_one_of
 from .cell import Trial
 from .jit import (
-    COMPILED, CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target,
+    COMPILED, _INSIDE, CompileResult, Dispatcher, FunctionIdentity, NumbaError, cgutils, config, cpu_target,
     global_compiler_lock, in_place_of, ir, llvm, njit, quiet, run_frontend, serialize, types)
 
 # %% ../nbs/02_codegen.ipynb #6e24d102
@@ -159,7 +159,7 @@ def _pair(typing, a, b):
     return kind(a, b), code
 
 # %% ../nbs/02_codegen.ipynb #e7f205da
-def _inlined(f): return njit(forceinline=True, error_model='numpy')(f)
+def _inlined(f): return njit(forceinline=True, error_model='numpy', **_INSIDE)(f)
 
 @_inlined
 def _weigh_2(x, options, n, L, S, top, weight, z, prob):
@@ -474,7 +474,7 @@ def contents(
     return found.hexdigest()
 
 # %% ../nbs/02_codegen.ipynb #b866e079
-_MOST = 256
+_MOST = 1024
 _HEAD = b'spice_rl loop 2\n'
 
 def cache_folder():
@@ -561,7 +561,9 @@ def _numbered(digest):
 def _keep(path, compiled):
     "Write a compiled function down, if it can be read again."
     if path is None or compiled.lifted or compiled.library.has_dynamic_globals: return
-    code, modules = serialize.dumps(compiled._reduce()), json.dumps(_modules(compiled)).encode()
+    needs = _modules(compiled)
+    if 'None' in needs: return      # a rule that was written in no module: numba would look for it
+    code, modules = serialize.dumps(compiled._reduce()), json.dumps(needs).encode()
     try: _Unpickler(io.BytesIO(code)).load()
     except pickle.UnpicklingError: return
     _write(path, len(modules).to_bytes(4, 'little') + modules + code)
@@ -583,6 +585,11 @@ def _rebuilt(loop, kept):
     loop.targetctx.insert_user_function(kept.entry_point, kept.fndesc, [kept.library])
     loop.add_overload(kept)
     return loop
+
+def _digest(*parts):
+    "A digest of what a function is made of, texts, and of what machine code depends on besides; None if one cannot be said."
+    if not COMPILED or None in parts: return None
+    return hashlib.sha256('\n'.join([*parts, _here()]).encode()).hexdigest()
 
 def kept_or_compiled(
     function, # A Python function
@@ -608,9 +615,11 @@ def kept_or_compiled(
     loop = njit(nogil=True, error_model='numpy')(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
-    if (kept := _load(path)) is not None: return _rebuilt(loop, kept)
-    with _numbered(path and path.stem): loop.compile(kind)
-    _keep(path, loop.overloads[kind.args])
+    if (kept := _load(path)) is not None: _rebuilt(loop, kept)
+    else:
+        with _numbered(path and path.stem): loop.compile(kind)
+        _keep(path, loop.overloads[kind.args])
+    loop.disable_compile()          # for other types it is not made again: its arguments are turned into these
     return loop
 
 # %% ../nbs/02_codegen.ipynb #b55d726a

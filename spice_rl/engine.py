@@ -16,12 +16,12 @@ from itertools import product
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from .codegen import BUNDLE, Loop, _view, quick_rules
-from .wide import WideTrials, check_columns, sessions_of, simulate_world
+from .codegen import BUNDLE, Loop, _digest, _tools, _view, contents, kept_or_compiled, quick_rules
+from .wide import WideTrials, _own, check_columns, sessions_of, simulate_world
 from .cell import Cell, Trial, _written, check_cell, make_trial, shape_of
 from .data import Trials, _of_simulation, check_trials
 from .arguments import check_names, check_number, check_seed, check_threads, check_truth, check_whole
-from .jit import COMPILED, NumbaError, cgutils, exp, in_place_of, log, njit, ready_rule, typeof_impl, types
+from .jit import COMPILED, _INSIDE, NumbaError, cgutils, exp, in_place_of, log, njit, ready_rule, typeof_impl, types
 
 # %% ../nbs/03_engine.ipynb #bdb53de4
 f8, i8 = types.float64, types.int64
@@ -132,20 +132,25 @@ def _outside(cls):
 def _compile(cls): return _compiled(cls, _outside(cls))
 
 @cache
+def _shared():
+    "A digest of what the bridges of all classes share."
+    return contents(_bridge, _one_by_one, _all_at_once, _latent, _tools())
+
+@cache
 def _compiled(cls, outside):
-    """Compile the rules of a cell's class; kept for the life of the process, and made anew when something changes that
+    """Compile the rules of a cell's class, or read their machine code from disk; made anew when something changes that
     they take from outside."""
     rules = quick_rules(cls.rules)
     params, state = tuple(cls.params) or ('none',), tuple(cls.state) or ('none',)
-    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent)
-    scope |= {f'rules_{k}': ready_rule(f, error_model='numpy') for k, f in rules.items()}
+    scope = dict(P=namedtuple('P', params), S=namedtuple('S', state), Trial=Trial, _latent=_latent, __name__=__name__)
+    scope |= {f'rules_{k}': ready_rule(f, error_model='numpy', **_INSIDE) for k, f in rules.items()}
     fill = dict(
         P=f"P({', '.join(f'p[{i}, l]' for i in range(len(params)))})",
         S=f"S({', '.join(f'_latent(s, {i}, l)' for i in range(len(state)))})")
     exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
-    made = {}
+    made, made_of = {}, contents(params, state, cls.rules)
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
-        try: made[name] = njit(kind.signature, error_model='numpy', nogil=True)(scope[name])
+        try: made[name] = kept_or_compiled(scope[name], kind.signature, _digest('rule', name, made_of, _shared()))
         except NumbaError as e:
             raise TypeError(
                 f"the rule {name!r} of {cls.__name__} cannot be compiled: use numbers, loops and numpy only. "
@@ -585,8 +590,7 @@ class Lanes:
 
     def _run_wide(self, theta, steps, who):
         "The same for a cell with columns of its own."
-        (n, k), who = steps.shape, np.asarray(who, np.int64)
-        theta, steps = np.ascontiguousarray(theta), np.ascontiguousarray(steps)
+        (n, k), who, theta, steps = steps.shape, np.array(who, np.int64), _own(theta), _own(steps)
         out = np.empty(n), np.empty((n, k)), np.empty((n, k, k))
         threads = self.threads if n * (k + 1) * self.n_rows > _WORTH else 1
         on_threads(lambda lo, hi: self.columns.run(theta, steps, who, lo, hi, out), n, threads)

@@ -133,6 +133,8 @@ _maths = _Maths()
 # Of one number. In plain Python those of `math`: numpy's round their last digit in another way than machine code
 exp, log = (np.exp, np.log) if COMPILED else (_maths.exp, _maths.log)
 maths = _math if COMPILED else _maths   # `math`, for functions that are compiled where there is a compiler
+# For functions that only compiled code calls: what Python and C would call them by takes a fifth of compiling
+_INSIDE = dict(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 # %% ../nbs/00_jit.ipynb #dc20773e
 def _unfailing_rule(f, seen):

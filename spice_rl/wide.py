@@ -19,7 +19,7 @@ from .codegen import _here, _part, _view, contents, kept_or_compiled
 from .data import Trials
 from .density import DENSITIES, _agreement, _chances_of, _density_of, _draw_of, _known, _mean_of, _tidy
 from .density import check_answer, check_density, log_density
-from .jit import NumbaError, exp, log, njit, ready_rule, types
+from .jit import _INSIDE, NumbaError, exp, log, njit, ready_rule, types
 
 # %% ../nbs/02_wide.ipynb #86a4e1dd
 Layout = namedtuple('Layout', 'sees does gets')
@@ -152,7 +152,7 @@ def _bridge_text(cell, layout):
                           learn=f'rules_update({P}, {V}, trial)')
 
 # %% ../nbs/02_wide.ipynb #7f355ff3
-_CHECKED = dict(error_model='numpy', boundscheck=True)
+_CHECKED = dict(error_model='numpy', boundscheck=True, **_INSIDE)
 
 def _bridges(cell, layout):
     "The compiled functions between the loop and the rules of a cell, by name."
@@ -574,6 +574,10 @@ def _digest(cell, layout):
     shared = _shared(tuple((kind, d.log_density, d.draw, d.mean, d.chances) for kind, d in DENSITIES.items()))
     return None if mine is None or shared is None else f'{mine} {shared}'
 
+def _own(x):
+    "Numbers as the loops take them: a table's may be read-only and apart, for which a loop would be compiled once more."
+    return np.array(x, float, order='C')
+
 class WideLoops:
     """The loops of a cell's class on trials with such columns.
 
@@ -954,7 +958,7 @@ class WideTrials:
         """
         x, each = np.full(self.trials.reward.shape, np.nan), np.full(len(self.trials), np.nan)
         states = np.zeros((len(self.trials), self.size))
-        theta, loop = np.ascontiguousarray(theta), self.loops.get('replay')
+        theta, loop = _own(theta), self.loops.get('replay')
         with self._watched(theta, range(len(theta))):
             loop(theta, self.size, self.cell.needs_feedback, int(after), *self.rows, self.answered, 0, len(theta),
                  x, each, states)
@@ -984,7 +988,7 @@ class WideTrials:
         there = ~np.any([_holes(self.trials, self.trials.columns[name]) for name in self.cell.sees] or [False], axis=0)
         there = np.broadcast_to(there, self.answered.shape) | self.answered
         out = np.where(there[:, None], np.zeros((n_options if choose else 0) + parts - choose), np.nan)
-        theta, states, loop = np.ascontiguousarray(theta), np.ascontiguousarray(states), self.loops.get('expect')
+        theta, states, loop = _own(theta), _own(states), self.loops.get('expect')
         with self._watched(theta, range(len(theta))):
             loop(theta, states, *self.rows, there, 0, len(theta), out)
         return out[:, :n_options] if choose else None, out[:, -1]
@@ -1009,7 +1013,7 @@ class WideTrials:
         -------
         Choices (times, trials), and other answers (times, trials, parts)
         """
-        n, parts, loop = len(self.trials), len(self.cell.does), self.loops.get('play')
+        n, parts, theta, loop = len(self.trials), len(self.cell.does), _own(theta), self.loops.get('play')
         choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-3].shape[1]), np.nan)
         for i in range(len(theta)):
             for k in range(times):
@@ -1189,7 +1193,7 @@ def simulate_world(
     mine = Layout(shown.sees[:len(cell.sees)], shown.does, tuple(c for c in shown.gets if c[0] in cell.gets))
     loop = WideLoops(cell, mine).get('world', environment, shown)
     lived = [_live(loop, cell, environment, shown, values, rng, sessions, n_trials, i)
-             for i, (values, rng) in enumerate(zip(theta, rngs))]
+             for i, (values, rng) in enumerate(zip(_own(theta), rngs))]
     return Lived(*map(np.concatenate, zip(*lived))), shown
 
 def _live(loop, cell, environment, shown, theta, rng, sessions, rounds, person):

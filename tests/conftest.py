@@ -1,11 +1,13 @@
 """What the tests share. Run them with `make test`, or `.venv/bin/python -m pytest tests` for the tests alone."""
-import os
+import gc, os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ |= dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())  # before torch and numba are imported
 
 import pytest
+
+gc.set_threshold(50_000, 20, 20)  # to compile makes many objects, few of them in circles: a fifth of it went into looking for those
 
 
 def pytest_collection_modifyitems(items):
@@ -26,3 +28,6 @@ def shared():
     folder = ROOT.parent/"shared"
     if not folder.is_dir(): pytest.skip(f"no reference data at {folder}")
     return folder
+
+
+def pytest_collection_finish(): gc.freeze()  # what was imported stays until the end

@@ -5,10 +5,11 @@ import matplotlib
 matplotlib.use("Agg")
 import numpy as np
 
-from spice_rl import (AvoidanceTask, BanditsDrift, Cell, Normal, Param, RescorlaWagner, Trials, Wiener, avoidance_model,
+from spice_rl import (AvoidanceTask, BanditsDrift, Cell, Param, RescorlaWagner, Trials, avoidance_model,
                       demo_trials, explore, fit, gradient, hessian, nll, parameter_recovery, play, plot_recovery,
                       plot_session, refine, replay, rescorla_wagner_equation, simulate)
 from spice_rl.jit import njit
+from wide_cells import DiffusionQ, Hyperbolic, Rating
 
 
 @njit
@@ -21,27 +22,6 @@ class Careful(Cell):
     state = "q",
     def logit(p, state, trial, option): return p.beta * state.q[option] + option * familiar(p.alpha) - 1e-3 / math.sqrt(p.beta)
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
-class Rating(Cell):
-    params = dict(alpha=Param(.3, 0, 1), sigma=Param(8, .5, 40))
-    does, gets, state = "rating", "outcome", dict(mean=1)
-    def init(p, state): state.mean[0] = 50
-    def response(p, state, trial): return Normal(state.mean[0], p.sigma)
-    def update(p, state, trial): state.mean[0] += p.alpha * (trial.outcome - state.mean[0])
-
-
-class DiffusionQ(Cell):
-    params = dict(alpha=Param(.1, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.1, 0, 1))
-    does, state = ("choice", "rt"), ("q",)
-    def response(p, state, trial): return Wiener(p.v * (state.q[1] - state.q[0]), p.a, .5, p.t0)
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
-
-
-class Hyperbolic(Cell):
-    params = dict(k=Param(.05, 0, 1), beta=Param(1, 0, 10))
-    sees = "amount", "delay"
-    def logit(p, state, trial, option): return p.beta * trial.amount[option] / (1 + p.k * trial.delay[option])
 
 
 def numbers(x):

@@ -2,18 +2,21 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
 
+import numba
 import numpy as np
 import pytest
 
+import spice_rl.bandits as bandits
 import spice_rl.codegen as codegen
 from spice_rl.avoidance import OPTIONS, AvoidanceTask
 from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.cell import Cell
-from spice_rl.codegen import Loop, contents, one_option
+from spice_rl.codegen import Loop, contents, kept_or_compiled, one_option
 from spice_rl.data import Trials
 from spice_rl.engine import Lanes, nll, simulate
 from spice_rl.models import avoidance_model
@@ -54,6 +57,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "numba" / "spice_rl"
 
 
+def loops(folder):
+    "The files of loops; those of rules and of worlds are smaller"
+    return [file for file in folder.glob("*.loop") if file.stat().st_size > 100_000]
+
+
 def odd_trials(n_options, seed, length=60, people=4, offers=True):
     "Choices with all that may happen: missing ones, hidden and shown rewards, contexts, trials that do not count, sessions, offers of 2 to k options"
     rng = np.random.default_rng(seed)
@@ -78,15 +86,15 @@ def lanes_of(cell, trials, seed):
     return np.where(rng.random(theta.shape) < .05, low, theta), who
 
 
-def same_bits(cell, trials, monkeypatch, seed=0):
-    "Both loops, with and without slopes: every number is the same"
+def same_bits(cell, trials, monkeypatch, seed=0, plain=True):
+    "Both loops, with slopes and (if `plain`) without: every number is the same"
     theta, who = lanes_of(cell, trials, seed)
     found = {}
     for how in ("pointers", "now"):
         monkeypatch.setenv("SPICE_RL_COMPILE", how)
         lanes = Lanes(cell, trials, 1)
-        found[how] = lanes.nll(theta, who), *lanes.scoring(theta, who)
-        used = [lanes.loop.ready(k, 0.) for k in (0, len(cell.params))]
+        found[how] = [lanes.nll(theta, who)] * plain + [*lanes.scoring(theta, who)]
+        used = [lanes.loop.ready(k, 0.) for k in ((0,) if plain else ()) + (len(cell.params),)]
         assert all(used) if how == "now" else not any(used)
     assert np.isfinite(found["now"][0]).any()
     for one, other in zip(*found.values()): np.testing.assert_array_equal(one, other)
@@ -97,7 +105,7 @@ EVERY = [(RescorlaWagner(), 2, False), (AgentQ(), 4, True), (PearceHall(), 2, Fa
 
 @pytest.mark.parametrize("cell, n_options, offers", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else str(x))
 def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, monkeypatch):
-    same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch)
+    same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch, plain=type(cell) in (RescorlaWagner, AgentQ, Situations))
 
 
 @pytest.mark.parametrize("name, all_options", [*((name, True) for name in PUBLISHED), ("QLearning", False), ("Hybrid2021", False)])
@@ -106,7 +114,7 @@ def test_avoidance_models_have_the_pointers_bits(name, all_options, monkeypatch)
     some = [o for o in OPTIONS if o in model.options and (o != "decay" or "q" in model.state)]
     cell = avoidance_model("+".join([name, *some])) if all_options else model()
     trials = simulate(cell, AvoidanceTask(), people=4, seed=1)
-    same_bits(cell, trials, monkeypatch)
+    same_bits(cell, trials, monkeypatch, plain=name in ("QLearning", "Hybrid2021"))   # the rules are the same in both
 
 
 def test_many_rows_have_the_pointers_bits(monkeypatch):
@@ -227,7 +235,7 @@ def test_classes_made_in_a_loop_are_never_stale(folder, monkeypatch):
     trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
     for start in (.5, .1, .5):
         assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
-    assert len(list(folder.iterdir())) == 2
+    assert len(loops(folder)) == 2
 
 
 def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
@@ -239,12 +247,46 @@ def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
     assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.125, trials), rel=1e-12)
 
 
+@pytest.fixture
+def compiled(monkeypatch):
+    "Where each function that is compiled meanwhile is kept"
+    took, keep = [], codegen._keep
+    monkeypatch.setattr(codegen, "_keep", lambda path, made: took.append(path) or keep(path, made))
+    return took
+
+
+def test_rules_are_read_from_disk_and_never_stale(folder, monkeypatch, compiled):
+    monkeypatch.setenv("SPICE_RL_COMPILE", "pointers")
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
+    for start, new in ((.5, 3), (.1, 3), (.5, 0)):          # another class each time; the third is made of what the first was
+        before = len(compiled)
+        assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
+        assert len(compiled) - before == new
+
+
+def test_rules_of_a_world_are_read_from_disk(folder, compiled):
+    task, rewards = BanditsDrift(), []
+    shutil.rmtree(folder, ignore_errors=True)               # where the rules of this task may lie by now
+    uniform, normal = np.full(task.n_uniform, .3), np.full(task.n_normal, .1)
+    for new in (2, 0):
+        before = len(compiled)
+        rules = bandits._compile.__wrapped__(BanditsDrift)
+        assert len(compiled) - before == new
+        world, reward = np.zeros(task.n_world), np.zeros(2)
+        rules.start(task.values, uniform, normal, world)
+        rules.pay(task.values, world, 1, uniform, normal, reward)
+        rewards.append([*world, *reward])
+    assert rewards[0] == rewards[1] and np.isfinite(rewards[0]).all() and any(rewards[0])
+
+
 # When
 
 LEARNER = """
 import json, sys
+from pathlib import Path
 import numpy as np
 import spice_rl.codegen as codegen
+codegen.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
 from spice_rl.bandits import BanditsDrift, RescorlaWagner
 from spice_rl.engine import Lanes, simulate
 trials = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=100, seed=0)
@@ -256,8 +298,8 @@ print(json.dumps(dict(out=[x.hex() for x in out], compiled=len(codegen._TOOK), t
 
 def process(folder, how="auto", seed="0"):
     "Another process that asks for a likelihood"
-    env = os.environ | dict(NUMBA_CACHE_DIR=str(folder.parent), SPICE_RL_COMPILE=how, PYTHONHASHSEED=seed)
-    return subprocess.Popen([sys.executable, "-c", LEARNER], env=env, stdout=subprocess.PIPE, text=True)
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | dict(SPICE_RL_COMPILE=how, PYTHONHASHSEED=seed)
+    return subprocess.Popen([sys.executable, "-c", LEARNER, folder], env=env, stdout=subprocess.PIPE, text=True)
 
 
 def said(p):
@@ -272,8 +314,7 @@ def test_two_processes_at_once_then_a_third_that_need_not_compile(folder):
     assert one["compiled"] and other["compiled"] and one["out"] == other["out"] and one["digest"] == other["digest"]
     third = said(process(folder))
     assert not third["compiled"] and third["there"] and third["out"] == one["out"]
-    assert len(list(folder.glob("*.loop"))) == 1 and not list(folder.glob("*.part"))
-
+    assert len(loops(folder)) == 1 and not list(folder.glob("*.part"))
 
 def test_little_work_is_left_to_the_pointers(folder, monkeypatch):
     monkeypatch.setenv("SPICE_RL_COMPILE", "auto")
@@ -299,6 +340,15 @@ def learned(monkeypatch):
     trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
     assert nll(RescorlaWagner(), trials=trials).sum() == pytest.approx(by_hand(.5, trials), rel=1e-12)
     return bool(codegen._TOOK)
+
+
+def made(monkeypatch):
+    "The same of a function that is compiled quickly"
+    took, keep = [], codegen._keep
+    with monkeypatch.context() as patch:
+        patch.setattr(codegen, "_keep", lambda path, compiled: took.append(path) or keep(path, compiled))
+        assert kept_or_compiled(lambda x: 3 * x, numba.float64(numba.float64), "a_digest")(.5) == 1.5
+    return bool(took)
 
 
 CALLERS = """
@@ -328,51 +378,52 @@ def test_functions_of_one_name_from_two_processes_stay_apart(tmp_path):
     assert sorted(p.name for p in (tmp_path/"spice_rl").iterdir()) == ["1.loop", "2.loop"]
 
 
-def test_a_damaged_file_is_compiled_anew(folder, monkeypatch):
-    assert learned(monkeypatch) and not learned(monkeypatch)
-    file, = folder.iterdir()
+@pytest.mark.parametrize("one", [learned, made])
+def test_a_damaged_file_is_compiled_anew(folder, monkeypatch, one):
+    assert one(monkeypatch) and not one(monkeypatch)
+    file, = loops(folder) if one is learned else folder.iterdir()
     whole = file.read_bytes()
-    for damaged in (b"", whole[:20], whole[:-1], whole + b"x", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
+    for damaged in (b"", whole[:20], whole[:-1], whole + b"x", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])[:None if one is made else 1]:
         file.write_bytes(damaged)
-        assert learned(monkeypatch)
-        assert file.read_bytes()[:len(codegen._HEAD)] == codegen._HEAD and not learned(monkeypatch)
+        assert one(monkeypatch)
+        assert file.read_bytes()[:len(codegen._HEAD)] == codegen._HEAD and not one(monkeypatch)
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and permissions as on POSIX")
 def test_what_others_may_write_is_not_read(folder, monkeypatch):
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
     file, = folder.iterdir()
     file.chmod(0o622)
-    assert learned(monkeypatch)                  # written anew
-    assert not learned(monkeypatch)
+    assert made(monkeypatch)                  # written anew
+    assert not made(monkeypatch)
     folder.chmod(0o777)
-    assert learned(monkeypatch) and learned(monkeypatch)
+    assert made(monkeypatch) and made(monkeypatch)
     folder.chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: 4321)
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links as on POSIX")
 def test_links_are_not_followed(folder, monkeypatch, tmp_path):
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
     file, = folder.iterdir()
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
 
 
 def test_no_folder_no_space_no_home_no_word(folder, monkeypatch, recwarn, capfd):
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where the folder should be")
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
     folder.unlink()
     def full(*args, **kwargs): raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "replace", full)
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
     assert not list(folder.iterdir())            # nothing half-written stays
     def homeless(): raise RuntimeError("Could not determine home directory.")
     monkeypatch.setattr(codegen, "cache_folder", homeless)
-    assert learned(monkeypatch)
+    assert made(monkeypatch)
     assert not len(recwarn) and not any(capfd.readouterr())
 
 

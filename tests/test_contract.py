@@ -11,13 +11,7 @@ from spice_rl.data import Trials
 from spice_rl.engine import Lanes
 from spice_rl.jit import njit
 from spice_rl.params import Param
-
-
-class Hyperbolic(Cell):
-    "Delay discounting (Mazur, 1987): nothing is learned, so there is no state, `init` or `update`"
-    params = dict(k=Param(.05, 0, 1), beta=Param(1, 0, 10))
-    sees = "amount", "delay"
-    def logit(p, state, trial, option): return p.beta * trial.amount[option] / (1 + p.k * trial.delay[option])
+from wide_cells import DiffusionQ, Hyperbolic, Rating
 
 
 def offers(people=6, n=80, seed=0, **more):
@@ -188,30 +182,12 @@ WHO = np.repeat(range(PEOPLE), N)
 OUTCOME = np.round(RNG.normal(55, 12, PEOPLE * N))
 
 
-class Rating(Cell):
-    "Predict a number, see the outcome, move toward it"
-    params = dict(alpha=Param(.3, 0, 1), sd=Param(8, .5, 40))
-    does, gets, state = "rating", "outcome", dict(mean=1)
-    def init(p, state): state.mean[0] = 50
-    def response(p, state, trial): return Normal(state.mean[0], p.sd)
-    def update(p, state, trial): state.mean[0] += p.alpha * (trial.outcome - state.mean[0])
-
-
 class OwnRating(Rating):
     "The same by `log_likelihood` and `sample`"
     def log_likelihood(p, state, trial):
         z = (trial.rating - state.mean[0]) / p.sd
         return -.5 * z * z - np.log(p.sd) - .5 * np.log(2 * np.pi)
     def sample(p, state, trial, rng): return rng.normal(state.mean[0], p.sd)
-
-
-class DiffusionQ(Cell):
-    "Reinforcement learning with response times (Pedersen, Frank & Biele, 2017)"
-    params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.2, 0, 1))
-    does, state = ("choice", "rt"), "q"
-    def init(p, state): state.q[:] = .5
-    def response(p, state, trial): return Wiener(p.v * (state.q[trial.options[1]] - state.q[trial.options[0]]), p.a, .5, p.t0)
-    def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
 def ratings(rating=None, **more):

@@ -69,10 +69,10 @@ def test_the_order_of_people_changes_nothing(mixed, found):
 
 def test_differences_between_people_are_not_taken_for_mechanisms():
     rng = np.random.default_rng(0)
-    truth = pd.DataFrame(dict(alpha_reward=np.clip(rng.normal(.4, .15, 60), .05, .95), beta_reward=np.clip(rng.normal(3, 1, 60), .5, 8)))
+    truth = pd.DataFrame(dict(alpha_reward=np.clip(rng.normal(.4, .15, 30), .05, .95), beta_reward=np.clip(rng.normal(3, 1, 30), .5, 8)))
     trials = simulate(AgentQ(), BanditsDrift(.2), truth.assign(alpha_penalty=truth.alpha_reward), n_trials=200, seed=0)
-    shared = individual_equations(trials, kinds=1)
-    assert len(search_library(trials).scores) == 1 and set(search_library(trials).equation.terms()) != {CHOSEN}   # one equation for everybody has more
+    shared, pooled = individual_equations(trials, kinds=1), search_library(trials)
+    assert len(pooled.scores) == 1 and set(pooled.equation.terms()) != {CHOSEN}   # one equation for everybody has more
     assert set(shared.typical.terms()) == {CHOSEN} and any("once people may differ" in note for note in shared.notes())
     alpha = shared.spread().loc["kind 1", "alpha"]
     assert abs(alpha["mean"] - truth.alpha_reward.mean()) < .04 and abs(alpha.sd - truth.alpha_reward.std()) < .05
@@ -108,7 +108,7 @@ def test_bad_input(mixed):
 
 def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
     data = mixed.to_dataset()
-    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=200, starts=1).fit(data.xs, data.ys)
+    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=200, starts=1, wide=False).fit(data.xs, data.ys)
     told = estimator.differences()
     assert {"mean", "sd", "left_open"} <= set(told) and "alpha" in told.index.get_level_values("what")
     alpha = estimator.refinement_.rules().alpha
