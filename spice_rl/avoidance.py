@@ -377,6 +377,7 @@ class Avoidance(Cell, rules=False):
     **values
         Values of parameters, in place of their defaults"""
     needs_feedback = True
+    _called = dict(update='learn')
     options = ('novel', 'decay')   # options that apply
     parts = {}
     with_options = ()              # options that it has
@@ -496,7 +497,7 @@ def _rules(cls):
     lines += ["def update(p, state, trial):",
               "    chosen = trial.choice",
               "    other = trial.options[0] + trial.options[1] - chosen",
-              "    learn(p, state, chosen, other, trial.reward[chosen], trial.reward[other])"]
+              "    return learn(p, state, chosen, other, trial.reward[chosen], trial.reward[other])"]
     scope = dict(value=value, learn=learn, start=cls.parts.get('init', _nothing), log_odds=cls.parts.get('log_odds'),
                  __name__=__name__)
     exec('\n'.join(lines), scope)

@@ -21,7 +21,7 @@ from .arguments import check_list, check_names, check_number, check_truth, check
 from .codegen import _digest, contents, kept_or_compiled
 from .jit import _INSIDE, njit, ready_rule
 from .params import Param
-from .wide import numbers_of, rules_tried
+from .wide import numbers_of, rules_tried, writes
 
 # %% ../nbs/04_bandits.ipynb #4e9a1c58
 _HOW = dict(start='start(e, uniform, normal, world)', show='show(e, world, uniform, normal, seen)',
@@ -40,8 +40,9 @@ def _try_rules(environment):
         world = np.zeros(environment.n_world)
         with rules_tried(environment), np.errstate(all='ignore'):
             try:
-                rules['start'](e, *luck, world)
-                rules['pay'](e, world, choice, *luck, np.full(environment.n_actions, np.nan))
+                writes(environment, 'start', rules['start'](e, *luck, world))
+                paid = rules['pay'](e, world, choice, *luck, np.full(environment.n_actions, np.nan))
+                writes(environment, 'pay', paid)
             except ZeroDivisionError: pass   # compiled code goes on with infinity
     _FITTING.add(key)
 

@@ -234,6 +234,7 @@ class Cell:
     watches = False
     reward_range = None
     wide = False    # does it need more than choices, rewards, and one number per option?
+    _called = {}    # rules that people write by another name
 
     def __init_subclass__(cls, rules=True, **kwargs): # rules: are `init`, `logits`, `update` written as rules?
         super().__init_subclass__(**kwargs)
@@ -346,6 +347,12 @@ class Cell:
                                  f"{e.name!r}, if it is there "
                                  f"before the answer") from e
 
+    def _writes(self, name, returned):
+        "Raise an error where a rule that writes into `state` returned something, which nobody would look at."
+        if returned is None: return
+        raise TypeError(f"the rule {self._called.get(name, name)} of {type(self).__name__} returns something; it writes into state, such as "
+                        f"state.{self.state[0] if self.state else 'q'}[0] = .5, and returns nothing")
+
     def _before(self, trial, hidden):
         "The trial with what is not there yet hidden, and all else to be read only."
         there = trial._replace(**{name: _to_read(x) for name, x in zip(trial._fields[4:], trial[4:]) if np.ndim(x)})
@@ -366,7 +373,7 @@ class Cell:
         """
         shapes = self.shapes if set(self.shapes) == set(self.state) else dict.fromkeys(self.state, 'options')
         state = namedtuple('State', self.state)(*(np.zeros(shape_of(shapes[name], n_options)) for name in self.state))
-        self.rules['init'](p, state)
+        self._writes('init', self.rules['init'](p, state))
         return state
 
     def logits(self,
@@ -511,7 +518,8 @@ class Cell:
         if not self.watches and not self._answered(trial): return after
         hidden = self._hidden(trial)
         if self.needs_feedback and hidden: return after
-        self._rule('update', p, after, self._before(trial, ())._replace(reward=_to_read(trial.reward)))
+        seen = self._before(trial, ())._replace(reward=_to_read(trial.reward))
+        self._writes('update', self._rule('update', p, after, seen))
         if hidden: after = type(state)(*(np.where(np.isnan(new), old, new) for new, old in zip(after, state)))
         return after
 

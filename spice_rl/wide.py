@@ -1107,6 +1107,12 @@ def rules_tried(environment):
     except AttributeError as e:
         raise AttributeError(f"a rule of {name}: {e} (settings: {', '.join(environment.settings) or 'none'})") from e
 
+def writes(environment, name, returned):
+    "Raise an error where a rule of an environment returned something, which nobody would look at."
+    if returned is None: return
+    raise TypeError(f"the rule {name} of {type(environment).__name__} returns something; it writes into what it is "
+                    f"given ({'reward[choice] = 1.' if name == 'pay' else 'world[0] = .5'}), and returns nothing")
+
 def numbers_of(environment):
     "The settings as its rules see them: `e.sigma`, …"
     if not environment.settings: return namedtuple('E', 'none')(0.)
@@ -1123,15 +1129,16 @@ def _few_trials(cell, environment, shown):
     rng, rules = np.random.default_rng(0), environment.rules
     world, rows = np.zeros(environment.n_world), []
     def luck(): return rng.random(environment.n_uniform), rng.standard_normal(environment.n_normal)
-    rules['start'](e, *luck(), world)
+    writes(environment, 'start', rules['start'](e, *luck(), world))
     for _ in range(3):
         options, reward = np.arange(getattr(environment, 'n_offer', None) or n), np.full(n, np.nan)
         seen, got = _empty(shown.sees, n), _empty(shown.gets, n)
         Seen = namedtuple('Seen', ('options', *seen))
-        if 'show' in rules: rules['show'](e, world, *luck(), Seen(options, *seen.values()))
+        if 'show' in rules:
+            writes(environment, 'show', rules['show'](e, world, *luck(), Seen(options, *seen.values())))
         choice = int(rng.choice(options)) if n else -1
         if 'give' in rules: _give(environment, e, world, choice, luck(), dict(reward=reward) | got)
-        else: rules['pay'](e, world, choice, *luck(), reward)
+        else: writes(environment, 'pay', rules['pay'](e, world, choice, *luck(), reward))
         rows.append((choice, reward, options, seen, got))
     choices, rewards, offers, *columns = zip(*rows)
     does = {name: np.ones(3) for name in cell.does if name != 'choice'}
@@ -1144,8 +1151,9 @@ def _give(environment, e, world, choice, luck, paid):
     "What a world gives for an answer whose other parts are 1, in plain Python."
     done = [choice if name == 'choice' else 1. for name in environment.does]
     mine = {name: paid[name] for name in environment.gets}
-    environment.rules['give'](e, world, namedtuple('Done', environment.does)(*done), *luck,
-                              namedtuple('Paid', mine)(**mine))
+    given = environment.rules['give'](e, world, namedtuple('Done', environment.does)(*done), *luck,
+                                      namedtuple('Paid', mine)(**mine))
+    writes(environment, 'give', given)
 
 # %% ../nbs/02_wide.ipynb #85a99662
 Lived = namedtuple('Lived', 'person session choice done reward offer seen got chance')

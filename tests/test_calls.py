@@ -201,6 +201,7 @@ def answer(name="Odd", **more):
 
 
 def nothing(*_): return None
+def returns_q(p, state, trial, option): return state.q[option]
 
 
 def coins(**changed):
@@ -243,6 +244,20 @@ MADE = {   # what the error says: how it is made
         lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: world.__setitem__(5, 1.)))(),
     "index 0 is out of bounds for axis 0 with size 0; `world` has":
         lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, uniform, normal, reward: normal[0]))(),
+    "the rule update of Mine returns something; it writes into state, such as state.q[0] = .5, and returns nothing":
+        lambda: S.fit(made(Cell, params=RATE, state="q", init=nothing, logit=returns_q, update=lambda p, state, trial: state.q + 1)(), TRIALS),
+    "the rule update of Mine returns something; it writes into state, such as state.q[0] = .5, and returns": lambda: S.nll(
+        made(Cell, params=RATE, state="q", sees="load", init=nothing, logit=returns_q, update=lambda p, state, trial: trial.load)(),
+        trials=S.Trials.from_arrays([0, 1], [1., 0.], sees=dict(load=[1., 2.]))),
+    "the rule init of Mine returns something; it writes into state":
+        lambda: S.fit(made(Cell, params=RATE, state="q", init=lambda p, state: .5, logit=returns_q, update=nothing)(), TRIALS),
+    "the rule learn of Mine returns something; it writes into state":
+        lambda: simulate(made(S.Avoidance, **OF_AVOIDANCE | dict(learn=lambda p, state, chosen, other, r_chosen, r_other: p.lr))(),
+                         S.AvoidanceTask(n_learning=1, n_transfer=1), people=1),
+    "the rule pay of Mine returns something; it writes into what it is given (reward[choice] = 1.), and returns nothing":
+        lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, uniform, normal, reward: 1.))(),
+    "the rule start of Mine returns something; it writes into what it is given (world[0] = .5), and returns nothing":
+        lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: 1.))(),
     "'E' object has no attribute 'gian' (settings: gain)":
         lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: e.gian), settings=dict(gain=Param(.1)))(),
     "columns of the task 'coins' must be a dict, such as dict(amount=TaskColumn('an amount', lower=0)), got ['amount']": lambda: coins(columns=["amount"]),
