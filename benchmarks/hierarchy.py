@@ -254,7 +254,7 @@ def main():
             print(f'{GOLDEN} is not here: no timing')
             continue
         table = PARTS[part]()
-        table.to_csv(RESULTS / f'hierarchy_{part}.csv', index=False, float_format='%.4g' if part != 'speed' else '%.7g')
+        table.to_csv(RESULTS / f'hierarchy_{part}.csv', index=False, float_format='%.9g' if part in ('speed', 'real') else '%.4g')
         print(table.round(3).to_string())
 
 
