@@ -350,8 +350,9 @@ class Cell:
     def _writes(self, name, returned):
         "Raise an error where a rule that writes into `state` returned something, which nobody would look at."
         if returned is None: return
-        raise TypeError(f"the rule {self._called.get(name, name)} of {type(self).__name__} returns something; it writes into state, such as "
-                        f"state.{self.state[0] if self.state else 'q'}[0] = .5, and returns nothing")
+        raise TypeError(f"the rule {self._called.get(name, name)} of {type(self).__name__} returns something; it "
+                        f"writes into state, such as state.{self.state[0] if self.state else 'q'}[0] = .5, and "
+                        "returns nothing")
 
     def _before(self, trial, hidden):
         "The trial with what is not there yet hidden, and all else to be read only."

@@ -587,7 +587,8 @@ def _rebuilt(loop, kept):
     return loop
 
 def _digest(*parts):
-    "A digest of what a function is made of, texts, and of what machine code depends on besides; None if one cannot be said."
+    """A digest of what a function is made of, texts, and of what machine code depends on besides; None if one cannot
+    be said."""
     if not COMPILED or None in parts: return None
     return hashlib.sha256('\n'.join([*parts, _here()]).encode()).hexdigest()
 

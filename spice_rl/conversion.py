@@ -344,7 +344,8 @@ def _as_table(found, paths, labels, rows):
     text = out.getvalue()
     table = _read(paths[0], text, text.encode(), ',', 0, tuple(map(str, labels)))
     export = Export(table.frame, table.path, table.data, table.names, table.separator, table.above)
-    for name, value in dict(origin=found.at, program=found.program, rows=rows).items(): object.__setattr__(export, name, value)
+    for name, value in dict(origin=found.at, program=found.program, rows=rows).items():
+        object.__setattr__(export, name, value)
     return export
 
 # %% ../nbs/00_conversion.ipynb #9914d3b1

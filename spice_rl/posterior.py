@@ -531,7 +531,6 @@ def loo_notes(
     if kept is None:
         raise ValueError("this posterior holds no log likelihood: sample it with pointwise='trial' (or 'participant')")
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter('always')
         found = az.loo(posterior, pointwise=True)
     for w in said:
         if 'Pareto' not in str(w.message): warnings.warn(w.message, w.category, stacklevel=2)

@@ -575,7 +575,8 @@ def _digest(cell, layout):
     return None if mine is None or shared is None else f'{mine} {shared}'
 
 def _own(x):
-    "Numbers as the loops take them: a table's may be read-only and apart, for which a loop would be compiled once more."
+    """Numbers as the loops take them: a table's may be read-only and apart, for which a loop would be compiled once
+    more."""
     return np.array(x, float, order='C')
 
 class WideLoops:
