@@ -1079,16 +1079,18 @@ _PRACTICE = re.compile(r'practi[cs]e|tutorial|warm.?up|übung|uebung', re.IGNORE
 
 def _say_practice(frame, who, rows, of_file): # rows: which were kept of a file; of_file: is it one?
     "A warning if a column says of some of a participant's rows, and not of all, that they are practice"
-    for name in [c for c in frame if c not in (rows if isinstance(rows, dict) else ())]:
-        labels = frame[name].dropna().unique()
+    words = [c for c in frame if frame[c].dtype.kind not in 'iufmM']   # numbers and times say nothing of practice
+    for name in [c for c in words if c not in (rows if isinstance(rows, dict) else ())]:
+        text = frame[name].astype(object).map(str, na_action='ignore')
+        labels = text.dropna().unique()
         if len(labels) > 20 or len(labels) < 2: continue
         odd = [x for x in labels if _is_practice(name, x, labels)]
-        there = frame[name].isin(odd)
+        there = text.isin(odd)
         if not odd or there.groupby(who).nunique().max() < 2: continue   # the name of a group, perhaps
-        rest = frame.loc[~there, name].dropna()
-        keep = {**(rows if isinstance(rows, dict) else {}), name: str(rest.mode()[0]) if len(rest) else ''}
+        rest = text[~there].dropna()
+        keep = {**(rows if isinstance(rows, dict) else {}), name: rest.mode()[0] if len(rest) else ''}
         cure = f"rows={keep!r}" if of_file else f"frame[frame[{name!r}] == {keep[name]!r}]"
-        return _say(f"{there.sum()} of {len(frame)} rows say {str(odd[0])!r} in the column {name!r}, and count as "
+        return _say(f"{there.sum()} of {len(frame)} rows say {odd[0]!r} in the column {name!r}, and count as "
                     f"trials: if they are practice, leave them out, such as by {cure}")
 
 def _is_practice(name, label, labels):

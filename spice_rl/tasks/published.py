@@ -547,7 +547,7 @@ def read_task(
 def _with_groups(arrays, about):
     "The trials of these arguments of `Trials.from_arrays`, with what is known of each person in their table."
     trials = Trials.from_arrays(**arrays)
-    new = [c for c in about if c not in trials.to_frame().columns]
+    new = [c for c in about if c not in trials.to_frame().columns and about[c].nunique() > 1]   # else of the study
     if not new: return trials
     who = pd.Index(np.asarray(arrays['participant'], object))
     extra = {c: about[c].reindex(who).to_numpy() for c in new}
