@@ -41,7 +41,8 @@ class PagePiece:
     @property
     def html(self):
         "The piece as HTML, with its script and its data."
-        code = (files('spice_rl')/'templates/page'/f'{self.script}.js').read_text(encoding='utf-8').strip()
+        folder = files('spice_rl')/'templates/page'
+        code = '\n'.join((folder/f'{name}.js').read_text(encoding='utf-8').strip() for name in ('page', self.script))
         data = json.dumps(self.data, ensure_ascii=False, separators=(',', ':')).replace('</', '<\\/')
         name = hashlib.sha256((code + data).encode()).hexdigest()[:12]
         return (

@@ -283,7 +283,8 @@ def sample_posterior(
     tune=500,         # Draws of each chain before these, that tune the sampler
     chains=4,         # Chains from different starts
     target_accept=.8, # How careful are the steps? (0 to 1; more: smaller steps)
-    # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept
+    # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept.
+    # With ArviZ 1, what is the same in all draws differs by some 1e-11 nats: there `az.loo` stops at it otherwise
     pointwise='participant',
     seed=0,           # An int or a numpy Generator
     threads=1         # Chains sampled at once
@@ -332,7 +333,8 @@ def sample_posterior(
         How careful are the steps? (0 to 1; more: smaller steps)
     pointwise
         Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`;
-        large); None: not kept
+        large); None: not kept. With ArviZ 1, what is the same in all draws differs by some
+        1e-11 nats: there `az.loo` stops at it otherwise
     seed
         An int or a numpy Generator
     threads
@@ -492,16 +494,12 @@ def posterior_notes(
         out.append(
             f"{deep:.0%} of the draws stopped at the longest path allowed: slow, and less effective; look for "
             "parameters that trade off")
-    if (low := _bfmi(s.energy.transpose('chain', 'draw').to_numpy())) < _BFMI:
+    known = az.bfmi(posterior)
+    if (low := float(np.min(known['energy'] if _tree(az) else known))) < _BFMI:
         out.append(
             f"the energy changes too little between draws (BFMI {low:.2f}): the tails are explored slowly; draw "
             "more, or simplify the model")
     return out
-
-def _bfmi(energy): # (chains, draws)
-    "The lowest energy-Bayesian fraction of missing information of any chain (Betancourt, 2016)."
-    spread = energy.var(1)
-    return float((np.square(np.diff(energy)).mean(1) / np.where(spread > 0, spread, 1)).min())
 
 def _each(dataset):
     "A number for each quantity, by its name: `theta[s01, alpha]`."

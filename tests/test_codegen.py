@@ -86,15 +86,15 @@ def lanes_of(cell, trials, seed):
     return np.where(rng.random(theta.shape) < .05, low, theta), who
 
 
-def same_bits(cell, trials, monkeypatch, seed=0, plain=True):
-    "Both loops, with slopes and (if `plain`) without: every number is the same"
+def same_bits(cell, trials, monkeypatch, seed=0):
+    "Both loops, with and without slopes: every number is the same"
     theta, who = lanes_of(cell, trials, seed)
     found = {}
     for how in ("pointers", "now"):
         monkeypatch.setenv("SPICE_RL_COMPILE", how)
         lanes = Lanes(cell, trials, 1)
-        found[how] = [lanes.nll(theta, who)] * plain + [*lanes.scoring(theta, who)]
-        used = [lanes.loop.ready(k, 0.) for k in ((0,) if plain else ()) + (len(cell.params),)]
+        found[how] = lanes.nll(theta, who), *lanes.scoring(theta, who)
+        used = [lanes.loop.ready(k, 0.) for k in (0, len(cell.params))]
         assert all(used) if how == "now" else not any(used)
     assert np.isfinite(found["now"][0]).any()
     for one, other in zip(*found.values()): np.testing.assert_array_equal(one, other)
@@ -105,7 +105,7 @@ EVERY = [(RescorlaWagner(), 2, False), (AgentQ(), 4, True), (PearceHall(), 2, Fa
 
 @pytest.mark.parametrize("cell, n_options, offers", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else str(x))
 def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, monkeypatch):
-    same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch, plain=type(cell) in (RescorlaWagner, AgentQ, Situations))
+    same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch)
 
 
 @pytest.mark.parametrize("name, all_options", [*((name, True) for name in PUBLISHED), ("QLearning", False), ("Hybrid2021", False)])
@@ -114,7 +114,7 @@ def test_avoidance_models_have_the_pointers_bits(name, all_options, monkeypatch)
     some = [o for o in OPTIONS if o in model.options and (o != "decay" or "q" in model.state)]
     cell = avoidance_model("+".join([name, *some])) if all_options else model()
     trials = simulate(cell, AvoidanceTask(), people=4, seed=1)
-    same_bits(cell, trials, monkeypatch, plain=name in ("QLearning", "Hybrid2021"))   # the rules are the same in both
+    same_bits(cell, trials, monkeypatch)
 
 
 def test_many_rows_have_the_pointers_bits(monkeypatch):

@@ -326,3 +326,9 @@ def test_lines_of_at_most_120_characters(module):
     generated = lambda line: line.startswith("__all__") or re.match(r" {11}'", line)
     long = [f"line {n + 2} ({len(line)})" for n, line in enumerate(lines) if len(line) > 120 and not generated(line)]
     assert not long, f"{module}.py has lines of more than 120 characters: {', '.join(long)}"
+
+
+@pytest.mark.parametrize("script", sorted((ROOT/"spice_rl/templates").rglob("*.js")), ids=lambda path: path.stem)
+def test_lines_of_scripts_too(script):
+    long = [n for n, line in enumerate(script.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
+    assert not long, f"{script.name} has lines of more than 120 characters: {long}"

@@ -1,4 +1,5 @@
-// A two-armed bandit that somebody plays in the page. Nothing is sent anywhere: the choices go into a file that the player saves.
+// A two-armed bandit that somebody plays in the page. Nothing is sent anywhere: the choices go into a file that the
+// player saves.
 // One option pays with probability `high`, the other with `low`; before each trial they swap with probability `flip`.
 const begin = (task, random = Math.random) => ({good: random() < .5 ? 0 : 1, rows: [], points: 0, task, random})
 const choose = (game, option) => {
@@ -10,30 +11,31 @@ const choose = (game, option) => {
   game.points += reward
   return reward
 }
-const csv = game => ['participant,trial,choice,reward', ...game.rows.map(row => [game.task.participant, ...row].join(','))].join('\n') + '\n'
-const STYLE = `.spice-page{max-width:720px;margin:1em 0;padding:12px 14px;border:1px solid #d8dee4;border-radius:6px;background:#fff;color:#1f2328;font:15px/1.45 system-ui,sans-serif}
-.spice-page .spice-arms{display:flex;gap:14px;margin:10px 0}.spice-page .spice-arms button{flex:1;min-height:92px;font:600 19px system-ui,sans-serif;color:#fff;border:0;border-radius:8px;cursor:pointer}
-.spice-page .spice-arms button:nth-child(1){background:#0072B2}.spice-page .spice-arms button:nth-child(2){background:#B24E00}.spice-page .spice-arms button:disabled{opacity:.45;cursor:default}
-.spice-page p{margin:8px 0}.spice-page .spice-said{min-height:1.6em;font-size:17px;font-weight:600}.spice-page progress{width:100%}
-.spice-page .spice-save{display:inline-block;padding:7px 16px;border-radius:5px;background:#0072B2;color:#fff;font-weight:600;text-decoration:none;margin-right:12px}
-.spice-page .spice-again{font:inherit;padding:6px 14px;border:1px solid #8c959f;border-radius:5px;background:#f6f8fa;color:#1f2328;cursor:pointer}
-.spice-page :focus-visible{outline:3px solid #1f2328;outline-offset:2px}`
+const csv = game => ['participant,trial,choice,reward',
+  ...game.rows.map(row => [game.task.participant, ...row].join(','))].join('\n') + '\n'
+const STYLE = `.spice-page .spice-arms{display:flex;gap:14px;margin:10px 0}
+.spice-page .spice-arms button{flex:1;min-height:92px;font:600 19px system-ui,sans-serif;color:#fff;border:0;
+border-radius:8px}
+.spice-page .spice-arms button:nth-child(1){background:#0072B2}
+.spice-page .spice-arms button:nth-child(2){background:#B24E00}
+.spice-page .spice-arms button:disabled{opacity:.45;cursor:default}
+.spice-page .spice-said{min-height:1.6em;font-size:17px;font-weight:600}
+.spice-page progress{width:100%}
+.spice-page .spice-save{display:inline-block;padding:7px 16px;border-radius:5px;background:#0072B2;color:#fff;
+font-weight:600;text-decoration:none;margin-right:12px}
+.spice-page .spice-arms button:focus-visible{outline-color:#1f2328}`
 const show = (box, task) => {
-  const node = (name, inside, attributes = {}) => {
-    const made = Object.assign(document.createElement(name), attributes)
-    made.append(...inside)
-    return made
-  }
   let game = begin(task), waiting = false
-  const arms = node('div', [], {className: 'spice-arms'}), said = node('p', [], {className: 'spice-said'}), count = node('p', [])
-  const bar = node('progress', [], {max: task.trials}), end = node('p', [])
+  const arms = node('div', [], {className: 'spice-arms'}), said = node('p', [], {className: 'spice-said'})
+  const count = node('p', []), bar = node('progress', [], {max: task.trials}), end = node('p', [])
   said.setAttribute('role', 'status')
   bar.setAttribute('aria-label', 'choices made')
   const buttons = task.options.map((name, k) => node('button', [name], {type: 'button', onclick: () => take(k)}))
   arms.append(...buttons)
   const tell = () => {
     bar.value = game.rows.length
-    count.textContent = `${game.rows.length} of ${task.trials} choices, ${game.points} point${game.points === 1 ? '' : 's'}`
+    const points = `${game.points} point${game.points === 1 ? '' : 's'}`
+    count.textContent = `${game.rows.length} of ${task.trials} choices, ${points}`
   }
   const take = k => {
     if (waiting) return
@@ -48,8 +50,9 @@ const show = (box, task) => {
   }
   const finish = () => {
     buttons.forEach(button => { button.disabled = true })
-    const save = node('a', ['Save my choices'], {className: 'spice-save', download: task.file, href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(csv(game))})
-    const again = node('button', ['Play again'], {type: 'button', className: 'spice-again', onclick: restart})
+    const href = 'data:text/csv;charset=utf-8,' + encodeURIComponent(csv(game))
+    const save = node('a', ['Save my choices'], {className: 'spice-save', download: task.file, href})
+    const again = node('button', ['Play again'], {type: 'button', onclick: restart})
     end.replaceChildren(save, again)
     save.focus()
   }
@@ -65,13 +68,15 @@ const show = (box, task) => {
   box.setAttribute('aria-label', task.title)
   box.onkeydown = event => {
     const k = {ArrowLeft: 0, f: 0, F: 0, ArrowRight: 1, j: 1, J: 1}[event.key]
-    if (k === undefined || event.repeat || event.ctrlKey || event.metaKey || event.altKey || game.rows.length >= task.trials) return
+    if (k === undefined || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return
+    if (game.rows.length >= task.trials) return
     event.preventDefault()
     buttons[k].focus()
     take(k)
   }
-  const how = node('p', ['Choose with the mouse, a finger, or, after one click or Tab into the box, the keys ← and → (or F and J).'])
-  box.replaceChildren(node('style', [STYLE]), how, arms, said, bar, count, end)
+  const how = node('p', [
+    'Choose with the mouse, a finger, or, after one click or Tab into the box, the keys ← and → (or F and J).'])
+  box.replaceChildren(node('style', [LOOK + STYLE]), how, arms, said, bar, count, end)
   tell()
 }
 if (typeof module !== 'undefined') module.exports = {begin, choose, csv}

@@ -4,7 +4,8 @@ const chances = (q, beta) => {
   const top = beta * Math.max(q[0], q[1]), weight = q.map(value => Math.exp(beta * value - top))
   return {p: weight.map(w => w / (weight[0] + weight[1])), weight}
 }
-// Go through the trials: `choose(trial, weight)` gives the choice (-1: none), `pay(trial, choice)` the reward (null: not shown).
+// Go through the trials: `choose(trial, weight)` gives the choice (-1: none), `pay(trial, choice)` the reward
+// (null: not shown).
 const unroll = (alpha, beta, n, starts, choose, pay) => {
   const q = [], p = [], choice = [], reward = []
   let value = [.5, .5]
@@ -30,7 +31,8 @@ const play = (data, alpha, beta) => unroll(alpha, beta, data.luck.length, [0],
   (t, weight) => data.luck[t] * (weight[0] + weight[1]) < weight[0] ? 0 : 1, (t, k) => data.pays[t][k])
 // What it means, in the words of `explore`.
 const mean = x => x.length ? x.reduce((sum, y) => sum + y, 0) / x.length : NaN
-const even = x => { const r = Math.round(x); return Math.abs(x % 1) === .5 && r % 2 ? r - 1 : r }  // halves as Python rounds them
+// Halves as Python rounds them
+const even = x => { const r = Math.round(x); return Math.abs(x % 1) === .5 && r % 2 ? r - 1 : r }
 const percent = x => Number.isNaN(x) ? '–' : `${even(100 * x)} %`
 const switches = (out, starts, weight) => {
   const after = {reward: [], none: []}
@@ -38,7 +40,9 @@ const switches = (out, starts, weight) => {
   out.choice.forEach((k, t) => {
     if (starts.includes(t)) last = -1
     if (k < 0) return
-    if (last >= 0 && out.reward[last] !== null) after[out.reward[last] > 0 ? 'reward' : 'none'].push(1 - weight(t)[out.choice[last]])
+    if (last >= 0 && out.reward[last] !== null) {
+      after[out.reward[last] > 0 ? 'reward' : 'none'].push(1 - weight(t)[out.choice[last]])
+    }
     last = t
   })
   return [percent(mean(after.reward)), percent(mean(after.none))]
@@ -53,8 +57,10 @@ const words = (data, out) => {
   }
   const would = switches(out, starts, t => out.p[t])
   const total = out.nll.toFixed(2).replace(/\B(?=(\d{3})+\.)/g, ',')
-  return [`NLL ${(out.nll / out.n).toFixed(4)} a choice (guessing: ${Math.log(2).toFixed(4)}), ${total} for all ${out.n}; lower is better.`,
-    `It would switch after ${would[0]} (the person: ${own[0]}) of rewards, and after ${would[1]} (the person: ${own[1]}) of trials without.`,
+  const each = `NLL ${(out.nll / out.n).toFixed(4)} a choice (guessing: ${Math.log(2).toFixed(4)})`
+  return [`${each}, ${total} for all ${out.n}; lower is better.`,
+    `It would switch after ${would[0]} (the person: ${own[0]}) of rewards, and after ${would[1]} `
+    + `(the person: ${own[1]}) of trials without.`,
     `Mean reward of the person: ${paid}.`]
 }
 const see = (data, alpha, beta) => data.luck ? play(data, alpha, beta) : learn(data, alpha, beta)
@@ -63,15 +69,19 @@ const COLOURS = ['#332288', '#CC6677']  // in the order of the figures
 const tag = (name, attributes, inside = '') =>
   `<${name} ${Object.entries(attributes).map(([key, value]) => `${key}="${value}"`).join(' ')}>${inside}</${name}>`
 const escaped = text => String(text).replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`)
-const brief = (name, k) => { const end = name.replace(/^option /, ''); return end.length < 7 ? end : String(k + 1) }  // beside a line there is little room
+// Beside a line there is little room
+const brief = (name, k) => { const end = name.replace(/^option /, ''); return end.length < 7 ? end : String(k + 1) }
 const picture = (data, out, width) => {
   const n = out.choice.length, left = 46, right = width - 8, starts = data.starts || [0], part = []
   const x = t => left + (right - left) * (t + .5) / n
   const y = (value, top, height) => top + height * (1 - value)
-  const text = (px, py, what, more = {}) => part.push(tag('text', {x: px, y: py, 'font-size': 12, fill: '#59636e', ...more}, escaped(what)))
+  const text = (px, py, what, more = {}) =>
+    part.push(tag('text', {x: px, y: py, 'font-size': 12, fill: '#59636e', ...more}, escaped(what)))
   const lines = (series, top, height, kind) => [0, 1].forEach(k => {
-    const d = series.map((v, t) => `${starts.includes(t) ? 'M' : 'L'}${x(t).toFixed(1)} ${y(v[k], top, height).toFixed(2)}`).join('')
-    part.push(tag('path', {d, fill: 'none', stroke: COLOURS[k], 'stroke-width': 1.8, 'stroke-dasharray': k ? '5 3' : 'none', 'data-line': `${kind}${k}`}))
+    const at = (v, t) => `${x(t).toFixed(1)} ${y(v[k], top, height).toFixed(2)}`
+    const d = series.map((v, t) => (starts.includes(t) ? 'M' : 'L') + at(v, t)).join('')
+    part.push(tag('path', {d, fill: 'none', stroke: COLOURS[k], 'stroke-width': 1.8,
+      'stroke-dasharray': k ? '5 3' : 'none', 'data-line': `${kind}${k}`}))
   })
   const axis = (name, top, height) => {
     for (const at of [0, .5, 1]) {
@@ -90,30 +100,27 @@ const picture = (data, out, width) => {
     out.choice.forEach((made, t) => {
       if (made !== k) return
       const won = out.reward[t] > 0, pale = !data.luck && out.p[t][k] < .5
-      part.push(tag('line', {x1: x(t).toFixed(1), x2: x(t).toFixed(1), y1: base, y2: base + (won ? -10 : 6), 'stroke-width': 2,
-        stroke: COLOURS[k], opacity: pale ? .35 : 1, 'data-choice': t}))
+      part.push(tag('line', {x1: x(t).toFixed(1), x2: x(t).toFixed(1), y1: base, y2: base + (won ? -10 : 6),
+        'stroke-width': 2, stroke: COLOURS[k], opacity: pale ? .35 : 1, 'data-choice': t}))
     })
   })
   axis('value', 200, 110)
   lines(out.q, 200, 110, 'q')
   for (let t = 0; t < n; t += n > 200 ? 50 : 20) text(x(t), 326, t, {'text-anchor': 'middle'})
   text((left + right) / 2, 341, 'trial', {'text-anchor': 'middle'})
-  const about = `Chances of choosing ${data.options[0]} and ${data.options[1]}, the choices, and the values, over ${n} trials. The sentences beside it say what they come to.`
-  return tag('svg', {width, height: 346, viewBox: `0 0 ${width} 346`, role: 'img', 'aria-label': escaped(about)}, part.join(''))
+  const about = `Chances of choosing ${data.options[0]} and ${data.options[1]}, the choices, and the values, over `
+    + `${n} trials. The sentences beside it say what they come to.`
+  return tag('svg', {width, height: 346, viewBox: `0 0 ${width} 346`, role: 'img', 'aria-label': escaped(about)},
+    part.join(''))
 }
-const STYLE = `.spice-page{max-width:720px;margin:1em 0;padding:12px 14px;border:1px solid #d8dee4;border-radius:6px;background:#fff;color:#1f2328;font:14px/1.45 system-ui,sans-serif}
-.spice-page label{display:block;margin:2px 0}.spice-page input[type=range]{width:100%;margin:4px 0 8px;accent-color:#332288;height:22px}
+const STYLE = `.spice-page label{display:block;margin:2px 0}
+.spice-page input[type=range]{width:100%;margin:4px 0 8px;accent-color:#332288;height:22px}
 .spice-page .spice-sliders{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(240px,100%),1fr));gap:0 24px}
-.spice-page button{font:inherit;padding:5px 14px;border:1px solid #8c959f;border-radius:5px;background:#f6f8fa;color:#1f2328;cursor:pointer}
-.spice-page p{margin:8px 0}.spice-page svg{display:block;max-width:100%}.spice-page :focus-visible{outline:3px solid #0072B2;outline-offset:2px}`
+.spice-page svg{display:block;max-width:100%}`
 const show = (box, data) => {
-  const node = (name, inside, attributes = {}) => {
-    const made = Object.assign(document.createElement(name), attributes)
-    made.append(...inside)
-    return made
-  }
   const values = {}, start = {}, sliders = {}
-  const said = node('p', [], {className: 'spice-words'}), drawn = node('div', []), rows = node('div', [], {className: 'spice-sliders'})
+  const said = node('p', [], {className: 'spice-words'}), drawn = node('div', [])
+  const rows = node('div', [], {className: 'spice-sliders'})
   said.setAttribute('aria-live', 'polite')
   const draw = () => {
     const out = see(data, values.alpha, values.beta)
@@ -133,11 +140,14 @@ const show = (box, data) => {
   const reset = node('button', ['Reset'], {type: 'button'})
   reset.onclick = () => { Object.entries(sliders).forEach(([name, move]) => move(start[name])); draw() }
   const key = node('p', [])
-  key.innerHTML = data.options.map((name, k) => `${tag('span', {style: `color:${COLOURS[k]};font-weight:700`}, k ? '╍╍' : '━━')} ${name.endsWith(brief(name, k)) ? '' : `${k + 1}: `}${escaped(name)}`).join(' &nbsp; ')
-    + `. Ticks: choices, up: rewarded, down: not${data.luck ? '' : '; pale: the learner thought the other one likelier'}.`
+  const line = k => tag('span', {style: `color:${COLOURS[k]};font-weight:700`}, k ? '╍╍' : '━━')
+  const numbered = (name, k) => name.endsWith(brief(name, k)) ? '' : `${k + 1}: `
+  key.innerHTML = data.options.map((name, k) => `${line(k)} ${numbered(name, k)}${escaped(name)}`).join(' &nbsp; ')
+    + '. Ticks: choices, up: rewarded, down: not'
+    + `${data.luck ? '' : '; pale: the learner thought the other one likelier'}.`
   box.setAttribute('role', 'group')
   box.setAttribute('aria-label', data.title)
-  box.replaceChildren(node('style', [STYLE]), rows, reset, drawn, key, said)
+  box.replaceChildren(node('style', [LOOK + STYLE]), rows, reset, drawn, key, said)
   draw()
   if (typeof ResizeObserver !== 'undefined') {
     let wide = drawn.clientWidth
