@@ -174,7 +174,7 @@ def test_a_wrong_prior_is_found(monkeypatch):
     "Truths from a prior that is shifted by one of its sds"
     draw = module._Priors.draw
     monkeypatch.setattr(module._Priors, "draw", lambda self, rng, n: draw(self, rng, n) + 1.5)
-    found = calibrate(n=30, priors=dict(bias=stats.norm(0, 1.5)))
+    found = calibrate(n=60, priors=dict(bias=stats.norm(0, 1.5)))
     assert found.table().p_ecdf["bias"] < .01 and "ranks are not uniform for bias" in found.notes()[0]
 
 
