@@ -28,7 +28,7 @@ def fields():
         python_requires=f">={cfg['min_python']}",
         install_requires=cfg["requirements"].split(),
         extras_require={key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")},
-        packages=[cfg["lib_path"], f"{cfg['lib_path']}.tasks"],
+        packages=[cfg["lib_path"], *sorted(f"{cfg['lib_path']}.{path.parent.name}" for path in HERE.glob(f"{cfg['lib_path']}/*/__init__.py"))],
         package_data={cfg["lib_path"]: ["datasets/*.csv", "datasets/*/*.csv", "templates/*/*", "*.mplstyle"]},
         entry_points={"console_scripts": cfg["console_scripts"].split(),
                       "nbdev": [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"]},  # so that doc links resolve

@@ -187,7 +187,7 @@ def export():
 
 def modules():
     "The exported modules"
-    return sorted([*(ROOT/"spice_rl").glob("[!_]*.py"), *(ROOT/"spice_rl/tasks").glob("[!_]*.py")])
+    return sorted((ROOT/"spice_rl").glob("*/[!_]*.py"))
 
 
 def update():

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from spice_rl import find_task, fit_hierarchical, sample_posterior, simulate, task_model, task_world
-from spice_rl.params import from_line, to_line
+from spice_rl.core.params import from_line, to_line
 
 RESULTS, CHAINS, TUNE, DRAWS = Path(__file__).parent / 'results', 2, 500, 1000
 LOGIT = {'Phi_approx(': 'inv_logit('}

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from spice_rl import BanditsFlip, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, simulate
-from spice_rl.models import Perseveration
+from spice_rl.models.ready import Perseveration
 
 RESULTS = Path(__file__).parent / 'results'
 SETS, STUDIES = 40, 60

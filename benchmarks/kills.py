@@ -19,8 +19,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
 from killing import files, hidden, in_a_fork, verdict
 from spice_rl import AgentQ, BanditsDrift, Pipeline, SpiceEstimator, avoidance_tutorial_files, fit, plot_equation, rescorla_wagner_equation, run_pieces, save_figure, simulate, write_discovery, write_report
-from spice_rl.folders import FolderHeld, held
-from spice_rl.pieces import _to_text
+from spice_rl.core.folders import FolderHeld, held
+from spice_rl.core.pieces import _to_text
 
 RESULTS, KILLS = Path(__file__).parent / 'results', 20
 

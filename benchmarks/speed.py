@@ -163,7 +163,7 @@ LANES = """
 import json, sys, time
 import numpy as np
 from spice_rl import AgentQ, BanditsDrift, Lanes, RescorlaWagner, avoidance_model, simulate
-from spice_rl.avoidance import AvoidanceTask
+from spice_rl.models.avoidance import AvoidanceTask
 out = {}
 for name in sys.argv[1:]:
     cell = {'RescorlaWagner': RescorlaWagner, 'AgentQ': AgentQ}.get(name, lambda: avoidance_model(name))()
@@ -241,7 +241,7 @@ def loop_times(rows, other=None):
         cold = []
         for _ in range(3):
             with tempfile.TemporaryDirectory() as empty:
-                subprocess.run([sys.executable, '-c', 'import spice_rl.engine'], env=os.environ | dict(PYTHONPATH=str(here), NUMBA_CACHE_DIR=empty), check=True)   # the package's own loops
+                subprocess.run([sys.executable, '-c', 'import spice_rl.core.engine'], env=os.environ | dict(PYTHONPATH=str(here), NUMBA_CACHE_DIR=empty), check=True)   # the package's own loops
                 cold.append(next(iter(measured(FIRST, ['first call'], here, 'auto', empty).values())))
         rows.append(dict(what='first likelihood in a process, RescorlaWagner, one person, nothing on disk', ours=min(cold), unit='CPU s', reference=reference, theirs=rows[-4]['theirs']))
 

@@ -26,7 +26,7 @@ WAYS = {'on one line': 'from learner.signals import reward, choice, delay, effor
 def exported(code):
     "The import as it stands in the exported module."
     def cell(source): return dict(cell_type='code', metadata={}, outputs=[], execution_count=None, source=source)
-    book = dict(cells=[cell('#| default_exp models'), cell(f'#| export\n{code}')], metadata={}, nbformat=4, nbformat_minor=5)
+    book = dict(cells=[cell('#| default_exp models.ready'), cell(f'#| export\n{code}')], metadata={}, nbformat=4, nbformat_minor=5)
     Path('nbs').mkdir(exist_ok=True)
     Path('nbs/00_models.ipynb').write_text(json.dumps(book))
     nb_export('nbs/00_models.ipynb', lib_path='learner')

@@ -1,44 +1,83 @@
 """From choices to equations: simulate, fit and discover models of reinforcement learning.
 
 Every public name of every module is a name of the package, loaded on first use: `import spice_rl` costs nothing, and
-`from spice_rl import Trials` imports the one module that defines it. (Written by hand; the modules are exported.)
+`from spice_rl import Trials` imports the one module that defines it. Each folder is a layer that knows nothing of those
+after it: `core`, `models`, `tasks`, `inference`, `discovery`, `output`. (Written by hand; the modules are exported.)
 """
 __version__ = "0.2.0"
 
-import ast, difflib, functools, importlib, re
+import ast, difflib, functools, importlib, re, sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+_LAYERS = "core", "models", "inference", "discovery", "output"
 _TASKS = "tasks.published"  # the module of `tasks` whose names are the package's; the cells of a task stand in its own
+
+
+@functools.cache
+def _modules():
+    "Where each module lies, by its name without the folder: `hierarchy` is `inference.hierarchy`"
+    here = Path(__file__).parent
+    return {path.stem: f"{layer}.{path.stem}" for layer in _LAYERS for path in sorted((here/layer).glob("[!_]*.py"))}
 
 
 @functools.cache
 def _owners():
     "The module of each public name, read from the modules' `__all__` without importing them"
     owners = {}
-    here = Path(__file__).parent
-    modules = {path.stem: path for path in sorted(here.glob("[!_]*.py"))} | {_TASKS: here/"tasks/published.py"}
-    for module, path in modules.items():
-        names = re.search(r"^__all__ = (\[.*?\])", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    for module in [*_modules().values(), _TASKS]:
+        text = (Path(__file__).parent/f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        names = re.search(r"^__all__ = (\[.*?\])", text, re.DOTALL | re.MULTILINE)
         owners.update(dict.fromkeys(ast.literal_eval(names[1]) if names else [], module))
     return owners
 
 
-def _module(stem, name):
+def _module(path, name):
     "A module of the package, wanted for this name; networks are made of torch, which may not be there."
-    try: return importlib.import_module(f"{__name__}.{stem}")
+    try: return importlib.import_module(f"{__name__}.{path}")
     except ModuleNotFoundError as e:
         if e.name != "torch": raise
         raise ModuleNotFoundError(f"{name} needs torch: pip install torch", name="torch") from None
 
 
-def __getattr__(name):
-    if name == "__all__": return sorted(_owners())
-    if name in _owners():
-        value = globals()[name] = getattr(_module(_owners()[name], name), name)
-        return value
-    if name in {*_owners().values(), "tasks"}: return _module(name, name)
-    near = difflib.get_close_matches(name, _owners(), 1)
-    raise AttributeError(f"spice_rl has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+def _lazily(package):
+    "`__getattr__` and `__dir__` of this package or of a layer: public names of its modules, and these modules"
+    layer, space = package.removeprefix(__name__ + "."), vars(sys.modules[package])
+    whole = package == __name__
+    def owners(): return {n: m for n, m in _owners().items() if whole or m.startswith(f"{layer}.")}
+    def modules(): return {n: m for n, m in _modules().items() if whole or m.startswith(f"{layer}.")}
+    def folders(): return {*_LAYERS, "tasks"} if whole else set()
+
+    def look_up(name):
+        if name == "__all__": return sorted(owners())
+        if name in owners():
+            space[name] = getattr(_module(owners()[name], name), name)
+            return space[name]
+        if name in folders(): return _module(name, name)
+        if name in modules(): return _module(modules()[name], name)
+        near = difflib.get_close_matches(name, owners(), 1)
+        raise AttributeError(f"{package} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    return look_up, lambda: sorted({*space, *owners(), *modules(), *folders()})
 
 
-def __dir__(): return sorted({*globals(), *_owners(), *_owners().values(), "tasks"} - {_TASKS})
+class _WithoutFolder:
+    """Finds a module by its name without the folder, as published notebooks write it: `spice_rl.bandits` is the module
+    `spice_rl.models.bandits`, the same one."""
+    def __init__(self, module): self.module = module
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        package, _, stem = name.rpartition(".")
+        if package == __name__ and stem in _modules(): return ModuleSpec(name, cls(_modules()[stem]))
+
+    def create_module(self, spec):
+        module = _module(self.module, spec.name)
+        self.own = module.__spec__
+        return module
+
+    def exec_module(self, module): module.__spec__ = self.own  # in its place Python has put that of the short name
+
+
+__getattr__, __dir__ = _lazily(__name__)
+sys.meta_path.append(_WithoutFolder)

@@ -4,7 +4,7 @@ A point is counted in calls that change the file system inside one folder (Pytho
 import hashlib, os, resource, signal, sys, traceback
 from pathlib import Path
 
-from spice_rl.folders import finished, held
+from spice_rl.core.folders import finished, held
 
 CHANGES = {"os.rename": (0, 1), "os.remove": (0,), "os.mkdir": (0,), "os.rmdir": (0,), "os.link": (0, 1), "os.symlink": (1,), "os.truncate": (0,)}
 

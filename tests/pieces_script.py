@@ -2,7 +2,7 @@
 import hashlib, sys, time
 import numpy as np
 import pandas as pd
-from spice_rl.pieces import run_pieces
+from spice_rl.core.pieces import run_pieces
 
 FOLDER, PAUSE = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.
 

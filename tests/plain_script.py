@@ -8,7 +8,7 @@ import numpy as np
 from spice_rl import (AvoidanceTask, BanditsDrift, Cell, Param, RescorlaWagner, Trials, avoidance_model,
                       demo_trials, explore, fit, gradient, hessian, nll, parameter_recovery, play, plot_recovery,
                       plot_session, refine, replay, rescorla_wagner_equation, simulate)
-from spice_rl.jit import njit
+from spice_rl.core.jit import njit
 from wide_cells import DiffusionQ, Hyperbolic, Rating
 
 

@@ -246,7 +246,7 @@ def test_a_model_of_ones_own_is_found_by_name(people):
 
 
 def test_a_built_in_name_is_taken():
-    with pytest.raises(ValueError, match="QLearning is the name of a model of spice_rl.qlearning"):
+    with pytest.raises(ValueError, match="QLearning is the name of a model of spice_rl.models.qlearning"):
         class QLearning(Avoidance): pass
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from spice_rl import avoidance
-from spice_rl.avoidance import Avoidance, AvoidanceTask, read_avoidance, to_files, with_bias, with_decay, with_novel
-from spice_rl.cell import make_trial
-from spice_rl.engine import Lanes, nll, play, replay_arrays, simulate, softmax
-from spice_rl.models import avoidance_model, avoidance_models
-from spice_rl.params import Param
+from spice_rl.models.avoidance import Avoidance, AvoidanceTask, read_avoidance, to_files, with_bias, with_decay, with_novel
+from spice_rl.core.cell import make_trial
+from spice_rl.core.engine import Lanes, nll, play, replay_arrays, simulate, softmax
+from spice_rl.models.ready import avoidance_model, avoidance_models
+from spice_rl.core.params import Param
 
 # What the models are, as the specification has it: names in order, defaults, bounds, options
 RATES = "factual_lr counterfactual_lr factual_actor_lr counterfactual_actor_lr critic_lr contextual_lr".split()

@@ -5,12 +5,12 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import kstest, ks_2samp
 
-from spice_rl.bandits import (DEMO, AgentQ, BanditsDrift, BanditsFixed, BanditsFlip, BanditsGeneral, BanditsReversal, BanditsSwitch,
+from spice_rl.models.bandits import (DEMO, AgentQ, BanditsDrift, BanditsFixed, BanditsFlip, BanditsGeneral, BanditsReversal, BanditsSwitch,
                               create_dataset, demo_trials)
-from spice_rl.data import Trials, read_trials
-from spice_rl.engine import Lanes, gradient, nll, simulate
-from spice_rl.equation import rescorla_wagner_equation
-from spice_rl.rnn import NetworkCell
+from spice_rl.core.data import Trials, read_trials
+from spice_rl.core.engine import Lanes, gradient, nll, simulate
+from spice_rl.discovery.equation import rescorla_wagner_equation
+from spice_rl.discovery.rnn import NetworkCell
 from worlds import TwoRates, network
 
 TASKS = dict(drift=BanditsDrift(.2), drift4=BanditsDrift(.1, 4), fixed=BanditsFixed(), flip=BanditsFlip(), switch=BanditsSwitch(), reversal=BanditsReversal(),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from spice_rl import avoidance_tutorial_files, demo_file, read_trials
-from spice_rl.cli import TUTORIALS, _parser, _typed, main
+from spice_rl.output.cli import TUTORIALS, _parser, _typed, main
 
 COMMANDS = ["demo", "read", "discover", "fit", "compare", "recover", "check", "report"]
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,7 +137,7 @@ def test_warnings_are_notes(here, table, capsys):
 def only_read(monkeypatch):
     "What was read, in place of the work that follows"
     read = []
-    monkeypatch.setattr("spice_rl.cli._report", lambda trials, *_, **__: read.append(trials))
+    monkeypatch.setattr("spice_rl.output.cli._report", lambda trials, *_, **__: read.append(trials))
     return read
 
 
@@ -417,7 +417,7 @@ def test_fit_of_a_published_task_hierarchical(here, capsys):
 
 def test_pairs_on_offer_are_read(here, table, capsys, monkeypatch):
     read = []
-    monkeypatch.setattr("spice_rl.cli._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
+    monkeypatch.setattr("spice_rl.output.cli._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
     table.assign(a="left", b=np.where(table.index % 2, "right", None), x=table.trial * 1., y=2., z=3.).to_csv("t.csv", index=False)
     t = pd.read_csv("t.csv")
     t[(t.b.notna()) | (t.choice == "left")].to_csv("t.csv", index=False)
@@ -454,13 +454,13 @@ def test_python_messages_stay(table):
 
 def test_interrupted(monkeypatch, here, capsys):
     def stop(*_, **__): raise KeyboardInterrupt
-    monkeypatch.setattr("spice_rl.report.write_report", stop)
+    monkeypatch.setattr("spice_rl.output.report.write_report", stop)
     assert main(["report", "x"]) == 130 and capsys.readouterr() == ("", "spice-rl: stopped\n")
 
 
 def test_nobody_reads_on(here, table):
     table.to_csv("t.csv", index=False)
-    p = subprocess.Popen([sys.executable, "-c", "import sys; from spice_rl.cli import main; sys.exit(main())", "discover", "t.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    p = subprocess.Popen([sys.executable, "-c", "import sys; from spice_rl.output.cli import main; sys.exit(main())", "discover", "t.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env=os.environ | dict(PYTHONPATH=str(ROOT)))
     assert p.stdout.readline().startswith("4 participants")
     p.stdout.close()
     assert p.stderr.read() == "" and p.wait() == 141

@@ -11,16 +11,16 @@ import numba
 import numpy as np
 import pytest
 
-import spice_rl.bandits as bandits
-import spice_rl.codegen as codegen
-from spice_rl.avoidance import OPTIONS, AvoidanceTask
-from spice_rl.bandits import AgentQ, BanditsDrift, RescorlaWagner
-from spice_rl.cell import Cell
-from spice_rl.codegen import Loop, contents, kept_or_compiled, one_option
-from spice_rl.data import Trials
-from spice_rl.engine import Lanes, nll, simulate
-from spice_rl.models import avoidance_model
-from spice_rl.params import Param
+import spice_rl.models.bandits as bandits
+import spice_rl.core.codegen as codegen
+from spice_rl.models.avoidance import OPTIONS, AvoidanceTask
+from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
+from spice_rl.core.cell import Cell
+from spice_rl.core.codegen import Loop, contents, kept_or_compiled, one_option
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import Lanes, nll, simulate
+from spice_rl.models.ready import avoidance_model
+from spice_rl.core.params import Param
 from worlds import Coin, PearceHall
 
 PUBLISHED = ("QLearning", "ActorCritic", "Relative", "Advantage", "Hybrid2012", "StandardHybrid2012", "Hybrid2021", "StandardHybrid2021")
@@ -143,7 +143,7 @@ def test_threads_change_nothing(monkeypatch):
     monkeypatch.setenv("SPICE_RL_COMPILE", "now")
     cell, trials = RescorlaWagner(), odd_trials(2, seed=3, offers=False)
     theta, who = (np.repeat(x, 60, 0) for x in lanes_of(cell, trials, 0))
-    monkeypatch.setattr("spice_rl.engine._WORTH", 0)
+    monkeypatch.setattr("spice_rl.core.engine._WORTH", 0)
     for one, other in zip(Lanes(cell, trials, 1).scoring(theta, who), Lanes(cell, trials, 3).scoring(theta, who)): np.testing.assert_array_equal(one, other)
 
 
@@ -285,10 +285,10 @@ LEARNER = """
 import json, sys
 from pathlib import Path
 import numpy as np
-import spice_rl.codegen as codegen
+import spice_rl.core.codegen as codegen
 codegen.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
-from spice_rl.bandits import BanditsDrift, RescorlaWagner
-from spice_rl.engine import Lanes, simulate
+from spice_rl.models.bandits import BanditsDrift, RescorlaWagner
+from spice_rl.core.engine import Lanes, simulate
 trials = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=100, seed=0)
 lanes = Lanes(RescorlaWagner(), trials, 1)
 out = lanes.nll(np.tile([.25, 2.5], (3, 1)), np.arange(3))
@@ -355,11 +355,11 @@ CALLERS = """
 import sys
 import numpy as np
 from numba import njit, types
-from spice_rl.codegen import kept_or_compiled
+from spice_rl.core.codegen import kept_or_compiled
 
 def loop_of(number):
     steps = "".join(f"    x = np.sin(x) + np.exp(-x * x) + {number}\\n" for _ in range(60))   # too long to be taken into its caller
-    scope = dict(np=np, njit=njit, __name__="spice_rl.codegen")
+    scope = dict(np=np, njit=njit, __name__="spice_rl.core.codegen")
     exec(f"@njit\\ndef begin(x):\\n{steps}    return x\\ndef loop(x): return begin(x) + begin(-x) * begin(2 * x)", scope)
     return scope["loop"]
 
@@ -438,7 +438,7 @@ def test_the_folder_is_bounded(folder, monkeypatch):
 
 def test_a_kept_loop_imports_nothing(folder, monkeypatch, tmp_path):
     "A rule of a module that is not there any more: the file is not read, and nothing of that name is run"
-    (tmp_path / "gone.py").write_text("from spice_rl.bandits import RescorlaWagner\nclass Gone(RescorlaWagner):\n    def init(p, state): state.q[:] = .5 / float(len(state.q) - 1)\n")
+    (tmp_path / "gone.py").write_text("from spice_rl.models.bandits import RescorlaWagner\nclass Gone(RescorlaWagner):\n    def init(p, state): state.q[:] = .5 / float(len(state.q) - 1)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("SPICE_RL_COMPILE", "now")
     gone = importlib.import_module("gone").Gone

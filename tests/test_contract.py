@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from spice_rl import fit, gradient, hessian, nll, parameter_recovery, play, read_trials, replay, simulate_like
-from spice_rl.cell import Cell, make_trial
-from spice_rl.data import Trials
-from spice_rl.engine import Lanes
-from spice_rl.jit import njit
-from spice_rl.params import Param
+from spice_rl.core.cell import Cell, make_trial
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import Lanes
+from spice_rl.core.jit import njit
+from spice_rl.core.params import Param
 from wide_cells import DiffusionQ, Hyperbolic, Rating
 
 
@@ -173,8 +173,8 @@ def test_rules_that_lack():
 
 # state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
 
-from spice_rl.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
-from spice_rl.engine import latent_names  # noqa: E402
+from spice_rl.core.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
+from spice_rl.core.engine import latent_names  # noqa: E402
 
 RNG = np.random.default_rng(8)
 PEOPLE, N = 4, 60
@@ -245,7 +245,7 @@ def test_ratings_are_recovered():
 
 
 def choices_and_times(seed=1):
-    from spice_rl.bandits import BanditsFixed, RescorlaWagner
+    from spice_rl.models.bandits import BanditsFixed, RescorlaWagner
     from spice_rl import simulate
     t = simulate(RescorlaWagner(), BanditsFixed(counterfactual=True), people=3, n_trials=80, seed=seed)
     return simulate_like(DiffusionQ(), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=np.ones(240))), seed=5)
@@ -453,7 +453,7 @@ def test_two_answers_a_trial():
 
 # Bad input
 
-from spice_rl.wide import check_response  # noqa: E402
+from spice_rl.core.wide import check_response  # noqa: E402
 
 
 def test_times_that_cannot_be():
@@ -644,7 +644,7 @@ def test_cells_of_choices_live_in_worlds_that_show():
 # Laws: what holds of every cell holds of these, too
 
 from spice_rl import check, explore, fit_hbi, fit_hierarchical, identify, plot_session, trialwise  # noqa: E402
-from spice_rl.engine import replay_arrays  # noqa: E402
+from spice_rl.core.engine import replay_arrays  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -659,7 +659,7 @@ each = pytest.mark.parametrize("name", ["rating", "offers", "steps", "timed"])
 
 def in_python(cell, trials):
     "NLL of each person by the cell's rules, called one by one in plain Python"
-    from spice_rl.wide import _log_likelihood, _trial_at
+    from spice_rl.core.wide import _log_likelihood, _trial_at
     out = np.zeros(trials.n_participants)
     for s in range(trials.n_sessions):
         state = cell.init(cell.p(), trials.n_options)
@@ -901,7 +901,7 @@ def test_models_are_compared_and_mixed(worlds):
     mixed = fit_hbi(dict(learns=cell, same=Same()), t)
     assert mixed.models.frequency.learns > .6
     with pytest.raises(ValueError, match="a ceiling is measured from guessing, and nobody guesses rating"):
-        from spice_rl.comparison import _limits
+        from spice_rl.inference.comparison import _limits
         _limits(cell, t, None, None)
 
 
@@ -912,7 +912,7 @@ def test_narrow_cells_say_what_they_need():
         sees = "amount"
     with pytest.raises(AttributeError, match="the rule logit of Undeclared reads trial.delay"): simulate(Undeclared(), Staircase(), n_trials=5)
     timed = choices_and_times()
-    from spice_rl.bandits import RescorlaWagner as RW
+    from spice_rl.models.bandits import RescorlaWagner as RW
     assert np.isfinite(nll(RW(), None, timed)).all()                  # a model of choices alone, on choices with times
     made = simulate_like(RW(), timed, seed=1)
     assert made.does == ("choice",) and "rt" not in made.columns      # times of other choices are nobody's
@@ -930,7 +930,7 @@ def test_another_kind_of_answer_under_the_same_name_is_another_model():
     import math
     from collections import namedtuple
     from numba import njit
-    from spice_rl.density import AnswerKind, add_density
+    from spice_rl.core.density import AnswerKind, add_density
     class Laplace(namedtuple("Laplace", "mean sd"), metaclass=AnswerKind): "Heavier tails"
     add_density(Laplace, njit(lambda answer, value: -abs(value - answer.mean) / answer.sd - math.log(2 * answer.sd)),
                 njit(lambda answer, rng: answer.mean + answer.sd * (rng.standard_exponential() - rng.standard_exponential())),

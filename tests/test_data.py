@@ -1,4 +1,4 @@
-"Pins `spice_rl.data`: nothing of a table is lost, splits leak nothing, and every wrong table or tensor is refused with a reason"
+"Pins `spice_rl.core.data`: nothing of a table is lost, splits leak nothing, and every wrong table or tensor is refused with a reason"
 import copy, pickle, re, warnings
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from spice_rl.data import DatasetRNN, Trials, check_xs_ys, convert_dataset, read_trials
+from spice_rl.core.data import DatasetRNN, Trials, check_xs_ys, convert_dataset, read_trials
 
 SHARED = Path(__file__).parents[2]/'shared'/'data'/'bandit2arm.tsv'
 ARRAYS = ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')

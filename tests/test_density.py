@@ -11,8 +11,8 @@ from scipy import stats
 from scipy.special import ndtr
 
 from spice_rl import density
-from spice_rl.density import *
-from spice_rl.density import _log_bessel, _log_first, _log_still
+from spice_rl.core.density import *
+from spice_rl.core.density import _log_bessel, _log_first, _log_still
 
 EXAMPLES = [Normal(.3, 1.2), LogNormal(-.5, .8), Beta(.3, 4.), Binomial(12, .35), Poisson(3.2), VonMises(.7, 2.5),
             Wiener(1., 1.5, .4, .2), Wiener(1., 1.5, .4, .2, sv=.8, sz=.3),
@@ -615,7 +615,7 @@ def test_arrays_keep_their_shape_and_stay_as_they_are():
 
 def test_the_module_waits_until_it_is_used():
     code = ("import sys, spice_rl; assert 'numba' not in sys.modules; spice_rl.Normal; "
-            "print([name in sys.modules for name in ('spice_rl.density', 'torch', 'pandas')])")
+            "print([name in sys.modules for name in ('spice_rl.core.density', 'torch', 'pandas')])")
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "[True, False, False]\n"

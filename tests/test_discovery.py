@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 from test_report import text_of
 from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
-from spice_rl.discovery import _analysed, _recovered, _stay
-from spice_rl.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
-from spice_rl.report import REFERENCES
+from spice_rl.output.equation_folder import _analysed, _recovered, _stay
+from spice_rl.discovery.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
+from spice_rl.output.report import REFERENCES
 
 RECORD = "run_DISCOVER.json"
 
@@ -105,7 +105,7 @@ def test_the_printed_rule_is_the_learner():
     steps = [l.split(r" &\leftarrow ") for l in lines.removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}").split(r" \\ ") if "leftarrow" in l]
     plain = lambda x: re.sub(r"([QC])_c", r"\1[c]", re.sub(r"([QC])_u", r"\1[u]", x.replace(r"Q_{\varphi}", "Q_varphi").replace(r"\alpha_{C}", "alpha_C").replace(r"\alpha", "alpha").replace(r"\varphi", "varphi").replace(r"\,", "*")))
     state = agent.init(agent.p())
-    from spice_rl.cell import make_trial
+    from spice_rl.core.cell import make_trial
     for c, r in ((0, 1.), (0, 0.), (1, 1.), (1, 1.), (0, 0.)):
         for left, right in steps:
             value = eval(plain(right), {}, space | dict(c=c, u=1 - c, r=r))

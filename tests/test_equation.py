@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl.bandits import AgentQ
-from spice_rl.engine import Lanes, nll, replay_arrays
-from spice_rl.equation import Equation, Rule, Scoring, equation_from_dict, equation_names, equation_to_dict, rescorla_wagner_equation
-from spice_rl.refinement import TRACE, VALUE, bandit_library
+from spice_rl.models.bandits import AgentQ
+from spice_rl.core.engine import Lanes, nll, replay_arrays
+from spice_rl.discovery.equation import Equation, Rule, Scoring, equation_from_dict, equation_names, equation_to_dict, rescorla_wagner_equation
+from spice_rl.discovery.refinement import TRACE, VALUE, bandit_library
 from worlds import people, rebuild
 
 

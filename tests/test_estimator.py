@@ -14,21 +14,21 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 
-from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.data import DatasetRNN, Trials
-from spice_rl.engine import nll, replay, replay_arrays, simulate
+from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
+from spice_rl.core.data import DatasetRNN, Trials
+from spice_rl.core.engine import nll, replay, replay_arrays, simulate
 from spice_rl import __version__
-from spice_rl.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
-from spice_rl.estimator import SpiceEstimator, _digest, load_spice, off_policy_sessions, read_model, write_model
-from spice_rl.hierarchy import fit_hierarchical
-from spice_rl.plotting import plot_session
-from spice_rl.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
-from spice_rl.rnn import BaseRNN, SpiceConfig
-from spice_rl.traces import TraceEquation, discover
+from spice_rl.discovery.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
+from spice_rl.discovery.estimator import SpiceEstimator, _digest, load_spice, off_policy_sessions, read_model, write_model
+from spice_rl.inference.hierarchy import fit_hierarchical
+from spice_rl.output.plotting import plot_session
+from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
+from spice_rl.discovery.rnn import BaseRNN, SpiceConfig
+from spice_rl.discovery.traces import TraceEquation, discover
 from worlds import PEOPLE_CONFIG, PeopleRNN, people_dataset, q_dataset
 
 FAST = dict(starts=1, epochs=25, wide=False)
-pytestmark = pytest.mark.filterwarnings("ignore::spice_rl.training.TrainingWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::spice_rl.discovery.training.TrainingWarning")
 
 
 class CustomRNN(BaseRNN):
@@ -596,7 +596,7 @@ def test_threshold_and_degree(fitted):
 def test_bad_options_are_found_before_the_training(monkeypatch):
     "An hour of training should not end in a typing error"
     def train(*args, **kwargs): raise AssertionError("training began")
-    monkeypatch.setattr("spice_rl.estimator.train", train)
+    monkeypatch.setattr("spice_rl.discovery.estimator.train", train)
     d = q_dataset(n_sessions=5, n_trials=20)
     for wrong in (dict(spice_optimizer_type="SR4"), dict(spice_participant_id=8), dict(spice_library_polynomial_degree=-1), dict(spice_optim_threshold=-1.), dict(spice_optim_regularization=0.),
                   dict(spice_config=FORGETTING_CONFIG), dict(n_trials_off_policy=0, n_sessions_off_policy=1)):
@@ -624,7 +624,7 @@ def test_options_are_counted_in_ys():
 
 def test_what_cannot_be_is_said_before_the_training(monkeypatch, tmp_path):
     def train(*args, **kwargs): raise AssertionError("training began")
-    monkeypatch.setattr("spice_rl.estimator.train", train)
+    monkeypatch.setattr("spice_rl.discovery.estimator.train", train)
     d = q_dataset(n_sessions=5, n_trials=20)
     trials = Trials.from_dataset(d)
     (tmp_path/"file").write_text("")
@@ -880,7 +880,7 @@ def test_a_class_that_is_not_here(fitted, files, tmp_path):
     assert same([load_spice(tmp_path/"x.json", rnn_class=CustomRNN)._network_logp(q_dataset().xs[:1])], [fitted._network_logp(q_dataset().xs[:1])])
 
 
-@pytest.mark.parametrize("module, name", [("builtins", "dict"), ("os", "getcwd"), ("spice_rl.precoded", "RESCORLA_WAGNER_CONFIG"), ("torch.nn", "Linear"), ("spice_rl.precoded", "__doc__")])
+@pytest.mark.parametrize("module, name", [("builtins", "dict"), ("os", "getcwd"), ("spice_rl.discovery.precoded", "RESCORLA_WAGNER_CONFIG"), ("torch.nn", "Linear"), ("spice_rl.discovery.precoded", "__doc__")])
 def test_a_file_calls_networks_only(module, name, files, tmp_path):
     "What a file names is opened only if it is a class of network"
     content = json.loads((files/"n.json").read_text())
@@ -1067,7 +1067,7 @@ def test_a_failed_save_leaves_the_old_file(fitted, files, monkeypatch):
 
 def test_a_ceiling_that_fails_costs_a_sentence_and_not_the_fit(monkeypatch):
     def fails(*given, **more): raise FloatingPointError("no finite likelihood")
-    monkeypatch.setattr("spice_rl.estimator.choice_ceiling", fails)
+    monkeypatch.setattr("spice_rl.discovery.estimator.choice_ceiling", fails)
     dataset = simulate(AgentQ(alpha_reward=.3), BanditsDrift(.2), sessions=24, n_trials=50, seed=1).to_dataset()
     found = SpiceEstimator(**FAST | dict(wide=True)).fit(dataset.xs, dataset.ys)
     assert found.ceiling_ is None and found.wide_ is not None

@@ -8,17 +8,17 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot as plt
 
-from spice_rl.avoidance import SYMBOLS, AvoidanceTask
-from spice_rl.bandits import AgentQ, BanditsDrift, BanditsFixed, demo_trials
-from spice_rl.cell import Cell
-from spice_rl.data import Trials
-from spice_rl.engine import nll, replay, simulate
-from spice_rl.equation import Equation, rescorla_wagner_equation
-from spice_rl.explorer import explore
-from spice_rl.models import avoidance_model
-from spice_rl.params import Param
-from spice_rl.precoded import RescorlaWagnerRNN
-from spice_rl.rnn import NetworkCell
+from spice_rl.models.avoidance import SYMBOLS, AvoidanceTask
+from spice_rl.models.bandits import AgentQ, BanditsDrift, BanditsFixed, demo_trials
+from spice_rl.core.cell import Cell
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import nll, replay, simulate
+from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
+from spice_rl.output.explorer import explore
+from spice_rl.models.ready import avoidance_model
+from spice_rl.core.params import Param
+from spice_rl.discovery.precoded import RescorlaWagnerRNN
+from spice_rl.discovery.rnn import NetworkCell
 
 TASK = BanditsDrift(.2)
 SLOPE = "x_value_reward_chosen: x_value_reward_chosen"

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from killing import files, hidden, in_a_fork, verdict
-from spice_rl.avoidance import avoidance_tutorial_files
-from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.cli import main
-from spice_rl.discovery import DiscoveryFolder, write_discovery
-from spice_rl.engine import simulate
-from spice_rl.estimator import SpiceEstimator
-from spice_rl.fitting import fit
-from spice_rl.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written
-from spice_rl.pieces import _to_text, run_pieces
-from spice_rl.pipeline import Pipeline
-from spice_rl.report import RunFolder, literal, write_report
-from spice_rl.style import save_figure
+from spice_rl.models.avoidance import avoidance_tutorial_files
+from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.output.cli import main
+from spice_rl.output.equation_folder import DiscoveryFolder, write_discovery
+from spice_rl.core.engine import simulate
+from spice_rl.discovery.estimator import SpiceEstimator
+from spice_rl.inference.fitting import fit
+from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written
+from spice_rl.core.pieces import _to_text, run_pieces
+from spice_rl.output.pipeline import Pipeline
+from spice_rl.output.report import RunFolder, literal, write_report
+from spice_rl.core.style import save_figure
 
 pytestmark = [pytest.mark.filterwarnings("ignore:the equation keeps only", "ignore:no two of", "ignore:.* holds a run with"),
               pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed in a fork")]
@@ -131,7 +131,7 @@ def quick(monkeypatch):
         for name in ["BIC-model-comparisons.png", *(f"parameter_fits/{names['models'][m]}-model-fits.png" for m in result.fits)]:
             (folder/name).parent.mkdir(exist_ok=True)
             write_text(folder/name, name)
-    monkeypatch.setattr("spice_rl.pipeline._write_figures", write)
+    monkeypatch.setattr("spice_rl.output.pipeline._write_figures", write)
 
 
 def pipeline(tables, out, seed=1, **change):
@@ -178,7 +178,7 @@ def test_a_second_run_is_refused(found, tables, quick, tmp_path):
 
 
 def test_the_command_line_is_refused_before_the_work(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("spice_rl.estimator.SpiceEstimator.fit", lambda *_: pytest.fail("worked before it looked at the folder"))
+    monkeypatch.setattr("spice_rl.discovery.estimator.SpiceEstimator.fit", lambda *_: pytest.fail("worked before it looked at the folder"))
     with held(tmp_path/"out"):
         assert main(["demo", "--out", str(tmp_path/"out")]) == 2
     said = capsys.readouterr().err
@@ -322,7 +322,7 @@ def test_no_picture_from_outside_gets_into_a_page(tables, quick, tmp_path):
 
 
 def test_places_are_checked_before_the_work(tables, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr("spice_rl.pipeline.fit", lambda *_, **__: pytest.fail("fitted before it looked at the folder"))
+    monkeypatch.setattr("spice_rl.output.pipeline.fit", lambda *_, **__: pytest.fail("fitted before it looked at the folder"))
     (tmp_path/"run_FIT.json").mkdir()
     with pytest.raises(ValueError, match="is a folder, and a file of that name is to be written"): pipeline(tables, tmp_path)
     (tmp_path/"run_FIT.json").rmdir()

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
-import spice_rl.hierarchy as hierarchy
+import spice_rl.inference.hierarchy as hierarchy
 from test_project import ROOT, load
 from worlds import HELD, Bias, Q
 

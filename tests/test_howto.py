@@ -17,7 +17,7 @@ def test_guide_answers_first_and_leads_on(path):
     assert re.fullmatch(r"# .+\n> .+", title)
     assert first.startswith("**") and "**" in first.split("\n")[0][2:], "the answer, in bold, comes first"
     end = last[last.index("**Go on**"):]
-    assert "../tutorials/" in end and re.search(r"\.\./\d\d_\w+\.ipynb", end), "a guide ends with a tutorial and an API page"
+    assert "../tutorials/" in end and re.search(r"\.\./\d0_\w+/\d\d_\w+\.ipynb", end), "a guide ends with a tutorial and an API page"
 
 
 def test_comparison_is_whole():

@@ -5,18 +5,18 @@ import pytest
 from matplotlib import pyplot as plt
 from scipy.optimize import minimize_scalar
 
-from spice_rl.avoidance import AvoidanceTask
-from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.cell import Cell
-from spice_rl.data import Trials
-from spice_rl.engine import nll, simulate
-from spice_rl.equation import Equation, rescorla_wagner_equation
-from spice_rl.fitting import fit
-from spice_rl.hierarchy import fit_hierarchical
-from spice_rl.identifiability import identify, profile_likelihood
-from spice_rl.models import avoidance_model
-from spice_rl.params import Param
-from spice_rl.plotting import plot_profile
+from spice_rl.models.avoidance import AvoidanceTask
+from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.core.cell import Cell
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import nll, simulate
+from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
+from spice_rl.inference.fitting import fit
+from spice_rl.inference.hierarchy import fit_hierarchical
+from spice_rl.inference.identifiability import identify, profile_likelihood
+from spice_rl.models.ready import avoidance_model
+from spice_rl.core.params import Param
+from spice_rl.output.plotting import plot_profile
 from worlds import Rescorla
 
 TASK = BanditsDrift(.2)

@@ -10,8 +10,8 @@ from scipy.stats import beta, norm, uniform
 from spice_rl import (BanditModel, Bandits, BanditsDrift, BanditsFlip, Param, RescorlaWagner, ValueModel,
                       avoidance_model, bandit_models, compare, cross_validate, demo_trials, fit, fit_hierarchical,
                       for_rewards, make_trial, nll, replay, rlwm, simulate)
-from spice_rl.data import Trials
-from spice_rl.models import MIDDLE
+from spice_rl.core.data import Trials
+from spice_rl.models.ready import MIDDLE
 from worlds import people, rebuild
 
 NAMES = [type(m).__name__ for m in bandit_models()]
@@ -421,7 +421,7 @@ def test_a_lapse_is_a_mixture_at_any_inverse_temperature():
 
 
 def test_probit_far_out():
-    from spice_rl.models import _log_phi
+    from spice_rl.models.ready import _log_phi
     x = np.r_[-200, -38, np.linspace(-30.1, -29.9, 9), -8, -1, 0, 5, 50]
     np.testing.assert_allclose([_log_phi(v) for v in x], norm.logcdf(x), rtol=1e-9)
 

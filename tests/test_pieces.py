@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from numba import njit
 
-from spice_rl.avoidance import Avoidance, AvoidanceTask, with_bias
-from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.cell import Cell
-from spice_rl.engine import nll, simulate
-from spice_rl.equation import rescorla_wagner_equation
-from spice_rl.models import avoidance_model
-from spice_rl.params import Param
-from spice_rl.pieces import _file, _from_text, _to_text, run_pieces
+from spice_rl.models.avoidance import Avoidance, AvoidanceTask, with_bias
+from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.core.cell import Cell
+from spice_rl.core.engine import nll, simulate
+from spice_rl.discovery.equation import rescorla_wagner_equation
+from spice_rl.models.ready import avoidance_model
+from spice_rl.core.params import Param
+from spice_rl.core.pieces import _file, _from_text, _to_text, run_pieces
 
 SCRIPT = Path(__file__).with_name("pieces_script.py")
 
@@ -328,7 +328,7 @@ def test_a_cell_travels(name):
 def test_models_that_arrive_are_known_by_name(tmp_path):
     some = [cell for cell, _ in cells().values()]
     (tmp_path/"cells").write_bytes(cloudpickle.dumps([cloudpickle.dumps((c, type(c))) for c in some]))
-    code = ("import pickle, sys\nfrom spice_rl.models import avoidance_model, avoidance_models\n"
+    code = ("import pickle, sys\nfrom spice_rl.models.ready import avoidance_model, avoidance_models\n"
             "twice = [[pickle.loads(b)[0] for b in pickle.loads(open(sys.argv[1], 'rb').read())] for _ in range(2)]\n"
             "assert all(type(a) is type(b) for a, b in zip(*twice))\nmine = [c for c in twice[0] if type(c).__name__ == 'MyModel']\n"
             "assert type(avoidance_model('MyModel')) is type(mine[0]) and not [n for n in avoidance_models() if '+' in n]\nprint(*map(repr, twice[0]), sep='|')")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from spice_rl import Avoidance, Param, Pipeline, avoidance_model, avoidance_tutorial_files, fixed_priors, nll, pipeline_help, read_avoidance
-from spice_rl.cli import main
+from spice_rl.output.cli import main
 
 LETTERS = ["A", "B", "E", "F", "N"]
 
@@ -91,7 +91,7 @@ def test_a_run_replaces_its_own_files_only(tables, tmp_path):
 def test_a_run_that_fails_leaves_the_old_files(tables, tmp_path, monkeypatch):
     run(tables, tmp_path, models=["Advantage"])
     before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
-    monkeypatch.setattr("spice_rl.pipeline._write_figures", lambda *_: 1 / 0)
+    monkeypatch.setattr("spice_rl.output.pipeline._write_figures", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError): run(tables, tmp_path, models=["QLearning"])
     assert before == {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
 
@@ -129,7 +129,7 @@ def test_first_participants(tables, tmp_path):
     (dict(fixed={"QLearning": {"temperature": .5}}, bounds={"QLearning": {"temperature": (.01, .2)}}), "the start of temperature must lie within its bounds"), (dict(training="torch"), "belongs to no parameter set"),
     (dict(generated=True), "generated is not needed"), (dict(recovery="parameter"), "belongs to mode='validation'"), (dict(number_of_participants=99), "but there are 6"), (dict(learning_filename="nowhere.csv"), "no file 'nowhere.csv'")])
 def test_wrong_calls(tables, tmp_path, monkeypatch, change, message):
-    monkeypatch.setattr("spice_rl.pipeline.fit", lambda *_, **__: pytest.fail("a fit was started"))
+    monkeypatch.setattr("spice_rl.output.pipeline.fit", lambda *_, **__: pytest.fail("a fit was started"))
     with pytest.raises((ValueError, OSError), match=message): run(tables, tmp_path / "out", **change)
     assert not list(tmp_path.rglob("*.csv"))
 

@@ -52,10 +52,10 @@ def test_the_same_numbers(both):
 def test_what_needs_torch_says_so():
     said, _ = plain("""
 import spice_rl
-for use in (lambda: spice_rl.SpiceEstimator, lambda: spice_rl.rnn, lambda: spice_rl.demo_trials().to_dataset()):
+for use in (lambda: spice_rl.SpiceEstimator, lambda: spice_rl.discovery.rnn, lambda: spice_rl.demo_trials().to_dataset()):
     try: use()
     except ModuleNotFoundError as e: print(e)
-from spice_rl.cli import main
+from spice_rl.output.cli import main
 from contextlib import redirect_stderr
 with redirect_stderr(sys.stdout):
     print(main(["discover", str(spice_rl.demo_file()), "--participant", "participant", "--trial", "trial", "--choice", "choice", "--reward", "reward"]))
@@ -78,7 +78,7 @@ def test_numba_may_stay_unused_where_it_is():
 def test_one_module_imports_numba():
     home = Path(spice_rl.__file__).parent
     direct = [p.name for p in home.rglob("*.py") if re.search(r"^\s*(from|import) (numba|llvmlite)\b", p.read_text(), re.MULTILINE)]
-    assert direct == ["jit.py"], "take what numba has from spice_rl.jit, which has something in its place"
+    assert direct == ["jit.py"], "take what numba has from spice_rl.core.jit, which has something in its place"
 
 
 def test_discovery_in_plain_python():

@@ -1,5 +1,5 @@
 """The project itself: layers, pages, links, the README, and what `import spice_rl` costs. Nothing here writes a file."""
-import ast, configparser, importlib.util, inspect, json, pydoc, re, subprocess, sys
+import ast, configparser, importlib, importlib.util, inspect, json, pydoc, re, subprocess, sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ def load(path):
 TOOLS = load(ROOT/".ci/notebooks.py")
 NOTEBOOKS = {str(p.relative_to(ROOT)): json.loads(p.read_text(encoding="utf-8")) for p in TOOLS.notebooks()}
 MODULES = {".".join(p.relative_to(ROOT/"spice_rl").with_suffix("").parts): ast.parse(p.read_text(encoding="utf-8")) for p in TOOLS.modules()}
+LAYERS = dict(core="nbs/00_core", models="nbs/10_models", tasks="nbs/tasks", inference="nbs/20_inference",
+              discovery="nbs/30_discovery", output="nbs/40_output")  # in order: none knows of a later one
 OF_A_TASK = {m for m in MODULES if m.startswith("tasks.")} - {"tasks.published"}  # their names are not the package's: `from spice_rl.tasks.dd import Hyperbolic`
 QUARTO = yaml.safe_load((ROOT/"_quarto.yml").read_text())
 
@@ -53,8 +55,8 @@ def test_setup_reads_settings():
     fields, cfg = load(ROOT/"setup.py").fields(), settings()
     assert (fields["name"], fields["version"]) == ("spice_rl", spice_rl.__version__)
     assert fields["python_requires"] == f">={cfg['min_python']}"
-    assert fields["entry_points"]["console_scripts"] == ["spice-rl=spice_rl.cli:main"]
-    assert fields["packages"] == ["spice_rl", "spice_rl.tasks"]
+    assert fields["entry_points"]["console_scripts"] == ["spice-rl=spice_rl.output.cli:main"]
+    assert fields["packages"] == ["spice_rl", *(f"spice_rl.{layer}" for layer in sorted(LAYERS))]
     assert fields["package_data"] == {"spice_rl": ["datasets/*.csv", "datasets/*/*.csv", "templates/*/*", "*.mplstyle"]}
     for need in fields["install_requires"]:
         assert re.fullmatch(r"[\w-]+(>=[\d.]+)?", need), f"{need}: the package asks for lower bounds only"
@@ -240,7 +242,7 @@ def test_public_names_are_unique():
     owner = {}
     for module in sorted(set(MODULES) - OF_A_TASK):
         for name in public(module):
-            assert name not in MODULES, f"{module}.{name} is also a module: `from spice_rl import {name}` could give either"
+            assert name not in {*LAYERS, *(m.rpartition(".")[2] for m in MODULES)}, f"{module}.{name} is also a module: `from spice_rl import {name}` could give either"
             assert name not in owner, f"both {owner.get(name)} and {module} export {name}"
             owner[name] = module
     assert spice_rl._owners() == owner
@@ -267,36 +269,59 @@ def test_import_is_lazy():
     assert loaded.strip() == "[]" and float(seconds) < .5
 
 
-def imported(tree, module=""):
+def imported(tree, module):
     "The modules of the package that a module imports, wherever the import stands"
-    folder = f"{module.rpartition('.')[0]}."
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("spice_rl."))
+            yield from (a.name.removeprefix("spice_rl.") for a in node.names if a.name.startswith("spice_rl."))
         elif isinstance(node, ast.ImportFrom):
-            path = (node.module or "").split(".")
-            if not node.level:
-                if path[0] != "spice_rl": continue
-                path = path[1:]
-            if node.level == 1 and folder != ".": yield folder + path[0]
-            elif path[:1] == ["tasks"]: yield ".".join(path)
-            elif path and path[0]: yield path[0]
-            else: yield from (spice_rl._owners().get(a.name, a.name) for a in node.names)
+            path = importlib.util.resolve_name("." * node.level + (node.module or ""), f"spice_rl.{module}".rpartition(".")[0])
+            if path.partition(".")[0] != "spice_rl": continue
+            inside = path.removeprefix("spice_rl").lstrip(".")
+            if inside in MODULES: yield inside
+            elif inside in LAYERS: yield from (f"{inside}.{a.name}" for a in node.names)
+            else: yield from (spice_rl._owners().get(a.name) or spice_rl._modules().get(a.name, a.name) for a in node.names)
+
+
+def place(module):
+    "Where a module stands in the order of imports: its layer, then the number of its notebook"
+    return list(LAYERS).index(module.partition(".")[0]), HOME[module]
+
+
+def test_modules_lie_where_their_notebooks_do():
+    assert {m: str(Path(path).parent) for m, path in HOME.items()} == {m: LAYERS[m.partition(".")[0]] for m in HOME}
 
 
 def test_no_upward_import():
-    name = {module: re.sub("^nbs/(tasks/)?", lambda m: "19_" * bool(m[1]), path) for module, path in HOME.items()}
-    upward = [f"{name[m]} imports {name[i]}" for m, tree in MODULES.items()  # 00_arguments comes before 00_data, tasks before 20_fitting
-              for i in imported(tree, m) if i in HOME and name[i] >= name[m]]
-    assert not upward, "a notebook imports lower numbers only:\n" + "\n".join(upward)
+    upward = [f"{HOME[m]} imports {HOME[i]}" for m, tree in MODULES.items() for i in imported(tree, m)
+              if i in HOME and place(i) >= place(m)]
+    assert not upward, "a notebook imports lower layers and lower numbers only:\n" + "\n".join(upward)
 
 
-def test_layer_check_sees_each_form_of_import():
-    if "data" not in MODULES: pytest.skip("no data module")
-    name = public("data")[0]
-    for line in ("from .data import x", "from spice_rl.data import x", "import spice_rl.data as d", "from . import data",
-                 f"from spice_rl import {name}", "def f():\n    from .data import x"):
-        assert list(imported(ast.parse(line))) == ["data"], line
+@pytest.mark.parametrize("line", [
+    "from .data import x", "from ..core.data import x", "from spice_rl.core.data import x", "import spice_rl.core.data as d", "from . import data",
+    "from .. import data", "from spice_rl import read_trials", "from ..core import data", "def f():\n    from .data import x"])
+def test_layer_check_sees_each_form_of_import(line): assert list(imported(ast.parse(line), "core.cell")) == ["core.data"]
+
+
+def test_modules_are_found_without_their_folder():
+    "As published notebooks import them; the same module, whichever name came first"
+    code = ("import sys, warnings; warnings.simplefilter('error')\n"
+            "from spice_rl.bandits import BanditsDrift; import spice_rl.models.bandits as b, spice_rl.priors\n"
+            "assert b.BanditsDrift is BanditsDrift and sys.modules['spice_rl.bandits'] is b and b.__spec__.name == 'spice_rl.models.bandits'\n"
+            "from spice_rl.models import avoidance_model; from spice_rl import estimator, precoded, rnn, plotting, pipeline")
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(ModuleNotFoundError, match="spice_rl.nothing"): importlib.import_module("spice_rl.nothing")
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers_have_their_names(layer):
+    package = importlib.import_module(f"spice_rl.{layer}")
+    assert package.__doc__
+    if layer == "tasks": return
+    owned = {name for name, module in spice_rl._owners().items() if module.startswith(f"{layer}.")}
+    assert set(package.__all__) == owned <= set(dir(package)) and all(getattr(package, n) is getattr(spice_rl, n) for n in owned)
+    with pytest.raises(AttributeError, match=f"spice_rl.{layer} has no 'nothing_of_it'"): package.nothing_of_it
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -310,7 +335,7 @@ def test_house_rules(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_import_that_nothing_uses(module):
-    if module == "models": return  # it imports all models, so that their names are known
+    if module == "models.ready": return  # it imports all models, so that their names are known
     text = source(module).read_text(encoding="utf-8")
     for node in MODULES[module].body:
         if not isinstance(node, (ast.Import, ast.ImportFrom)): continue

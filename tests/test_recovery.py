@@ -12,16 +12,16 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from spice_rl import recovery
-from spice_rl.avoidance import AvoidanceTask, avoidance_tutorial_files, read_avoidance, to_files
-from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.cell import Cell
-from spice_rl.engine import nll, simulate
-from spice_rl.equation import rescorla_wagner_equation
-from spice_rl.fitting import fit
-from spice_rl.models import avoidance_model
-from spice_rl.params import Param
-from spice_rl.plotting import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
-from spice_rl.recovery import Simulated, model_recovery, parameter_recovery, simulate_like, simulate_people
+from spice_rl.models.avoidance import AvoidanceTask, avoidance_tutorial_files, read_avoidance, to_files
+from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.core.cell import Cell
+from spice_rl.core.engine import nll, simulate
+from spice_rl.discovery.equation import rescorla_wagner_equation
+from spice_rl.inference.fitting import fit
+from spice_rl.models.ready import avoidance_model
+from spice_rl.core.params import Param
+from spice_rl.output.plotting import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
+from spice_rl.inference.recovery import Simulated, model_recovery, parameter_recovery, simulate_like, simulate_people
 from worlds import HELD, Rescorla
 
 TASK = BanditsDrift(.1)

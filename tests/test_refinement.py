@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from spice_rl.avoidance import AvoidanceTask, read_avoidance
-from spice_rl.bandits import AgentQ, BanditsDrift
-from spice_rl.data import Trials
-from spice_rl.engine import nll, simulate
-from spice_rl.equation import Equation, Rule, equation_names, rescorla_wagner_equation
-from spice_rl.fitting import fit
-from spice_rl.qlearning import QLearning
-from spice_rl.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, search_library, pooled_or_apart, refine, stability
+from spice_rl.models.avoidance import AvoidanceTask, read_avoidance
+from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import nll, simulate
+from spice_rl.discovery.equation import Equation, Rule, equation_names, rescorla_wagner_equation
+from spice_rl.inference.fitting import fit
+from spice_rl.models.qlearning import QLearning
+from spice_rl.discovery.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, search_library, pooled_or_apart, refine, stability
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 

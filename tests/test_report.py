@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 from spice_rl import Avoidance, Param, Pipeline, QLearning, RunFolder, apa_number, apa_p, apa_r, apa_table, apa_test, avoidance_model, avoidance_models, avoidance_tutorial_files, rescorla_wagner_equation, ten_rules, with_mathml, write_report
-from spice_rl.avoidance import NOVEL, SYMBOL_OF, TRANSFER
-from spice_rl.cell import make_trial
-from spice_rl.cli import main
-from spice_rl.report import comparison_table, disagreements, misses, outside, recovery_table, run_call, worst_recovered
+from spice_rl.models.avoidance import NOVEL, SYMBOL_OF, TRANSFER
+from spice_rl.core.cell import make_trial
+from spice_rl.output.cli import main
+from spice_rl.output.report import comparison_table, disagreements, misses, outside, recovery_table, run_call, worst_recovered
 
 MODELS = ["QLearning+novel", "Advantage"]
 

@@ -12,9 +12,9 @@ from matplotlib import pyplot as plt
 from scipy import integrate, stats
 from scipy.special import expit, logit, logsumexp, softmax
 
-from spice_rl.comparison import Comparison
-from spice_rl.plotting import plot_selection
-from spice_rl.selection import _posterior, _select, exceedance, select_models
+from spice_rl.inference.comparison import Comparison
+from spice_rl.output.plotting import plot_selection
+from spice_rl.inference.selection import _posterior, _select, exceedance, select_models
 
 TEN = pd.DataFrame([[-91.5, -89.9, -89.2], [-72.0, -76.6, -72.1], [-76.3, -72.7, -72.2], [-78.2, -80.2, -80.2], [-114.7, -113.1, -113.4],
                     [-78.8, -78.9, -79.9], [-71.8, -73.1, -73.2], [-79.7, -83.9, -81.0], [-69.9, -66.7, -68.9], [-77.2, -79.2, -78.4]], [f"s{i}" for i in range(10)], list("ABC"))

@@ -55,7 +55,7 @@ def test_search_finds_pages_and_functions(site):
     index = json.loads((site/"search.js").read_text().split("\n")[0].removeprefix("const pages = "))
     for href, *_ in index: assert (site/href.partition("#")[0]).is_file()
     found = {(href.partition("#")[0], text) for href, text, _ in index}
-    assert {("nbs/fitting.html", "fit"), ("nbs/start.html", "Start here"), ("nbs/explanations/numerics.html", "Slopes")} <= found
+    assert {("nbs/20_inference/fitting.html", "fit"), ("nbs/start.html", "Start here"), ("nbs/explanations/numerics.html", "Slopes")} <= found
 
 
 def test_the_changelog_is_a_page_newest_first(site):
@@ -154,7 +154,7 @@ def whole(
 
 
 def test_a_page_explains_an_argument_once(site):
-    text = unescape((site/"nbs/fitting.html").read_text())
+    text = unescape((site/"nbs/20_inference/fitting.html").read_text())
     said = next(line for line in inspect.getsource(spice_rl.fit).splitlines() if line.strip().startswith("trials,")).partition("# ")[2]
     assert said in spice_rl.fit.__doc__ and text.count(said) == 1 and "----------" not in text
 

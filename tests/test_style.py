@@ -15,9 +15,9 @@ import base64, io
 import spice_rl
 from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, avoidance_model, check, check_fit, compare, fit, individual_equations, model_recovery, parameter_recovery, plot_checkup, power, profile_likelihood,
                       rescorla_wagner_equation, select_models, simulate, stability)
-from spice_rl.plotting import *
-from spice_rl.posterior import Calibration
-from spice_rl.style import COLOURS, SERIES, save_figure
+from spice_rl.output.plotting import *
+from spice_rl.inference.posterior import Calibration
+from spice_rl.core.style import COLOURS, SERIES, save_figure
 
 from test_project import HOME, MODULES, NOTEBOOKS, ROOT, cells, public
 from worlds import HELD
@@ -96,7 +96,7 @@ def test_calibration_draws_like_the_rest():
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *(f"spice_rl/{m.replace('.', '/')}.py" for m in MODULES)])
 def test_colours_come_from_one_place(path):
     code = "\n".join(cells(NOTEBOOKS[path], "code")) if path in NOTEBOOKS else (ROOT/path).read_text()
-    if path in ("nbs/07_style.ipynb", "spice_rl/style.py"): return
+    if path in ("nbs/00_core/05_style.ipynb", "spice_rl/core/style.py"): return
     if re.search(r"tasks/(34_cgt|36_alt|cgt|alt)\.", path): return   # colours are what people choose between in these
     named = re.findall(r"""#[0-9A-Fa-f]{6}\b|["'](?:C\d|tab:\w+|red|blue|green|orange|steelblue|crimson)["']""", re.sub(r"labels=\[[^\]]*\]|options=\[[^\]]*\]|colours? = \[[^\]]*\]", "", code))
     assert not named, f"{named}: take COLOURS or SERIES"

@@ -9,8 +9,8 @@ from tqdm import tqdm
 from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery, play,
                       read_trials, simulate)
 from spice_rl import plot_equation, traces as T
-from spice_rl.engine import gradient
-from spice_rl.params import from_line
+from spice_rl.core.engine import gradient
+from spice_rl.core.params import from_line
 
 TERMS = ["value", "choice", "choice_2", "last", ("last", "stay"), ("last", "stay", "reward"), ("last", "reward"), ("last", "reward_rate"), ("last", "win_stay"),
          ("last", "since_switch"), ("choice", "stay"), ("value", "stay")]

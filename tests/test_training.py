@@ -8,12 +8,12 @@ from torch import nn
 
 import reference as ref
 from spice_rl import training as training_module
-from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.data import DatasetRNN, Trials
-from spice_rl.engine import nll
-from spice_rl.precoded import RescorlaWagnerRNN
-from spice_rl.rnn import BaseRNN, NetworkCell, ValueModule, _torch_step
-from spice_rl.training import APART, Loss, Plan, TrainingError, TrainingWarning, train
+from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
+from spice_rl.core.data import DatasetRNN, Trials
+from spice_rl.core.engine import nll
+from spice_rl.discovery.precoded import RescorlaWagnerRNN
+from spice_rl.discovery.rnn import BaseRNN, NetworkCell, ValueModule, _torch_step
+from spice_rl.discovery.training import APART, Loss, Plan, TrainingError, TrainingWarning, train
 from worlds import PeopleRNN, exact_network, network, people, people_dataset, q_dataset
 
 SHORT = dict(starts=2, rounds=1, epochs=25)

@@ -1,7 +1,7 @@
 "Cells with columns of their own that several test files and scripts share, so that their loops are compiled once. Without torch."
-from spice_rl.cell import Cell
-from spice_rl.density import Normal, Wiener
-from spice_rl.params import Param
+from spice_rl.core.cell import Cell
+from spice_rl.core.density import Normal, Wiener
+from spice_rl.core.params import Param
 
 
 class Hyperbolic(Cell):

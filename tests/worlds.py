@@ -4,16 +4,16 @@ from functools import cache
 import numpy as np
 import torch
 
-from spice_rl.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.cell import Cell
-from spice_rl.data import Trials
-from spice_rl.params import Param
-from spice_rl.equation import Equation
-from spice_rl.precoded import (LEARNING_RATE_CONFIG, PARTICIPANT_EMBEDDING_CONFIG, PERSEVERATION_CONFIG, RESCORLA_WAGNER_CONFIG, WEINHARDT_2024_CONFIG, WORKING_MEMORY_CONFIG, ForgettingRNN, LearningRateRNN,
+from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
+from spice_rl.core.cell import Cell
+from spice_rl.core.data import Trials
+from spice_rl.core.params import Param
+from spice_rl.discovery.equation import Equation
+from spice_rl.discovery.precoded import (LEARNING_RATE_CONFIG, PARTICIPANT_EMBEDDING_CONFIG, PERSEVERATION_CONFIG, RESCORLA_WAGNER_CONFIG, WEINHARDT_2024_CONFIG, WORKING_MEMORY_CONFIG, ForgettingRNN, LearningRateRNN,
                                ParticipantEmbeddingRNN, PerseverationRNN, RescorlaWagnerRNN, Weinhardt2024RNN, WorkingMemoryRNN)
-from spice_rl.rnn import BaseRNN
-from spice_rl.sindy import regress
-from spice_rl.training import train
+from spice_rl.discovery.rnn import BaseRNN
+from spice_rl.discovery.sindy import regress
+from spice_rl.discovery.training import train
 
 
 # Parameters of AgentQ that make it Q-learning with a rate for rewards and one for penalties.

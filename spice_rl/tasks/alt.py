@@ -7,9 +7,9 @@ __all__ = ['Delta', 'SmoothDelta', 'Gamma', 'GammaOffered', 'Punishments']
 
 # %% ../../nbs/tasks/36_alt.ipynb #22da6c62
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_one_of, check_whole
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_one_of, check_whole
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _chance, of_chosen
 
 # %% ../../nbs/tasks/36_alt.ipynb #1270a4c2

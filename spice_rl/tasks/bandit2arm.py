@@ -7,7 +7,7 @@ __all__ = ['Delta', 'TwoArms']
 
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #78c9ba1e
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _chances
 
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #65b673aa

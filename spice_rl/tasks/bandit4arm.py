@@ -8,9 +8,9 @@ __all__ = ['FourParameters', 'Lapse', 'LapseDecay', 'TwoRatesLapse', 'OneRateLap
 
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #f1159c1a
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_number, check_whole
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_number, check_whole
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, of_chosen
 
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #8711d1bf

@@ -7,10 +7,10 @@ __all__ = ['NEVER', 'Target', 'MeanVariance', 'Balloons']
 
 # %% ../../nbs/tasks/16_bart.ipynb #57155fa1
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_whole
-from ..bandits import Bandits
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_whole
+from ..models.bandits import Bandits
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn
 
 # %% ../../nbs/tasks/16_bart.ipynb #806b8377

@@ -7,10 +7,10 @@ __all__ = ['RUNS', 'NOISE', 'LOWEST', 'HIGHEST', 'Hmm', 'ChangePoint', 'Reduced'
 
 # %% ../../nbs/tasks/54_beyond_change.ipynb #dda1886f
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_number
-from ..density import Normal
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_number
+from ..core.density import Normal
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero, _chance
 
 # %% ../../nbs/tasks/54_beyond_change.ipynb #dbb52820

@@ -8,8 +8,8 @@ __all__ = ['MetaD', 'Signals']
 # %% ../../nbs/tasks/53_beyond_confidence.ipynb #3c8be780
 import math
 import numpy as np
-from ..jit import register_jitable
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/53_beyond_confidence.ipynb #afa604ea

@@ -8,8 +8,8 @@ __all__ = ['BetaDelta', 'Parabolic', 'Linear', 'Hyperbolic', 'OneRate', 'TwoRate
 
 # %% ../../nbs/tasks/52_beyond_discounting.ipynb #79c4e07a
 import numpy as np
-from ..arguments import check_truth
-from ..params import Param
+from ..core.arguments import check_truth
+from ..core.params import Param
 from .dd import _Delayed
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 

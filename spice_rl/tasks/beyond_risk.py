@@ -7,8 +7,8 @@ __all__ = ['TverskyKahneman', 'TverskyKahneman1992', 'Prelec', 'GonzalezWu', 'Ga
 
 # %% ../../nbs/tasks/51_beyond_risk.ipynb #baeb4040
 import numpy as np
-from ..jit import register_jitable
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/51_beyond_risk.ipynb #c6348095

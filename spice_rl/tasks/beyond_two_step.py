@@ -7,7 +7,7 @@ __all__ = ['PAYSCALE', 'Counts', 'HybridMbmf', 'Kool', 'KoolWorld']
 
 # %% ../../nbs/tasks/50_beyond_two_step.ipynb #9ad9175e
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero
 from .ts import Par7Daw, _learn, _weight
 

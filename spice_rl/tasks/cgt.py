@@ -7,8 +7,8 @@ __all__ = ['Cumulative', 'Stakes']
 
 # %% ../../nbs/tasks/34_cgt.ipynb #04f4bdc6
 import numpy as np
-from ..arguments import check_number, check_one_of
-from ..params import Param
+from ..core.arguments import check_number, check_one_of
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/34_cgt.ipynb #b8b8ed84

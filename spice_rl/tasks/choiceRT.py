@@ -7,8 +7,8 @@ __all__ = ['Diffusion', 'Answers']
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #9eed3f52
 import numpy as np
-from ..density import Wiener
-from ..params import Param
+from ..core.density import Wiener
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #1cea5161

@@ -7,7 +7,7 @@ __all__ = ['Linear', 'Exponential', 'Lotteries']
 
 # %% ../../nbs/tasks/31_cra.ipynb #22579b73
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/31_cra.ipynb #6a61bf59

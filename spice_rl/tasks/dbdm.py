@@ -7,8 +7,8 @@ __all__ = ['ProbWeight', 'Cumulative', 'Descriptions']
 
 # %% ../../nbs/tasks/32_dbdm.ipynb #2119ae79
 import numpy as np
-from ..jit import register_jitable
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/32_dbdm.ipynb #5f022a7f

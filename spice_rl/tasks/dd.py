@@ -7,7 +7,7 @@ __all__ = ['Hyperbolic', 'Exponential', 'ConstantSensitivity', 'Delays']
 
 # %% ../../nbs/tasks/04_dd.ipynb #8124e562
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/04_dd.ipynb #9ae27b53

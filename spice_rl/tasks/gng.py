@@ -7,9 +7,9 @@ __all__ = ['Instrumental', 'Bias', 'Pavlovian', 'PavlovianTwo', 'GoCues']
 
 # %% ../../nbs/tasks/13_gng.ipynb #af10936f
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_number
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_number
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/13_gng.ipynb #50a4f16b

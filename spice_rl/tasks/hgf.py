@@ -9,9 +9,9 @@ __all__ = ['MU0', 'SIGMA0', 'INPUT_FIRST', 'Filter', 'Inputs']
 from functools import cache
 import numpy as np
 import pandas as pd
-from ..jit import register_jitable
-from ..arguments import check_names, check_number, check_whole
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_names, check_number, check_whole
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero, _made
 
 # %% ../../nbs/tasks/37_hgf.ipynb #62cd5c0b

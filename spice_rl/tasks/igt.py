@@ -7,8 +7,8 @@ __all__ = ['PAYSCALE', 'ProspectDelta', 'ProspectDecay', 'Perseverance', 'Persev
 
 # %% ../../nbs/tasks/12_igt.ipynb #d66b6c26
 import numpy as np
-from ..jit import register_jitable
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _above_zero
 
 # %% ../../nbs/tasks/12_igt.ipynb #dd96ed5b

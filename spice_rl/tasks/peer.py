@@ -7,7 +7,7 @@ __all__ = ['Conforming', 'Lotteries']
 
 # %% ../../nbs/tasks/18_peer.ipynb #6950c66c
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/18_peer.ipynb #b4f9be5a

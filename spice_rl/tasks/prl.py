@@ -8,9 +8,9 @@ __all__ = ['Fictitious', 'FictitiousRp', 'FictitiousRpOwn', 'FictitiousWoa', 'Fi
 
 # %% ../../nbs/tasks/10_prl.ipynb #da2b9894
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_number, check_whole
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_number, check_whole
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/10_prl.ipynb #bab029b0

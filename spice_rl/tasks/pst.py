@@ -7,7 +7,7 @@ __all__ = ['Q0', 'OneRate', 'GainLoss', 'StimulusPairs']
 
 # %% ../../nbs/tasks/11_pst.ipynb #05c0c270
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld, _chances
 
 # %% ../../nbs/tasks/11_pst.ipynb #1dc28a69

@@ -7,8 +7,8 @@ __all__ = ['INITQ', 'Diffusion', 'Learned', 'LearnedCollapsing', 'Conditions', '
 
 # %% ../../nbs/tasks/17_pstRT.ipynb #d5c151a3
 import numpy as np
-from ..density import Wiener
-from ..params import Param
+from ..core.density import Wiener
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/17_pstRT.ipynb #97f17ce4

@@ -17,11 +17,11 @@ from inspect import signature
 from types import FunctionType
 import numpy as np
 import pandas as pd
-from ..arguments import check_names, check_number, check_whole
-from ..cell import Cell
-from ..columns import _labels_of, _say
-from ..data import Trials, _item, _keep_groups, _numbers, _open
-from ..engine import as_seed
+from ..core.arguments import check_names, check_number, check_whole
+from ..core.cell import Cell
+from ..core.columns import _labels_of, _say
+from ..core.data import Trials, _item, _keep_groups, _numbers, _open
+from ..core.engine import as_seed
 
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
 @dataclass(frozen=True)

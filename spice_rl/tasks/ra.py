@@ -7,7 +7,7 @@ __all__ = ['Prospect', 'NoLossAversion', 'NoRiskAversion', 'Gambles']
 
 # %% ../../nbs/tasks/14_ra.ipynb #05d121c2
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/14_ra.ipynb #b51d4674

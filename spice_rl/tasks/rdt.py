@@ -7,9 +7,9 @@ __all__ = ['Happiness', 'MoodGambles']
 
 # %% ../../nbs/tasks/30_rdt.ipynb #d3075296
 import numpy as np
-from ..arguments import check_one_of
-from ..density import Normal
-from ..params import Param
+from ..core.arguments import check_one_of
+from ..core.density import Normal
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/30_rdt.ipynb #5ba718cf

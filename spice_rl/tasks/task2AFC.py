@@ -8,10 +8,10 @@ __all__ = ['COEFFICIENTS', 'Detection', 'NormalDetection', 'Signals']
 # %% ../../nbs/tasks/35_task2AFC.ipynb #d1b81e1c
 from functools import partial
 import numpy as np
-from ..jit import register_jitable
-from ..arguments import check_whole
-from ..density import _log_normal_share
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_whole
+from ..core.density import _log_normal_share
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/35_task2AFC.ipynb #bb4c1b56

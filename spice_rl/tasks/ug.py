@@ -7,7 +7,7 @@ __all__ = ['Bayes', 'BayesBefore', 'Delta', 'Offers']
 
 # %% ../../nbs/tasks/15_ug.ipynb #a8ad6994
 import numpy as np
-from ..params import Param
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/15_ug.ipynb #def4d442

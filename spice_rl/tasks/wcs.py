@@ -10,11 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..jit import register_jitable
-from ..arguments import check_whole
-from ..bandits import Bandits
-from ..columns import _say
-from ..params import Param
+from ..core.jit import register_jitable
+from ..core.arguments import check_whole
+from ..models.bandits import Bandits
+from ..core.columns import _say
+from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn
 
 # %% ../../nbs/tasks/33_wcs.ipynb #4502e5e8
