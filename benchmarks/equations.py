@@ -19,7 +19,7 @@ import pandas as pd
 from spice_rl import (AgentQ, BanditsDrift, BaseRNN, Cell, Param, SpiceConfig, SpiceEstimator, Trials, avoidance_model, avoidance_models,
                       avoidance_tutorial_files, bandit_library, compare, create_dataset, discover, fit, nll, pooled_or_apart, read_avoidance, read_trials, refine, simulate, stability)
 from spice_rl.discovery.equation import CHOSEN, OTHERS
-from spice_rl.discovery.refinement import TRACE, VALUE, _fit, _Library, _tidy
+from spice_rl.discovery.structures import TRACE, VALUE, _fit, _Library, _tidy
 
 RESULTS = Path(__file__).parent / 'results'
 DATA = Path(__file__).parents[2] / 'shared' / 'data' / 'bandit2arm.tsv'

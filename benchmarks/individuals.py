@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from spice_rl import AgentQ, BanditsDrift, Cell, Param, search_library, fit, fit_hierarchical, individual_equations, nll, read_trials, simulate
 from spice_rl.discovery.equation import CHOSEN, OTHERS
-from spice_rl.discovery.refinement import VALUE
+from spice_rl.discovery.structures import VALUE
 
 RESULTS = Path(__file__).parent / 'results'
 SLOW = AgentQ(alpha_reward=.2)

@@ -10,7 +10,7 @@ from spice_rl.models.bandits import (DEMO, AgentQ, BanditsDrift, BanditsFixed, B
 from spice_rl.core.data import Trials, read_trials
 from spice_rl.core.engine import Lanes, gradient, nll, simulate
 from spice_rl.discovery.equation import rescorla_wagner_equation
-from spice_rl.discovery.rnn import NetworkCell
+from spice_rl.discovery.network_cell import NetworkCell
 from worlds import TwoRates, network
 
 TASKS = dict(drift=BanditsDrift(.2), drift4=BanditsDrift(.1, 4), fixed=BanditsFixed(), flip=BanditsFlip(), switch=BanditsSwitch(), reversal=BanditsReversal(),

@@ -15,9 +15,10 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.core.cell import Cell, make_trial
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import Lanes, gradient, hessian, nll, play, replay, replay_arrays, simulate, softmax
-from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, Rule, rescorla_wagner_equation
+from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, rescorla_wagner_equation
+from spice_rl.discovery.rules import Rule
 from spice_rl.core.params import Param
-from spice_rl.discovery.rnn import NetworkCell
+from spice_rl.discovery.network_cell import NetworkCell
 from worlds import ARCHITECTURES, Coin, PearceHall, Rescorla, TwoRates, equation_of, network, people, rebuild
 
 # make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads; zero: parameters

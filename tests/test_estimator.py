@@ -19,7 +19,8 @@ from spice_rl.core.data import DatasetRNN, Trials
 from spice_rl.core.engine import nll, replay, replay_arrays, simulate
 from spice_rl import __version__
 from spice_rl.discovery.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
-from spice_rl.discovery.estimator import SpiceEstimator, _digest, load_spice, off_policy_sessions, read_model, write_model
+from spice_rl.discovery.estimator import SpiceEstimator, load_spice, off_policy_sessions
+from spice_rl.discovery.model_files import _digest, read_model, write_model
 from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.output.plotting import plot_session
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN

@@ -18,7 +18,7 @@ from spice_rl.output.explorer import explore
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
-from spice_rl.discovery.rnn import NetworkCell
+from spice_rl.discovery.network_cell import NetworkCell
 
 TASK = BanditsDrift(.2)
 SLOPE = "x_value_reward_chosen: x_value_reward_chosen"

@@ -15,13 +15,14 @@ from spice_rl.core.cell import Cell
 from spice_rl.inference.comparison import compare
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import replay, simulate
-from spice_rl.discovery.equation import Equation, Rule, rescorla_wagner_equation
+from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
+from spice_rl.discovery.rules import Rule
 from spice_rl.inference.fitting import fit
 from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.core.params import Param
 from spice_rl.output.plotting import plot_comparison, plot_confusion, plot_equation, plot_fit_quality, plot_fits, plot_parameters, plot_profile, plot_recovery, plot_runs, plot_session
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
-from spice_rl.discovery.rnn import NetworkCell
+from spice_rl.discovery.network_cell import NetworkCell
 from spice_rl.discovery.refinement import search_library
 from spice_rl.core.style import COLOURS, save_figure
 

@@ -12,10 +12,14 @@ from spice_rl.models.avoidance import AvoidanceTask, read_avoidance
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import nll, simulate
-from spice_rl.discovery.equation import Equation, Rule, equation_names, rescorla_wagner_equation
+from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
+from spice_rl.discovery.rules import Rule, equation_names
 from spice_rl.inference.fitting import fit
 from spice_rl.models.qlearning import QLearning
-from spice_rl.discovery.refinement import TRACE, VALUE, Refinement, _fit, _Library, _range, _Search, _units, bandit_library, search_library, pooled_or_apart, refine, stability
+from spice_rl.discovery.refinement import Refinement, _units, search_library, refine
+from spice_rl.discovery.term_search import _Search
+from spice_rl.discovery.resampling import pooled_or_apart, stability
+from spice_rl.discovery.structures import TRACE, VALUE, _fit, _Library, _range, bandit_library
 from test_equation import equation_of, loop_nll
 from worlds import messy, rebuild
 

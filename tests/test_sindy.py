@@ -10,7 +10,8 @@ from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, equation_from_
 from spice_rl.discovery.estimator import off_policy_sessions
 from spice_rl.discovery.library import evaluate_terms, polynomial_terms, term_latex, term_text, two_valued
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
-from spice_rl.discovery.rnn import NetworkCell, SpiceConfig
+from spice_rl.discovery.rnn import SpiceConfig
+from spice_rl.discovery.network_cell import NetworkCell
 from spice_rl.discovery.sindy import OPTIMIZERS, regress, sparse_regression
 from worlds import PEOPLE_CONFIG, PeopleRNN, exact_network, q_dataset
 

@@ -12,7 +12,9 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
 from spice_rl.core.data import DatasetRNN, Trials
 from spice_rl.core.engine import nll
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
-from spice_rl.discovery.rnn import BaseRNN, NetworkCell, ValueModule, _torch_step
+from spice_rl.discovery.rnn import BaseRNN
+from spice_rl.discovery.network_cell import NetworkCell
+from spice_rl.discovery.modules import ValueModule, _torch_step
 from spice_rl.discovery.training import APART, Loss, Plan, TrainingError, TrainingWarning, train
 from worlds import PeopleRNN, exact_network, network, people, people_dataset, q_dataset
 

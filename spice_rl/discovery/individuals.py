@@ -15,8 +15,9 @@ from ..core.engine import as_seed
 from .equation import Equation
 from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole
-from .refinement import (
-    _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units)
+from .refinement import _assemble, _from_nothing, _library_for, _setting, _units
+from .term_search import _Search
+from .structures import _Library, _check, _paid, _range, _tidy
 from ..inference.selection import fit_hbi
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #e179f7e6

@@ -15,10 +15,11 @@ import pysindy as ps
 import torch
 from ..core.data import DatasetRNN, Trials
 from ..core.engine import nll, replay_arrays
-from .equation import Equation, Rule
+from .equation import Equation
+from .rules import Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
 from ..core.arguments import check_names, check_number, check_whole
-from .rnn import Embedding
+from .modules import Embedding
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #a7a9a474
 OPTIMIZERS = {

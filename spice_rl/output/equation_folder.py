@@ -21,7 +21,7 @@ from ..core.folders import (
 from ..core.jit import COMPILED
 from ..discovery.library import term_text
 from ..inference.recovery import _digest
-from ..discovery.refinement import _paid
+from ..discovery.structures import _paid
 from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #95981be1
