@@ -19,7 +19,8 @@ from spice_rl.core.data import DatasetRNN, Trials
 from spice_rl.core.engine import nll, replay, replay_arrays, simulate
 from spice_rl import __version__
 from spice_rl.discovery.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
-from spice_rl.discovery.estimator import SpiceEstimator, load_spice, off_policy_sessions
+from spice_rl.discovery.estimator import SpiceEstimator, load_spice
+from spice_rl.discovery.sessions import off_policy_sessions
 from spice_rl.discovery.model_files import _digest, read_model, write_model
 from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.output.plotting import plot_session
@@ -1068,7 +1069,7 @@ def test_a_failed_save_leaves_the_old_file(fitted, files, monkeypatch):
 
 def test_a_ceiling_that_fails_costs_a_sentence_and_not_the_fit(monkeypatch):
     def fails(*given, **more): raise FloatingPointError("no finite likelihood")
-    monkeypatch.setattr("spice_rl.discovery.estimator.choice_ceiling", fails)
+    monkeypatch.setattr("spice_rl.discovery.stages.choice_ceiling", fails)
     dataset = simulate(AgentQ(alpha_reward=.3), BanditsDrift(.2), sessions=24, n_trials=50, seed=1).to_dataset()
     found = SpiceEstimator(**FAST | dict(wide=True)).fit(dataset.xs, dataset.ys)
     assert found.ceiling_ is None and found.wide_ is not None

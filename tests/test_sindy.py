@@ -7,7 +7,7 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import nll, replay_arrays
 from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, equation_from_dict, equation_to_dict, rescorla_wagner_equation
-from spice_rl.discovery.estimator import off_policy_sessions
+from spice_rl.discovery.sessions import off_policy_sessions
 from spice_rl.discovery.library import evaluate_terms, polynomial_terms, term_latex, term_text, two_valued
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from spice_rl.discovery.rnn import SpiceConfig
