@@ -20,7 +20,9 @@ from ..core.data import check_trials
 from ..core.engine import as_seed, check_environment, is_compiled, replay_arrays, simulate
 from ..core.wide import WideTrials
 from .fitting import _bounds, _start
-from .hierarchy import _Line, _labels, _series, fit_hierarchical
+from .design_matrix import _labels, _series
+from .hierarchy import fit_hierarchical
+from .modes import _Line
 from ..core.arguments import check_mapping, check_names, check_number, check_truth, check_whole
 from ..core.params import from_line, to_line
 from ..core.style import COLOURS, axes_for, in_style

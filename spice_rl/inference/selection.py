@@ -16,7 +16,7 @@ from .comparison import Comparison
 from ..core.data import check_trials
 from ..core.engine import as_seed, is_compiled
 from .fitting import Fit, _bounds, _scored, _start, column_of
-from .hierarchy import _Line, _climb, _search_modes
+from .modes import _Line, _climb, _search_modes
 from ..core.arguments import check_mapping, check_names, check_whole
 from ..core.params import from_line
 
