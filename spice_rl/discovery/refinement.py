@@ -20,7 +20,7 @@ from ..core.jit import njit
 from .library import polynomial_terms
 from ..core.arguments import check_names, check_one_of, check_truth, check_whole
 from ..core.pieces import run_pieces
-from ..inference.recovery import _digest
+from ..inference.digest import _digest
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #92113862
 VALUE, TRACE = 'x_value_reward', 'x_value_choice'

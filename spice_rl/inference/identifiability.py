@@ -16,7 +16,8 @@ from ..core.cell import check_cell
 from ..core.engine import Lanes, _rows, as_seed
 from .fitting import Fit, _Descent, _Objective, _distinct, _people, column_of, fit
 from ..core.arguments import check_names, check_number, check_seed, check_whole
-from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people
+from .simulation import _models, simulate_people
+from .tradeoffs import _STRONG, _covariances, _in_words, _pairs, _parts_of, _sloppiest
 
 # %% ../../nbs/20_inference/28_identifiability.ipynb #c841452c
 # sign of the second; of the logarithms?
