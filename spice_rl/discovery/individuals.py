@@ -17,7 +17,7 @@ from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole
 from .refinement import (
     _Library, _Search, _assemble, _check, _from_nothing, _library_for, _paid, _range, _setting, _tidy, _units)
-from ..inference.selection import fit_hbi
+from ..inference.hbi import fit_hbi
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #e179f7e6
 class _People:
