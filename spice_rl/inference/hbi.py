@@ -13,7 +13,8 @@ from scipy import stats
 from scipy.special import expit, gammaincinv
 from ..core.data import check_trials
 from ..core.engine import as_seed, is_compiled
-from .fitting import _scored, column_of
+from .descent import _scored
+from .fitting import column_of
 from ..core.arguments import check_mapping, check_names, check_whole
 from ..core.params import from_line
 from .selection import _check_groups, exceedance, _once, _said, _same, _select, _stack, _verdict

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 from ..core.engine import as_seed, is_compiled
-from .fitting import Fit, _bounds, _groups, _scored, _start, column_of
+from .descent import _scored
+from .fitting import Fit, _bounds, _groups, _start, column_of
 from ..core.arguments import check_mapping, check_names, check_one_of, check_whole
 from ..core.cell import check_cell
 from ..core.data import check_trials

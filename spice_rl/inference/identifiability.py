@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from ..core.data import Trials
 from ..core.engine import Lanes, _rows, as_seed
-from .fitting import Fit, _Objective, _distinct, _people, column_of
+from .descent import _Objective, _distinct
+from .fitting import Fit, _people, column_of
 from ..core.arguments import check_names, check_number, check_seed
 from .simulation import simulate_people
 from .tradeoffs import _STRONG, _covariances, _in_words, _pairs, _parts_of, _sloppiest

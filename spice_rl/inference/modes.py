@@ -7,7 +7,7 @@ __all__ = []
 
 # %% ../../nbs/20_inference/23_modes.ipynb #31c84739
 import numpy as np
-from .fitting import _Objective
+from .descent import _Objective
 from ..core.params import Param, from_line, to_line
 
 # %% ../../nbs/20_inference/23_modes.ipynb #bc28f5b3

@@ -13,7 +13,8 @@ from scipy.stats import chi2
 from ..core.data import check_trials
 from ..core.cell import check_cell
 from ..core.engine import as_seed
-from .fitting import Fit, _Descent, _Objective, column_of, fit
+from .descent import _Descent, _Objective
+from .fitting import Fit, column_of, fit
 from ..core.arguments import check_names, check_number, check_seed, check_whole
 from .simulation import _models
 
