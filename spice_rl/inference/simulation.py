@@ -11,9 +11,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 from ..models.avoidance import SYMBOLS, VALUES, _trials
-from ..core.cell import Cell
+from ..core.cell import Cell, check_cell
 from ..core.data import Trials, _list, _pick, check_trials
-from ..core.cell import check_cell
 from ..core.engine import _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import Fit, _bounds
 from ..core.arguments import check_labels, check_mapping, check_names, check_number, check_seed, check_whole
