@@ -314,7 +314,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
         prior=beliefs, remarks=remarks, joint=joint)
 
 def _at_walls(names, told, mean, spread):
-    "Sentences about means and spreads that would go on growing (see the walls above)."
+    "Sentences about means and spreads that would go on growing (see the walls of `population`)."
     held = "held where it can hardly be told from it (its number on the line means nothing beyond that)"
     return [
         f"the typical {names[j]} runs to a bound and is {held}: does the model suit these people, and is the bound "
