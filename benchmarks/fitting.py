@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from spice_rl import (Cell, Lanes, Param, Pipeline, RescorlaWagner, Trials, avoidance_model, fit, fixed_priors, read_avoidance,
                       read_trials)
-from spice_rl.inference.fitting import _anywhere, _Descent, _Objective
+from spice_rl.inference.descent import _anywhere, _Descent, _Objective
 
 SHARED, RESULTS = Path(__file__).resolve().parents[2] / 'shared/data', Path(__file__).parent / 'results'
 FILES = SHARED / 'tutorial_learning_data.csv', SHARED / 'tutorial_transfer_data.csv'

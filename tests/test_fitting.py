@@ -305,7 +305,7 @@ def test_fixed_priors():
 
 def test_starts_that_meet_go_on_as_one():
     "A start that comes to where a better one of the same person is stops there: the same best, at fewer likelihoods"
-    from spice_rl.inference.fitting import _anywhere, _Descent, _Objective
+    from spice_rl.inference.descent import _anywhere, _Descent, _Objective
     cell = TwoParameters()
     trials = simulate(cell, BanditsDrift(.2), pd.DataFrame(dict(alpha=[.2, .5, .8], beta=[2., 5., 1.])), n_trials=200, seed=1)
     o = _Objective(cell, trials, {n: (p.lower, p.upper) for n, p in cell.params.items()}, {}, {}, 1)

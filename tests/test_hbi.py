@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import digamma
 from spice_rl import AgentQ, BanditsDrift, CandidateFit, Cell, Param, RescorlaWagner, Trials, fit_hbi, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, select_models, simulate
-from spice_rl.inference.selection import _B, _S, _V, _Candidate, _concurrent, _infer, _pack, _price, _unpack
+from spice_rl.inference.variational import _B, _S, _V, _Candidate, _concurrent, _infer, _pack, _price, _unpack
 from worlds import HELD, Bias, Q
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
 from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
-import spice_rl.inference.hierarchy as hierarchy
+from spice_rl.inference import hierarchy, intervals, modes, population
 from test_project import ROOT, load
 from worlds import HELD, Bias, Q
 
@@ -508,13 +508,13 @@ def test_a_model_that_does_not_suit_has_several_tops_near_each_other():
 def test_walls_are_named():
     "A mean within .1 % of a bound, a spread that puts nearly everybody at one bound or the other"
     trials = simulate(Q(), BanditsDrift(.15), people=3, n_trials=20, seed=1)
-    line = hierarchy._Line(Q(), trials, hierarchy._bounds(Q(), {}), {}, np.array([.3, 3.]), 1)
-    prior, spread = hierarchy._Prior({}, line, np.ones((1, 1))), hierarchy._Variances(np.array([4., 36.]), line.unit)
+    line = modes._Line(Q(), trials, hierarchy._bounds(Q(), {}), {}, np.array([.3, 3.]), 1)
+    prior, spread = population._Prior({}, line, np.ones((1, 1))), population._Variances(np.array([4., 36.]), line.unit)
     mean, wide = prior.leans(np.array([[8., 0.]]), spread)
     assert mean.tolist() == [True, False] and wide.tolist() == [False, True]
     said = hierarchy._at_walls(["alpha", "beta"], np.ones(2, bool), mean, wide)
     assert [note.split(" run")[0] for note in said] == ["the typical alpha", "people's beta"]
-    narrow = hierarchy._Variances(np.array([4., 4.]), line.unit)
+    narrow = population._Variances(np.array([4., 4.]), line.unit)
     assert not any(mask.any() for mask in prior.leans(np.array([[6., -6.]]), narrow))
 
 
@@ -616,12 +616,12 @@ def test_intervals_are_those_of_the_choices_not_of_parabolas():
     trials, k = bias_people(12, 8, 3)
     mean, sd = .4, 1.
     f = fit_hierarchical(Bias(), trials)
-    line = hierarchy._Line(Bias(), trials, dict(bias=(-np.inf, np.inf)), {}, np.array([.5]), 1)
+    line = modes._Line(Bias(), trials, dict(bias=(-np.inf, np.inf)), {}, np.array([.5]), 1)
     z, x, one = f.modes.to_numpy(), np.ones((12, 1)), np.ones((1, 1))
     J, g = line.hessian(z), line.scoring(z, np.arange(12))[1]
     h = (J @ (z - mean)[..., None])[..., 0] - g
-    draws = hierarchy._Draws(np.ones(1), sd * one, *hierarchy._given(x, J, h, one, sd * one, 1e12 * one)[1:], J, h)
-    low, high, spread = hierarchy._intervals(line, draws, np.full((12, 1), mean), np.array([True]))
+    draws = intervals._Draws(np.ones(1), sd * one, *intervals._given(x, J, h, one, sd * one, 1e12 * one)[1:], J, h)
+    low, high, spread = intervals._intervals(line, draws, np.full((12, 1), mean), np.array([True]))
     grid = np.linspace(-7, 8, 6001)
     mass = np.exp(k[:, None] * np.log(expit(grid)) + (8 - k[:, None]) * np.log(expit(-grid)) - .5 * ((grid - mean) / sd)**2)
     mass = np.cumsum(mass / mass.sum(1, keepdims=True), 1)

@@ -13,7 +13,8 @@ from spice_rl.core.engine import nll, simulate
 from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
 from spice_rl.inference.fitting import fit
 from spice_rl.inference.hierarchy import fit_hierarchical
-from spice_rl.inference.identifiability import identify, profile_likelihood
+from spice_rl.inference.identifiability import identify
+from spice_rl.inference.profiles import profile_likelihood
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from spice_rl.output.plotting import plot_profile

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from spice_rl import recovery
+from spice_rl import digest, recovery, simulation
 from spice_rl.models.avoidance import AvoidanceTask, avoidance_tutorial_files, read_avoidance, to_files
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.cell import Cell
@@ -21,7 +21,8 @@ from spice_rl.inference.fitting import fit
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from spice_rl.output.plotting import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
-from spice_rl.inference.recovery import Simulated, model_recovery, parameter_recovery, simulate_like, simulate_people
+from spice_rl.inference.recovery import model_recovery, parameter_recovery
+from spice_rl.inference.simulation import Simulated, simulate_like, simulate_people
 from worlds import HELD, Rescorla
 
 TASK = BanditsDrift(.1)
@@ -277,8 +278,8 @@ def test_models_that_cannot_be_told_apart():
 
 
 def test_pieces_can_be_sent():
-    models = recovery._models([Twice(), Half()], None, None, None)
-    data = recovery._plan(models, TASK, 70, 10, 1, 1, 0)
+    models = simulation._models([Twice(), Half()], None, None, None)
+    data = simulation._plan(models, TASK, 70, 10, 1, 1, 0)
     pieces = recovery._work(models, data, TASK, True, 10, 1, 2, 0, 1)
     assert len(pieces) == 4 and max(len(p["sequence"]) for p in pieces.values()) == 60
     sent = pickle.loads(pickle.dumps(pieces["Twice, data set 0, people 60-69"]))
@@ -287,9 +288,9 @@ def test_pieces_can_be_sent():
 
 def test_what_a_run_is():
     "The digest of a run is the same in another process, and another for anything that matters"
-    def about(cell=None, task=TASK, **more): return recovery._about("x", m := recovery._models(cell or avoidance_model("Hybrid2021+bias"), None, None, None), recovery._plan(m, task, 3, None, 1, 1, 0), task, **more)
-    code = ("from spice_rl import recovery as r; from spice_rl import *; m = r._models(avoidance_model('Hybrid2021+bias'), None, None, None); t = AvoidanceTask(groups={0: 'a', 1: 'b', 2: 'c'});"
-            "print(r._about('x', m, r._plan(m, t, 3, None, 1, 1, 0), t))")
+    def about(cell=None, task=TASK, **more): return digest._about("x", m := simulation._models(cell or avoidance_model("Hybrid2021+bias"), None, None, None), simulation._plan(m, task, 3, None, 1, 1, 0), task, **more)
+    code = ("from spice_rl.inference import digest, simulation as s; from spice_rl import *; m = s._models(avoidance_model('Hybrid2021+bias'), None, None, None); t = AvoidanceTask(groups={0: 'a', 1: 'b', 2: 'c'});"
+            "print(digest._about('x', m, s._plan(m, t, 3, None, 1, 1, 0), t))")
     task = AvoidanceTask(groups={0: "a", 1: "b", 2: "c"})
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == str(about(task=task))
     assert about(Rescorla())["models"]["Rescorla"]["rules"] != about(type("Rescorla", (Half,), {})())["models"]["Rescorla"]["rules"]

@@ -18,7 +18,7 @@ from ..core.arguments import check_names, check_whole
 from .refinement import _assemble, _from_nothing, _library_for, _setting, _units
 from .term_search import _Search
 from .structures import _Library, _check, _paid, _range, _tidy
-from ..inference.selection import fit_hbi
+from ..inference.hbi import fit_hbi
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #e179f7e6
 class _People:

@@ -13,7 +13,7 @@ from ..core.engine import as_seed
 from ..inference.fitting import fit
 from ..core.arguments import check_whole
 from ..core.pieces import run_pieces
-from ..inference.recovery import _digest
+from ..inference.digest import _digest
 from .structures import _check, _Library, _tidy
 from .refinement import _known, _library_for, _units, _weights, search_library
 from .term_search import _Search

@@ -19,8 +19,10 @@ from ..core.engine import (
     Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows)
 from ..inference.fitting import _bounds, _groups, _start
 from ..core.jit import njit
-from ..inference.hierarchy import _ascend, _elsewhere, _group_step, _Line, _place, _pooled, _Prior, _report, _says
-from ..inference.hierarchy import _settled, _sought, _value, _Variances
+from ..inference.ascent import _ascend, _elsewhere, _group_step, _place, _pooled, _says, _settled, _sought, _value
+from ..inference.hierarchy import _report
+from ..inference.modes import _Line
+from ..inference.population import _Prior, _Variances
 from ..core.params import Param, from_line, to_line
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #6eaa5c13

@@ -14,7 +14,8 @@ from ..core.arguments import check_list, check_one_of, check_seed, check_whole
 from ..core.cell import Cell, check_cell
 from ..core.data import check_trials
 from ..core.engine import Lanes, nll, parameter_table
-from .fitting import Fit, _people, _scored, fit
+from .descent import _scored
+from .fitting import Fit, _people, fit
 
 # %% ../../nbs/20_inference/21_comparison.ipynb #4b747779
 _TIE = 1e-6   # nats: models that describe a person equally well

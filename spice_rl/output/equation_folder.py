@@ -20,7 +20,7 @@ from ..core.folders import (
     check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text)
 from ..core.jit import COMPILED
 from ..discovery.library import term_text
-from ..inference.recovery import _digest
+from ..inference.digest import _digest
 from ..discovery.structures import _paid
 from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
 

@@ -31,7 +31,9 @@ from ..core.folders import check_path, claim, finished, held, inside, publish, s
 from ..core.folders import write_table, write_text
 from ..models.ready import bandit_models
 from .plotting import plot_comparison, plot_parameters
-from ..inference.recovery import ModelRecovery, ParameterRecovery, Simulated, _digest
+from ..inference.digest import _digest
+from ..inference.recovery import ModelRecovery, ParameterRecovery
+from ..inference.simulation import Simulated
 from ..inference.recovery import model_recovery, parameter_recovery
 from ..discovery.refinement import Refinement
 from ..discovery.traces import Discovery

@@ -31,7 +31,9 @@ from ..core.jit import COMPILED
 from ..models.ready import avoidance_model, avoidance_models
 from ..core.arguments import check_names, check_seed, check_whole
 from ..inference.priors import check_overrides
-from ..inference.recovery import Simulated, _digest, _join, model_recovery, parameter_recovery, simulate_people
+from ..inference.digest import _digest
+from ..inference.recovery import model_recovery, parameter_recovery
+from ..inference.simulation import Simulated, _join, simulate_people
 from .report import _RECORD, _say_replaced, write_report
 
 # %% ../../nbs/40_output/43_pipeline.ipynb #cce1549b
