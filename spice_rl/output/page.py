@@ -30,7 +30,7 @@ from ..inference.fitting import Fit, column_of
 from ..core.folders import check_path, claim, finished, held, inside, publish, say_formulas, staged
 from ..core.folders import write_table, write_text
 from ..models.ready import bandit_models
-from .plotting import plot_comparison, plot_parameters
+from .fit_plots import plot_comparison, plot_parameters
 from ..inference.recovery import ModelRecovery, ParameterRecovery, Simulated, _digest
 from ..inference.recovery import model_recovery, parameter_recovery
 from ..discovery.refinement import Refinement

@@ -550,8 +550,8 @@ def _save(drawn, path):
 
 def _write_figures(result, folder, names):
     "All figures of the fit mode."
-    from spice_rl.output.plotting import (
-        plot_behaviour, plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations)
+    from spice_rl.output.fit_plots import plot_behaviour, plot_comparison, plot_contrast
+    from spice_rl.output.fit_plots import plot_fits, plot_parameters, plot_runs, plot_simulations
     for c in (result.bic, result.aic): _save(plot_comparison(c), folder / f'{c.criterion}-model-comparisons.png')
     models, groups = names['models'], next(iter(result.fits.values())).groups.unique()
     for name, c in result.checks.items():
@@ -704,7 +704,7 @@ def _params_of(fits): return [c.removeprefix('se_') for c in fits if c.startswit
 
 def _write_parameter_recovery(found, folder, names):
     "All files of parameter recovery; the full tables hold all that `fit` says about each person."
-    from spice_rl.output.plotting import plot_recovery
+    from spice_rl.output.recovery_plots import plot_recovery
     groups = {
         n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy()
         for n, f in found.fits.items()}
@@ -724,7 +724,7 @@ def _write_parameter_recovery(found, folder, names):
 
 def _write_model_recovery(found, folder, names):
     "All files of model recovery."
-    from spice_rl.output.plotting import plot_bic_matrix, plot_confusion, plot_inverse
+    from spice_rl.output.recovery_plots import plot_bic_matrix, plot_confusion, plot_inverse
     frames = {
         n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(
             model=f.generated.to_numpy(), dataset=f.dataset.to_numpy())
