@@ -9,7 +9,8 @@ import pytest
 
 from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, discover, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
-from spice_rl.output.page import _whole_code, check_folder
+from spice_rl.output.page import check_folder
+from spice_rl.output.page_text import _whole_code
 
 PEOPLE = pd.DataFrame(dict(alpha=np.linspace(.2, .7, 6), beta=4.), index=[f"p{i}" for i in range(6)])
 

@@ -290,7 +290,7 @@ def _check_bounds(bounds, cells):
 
 def _print_study(folder, files):
     "What came out, and where it is."
-    from spice_rl.output.page import _PageOf
+    from spice_rl.output.page_text import _PageOf
     p = _PageOf(folder)
     if (t := p.table('comparison')) is not None:
         print("\nModels side by side, means over people (behind: BIC above the best, with its 95 % interval; best_for: "
@@ -413,7 +413,7 @@ def _fit_avoidance(args):
 def _write_report(args):
     "`spice-rl report`"
     from pathlib import Path
-    if (Path(args.folder) / 'run_FITS.json').is_file(): from spice_rl.output.page import page_of as write
+    if (Path(args.folder) / 'run_FITS.json').is_file(): from spice_rl.output.page_text import page_of as write
     else: from spice_rl.output.report import write_report as write
     print('Written: ' + ', '.join(map(str, write(args.folder, args.out))))
 
