@@ -22,7 +22,8 @@ from ..core.jit import COMPILED
 from ..discovery.library import term_text
 from ..inference.recovery import _digest
 from ..discovery.refinement import _paid
-from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
+from .apa import apa_number, apa_test
+from .run_folder import RULES, _RECORD, _RUNS, _read_record, _say_replaced
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`

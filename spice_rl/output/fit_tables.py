@@ -22,7 +22,7 @@ from ..models.ready import bandit_models
 from ..inference.recovery import ParameterRecovery, _digest
 from ..discovery.refinement import Refinement
 from ..discovery.traces import Discovery
-from .report import apa_number
+from .apa import apa_number
 
 # %% ../../nbs/40_output/46_fit_tables.ipynb #62846f16
 PARAMETER_WORDS = dict(   # of models of bandits

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from .checkup import _TITLES
 from ..core.folders import check_path, finished, inside
-from .report import RULES, _checked_out, _read_record, _write_page, apa_number, apa_table, literal
-from .report import references
+from .apa import apa_number, apa_table, literal, references
+from .report import _checked_out, _write_page
+from .run_folder import RULES, _read_record
 
 # %% ../../nbs/40_output/46_page_text.ipynb #859892f6
 _FITS = 'run_FITS.json'

@@ -32,7 +32,8 @@ from ..models.ready import avoidance_model, avoidance_models
 from ..core.arguments import check_names, check_seed, check_whole
 from ..inference.priors import check_overrides
 from ..inference.recovery import Simulated, _digest, _join, model_recovery, parameter_recovery, simulate_people
-from .report import _RECORD, _say_replaced, write_report
+from .report import write_report
+from .run_folder import _RECORD, _say_replaced
 
 # %% ../../nbs/40_output/43_pipeline.ipynb #cce1549b
 _NEEDED = object()
