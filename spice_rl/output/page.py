@@ -18,7 +18,9 @@ import pandas as pd
 from .. import __version__
 from ..core.arguments import check_mapping, check_names, check_one_of, check_seed, check_whole
 from ..core.cell import Cell
-from .checkup import Checkup, _Design, _simulated, check_fit
+from .checkup import Checkup, check_fit
+from .simulated_people import _simulated
+from .views import _Design
 from ..inference.comparison import Comparison, compare
 from ..core.data import check_trials, read_trials
 from ..core.engine import as_seed, parameter_table
