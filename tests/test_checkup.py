@@ -7,7 +7,9 @@ from scipy import stats
 
 from spice_rl import (BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, run_statistics, simulate, task_example,
                       task_model, to_line)
-from spice_rl.output.checkup import _any, _Compared, _Design, _distances, _panels, _share, _steadiness, _thetas
+from spice_rl.output.checkup import _any, _Compared, _distances, _share
+from spice_rl.output.simulated_people import _thetas
+from spice_rl.output.views import _Design, _panels, _steadiness
 
 PEOPLE = pd.DataFrame(dict(alpha=[.2, .5, .8], beta=4.), index=["a", "b", "c"])
 
@@ -186,7 +188,7 @@ def test_estimates_of_each_alone_give_way_to_a_joint_fit_one_step_ahead():
 
 
 def test_a_joint_fit_holds_what_was_held_and_keeps_bounds(trials):
-    from spice_rl.output.checkup import _joint
+    from spice_rl.output.simulated_people import _joint
     found = fit(RescorlaWagner(), trials, starts=1, bounds=dict(alpha=(.1, .6)), hold=dict(beta=4.))
     frames = _joint(found, trials, 20, 0)
     assert len(frames) == 20 and all((f.beta == 4.).all() and f.alpha.between(.1, .6).all() for f in frames)

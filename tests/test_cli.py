@@ -137,7 +137,7 @@ def test_warnings_are_notes(here, table, capsys):
 def only_read(monkeypatch):
     "What was read, in place of the work that follows"
     read = []
-    monkeypatch.setattr("spice_rl.output.cli._report", lambda trials, *_, **__: read.append(trials))
+    monkeypatch.setattr("spice_rl.output.commands._report", lambda trials, *_, **__: read.append(trials))
     return read
 
 
@@ -417,7 +417,7 @@ def test_fit_of_a_published_task_hierarchical(here, capsys):
 
 def test_pairs_on_offer_are_read(here, table, capsys, monkeypatch):
     read = []
-    monkeypatch.setattr("spice_rl.output.cli._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
+    monkeypatch.setattr("spice_rl.output.commands._fit_one", lambda args, name, cell, trials, *_: read.append(trials) or (_ for _ in ()).throw(ValueError("enough")))
     table.assign(a="left", b=np.where(table.index % 2, "right", None), x=table.trial * 1., y=2., z=3.).to_csv("t.csv", index=False)
     t = pd.read_csv("t.csv")
     t[(t.b.notna()) | (t.choice == "left")].to_csv("t.csv", index=False)

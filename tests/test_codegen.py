@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-import spice_rl.models.bandits as bandits
+import spice_rl.models.bandit_rules as bandit_rules
 import spice_rl.core.codegen as codegen
 from spice_rl.models.avoidance import OPTIONS, AvoidanceTask
 from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
@@ -270,7 +270,7 @@ def test_rules_of_a_world_are_read_from_disk(folder, compiled):
     uniform, normal = np.full(task.n_uniform, .3), np.full(task.n_normal, .1)
     for new in (2, 0):
         before = len(compiled)
-        rules = bandits._compile.__wrapped__(BanditsDrift)
+        rules = bandit_rules._compile.__wrapped__(BanditsDrift)
         assert len(compiled) - before == new
         world, reward = np.zeros(task.n_world), np.zeros(2)
         rules.start(task.values, uniform, normal, world)

@@ -12,7 +12,7 @@ from test_report import text_of
 from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
 from spice_rl.output.equation_folder import _analysed, _recovered, _stay
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
-from spice_rl.output.report import REFERENCES
+from spice_rl.output.apa import REFERENCES
 
 RECORD = "run_DISCOVER.json"
 

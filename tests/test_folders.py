@@ -19,7 +19,9 @@ from spice_rl.inference.fitting import fit
 from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written
 from spice_rl.core.pieces import _to_text, run_pieces
 from spice_rl.output.pipeline import Pipeline
-from spice_rl.output.report import RunFolder, literal, write_report
+from spice_rl.output.apa import literal
+from spice_rl.output.report import write_report
+from spice_rl.output.run_folder import RunFolder
 from spice_rl.core.style import save_figure
 
 pytestmark = [pytest.mark.filterwarnings("ignore:the equation keeps only", "ignore:no two of", "ignore:.* holds a run with"),

@@ -17,7 +17,7 @@ from spice_rl.inference.identifiability import identify
 from spice_rl.inference.profiles import profile_likelihood
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
-from spice_rl.output.plotting import plot_profile
+from spice_rl.output.recovery_plots import plot_profile
 from worlds import Rescorla
 
 TASK = BanditsDrift(.2)

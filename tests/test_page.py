@@ -9,7 +9,8 @@ import pytest
 
 from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, discover, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
-from spice_rl.output.page import _whole_code, check_folder
+from spice_rl.output.page import check_folder
+from spice_rl.output.page_text import _whole_code
 
 PEOPLE = pd.DataFrame(dict(alpha=np.linspace(.2, .7, 6), beta=4.), index=[f"p{i}" for i in range(6)])
 
@@ -173,7 +174,7 @@ def test_other_models_share_a_table_and_rules_stand_at_the_end(tmp_path):
 
 
 def test_a_note_does_not_hide_that_people_are_not_told_apart(tmp_path, capsys):
-    from spice_rl.output.cli import _print_check
+    from spice_rl.output.commands import _print_check
     _print_check(dict(name="M", studies=20, way="schedule", remarks=[], notes=["the model says nothing of response times"]))
     said = capsys.readouterr().out
     assert "In no view are people told from simulated people" in said and "says nothing of response times" in said

@@ -20,7 +20,10 @@ from spice_rl.discovery.rules import Rule
 from spice_rl.inference.fitting import fit
 from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.core.params import Param
-from spice_rl.output.plotting import plot_comparison, plot_confusion, plot_equation, plot_fit_quality, plot_fits, plot_parameters, plot_profile, plot_recovery, plot_runs, plot_session
+from spice_rl.output.equation_plots import plot_equation
+from spice_rl.output.fit_plots import plot_comparison, plot_fits, plot_parameters, plot_runs
+from spice_rl.output.plotting import plot_fit_quality, plot_session
+from spice_rl.output.recovery_plots import plot_confusion, plot_profile, plot_recovery
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
 from spice_rl.discovery.network_cell import NetworkCell
 from spice_rl.discovery.refinement import search_library

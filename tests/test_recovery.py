@@ -20,7 +20,7 @@ from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.inference.fitting import fit
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
-from spice_rl.output.plotting import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
+from spice_rl.output.recovery_plots import plot_bic_matrix, plot_confusion, plot_inverse, plot_recovery
 from spice_rl.inference.recovery import model_recovery, parameter_recovery
 from spice_rl.inference.simulation import Simulated, simulate_like, simulate_people
 from worlds import HELD, Rescorla

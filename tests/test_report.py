@@ -17,7 +17,8 @@ from spice_rl import Avoidance, Param, Pipeline, QLearning, RunFolder, apa_numbe
 from spice_rl.models.avoidance import NOVEL, SYMBOL_OF, TRANSFER
 from spice_rl.core.cell import make_trial
 from spice_rl.output.cli import main
-from spice_rl.output.report import comparison_table, disagreements, misses, outside, recovery_table, run_call, worst_recovered
+from spice_rl.output.run_folder import comparison_table, disagreements, misses
+from spice_rl.output.run_folder import outside, recovery_table, run_call, worst_recovered
 
 MODELS = ["QLearning+novel", "Advantage"]
 

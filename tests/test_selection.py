@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from scipy.special import expit, logit, logsumexp, softmax
 
 from spice_rl.inference.comparison import Comparison
-from spice_rl.output.plotting import plot_selection
+from spice_rl.output.fit_plots import plot_selection
 from spice_rl.inference.selection import _posterior, _select, exceedance, select_models
 
 TEN = pd.DataFrame([[-91.5, -89.9, -89.2], [-72.0, -76.6, -72.1], [-76.3, -72.7, -72.2], [-78.2, -80.2, -80.2], [-114.7, -113.1, -113.4],

@@ -15,8 +15,11 @@ import base64, io
 import spice_rl
 from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, avoidance_model, check, check_fit, compare, fit, individual_equations, model_recovery, parameter_recovery, plot_checkup, power, profile_likelihood,
                       rescorla_wagner_equation, select_models, simulate, stability)
+from spice_rl.output.equation_plots import *
+from spice_rl.output.fit_plots import *
 from spice_rl.output.plotting import *
 from spice_rl.inference.sbc import Calibration
+from spice_rl.output.recovery_plots import *
 from spice_rl.core.style import COLOURS, SERIES, save_figure
 
 from test_project import HOME, MODULES, NOTEBOOKS, ROOT, cells, public

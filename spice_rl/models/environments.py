@@ -7,7 +7,7 @@ __all__ = ['TwoSteps', 'SymbolPairs', 'AdjustingOffers', 'Decks', 'Balloons', 'C
 
 # %% ../../nbs/10_models/11_environments.ipynb #e084506a
 import numpy as np
-from .bandits import Bandits
+from .bandit_rules import Bandits
 from ..core.params import Param
 
 # %% ../../nbs/10_models/11_environments.ipynb #dcb30f6a

@@ -6,7 +6,7 @@
 __all__ = ['AVOIDANCE_TUTORIAL', 'BanditModel', 'ValueModel', 'RandomChoice', 'WinStayLoseShift', 'ChoiceKernel', 'TwoRates',
            'Forgetting', 'Perseveration', 'RescorlaWagnerKernel', 'Lapse', 'PearceHall', 'KalmanFilter', 'KalmanBonus',
            'ProbitHybrid', 'Fictitious', 'Counterfactual', 'HiddenReversal', 'GainLoss', 'Stay4', 'Stay9', 'GQL',
-           'RLWM', 'rlwm', 'for_rewards', 'ModelList', 'bandit_models', 'avoidance_models', 'avoidance_model',
+           'for_rewards', 'ModelList', 'bandit_models', 'avoidance_models', 'avoidance_model',
            'simulate_avoidance_tutorial']
 
 # %% ../../nbs/10_models/14_ready.ipynb #2bd74fe4
@@ -356,80 +356,6 @@ class GQL(BanditModel):
             state.q_2[k] += p.phi_2 * (r - state.q_2[k])
             state.h_1[k] += p.chi_1 * (chosen - state.h_1[k])
             state.h_2[k] += p.chi_2 * (chosen - state.h_2[k])
-
-# %% ../../nbs/10_models/14_ready.ipynb #8f1ebb60
-SIZES, PLACES = np.array([1.]), np.array([0])   # of each context: stimuli in its block, and its place among them
-MOST = 1                                        # places
-
-@njit
-def _chance(x, beta, options, option):
-    "Probability of one option by softmax."
-    best, total = -np.inf, 0.
-    for k in options: best = max(best, x[k])
-    for k in options: total += np.exp(beta * (x[k] - best))
-    return np.exp(beta * (x[option] - best)) / total
-
-# %% ../../nbs/10_models/14_ready.ipynb #da10f7d4
-class RLWM(BanditModel):
-    """Values learned by `alpha` and a memory of the last outcome that fades by `decay`; memory counts by `rho`, less
-    where a block has more stimuli than `capacity`; `epsilon`: random answers (Collins & Frank, 2012, Eur J Neurosci
-    35, 1024-1035; Collins et al., 2014, J Neurosci 34, 13747-13756).
-
-    Made by `rlwm` for the stimuli (contexts) of trials."""
-    params = dict(alpha=Param(.1, 0, 1), beta=Param(10., 0, 50), rho=Param(.8, 0, 1), capacity=Param(3., 1, 6),
-                  decay=Param(.1, 0, 1), epsilon=Param(.05, .001, 1))
-    state, needs, reward_range = ('q_0', 'm_0'), ('rewards',), (0, 1)
-    def init(p, state):
-        for latent in state: latent[:] = 1 / len(latent)
-    def logit(p, state, trial, option):
-        trusted = p.rho * min(1., p.capacity / SIZES[trial.context])
-        slow = _chance(state[PLACES[trial.context]], p.beta, trial.options, option)
-        fast = _chance(state[MOST + PLACES[trial.context]], p.beta, trial.options, option)
-        return np.log((1 - p.epsilon) * (trusted * fast + (1 - trusted) * slow) + p.epsilon / len(trial.options))
-    def update(p, state, trial):
-        here, r, c = PLACES[trial.context], trial.reward[trial.choice], trial.choice
-        for s in range(MOST, 2 * MOST):
-            for k in range(len(state[0])): state[s][k] += p.decay * (1 / len(state[0]) - state[s][k])
-        if not np.isnan(r):
-            state[here][c] += p.alpha * (r - state[here][c])
-            state[MOST + here][c] = r
-
-def rlwm(
-    trials # The trials it is for: `context` is the stimulus, a session is a block
-) -> Cell:
-    """Reinforcement learning and working memory (`RLWM`), made for the stimuli of these trials.
-
-    Raises a `ValueError` if a stimulus stands in blocks of different size, or rewards lie outside 0 to 1.
-
-    Parameters
-    ----------
-    trials
-        The trials it is for: `context` is the stimulus, a session is a block"""
-    shown = check_trials(trials).reward[np.isfinite(trials.reward)]
-    if len(shown) and (shown.min() < 0 or shown.max() > 1):
-        raise ValueError(f"RLWM remembers rewards from 0 to 1, got {shown.min():g} to {shown.max():g}; "
-                         "move and divide them")
-    blocks = [set(found) for found in pd.Series(trials.context).groupby(trials.session).unique()]
-    sizes, places = np.ones(trials.context.max() + 1), np.zeros(trials.context.max() + 1, int)
-    for c in np.unique(trials.context):
-        mine = [block for block in blocks if c in block]
-        found = sorted({len(block) for block in mine})
-        if len(found) > 1:
-            raise ValueError(f"context {c} stands in blocks of {found[0]} and of {found[-1]} stimuli; name stimuli by "
-                             "block, so that each has one number of companions")
-        taken = {places[other] for other in set.union(*mine) if other < c}
-        sizes[c], places[c] = found[0], min(set(range(len(taken) + 1)) - taken)
-    return _rlwm(tuple(sizes.tolist()), tuple(places.tolist()))()
-
-@cache
-def _rlwm(sizes, places):
-    "The class `RLWM` for contexts with these numbers of stimuli in their block, and these places among them."
-    n = max(places) + 1
-    numbers = dict(SIZES=np.array(sizes), PLACES=np.array(places), MOST=n)
-    rules = {name: FunctionType(f.__code__, f.__globals__ | numbers, name) for name, f in RLWM.rules.items()}
-    body = dict(state=(*(f'q_{s}' for s in range(n)), *(f'm_{s}' for s in range(n))), _made=(_rlwm, (sizes, places)),
-                __module__=__name__, __doc__=RLWM.__doc__)
-    return type('RLWM', (RLWM,), body | rules)
 
 # %% ../../nbs/10_models/14_ready.ipynb #52c54211
 def for_rewards(

@@ -12,7 +12,8 @@ from copy import copy
 from importlib.resources import files
 import numpy as np
 from ..core.arguments import check_whole
-from ..models.bandits import Bandits, RescorlaWagner
+from ..models.bandit_rules import Bandits
+from ..models.bandits import RescorlaWagner
 from ..core.data import Trials
 from ..core.engine import as_seed, person_rng, simulate
 from ..core.params import Param

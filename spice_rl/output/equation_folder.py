@@ -22,7 +22,8 @@ from ..core.jit import COMPILED
 from ..discovery.library import term_text
 from ..inference.digest import _digest
 from ..discovery.structures import _paid
-from .report import RULES, _RECORD, _RUNS, _read_record, _say_replaced, apa_number, apa_test
+from .apa import apa_number, apa_test
+from .run_folder import RULES, _RECORD, _RUNS, _read_record, _say_replaced
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #95981be1
 def stay_after_reward(trials): # `Trials`
@@ -245,7 +246,8 @@ def _tables(e):
 
 def _figures(e, trials, truth):
     "Every figure that is written, by name; those that cannot be drawn are named with the reason."
-    from spice_rl.output.plotting import plot_equation, plot_fit_quality, plot_session
+    from spice_rl.output.equation_plots import plot_equation
+    from spice_rl.output.plotting import plot_fit_quality, plot_session
     paid, xs = sorted({float(np.nanmin(trials.reward)), float(np.nanmax(trials.reward))}), trials.to_dataset().xs
     # the equation may know nothing of the others
     first = xs[0] if e.spice_participant_id is None else xs[xs[:, 0, -1] == e.spice_participant_id][0]

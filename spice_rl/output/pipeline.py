@@ -8,33 +8,32 @@ __all__ = ['PARAMETERS', 'pipeline_help', 'PipelineResult', 'ValidationResult', 
 # %% ../../nbs/40_output/43_pipeline.ipynb #6fa68fe1
 import inspect
 import json
-import pickle
 import platform
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from scipy import stats
 from tqdm.auto import tqdm
 from .. import __version__
-from ..models.avoidance import SYMBOL_OF, TRANSFER, Avoidance, AvoidanceTask, parameter_symbol, read_avoidance, to_files
+from ..models.avoidance import Avoidance, AvoidanceTask, SYMBOL_OF, TRANSFER, parameter_symbol, read_avoidance
 from ..inference.checks import check
 from ..inference.comparison import compare
 from ..core.engine import as_seed
 from ..inference.fitting import _bounds, _start, fit
-from ..core.folders import (
-    claim, file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written)
+from ..core.folders import claim, file_names, held, inside, publish, say_formulas, staged, write_text
 from ..core.jit import COMPILED
 from ..models.ready import avoidance_model, avoidance_models
 from ..core.arguments import check_names, check_seed, check_whole
 from ..inference.priors import check_overrides
 from ..inference.digest import _digest
 from ..inference.recovery import model_recovery, parameter_recovery
-from ..inference.simulation import Simulated, _join, simulate_people
-from .report import _RECORD, _say_replaced, write_report
+from ..inference.simulation import simulate_people
+from .report import write_report
+from .run_folder import _RECORD, _say_replaced
+from .pipeline_files import _one_each, _read_data, _write_data, _write_figures, _write_model_recovery, _write_parameter_recovery, _write_tables
 
 # %% ../../nbs/40_output/43_pipeline.ipynb #cce1549b
 _NEEDED = object()
@@ -352,142 +351,6 @@ def _claimed(out, kinds, seed, trials, cells):
 
 
 
-# %% ../../nbs/40_output/43_pipeline.ipynb #ca40355e
-def _long(fit, run=True):
-    "The frame of one model as the reference has it: participant, pain_group, run, fit, parameters."
-    t = fit.table
-    out = pd.DataFrame(
-        dict(participant=t.index, pain_group=fit.groups.reindex(t.index).to_numpy(), fit=t.nll.to_numpy()))
-    first = (
-        fit.runs.sort_values(['participant', 'nll', 'run'], kind='stable')
-        .groupby('participant', sort=False)
-        .run.first())
-    out.insert(2, 'run', first.reindex(t.index).to_numpy())
-    return pd.concat([out, t[list(fit.cell.params)].reset_index(drop=True)], axis=1)
-
-def _all_runs(fit):
-    "The same for every start that was followed to its end."
-    r = fit.runs.rename(columns={'nll': 'fit'})
-    r.insert(1, 'pain_group', fit.groups.reindex(r.participant).to_numpy())
-    return r
-
-# labels are said once, before the work
-def _table(frame, path, **options): write_table(frame, path, say=False, **options)
-
-def _pickle(data, path):
-    with written(path) as part: part.write_bytes(pickle.dumps(data))
-
-def _write_tables(result, folder):
-    "All tables of the fit mode."
-    fits = result.fits
-    for c in (result.aic, result.bic):
-        _table(c.table(), folder / f'group_{c.criterion}.csv')
-        _table(c.percentages(), folder / f'group_{c.criterion}_percentages.csv')
-    best, runs = {n: _long(f) for n, f in fits.items()}, {n: _all_runs(f) for n, f in fits.items()}
-    for name, data in (('fit_data_FIT', best), ('full_fit_data_FIT', runs)):
-        _pickle(data, folder / f'{name}.pkl')
-        _table(
-            pd.concat([d.assign(model=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv',
-            index=False)
-    _table(
-        pd.concat([f.table.reset_index().assign(model=n) for n, f in fits.items()], ignore_index=True),
-        folder / 'fits.csv', index=False)
-    accuracy = pd.concat([c.learning_people.assign(model_name=n) for n, c in result.checks.items()], ignore_index=True)
-    accuracy = accuracy.rename(columns={'people': 'accuracy', 'model': 'simulated_accuracy'}).rename(
-        columns={'model_name': 'model'})
-    _table(
-        accuracy[['model', 'group', 'participant', 'context', 'bin', 'accuracy', 'simulated_accuracy']],
-        folder / 'modelsimulation_accuracy_data.csv', index=False)
-    letters = dict(HR='A', LR='B', LP='E', HP='F', N='N')
-    choices = [
-        c.transfer_people.pivot(index=['group', 'participant'], columns='kind', values='model')
-        .rename(columns=letters)
-        .reindex(columns=list(letters.values()))
-        .reset_index()
-        .assign(model=n)
-        for n, c in result.checks.items()]
-    choices = pd.concat(choices, ignore_index=True)
-    _table(
-        choices[['model', 'group', 'participant', *letters.values()]], folder / 'modelsimulation_choice_data.csv',
-        index=False)
-    checks = [
-        part.assign(model_name=n, phase=phase)
-        for n, c in result.checks.items()
-        for phase, part in (('learning', c.learning), ('transfer', c.transfer))]
-    checks = (
-        pd.concat(checks, ignore_index=True)
-        .rename(columns=dict(model='simulated'))
-        .rename(columns=dict(model_name='model')))
-    _table(
-        checks[['model', 'group', 'phase', 'context', 'bin', 'kind', 'people', 'simulated', 'lower', 'upper']],
-        folder / 'predictive_checks.csv', index=False)
-    tables = zip(*[_statistics(n, f) for n, f in fits.items()])
-    for name, parts in zip(
-        ('param_fit_descriptives', 'pain_fits_linear_results', 'pain_fits_ttest_results', 'pain_fits_posthoc_results'),
-        tables):
-        _table(pd.concat(parts, ignore_index=True), folder / f'{name}.csv', index=False)
-    _pickle({n: _outliers(f) for n, f in fits.items()}, folder / 'parameter_outlier_results.pkl')
-    _table(
-        pd.concat([_outliers(f).assign(model=n) for n, f in fits.items()], ignore_index=True),
-        folder / 'parameter_outlier_results.csv', index=False)
-
-# %% ../../nbs/40_output/43_pipeline.ipynb #81fd60ab
-def _statistics(name, fit):
-    """Four tables about one model: descriptives, analysis of variance, t-tests, Tukey's test. Without two groups the
-    last three are empty."""
-    groups = sorted(fit.groups.unique(), key=str)
-    describe, anova, pairs, tukey = [], [], [], []
-    for parameter in fit.names:
-        x = [fit.table.loc[fit.groups.index[fit.groups == g], parameter].to_numpy() for g in groups]
-        describe.append(
-            dict(model=name, parameter=parameter)
-            | {g: f"{v.mean():.3f} ({v.std(ddof=1) if len(v) > 1 else np.nan:.3f})" for g, v in zip(groups, x)})
-        if len(groups) < 2: continue
-        n, within = sum(map(len, x)), sum(((v - v.mean()) ** 2).sum() for v in x)
-        total = ((np.concatenate(x) - np.concatenate(x).mean()) ** 2).sum()
-        varies, residuals = within > 0, np.concatenate([v - v.mean() for v in x])
-        F, p = stats.f_oneway(*x) if varies else (np.nan, np.nan)
-        anova.append(
-            dict(
-                model=name, parameter=parameter, F=F, df_res=n - len(groups), df_model=len(groups) - 1, p_value=p,
-                r_squared=1 - within / total if total > 0 else np.nan,
-                normality=stats.shapiro(residuals).pvalue if varies and n > 2 else np.nan,
-                homogeneity=stats.levene(*x).pvalue if varies else np.nan))
-        h = stats.tukey_hsd(*x) if varies else None
-        for i in range(len(groups)):
-            for j in range(i + 1, len(groups)):
-                a, b = x[i], x[j]
-                pooled = np.sqrt((((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / (len(a) + len(b) - 2))
-                about = dict(
-                    model=name, parameter=parameter, group1=groups[i], group2=groups[j], difference=a.mean() - b.mean())
-                d = (a.mean() - b.mean()) / pooled if pooled > 0 else np.nan
-                t = stats.ttest_ind(a, b, equal_var=False) if pooled > 0 else None
-                pairs.append(
-                    about
-                    | dict(
-                        t=t.statistic if t else np.nan, df=t.df if t else np.nan, p_value=t.pvalue if t else np.nan,
-                        cohens_d=d))
-                tukey.append(about | dict(p_adjusted=h.pvalue[i, j] if varies else np.nan, cohens_d=d))
-    columns = (
-        ['model', 'parameter', *groups],
-        ['model', 'parameter', 'F', 'df_res', 'df_model', 'p_value', 'r_squared', 'normality', 'homogeneity'],
-        ['model', 'parameter', 'group1', 'group2', 'difference', 't', 'df', 'p_value', 'cohens_d'],
-        ['model', 'parameter', 'group1', 'group2', 'difference', 'p_adjusted', 'cohens_d'])
-    return [pd.DataFrame(rows, columns=c) for rows, c in zip((describe, anova, pairs, tukey), columns)]
-
-def _outliers(fit):
-    """How many people sit at a bound of each parameter (the bounds that were used), or farther than 3 standard
-    deviations from the mean."""
-    rows = []
-    for name in fit.names:
-        x, (lower, upper) = fit.table[name].to_numpy(), fit.bounds[name]
-        near, sd = 1e-6 * (upper - lower), x.std(ddof=1) if len(x) > 1 else np.nan
-        rows.append(
-            dict(
-                parameter=name, n=len(x), at_lower=int((x <= lower + near).sum()),
-                at_upper=int((x >= upper - near).sum()), beyond_3_sd=int((abs(x - x.mean()) > 3 * sd).sum())))
-    return pd.DataFrame(rows)
-
 # %% ../../nbs/40_output/43_pipeline.ipynb #22ccbd72
 _PACKAGES = ('numpy', 'scipy', 'pandas', *(['numba'] if COMPILED else []))
 
@@ -540,31 +403,6 @@ def _about_model(name, cell, p):
                 symbol=parameter_symbol(k), words=SYMBOL_OF.get(k, ('', ''))[1], lower=bounds[k][0], upper=bounds[k][1],
                 start=float(fixed.get(k, v)))
             for k, v in cell.values.items()})
-
-# %% ../../nbs/40_output/43_pipeline.ipynb #f30f40d2
-def _save(drawn, path):
-    "A figure as pixels, to look at, and as a PDF beside it, for papers."
-    from matplotlib import pyplot as plt
-    from spice_rl.core.style import save_figure
-    path.parent.mkdir(exist_ok=True)
-    for kind in ('.png', '.pdf'): save_figure(drawn, path.with_suffix(kind))
-    plt.close(drawn[0])
-
-def _write_figures(result, folder, names):
-    "All figures of the fit mode."
-    from spice_rl.output.plotting import (
-        plot_behaviour, plot_comparison, plot_contrast, plot_fits, plot_parameters, plot_runs, plot_simulations)
-    for c in (result.bic, result.aic): _save(plot_comparison(c), folder / f'{c.criterion}-model-comparisons.png')
-    models, groups = names['models'], next(iter(result.fits.values())).groups.unique()
-    for name, c in result.checks.items():
-        _save(plot_behaviour(c), folder / f'model_behaviours/{models[name]}_model_behaviours.png')
-    for name, f in result.fits.items():
-        _save(plot_parameters(f), folder / f'parameter_fits/{models[name]}-model-fits.png')
-    for group in groups:
-        _save(plot_simulations(result.checks, group), folder / f"{names['groups'][str(group)]}_model_simulations.png")
-    _save(plot_fits(result.fits), folder / 'model_fits_distributions.png')
-    _save(plot_runs(result.fits), folder / 'fit-by-runs.png')
-    _save(plot_contrast(result.fits[result.best_model]), folder / 'parameter_of_interest_comparisons.png')
 
 # %% ../../nbs/40_output/43_pipeline.ipynb #6f2544f2
 def _checked_validation(p, cells):
@@ -640,107 +478,3 @@ def _fitted(path, model, cell, people):
     missing = [who for who in people if str(who) not in table.index]
     if missing: raise ValueError(f"fit_filename {str(path)!r} has no {model} of participant {missing[0]!r}")
     return table.loc[[str(who) for who in people], list(cell.params)].astype(float).set_axis(people)
-
-# %% ../../nbs/40_output/43_pipeline.ipynb #ff15ee96
-def _place(model, dataset, names):
-    "Where a simulated data set lies in the folder of all of them: the beginning of the paths of its files."
-    name = f"{names['models'][model]}_{dataset}"
-    return f'{name}/{name}_generated_'
-
-def _write_data(d, folder, names):
-    "One simulated data set as three files."
-    place = _place(d.model, d.dataset, names)
-    (folder / place).parent.mkdir(parents=True)
-    to_files(d.trials, *(folder / f'{place}{part}.csv' for part in ('learning', 'transfer')))
-    _table(d.true, folder / f'{place}parameters.csv', index_label='participant')
-
-def _read_data(out, cells, datasets, names):
-    "Data that an earlier run generated."
-    data = []
-    for model, i in ((m, i) for m in cells for i in range(datasets)):
-        files = [
-            inside(out, f'data/generated/{_place(model, i, names)}{part}.csv')
-            for part in ('learning', 'transfer', 'parameters')]
-        lost = [f for f in files if not f.is_file()]
-        if lost:
-            raise ValueError(
-                f"generate_data is False, but there is no {str(lost[0])!r}: no run in this output_dir has generated "
-                f"data set {i} of {model}; run with generate_data=True first")
-        trials, true = (
-            read_avoidance(*files[:2]), pd.read_csv(files[2], dtype=str).set_index('participant').astype(float))
-        if list(true.index) != [str(who) for who in trials.participants]:
-            raise ValueError(
-                f"the participants of {str(files[2])!r} are not those of {files[0].name}; run with generate_data=True")
-        data.append(Simulated(model, trials, true.set_axis(list(trials.participants)), i))
-    return data
-
-def _one_each(data):
-    "The data sets of each model as one, for parameter recovery; of several, each person gets a name of their own."
-    joined = []
-    for model in dict.fromkeys(d.model for d in data):
-        mine = [d for d in data if d.model == model]
-        if len(mine) > 1: mine = [_apart(d) for d in mine]
-        joined.append(Simulated(model, _join([d.trials for d in mine]), pd.concat([d.true for d in mine])))
-    return joined
-
-def _apart(d):
-    names = tuple(f'{who} ({d.dataset})' for who in d.trials.participants)
-    return Simulated(d.model, replace(d.trials, participants=names), d.true.set_axis(list(names)))
-
-# %% ../../nbs/40_output/43_pipeline.ipynb #15e004fd
-def _recovered_frame(fits, groups, cell_params):
-    "The frame of one model as the reference has it; `run`: how many starts there were."
-    out = pd.DataFrame(
-        dict(participant=fits.index, pain_group=groups, run=fits.starts.to_numpy(), fit=fits.nll.to_numpy()))
-    return pd.concat([out, fits[cell_params].reset_index(drop=True)], axis=1)
-
-def _write_both(folder, what, best, full):
-    "Two dictionaries of frames, each as a pickle for those who read it, and as a table."
-    for name, data in ((f'fit_data_{what}', best), (f'full_fit_data_{what}', full)):
-        _pickle(data, folder / f'{name}.pkl')
-        _table(
-            pd.concat([d.assign(fitted=n) for n, d in data.items()], ignore_index=True), folder / f'{name}.csv',
-            index=False)
-
-def _params_of(fits): return [c.removeprefix('se_') for c in fits if c.startswith('se_')]
-
-def _write_parameter_recovery(found, folder, names):
-    "All files of parameter recovery; the full tables hold all that `fit` says about each person."
-    from spice_rl.output.plotting import plot_recovery
-    groups = {
-        n: 'everybody' if found.groups is None else found.groups.reindex(f.index).to_numpy()
-        for n, f in found.fits.items()}
-    _write_both(
-        folder, 'PARAMETER', {n: _recovered_frame(f, groups[n], _params_of(f)) for n, f in found.fits.items()},
-        {n: f.reset_index().assign(pain_group=groups[n]) for n, f in found.fits.items()})
-    s = found.summary().reset_index()
-    correlations = s.rename(columns=dict(model='Model', parameter='Parameter', r='Correlation'))[
-        ['Model', 'Parameter', 'Correlation']]
-    for name, table in dict(
-        param_recovery_corrs=correlations, param_recovery_summary=s, param_recovery=found.table).items():
-        _table(table, folder / f'{name}.csv', index=False)
-    for name in (None, *found.fits):
-        _save(
-            plot_recovery(found, name),
-            folder / f"correlations/{'recovery' if name is None else names['models'][name]}_correlation_plot.png")
-
-def _write_model_recovery(found, folder, names):
-    "All files of model recovery."
-    from spice_rl.output.plotting import plot_bic_matrix, plot_confusion, plot_inverse
-    frames = {
-        n: _recovered_frame(f, f.group.to_numpy(), _params_of(f)).assign(
-            model=f.generated.to_numpy(), dataset=f.dataset.to_numpy())
-        for n, f in found.fits.items()}
-    _write_both(
-        folder, 'MODEL', frames,
-        {n: f.reset_index().rename(columns=dict(generated='model', group='pain_group')) for n, f in found.fits.items()})
-    tables = dict(confusion=found.confusion(), inverse=found.inverse(), BIC=found.normalised())
-    tables |= {
-        f"confusion_{names['groups'][str(g)]}": found.confusion(group=g)
-        for g in found.table.group.unique()
-        if found.table.group.nunique() > 1}
-    for name, table in tables.items(): _table(table, folder / f'model_recovery_{name}.csv')
-    for name, plot in dict(
-        model_recovery=plot_bic_matrix, model_recovery_confusion=plot_confusion, model_recovery_inverse=plot_inverse
-    ).items():
-        _save(plot(found), folder / f'{name}.png')

@@ -9,7 +9,7 @@ __all__ = ['NEVER', 'Target', 'MeanVariance', 'Balloons']
 import numpy as np
 from ..core.jit import register_jitable
 from ..core.arguments import check_whole
-from ..models.bandits import Bandits
+from ..models.bandit_rules import Bandits
 from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn
 

@@ -8,7 +8,7 @@ __all__ = ['TRANS_PROB', 'Par4', 'Par6', 'Par7', 'Par7Daw', 'TwoStepWorld']
 # %% ../../nbs/tasks/03_ts.ipynb #a29bcfeb
 import numpy as np
 from ..core.jit import register_jitable
-from ..models.bandits import Bandits
+from ..models.bandit_rules import Bandits
 from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn, _chance
 

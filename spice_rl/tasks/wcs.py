@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from ..core.jit import register_jitable
 from ..core.arguments import check_whole
-from ..models.bandits import Bandits
+from ..models.bandit_rules import Bandits
 from ..core.columns import _say
 from ..core.params import Param
 from .published import Task, TaskCell, TaskColumn
