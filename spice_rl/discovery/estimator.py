@@ -29,7 +29,8 @@ from .. import __version__
 from ..core.arguments import check_keys, check_list, check_number, check_whole
 from ..models.bandits import BanditsDrift
 from .ceiling import choice_ceiling, held_out_sessions
-from ..core.data import DatasetRNN, Trials, check_xs_ys
+from ..core.tensors import DatasetRNN, check_xs_ys
+from ..core.data import Trials
 from ..core.engine import replay_arrays
 from .equation import Equation, equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN

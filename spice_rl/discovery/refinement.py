@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 from tqdm.auto import tqdm
-from ..core.data import _subset, _unread, check_trials
+from ..core.parts import _subset
+from ..core.tensors import _unread
+from ..core.data import check_trials
 from ..core.engine import Lanes, as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from ..inference.fitting import fit

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pysindy as ps
 import torch
-from ..core.data import DatasetRNN, Trials
+from ..core.tensors import DatasetRNN
+from ..core.data import Trials
 from ..core.engine import nll, replay_arrays
 from .equation import Equation, Rule
 from .library import evaluate_terms, polynomial_terms, two_valued

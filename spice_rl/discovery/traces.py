@@ -14,7 +14,8 @@ import pandas as pd
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from ..core.arguments import check_keys, check_number, check_one_of, check_whole
-from ..core.data import _unread, check_trials
+from ..core.tensors import _unread
+from ..core.data import check_trials
 from ..core.engine import (
     Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows)
 from ..inference.fitting import _bounds, _groups, _start

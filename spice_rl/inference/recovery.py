@@ -16,7 +16,9 @@ import pandas as pd
 from .. import __version__
 from ..models.avoidance import SYMBOLS, VALUES, _trials
 from ..core.cell import Cell
-from ..core.data import Trials, _list, _pick, check_trials
+from ..core.data import Trials, check_trials
+from ..core.labels import _list
+from ..core.parts import _pick
 from ..core.cell import check_cell
 from ..core.engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit

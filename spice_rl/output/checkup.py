@@ -13,7 +13,9 @@ import pandas as pd
 from scipy import stats
 from ..core.arguments import check_mapping, check_names, check_seed, check_whole
 from ..core.cell import Cell, check_cell
-from ..core.data import _numbers, _subset, check_trials
+from ..core.labels import _numbers
+from ..core.parts import _subset
+from ..core.data import check_trials
 from ..core.engine import _check_feedback, as_seed, check_environment, is_compiled, nll, parameter_table, play, replay
 from ..core.engine import simulate
 from ..inference.fitting import fit

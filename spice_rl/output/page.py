@@ -24,7 +24,8 @@ from ..core.arguments import check_mapping, check_names, check_one_of, check_see
 from ..core.cell import Cell
 from .checkup import _TITLES, Checkup, _Design, _simulated, check_fit
 from ..inference.comparison import Comparison, compare
-from ..core.data import check_trials, read_trials
+from ..core.data import check_trials
+from ..core.reading import read_trials
 from ..core.engine import as_seed, parameter_table
 from ..inference.fitting import Fit, column_of
 from ..core.folders import check_path, claim, finished, held, inside, publish, say_formulas, staged
