@@ -18,7 +18,8 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.core.cell import Cell
 from spice_rl.core.codegen import Loop, contents, kept_or_compiled, one_option
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import Lanes, nll, simulate
+from spice_rl.core.engine import Lanes, nll
+from spice_rl.core.playing import simulate
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from worlds import Coin, PearceHall
@@ -288,7 +289,8 @@ import numpy as np
 import spice_rl.core.codegen as codegen
 codegen.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
 from spice_rl.models.bandits import BanditsDrift, RescorlaWagner
-from spice_rl.core.engine import Lanes, simulate
+from spice_rl.core.engine import Lanes
+from spice_rl.core.playing import simulate
 trials = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=100, seed=0)
 lanes = Lanes(RescorlaWagner(), trials, 1)
 out = lanes.nll(np.tile([.25, 2.5], (3, 1)), np.arange(3))

@@ -174,7 +174,7 @@ def test_rules_that_lack():
 # state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
 
 from spice_rl.core.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
-from spice_rl.core.engine import latent_names  # noqa: E402
+from spice_rl.core.replaying import latent_names  # noqa: E402
 
 RNG = np.random.default_rng(8)
 PEOPLE, N = 4, 60
@@ -644,7 +644,7 @@ def test_cells_of_choices_live_in_worlds_that_show():
 # Laws: what holds of every cell holds of these, too
 
 from spice_rl import check, explore, fit_hbi, fit_hierarchical, identify, plot_session, trialwise  # noqa: E402
-from spice_rl.core.engine import replay_arrays  # noqa: E402
+from spice_rl.core.replaying import replay_arrays  # noqa: E402
 
 
 @pytest.fixture(scope="module")

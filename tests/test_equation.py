@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from spice_rl.models.bandits import AgentQ
-from spice_rl.core.engine import Lanes, nll, replay_arrays
+from spice_rl.core.engine import Lanes, nll
+from spice_rl.core.replaying import replay_arrays
 from spice_rl.discovery.equation import Equation, Rule, Scoring, equation_from_dict, equation_names, equation_to_dict, rescorla_wagner_equation
 from spice_rl.discovery.refinement import TRACE, VALUE, bandit_library
 from worlds import people, rebuild

@@ -519,28 +519,6 @@ def _without_choice(participant, session, context, counted, extra, columns, rewa
     return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
                    does=none.does[1:])
 
-# %% ../../nbs/00_core/01_data.ipynb #d8407de8
-def _of_simulation(people, choice, reward, extra):
-    """What `from_arrays` makes of choices (people, sessions, trials), rewards (…, options) and further columns
-    (people, sessions, trials)"""
-    shape, k = choice.shape, reward.shape[-1]
-    n, options = choice.size, tuple(range(k))
-    choice, reward = choice.reshape(n), reward.reshape(n, k)
-    who, session = np.repeat(np.arange(shape[0]), n // shape[0]), np.repeat(np.arange(shape[0] * shape[1]), shape[2])
-    frame = dict(participant=_labels(who, people), session=session if shape[0] == 1 else session % shape[1],
-                 trial=np.tile(np.arange(1, shape[2] + 1), shape[0] * shape[1]), choice=choice)
-    if all(np.isnan(reward[choice != j, j]).all() for j in options):
-        frame['reward'] = np.take_along_axis(reward, choice[:, None], 1)[:, 0]
-    else: frame |= {f'reward_{j}': reward[:, j] for j in options}
-    def flat(x):
-        if x.flags.c_contiguous: return x.reshape(n)
-        return np.lib.stride_tricks.as_strided(x, (n,), (x.strides[-1],), writeable=False)
-    frame |= {name: flat(x) for name, x in extra.items()}
-    return Trials(options=options, participants=tuple(people), choice=choice, reward=reward,
-                  offer=_all_options(n, options), participant=who, session=session,
-                  context=np.broadcast_to(np.int64(0), n), counted=np.broadcast_to(True, n),
-                  _frame=pd.DataFrame(frame, copy=False), _rows=np.arange(n))
-
 # %% ../../nbs/00_core/01_data.ipynb #1ab995b6
 def _from_dataset(data, n_options, participants):
     xs, ys = (data.xs, data.ys) if hasattr(data, 'xs') and hasattr(data, 'ys') else (data, None)

@@ -10,7 +10,9 @@ __all__ = ['Rule', 'equation_names', 'check_rules', 'Equation', 'Reading', 'Scor
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from ..core.engine import Kernels, StructuredCell, _view, init_type, logits_type, update_type
+from ..core.loops import Kernels, init_type, logits_type, update_type
+from ..core.compiling import StructuredCell
+from ..core.codegen import _view
 from ..core.jit import njit
 from .library import symbol, term_latex, term_text
 from ..core.arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole

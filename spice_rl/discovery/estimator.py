@@ -31,7 +31,7 @@ from ..models.bandits import BanditsDrift
 from .ceiling import choice_ceiling, held_out_sessions
 from ..core.tensors import DatasetRNN, check_xs_ys
 from ..core.data import Trials
-from ..core.engine import replay_arrays
+from ..core.replaying import replay_arrays
 from .equation import Equation, equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, Embedding, NetworkCell, SpiceConfig, check_device

@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 from ..core.parts import _subset
 from ..core.tensors import _unread
 from ..core.data import check_trials
-from ..core.engine import Lanes, as_seed
+from ..core.engine import Lanes
+from ..core.playing import as_seed
 from .equation import SIGNALS, Equation, Rule, Scoring, _decimals, _term, check_rules, equation_names
 from ..inference.fitting import fit
 from ..core.jit import njit

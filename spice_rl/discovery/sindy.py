@@ -15,7 +15,8 @@ import pysindy as ps
 import torch
 from ..core.tensors import DatasetRNN
 from ..core.data import Trials
-from ..core.engine import nll, replay_arrays
+from ..core.engine import nll
+from ..core.replaying import replay_arrays
 from .equation import Equation, Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
 from ..core.arguments import check_names, check_number, check_whole

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from ..core.arguments import check_mapping, check_names, check_number, check_one_of, check_threads, check_whole
 from ..core.data import check_trials
-from ..core.engine import Lanes, as_seed, is_compiled
+from ..core.engine import Lanes
+from ..core.playing import as_seed
+from ..core.compiling import is_compiled
 from ..core.folders import write_table
 
 # %% ../../nbs/20_inference/20_fitting.ipynb #633caafd

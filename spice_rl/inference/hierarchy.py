@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from scipy import linalg, special, stats
-from ..core.engine import as_seed, is_compiled
+from ..core.playing import as_seed
+from ..core.compiling import is_compiled
 from .fitting import Fit, _Objective, _bounds, _groups, _scored, _start, column_of
 from ..core.arguments import check_mapping, check_names, check_one_of, check_whole
 from ..core.cell import check_cell

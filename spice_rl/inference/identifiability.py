@@ -13,7 +13,8 @@ import pandas as pd
 from scipy.stats import chi2
 from ..core.data import Trials, check_trials
 from ..core.cell import check_cell
-from ..core.engine import Lanes, _rows, as_seed
+from ..core.engine import Lanes, _rows
+from ..core.playing import as_seed
 from .fitting import Fit, _Descent, _Objective, _distinct, _people, column_of, fit
 from ..core.arguments import check_names, check_number, check_seed, check_whole
 from .recovery import _STRONG, _covariances, _in_words, _models, _pairs, _parts_of, _sloppiest, simulate_people

@@ -17,7 +17,9 @@ from tqdm.auto import tqdm
 from .. import __version__
 from ..core.cell import check_cell
 from ..core.data import check_trials
-from ..core.engine import as_seed, check_environment, is_compiled, replay_arrays, simulate
+from ..core.playing import as_seed, check_environment, simulate
+from ..core.compiling import is_compiled
+from ..core.replaying import replay_arrays
 from ..core.wide import WideTrials
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical

@@ -20,7 +20,9 @@ from ..core.data import Trials, check_trials
 from ..core.labels import _list
 from ..core.parts import _pick
 from ..core.cell import check_cell
-from ..core.engine import Lanes, _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
+from ..core.engine import Lanes, parameter_table
+from ..core.playing import _check_feedback, as_seed, play, simulate
+from ..core.compiling import is_compiled
 from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fit
 from ..core.arguments import (
     check_labels, check_mapping, check_names, check_number, check_one_of, check_seed, check_whole)

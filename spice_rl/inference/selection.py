@@ -14,7 +14,8 @@ from scipy import stats
 from scipy.special import betainc, digamma, expit, gammainc, gammainccinv, gammaincinv, gammaln, logsumexp, softmax
 from .comparison import Comparison
 from ..core.data import check_trials
-from ..core.engine import as_seed, is_compiled
+from ..core.playing import as_seed
+from ..core.compiling import is_compiled
 from .fitting import Fit, _bounds, _scored, _start, column_of
 from .hierarchy import _Line, _climb, _search_modes
 from ..core.arguments import check_mapping, check_names, check_whole

@@ -23,7 +23,7 @@ from ..core.data import Trials, _gather, check_trials
 from ..core.labels import _check_alike, _check_columns, _factorize, _item, _list, _numbers
 from ..core.slips import _far
 from ..core.reading import _open
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from ..core.folders import write_table
 from ..core.jit import njit, register_jitable
 from ..core.params import Param

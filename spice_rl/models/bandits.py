@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 from ..core.cell import Cell, _check_params, _check_takes, check_cell
 from ..core.data import Trials
 from ..core.reading import read_trials
-from ..core.engine import as_seed, check_environment, pay_type, simulate, start_type
+from ..core.playing import as_seed, check_environment, simulate
+from ..core.loops import pay_type, start_type
 from ..core.arguments import check_list, check_names, check_number, check_truth, check_whole
 from ..core.codegen import _digest, contents, kept_or_compiled
 from ..core.jit import _INSIDE, njit, ready_rule

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arguments import check_whole
 from ..models.bandits import Bandits, RescorlaWagner
 from ..core.data import Trials
-from ..core.engine import as_seed, person_rng, simulate
+from ..core.playing import as_seed, person_rng, simulate
 from ..core.params import Param
 
 # %% ../../nbs/40_output/48_browser.ipynb #9dab31e3

@@ -16,8 +16,11 @@ from ..core.cell import Cell, check_cell
 from ..core.labels import _numbers
 from ..core.parts import _subset
 from ..core.data import check_trials
-from ..core.engine import _check_feedback, as_seed, check_environment, is_compiled, nll, parameter_table, play, replay
-from ..core.engine import simulate
+from ..core.playing import _check_feedback, as_seed, check_environment, play
+from ..core.compiling import is_compiled
+from ..core.engine import nll, parameter_table
+from ..core.replaying import replay
+from ..core.playing import simulate
 from ..inference.fitting import fit
 from ..inference.hierarchy import fit_hierarchical
 from ..core.params import Param, from_line

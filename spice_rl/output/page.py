@@ -26,7 +26,8 @@ from .checkup import _TITLES, Checkup, _Design, _simulated, check_fit
 from ..inference.comparison import Comparison, compare
 from ..core.data import check_trials
 from ..core.reading import read_trials
-from ..core.engine import as_seed, parameter_table
+from ..core.playing import as_seed
+from ..core.engine import parameter_table
 from ..inference.fitting import Fit, column_of
 from ..core.folders import check_path, claim, finished, held, inside, publish, say_formulas, staged
 from ..core.folders import write_table, write_text

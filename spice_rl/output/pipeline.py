@@ -23,7 +23,7 @@ from .. import __version__
 from ..models.avoidance import SYMBOL_OF, TRANSFER, Avoidance, AvoidanceTask, parameter_symbol, read_avoidance, to_files
 from ..inference.checks import check
 from ..inference.comparison import compare
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from ..inference.fitting import _bounds, _start, fit
 from ..core.folders import (
     claim, file_names, held, inside, publish, say_formulas, staged, write_table, write_text, written)

@@ -22,7 +22,9 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from ..core.cell import Cell, make_trial
 from ..core.data import Trials
 from ..core.cell import check_cell
-from ..core.engine import by_option, is_compiled, latent_names, parameter_table, replay_arrays, softmax, thoughts
+from ..core.replaying import by_option, latent_names, replay_arrays, thoughts
+from ..core.compiling import is_compiled
+from ..core.engine import parameter_table, softmax
 from ..core.arguments import check_labels, check_names, check_number, check_whole
 from ..inference.fitting import column_of
 from ..core.style import COLOURS, SERIES, _keep_ticks, axes_for, check_axes, in_style, save_figure

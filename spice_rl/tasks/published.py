@@ -23,7 +23,7 @@ from ..core.columns import _labels_of, _say
 from ..core.data import Trials
 from ..core.labels import _item, _numbers
 from ..core.reading import _keep_groups, _open
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
 @dataclass(frozen=True)
