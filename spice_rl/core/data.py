@@ -439,36 +439,6 @@ def _done(choice, columns):
     "Names of what people do"
     return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
 
-# %% ../../nbs/00_core/01_data.ipynb #3ad330fb
-def _concat(parts):
-    parts = check_list(parts, 'parts', Trials, 'Trials')
-    first = parts[0]
-    for t in parts[1:]:
-        if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
-            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
-    people = sum((t.participants for t in parts), ())
-    if len(set(people)) < len(people):
-        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
-                                                        'is in two of these; give each person a label of their own')
-    def shifted(name, sizes):
-        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
-    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}
-    return Trials(first.options, people, **plain, participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]),
-                  _frame=pd.concat([t._frame for t in parts], ignore_index=True),
-                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
-                  if all(t._contexts == first._contexts for t in parts) else None,
-                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
-                  does=first.does)
-
-def _equal(t, other):
-    if not isinstance(other, Trials): return False
-    same = all(getattr(t, name) == getattr(other, name) for name in ('options', 'participants', 'does', 'contexts'))
-    arrays = [(getattr(t, name), getattr(other, name)) for name in _DTYPES]
-    if not same or t.columns.keys() != other.columns.keys(): return False
-    arrays += [(x, other.columns[name]) for name, x in t.columns.items()]
-    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == 'f') for a, b in arrays) and t._frame.equals(other._frame)
-
 # %% ../../nbs/00_core/01_data.ipynb #50b2ec9e
 def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
     columns = _declared(*columns.values())
@@ -518,6 +488,36 @@ def _without_choice(participant, session, context, counted, extra, columns, rewa
     frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
     return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
                    does=none.does[1:])
+
+# %% ../../nbs/00_core/01_data.ipynb #3ad330fb
+def _concat(parts):
+    parts = check_list(parts, 'parts', Trials, 'Trials')
+    first = parts[0]
+    for t in parts[1:]:
+        if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
+            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
+    people = sum((t.participants for t in parts), ())
+    if len(set(people)) < len(people):
+        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
+                                                        'is in two of these; give each person a label of their own')
+    def shifted(name, sizes):
+        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
+    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}
+    return Trials(first.options, people, **plain, participant=shifted('participant', [t.n_participants for t in parts]),
+                  session=shifted('session', [t.n_sessions for t in parts]),
+                  _frame=pd.concat([t._frame for t in parts], ignore_index=True),
+                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
+                  if all(t._contexts == first._contexts for t in parts) else None,
+                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
+                  does=first.does)
+
+def _equal(t, other):
+    if not isinstance(other, Trials): return False
+    same = all(getattr(t, name) == getattr(other, name) for name in ('options', 'participants', 'does', 'contexts'))
+    arrays = [(getattr(t, name), getattr(other, name)) for name in _DTYPES]
+    if not same or t.columns.keys() != other.columns.keys(): return False
+    arrays += [(x, other.columns[name]) for name, x in t.columns.items()]
+    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == 'f') for a, b in arrays) and t._frame.equals(other._frame)
 
 # %% ../../nbs/00_core/01_data.ipynb #1ab995b6
 def _from_dataset(data, n_options, participants):
