@@ -453,7 +453,7 @@ def test_two_answers_a_trial():
 
 # Bad input
 
-from spice_rl.core.wide import check_response  # noqa: E402
+from spice_rl.core.wide_trials import check_response  # noqa: E402
 
 
 def test_times_that_cannot_be():
@@ -659,7 +659,7 @@ each = pytest.mark.parametrize("name", ["rating", "offers", "steps", "timed"])
 
 def in_python(cell, trials):
     "NLL of each person by the cell's rules, called one by one in plain Python"
-    from spice_rl.core.wide import _log_likelihood, _trial_at
+    from spice_rl.core.wide_trials import _log_likelihood, _trial_at
     out = np.zeros(trials.n_participants)
     for s in range(trials.n_sessions):
         state = cell.init(cell.p(), trials.n_options)

@@ -17,7 +17,7 @@ from .cell import Cell, Trial, check_cell, make_trial
 from .codegen import _digest, _tools, contents, kept_or_compiled, quick_rules
 from .jit import COMPILED, NumbaError, _INSIDE, cgutils, in_place_of, ready_rule, typeof_impl, types
 from .loops import Kernels, f8, init_type, logits_type, update_type
-from .wide import check_columns
+from .wide_trials import check_columns
 
 # %% ../../nbs/00_core/03_compiling.ipynb #e9421ce5
 class StructuredCell(Cell, rules=False):

@@ -18,7 +18,8 @@ from .compiling import _pointers, _try, is_compiled
 from .data import Trials, check_trials
 from .jit import COMPILED
 from .loops import Rows, _run_bundles
-from .wide import WideTrials, _own, check_columns, sessions_of
+from .wide_trials import WideTrials, check_columns, sessions_of
+from .wide import _own
 
 # %% ../../nbs/00_core/03_engine.ipynb #0ca8b05c
 def on_threads(

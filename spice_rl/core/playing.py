@@ -15,7 +15,8 @@ from .data import Trials, check_trials
 from .engine import _an_offer, _rows, on_threads, parameter_table, softmax
 from .loops import _NO_CHOICE, _play_lanes, _simulate_lanes
 from .tables import _all_options, _labels
-from .wide import WideTrials, simulate_world
+from .wide_trials import WideTrials
+from .worlds import simulate_world
 
 # %% ../../nbs/00_core/03_playing.ipynb #38799566
 def person_rng(

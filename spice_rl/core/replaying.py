@@ -17,7 +17,7 @@ from .compiling import is_compiled, kernels
 from .data import check_trials
 from .engine import _an_offer, _broken, _given, _rows, parameter_table, softmax
 from .loops import _replay_lanes
-from .wide import WideTrials
+from .wide_trials import WideTrials
 
 # %% ../../nbs/00_core/03_replaying.ipynb #088bef53
 def by_option(

@@ -20,7 +20,7 @@ from ..core.data import check_trials
 from ..core.playing import as_seed, check_environment, simulate
 from ..core.compiling import is_compiled
 from ..core.replaying import replay_arrays
-from ..core.wide import WideTrials
+from ..core.wide_trials import WideTrials
 from .fitting import _bounds, _start
 from .hierarchy import _Line, _labels, _series, fit_hierarchical
 from ..core.arguments import check_mapping, check_names, check_number, check_truth, check_whole

@@ -27,7 +27,7 @@ from .fitting import _DIAGNOSTICS, Fit, _bounds, _people as _some, column_of, fi
 from ..core.arguments import (
     check_labels, check_mapping, check_names, check_number, check_one_of, check_seed, check_whole)
 from ..core.pieces import run_pieces
-from ..core.wide import check_world
+from ..core.worlds import check_world
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #a88ad66e
 def simulate_like(

@@ -23,7 +23,7 @@ from ..core.arguments import check_list, check_names, check_number, check_truth,
 from ..core.codegen import _digest, contents, kept_or_compiled
 from ..core.jit import _INSIDE, njit, ready_rule
 from ..core.params import Param
-from ..core.wide import numbers_of, rules_tried, writes
+from ..core.worlds import numbers_of, rules_tried, writes
 
 # %% ../../nbs/10_models/10_bandits.ipynb #4e9a1c58
 _HOW = dict(start='start(e, uniform, normal, world)', show='show(e, world, uniform, normal, seen)',
