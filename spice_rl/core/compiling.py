@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from .arguments import check_names
 from .cell import Cell, Trial, check_cell, make_trial
-from .codegen import _digest, _tools, contents, kept_or_compiled, quick_rules
+from .machine_code import _digest, contents, kept_or_compiled
+from .codegen import _tools, quick_rules
 from .jit import COMPILED, NumbaError, _INSIDE, cgutils, in_place_of, ready_rule, typeof_impl, types
 from .loops import Kernels, f8, init_type, logits_type, update_type
 from .wide_trials import check_columns

@@ -10,7 +10,8 @@ import hashlib
 from collections import namedtuple
 from functools import cache
 import numpy as np
-from .codegen import _here, _part, _view, contents, kept_or_compiled
+from .machine_code import _here, contents, kept_or_compiled
+from .codegen import _part, _view
 from .density import DENSITIES
 from .jit import NumbaError, exp, log, njit, ready_rule, types
 from .layouts import _BRIDGE, _CHECKED, _LOOK, _bridges

@@ -20,7 +20,7 @@ from ..core.reading import read_trials
 from ..core.playing import as_seed, check_environment, simulate
 from ..core.loops import pay_type, start_type
 from ..core.arguments import check_list, check_names, check_number, check_truth, check_whole
-from ..core.codegen import _digest, contents, kept_or_compiled
+from ..core.machine_code import _digest, contents, kept_or_compiled
 from ..core.jit import _INSIDE, njit, ready_rule
 from ..core.params import Param
 from ..core.worlds import numbers_of, rules_tried, writes
