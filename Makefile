@@ -41,7 +41,7 @@ export: $(READY)
 	$(PY) .ci/notebooks.py export
 
 run: $(READY)
-	@test -n '$(NB)' || { echo 'say which: make run NB=nbs/00_core/00_data.ipynb (several: NB="a.ipynb b.ipynb")'; exit 2; }
+	@test -n '$(NB)' || { echo 'say which: make run NB=nbs/00_core/01_data.ipynb (several: NB="a.ipynb b.ipynb")'; exit 2; }
 	$(PY) .ci/notebooks.py run $(NB)
 
 docs: $(READY)

@@ -4,7 +4,7 @@ import pytest
 
 from spice_rl import (AdjustingOffers, Balloons, Bandits, Cell, ChangePoints, Decks, Motion, Normal, Param, SymbolPairs, TwoSteps, Wiener,
                       gradient, nll, parameter_recovery, replay, simulate)
-from spice_rl.core.wide import _log_likelihood, _trial_at
+from spice_rl.core.wide_trials import _log_likelihood, _trial_at
 
 
 class Learner(Cell):

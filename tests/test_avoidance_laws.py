@@ -12,7 +12,9 @@ import pytest
 from spice_rl import avoidance
 from spice_rl.models.avoidance import Avoidance, AvoidanceTask, read_avoidance, to_files, with_bias, with_decay, with_novel
 from spice_rl.core.cell import make_trial
-from spice_rl.core.engine import Lanes, nll, play, replay_arrays, simulate, softmax
+from spice_rl.core.engine import Lanes, nll, softmax
+from spice_rl.core.playing import play, simulate
+from spice_rl.core.replaying import replay_arrays
 from spice_rl.models.ready import avoidance_model, avoidance_models
 from spice_rl.core.params import Param
 

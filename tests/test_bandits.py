@@ -7,8 +7,10 @@ from scipy.stats import kstest, ks_2samp
 
 from spice_rl.models.bandits import (DEMO, AgentQ, BanditsDrift, BanditsFixed, BanditsFlip, BanditsGeneral, BanditsReversal, BanditsSwitch,
                               create_dataset, demo_trials)
-from spice_rl.core.data import Trials, read_trials
-from spice_rl.core.engine import Lanes, gradient, nll, simulate
+from spice_rl.core.data import Trials
+from spice_rl.core.reading import read_trials
+from spice_rl.core.engine import Lanes, gradient, nll
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.discovery.network_cell import NetworkCell
 from worlds import TwoRates, network

@@ -14,7 +14,9 @@ from spice_rl import fit, fit_hierarchical, identify, parameter_recovery, plot_s
 from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.core.cell import Cell, make_trial
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import Lanes, gradient, hessian, nll, play, replay, replay_arrays, simulate, softmax
+from spice_rl.core.engine import Lanes, gradient, hessian, nll, softmax
+from spice_rl.core.playing import play, simulate
+from spice_rl.core.replaying import replay, replay_arrays
 from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, rescorla_wagner_equation
 from spice_rl.discovery.rules import Rule
 from spice_rl.core.params import Param

@@ -13,12 +13,15 @@ import pytest
 
 import spice_rl.models.bandit_rules as bandit_rules
 import spice_rl.core.codegen as codegen
+import spice_rl.core.machine_code as machine_code
 from spice_rl.models.avoidance import OPTIONS, AvoidanceTask
 from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner
 from spice_rl.core.cell import Cell
-from spice_rl.core.codegen import Loop, contents, kept_or_compiled, one_option
+from spice_rl.core.codegen import Loop, one_option
+from spice_rl.core.machine_code import contents, kept_or_compiled
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import Lanes, nll, simulate
+from spice_rl.core.engine import Lanes, nll
+from spice_rl.core.playing import simulate
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from worlds import Coin, PearceHall
@@ -250,8 +253,8 @@ def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
 @pytest.fixture
 def compiled(monkeypatch):
     "Where each function that is compiled meanwhile is kept"
-    took, keep = [], codegen._keep
-    monkeypatch.setattr(codegen, "_keep", lambda path, made: took.append(path) or keep(path, made))
+    took, keep = [], machine_code._keep
+    monkeypatch.setattr(machine_code, "_keep", lambda path, made: took.append(path) or keep(path, made))
     return took
 
 
@@ -285,10 +288,11 @@ LEARNER = """
 import json, sys
 from pathlib import Path
 import numpy as np
-import spice_rl.core.codegen as codegen
-codegen.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
+import spice_rl.core.codegen as codegen, spice_rl.core.machine_code as machine_code
+codegen.cache_folder = machine_code.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
 from spice_rl.models.bandits import BanditsDrift, RescorlaWagner
-from spice_rl.core.engine import Lanes, simulate
+from spice_rl.core.engine import Lanes
+from spice_rl.core.playing import simulate
 trials = simulate(RescorlaWagner(), BanditsDrift(), people=3, n_trials=100, seed=0)
 lanes = Lanes(RescorlaWagner(), trials, 1)
 out = lanes.nll(np.tile([.25, 2.5], (3, 1)), np.arange(3))
@@ -344,9 +348,9 @@ def learned(monkeypatch):
 
 def made(monkeypatch):
     "The same of a function that is compiled quickly"
-    took, keep = [], codegen._keep
+    took, keep = [], machine_code._keep
     with monkeypatch.context() as patch:
-        patch.setattr(codegen, "_keep", lambda path, compiled: took.append(path) or keep(path, compiled))
+        patch.setattr(machine_code, "_keep", lambda path, compiled: took.append(path) or keep(path, compiled))
         assert kept_or_compiled(lambda x: 3 * x, numba.float64(numba.float64), "a_digest")(.5) == 1.5
     return bool(took)
 
@@ -355,11 +359,11 @@ CALLERS = """
 import sys
 import numpy as np
 from numba import njit, types
-from spice_rl.core.codegen import kept_or_compiled
+from spice_rl.core.machine_code import kept_or_compiled
 
 def loop_of(number):
     steps = "".join(f"    x = np.sin(x) + np.exp(-x * x) + {number}\\n" for _ in range(60))   # too long to be taken into its caller
-    scope = dict(np=np, njit=njit, __name__="spice_rl.core.codegen")
+    scope = dict(np=np, njit=njit, __name__="spice_rl.core.machine_code")
     exec(f"@njit\\ndef begin(x):\\n{steps}    return x\\ndef loop(x): return begin(x) + begin(-x) * begin(2 * x)", scope)
     return scope["loop"]
 
@@ -386,7 +390,7 @@ def test_a_damaged_file_is_compiled_anew(folder, monkeypatch, one):
     for damaged in (b"", whole[:20], whole[:-1], whole + b"x", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])[:None if one is made else 1]:
         file.write_bytes(damaged)
         assert one(monkeypatch)
-        assert file.read_bytes()[:len(codegen._HEAD)] == codegen._HEAD and not one(monkeypatch)
+        assert file.read_bytes()[:len(machine_code._HEAD)] == machine_code._HEAD and not one(monkeypatch)
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and permissions as on POSIX")
@@ -422,17 +426,17 @@ def test_no_folder_no_space_no_home_no_word(folder, monkeypatch, recwarn, capfd)
     assert made(monkeypatch)
     assert not list(folder.iterdir())            # nothing half-written stays
     def homeless(): raise RuntimeError("Could not determine home directory.")
-    monkeypatch.setattr(codegen, "cache_folder", homeless)
+    monkeypatch.setattr(machine_code, "cache_folder", homeless)
     assert made(monkeypatch)
     assert not len(recwarn) and not any(capfd.readouterr())
 
 
 def test_the_folder_is_bounded(folder, monkeypatch):
-    monkeypatch.setattr(codegen, "_MOST", 3)
+    monkeypatch.setattr(machine_code, "_MOST", 3)
     for i in range(5):
-        codegen._write(folder / f"{i}.loop", b"x")
+        machine_code._write(folder / f"{i}.loop", b"x")
         os.utime(folder / f"{i}.loop", (i, i))
-    codegen._write(folder / "5.loop", b"x")
+    machine_code._write(folder / "5.loop", b"x")
     assert {f.name for f in folder.iterdir()} == {"3.loop", "4.loop", "5.loop"}
 
 
@@ -447,14 +451,14 @@ def test_a_kept_loop_imports_nothing(folder, monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "gone")
     (tmp_path / "gone.py").write_text("raise SystemExit('run')")
     monkeypatch.setattr(codegen, "_READY", {})
-    codegen._load(loop._path(0))                 # a loop, or None
+    machine_code._load(loop._path(0))                 # a loop, or None
     assert "gone" not in sys.modules
 
 
 def test_where_it_is(monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", os.path.abspath("there"))
-    assert codegen.cache_folder() == __import__("pathlib").Path(os.path.abspath("there")) / "spice_rl"
+    assert machine_code.cache_folder() == __import__("pathlib").Path(os.path.abspath("there")) / "spice_rl"
     monkeypatch.delenv("NUMBA_CACHE_DIR")
     if sys.platform.startswith("linux"):
         monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-        assert str(codegen.cache_folder()) == "/x/spice_rl"
+        assert str(machine_code.cache_folder()) == "/x/spice_rl"

@@ -174,7 +174,7 @@ def test_rules_that_lack():
 # state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
 
 from spice_rl.core.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
-from spice_rl.core.engine import latent_names  # noqa: E402
+from spice_rl.core.replaying import latent_names  # noqa: E402
 
 RNG = np.random.default_rng(8)
 PEOPLE, N = 4, 60
@@ -453,7 +453,7 @@ def test_two_answers_a_trial():
 
 # Bad input
 
-from spice_rl.core.wide import check_response  # noqa: E402
+from spice_rl.core.wide_trials import check_response  # noqa: E402
 
 
 def test_times_that_cannot_be():
@@ -644,7 +644,7 @@ def test_cells_of_choices_live_in_worlds_that_show():
 # Laws: what holds of every cell holds of these, too
 
 from spice_rl import check, explore, fit_hbi, fit_hierarchical, identify, plot_session, trialwise  # noqa: E402
-from spice_rl.core.engine import replay_arrays  # noqa: E402
+from spice_rl.core.replaying import replay_arrays  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -659,7 +659,7 @@ each = pytest.mark.parametrize("name", ["rating", "offers", "steps", "timed"])
 
 def in_python(cell, trials):
     "NLL of each person by the cell's rules, called one by one in plain Python"
-    from spice_rl.core.wide import _log_likelihood, _trial_at
+    from spice_rl.core.wide_trials import _log_likelihood, _trial_at
     out = np.zeros(trials.n_participants)
     for s in range(trials.n_sessions):
         state = cell.init(cell.p(), trials.n_options)

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from spice_rl.core.data import DatasetRNN, Trials, check_xs_ys, convert_dataset, read_trials
+from spice_rl.core.tensors import DatasetRNN, check_xs_ys
+from spice_rl.core.data import Trials
+from spice_rl.core.reading import convert_dataset, read_trials
 
 SHARED = Path(__file__).parents[2]/'shared'/'data'/'bandit2arm.tsv'
 ARRAYS = ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from spice_rl.models.bandits import AgentQ
-from spice_rl.core.engine import Lanes, nll, replay_arrays
+from spice_rl.core.engine import Lanes, nll
+from spice_rl.core.replaying import replay_arrays
 from spice_rl.discovery.equation import Equation, equation_from_dict, equation_to_dict, rescorla_wagner_equation
 from spice_rl.discovery.rules import Rule, Scoring, equation_names
 from spice_rl.discovery.structures import TRACE, VALUE, bandit_library

@@ -15,8 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 
 from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.core.data import DatasetRNN, Trials
-from spice_rl.core.engine import nll, replay, replay_arrays, simulate
+from spice_rl.core.tensors import DatasetRNN
+from spice_rl.core.data import Trials
+from spice_rl.core.engine import nll
+from spice_rl.core.replaying import replay, replay_arrays
+from spice_rl.core.playing import simulate
 from spice_rl import __version__
 from spice_rl.discovery.equation import equation_from_dict, equation_to_dict, rescorla_wagner_equation
 from spice_rl.discovery.estimator import SpiceEstimator, load_spice

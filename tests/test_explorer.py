@@ -12,7 +12,9 @@ from spice_rl.models.avoidance import SYMBOLS, AvoidanceTask
 from spice_rl.models.bandits import AgentQ, BanditsDrift, BanditsFixed, demo_trials
 from spice_rl.core.cell import Cell
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import nll, replay, simulate
+from spice_rl.core.engine import nll
+from spice_rl.core.replaying import replay
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
 from spice_rl.output.explorer import explore
 from spice_rl.models.ready import avoidance_model

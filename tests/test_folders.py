@@ -13,7 +13,7 @@ from spice_rl.models.avoidance import avoidance_tutorial_files
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.output.cli import main
 from spice_rl.output.equation_folder import DiscoveryFolder, write_discovery
-from spice_rl.core.engine import simulate
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.estimator import SpiceEstimator
 from spice_rl.inference.fitting import fit
 from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written

@@ -9,7 +9,8 @@ from spice_rl.models.avoidance import AvoidanceTask
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.cell import Cell
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import nll, simulate
+from spice_rl.core.engine import nll
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
 from spice_rl.inference.fitting import fit
 from spice_rl.inference.hierarchy import fit_hierarchical

@@ -12,7 +12,8 @@ from numba import njit
 from spice_rl.models.avoidance import Avoidance, AvoidanceTask, with_bias
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.cell import Cell
-from spice_rl.core.engine import nll, simulate
+from spice_rl.core.engine import nll
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param

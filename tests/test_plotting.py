@@ -14,7 +14,8 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, RescorlaWagner, create
 from spice_rl.core.cell import Cell
 from spice_rl.inference.comparison import compare
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import replay, simulate
+from spice_rl.core.replaying import replay
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
 from spice_rl.discovery.rules import Rule
 from spice_rl.inference.fitting import fit

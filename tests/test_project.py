@@ -300,7 +300,7 @@ def test_no_upward_import():
 
 @pytest.mark.parametrize("line", [
     "from .data import x", "from ..core.data import x", "from spice_rl.core.data import x", "import spice_rl.core.data as d", "from . import data",
-    "from .. import data", "from spice_rl import read_trials", "from ..core import data", "def f():\n    from .data import x"])
+    "from .. import data", "from spice_rl import check_trials", "from ..core import data", "def f():\n    from .data import x"])
 def test_layer_check_sees_each_form_of_import(line): assert list(imported(ast.parse(line), "core.cell")) == ["core.data"]
 
 

@@ -15,7 +15,8 @@ from spice_rl import digest, recovery, simulation
 from spice_rl.models.avoidance import AvoidanceTask, avoidance_tutorial_files, read_avoidance, to_files
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.cell import Cell
-from spice_rl.core.engine import nll, simulate
+from spice_rl.core.engine import nll
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.inference.fitting import fit
 from spice_rl.models.ready import avoidance_model

@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 from spice_rl.models.avoidance import AvoidanceTask, read_avoidance
 from spice_rl.models.bandits import AgentQ, BanditsDrift
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import nll, simulate
+from spice_rl.core.engine import nll
+from spice_rl.core.playing import simulate
 from spice_rl.discovery.equation import Equation, rescorla_wagner_equation
 from spice_rl.discovery.rules import Rule, equation_names
 from spice_rl.inference.fitting import fit

@@ -5,7 +5,8 @@ import torch
 
 from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
 from spice_rl.core.data import Trials
-from spice_rl.core.engine import nll, replay_arrays
+from spice_rl.core.engine import nll
+from spice_rl.core.replaying import replay_arrays
 from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, equation_from_dict, equation_to_dict, rescorla_wagner_equation
 from spice_rl.discovery.sessions import off_policy_sessions
 from spice_rl.discovery.library import evaluate_terms, polynomial_terms, term_latex, term_text, two_valued

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from spice_rl.core.data import Trials, read_trials
+from spice_rl.core.data import Trials
+from spice_rl.core.reading import read_trials
 from test_project import load
 
 ROOT = Path(__file__).resolve().parents[1]

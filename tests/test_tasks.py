@@ -14,7 +14,7 @@ import pytest
 from reference_tasks import LOGLIK
 from spice_rl import Trials, find_task, fit, make_trial, nll, read_task, read_trials, simulate, task_example, task_model, task_models, task_world
 from spice_rl.core.density import draw_answer
-from spice_rl.core.wide import _log_likelihood, _trial_at
+from spice_rl.core.wide_trials import _log_likelihood, _trial_at
 
 inf = np.inf
 PARAMETERS = dict(

@@ -9,7 +9,8 @@ from torch import nn
 import reference as ref
 from spice_rl import training as training_module
 from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
-from spice_rl.core.data import DatasetRNN, Trials
+from spice_rl.core.tensors import DatasetRNN
+from spice_rl.core.data import Trials
 from spice_rl.core.engine import nll
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
 from spice_rl.discovery.rnn import BaseRNN

@@ -12,7 +12,8 @@ from typing import Callable
 import numpy as np
 import pandas as pd
 from .arguments import check_names
-from .data import Trials, read_trials
+from .data import Trials
+from .reading import read_trials
 from .folders import check_path
 
 # %% ../../nbs/00_core/06_fetching.ipynb #c875f485

@@ -9,7 +9,8 @@ __all__ = ['Equation', 'Reading', 'equation_to_dict', 'equation_from_dict', 'res
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from ..core.engine import Kernels, StructuredCell
+from ..core.compiling import StructuredCell
+from ..core.loops import Kernels
 from .library import symbol, term_latex, term_text
 from ..core.arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole
 from ..core.params import Param

@@ -16,7 +16,8 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from ..core.arguments import check_number, check_whole
-from ..core.data import DatasetRNN, Trials
+from ..core.data import Trials
+from ..core.tensors import DatasetRNN
 from .equation import equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, SpiceConfig, check_device

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from .equation import Equation
 from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole

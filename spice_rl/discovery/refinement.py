@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
-from ..core.data import _subset, _unread
-from ..core.engine import as_seed
+from ..core.parts import _subset
+from ..core.tensors import _unread
+from ..core.playing import as_seed
 from .equation import Equation, _decimals
 from .rules import SIGNALS, Rule, equation_names
 from ..core.arguments import check_names, check_one_of, check_whole

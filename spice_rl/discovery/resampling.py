@@ -9,7 +9,7 @@ __all__ = ['Stability', 'stability', 'pooled_or_apart']
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from ..inference.fitting import fit
 from ..core.arguments import check_whole
 from ..core.pieces import run_pieces

@@ -8,7 +8,7 @@ __all__ = ['Rule', 'equation_names', 'check_rules', 'Scoring']
 # %% ../../nbs/30_discovery/33_rules.ipynb #d057888a
 from dataclasses import dataclass
 import numpy as np
-from ..core.engine import init_type, logits_type, update_type
+from ..core.loops import init_type, logits_type, update_type
 from ..core.codegen import _view
 from ..core.jit import njit
 from .library import term_text

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import log_softmax
-from ..core.data import DatasetRNN, Trials, check_xs_ys
-from ..core.engine import replay_arrays
+from ..core.data import Trials
+from ..core.tensors import DatasetRNN, check_xs_ys
+from ..core.replaying import replay_arrays
 from .equation import Equation
 from .modules import Embedding
 from .sindy import tells_apart

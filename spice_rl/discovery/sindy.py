@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pysindy as ps
 import torch
-from ..core.data import DatasetRNN, Trials
-from ..core.engine import nll, replay_arrays
+from ..core.data import Trials
+from ..core.tensors import DatasetRNN
+from ..core.engine import nll
+from ..core.replaying import replay_arrays
 from .equation import Equation
 from .rules import Rule
 from .library import evaluate_terms, polynomial_terms, two_valued

@@ -14,8 +14,9 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 from scipy.stats import t as student
 from .ceiling import choice_ceiling, held_out_sessions
-from ..core.data import DatasetRNN, Trials
-from ..core.engine import replay_arrays
+from ..core.data import Trials
+from ..core.tensors import DatasetRNN
+from ..core.replaying import replay_arrays
 from .individuals import Individuals
 from .traces import _refitted, discover
 from .training import APART, TrainingError

@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/30_discovery/35_term_search.ipynb #64c089e0
 import numpy as np
 from scipy.stats import chi2
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from ..core.arguments import check_whole
 from .structures import _fit
 

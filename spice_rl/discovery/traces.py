@@ -14,9 +14,12 @@ import pandas as pd
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from ..core.arguments import check_keys, check_number, check_one_of, check_whole
-from ..core.data import _unread, check_trials
-from ..core.engine import (
-    Kernels, StructuredCell, as_seed, init_type, logits_type, nll, on_threads, update_type, _rows)
+from ..core.tensors import _unread
+from ..core.data import check_trials
+from ..core.loops import Kernels, init_type, logits_type, update_type
+from ..core.compiling import StructuredCell
+from ..core.playing import as_seed
+from ..core.engine import nll, on_threads, _rows
 from ..inference.fitting import _bounds, _groups, _start
 from ..core.jit import njit
 from ..inference.ascent import _ascend, _elsewhere, _group_step, _place, _pooled, _says, _settled, _sought, _value

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 from ..core.arguments import check_number, check_whole
-from ..core.data import check_xs_ys
+from ..core.tensors import check_xs_ys
 from .rnn import BaseRNN
 
 # %% ../../nbs/30_discovery/32_training.ipynb #6f2ccadd

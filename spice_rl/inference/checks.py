@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.arguments import check_seed, check_whole
 from ..models.avoidance import KINDS, SYMBOLS, TRANSFER
 from ..core.data import check_trials
-from ..core.engine import as_seed, play
+from ..core.playing import as_seed, play
 from .fitting import Fit, _people
 
 # %% ../../nbs/20_inference/23_checks.ipynb #ede5e9ec

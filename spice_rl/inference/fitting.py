@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from ..core.arguments import check_mapping, check_names, check_number, check_one_of, check_threads, check_whole
 from ..core.data import check_trials
-from ..core.engine import as_seed, is_compiled
+from ..core.compiling import is_compiled
+from ..core.playing import as_seed
 from ..core.folders import write_table
 from .descent import _AGREE, _anywhere, _Descent, _Objective, _SAME, _scored, _search
 

@@ -12,7 +12,8 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit, gammaincinv
 from ..core.data import check_trials
-from ..core.engine import as_seed, is_compiled
+from ..core.compiling import is_compiled
+from ..core.playing import as_seed
 from .descent import _scored
 from .fitting import column_of
 from ..core.arguments import check_mapping, check_names, check_whole

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from scipy import linalg, stats
-from ..core.engine import as_seed, is_compiled
+from ..core.compiling import is_compiled
+from ..core.playing import as_seed
 from .descent import _scored
 from .fitting import Fit, _bounds, _groups, _start, column_of
 from ..core.arguments import check_mapping, check_names, check_one_of, check_whole

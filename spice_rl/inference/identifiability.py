@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from ..core.data import Trials
-from ..core.engine import Lanes, _rows, as_seed
+from ..core.engine import Lanes, _rows
+from ..core.playing import as_seed
 from .descent import _Objective, _distinct
 from .fitting import Fit, _people, column_of
 from ..core.arguments import check_names, check_number, check_seed

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from ..core.arguments import check_number, check_seed, check_whole
 from ..core.cell import Cell
 from ..core.data import Trials
-from ..core.engine import as_seed, check_environment
+from ..core.playing import as_seed, check_environment
 from ..core.folders import check_path
 from .recovery import _EQUAL, model_recovery, parameter_recovery
 

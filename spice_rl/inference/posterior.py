@@ -14,8 +14,10 @@ from tqdm.auto import tqdm
 from .. import __version__
 from ..core.cell import check_cell
 from ..core.data import check_trials
-from ..core.engine import as_seed, is_compiled, replay_arrays
-from ..core.wide import WideTrials
+from ..core.replaying import replay_arrays
+from ..core.compiling import is_compiled
+from ..core.playing import as_seed
+from ..core.wide_trials import WideTrials
 from .fitting import _bounds, _start
 from .design_matrix import _labels, _series
 from .hierarchy import fit_hierarchical

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import chi2
 from ..core.data import check_trials
 from ..core.cell import check_cell
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from .descent import _Descent, _Objective
 from .fitting import Fit, column_of, fit
 from ..core.arguments import check_names, check_number, check_seed, check_whole

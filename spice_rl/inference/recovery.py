@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from ..core.data import Trials
-from ..core.engine import Lanes, as_seed, parameter_table
+from ..core.engine import Lanes, parameter_table
+from ..core.playing import as_seed
 from .fitting import _DIAGNOSTICS, _people as _some, column_of, fit
 from ..core.arguments import check_names, check_one_of, check_seed, check_whole
 from ..core.pieces import run_pieces

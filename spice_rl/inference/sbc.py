@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 from tqdm.auto import tqdm
 from ..core.cell import check_cell
-from ..core.engine import as_seed, check_environment, simulate
+from ..core.playing import as_seed, check_environment, simulate
 from ..core.arguments import check_whole
 from ..core.params import from_line, to_line
 from ..core.style import COLOURS, axes_for, in_style

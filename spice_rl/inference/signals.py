@@ -11,7 +11,8 @@ import pandas as pd
 from ..core.arguments import check_labels
 from ..core.cell import Trial, check_cell
 from ..core.data import Trials, check_trials
-from ..core.engine import latent_names, option_names, parameter_table, replay, replay_arrays
+from ..core.replaying import latent_names, option_names, replay, replay_arrays
+from ..core.engine import parameter_table
 from ..core.folders import check_path
 
 # %% ../../nbs/20_inference/26_signals.ipynb #0e5600c0

@@ -12,11 +12,15 @@ import numpy as np
 import pandas as pd
 from ..models.avoidance import SYMBOLS, VALUES, _trials
 from ..core.cell import Cell, check_cell
-from ..core.data import Trials, _list, _pick, check_trials
-from ..core.engine import _check_feedback, as_seed, is_compiled, parameter_table, play, simulate
+from ..core.data import Trials, check_trials
+from ..core.parts import _pick
+from ..core.labels import _list
+from ..core.engine import parameter_table
+from ..core.playing import _check_feedback, play, as_seed, simulate
+from ..core.compiling import is_compiled
 from .fitting import Fit, _bounds
 from ..core.arguments import check_labels, check_mapping, check_names, check_number, check_seed, check_whole
-from ..core.wide import check_world
+from ..core.worlds import check_world
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #a88ad66e
 def simulate_like(

@@ -19,9 +19,11 @@ import pandas as pd
 from ..core.cell import Cell, _check_takes, _names_in
 from ..core.arguments import check_names, check_number, check_whole
 from ..core.columns import _labels_of, _uncoded
-from ..core.data import (Trials, _check_alike, _check_columns, _factorize, _far, _gather, _item, _list, _numbers,
-                           _open, check_trials)
-from ..core.engine import as_seed
+from ..core.data import Trials, _gather, check_trials
+from ..core.labels import _check_alike, _check_columns, _factorize, _item, _list, _numbers
+from ..core.slips import _far
+from ..core.reading import _open
+from ..core.playing import as_seed
 from ..core.folders import write_table
 from ..core.jit import njit, register_jitable
 from ..core.params import Param

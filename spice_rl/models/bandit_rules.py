@@ -10,11 +10,12 @@ from collections import namedtuple
 from functools import cache
 import numpy as np
 from ..core.cell import _check_params, _check_takes
-from ..core.engine import as_seed, pay_type, start_type
+from ..core.loops import pay_type, start_type
+from ..core.playing import as_seed
 from ..core.arguments import check_names, check_number, check_truth, check_whole
-from ..core.codegen import _digest, contents, kept_or_compiled
+from ..core.machine_code import _digest, contents, kept_or_compiled
 from ..core.jit import _INSIDE, ready_rule
-from ..core.wide import numbers_of, rules_tried, writes
+from ..core.worlds import numbers_of, rules_tried, writes
 
 # %% ../../nbs/10_models/10_bandit_rules.ipynb #4e9a1c58
 _HOW = dict(start='start(e, uniform, normal, world)', show='show(e, world, uniform, normal, seen)',

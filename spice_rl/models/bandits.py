@@ -13,8 +13,9 @@ import pandas as pd
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
 from ..core.cell import Cell, check_cell
-from ..core.data import Trials, read_trials
-from ..core.engine import as_seed, check_environment, simulate
+from ..core.data import Trials
+from ..core.reading import read_trials
+from ..core.playing import as_seed, check_environment, simulate
 from ..core.arguments import check_list, check_names, check_number, check_truth, check_whole
 from ..core.jit import njit
 from ..core.params import Param

@@ -27,7 +27,7 @@ from ..core.data import check_trials
 from ..core.jit import njit
 from ..core.params import Param
 from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
-from ..core.engine import simulate
+from ..core.playing import simulate
 # these modules enter their models into `_MODELS`
 from .qlearning import QLearning  # noqa: F401
 from .actor_critic import ActorCritic  # noqa: F401

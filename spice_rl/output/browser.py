@@ -15,7 +15,7 @@ from ..core.arguments import check_whole
 from ..models.bandit_rules import Bandits
 from ..models.bandits import RescorlaWagner
 from ..core.data import Trials
-from ..core.engine import as_seed, person_rng, simulate
+from ..core.playing import as_seed, person_rng, simulate
 from ..core.params import Param
 
 # %% ../../nbs/40_output/48_browser.ipynb #9dab31e3

@@ -134,7 +134,7 @@ def _rows(texts): # What was typed behind --rows
 
 def _table(args):
     "The table that was named, and what was typed about its columns"
-    from spice_rl.core.data import _open
+    from spice_rl.core.reading import _open
     given = dict(participant=args.participant, choice=args.choice, block=args.block, left=args.left, right=args.right)
     if getattr(args, 'context', None): given['context'] = args.context
     typed = [c for c in (*given.values(), args.reward) if c]
@@ -148,7 +148,8 @@ def _table(args):
 def _trials(args, table, given): # What `_table` gave
     "The choices in that table"
     from spice_rl.core.columns import _labels_of, _uncoded
-    from spice_rl.core.data import _without, read_trials
+    from spice_rl.core.labels import _without
+    from spice_rl.core.reading import read_trials
     options = args.options
     missing = _codes(args.missing or [], list(table.frame.columns))
     answers = args.left or args.choice
@@ -233,7 +234,7 @@ def _bounds(texts):
 
 def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
-    from spice_rl.core.data import _open
+    from spice_rl.core.reading import _open
     if os.path.isfile(learning) and os.path.isfile(transfer) and os.path.samefile(learning, transfer):
         raise ValueError(f"LEARNING and TRANSFER are the same file, {learning!r}; name the file of the learning trials "
                          "and that of the transfer trials")

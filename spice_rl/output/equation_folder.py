@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from .. import __version__
-from ..core.data import DatasetRNN, Trials
+from ..core.tensors import DatasetRNN
+from ..core.data import Trials
 from ..core.folders import (
     check_path, claim, finished, held, inside, naming, publish, say_formulas, staged, write_table, write_text)
 from ..core.jit import COMPILED

@@ -21,7 +21,10 @@ from PIL import Image
 from ..models.avoidance import SYMBOLS, AvoidanceTask
 from ..core.cell import Cell
 from ..core.data import Trials
-from ..core.engine import as_seed, is_compiled, latent_names, nll, parameter_table, play, simulate, thoughts
+from ..core.playing import as_seed, play, simulate
+from ..core.compiling import is_compiled
+from ..core.replaying import latent_names, thoughts
+from ..core.engine import nll, parameter_table
 from ..core.arguments import check_labels, check_mapping, check_names
 from .plotting import (
     _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes)

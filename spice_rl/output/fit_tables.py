@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 from ..core.cell import Cell
 from ..inference.comparison import compare
-from ..core.data import read_trials
+from ..core.reading import read_trials
 from ..inference.fitting import column_of
 from ..models.ready import bandit_models
 from ..inference.digest import _digest

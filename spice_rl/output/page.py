@@ -22,8 +22,10 @@ from .checkup import Checkup, check_fit
 from .simulated_people import _simulated
 from .views import _Design
 from ..inference.comparison import Comparison, compare
-from ..core.data import check_trials, read_trials
-from ..core.engine import as_seed, parameter_table
+from ..core.data import check_trials
+from ..core.reading import read_trials
+from ..core.engine import parameter_table
+from ..core.playing import as_seed
 from ..inference.fitting import Fit
 from ..core.folders import check_path, claim, held, inside, publish, say_formulas, staged, write_table, write_text
 from ..models.ready import bandit_models

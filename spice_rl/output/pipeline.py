@@ -21,7 +21,7 @@ from .. import __version__
 from ..models.avoidance import Avoidance, AvoidanceTask, SYMBOL_OF, TRANSFER, parameter_symbol, read_avoidance
 from ..inference.checks import check
 from ..inference.comparison import compare
-from ..core.engine import as_seed
+from ..core.playing import as_seed
 from ..inference.fitting import _bounds, _start, fit
 from ..core.folders import claim, file_names, held, inside, publish, say_formulas, staged, write_text
 from ..core.jit import COMPILED

@@ -15,7 +15,9 @@ from matplotlib.markers import TICKDOWN, TICKUP
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials
-from ..core.engine import by_option, is_compiled, latent_names, parameter_table, replay_arrays, softmax, thoughts
+from ..core.engine import parameter_table, softmax
+from ..core.replaying import by_option, replay_arrays, latent_names, thoughts
+from ..core.compiling import is_compiled
 from ..core.arguments import check_labels, check_names
 from ..core.style import COLOURS, SERIES, _keep_ticks, axes_for, check_axes, in_style, save_figure
 

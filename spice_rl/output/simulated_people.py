@@ -9,9 +9,11 @@ __all__ = []
 from dataclasses import replace
 import numpy as np
 from ..core.cell import Cell, check_cell
-from ..core.data import _subset
-from ..core.engine import _check_feedback, check_environment, is_compiled, nll, parameter_table, play, replay
-from ..core.engine import simulate
+from ..core.parts import _subset
+from ..core.engine import nll, parameter_table
+from ..core.playing import _check_feedback, play, check_environment, simulate
+from ..core.replaying import replay
+from ..core.compiling import is_compiled
 from ..inference.fitting import fit
 from ..inference.hierarchy import fit_hierarchical
 from ..core.params import Param, from_line

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_mapping, check_names
-from ..core.data import _numbers
+from ..core.labels import _numbers
 from ..inference.runs import _pairs, run_lengths
 
 # %% ../../nbs/40_output/45_views.ipynb #478e25b1

@@ -20,8 +20,10 @@ import pandas as pd
 from ..core.arguments import check_names, check_number, check_whole
 from ..core.cell import Cell
 from ..core.columns import _labels_of, _say
-from ..core.data import Trials, _item, _keep_groups, _numbers, _open
-from ..core.engine import as_seed
+from ..core.data import Trials
+from ..core.labels import _item, _numbers
+from ..core.reading import _keep_groups, _open
+from ..core.playing import as_seed
 
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
 @dataclass(frozen=True)
