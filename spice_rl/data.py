@@ -58,7 +58,11 @@ class Trials:
     columns : dict
         What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does : tuple
-        Names of what people do"""
+        Names of what people do
+    gets : tuple
+        Names of what they are given afterwards, beside the reward
+    words : dict
+        Of a column that was text: name -> (label of 0, label of 1)"""
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
     choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
@@ -73,16 +77,19 @@ class Trials:
     _contexts: tuple = None     # labels of the contexts, None: their codes
     columns: dict = None        # What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does: tuple = ('choice',)   # Names of what people do
+    gets: tuple = ()            # Names of what they are given afterwards, beside the reward
+    words: dict = None          # Of a column that was text: name -> (label of 0, label of 1)
 
     def __post_init__(self):
         empty = next((name for name, value in vars(self).items() if value is None
-                      and name not in ('_contexts', 'columns')), None)
+                      and name not in ('_contexts', 'columns', 'words')), None)
         if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
                                   f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
             object.__setattr__(self, name, _read_only(_in_a_row(getattr(self, name), dtype)))
         columns = {name: _read_only(_in_a_row(x, np.float64)) for name, x in (self.columns or {}).items()}
         object.__setattr__(self, 'columns', columns)
+        object.__setattr__(self, 'words', dict(self.words or {}))
 
     @property
     def n_trials(self):
@@ -108,6 +115,10 @@ class Trials:
     def n_contexts(self):
         "How many contexts."
         return len(self.contexts)
+    @property
+    def sees(self):
+        "Names of the columns that are there before the answer."
+        return tuple(name for name in self.columns if name not in (*self.does, *self.gets))
     @property
     def n_counted(self):
         "How many answers a likelihood counts: made, and not set apart."
@@ -416,7 +427,9 @@ def _summary(t):
         f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
         f'{_n(len(t), "trial")}{on}']
     if t.columns:
-        parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
+        said = {name: f' (0: {a}, 1: {b})' for name, (a, b) in t.words.items()}
+        parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) + said.get(name, '')
+                                         for name, x in t.columns.items()))
     if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
     there = t.answered()
     chosen = there & (t.choice >= 0)
@@ -1001,9 +1014,14 @@ def _to_options(columns, n_options, on):
     return out
 
 def _seen_done_got(frame, ask, n_options, on, gone, at):
-    "What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named"
-    out = {}
+    """What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named; and the
+    labels of 0 and 1 where a column that is seen has two"""
+    out, words = {}, {}
     for role, name, given in ask.columns:
+        if role == 'sees' and not isinstance(given, list):
+            if (coded := _coded(_without(frame[given], gone.get(given, ())), f'column {given!r}')) is not None:
+                out[name], words[name] = coded
+                continue
         numbers = [_numbers(_without(frame[c], gone.get(c, ())), c, at)
                    for c in (given if isinstance(given, list) else [given])]
         need = 2 if ask.sided else n_options
@@ -1012,7 +1030,22 @@ def _seen_done_got(frame, ask, n_options, on, gone, at):
                              f"{'side' if ask.sided else 'option'}; for one number a trial name one column")
         if not isinstance(given, list): out[name] = numbers[0]
         else: out[name] = _to_options(numbers, n_options, on) if ask.sided else np.column_stack(numbers)
-    return out
+    return out, words
+
+def _coded(column, what):
+    """Codes 0 and 1 of a column of two labels that are no numbers, (trial,), NaN where empty, and the labels: in the
+    order of its categories, or of the alphabet. None where numbers are in it"""
+    if column.dtype.kind in 'biufmMc' or _has_arrays(column): return None
+    there = column.notna().to_numpy()
+    if not there.any() or not all(isinstance(v, (str, bool)) for v in column[there]): return None
+    if np.isfinite(_parse(column[there].map(str).astype(object))).any(): return None
+    labels = list(column.cat.categories) if hasattr(column, 'cat') else sorted(column[there].unique(), key=str)
+    labels = [label for label in labels if (column[there] == label).any()]
+    if len(labels) != 2:
+        raise ValueError(f"{what} must hold numbers, or two labels, which are read as 0 and 1; got the "
+                         f"{_n(len(labels), 'label')} {_list(labels)}: write columns of 0 and 1, one for each label "
+                         f"but one")
+    return np.where(there, (column == labels[1]).to_numpy(bool, na_value=False), np.nan), tuple(map(str, labels))
 
 def _pay(r, choice, n_options, at):
     "Give the reward (trial,) to the option chosen"
@@ -1168,7 +1201,8 @@ def _say_few(made):
                                     f'alone: frame[frame.phase == "task"]')
 
 # %% ../nbs/00_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), **columns):
+def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), gets=(), words=None,
+            **columns):
     "`Trials` from columns in the order of the file; `key` tells sessions apart"
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
@@ -1180,11 +1214,16 @@ def _gather(frame, people, who, key, options, contexts=None, more=None, does=('c
         who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
         more = {name: x[rows] for name, x in (more or {}).items()}
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
-                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does)
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does,
+                  gets=gets, words=words)
 
 def _done(choice, columns):
     "Names of what people do"
     return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
+
+def _got(columns):
+    "Names of what people are given, beside the reward"
+    return tuple(name for role, name, _ in columns if role == 'gets')
 
 def _made(does, choice, columns):
     "Where an answer was made, (trial,)"
@@ -1208,7 +1247,8 @@ def read_trials(
     sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
     source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
     rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option;
+    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are
+                       # read as 0 and 1 (`Trials.words`), or columns of numbers, one an option;
                        # among these a number, such as 0 for a delay of now, is the same on every trial
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
@@ -1252,8 +1292,9 @@ def read_trials(
         Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
         loop
     sees
-        What is seen before the answer: a dict name -> column of numbers, or columns, one an
-        option; among these a number, such as 0 for a delay of now, is the same on every trial
+        What is seen before the answer: a dict name -> column of numbers, or of two labels,
+        which are read as 0 and 1 (`Trials.words`), or columns of numbers, one an option; among
+        these a number, such as 0 for a delay of now, is the same on every trial
     does
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets
@@ -1273,7 +1314,7 @@ def read_trials(
     people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
     at = _At(participant, people, who, table.line)
     labels, code, on = _choices(frame, ask, options, sides, gone, at)
-    more = _seen_done_got(frame, ask, len(labels), on, gone, at)
+    more, words = _seen_done_got(frame, ask, len(labels), on, gone, at)
     done = _done(ask.choice is not None, ask.columns)
     made = _made(done, code, more)
     _check_people(people, who, made, done)
@@ -1290,7 +1331,8 @@ def read_trials(
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
     return _gather(frame, people, who, key, labels, choice=code, reward=paid,
                    offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done)
+                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done,
+                   gets=_got(ask.columns), words=words)
 
 # %% ../nbs/00_data.ipynb #eadb4b5d
 def _all_options(n, options): return np.broadcast_to(np.arange(len(options)), (n, len(options))) # one row in memory
@@ -1317,7 +1359,8 @@ def _subset(t, keep, shrink=True):
         reward=t.reward[keep], offer=t.offer[keep], participant=np.searchsorted(people, t.participant[keep]),
         session=np.unique(t.session[keep], return_inverse=True)[1], context=t.context[keep], counted=t.counted[keep],
         _frame=t._frame.iloc[order], _rows=np.searchsorted(order, rows), _contexts=t._contexts,
-        columns={name: x[keep] for name, x in t.columns.items()}, does=t.does)
+        columns={name: x[keep] for name, x in t.columns.items()}, does=t.does, gets=t.gets,
+        words=t.words)
 
 def _pick(t, rows, participants, who):
     "These rows, in this order and as often as they come, as trials of other people; `who`: code of each row's person"
@@ -1327,7 +1370,8 @@ def _pick(t, rows, participants, who):
                   session=np.cumsum(new) - 1,
                   _frame=t._frame.iloc[t._rows[rows]].reset_index(drop=True), _rows=np.arange(len(rows)),
                   _contexts=t._contexts,
-                  columns={name: x[rows] for name, x in t.columns.items()}, does=t.does)
+                  columns={name: x[rows] for name, x in t.columns.items()}, does=t.does, gets=t.gets,
+                  words=t.words)
 
 _PER_TRIAL = 'choice', 'reward', 'offer', 'context', 'counted'
 
@@ -1335,7 +1379,8 @@ def _concat(parts):
     parts = check_list(parts, 'parts', Trials, 'Trials')
     first = parts[0]
     for t in parts[1:]:
-        if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
+        same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
+        if not same or t.columns.keys() != first.columns.keys():
             raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
     people = sum((t.participants for t in parts), ())
     if len(set(people)) < len(people):
@@ -1350,11 +1395,12 @@ def _concat(parts):
                   _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
                   if all(t._contexts == first._contexts for t in parts) else None,
                   columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
-                  does=first.does)
+                  does=first.does, gets=first.gets, words=first.words)
 
 def _equal(t, other):
     if not isinstance(other, Trials): return False
-    same = all(getattr(t, name) == getattr(other, name) for name in ('options', 'participants', 'does', 'contexts'))
+    same = all(getattr(t, name) == getattr(other, name)
+               for name in ('options', 'participants', 'does', 'gets', 'words', 'contexts'))
     arrays = [(getattr(t, name), getattr(other, name)) for name in _DTYPES]
     if not same or t.columns.keys() != other.columns.keys(): return False
     arrays += [(x, other.columns[name]) for name, x in t.columns.items()]
@@ -1495,12 +1541,14 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool:
         raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
+    columns, words = _without_words(columns)
     more = _more_arrays(columns, n, options, at)
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra, more)
+    for name, labels in words.items(): frame[name] = _labels(np.nan_to_num(more[name], nan=-1).astype(int), labels)
     return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward,
                    offer=on, context=context_, counted=counted,
-                   more=more, does=_done(True, columns))
+                   more=more, does=_done(True, columns), gets=_got(columns), words=words)
 
 def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
     "The same for people who do something else than choose: there are no options"
@@ -1519,6 +1567,16 @@ def _without_choice(participant, session, context, counted, extra, columns, rewa
     frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
     return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
                    does=none.does[1:])
+
+def _without_words(columns):
+    "The columns with two labels of what is seen made 0 and 1; and these labels, by name"
+    out, words = [], {}
+    for role, name, x in columns:
+        coded = None
+        if role == 'sees' and np.ndim(x) == 1: coded = _coded(_series(x, len(x)), f'{role}: {name}')
+        if coded is not None: x, words[name] = coded
+        out.append((role, name, x))
+    return out, words
 
 def _more_arrays(columns, n, options, at):
     "What else is seen, done and got: (trial,) or (trial, option), checked"
@@ -1795,9 +1853,9 @@ def _say_from_one(ids):
              f'them from 0: xs[..., -1] -= 1')
 
 # %% ../nbs/00_data.ipynb #ca30e50e
-def _unread(trials):
-    "What a search for equations leaves out, as a list of at most one phrase."
-    names = [repr(name) for name in trials.columns if name not in trials.does]
+def _unread(trials, names=None):
+    "What a search for equations leaves out (default: all that is seen and given), as a list of at most one phrase."
+    names = [repr(name) for name in ((*trials.sees, *trials.gets) if names is None else names)]
     return [f"what {' and '.join(names)} say, which these trials show, too: equations read choices and rewards alone; "
             "models that read them are a task_model, or a Cell of your own"] if names else []
 
