@@ -1853,11 +1853,12 @@ def _say_from_one(ids):
              f'them from 0: xs[..., -1] -= 1')
 
 # %% ../nbs/00_data.ipynb #ca30e50e
-def _unread(trials, names=None):
-    "What a search for equations leaves out (default: all that is seen and given), as a list of at most one phrase."
-    names = [repr(name) for name in ((*trials.sees, *trials.gets) if names is None else names)]
-    return [f"what {' and '.join(names)} say, which these trials show, too: equations read choices and rewards alone; "
-            "models that read them are a task_model, or a Cell of your own"] if names else []
+def _unread(trials):
+    "What a search in a library leaves out, as a list of at most one phrase."
+    names = [repr(name) for name in trials.columns if name not in trials.does]
+    return [f"what {' and '.join(names)} say, which these trials show, too: this search reads choices and rewards "
+            "alone; discover reads what is seen before a choice; models that read the rest are a task_model, or a Cell "
+            "of your own"] if names else []
 
 def _to_dataset(t, extra):
     if not t.options:
