@@ -338,7 +338,8 @@ class Trials:
                     context=None, # Code of the set of stimuli, (trial,); default 0
                     counted=None, # Does the choice enter the likelihood? (trial,); default yes
                     extra=None,   # Further columns of the frame, by name
-                    sees=None,    # What is seen before the answer: a dict name -> (trial,) or (trial, option)
+                    # What is seen before the answer: a dict name -> (trial,), numbers or two labels, or (trial, option)
+                    sees=None,
                     does=None,    # What is done beside, or in place of, a choice, NaN: missing; a dict
                     gets=None     # What is shown afterwards, beside the reward; a dict
                    ): # `Trials`
@@ -365,7 +366,8 @@ class Trials:
         extra
             Further columns of the frame, by name
         sees
-            What is seen before the answer: a dict name -> (trial,) or (trial, option)
+            What is seen before the answer: a dict name -> (trial,), numbers or two labels, or
+            (trial, option)
         does
             What is done beside, or in place of, a choice, NaN: missing; a dict
         gets

@@ -509,7 +509,8 @@ class TraceEquation(StructuredCell, rules=False):
     def init(self, p, n_options=2): return self._by('init', p, n_options)
     def logits(self, p, state, trial): return self._by('logits', p, state, trial)
     def update(self, p, state, trial): return self._by('update', p, state, trial)
-    def _by(self, rule, *given, **named): return getattr(Cell if self.wide else StructuredCell, rule)(self, *given, **named)
+    def _by(self, rule, *given, **named):
+        return getattr(Cell if self.wide else StructuredCell, rule)(self, *given, **named)
 
     def suits(self, trials): # The trials that it is to be shown
         """Raise a `ValueError` if a column means something else there: a number for each option, or other labels.
@@ -1174,15 +1175,15 @@ def _cannot_read(trials, name, asked):
     x = trials.columns[name]
     hole = trials.answered() & _holes(trials, x)
     if hole.any():
-        return (f"{name!r} is missing on {hole.sum()} trials with a choice, the first {_where(trials, hole.argmax())}: "
-                "fill it in, or make these choices missing, too")
+        return (f"{name!r} is missing where a choice was made, first at {_where(trials, hole.argmax())} ({hole.sum()} "
+                "such trials): fill it in, or make these choices missing, too")
     if x.ndim == 2: return None if _differs(trials, x) else f"{name!r} says the same of all options on every trial"
     counts = _counts(trials)
     seen = pd.Series(x[counts]).groupby(trials.participant[counts])
     if counts.any() and np.ptp(x[counts]) == 0: return f"{name!r} never varies"
     if not asked and (seen.nunique() == 1).all():
         return (f"{name!r} is the same on all trials of each person, so it tells people apart: ask "
-                f"fit_hierarchical(found.cell, trials, 'beta ~ {name}'), or discover(trials, sees=[{name!r}])")
+                f"fit_hierarchical(found.cell, trials, 'beta ~ {name}'), or name it here, sees=[{name!r}]")
 
 def _differs(trials, x):
     "Does a column with a number per option ever differ between options on offer?"
@@ -1200,7 +1201,8 @@ def _column_of(trials, name):
     values = x[(there & counts[:, None]) if each else counts]
     known = np.unique(values)
     if set(known) <= {0., 1.}: return TraceColumn(name, each=each, names=trials.words.get(name, ()))
-    if len(known) == 2 and not each: return TraceColumn(name, known[0], known[1] - known[0], names=[f'{v:g}' for v in known])
+    if len(known) == 2 and not each:
+        return TraceColumn(name, known[0], known[1] - known[0], names=[f'{v:g}' for v in known])
     if len(known) == 2 and 0. in known: scale = abs(known).max()
     else: scale = float(f'{values.std():.2g}')
     digits = 1 - int(np.floor(np.log10(scale)))
