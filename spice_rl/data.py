@@ -1039,8 +1039,8 @@ def _coded(column, what):
     order of its categories, or of the alphabet. None where numbers are in it"""
     if column.dtype.kind in 'biufmMc' or _has_arrays(column): return None
     there = column.notna().to_numpy()
-    if not there.any() or not all(isinstance(v, (str, bool)) for v in column[there]): return None
-    if np.isfinite(_parse(column[there].map(str).astype(object))).any(): return None
+    if not there.any() or not all(isinstance(v, str) for v in column[there]): return None
+    if np.isfinite(_parse(column[there].astype(object))).any(): return None
     labels = list(column.cat.categories) if hasattr(column, 'cat') else sorted(column[there].unique(), key=str)
     labels = [label for label in labels if (column[there] == label).any()]
     if len(labels) != 2:

@@ -1210,7 +1210,8 @@ def _column_of(trials, name):
 
 def _columns_for(trials, terms, sees):
     "The columns that a search may read, terms of them beside those that are given, and why others are left out."
-    named = {s for t in terms for s in ((t,) if isinstance(t, str) else t) if isinstance(s, str)}
+    parts = [t if isinstance(t, (tuple, list)) else (t,) for t in terms]
+    named = {s for part in parts for s in part if isinstance(s, str)}
     mentioned = [name for name in trials.sees if name in named and name not in (*_OPTION, *_COMMON)]
     free = sees is None and tuple(terms) == TRACE_TERMS
     asked = list(trials.sees) if free else [] if sees is None else check_labels(sees, 'sees', 'columns of these trials')
