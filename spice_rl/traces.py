@@ -71,17 +71,19 @@ class TraceColumn:
 
     Parameters
     ----------
+    name : str
+        As trials call it
     centre : float
         What counts as 0
     scale : float
-        What counts as 1
+        How far above the centre counts as 1
     each : bool
         Has it one number per option?
     names : tuple
         Of two values: what 0 and 1 stand for, such as ('easy', 'hard')"""
-    name: str
+    name: str            # As trials call it
     centre: float = 0.   # What counts as 0
-    scale: float = 1.    # What counts as 1
+    scale: float = 1.    # How far above the centre counts as 1
     each: bool = False   # Has it one number per option?
     names: tuple = ()    # Of two values: what 0 and 1 stand for, such as ('easy', 'hard')
 
