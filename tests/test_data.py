@@ -580,3 +580,20 @@ def test_a_column_of_sessions_that_is_not_used_is_said(name):
         warnings.simplefilter("error")
         assert read_trials(table, block=name).n_sessions == 2
         read_trials(table.assign(**{name: 1}))
+
+
+def test_a_column_of_two_labels_is_read_as_0_and_1():
+    "Its labels go where the trials go; what is given afterwards is no part of what is seen"
+    table = pd.DataFrame(dict(participant=[1, 1, 2, 2], choice=["a", "b", "a", "b"], reward=1, cue=["hard", "easy", None, "hard"], on=[True, False, True, True], later=[1., 2, 3, 4]))
+    trials = read_trials(table, sees=["cue", "on"], gets="later")
+    assert np.array_equal(trials.columns["cue"], [1, 0, np.nan, 1], equal_nan=True) and trials.columns["on"].tolist() == [1, 0, 1, 1]
+    assert trials.words == dict(cue=("easy", "hard")) and trials.sees == ("cue", "on") and trials.gets == ("later",) and "cue (0: easy, 1: hard)" in repr(trials)
+    first, second = trials.take(participants=[1]), trials.take(participants=[2])
+    for part in first, second, pickle.loads(pickle.dumps(trials)): assert (part.words, part.gets) == (trials.words, trials.gets)
+    assert Trials.concat([first, second]).words == trials.words and read_trials(trials.to_frame(), sees=["cue", "on"], gets="later").equals(trials)
+    ordered = table.assign(cue=pd.Categorical(table.cue, ["hard", "easy"]))
+    assert read_trials(ordered, sees="cue").words == dict(cue=("hard", "easy"))
+    with pytest.raises(ValueError, match="different tasks"): Trials.concat([first, read_trials(ordered, sees=["cue", "on"], gets="later").take(participants=[2])])
+    with pytest.raises(ValueError, match=r"column 'cue' must hold numbers, or two labels, .* the 3 labels \('easy', 'hard', 'odd'\): write columns of 0 and 1"):
+        read_trials(table.assign(cue=["hard", "easy", "odd", "odd"]), sees="cue")
+    with pytest.raises(ValueError, match="must hold numbers, got 'low'"): read_trials(table.assign(cue=["low", "high", "low", "low"]), gets="cue")

@@ -1,4 +1,4 @@
-"Equations of traces: the likelihood against a slow one for every signal, exact slopes and scores, structures recovered from people who differ, bounds, budget, kinds of people, unseen people."
+"Equations of traces: the likelihood against a slow one for every signal, exact slopes and scores, structures recovered from people who differ, bounds, budget, kinds of people, unseen people, columns that trials see."
 import math
 import pickle
 import numpy as np
@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from tqdm import tqdm
-from spice_rl import (AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, Trials, discover, fit, fit_hierarchical, make_trial, nll, parameter_recovery, play,
-                      read_trials, simulate)
+from spice_rl import (AgentQ, Bandits, BanditsDrift, RescorlaWagner, TraceColumn, TraceEquation, TraceStructure, Trials, check_fit, discover, fit, fit_hierarchical, make_trial, nll,
+                      parameter_recovery, play, read_trials, replay, search_library, simulate, to_agent, write_page)
 from spice_rl import plot_equation, traces as T
 from spice_rl.core.engine import gradient
 from spice_rl.core.params import from_line
@@ -51,11 +51,12 @@ def slowly(s, p, trials, who, middle=.5):
             common = dict(stay=0., win_stay=0., reward_rate=0., reward=0.)
         options, c = [k for k in trials.offer[t] if k >= 0], trials.choice[t]
         if c < 0: continue
+        seen = {c.name: (trials.columns[c.name][t] - c.centre) / c.scale for c in s.columns}
         def logit(k):
-            out = 0.
+            out, own = 0., dict(value=value[k], loss=lost[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)
             for term in s.terms:
-                x = dict(value=value[k], loss=lost[k], choice=habit["choice"][k], choice_2=habit["choice_2"][k], last=1. if k == last else 0.)[term[0]]
-                for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else common[name]
+                x = own[term[0]] if term[0] in own else seen[term[0]][k]
+                for name in term[1:]: x *= math.log(max(1, run)) if name == "since_switch" else seen[name] if name in seen else common[name]
                 out += p[s.weight(term)] * x
             return out
         z = {k: logit(k) for k in options}
@@ -344,6 +345,220 @@ def test_losses_that_weigh_more_are_found_where_they_do(weight):
         assert "losses of their own weight" in found.name and any("away from it" in w for w in found.words()) and r"\max(0,-r)" in found.latex()
 
 
-def test_columns_that_no_term_reads_are_named():
+COLUMNS = [TraceColumn("load"), TraceColumn("dose", 5., 2.), TraceColumn("bonus", 0., 1.5, True)]
+SEEING = [TraceStructure((("last", "load"),), columns=COLUMNS), TraceStructure(("bonus",), columns=COLUMNS), TraceStructure(("value", ("value", "load")), start="free", columns=COLUMNS),
+          TraceStructure(("value", ("value", "stay", "dose"), "last", ("last", "dose"), ("choice", "load"), ("last", "win_stay", "load"), ("last", "since_switch"), ("bonus", "stay"), "bonus"),
+                         rates="two", others="forgotten", columns=COLUMNS)]
+
+
+def shown(trials, seed=0, **more):
+    "The same trials, which show a load, a dose and a bonus of each option, where something is chosen"
+    rng, n = np.random.default_rng(seed), len(trials)
+    sees = dict(load=np.where(rng.random(n) < .5, 1., 0.), dose=rng.normal(5, 2, n), bonus=rng.integers(0, 4, (n, trials.n_options)).astype(float))
+    for x in sees.values(): x[trials.choice < 0] = np.nan
+    on = (trials.offer[:, :, None] == np.arange(trials.n_options)).any(1)
+    sees["bonus"][~on] = np.nan   # what is not on offer offers nothing
+    return Trials.from_arrays(np.array(trials.choice), np.array(trials.reward), np.array(trials.participant), np.array(trials.session), options=list(trials.options),
+                              offer=np.array(trials.offer), sees=sees | more)
+
+
+@pytest.mark.parametrize("n_options", [2, 3])
+def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
+    trials = shown(odd_trials(n_options))
+    data = T._Data(trials, .5, COLUMNS[::-1])
+    for s in SEEING:
+        p = numbers_of(s)
+        cell = TraceEquation(s, p)
+        assert cell.sees == tuple(c.name for c in s.columns)
+        true = [slowly(s, p, trials, i) for i in range(trials.n_participants)]
+        assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
+        line = T._TraceLine(cell, trials, data, 1)
+        z = np.tile(T.to_line(np.array(list(p.values())), line.params), (3, 1))
+        v, g, f = line.scoring(z, np.arange(3))
+        assert np.allclose(v, true, rtol=1e-10)
+        assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
+        assert np.allclose(f, T._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+    with pytest.warns(UserWarning, match="NaN or infinite logits"): x = replay(cell, trials)   # where nothing is chosen, nobody knows what was seen
+    there = trials.choice >= 0
+    assert np.isclose(-np.log(x[[f"p_{k}" for k in range(n_options)]].to_numpy()[there, trials.choice[there]]).sum(), sum(true), rtol=1e-10)
+
+
+def test_a_score_of_a_column_is_the_slope_of_a_refit():
+    trials = shown(odd_trials(3, people=4))
+    search = T._Search(trials, False, 12, 1, None, tqdm(disable=True), columns=COLUMNS)
+    model = search.fit(search.best, TraceStructure(("value", ("value", "load")), columns=COLUMNS))
+    columns = T._candidates(model, [("value", "dose"), ("last", "load"), ("last", "stay", "dose"), ("bonus",)], .5)
+    g = T._evidence_of(model, T._Dictionary(model, columns, .5, search.data.columns), search.data, False)[0]
+    theta = pd.DataFrame(from_line(model.z, model.line.params), trials.participants, model.names)
+    for j, c in enumerate(columns):
+        s = TraceStructure((*model.structure.terms, c.term), columns=COLUMNS)
+        cell = TraceEquation(s)
+        def at(w):
+            rows = theta.assign(**{n: w if n == s.weight(c.term) else c.rate for n in cell.params if n not in model.names})
+            return nll(cell, rows[list(cell.params)], trials).to_numpy()
+        assert np.allclose(g[:, j], -(at(1e-4) - at(-1e-4)) / 2e-4, atol=1e-6), c
+
+
+def under_load(change, seed, people=25, n=150, labels=None):
+    "People whose values guide them by so much of their inverse temperature more while a load is there; and its weights"
+    rng, rows = np.random.default_rng(seed), people * n
+    chance = np.where(np.repeat(rng.random(rows // 20 + 1) < .5, 20)[:rows], .8, .2)
+    reward = (rng.random((rows, 2)) < np.c_[chance, 1 - chance]).astype(float)
+    who, sees = np.repeat(np.arange(people), n), dict(load=np.arange(rows) // 15 % 2)
+    cell = TraceEquation(TraceStructure(("value", ("value", "load")), columns=["load"]))
+    beta = rng.uniform(3, 5, people)
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, people), beta=beta, beta_load=beta * change))
+    choice = play(cell, truth, Trials.from_arrays(np.zeros(rows, int), reward, who, sees=sees), seed=seed)[0]
+    if labels: sees = dict(load=np.array(labels)[sees["load"]])
+    return Trials.from_arrays(choice, np.where(np.arange(2) == choice[:, None], reward, np.nan), who, sees=sees), truth.beta_load
+
+
+@pytest.fixture(scope="module")
+def loaded(): return under_load(-.5, 1)
+
+@pytest.fixture(scope="module")
+def found_loaded(loaded): return discover(loaded[0], threads=1, verbose=False)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_a_column_changes_is_found(seed):
+    trials, true = under_load(-.5, seed)
+    found = discover(trials, threads=1, verbose=False)
+    assert found.structure == TraceStructure(("value", ("value", "load")), columns=["load"]) and found.name == "Rescorla-Wagner with values by load"
+    assert found.group.typical_lower.beta_load < true.mean() < found.group.typical_upper.beta_load < 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_column_does_not_change_is_not_found(seed):
+    found = discover(under_load(0., seed)[0], threads=1, verbose=False)
+    assert found.structure == TraceStructure(("value",))
+    assert "looked at, and in no term, since none lowers the integrated BIC: 'load'" in found.notes()
+
+
+def test_a_bonus_and_a_dose_are_found_in_their_own_units():
+    rng = np.random.default_rng(5)
+    trials = shown(simulate(RescorlaWagner(), BanditsDrift(.2), people=25, n_trials=150, seed=5))
+    s = TraceStructure(("value", "last", ("last", "dose"), "bonus"), columns=COLUMNS)
+    truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, 25), beta=rng.uniform(3, 5, 25), kappa=rng.normal(.5, .3, 25), kappa_dose=rng.normal(.8, .2, 25), beta_bonus=rng.normal(.9, .2, 25)))
+    reward = np.random.default_rng(6).integers(0, 2, trials.reward.shape).astype(float)
+    sees = {name: np.array(x) for name, x in trials.columns.items()}
+    choice = play(TraceEquation(s), truth, Trials.from_arrays(np.array(trials.choice), reward, np.array(trials.participant), sees=sees), seed=1)[0]
+    lived = Trials.from_arrays(choice, np.where(np.arange(2) == choice[:, None], reward, np.nan), np.array(trials.participant), sees=sees)
+    found = discover(lived, threads=1, verbose=False)
+    assert found.structure.terms == s.terms
+    dose, bonus = found.structure.columns[1], found.structure.columns[0]
+    assert (bonus.centre, bonus.each, dose.each) == (0, True, False) and abs(dose.centre - 5) < .1 and abs(dose.scale - 2) < .1 and abs(bonus.scale - sees["bonus"].std()) < .05
+    low, high = found.group.typical_lower, found.group.typical_upper
+    assert low.kappa_dose < .8 / 2 * dose.scale < high.kappa_dose and low.beta_bonus < .9 / 1.5 * bonus.scale < high.beta_bonus
+    assert any(f"(dose - {dose.centre:g}) / {dose.scale:g}" in w for w in found.words()) and any("bonus pulls choices by itself" in w and "toward what has more" in w for w in found.words())
+
+
+def test_centre_and_scale_are_chosen_openly():
+    def column(x, each=False):
+        x = np.asarray(x)
+        return T._column_of(Trials.from_arrays(np.zeros(len(x), int), np.ones(len(x)), options=[0, 1], sees=dict(load=x)), "load")
+    assert column([0, 1, 1, 0]) == TraceColumn("load") and column([0, 1, 1, 0]).text == "load" and column([0, 1]).step == "where load is 1 rather than 0"
+    assert column([2, 4, 4, 2]) == TraceColumn("load", 2, 2, names=("2", "4")) and column([2, 4]).text == "[load = 4]"
+    assert column(["lo", "hi", "lo"]) == TraceColumn("load", names=("hi", "lo")) and column(["lo", "hi"]).step == "where load is lo rather than hi"
+    numbers = column([10., 20., 30., 40.])
+    assert numbers == TraceColumn("load", 25., 11.) and numbers.text == "((load - 25) / 11)" and numbers.step == "for each 11 of load above 25" and numbers.latex == r"\tfrac{\mathrm{load}-25}{11}"
+    assert column([[0, 5], [5, 0]]) == TraceColumn("load", 0, 5, True) and column([[0, 5], [5, 0]]).text == "(load[k] / 5)"
+    assert np.allclose(numbers.read(np.array([25., 36.])), [0, 1])
+
+
+def test_an_equation_with_columns_is_a_cell_like_others(loaded, found_loaded, tmp_path):
+    trials, found = loaded[0], found_loaded
+    own, cell = nll(found.cell, trials=trials), found.cell
+    assert np.isclose(found.score(trials), np.exp(-own.sum() / len(trials)))
+    for copy in TraceEquation.from_dict(cell.to_dict()), pickle.loads(pickle.dumps(found)).cell:
+        assert copy.structure == found.structure and np.allclose(nll(copy, trials=trials), own)
+    again = fit_hierarchical(TraceEquation(found.structure), trials)
+    assert abs(again.log_likelihood - found.fit.log_likelihood) < .05 and np.allclose(again.means["mean"], found.group["mean"], atol=.02)
+    alone = fit(TraceEquation(found.structure), trials.take(participants=[0, 1]))
+    assert (alone.table.nll <= own[:2].to_numpy() + 1e-6).all()
+    assert check_fit(found, trials, times=20).table is not None
+    assert "where load is 1 rather than 0 the inverse temperature is" in write_page([fit_hierarchical(RescorlaWagner(), trials), found], trials, tmp_path)[0].read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="sees 'load', which these trials lack"):
+        nll(cell, trials=Trials.from_arrays(np.array(trials.choice), np.array(trials.reward), np.array(trials.participant)))
+    with pytest.raises(ValueError, match="has a number for each option in these trials, and one number a trial in the equation"):
+        nll(cell, trials=Trials.from_arrays([0, 1], [1., 0.], sees=dict(load=np.zeros((2, 2)))))
+    with pytest.raises(TypeError, match="sees load"): to_agent(cell)
+
+
+class Loads(Bandits):
+    "Two options that pay 80 and 20 %, under a load on half of the trials"
+    sees = dict(load=1)
+    draws = staticmethod(lambda n: (n + 1, 0))
+
+    def __init__(self): super().__init__(2, False, 0)
+    def start(e, uniform, normal, world): world[0], world[1] = .8, .2
+    def show(e, world, uniform, normal, seen): seen.load[0] = 1. if uniform[2] < .5 else 0.
+    def pay(e, world, choice, uniform, normal, reward):
+        for k in range(2): reward[k] = 1. if uniform[k] < world[k] else 0.
+
+
+def test_a_world_that_shows_the_column_holds_such_people():
+    cell = TraceEquation(TraceStructure(("last", ("last", "load")), columns=["load"]), dict(kappa=0., kappa_load=4.))
+    trials = simulate(cell, Loads(), people=5, n_trials=200, seed=1)
+    stays = (trials.choice[1:] == trials.choice[:-1]) & (trials.session[1:] == trials.session[:-1])
+    load = trials.columns["load"][1:] == 1
+    assert stays[load].mean() > .95 and abs(stays[~load].mean() - .5) < .07
+    with pytest.raises(ValueError, match="which BanditsDrift does not show"): simulate(cell, BanditsDrift())
+
+
+def test_labels_of_a_column_stay_with_the_equation(found_loaded):
+    trials, _ = under_load(-.5, 1, labels=("easy", "hard"))
+    found = discover(trials, threads=1, verbose=False)
+    assert trials.words == dict(load=("easy", "hard")) and found.integrated_bic == found_loaded.integrated_bic
+    assert "[load = hard]" in found.cell.text() and any("where load is hard rather than easy" in w for w in found.words()) and r"1_{\mathrm{load}=\mathrm{hard}}" in found.latex()
+    other = read_trials(trials.to_frame().replace(dict(load=dict(easy="night", hard="day"))), sees="load")
+    with pytest.raises(ValueError, match="load has day and night in these trials, and easy and hard in the equation"): nll(found.cell, trials=other)
+
+
+def test_a_search_with_columns_that_was_stopped_goes_on(loaded, found_loaded):
+    part = discover(loaded[0], budget=0, threads=1, verbose=False)
+    whole = part.resume(threads=1, verbose=False)
+    assert whole.structure == found_loaded.structure and whole.integrated_bic == found_loaded.integrated_bic
+    assert T._refitted(found_loaded, loaded[0])[0].structure == found_loaded.structure
+
+
+def test_columns_that_are_left_out_are_named(people):
+    rng, n = np.random.default_rng(0), len(people)
+    hole = rng.normal(size=n)
+    hole[7] = np.nan
+    sees = dict(always=np.ones(n), drug=people.participant % 2, hole=hole, both=np.repeat(rng.normal(size=(n, 1)), 2, 1), stay=rng.normal(size=n))
+    trials = Trials.from_arrays(np.array(people.choice), np.array(people.reward), np.array(people.participant), sees=sees, gets=dict(later=rng.normal(size=n)))
+    columns, own, why = T._columns_for(trials, T.TRACE_TERMS, None)
+    assert columns == [] and own == []
+    for part in ("'always' never varies", "'drug' is the same on all trials of each person", "'hole' is missing where a choice was made, first at trial 7 of participant 0 (1 such trials)",
+                 "'both' says the same of all options", "'stay' is the name of a signal: give the column another one, as in sees=dict(stay_='stay')"):
+        assert sum(part in reason for reason in why) == 1, part
+    notes = discover(trials, budget=0, verbose=False).notes()
+    assert sum(note.startswith("not looked at") for note in notes) == 6 and any("'later' say, which is known after the choice" in note for note in notes)
+    assert T._columns_for(trials, T.TRACE_TERMS, ["drug"])[1] == [("value", "drug"), ("last", "drug")]
+    only = T._columns_for(trials, [("value",), ("last", "drug")], None)
+    assert [c.name for c in only[0]] == ["drug"] and only[1] == [] and only[2] == ["what 'always' and 'hole' and 'both' and 'stay' say"]
+    assert T._columns_for(trials, T.TRACE_TERMS, [])[0] == []
+
+
+@pytest.mark.parametrize("wrong, says", [
+    (dict(sees=["load", "hole"]), "'hole' is missing where"), (dict(sees="lod"), "did you mean 'load'"), (dict(sees=5), "columns of these trials"), (dict(terms=[("load",)]), "says the same of all options"),
+    (dict(terms=[("value", "load")]), r"terms lack them: add \('value',\)"), (dict(terms=[("value",), ("last", "bonus")]), "it comes first in a term"),
+    (dict(terms=[("value",), ("last", "lod")]), "further signal")])
+def test_columns_that_cannot_be_asked_for_are_refused(wrong, says):
+    trials = shown(odd_trials(2), hole=np.full(150, np.nan))
+    with pytest.raises((ValueError, TypeError), match=says): discover(trials, verbose=False, **wrong)
+
+
+@pytest.mark.parametrize("wrong, says", [
+    (lambda: TraceColumn("stay"), "name of a signal"), (lambda: TraceColumn("a b"), "a name that a rule can read"), (lambda: TraceColumn("load", scale=0), "above 0"),
+    (lambda: TraceColumn("load", names=("one",)), "must be two"), (lambda: TraceStructure(("value",), columns="load"), "list of names"),
+    (lambda: TraceStructure(("value",), columns=["load", "load"]), "twice"),
+    (lambda: TraceStructure((("last", "stay_reward"), ("last", "stay", "reward")), columns=["stay_reward"]), "have the weight kappa_stay_reward")])
+def test_columns_that_cannot_be_are_refused(wrong, says):
+    with pytest.raises((ValueError, TypeError), match=says): wrong()
+
+
+def test_columns_that_a_library_does_not_read_are_named():
     trials = Trials.from_arrays([0, 1, 0, 0], [1., 0., 1., 1.], [0, 0, 1, 1], sees=dict(load=[1., 2., 1., 2.]))
-    assert any("load" in note and "Cell" in note for note in discover(trials, verbose=False).notes())
+    assert any("load" in note and "Cell" in note for note in search_library(trials).notes())

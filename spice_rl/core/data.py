@@ -14,7 +14,7 @@ import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _list, _n, _people
 from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
-from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length, _more_arrays
+from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length, _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
 from .tensors import _counted, _labels_of_ids, _n_actions, _to_dataset, check_xs_ys
 
@@ -53,7 +53,11 @@ class Trials:
     columns : dict
         What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does : tuple
-        Names of what people do"""
+        Names of what people do
+    gets : tuple
+        Names of what they are given afterwards, beside the reward
+    words : dict
+        Of a column that was text: name -> (label of 0, label of 1)"""
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
     choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
@@ -68,16 +72,19 @@ class Trials:
     _contexts: tuple = None     # labels of the contexts, None: their codes
     columns: dict = None        # What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does: tuple = ('choice',)   # Names of what people do
+    gets: tuple = ()            # Names of what they are given afterwards, beside the reward
+    words: dict = None          # Of a column that was text: name -> (label of 0, label of 1)
 
     def __post_init__(self):
         empty = next((name for name, value in vars(self).items() if value is None
-                      and name not in ('_contexts', 'columns')), None)
+                      and name not in ('_contexts', 'columns', 'words')), None)
         if empty: raise TypeError(f'Trials need {empty}, and got none; they are made by read_trials(table), '
                                   f'Trials.from_arrays(choice, reward) or Trials.from_dataset(dataset)')
         for name, dtype in _DTYPES.items(): # views: the caller's own arrays stay writable
             object.__setattr__(self, name, _read_only(_in_a_row(getattr(self, name), dtype)))
         columns = {name: _read_only(_in_a_row(x, np.float64)) for name, x in (self.columns or {}).items()}
         object.__setattr__(self, 'columns', columns)
+        object.__setattr__(self, 'words', dict(self.words or {}))
 
     @property
     def n_trials(self):
@@ -103,6 +110,10 @@ class Trials:
     def n_contexts(self):
         "How many contexts."
         return len(self.contexts)
+    @property
+    def sees(self):
+        "Names of the columns that are there before the answer."
+        return tuple(name for name in self.columns if name not in (*self.does, *self.gets))
     @property
     def n_counted(self):
         "How many answers a likelihood counts: made, and not set apart."
@@ -322,7 +333,8 @@ class Trials:
                     context=None, # Code of the set of stimuli, (trial,); default 0
                     counted=None, # Does the choice enter the likelihood? (trial,); default yes
                     extra=None,   # Further columns of the frame, by name
-                    sees=None,    # What is seen before the answer: a dict name -> (trial,) or (trial, option)
+                    # What is seen before the answer: a dict name -> (trial,), numbers or two labels, or (trial, option)
+                    sees=None,
                     does=None,    # What is done beside, or in place of, a choice, NaN: missing; a dict
                     gets=None     # What is shown afterwards, beside the reward; a dict
                    ): # `Trials`
@@ -349,7 +361,8 @@ class Trials:
         extra
             Further columns of the frame, by name
         sees
-            What is seen before the answer: a dict name -> (trial,) or (trial, option)
+            What is seen before the answer: a dict name -> (trial,), numbers or two labels, or
+            (trial, option)
         does
             What is done beside, or in place of, a choice, NaN: missing; a dict
         gets
@@ -409,7 +422,9 @@ def _summary(t):
         f"{_n(t.n_participants, 'participant')}, {_n(t.n_sessions, 'session')} of {a if a == b else f'{a}-{b}'} trials",
         f'{_n(len(t), "trial")}{on}']
     if t.columns:
-        parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) for name, x in t.columns.items()))
+        said = {name: f' (0: {a}, 1: {b})' for name, (a, b) in t.words.items()}
+        parts.append('with ' + ', '.join(name + ' of each option' * (x.ndim == 2) + said.get(name, '')
+                                         for name, x in t.columns.items()))
     if t._contexts is not None and t.n_contexts > 1: parts.append(f'{t.n_contexts} contexts {_list(t.contexts)}')
     there = t.answered()
     chosen = there & (t.choice >= 0)
@@ -421,7 +436,8 @@ def _summary(t):
     return 'Trials: ' + '; '.join(parts)
 
 # %% ../../nbs/00_core/01_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), **columns):
+def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), gets=(), words=None,
+            **columns):
     "`Trials` from columns in the order of the file; `key` tells sessions apart"
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
@@ -433,11 +449,16 @@ def _gather(frame, people, who, key, options, contexts=None, more=None, does=('c
         who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
         more = {name: x[rows] for name, x in (more or {}).items()}
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
-                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does)
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does,
+                  gets=gets, words=words)
 
 def _done(choice, columns):
     "Names of what people do"
     return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
+
+def _got(columns):
+    "Names of what people are given, beside the reward"
+    return tuple(name for role, name, _ in columns if role == 'gets')
 
 # %% ../../nbs/00_core/01_data.ipynb #50b2ec9e
 def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
@@ -464,12 +485,14 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
     counted = np.ones(n, bool) if counted is None else _length(np.array(counted), n, 'counted')
     if counted.dtype != bool:
         raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
+    columns, words = _without_words(columns)
     more = _more_arrays(columns, n, options, at)
     frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
                    None if context is None else context_, extra, more)
+    for name, labels in words.items(): frame[name] = _labels(np.nan_to_num(more[name], nan=-1).astype(int), labels)
     return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward,
                    offer=on, context=context_, counted=counted,
-                   more=more, does=_done(True, columns))
+                   more=more, does=_done(True, columns), gets=_got(columns), words=words)
 
 def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
     "The same for people who do something else than choose: there are no options"
@@ -494,7 +517,8 @@ def _concat(parts):
     parts = check_list(parts, 'parts', Trials, 'Trials')
     first = parts[0]
     for t in parts[1:]:
-        if (t.options, t.does) != (first.options, first.does) or t.columns.keys() != first.columns.keys():
+        same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
+        if not same or t.columns.keys() != first.columns.keys():
             raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
     people = sum((t.participants for t in parts), ())
     if len(set(people)) < len(people):
@@ -509,11 +533,12 @@ def _concat(parts):
                   _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
                   if all(t._contexts == first._contexts for t in parts) else None,
                   columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
-                  does=first.does)
+                  does=first.does, gets=first.gets, words=first.words)
 
 def _equal(t, other):
     if not isinstance(other, Trials): return False
-    same = all(getattr(t, name) == getattr(other, name) for name in ('options', 'participants', 'does', 'contexts'))
+    same = all(getattr(t, name) == getattr(other, name)
+               for name in ('options', 'participants', 'does', 'gets', 'words', 'contexts'))
     arrays = [(getattr(t, name), getattr(other, name)) for name in _DTYPES]
     if not same or t.columns.keys() != other.columns.keys(): return False
     arrays += [(x, other.columns[name]) for name, x in t.columns.items()]

@@ -322,6 +322,7 @@ def play(
 
 def _play_wide(cell, table, trials, times, seed):
     "The answers of a cell with columns of its own: an array (times, trials), or several by name."
+    cell.suits(trials)
     columns = WideTrials(cell, trials)
     choices, done = columns.play(table.to_numpy(float), [person_rng(seed, i) for i in range(len(table))], times)
     answers = {name: done[:, :, i] for i, (name, _) in enumerate(columns.layout.does)}

@@ -14,11 +14,11 @@ import pandas as pd
 from .arguments import check_names
 from .columns import _EMPTY, _QUIET, Table, _labels_of, _say, _uncoded, read_table
 from .conversion import is_export, read_export
-from .data import Trials, _done, _gather
+from .data import Trials, _done, _gather, _got
 from .labels import _At, _check_alike, _check_columns, _check_options, _declared, _factorize, _item, _list
 from .labels import _n, _names, _numbers, _people, _sorted, _without
 from .slips import _Seen, _check_labels, _check_paid, _far, _in_order, _say_practice, _say_unused
-from .tables import _all_options, _check_offer, _pay
+from .tables import _all_options, _check_offer, _coded, _pay
 
 # %% ../../nbs/00_core/01_reading.ipynb #3dded58e
 _EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
@@ -283,9 +283,14 @@ def _to_options(columns, n_options, on):
     return out
 
 def _seen_done_got(frame, ask, n_options, on, gone, at):
-    "What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named"
-    out = {}
+    """What else is seen, done and got, by name: (trial,), or (trial, option) where a list of columns was named; and the
+    labels of 0 and 1 where a column that is seen has two"""
+    out, words = {}, {}
     for role, name, given in ask.columns:
+        if role == 'sees' and not isinstance(given, list):
+            if (coded := _coded(_without(frame[given], gone.get(given, ())), f'column {given!r}')) is not None:
+                out[name], words[name] = coded
+                continue
         numbers = [_numbers(_without(frame[c], gone.get(c, ())), c, at)
                    for c in (given if isinstance(given, list) else [given])]
         need = 2 if ask.sided else n_options
@@ -294,7 +299,7 @@ def _seen_done_got(frame, ask, n_options, on, gone, at):
                              f"{'side' if ask.sided else 'option'}; for one number a trial name one column")
         if not isinstance(given, list): out[name] = numbers[0]
         else: out[name] = _to_options(numbers, n_options, on) if ask.sided else np.column_stack(numbers)
-    return out
+    return out, words
 
 # %% ../../nbs/00_core/01_reading.ipynb #e6413726
 def _check_order(frame, ask, who, people, key, at):
@@ -373,7 +378,8 @@ def read_trials(
     sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
     source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
     rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or columns, one an option;
+    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are
+                       # read as 0 and 1 (`Trials.words`), or columns of numbers, one an option;
                        # among these a number, such as 0 for a delay of now, is the same on every trial
     does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
@@ -417,8 +423,9 @@ def read_trials(
         Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
         loop
     sees
-        What is seen before the answer: a dict name -> column of numbers, or columns, one an
-        option; among these a number, such as 0 for a delay of now, is the same on every trial
+        What is seen before the answer: a dict name -> column of numbers, or of two labels,
+        which are read as 0 and 1 (`Trials.words`), or columns of numbers, one an option; among
+        these a number, such as 0 for a delay of now, is the same on every trial
     does
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
     gets
@@ -438,7 +445,7 @@ def read_trials(
     people, who = _people(frame[participant], line=table.line, hint=_after_the_end(frame))
     at = _At(participant, people, who, table.line)
     labels, code, on = _choices(frame, ask, options, sides, gone, at)
-    more = _seen_done_got(frame, ask, len(labels), on, gone, at)
+    more, words = _seen_done_got(frame, ask, len(labels), on, gone, at)
     done = _done(ask.choice is not None, ask.columns)
     made = _made(done, code, more)
     _check_people(people, who, made, done)
@@ -455,7 +462,8 @@ def read_trials(
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
     return _gather(frame, people, who, key, labels, choice=code, reward=paid,
                    offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done)
+                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done,
+                   gets=_got(ask.columns), words=words)
 
 # %% ../../nbs/00_core/01_reading.ipynb #543e61e6
 def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)

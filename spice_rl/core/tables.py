@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/00_core/00_tables.ipynb #cbbab774
 import numpy as np
 import pandas as pd
-from .labels import _check_options, _list
+from .labels import _check_options, _has_arrays, _list, _n, _parse
 from .slips import _CODES, _apart
 
 # %% ../../nbs/00_core/00_tables.ipynb #5aa0afb6
@@ -58,6 +58,31 @@ def _options_of(options, choice, reward, offer):
     return tuple(labels)
 
 # %% ../../nbs/00_core/00_tables.ipynb #39b6f321
+def _coded(column, what):
+    """Codes 0 and 1 of a column of two labels that are no numbers, (trial,), NaN where empty, and the labels: in the
+    order of its categories, or of the alphabet. None where numbers are in it"""
+    if column.dtype.kind in 'biufmMc' or _has_arrays(column): return None
+    there = column.notna().to_numpy()
+    if not there.any() or not all(isinstance(v, str) for v in column[there]): return None
+    if np.isfinite(_parse(column[there].astype(object))).any(): return None
+    labels = list(column.cat.categories) if hasattr(column, 'cat') else sorted(column[there].unique(), key=str)
+    labels = [label for label in labels if (column[there] == label).any()]
+    if len(labels) != 2:
+        raise ValueError(f"{what} must hold numbers, or two labels, which are read as 0 and 1; got the "
+                         f"{_n(len(labels), 'label')} {_list(labels)}: write columns of 0 and 1, one for each label "
+                         f"but one")
+    return np.where(there, (column == labels[1]).to_numpy(bool, na_value=False), np.nan), tuple(map(str, labels))
+
+def _without_words(columns):
+    "The columns with two labels of what is seen made 0 and 1; and these labels, by name"
+    out, words = [], {}
+    for role, name, x in columns:
+        coded = None
+        if role == 'sees' and np.ndim(x) == 1: coded = _coded(_series(x, len(x)), f'{role}: {name}')
+        if coded is not None: x, words[name] = coded
+        out.append((role, name, x))
+    return out, words
+
 def _more_arrays(columns, n, options, at):
     "What else is seen, done and got: (trial,) or (trial, option), checked"
     out = {}

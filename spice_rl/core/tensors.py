@@ -198,10 +198,11 @@ def _say_from_one(ids):
 
 # %% ../../nbs/00_core/00_tensors.ipynb #ca30e50e
 def _unread(trials):
-    "What a search for equations leaves out, as a list of at most one phrase."
+    "What a search in a library leaves out, as a list of at most one phrase."
     names = [repr(name) for name in trials.columns if name not in trials.does]
-    return [f"what {' and '.join(names)} say, which these trials show, too: equations read choices and rewards alone; "
-            "models that read them are a task_model, or a Cell of your own"] if names else []
+    return [f"what {' and '.join(names)} say, which these trials show, too: this search reads choices and rewards "
+            "alone; discover reads what is seen before a choice; models that read the rest are a task_model, or a Cell "
+            "of your own"] if names else []
 
 def _to_dataset(t, extra):
     if not t.options:

@@ -8,6 +8,7 @@ __all__ = ['check_columns', 'try_rules', 'sessions_of', 'WideTrials', 'check_res
 # %% ../../nbs/00_core/02_wide_trials.ipynb #9ddb3b88
 from collections import namedtuple
 from contextlib import contextmanager
+from functools import cached_property
 import numpy as np
 import pandas as pd
 from .arguments import check_seed, check_whole
@@ -228,13 +229,19 @@ class WideTrials:
         self.loops = WideLoops(cell, self.layout)
         self.size = int(sum(np.prod(shape_of(shape, trials.n_options)) for shape in cell.shapes.values()))
         self.answered = trials.answered(cell.does)
+        self.n_rows = len(trials) / trials.n_participants
+
+    @cached_property
+    def rows(self):
+        """What the loops read of the trials: made when it is needed, since a search that has a likelihood of its own
+        holds many cells at once."""
+        cell, trials = self.cell, self.trials
         how = np.where(self.answered, np.where(trials.counted, 2, 1), int(cell.watches))
         own = (np.array(x, order='C') for x in (trials.choice, trials.reward, trials.context, how))
         columns = [_matrix(trials, part) for part in self.layout]
         nothing = np.full(1 + max(x.shape[1] for x in (trials.reward, *columns)), np.nan)   # what is not there yet
-        self.rows = (*sessions_of(trials), np.array(trials.offer, order='C'), (trials.offer >= 0).sum(1), *own,
-                     *columns, nothing)
-        self.n_rows = len(trials) / trials.n_participants
+        return (*sessions_of(trials), np.array(trials.offer, order='C'), (trials.offer >= 0).sum(1), *own, *columns,
+                nothing)
 
     def run(self,
         theta, # Parameters, (lanes, n_params)

@@ -130,8 +130,9 @@ def _add_columns(trials, out, call):
     "What else is seen, done and got; and the columns that a check reads: schedules and response times."
     for name, x in trials.columns.items():
         columns = [name] if x.ndim == 1 else [f'{name}_{o}' for o in trials.options]
-        out |= dict(zip(columns, np.atleast_2d(x.T)))
-        role = 'does' if name in trials.does else 'gets' if np.isnan(x).any() else 'sees'
+        if name in trials.words: x = pd.Series(x).map(dict(enumerate(trials.words[name]))).to_numpy(object)
+        out |= dict(zip(columns, x.T if x.ndim == 2 else [x]))
+        role = 'does' if name in trials.does else 'gets' if name in trials.gets else 'sees'
         call.setdefault(role, {})[name] = columns[0] if x.ndim == 1 else columns
     frame = trials.to_frame()
     for c in [c for c in frame.columns if str(c).startswith('p_') or str(c).lower() == 'rt']:
