@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .arguments import check_labels
-from .columns import _EMPTY, Table, _as_path, _check_kind, _decode, _layout, _names, _read, _records, _say
+from .columns import _EMPTY, Table, _as_path, _check_kind, _decode, _layout, _names, _read
+from .columns import _records, _say
 
 # %% ../../nbs/00_core/00_conversion.ipynb #4e22b581
 @dataclass(frozen=True)

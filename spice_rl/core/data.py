@@ -14,7 +14,8 @@ import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _list, _n, _people
 from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
-from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length, _more_arrays, _without_words
+from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length
+from .tables import _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
 from .tensors import _counted, _labels_of_ids, _n_actions, _to_dataset, check_xs_ys
 

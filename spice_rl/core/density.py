@@ -12,7 +12,8 @@ from collections import namedtuple
 from inspect import isfunction
 import numpy as np
 from .arguments import check_number, check_seed, check_whole
-from .jit import COMPILED, TypingError, intrinsic, maths as math, njit, overload, quiet, typeof_impl, types
+from .jit import COMPILED, TypingError, intrinsic, maths as math, njit, overload, quiet
+from .jit import typeof_impl, types
 
 # %% ../../nbs/00_core/02_density.ipynb #b12e7d8b
 class AnswerKind(type):

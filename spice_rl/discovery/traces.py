@@ -23,7 +23,8 @@ from ..core.playing import as_seed
 from ..core.engine import nll, on_threads, _rows
 from ..inference.fitting import _bounds, _groups, _start
 from ..core.jit import njit
-from ..inference.ascent import _ascend, _elsewhere, _group_step, _place, _pooled, _says, _settled, _sought, _value
+from ..inference.ascent import _ascend, _elsewhere, _group_step, _place, _pooled, _says, _settled
+from ..inference.ascent import _sought, _value
 from ..inference.hierarchy import _report
 from ..inference.modes import _Line
 from ..inference.population import _Prior, _Variances

@@ -17,7 +17,8 @@ from ..core.playing import as_seed, check_environment, simulate
 from ..core.arguments import check_whole
 from ..core.params import from_line, to_line
 from ..core.style import COLOURS, axes_for, in_style
-from .posterior import _apart, _check_sampling, _of_people, _one_seed, _packages, _prepare, _some, _together
+from .posterior import _apart, _check_sampling, _of_people, _one_seed, _packages, _prepare
+from .posterior import _some, _together
 
 # %% ../../nbs/20_inference/29_sbc.ipynb #17f63861
 _NULLS = 4000   # simulated sets of uniform ranks

@@ -17,8 +17,11 @@ from ..core.playing import as_seed
 from ..inference.runs import RunComparison
 from ..core.style import COLOURS, axes_for, in_style
 from ..discovery.traces import Discovery
-from .simulated_people import _PARAMETERS, _REFITS, _can_join, _can_refit, _is_likeliest, _joint, _lived_again, _model_of, _one_ahead, _simulated, _thetas, _whose
-from .views import _Design, _LENGTHS, _QUANTILES, _RUNS, _SO_FAR, _STEADY, _Views, _WORDS, _cells_of, _many_of, _panels, _rt_of, _steadiness
+from .simulated_people import _PARAMETERS, _REFITS, _can_join, _can_refit, _is_likeliest
+from .simulated_people import _joint, _lived_again, _model_of, _one_ahead, _simulated, _thetas
+from .simulated_people import _whose
+from .views import _Design, _LENGTHS, _QUANTILES, _RUNS, _SO_FAR, _STEADY, _Views, _WORDS
+from .views import _cells_of, _many_of, _panels, _rt_of, _steadiness
 
 # %% ../../nbs/40_output/46_checkup.ipynb #c50c039b
 _TOLD = .05   # of all views together: a check of the right model makes a remark about once in twenty times

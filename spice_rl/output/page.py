@@ -27,13 +27,17 @@ from ..core.reading import read_trials
 from ..core.engine import parameter_table
 from ..core.playing import as_seed
 from ..inference.fitting import Fit
-from ..core.folders import check_path, claim, held, inside, publish, say_formulas, staged, write_table, write_text
+from ..core.folders import check_path, claim, held, inside, publish, say_formulas, staged, write_table
+from ..core.folders import write_text
 from ..models.ready import bandit_models
 from .fit_plots import plot_comparison, plot_parameters
 from ..inference.recovery import ModelRecovery, ParameterRecovery, model_recovery, parameter_recovery
 from ..inference.simulation import Simulated
 from ..core.style import _figure, in_style, save_figure
-from .fit_tables import _EQUATIONS, _about, _about_equation, _about_model, _about_recovery, _best_name, _code, _comparison_table, _fit_table, _group_table, _kind, _model_words, _person_table, _plain, _posterior_table, _reads_back, _tidy
+from .fit_tables import _EQUATIONS, _about, _about_equation, _about_model, _about_recovery
+from .fit_tables import _best_name, _code, _comparison_table, _fit_table, _group_table, _kind
+from .fit_tables import _model_words, _person_table, _plain, _posterior_table, _reads_back
+from .fit_tables import _tidy
 from .page_text import _FITS, _PageOf, _said_model, page_of
 
 # %% ../../nbs/40_output/47_page.ipynb #a3171434

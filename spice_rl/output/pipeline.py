@@ -33,7 +33,8 @@ from ..inference.recovery import model_recovery, parameter_recovery
 from ..inference.simulation import simulate_people
 from .report import write_report
 from .run_folder import _RECORD, _say_replaced
-from .pipeline_files import _one_each, _read_data, _write_data, _write_figures, _write_model_recovery, _write_parameter_recovery, _write_tables
+from .pipeline_files import _one_each, _read_data, _write_data, _write_figures
+from .pipeline_files import _write_model_recovery, _write_parameter_recovery, _write_tables
 
 # %% ../../nbs/40_output/43_pipeline.ipynb #cce1549b
 _NEEDED = object()
