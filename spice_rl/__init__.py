@@ -62,21 +62,19 @@ def _lazily(package):
 
 
 class _WithoutFolder:
-    """Finds a module by its name without the folder, as published notebooks write it: `spice_rl.bandits` is the module
-    `spice_rl.models.bandits`, the same one."""
-    def __init__(self, module): self.module = module
-
+    """A module by its name without the folder, as published notebooks import it: `spice_rl.bandits` has what
+    `spice_rl.models.bandits` has, and public names that have moved from there to another module."""
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         package, _, stem = name.rpartition(".")
-        if package == __name__ and stem in _modules(): return ModuleSpec(name, cls(_modules()[stem]))
+        if package == __name__ and stem in _modules(): return ModuleSpec(name, cls())
 
-    def create_module(self, spec):
-        module = _module(self.module, spec.name)
-        self.own = module.__spec__
-        return module
+    def create_module(self, spec): return None  # an empty one will do
 
-    def exec_module(self, module): module.__spec__ = self.own  # in its place Python has put that of the short name
+    def exec_module(self, module):
+        there = _module(_modules()[module.__name__.rpartition(".")[2]], module.__name__)
+        module.__doc__, module.__all__ = there.__doc__, getattr(there, "__all__", [])
+        module.__getattr__ = lambda name: getattr(there if hasattr(there, name) else sys.modules[__name__], name)
 
 
 __getattr__, __dir__ = _lazily(__name__)
