@@ -22,7 +22,8 @@ import pandas as pd
 
 from spice_rl import AgentQ, BanditsDrift, RescorlaWagner, TraceEquation, TraceStructure, discover, read_trials, simulate
 from spice_rl.core.params import to_line
-from spice_rl.discovery.traces import _Data, _TraceLine
+from spice_rl.discovery.trace_search import _TraceLine
+from spice_rl.discovery.pulls import _Data
 
 RESULTS = Path(__file__).parent / 'results'
 DATA = Path(__file__).parents[2] / 'shared' / 'data' / 'dezfouli2019_train.csv.gz'

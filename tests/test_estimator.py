@@ -29,7 +29,8 @@ from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.output.plotting import plot_session
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
 from spice_rl.discovery.rnn import BaseRNN, SpiceConfig
-from spice_rl.discovery.traces import TraceEquation, discover
+from spice_rl.discovery.traces import discover
+from spice_rl.discovery.trace_equations import TraceEquation
 from worlds import PEOPLE_CONFIG, PeopleRNN, people_dataset, q_dataset
 
 FAST = dict(starts=1, epochs=25, wide=False)

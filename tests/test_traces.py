@@ -8,9 +8,11 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 from spice_rl import (AgentQ, Bandits, BanditsDrift, RescorlaWagner, TraceColumn, TraceEquation, TraceStructure, Trials, check_fit, discover, fit, fit_hierarchical, make_trial, nll,
                       parameter_recovery, play, read_trials, replay, search_library, simulate, to_agent, write_page)
-from spice_rl import plot_equation, traces as T
+from spice_rl import plot_equation
+from spice_rl.discovery import pulls, trace_search, traces
+from spice_rl.inference import modes
 from spice_rl.core.engine import gradient
-from spice_rl.core.params import from_line
+from spice_rl.core.params import from_line, to_line
 
 TERMS = ["value", "choice", "choice_2", "last", ("last", "stay"), ("last", "stay", "reward"), ("last", "reward"), ("last", "reward_rate"), ("last", "win_stay"),
          ("last", "since_switch"), ("choice", "stay"), ("value", "stay")]
@@ -95,18 +97,18 @@ LOSSES = [TraceStructure(("loss",)), TraceStructure(("value", "loss", "last", ("
 @pytest.mark.parametrize("n_options", [2, 4])
 def test_the_likelihood_is_that_of_the_words(n_options, low):
     trials = odd_trials(n_options, low=low)
-    data = T._Data(trials, (low + 1) / 2)
+    data = pulls._Data(trials, (low + 1) / 2)
     for s in LOSSES if low else STRUCTURES:
         p = numbers_of(s, rewards=(low, 1))
         cell = TraceEquation(s, p, rewards=(low, 1))
         true = [slowly(s, p, trials, i, (low + 1) / 2) for i in range(trials.n_participants)]
         assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
-        line = T._TraceLine(cell, trials, data, 1)
-        z = np.tile(T.to_line(np.array(list(p.values())), line.params), (3, 1))
+        line = trace_search._TraceLine(cell, trials, data, 1)
+        z = np.tile(to_line(np.array(list(p.values())), line.params), (3, 1))
         v, g, f = line.scoring(z, np.arange(3))
         assert np.allclose(v, true, rtol=1e-10) and np.allclose(line.nll(z, np.arange(3)), true, rtol=1e-10)
         assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
-        assert np.allclose(f, T._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+        assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
 
 
 def test_trial_by_trial_it_is_what_the_loop_says():
@@ -133,7 +135,7 @@ def test_rescorla_wagner_is_rescorla_wagner():
     assert np.allclose(fit(cell, trials).table.nll, fit(RescorlaWagner(), trials, bounds=dict(beta=(0, 20))).table.nll, atol=1e-3)
 
 
-def searching(trials, alike=False): return T._Search(trials, alike, 12, 1, None, tqdm(disable=True))
+def searching(trials, alike=False): return trace_search._Search(trials, alike, 12, 1, None, tqdm(disable=True))
 
 
 @pytest.mark.parametrize("n_options", [2, 3])
@@ -142,8 +144,8 @@ def test_a_score_is_the_slope_of_a_refit(n_options):
     trials = odd_trials(n_options, people=4)
     search = searching(trials)
     model = search.fit(search.best, TraceStructure(("value",)))
-    columns = T._candidates(model, [("last",), ("last", "stay"), ("last", "stay", "reward"), ("choice",)], .5)
-    g, A, f, h = T._evidence_of(model, T._Dictionary(model, columns, .5), search.data, False)
+    columns = trace_search._candidates(model, [("last",), ("last", "stay"), ("last", "stay", "reward"), ("choice",)], .5)
+    g, A, f, h = trace_search._evidence_of(model, trace_search._Dictionary(model, columns, .5), search.data, False)
     theta = from_line(model.z, model.line.params)
     for j, c in enumerate(columns):
         s = TraceStructure((*model.structure.terms, c.term))
@@ -168,7 +170,7 @@ def test_a_gain_is_the_best_normal_weight():
         m, v = x[0], np.exp(x[1])
         return -(-.5 * np.log(1 + v * h) + (m * g + .5 * v * g**2 - .5 * h * m**2) / (1 + v * h)).sum()
     best = minimize(minus, [0., 0.], method="Nelder-Mead")
-    gain, mean, variance = T._gain(g, h, 1., 1.)
+    gain, mean, variance = trace_search._gain(g, h, 1., 1.)
     assert gain <= -best.fun + 1e-9 and gain > -best.fun - .5 and np.isclose(minus([mean, np.log(variance)]), -gain)
 
 
@@ -224,7 +226,7 @@ def test_alike_is_maximum_likelihood(people):
     total = nll(found.cell, trials=people).sum()
     n = len(people)
     assert np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
-    line = T._TraceLine(found.cell, people, T._Data(people, .5), 1)
+    line = trace_search._TraceLine(found.cell, people, pulls._Data(people, .5), 1)
     _, g, f = (x.sum(0) for x in line.scoring(np.tile(found.group["mean"].to_numpy(), (25, 1)), np.arange(25)))
     assert g @ np.linalg.solve(f, g) < .01   # nats that are left
 
@@ -279,7 +281,7 @@ def test_what_is_known_of_kinds_by_parabolas_is_what_the_choices_say():
     "Evidence of a kind whose likelihood is a parabola, by sums over a fine grid"
     rng = np.random.default_rng(0)
     z, g, h = rng.normal(size=6), rng.normal(size=6), rng.uniform(.5, 3, 6)
-    kind = T._Kind(TraceStructure(("last",)), ["kappa"], np.array([.3]), np.array([.7]), z[:, None], g[:, None], h[:, None, None], np.full(6, 2.))
+    kind = traces._Kind(TraceStructure(("last",)), ["kappa"], np.array([.3]), np.array([.7]), z[:, None], g[:, None], h[:, None, None], np.full(6, 2.))
     x = np.linspace(-15, 15, 20001)
     density = np.exp(-.5 * (x - .3)**2 / .7) / np.sqrt(2 * np.pi * .7)
     each = density * np.exp(-(2. + g[:, None] * (x - z[:, None]) + .5 * h[:, None] * (x - z[:, None])**2))
@@ -365,19 +367,19 @@ def shown(trials, seed=0, **more):
 @pytest.mark.parametrize("n_options", [2, 3])
 def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
     trials = shown(odd_trials(n_options))
-    data = T._Data(trials, .5, COLUMNS[::-1])
+    data = pulls._Data(trials, .5, COLUMNS[::-1])
     for s in SEEING:
         p = numbers_of(s)
         cell = TraceEquation(s, p)
         assert cell.sees == tuple(c.name for c in s.columns)
         true = [slowly(s, p, trials, i) for i in range(trials.n_participants)]
         assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
-        line = T._TraceLine(cell, trials, data, 1)
-        z = np.tile(T.to_line(np.array(list(p.values())), line.params), (3, 1))
+        line = trace_search._TraceLine(cell, trials, data, 1)
+        z = np.tile(to_line(np.array(list(p.values())), line.params), (3, 1))
         v, g, f = line.scoring(z, np.arange(3))
         assert np.allclose(v, true, rtol=1e-10)
         assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
-        assert np.allclose(f, T._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+        assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
     with pytest.warns(UserWarning, match="NaN or infinite logits"): x = replay(cell, trials)   # where nothing is chosen, nobody knows what was seen
     there = trials.choice >= 0
     assert np.isclose(-np.log(x[[f"p_{k}" for k in range(n_options)]].to_numpy()[there, trials.choice[there]]).sum(), sum(true), rtol=1e-10)
@@ -385,10 +387,10 @@ def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
 
 def test_a_score_of_a_column_is_the_slope_of_a_refit():
     trials = shown(odd_trials(3, people=4))
-    search = T._Search(trials, False, 12, 1, None, tqdm(disable=True), columns=COLUMNS)
+    search = trace_search._Search(trials, False, 12, 1, None, tqdm(disable=True), columns=COLUMNS)
     model = search.fit(search.best, TraceStructure(("value", ("value", "load")), columns=COLUMNS))
-    columns = T._candidates(model, [("value", "dose"), ("last", "load"), ("last", "stay", "dose"), ("bonus",)], .5)
-    g = T._evidence_of(model, T._Dictionary(model, columns, .5, search.data.columns), search.data, False)[0]
+    columns = trace_search._candidates(model, [("value", "dose"), ("last", "load"), ("last", "stay", "dose"), ("bonus",)], .5)
+    g = trace_search._evidence_of(model, trace_search._Dictionary(model, columns, .5, search.data.columns), search.data, False)[0]
     theta = pd.DataFrame(from_line(model.z, model.line.params), trials.participants, model.names)
     for j, c in enumerate(columns):
         s = TraceStructure((*model.structure.terms, c.term), columns=COLUMNS)
@@ -456,7 +458,7 @@ def test_a_bonus_and_a_dose_are_found_in_their_own_units():
 def test_centre_and_scale_are_chosen_openly():
     def column(x, each=False):
         x = np.asarray(x)
-        return T._column_of(Trials.from_arrays(np.zeros(len(x), int), np.ones(len(x)), options=[0, 1], sees=dict(load=x)), "load")
+        return trace_search._column_of(Trials.from_arrays(np.zeros(len(x), int), np.ones(len(x)), options=[0, 1], sees=dict(load=x)), "load")
     assert column([0, 1, 1, 0]) == TraceColumn("load") and column([0, 1, 1, 0]).text == "load" and column([0, 1]).step == "where load is 1 rather than 0"
     assert column([2, 4, 4, 2]) == TraceColumn("load", 2, 2, names=("2", "4")) and column([2, 4]).text == "[load = 4]"
     assert column(["lo", "hi", "lo"]) == TraceColumn("load", names=("hi", "lo")) and column(["lo", "hi"]).step == "where load is lo rather than hi"
@@ -519,7 +521,7 @@ def test_a_search_with_columns_that_was_stopped_goes_on(loaded, found_loaded):
     part = discover(loaded[0], budget=0, threads=1, verbose=False)
     whole = part.resume(threads=1, verbose=False)
     assert whole.structure == found_loaded.structure and whole.integrated_bic == found_loaded.integrated_bic
-    assert T._refitted(found_loaded, loaded[0])[0].structure == found_loaded.structure
+    assert traces._refitted(found_loaded, loaded[0])[0].structure == found_loaded.structure
 
 
 def test_columns_that_are_left_out_are_named(people):
@@ -528,17 +530,17 @@ def test_columns_that_are_left_out_are_named(people):
     hole[7] = np.nan
     sees = dict(always=np.ones(n), drug=people.participant % 2, hole=hole, both=np.repeat(rng.normal(size=(n, 1)), 2, 1), stay=rng.normal(size=n))
     trials = Trials.from_arrays(np.array(people.choice), np.array(people.reward), np.array(people.participant), sees=sees, gets=dict(later=rng.normal(size=n)))
-    columns, own, why = T._columns_for(trials, T.TRACE_TERMS, None)
+    columns, own, why = trace_search._columns_for(trials, trace_search.TRACE_TERMS, None)
     assert columns == [] and own == []
     for part in ("'always' never varies", "'drug' is the same on all trials of each person", "'hole' is missing where a choice was made, first at trial 7 of participant 0 (1 such trials)",
                  "'both' says the same of all options", "'stay' is the name of a signal: give the column another one, as in sees=dict(stay_='stay')"):
         assert sum(part in reason for reason in why) == 1, part
     notes = discover(trials, budget=0, verbose=False).notes()
     assert sum(note.startswith("not looked at") for note in notes) == 6 and any("'later' say, which is known after the choice" in note for note in notes)
-    assert T._columns_for(trials, T.TRACE_TERMS, ["drug"])[1] == [("value", "drug"), ("last", "drug")]
-    only = T._columns_for(trials, [("value",), ("last", "drug")], None)
+    assert trace_search._columns_for(trials, trace_search.TRACE_TERMS, ["drug"])[1] == [("value", "drug"), ("last", "drug")]
+    only = trace_search._columns_for(trials, [("value",), ("last", "drug")], None)
     assert [c.name for c in only[0]] == ["drug"] and only[1] == [] and only[2] == ["what 'always' and 'hole' and 'both' and 'stay' say"]
-    assert T._columns_for(trials, T.TRACE_TERMS, [])[0] == []
+    assert trace_search._columns_for(trials, trace_search.TRACE_TERMS, [])[0] == []
 
 
 @pytest.mark.parametrize("wrong, says", [

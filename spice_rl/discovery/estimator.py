@@ -26,7 +26,7 @@ from .modules import Embedding
 from .individuals import Individuals, individual_equations
 from .refinement import refine
 from .sindy import check_regression, regress, tells_apart
-from .traces import TraceEquation
+from .trace_equations import TraceEquation
 from .training import Plan, seeded, train
 from .model_files import check_place, read_model, write_model
 from .sessions import Predictions, _mean, _Sessions, off_policy_sessions

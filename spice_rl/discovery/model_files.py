@@ -17,7 +17,7 @@ from .. import __version__
 from ..core.arguments import check_keys, check_list, check_number, check_whole
 from .equation import equation_from_dict
 from .rnn import SpiceConfig
-from .traces import TraceEquation
+from .trace_equations import TraceEquation
 
 # %% ../../nbs/30_discovery/38_model_files.ipynb #f3e026fc
 FORMAT = 'spice_rl model'
