@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 from .arguments import check_labels, check_list, check_names
-from .labels import _Row, _check_columns, _declared, _list, _n, _people
+from .labels import _Row, _check_columns, _declared, _done, _got, _list, _n, _people
 from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
 from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length
 from .tables import _more_arrays, _without_words
@@ -452,14 +452,6 @@ def _gather(frame, people, who, key, options, contexts=None, more=None, does=('c
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
                   **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does,
                   gets=gets, words=words)
-
-def _done(choice, columns):
-    "Names of what people do"
-    return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
-
-def _got(columns):
-    "Names of what people are given, beside the reward"
-    return tuple(name for role, name, _ in columns if role == 'gets')
 
 # %% ../../nbs/00_core/01_data.ipynb #50b2ec9e
 def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):

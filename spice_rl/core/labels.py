@@ -101,6 +101,14 @@ def _declared(sees, does, gets):
             out.append((role, name, list(column) if isinstance(column, (list, tuple)) else column))
     return tuple(out)
 
+def _done(choice, columns):
+    "Names of what people do"
+    return (*(['choice'] if choice else []), *(name for role, name, _ in columns if role == 'does'))
+
+def _got(columns):
+    "Names of what people are given, beside the reward"
+    return tuple(name for role, name, _ in columns if role == 'gets')
+
 # %% ../../nbs/00_core/00_labels.ipynb #65789977
 def _factorize(values, what):
     "Code of each value (-1: missing) and the labels in order of appearance"

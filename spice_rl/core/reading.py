@@ -14,10 +14,9 @@ import pandas as pd
 from .arguments import check_names
 from .columns import _EMPTY, _QUIET, Table, _labels_of, _say, _uncoded, read_table
 from .conversion import is_export, read_export
-from .data import Trials, _done, _gather, _got
-from .labels import _At, _check_alike, _check_columns, _check_options, _declared, _factorize
-from .labels import _item, _list
-from .labels import _n, _names, _numbers, _people, _sorted, _without
+from .data import Trials, _gather
+from .labels import _done, _got, _At, _check_alike, _check_columns, _check_options, _declared
+from .labels import _factorize, _item, _list, _n, _names, _numbers, _people, _sorted, _without
 from .slips import _Seen, _check_labels, _check_paid, _far, _in_order, _say_practice, _say_unused
 from .tables import _all_options, _check_offer, _coded, _pay
 

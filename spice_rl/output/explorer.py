@@ -24,11 +24,12 @@ from ..core.data import Trials
 from ..core.playing import as_seed, play, simulate
 from ..core.compiling import is_compiled
 from ..core.replaying import latent_names, thoughts
-from ..core.engine import nll, parameter_table
+from ..core.engine import parameter_table
 from ..core.arguments import check_labels, check_mapping, check_names
-from .plotting import (
-    _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _outcomes, _readable, _session_axes)
+from .plotting import _draw_lanes, _draw_marks, _legend_above, _marks, _of_series, _readable
+from .plotting import _session_axes
 from ..core.style import COLOURS, in_style
+from .session_numbers import _better, _numbers, _numbers_done
 
 # %% ../../nbs/40_output/41_explorer.ipynb #e04dd624
 def _player(cell, task, who, n_trials, seed):
@@ -42,79 +43,6 @@ def _player(cell, task, who, n_trials, seed):
     if cell.does != ('choice',): return lambda theta: simulate(cell, task, theta, seed=seed)
     design = task.design([who], seed)
     return lambda theta: replace(design, choice=play(cell, theta, design, seed=seed)[0])
-
-# %% ../../nbs/40_output/41_explorer.ipynb #49a7902c
-def _last(trials):
-    """The trial of the last choice before each trial in its session and context, if that option is on offer again; else
-    -1."""
-    last, out = {}, np.full(len(trials), -1)
-    for t, (session, context, choice) in enumerate(
-        zip(trials.session.tolist(), trials.context.tolist(), trials.choice.tolist())):
-        before = last.get((session, context), -1)
-        if before >= 0 and trials.choice[before] in trials.offer[t]:
-            out[t] = before
-        if choice >= 0:
-            last[session, context] = t
-    return out
-
-def _better(trials, known): # known: are the columns p_0, p_1, … the true reward probabilities?
-    "Is each option on offer the best one? (trials, options); None if nobody knows."
-    rows = np.arange(len(trials))
-    if trials.options == SYMBOLS: return np.arange(trials.n_options) == trials.offer[rows, :1]
-    if not known: return None
-    p = trials._frame[[f'p_{k}' for k in range(trials.n_options)]].to_numpy()[trials._rows]
-    return p == p.max(1, keepdims=True)
-
-# %% ../../nbs/40_output/41_explorer.ipynb #c52c329a
-def _shares(trials, better, taught, weight):
-    """Accuracy, in the transfer phase too if there is one, and switches, given how much each option is chosen, (trials,
-    options)."""
-    there, last, what, rows = trials.choice >= 0, _last(trials), _outcomes(trials), np.arange(len(trials))
-    mean = lambda x, where: float(x[where].mean()) if where.any() else np.nan
-    out = {}
-    if better is not None:
-        right = (better * weight).sum(1)
-        out['accuracy'] = mean(right, there & taught)
-        if (~taught).any(): out['accuracy_transfer'] = mean(right, there & ~taught)
-    other, back = 1 - weight[rows, trials.choice[last]], there & (last >= 0)
-    return out | {
-        f'switch_after_{name}': mean(other, back & (what[last] == outcome))
-        for name, outcome in (('reward', 'rewarded'), ('none', 'not rewarded'))}
-
-# %% ../../nbs/40_output/41_explorer.ipynb #aefd1f6c
-def _numbers(view, better, theta=None): # theta: parameters, if these are somebody's trials
-    "What one position of the sliders means: {name: number}."
-    trials, choosing = view.trials, view.p is not None
-    own = _of_choices(trials, better, view.taught) if choosing else {}
-    own |= {f'mean_{name}': _average(trials.columns[name], trials) for name in _numbers_done(view.cell)}
-    if view.mean is not None: own[f'expected_{_numbers_done(view.cell)[0]}'] = _average(view.mean, trials)
-    if theta is None: return own
-    out, n = dict(nll=np.nan), (trials.counted & trials.answered(view.cell.does)).sum()
-    if view.broken < 0:
-        try: out['nll'] = float(nll(view.cell, theta, trials).iloc[0])
-        except FloatingPointError: out['nll'] = np.inf   # an answer that cannot be, such as a time before t0
-    out['nll_per_choice'] = out['nll'] / n
-    if view.cell.does == ('choice',):
-        out['guessing'] = float(np.log((trials.offer >= 0).sum(1))[(trials.choice >= 0) & trials.counted].mean())
-    expected = _shares(trials, better, view.taught, np.nan_to_num(view.p)) if choosing else {}
-    if 'second' in own: expected['second'] = _average(view.p[:, 1], trials)
-    told = view.broken < 0 and (not choosing or np.isfinite(view.p).any())
-    return out | {k: v if told else np.nan for k, v in expected.items()} | {f'person_{k}': v for k, v in own.items()}
-
-def _of_choices(trials, better, taught):
-    "Shares of what was chosen, and the mean reward."
-    there = trials.choice >= 0
-    made = np.where(there[:, None], np.eye(trials.n_options)[trials.choice], np.nan)
-    out, paid = _shares(trials, better, taught, made), trials.reward[np.flatnonzero(there), trials.choice[there]]
-    out['mean_reward'] = float(np.nanmean(paid)) if np.isfinite(paid).any() else np.nan
-    return out | (dict(second=float(made[there, 1].mean())) if trials.n_options == 2 else {})
-
-def _numbers_done(cell): return [name for name in cell.does if name != 'choice']
-
-def _average(x, trials):
-    "The mean of what was answered, or of what was expected there."
-    x = x[trials.answered()]
-    return float(np.nanmean(x)) if np.isfinite(x).any() else np.nan
 
 # %% ../../nbs/40_output/41_explorer.ipynb #5f3f6b60
 @dataclass
