@@ -356,6 +356,13 @@ def test_lines_of_at_most_120_characters(module):
     assert not long, f"{module}.py has lines of more than 120 characters: {', '.join(long)}"
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_of_at_most_600_lines(module):
+    if module == "core.density": pytest.skip("all kinds of answer share its cached loops: numba does not see changes in other files")
+    lines = source(module).read_text(encoding="utf-8").count("\n")
+    assert lines <= 600, f"{module}.py has {lines} lines: cut its notebook along its ideas"
+
+
 @pytest.mark.parametrize("script", sorted((ROOT/"spice_rl/templates").rglob("*.js")), ids=lambda path: path.stem)
 def test_lines_of_scripts_too(script):
     long = [n for n, line in enumerate(script.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
