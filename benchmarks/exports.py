@@ -297,11 +297,12 @@ RECIPES = [
     Recipe('Inquisit', inquisit, DOCUMENTED, bandit("rows=dict(trialcode='choose'), choice='response', reward='won'")),
     Recipe('oTree', otree, DOCUMENTED, bandit("choice='bandit.{}.player.choice', reward='bandit.{}.player.payoff'")),
     Recipe('lab.js', labjs, WRITTEN, bandit("rows=dict(sender='Choice'), choice='response', reward='points'")),
-    Recipe('delay discounting', discounting, OWN, '''from spice_rl import compare, fit, read_trials, task_model, write_page
+    Recipe('delay discounting', discounting, OWN, '''from spice_rl import compare, discover, fit, read_trials, task_model, write_page
 trials = read_trials(FILE, participant='VP', choice='Wahl', options=['heute', 'spaeter'], reward=None, sees=dict(amount=['Heute', 'Spaeter'], delay=[0, 'Tage']))
 fits = [fit(task_model(name), trials) for name in ('dd_hyperbolic', 'dd_exp', 'dd_cs')]
 print(compare(fits))
-page = write_page(fits, trials, PAGE)
+found = discover(trials)
+page = write_page([*fits, found], trials, PAGE)
 '''),
     Recipe('reversal', reversal, OWN, bandit("participant='id', reward='points', block='block', trial='trial'")),
     Recipe('two steps', two_step, OWN, '''from spice_rl import compare, discover, fit, read_task, task_model, write_page
@@ -326,25 +327,18 @@ with warnings.catch_warnings(record=True) as heard:
     sys.settrace(count)
     exec(code, names)
     sys.settrace(None)
-trials, found = names['trials'], names.get('found')
-if found is None:
-    from spice_rl import discover
-    try: found = discover(trials)
-    except Exception as e: found = f'{type(e).__name__}: {e}'
-print(json.dumps(dict(lines=len(ran), rows=len(trials), people=trials.n_participants, fits=len(names['fits']), found=str(found), recipe=source,
+trials = names['trials']
+print(json.dumps(dict(lines=len(ran), rows=len(trials), people=trials.n_participants, fits=len(names['fits']), found=str(names['found']),
                       said=[str(w.message) for w in heard])), file=open(sys.argv[2], 'w'))
 '''
 
 
 def steps(written, page):
-    "Which of the five steps were taken, by what lies in the folder of the page; else what was said."
+    "Which of the five steps were taken, by what lies in the folder of the page."
     text = (page / 'page.html').read_text(encoding='utf-8') if (page / 'page.html').is_file() else ''
     there = dict(fit=(page / 'fits.csv').is_file(), comparison=(page / 'comparison.csv').is_file(),
-                 equation='discover' in written['recipe'] and 'logit[' in written['found'], checks=(page / 'check_points.csv').is_file(), report=bool(text))
-    out = {name: 'yes' if yes else 'no' for name, yes in there.items()}
-    if there['equation']: return out
-    remarks = [line for line in written['found'].splitlines() if 'reads choices and rewards alone' in line]
-    return out | dict(equation=f"not asked; discover says: {(remarks or [written['found']])[0]}")
+                 equation='logit[' in written['found'], checks=(page / 'check_points.csv').is_file(), report=bool(text))
+    return {name: 'yes' if yes else 'no' for name, yes in there.items()}
 
 
 def one(recipe, folder):

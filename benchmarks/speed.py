@@ -163,7 +163,7 @@ LANES = """
 import json, sys, time
 import numpy as np
 from spice_rl import AgentQ, BanditsDrift, Lanes, RescorlaWagner, avoidance_model, simulate
-from spice_rl.models.avoidance import AvoidanceTask
+from spice_rl import AvoidanceTask
 out = {}
 for name in sys.argv[1:]:
     cell = {'RescorlaWagner': RescorlaWagner, 'AgentQ': AgentQ}.get(name, lambda: avoidance_model(name))()
