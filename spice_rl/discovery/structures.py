@@ -158,72 +158,77 @@ class Structure:
 def _remembers(rule): # A hard-coded one
     return any(t[0] and c for t, c in zip(rule.terms, rule.fixed))
 
+def _few(values):
+    "At most nine of the values of a signal; none of a latent value, 0 for a signal that is never shown."
+    if values is None: return np.empty(0)
+    if not len(values): return np.zeros(1)
+    return values if len(values) <= 9 else np.linspace(values.min(), values.max(), 9)
+
 class _Library:
     "Rules with all candidate terms, on a data set."
     def __init__(self, rules, latents, weights, trials, sessions=None, origins=None):
         # weights that are held (None: estimated); starts that are held (others: estimated, or 0)
-        origins = origins or {}
         self.rules, self.latents, self.trials = list(rules), list(latents), trials
-        self.names, n = equation_names(rules, latents), len(latents)
-        # rule of each number
-        self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]
+        self.names = equation_names(rules, latents)
+        self._count_numbers(weights, origins or {})
+        self.needs = {j: self._factors(j) for j in self.can if self.of[j] is not None and sum(self.term[j]) > 1}
+        self._take_choices(sessions)
+        self._look_at_signals()
+        # which of two that say the same is plainer: one with fewer constants, and lower powers
+        self.plain = [self._plainness(q, t) for q, t in zip(self.of, self.term)]
+
+    def _count_numbers(self, weights, origins):
+        "Which rule and term each number belongs to, which are held, which can be estimated, and what all are at rest."
+        rules, latents = self.rules, self.latents
+        n = len(latents)
+        self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]   # rule of each number
         self.term = [None] * 2 * n + [t for r in rules for t in r.terms]
-        linear = lambda t: t is not None and sum(t) == 1
-        self.fixed = {
-            j: c
-            for j, c in zip(range(2 * n, len(self.names)), [c for r in rules for c in r.fixed or [None] * len(r.terms)])
-            if c is not None}
-        self.own = [j for j, t in enumerate(self.term) if linear(t) and t[0] == 1 and j not in self.fixed]
+        given = [None] * 2 * n + [c for r in rules for c in r.fixed or [None] * len(r.terms)]
+        self.fixed = {j: c for j, c in enumerate(given) if c is not None}
+        keeps = [t is not None and sum(t) == 1 and t[0] == 1 for t in self.term]       # the value's own coefficient
+        self.own = [j for j, kept in enumerate(keeps) if kept and j not in self.fixed]
         self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
-        # nothing changes
-        self.base = np.r_[
-            [origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents],
-            [self.fixed.get(j, float(linear(t) and t[0] == 1)) for j, t in enumerate(self.term[2 * n :], 2 * n)]]
-        paid = [q for q, r in enumerate(rules) if any(kind in ('reward', 'chosen_reward') for _, kind in r.signals)]
-        self.paid, self.valued = paid, {rules[q].state for q in paid if not rules[q].fixed or _remembers(rules[q])}
+        at_rest = [self.fixed.get(j, float(keeps[j])) for j in range(2 * n, len(self.names))]   # nothing changes
+        self.base = np.r_[[origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents], at_rest]
+        self.paid = [q for q, r in enumerate(rules) if {'reward', 'chosen_reward'} & {kind for _, kind in r.signals}]
+        self.valued = {rules[q].state for q in self.paid if not rules[q].fixed or _remembers(rules[q])}
         self.starts = [i for i, s in enumerate(latents) if s in self.valued and s not in origins]
         self.can = self.starts + self.scales + [j for j in range(2 * n, len(self.names)) if j not in self.fixed]
-        self.needs = {
-            j: [
-                i
-                for i in self.can
-                if i >= 2 * n
-                and self.of[i] == self.of[j]
-                and i != j
-                and 0 < sum(self.term[i])
-                and all(a <= b for a, b in zip(self.term[i], self.term[j]))]
-            for j in self.can
-            if j >= 2 * n and sum(self.term[j]) > 1}
-        lanes = Lanes(Equation(rules, latents, dict(zip(self.names, self.base))), trials, 1)
-        self.rows = (
-            lanes.rows
-            if sessions is None
-            else lanes.rows._replace(first=lanes.rows.first[sessions], last=lanes.rows.last[sessions]))
+
+    def _factors(self, j):
+        "The numbers of the same rule whose terms divide the term of number `j`: a product needs them."
+        inside = lambda a, b: 0 < sum(a) and all(x <= y for x, y in zip(a, b))
+        return [i for i in self.can if i != j and self.of[i] is not None and self.of[i] == self.of[j]
+                and inside(self.term[i], self.term[j])]
+
+    def _take_choices(self, sessions):
+        "The rows of these sessions (default: of all), and how many choices count in them."
+        lanes = Lanes(Equation(self.rules, self.latents, dict(zip(self.names, self.base))), self.trials, 1)
+        self.rows = lanes.rows
+        if sessions is not None:
+            self.rows = self.rows._replace(first=self.rows.first[sessions], last=self.rows.last[sessions])
         counted = np.r_[0, np.cumsum(self.rows.times * (self.rows.choice >= 0))]
         self.n_choices = int((counted[self.rows.last] - counted[self.rows.first]).sum())
-        self.shown = [[_shown(r, kind, trials) for _, kind in r.signals] for r in rules]
-        self.code, flat = Scoring(rules, latents, self.rows, ()).c, [values for rule in self.shown for values in rule]
-        few = [
-            np.empty(0)
-            if v is None
-            else np.zeros(1)
-            if not len(v)
-            else v
-            if len(v) <= 9
-            else np.linspace(v.min(), v.max(), 9)
-            for v in flat]
-        self.n_values, self.values = (
-            np.array([len(v) for v in few], np.int64),
-            np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9))
-        # coefficients of rewards are counted in these units
-        most = {id(v): abs(v).max() for v in flat if v is not None and len(v) and v.any()}
-        self.unit = np.array(
-            [
-                1.0 if t is None else np.prod([most.get(id(v), 1.0) ** -float(e) for v, e in zip(self.shown[q], t[1:])])
-                for q, t in zip(self.of, self.term)])
-        self.plain = [
-            3.0 * (q in paid) + 2.0 * (q not in paid) if t is not None and sum(t) == 0 else .1 if t is None else sum(t)
-            for q, t in zip(self.of, self.term)]
+
+    def _look_at_signals(self):
+        "Which values each signal takes: all, or nine of many, for bounds; the largest, for the units of coefficients."
+        self.shown = [[_shown(r, kind, self.trials) for _, kind in r.signals] for r in self.rules]
+        self.code = Scoring(self.rules, self.latents, self.rows, ()).c
+        flat = [values for rule in self.shown for values in rule]
+        few = [_few(values) for values in flat]
+        self.n_values = np.array([len(v) for v in few], np.int64)
+        self.values = np.array([np.pad(v, (0, 9 - len(v))) for v in few]).reshape(len(few), 9)
+        self.unit = np.array([1. if t is None else self._unit(q, t) for q, t in zip(self.of, self.term)])
+
+    def _unit(self, q, term):
+        "What a coefficient of this term of rule `q` is counted in: that of the largest value of each of its signals."
+        most = [1. if v is None or not len(v) or not v.any() else abs(v).max() for v in self.shown[q]]
+        return np.prod([largest**-float(power) for largest, power in zip(most, term[1:])])
+
+    def _plainness(self, q, term):
+        if term is None: return .1
+        if sum(term): return sum(term)
+        return 3. if q in self.paid else 2.
 
     def scoring(self, free, kept): # Free numbers; further numbers whose terms are there
         "A `Scoring` of a part of the library, and the numbers it has."
