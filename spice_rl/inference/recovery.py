@@ -231,10 +231,9 @@ def parameter_recovery(
     # in turn
     people=None,
     # True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it, sd a fifteenth of the
-    # bounds' distance) or {model: {parameter: scipy.stats distribution}}
+    # bounds' distance) or {model: {parameter: scipy.stats distribution}} (a parameter left out: uniform), a `Fit` (its
+    # people, with replacement), or a frame (a row for each person); {model: …} of these for several models
     draw='uniform',
-                     # (a parameter left out: uniform), a `Fit` (its people, with replacement), or a frame (a row for
-                     # each person); {model: …} of these for several models
     # Bounds in place of the models', for drawing and fitting: {model, with or without its options: {parameter: (lower,
     # upper)}}
     bounds=None,
@@ -264,12 +263,11 @@ def parameter_recovery(
     draw
         True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
         sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
-        distribution}}
+        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
+        or a frame (a row for each person); {model: …} of these for several models
     bounds
-        (a parameter left out: uniform), a `Fit` (its people, with replacement), or a frame (a
-        row for each person); {model: …} of these for several models Bounds in place of the
-        models', for drawing and fitting: {model, with or without its options: {parameter:
-        (lower, upper)}}
+        Bounds in place of the models', for drawing and fitting: {model, with or without its
+        options: {parameter: (lower, upper)}}
     hold
         Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
         and `bounds`, without the model if there is one cell
@@ -408,8 +406,8 @@ class ModelRecovery:
             .rename_axis(index='generated', columns='best'))
 
     def inverse(self,
-        by='participant', # What is counted: 'people' or 'groups'
-        group=None        # Whose, if there are groups
+        by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        group=None        # Only the people of this group
     ):
         """Given that a model (column) describes data best, the probability that each model (row) made them, if all are
         as likely beforehand; NaN for one that never wins.
@@ -417,9 +415,9 @@ class ModelRecovery:
         Parameters
         ----------
         by
-            What is counted: 'people' or 'groups'
+            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
         group
-            Whose, if there are groups"""
+            Only the people of this group"""
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
