@@ -515,6 +515,7 @@ OUTSIDE = {
 
 @each
 def test_values_outside_the_support(answer):
+    assert type(answer) in OUTSIDE, f"add values that {type(answer).__name__} cannot take to OUTSIDE"
     for value in OUTSIDE[type(answer)]: assert log_density(answer, *np.atleast_1d(value)) == -math.inf, value
     n = len(DENSITIES[type(answer)].names)
     for i in range(n):

@@ -106,9 +106,9 @@ def test_the_likelihood_is_that_of_the_words(n_options, low):
         line = trace_search._TraceLine(cell, trials, data, 1)
         z = np.tile(to_line(np.array(list(p.values())), line.params), (3, 1))
         v, g, f = line.scoring(z, np.arange(3))
-        assert np.allclose(v, true, rtol=1e-10) and np.allclose(line.nll(z, np.arange(3)), true, rtol=1e-10)
+        assert np.allclose(v, true, rtol=1e-10) and np.allclose(line.nll(z, np.arange(3)), true, rtol=1e-10), s
         assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
-        assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+        assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3), s
 
 
 def test_trial_by_trial_it_is_what_the_loop_says():
