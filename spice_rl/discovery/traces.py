@@ -285,8 +285,8 @@ class Discovery:
     kinds : pd.DataFrame
         Each person's kind, the name of its structure, and its probability
     kind_groups : pd.DataFrame
-        The kinds: name, people, share, structure, and typical values (NaN: a kind has no such
-        parameter); None if there is one
+        The kinds: name, people, share, structure, typical values (NaN: no such parameter); None
+        if there is one
     search : object
         What `resume` goes on from (None: the search ended by itself)
     """
@@ -301,8 +301,7 @@ class Discovery:
     choices: int              # That were counted
     remarks: list             # Sentences for `notes`
     kinds: pd.DataFrame = None       # Each person's kind, the name of its structure, and its probability
-    # The kinds: name, people, share, structure, and typical values (NaN: a kind has no such parameter); None if there
-    # is one
+    # The kinds: name, people, share, structure, typical values (NaN: no such parameter); None if there is one
     kind_groups: pd.DataFrame = None
     search: object = None            # What `resume` goes on from (None: the search ended by itself)
 
