@@ -238,10 +238,12 @@ def _cannot_read(trials, name, asked):
     if hole.any():
         return (f"{name!r} is missing where a choice was made, first at {_where(trials, hole.argmax())} ({hole.sum()} "
                 "such trials): fill it in, or make these choices missing, too")
-    if x.ndim == 2: return None if _differs(trials, x) else f"{name!r} says the same of all options on every trial"
+    if x.ndim == 2:
+        same = f"{name!r} says the same of all options on every trial, so it can pull none of them"
+        return None if _differs(trials, x) else same
     counts = _counts(trials)
     seen = pd.Series(x[counts]).groupby(trials.participant[counts])
-    if counts.any() and np.ptp(x[counts]) == 0: return f"{name!r} never varies"
+    if counts.any() and np.ptp(x[counts]) == 0: return f"{name!r} never varies, so it can explain nothing"
     if not asked and (seen.nunique() == 1).all():
         return (f"{name!r} is the same on all trials of each person, so it tells people apart: ask "
                 f"fit_hierarchical(found.cell, trials, 'beta ~ {name}'), or name it here, sees=[{name!r}]")
