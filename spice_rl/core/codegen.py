@@ -134,6 +134,25 @@ def _view(typing, x):
         return array._getvalue()
     return x(x), code
 
+def _add_four(out, at, factor, x, first):
+    for i in range(4): out[at + i] += factor * x[first + i]
+
+@in_place_of(_add_four)
+def _four(typing, out, at, factor, x, first):
+    "out[at + i] += factor · x[first + i] of four numbers with one instruction."
+    def code(context, builder, signature, args):
+        number, int32 = context.get_value_type(_f8), llvm.IntType(32)
+        four = llvm.VectorType(number, 4)
+        def place(j): # Of the array `j`, from the index that stands behind it
+            data = context.make_array(signature.args[j])(context, builder, args[j]).data
+            return builder.bitcast(builder.gep(data, [args[j + 1]]), four.as_pointer())
+        there, factors = place(0), llvm.Constant(four, llvm.Undefined)
+        for i in range(4): factors = builder.insert_element(factors, args[2], int32(i))
+        more = builder.fmul(factors, builder.load(place(3), align=8))
+        builder.store(builder.fadd(builder.load(there, align=8), more), there, align=8)
+        return context.get_dummy_value()
+    return types.void(out, _i8, _f8, x, _i8), code
+
 @in_place_of(lambda a, b: np.array([a, b]))
 def _pair(typing, a, b):
     "The array [a, b] on the stack: an index into it, known when compiling, costs nothing."
@@ -189,16 +208,12 @@ def _probabilities_any(x, options, n, L, S, top, weight, z, prob):
 
 @_inlined
 def _slopes_2(x, options, n, L, S, n_steps, prob, slope, mean, width):
-    "Logits of each neighbour less those of its centre, less the mean of that under `prob`: (neighbours, 2, lanes)."
+    "What a step of each neighbour does to the difference of both logits, (neighbours, lanes)."
     one, other = _part(x, options[0] * S, n), _part(x, options[1] * S, n)
-    a, b = _part(prob, 0, n), _part(prob, L, n)
     for k in range(n_steps):
         there, beside = _part(x, options[0] * S + (k + 1) * n, n), _part(x, options[1] * S + (k + 1) * n, n)
-        left, right = _part(slope, 2 * k * L, n), _part(slope, (2 * k + 1) * L, n)
-        for s in range(n):
-            d, e = there[s] - one[s], beside[s] - other[s]
-            middle = 0. + d * a[s] + e * b[s]
-            left[s], right[s] = d - middle, e - middle
+        out = _part(slope, k * n, n)
+        for s in range(n): out[s] = (there[s] - one[s]) - (beside[s] - other[s])
 
 @_inlined
 def _slopes_any(x, options, n, L, S, n_steps, prob, slope, mean, width):
@@ -215,31 +230,35 @@ def _slopes_any(x, options, n, L, S, n_steps, prob, slope, mean, width):
             for s in range(n): out[s] = there[s] - here[s] - mean[s]
 
 @_inlined
-def _add_2(slope, prob, mine, times, n, L, n_steps, m, width, left, right, gradient, information):
+def _add_2(slope, prob, mine, times, n, L, n_steps, row, m, width, left, right, gradient, information):
     "Add what a choice, the option `mine` of those on offer, says: gradient (neighbours, lanes) and information."
     a, b = _part(prob, 0, n), _part(prob, L, n)
-    for k in range(n_steps):
-        own, g = _part(slope, (2 * k + mine) * L, n), _part(gradient, k * L, n)
-        one, other = _part(slope, 2 * k * L, n), _part(slope, (2 * k + 1) * L, n)
+    if n == 1:
+        pull, weight = times * (-b[0] if mine == 0 else a[0]), times * (a[0] * b[0])
+        for k in range(0, n_steps, 4): _four(gradient, k, pull, slope, k)
+        for k in range(n_steps):
+            factor = weight * slope[k]
+            for l in range(0, n_steps, 4): _four(information, k * row + l, factor, slope, l)
+    for k in range(n_steps if n > 1 else 0):
+        d, g = _part(slope, k * n, n), _part(gradient, k * n, n)
         for s in range(n):
-            g[s] -= times * own[s]
-            left[s], right[s] = times * a[s] * one[s], times * b[s] * other[s]
+            g[s] += times * (-b[s] if mine == 0 else a[s]) * d[s]
+            left[s] = times * (a[s] * b[s]) * d[s]
         for l in range(k + 1):
-            h = _part(information, (k * n_steps + l) * L, n)
-            one, other = _part(slope, 2 * l * L, n), _part(slope, (2 * l + 1) * L, n)
-            for s in range(n): h[s] = h[s] + left[s] * one[s] + right[s] * other[s]
+            h, e = _part(information, (k * row + l) * n, n), _part(slope, l * n, n)
+            for s in range(n): h[s] += left[s] * e[s]
 
 @_inlined
-def _add_any(slope, prob, mine, times, n, L, n_steps, m, width, left, right, gradient, information):
+def _add_any(slope, prob, mine, times, n, L, n_steps, row, m, width, left, right, gradient, information):
     "The same for any number of options on offer, `m` of them."
     for k in range(n_steps):
-        own, g = _part(slope, (k * width + mine) * L, n), _part(gradient, k * L, n)
+        own, g = _part(slope, (k * width + mine) * L, n), _part(gradient, k * n, n)
         for s in range(n): g[s] -= times * own[s]
         for j in range(m):
             q, one = _part(prob, j * L, n), _part(slope, (k * width + j) * L, n)
             for s in range(n): left[s] = times * q[s] * one[s]
             for l in range(k + 1):
-                h, other = _part(information, (k * n_steps + l) * L, n), _part(slope, (l * width + j) * L, n)
+                h, other = _part(information, (k * row + l) * n, n), _part(slope, (l * width + j) * L, n)
                 for s in range(n): h[s] += left[s] * other[s]
 
 @_inlined
@@ -263,28 +282,30 @@ BUNDLE = 32   # lanes of one person that go side by side: more would not fit int
 _LOOP = '''
 def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, rewards, contexts, counts, sames,
          who, first, lo, hi, out, gradient, information):
-    n_options, width = rewards.shape[1], {width}
+    n_options, width = {n_options}, {width}
     offers, rewards = offers.reshape(offers.size), rewards.reshape(rewards.size)
     p = _room({n_params} * {S})                                                         # (parameters, lanes)
     x, unseen = _room(n_options * {S}), _room(n_options)                                # (options, lanes), (options,)
     state, old = _room(n_options * {n_state} * {S}), _room(n_options * {n_state} * {S}) # (options, latents, lanes)
     top, z, total = _room({L}), _room({L}), _room({L})                                  # (lanes,)
     product, left, right = _room({L}), _room({L}), _room({L})                           # (lanes,)
-    prob, slope = _room(width * {L}), _room({n_steps} * width * {L})   # (on offer, lanes), (neighbours, …)
-    g, h = _room({n_steps} * {L}), _room({n_steps} * {n_steps} * {L})   # (neighbours, lanes), (neighbours, …)
+    prob, slope = _room(width * {L}), _room({row} * width * {L})    # (on offer, lanes), (neighbours, …)
+    g, h = _room({row} * {L}), _room({n_steps} * {row} * {L})       # (neighbours, lanes), (neighbours, …)
     for k in range(n_options): unseen[k] = np.nan
     for b in range(lo, hi):
         n = first[b + 1] - first[b]     # lanes without their neighbours
-        lanes = n * ({n_steps} + 1)
+        known = n * ({n_steps} + 1)     # with them
+        lanes = known if {n_steps} == 0 else (known + 3) // 4 * 4    # and with some that fill the last four
         for s in range(n):
             at = first[b] + s
             total[s], product[s] = 0., 1.
             for k in range({n_steps} + 1):
                 for j in range({n_params}): p[j * {S} + k * n + s] = theta[at, j]
                 if k > 0: p[(k - 1) * {S} + k * n + s] += steps[at, k - 1]
-            for k in range({n_steps}):
-                g[k * {L} + s] = 0.
-                for l in range(k + 1): h[(k * {n_steps} + l) * {L} + s] = 0.
+        for j in range({n_params}):
+            for l in range(known, lanes): p[j * {S} + l] = theta[first[b], j]
+        for i in range({row} * n): slope[i], g[i] = 0., 0.
+        for i in range({n_steps} * {row} * n): h[i] = 0.
         for e in range(people[who[b]], people[who[b] + 1]):
             # begin
             for i in range(n_options * {n_state}):
@@ -309,7 +330,7 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
                         mine = 0
                         for j in range(m):
                             if options[j] == choice: mine = j
-                        _add_{kind}(slope, prob, mine, times, n, {L}, {n_steps}, m, width, left, right, g, h)
+                        _add_{kind}(slope, prob, mine, times, n, {L}, {n_steps}, {row}, m, width, left, right, g, h)
                 # learn
                 trial, hidden = Trial(options, choice, reward, context), np.isnan(reward[choice])
                 if hidden and still: continue
@@ -325,9 +346,9 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
             at = first[b] + s
             out[at] = total[s] + np.log(product[s])
             for k in range({n_steps}):
-                gradient[at, k] = g[k * {L} + s] / steps[at, k]
+                gradient[at, k] = g[k * n + s] / steps[at, k]
                 for l in range(k + 1):
-                    both = h[(k * {n_steps} + l) * {L} + s] / (steps[at, k] * steps[at, l])
+                    both = h[(k * {row} + l) * n + s] / (steps[at, k] * steps[at, l])
                     information[at, k, l] = information[at, l, k] = both
     _leave(p); _leave(x); _leave(state); _leave(old); _leave(top); _leave(z); _leave(total); _leave(product)
     _leave(left); _leave(right); _leave(prob); _leave(slope); _leave(g); _leave(h); _leave(unseen)
@@ -354,9 +375,10 @@ def loop_text(
     state,    # Names of the latent values
     rules,    # Names of the rules: `init`, `logit` or `logits`, `update`
     offers,   # 'two', 'pair' or 'any'
+    n_options, # How many options there are
     slopes    # With the gradient and the information?
 ):
-    """The loop as Python text, made for this number of parameters and latent values.
+    """The loop as Python text, made for this number of parameters, latent values and options.
 
     Parameters
     ----------
@@ -368,12 +390,15 @@ def loop_text(
         Names of the rules: `init`, `logit` or `logits`, `update`
     offers
         'two', 'pair' or 'any'
+    n_options
+        How many options there are
     slopes
         With the gradient and the information?
     """
     n_steps, how = len(params) if slopes else 0, _OFFERS[offers]
     S, n_state = BUNDLE * (n_steps + 1), len(state)
-    numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, S=S, L=BUNDLE)
+    numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, n_options=n_options, S=S, L=BUNDLE)
+    numbers['row'] = (n_steps + 3) // 4 * 4     # of the information: whole fours
     P = f"P({', '.join(f'p[{i * S} + l]' for i in range(len(params)))})" if params else 'P(0.)'
     each = [f'_every(state, {i * S} + l, n_options, {n_state * S})' for i in range(n_state)]
     V = f"V({', '.join(each)})" if state else 'V(0.)'
@@ -389,7 +414,7 @@ _loop_type = types.void(_mat, _mat, types.boolean, *_rows_types, _ivec, _ivec, _
 # %% ../../nbs/00_core/02_codegen.ipynb #b55d726a
 _POINTER, _COMPILE = 2e-8, 2.   # seconds: the pointer loop for a lane and row; compiling a loop
 _TOOLS = dict(
-    Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _pair=_pair, _weigh_2=_weigh_2,
+    Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _four=_four, _pair=_pair, _weigh_2=_weigh_2,
     _weigh_any=_weigh_any, _probabilities_2=_probabilities_2, _slopes_2=_slopes_2,
     _probabilities_any=_probabilities_any, _slopes_any=_slopes_any, _add_2=_add_2, _add_any=_add_any, _count=_count)
 _READY, _WORK, _TOOK = {}, {}, {}   # by digest: compiled loops (None: cannot be); seconds of work so far; of compiling
@@ -424,7 +449,7 @@ class Loop:
         self.how = check_one_of(how, 'SPICE_RL_COMPILE', ('auto', 'pointers', 'now'))
         both = options.shape[1] == 2 and (n_offers == 2).all()
         self.offers = 'any' if not both else 'two' if n_options == 2 and (options == [0, 1]).all() else 'pair'
-        self.cls, self.params, self.state = cls, tuple(cls.params), tuple(cls.state)
+        self.cls, self.params, self.state, self.n_options = cls, tuple(cls.params), tuple(cls.state), n_options
         # learning where no choice was made: the pointers can
         left_alone = how == 'pointers' or getattr(cls, 'watches', False)
         self.made_of = None if left_alone else contents(self.params, self.state, cls.rules)
@@ -443,7 +468,7 @@ class Loop:
             Lanes × rows of this call, neighbours counted
         """
         if self.made_of is None or n_steps not in (0, len(self.params)): return None
-        key = self.made_of, self.offers, n_steps
+        key = self.made_of, self.offers, self.n_options, n_steps
         if key in _READY: return _READY[key]
         kept = _load(self._path(n_steps)) if key not in _WORK else None
         _WORK[key] = _WORK.get(key, 0.) + _POINTER * work
@@ -453,7 +478,7 @@ class Loop:
 
     def _path(self, n_steps):
         "Where this loop is kept; None: nowhere."
-        what = '\n'.join([self.made_of, self.offers, str(n_steps), _tools(), _here()])
+        what = '\n'.join([self.made_of, self.offers, str(self.n_options), str(n_steps), _tools(), _here()])
         try: return cache_folder() / f'{hashlib.sha256(what.encode()).hexdigest()}.loop'
         except RuntimeError: return None    # there is no home
 
@@ -462,7 +487,7 @@ class Loop:
         rules = quick_rules(self.cls.rules)
         scope = _TOOLS | {f'rules_{name}': _inlined(rule) for name, rule in rules.items()} | dict(__name__=__name__)
         scope |= dict(P=namedtuple('P', self.params or ('none',)), V=namedtuple('S', self.state or ('none',)))
-        exec(loop_text(self.params, self.state, rules, self.offers, n_steps), scope)
+        exec(loop_text(self.params, self.state, rules, self.offers, self.n_options, n_steps), scope)
         loop = njit(nogil=True, error_model='numpy')(scope['loop'])
         if kept is not None: return _rebuilt(loop, kept)
         began = time.perf_counter()

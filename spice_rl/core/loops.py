@@ -59,22 +59,29 @@ def _choose(x, options, m, n, top, z, prob):
         for j in range(m): prob[j, s] /= z[s]
 
 @njit(nogil=True, error_model='numpy')
-def _slopes(x, options, m, n, prob, slope):
+def _slopes(x, options, m, n, pairs, prob, slope):
     """Differences of the logits between each neighbour and its centre, less their mean under `prob`: (neighbours,
-    options on offer, lanes)."""
+    options on offer, lanes). Of `pairs`: of the difference of both logits, (neighbours, 0, lanes)."""
     for k in range(slope.shape[0]):
         for s in range(n):
+            one, other = options[0], options[1]
+            if pairs: slope[k, 0, s] = (x[one, (k + 1) * n + s] - x[one, s]) - (x[other, (k + 1) * n + s] - x[other, s])
+        for s in range(0 if pairs else n):
             mean = 0.
             for j in range(m): mean += (x[options[j], (k + 1) * n + s] - x[options[j], s]) * prob[j, s]
             for j in range(m): slope[k, j, s] = x[options[j], (k + 1) * n + s] - x[options[j], s] - mean
 
 @njit(nogil=True, error_model='numpy')
-def _add(slope, prob, mine, m, n, times, gradient, information):
+def _add(slope, prob, mine, m, n, pairs, times, gradient, information):
     "Add what one row says about the slope of the NLL."
     for k in range(slope.shape[0]):
-        for s in range(n): gradient[k, s] -= times * slope[k, mine, s]
+        for s in range(n):
+            if pairs: gradient[k, s] += times * (-prob[1, s] if mine == 0 else prob[0, s]) * slope[k, 0, s]
+            else: gradient[k, s] -= times * slope[k, mine, s]
         for l in range(k + 1):
-            for j in range(m):
+            for s in range(n if pairs else 0):
+                information[k, l, s] += times * (prob[0, s] * prob[1, s]) * slope[k, 0, s] * slope[l, 0, s]
+            for j in range(0 if pairs else m):
                 for s in range(n): information[k, l, s] += times * prob[j, s] * slope[k, j, s] * slope[l, j, s]
 
 # %% ../../nbs/00_core/02_loops.ipynb #f86569d0
@@ -135,6 +142,7 @@ def _run_bundles(
     for b in range(lo, hi):
         most = max(most, first[b + 1] - first[b])
     many = most * (n_steps + 1)  # lanes, with their neighbours
+    pairs = width == 2 and (n_offers == 2).all()
     state, old = np.zeros((n_state, n_options, many)), np.zeros((n_state, n_options, many))
     p, x, unseen = np.zeros((n_params, many)), np.zeros((n_options, many)), np.full(n_options, np.nan)
     top, z, total, product = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)  # (lanes,)
@@ -155,13 +163,13 @@ def _run_bundles(
                 if times > 0 and not sames[t]:  # look
                     logits(p, c, state, options, context, unseen, lanes, x)
                     _choose(x, options, m, n, top, z, prob)
-                    _slopes(x, options, m, n, prob, slope)
+                    _slopes(x, options, m, n, pairs, prob, slope)
                 if times > 0:  # answer
                     for j in range(m):
                         if options[j] == choice:
                             mine = j
                     _count(x, choice, times, n, top, z, total, product)
-                    _add(slope, prob, mine, m, n, times, g, h)
+                    _add(slope, prob, mine, m, n, pairs, times, g, h)
                 _learn(update, p, c, still, state, old, options, choice, reward, context, lanes)
         for s in range(n):
             out[first[b] + s] = total[s] + log(product[s])
