@@ -12,12 +12,6 @@ from .modes import _both_by_u, _both_by_z, _by_u, _by_z, _climb, _out, _search_m
 from .population import _Covariance, _Variances
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #a16f4e55
-def _lame(J, spread):
-    "Whose posterior has too little precision somewhere?"
-    return ~(np.linalg.eigvalsh(np.eye(len(spread.s)) + _both_by_u(spread.s, J))[:, 0] >= spread.least)
-
-def _bent(J, F, lame): return np.where(lame[:, None, None], F, J)
-
 def _trusted(J, F, spread):
     """Second derivatives `J`, which give way to the expected information `F` where they leave a posterior little
     precision, and which share of each is `J`."""
@@ -37,6 +31,55 @@ def _or_complete(A, complete):
     """`A` with a little of the complete-data information, which moves what the data do not; that alone (EM's own step)
     where `A` is not positive definite."""
     return A + 1e-3 * complete if np.linalg.eigvalsh(A)[0] > -1e-3 * np.linalg.eigvalsh(complete)[0] else complete
+
+# %% ../../nbs/20_inference/24_ascent.ipynb #5b1e7c3a
+@dataclass
+class _Look:
+    "The group's numbers, and what everybody's parabola says there."
+    B: np.ndarray     # Means and effects, (n_effects, n_free)
+    spread: object    # How people vary
+    lame: np.ndarray  # Who gets the expected information, (people,)
+    W: np.ndarray     # Precision of each person's parameters as an observation of the group's mean, (people, k, k)
+    w: np.ndarray     # Its score, (people, k)
+    u: np.ndarray     # The modes that are foretold, in standard deviations, (people, k)
+    value: float      # Log marginal likelihood, less a constant, plus the log prior; -inf: there is none
+
+class _Parabolas:
+    """Everybody's likelihood as a parabola around `at`, with gradient `g` and curvature `J` (the expected information
+    `F` for those who are lame), for steps of the group's numbers. `push` · log of the variances is added to the
+    likelihood."""
+    def __init__(self, line, X, at, g, J, F, told, prior, push=0.):
+        self.line, self.X, self.at, self.g, self.J, self.F = line, X, at, g, J, F
+        self.told, self.prior, self.push = np.flatnonzero(told), prior, push
+
+    def curvature(self, lame): return np.where(lame[:, None, None], self.F, self.J)
+
+    def _precision(self, spread, lame):
+        "Of each posterior, in standard deviations of the group; and who is lame, with those whose own is too little."
+        M = np.eye(len(spread.s)) + _both_by_u(spread.s, self.curvature(lame))
+        if self.J is self.F: return M, lame
+        try: np.linalg.cholesky(M - spread.least * np.eye(len(spread.s)))
+        except np.linalg.LinAlgError:
+            lame = lame | ~(np.linalg.eigvalsh(M)[:, 0] >= spread.least)
+            M = np.eye(len(spread.s)) + _both_by_u(spread.s, self.curvature(lame))
+        return M, lame
+
+    def look(self, B, spread, lame=None):
+        "What they say of these means and variances."
+        s, dev = spread.s, self.at - self.X @ B
+        M, lame = self._precision(spread, np.zeros(len(dev), bool) if lame is None else lame)
+        H = self.curvature(lame)
+        bent = (H @ dev[..., None])[..., 0]
+        pull, C = _by_u(s, bent - self.g), np.linalg.inv(M)
+        u = (C @ pull[..., None])[..., 0]
+        try: size = 2 * np.log(np.diagonal(np.linalg.cholesky(M), axis1=1, axis2=2)).sum()
+        except np.linalg.LinAlgError: value = -np.inf
+        else: value = (
+            ((self.g - .5 * bent) * dev).sum() + .5 * (pull * u).sum() - .5 * size
+            + self.prior.value(B, spread) + self.push * spread.log_size(self.told))
+        W = _both_by_z(s, np.eye(len(s)) - .5 * (C + C.transpose(0, 2, 1)))
+        return _Look(B, spread, lame, W, _by_z(s, u), u, value)
+
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #c26242de
 def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the choices say something about
@@ -63,50 +106,40 @@ def _spread_step(spread, w, W, t, prior, push):
     grow = spread.shortened(grow, t)
     return grow, score[inside] @ grow[inside]
 
-def _value(X, B, spread, at, g, H, prior, push, t):
-    "Log marginal likelihood of these parabolas, less a constant, plus the log prior."
-    dev, K = at - X @ B, np.eye(len(spread.s)) + spread.times(H)
-    pull = (H @ dev[..., None])[..., 0] - g
-    w = np.linalg.solve(K, pull[..., None])[..., 0]
-    sign, size = np.linalg.slogdet(K)
-    if (sign <= 0).any(): return -np.inf
-    fit = (
-        (g * dev).sum()
-        - .5 * np.einsum('ij,ijl,il->', dev, H, dev)
-        + .5 * (pull * spread.times(w)).sum()
-        - .5 * size.sum())
-    return fit + prior.value(B, spread) + push * spread.log_size(t)
+def _step_from(here, parabolas):
+    "Means and variances by a step of Fisher scoring from `here`, as a pair of steps, and what they promise, in nats."
+    line, X, t, prior, push = (getattr(parabolas, name) for name in ('line', 'X', 'told', 'prior', 'push'))
+    step, climb = _mean_step(line, X, here.B, here.spread, here.w, here.W, t, prior)
+    grow, rise = _spread_step(here.spread, here.w, here.W, t, prior, push)
+    return step, grow, .5 * (climb + rise)
 
-def _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow):
-    "The step, halved until the likelihood does not fall, and by how much it rises."
+def _not_down(here, parabolas, step, grow):
+    "Where the step leads, halved until the likelihood does not fall; by how much it rises; the step of the means."
     for _ in range(20):
-        ahead, new = B.copy(), spread.grown(grow, t)
-        ahead[:, t] += step
-        H = _bent(J, F, lame | _lame(_bent(J, F, lame), new))
-        rise = _value(X, ahead, new, at, g, H, prior, push, t) - _value(X, B, spread, at, g, H, prior, push, t)
+        B = here.B.copy()
+        B[:, parabolas.told] += step
+        ahead = parabolas.look(B, here.spread.grown(grow, parabolas.told), here.lame)
+        if (ahead.lame > here.lame).any(): here = parabolas.look(here.B, here.spread, ahead.lame)
+        rise = ahead.value - here.value
         if rise >= -1e-9: break
         step, grow = step / 2, grow / 2
-    return step, grow, rise
+    return ahead, rise, step
 
-def _group_step(line, X, B, spread, at, g, J, F, told, lame, prior, push=0., fine=1e-8):
-    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units, the modes they lead to, and
-    what that gains, in nats.
-
-    `lame`, who gets the expected information, is added to. `push` · log of the variances is added to the likelihood."""
-    t, far = np.flatnonzero(told), 1e6 * np.maximum(spread.v, line.unit**2)
+def _group_step(parabolas, B, spread, fine=1e-8):
+    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units: where that is, and what it
+    gains, in nats."""
+    unit, t = parabolas.line.unit, parabolas.told
+    here, far = parabolas.look(B, spread), 1e6 * np.maximum(spread.v, unit**2)
     for turn in range(15 if spread.careful else 40):
-        lame |= _lame(_bent(J, F, lame), spread)
-        W, w = _weights(_bent(J, F, lame), g, at - X @ B, spread)
-        step, climb = _mean_step(line, X, B, spread, w, W, t, prior)
-        grow, rise = _spread_step(spread, w, W, t, prior, push)
-        if turn == 0: gain = .5 * (climb + rise)
-        step, grow, rise = _not_down(X, B, spread, at, g, J, F, lame, prior, push, t, step, grow)
-        B, spread, old = B.copy(), spread.grown(grow, t), spread
-        B[:, t] += step
-        if max(abs(step / line.unit[t]).max(), old.far(spread)) < fine or spread.careful and rise < 1e-10: break
+        step, grow, promised = _step_from(here, parabolas)
+        if turn == 0: gain = promised
+        old, (here, rise, step) = here, _not_down(here, parabolas, step, grow)
+        moved = max(abs(step / unit[t]).max(), old.spread.far(here.spread))
+        if moved < fine or spread.careful and rise < 1e-10: break
         # so far from where they were drawn these parabolas say nothing: draw them anew
-        if not (spread.v <= far).all(): break
-    return B, spread, _by_u(spread.s, _weights(_bent(J, F, lame), g, at - X @ B, spread)[1]), gain
+        if not (here.spread.v <= far).all(): break
+    return here, gain
+
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #6d102b3b
 @dataclass
@@ -152,32 +185,31 @@ def _tilt(line, at):
 
 def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, most=8): # at: a _Place; most: steps toward each mode
     "Group steps, each taken only if the evidence rises, until a step gains less than `enough` nats."
-    none, reach = np.zeros(len(X), bool), 3.
+    reach = 3.
     for turn in range(turns if told.any() else 0):
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g, at.F, at.F, told, none.copy(), prior,
-                                         fine=1e-3)
+        ahead, gain = _group_step(_Parabolas(line, X, at.z, at.g, at.F, at.F, told, prior), at.B, at.spread, 1e-3)
         if gain < enough: break
-        at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach, most)
+        at, reach, rise = _step_up(line, X, at, ahead, prior, reach, most)
         if rise < .1 * enough: break
     return at
 
 def _top(line, X, at, told, prior, enough=1e-6, turns=100):
     """Group steps to the top of the evidence itself: their slope knows how Laplace's approximation changes as modes
     move."""
-    none, reach, tilt, fresh = np.zeros(len(X), bool), 3., None, False
+    reach, tilt, fresh = 3., None, False
     for turn in range(turns):
         if tilt is None: tilt, fresh = _tilt(line, at), True
-        B, spread, u, gain = _group_step(line, X, at.B, at.spread, at.z, at.g + tilt, at.F, at.F, told, none.copy(),
-                                         prior, fine=1e-6)
+        ahead, gain = _group_step(_Parabolas(line, X, at.z, at.g + tilt, at.F, at.F, told, prior), at.B, at.spread, 1e-6)
         rise = 0.
-        if gain >= enough: at, reach, rise = _step_up(line, X, at, B, spread, u, prior, reach)
+        if gain >= enough: at, reach, rise = _step_up(line, X, at, ahead, prior, reach)
         if rise < .1 * enough and fresh: return replace(at, done=True)
         if gain < 1. or rise < .1 * enough: tilt = None   # else it changes little
         fresh = False
     return at
 
-def _step_up(line, X, at, B, spread, u, prior, reach, most=8):
+def _step_up(line, X, at, to, prior, reach, most=8): # to: a _Look
     "Part of a group step, as much as raises the evidence: the place there, how far to go next, and how much it rose."
+    B, spread, u = to.B, to.spread, to.u
     far = max((abs(B - at.B) / line.unit).max(), at.spread.far(spread), 1e-12)
     while reach > 1e-4:
         pace = min(1., reach / far)
@@ -368,7 +400,7 @@ def _second(line, z, F):
 def _settle(line, X, at, told, prior, turns=30): # at: a _Place
     "The fixed point near a place, with second derivatives as everybody's curvature."
     B, spread, u, H, first, gain = at.B, at.spread, at.u, None, None, np.inf
-    mix, none = _Anderson(), np.zeros(len(X), bool)
+    mix = _Anderson()
     for turn in range(turns):
         u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
         H, share = _trusted(_second(line, z, F), F, spread)
@@ -379,11 +411,11 @@ def _settle(line, X, at, told, prior, turns=30): # at: a _Place
         if mix.arrived(gain) or not told.any(): return r | dict(converged=True)
         # leads down; the fixed point itself lies a little beside the top
         if not r['value'] > first['value'] - .5 - .25 * len(X): break
-        newB, new, newu, gain = _group_step(line, X, B, spread, z, g, H, F, told, none.copy(), prior)
-        here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (newB, new)))
-        ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.lives()), there - here, 0.))
+        new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
+        here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
+        ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.spread.lives()), there - here, 0.))
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
-        u = _better(line, X @ B, spread.s, newu, z)
+        u = _better(line, X @ B, spread.s, new.u, z)
     return first | dict(converged=False)
 
 def _settled(line, X, at, told, prior):

@@ -19,7 +19,7 @@ from ..core.arguments import check_mapping, check_names, check_one_of, check_who
 from ..core.cell import check_cell
 from ..core.data import check_trials
 from ..core.params import from_line
-from .ascent import _bent, _em, _group_step, _weights
+from .ascent import _em, _group_step, _Parabolas, _weights
 from .design_matrix import _against, _design, _design_of, _group_rows, _is_formula, _labels
 from .intervals import _draws, _information, _intervals, _inverse, _spread_errors
 from .modes import _both_by_u, _Line
@@ -332,13 +332,15 @@ def _unheard(people):
 
 def _joint(line, x, r, dev, prior):
     "Covariance of the means and effects, at variances for as many degrees of freedom as are left."
-    p, k, lame, wide = x.shape[1], len(line.start), np.zeros(len(x), bool), r['spread']
+    p, k, wide, H = x.shape[1], len(line.start), r['spread'], r['H']
     t, none = np.flatnonzero(r['told']), np.arange(0)
     here = line.effects[:, t]
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
     if len(t):
-        wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
-    info = _information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior)
+        parabolas = _Parabolas(line, x, r['z'], r['g'], H, r['F'], r['told'], prior, p / 2)
+        found = _group_step(parabolas, r['B'], wide)[0]
+        wide, H = found.spread, parabolas.curvature(found.lame)
+    info = _information(x, H, dev, wide, t, none, none, none, r['B'], prior)
     out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out
 
