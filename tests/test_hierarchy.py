@@ -651,3 +651,15 @@ def test_people_who_say_nothing_are_named_and_no_degrees_of_freedom(studied):
 def test_a_model_in_which_nobody_says_anything_guesses(twenty):
     f = fit_hierarchical(Q(), twenty[0], hold=dict(alpha=0.))
     assert f.numbers == 0 and f.silent == () and f.log_evidence == pytest.approx(-2000 * np.log(2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_that_go_together_are_named(seed):
+    "From variances alone; whatever those are, and in whatever order their principal axes stand"
+    rng = np.random.default_rng(seed)
+    deviations, sd = rng.standard_normal((60, 4)), rng.uniform(.3, 3., 4)
+    deviations[:, 3] = .8 * deviations[:, 1] + .6 * deviations[:, 3]
+    H = np.broadcast_to(np.diag(20 / sd**2), (60, 4, 4))
+    z, first, second = hierarchy._score_test(dict(H=H, g=np.zeros((60, 4)), spread=population._Variances(sd**2, np.ones(4))), deviations * sd, np.arange(4))
+    best = abs(z).argmax()
+    assert (first[best], second[best]) == (1, 3) and z[best] > 4

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from .arguments import check_names, check_number, check_threads
 from .cell import Cell, _written, check_cell
-from .codegen import BUNDLE, Loop
+from .codegen import BUNDLE, FEW, Loop
 from .compiling import _pointers, _try, is_compiled
 from .data import Trials, check_trials
 from .jit import COMPILED
@@ -281,7 +281,9 @@ def _bundles(who): # Person of each lane, (lanes,)
     if (who[1:] > who[:-1]).all(): return np.arange(len(who)), np.arange(len(who) + 1), who
     order = np.argsort(who, kind='stable')
     _, begin, many = np.unique(who[order], return_index=True, return_counts=True)
-    first = np.concatenate([np.arange(b, b + m, BUNDLE) for b, m in zip(begin, many)] + [[len(who)]]).astype(np.int64)
+    size = np.where(many < FEW, 1, BUNDLE)
+    first = np.concatenate([np.arange(b, b + m, n) for b, m, n in zip(begin, many, size)] + [[len(who)]])
+    first = first.astype(np.int64)
     return order, first, who[order][first[:-1]]
 
 # %% ../../nbs/00_core/03_engine.ipynb #60d9ddc8

@@ -14,8 +14,7 @@ import pandas as pd
 from ..core.arguments import check_labels, check_one_of
 from ..core.engine import on_threads
 from ..inference.fitting import _bounds, _start
-from ..inference.ascent import _ascend, _group_step, _place, _pooled, _says
-from ..inference.ascent import _value
+from ..inference.ascent import _ascend, _group_step, _Parabolas, _place, _pooled, _says
 from ..inference.modes import _Line
 from ..inference.population import _Prior, _Variances
 from ..core.params import from_line, to_line
@@ -490,11 +489,9 @@ def _without(search, model, term):
     B, v, X, none = at.B.copy(), at.spread.v.copy(), np.ones((search.people, 1)), _Prior({}, line, np.ones((1, 1)))
     j = model.names.index(model.structure.weight(term))
     B[0, j], v[gone] = 0., 1e-6 * line.unit[gone]**2   # 0 is the middle of its bounds
-    def value(B, spread): return _value(X, B, spread, at.z, at.g, at.F, none, 0., np.flatnonzero(told))
-    new, spread, *_ = _group_step(
-        line, X, B, _Variances(v, line.unit), at.z, at.g, at.F, at.F, told, np.zeros(search.people, bool), none,
-        fine=1e-3)
-    loss = value(at.B, at.spread) - value(new, spread)
+    parabolas = _Parabolas(line, X, at.z, at.g, at.F, at.F, told, none)
+    new, _ = _group_step(parabolas, B, _Variances(v, line.unit), fine=1e-3)
+    loss = parabolas.look(at.B, at.spread).value - new.value
     return model.bic + 2 * loss - (len(model.names) - len(s.parameters)) * search.price, s
 
 def _removals(search, model):

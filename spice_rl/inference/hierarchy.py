@@ -485,7 +485,8 @@ def _score_test(r, dev, t):
     v, nothing = r['spread'].v, SimpleNamespace(deviations=lambda spread: (np.zeros(len(v)), np.zeros(len(v))))
     W, w = _weights(r['H'], r['g'], dev, r['spread'])
     full = _Covariance(np.diag(v), r['spread'].unit)
-    (a, b), (score, info, _) = full.entries(t), full.pull(w, W, t, nothing, 0.)
+    # principal axes of variances alone stand in any order: here each axis is a parameter's own
+    (a, b), (score, info, _) = full.entries(t), full.pull(w, W, t, nothing, 0., np.diag(np.sqrt(v))[:, t])
     off, own = np.flatnonzero(a != b), np.flatnonzero(a == b)
     left = info[np.ix_(off, off)] - info[np.ix_(off, own)] @ np.linalg.solve(
         info[np.ix_(own, own)], info[np.ix_(own, off)])

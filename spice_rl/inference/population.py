@@ -105,9 +105,10 @@ class _Covariance:
         least = np.where(values < 2 * _EDGE, 0., (vectors**2 * (self.v / self.unit**2)[t][:, None]).sum(0))
         return (a != b) | (least[a] > 2 * _FLOOR)
 
-    def pull(self, w, W, t, prior, push):
-        "Score, expected information, and that of complete data, by the entries of G of the parameters `t`."
-        E, (a, b) = self.axes(t)[:, :len(t)], self.entries(t)
+    def pull(self, w, W, t, prior, push, axes=None):
+        """Score, expected information, and that of complete data, by the entries of G of the parameters `t`, on these
+        axes (n_free, len(t)), roots of the covariance matrix; on its principal ones, if none are given."""
+        E, (a, b) = self.axes(t)[:, :len(t)] if axes is None else axes, self.entries(t)
         y, Y, times = w @ E, E.T @ W @ E, np.where(a == b, 1., 2.)
         (first, second), D = prior.deviations(self), _growth(E, a, b)[range(len(E)), range(len(E))] / self.v[:, None]
         pairs = lambda i, j: Y[:, i[:, None], j]
