@@ -13,6 +13,7 @@ import io
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -226,9 +227,9 @@ class Table:
     ----------
     frame : pd.DataFrame
         Of a file, columns of labels hold texts
-    path : Path
+    path : Path | None
         None: it came as a frame
-    data : bytes
+    data : bytes | None
         The file from its header on, in UTF-8
     names : tuple
         Names of the columns as the header has them
@@ -238,25 +239,26 @@ class Table:
         Lines above the header
     """
     frame: pd.DataFrame  # Of a file, columns of labels hold texts
-    path: Path = None    # None: it came as a frame
-    data: bytes = None   # The file from its header on, in UTF-8
+    path: Path | None = None  # None: it came as a frame
+    data: bytes | None = None # The file from its header on, in UTF-8
     names: tuple = ()    # Names of the columns as the header has them
     separator: str = ',' # What stands between two fields
     above: int = 0       # Lines above the header
 
     def line(self,
-             row # Number of the row, from 0
-            ): # Number of the line, from 1
+             row: int # Number of the row, from 0
+            ) -> int: # Number of the line, from 1
         """The line of the file in which a row begins; of a frame, the line that it would have in a file
 
         Parameters
         ----------
-        row
+        row : int
             Number of the row, from 0
 
         Returns
         -------
-        Number of the line, from 1
+        int
+            Number of the line, from 1
         """
         if self.data is None: return int(row) + 2
         seen, before = -2, 0
@@ -269,21 +271,22 @@ class Table:
         return self.above + before + 1
 
     def texts(self,
-              column, # Name of a column
-              rows    # Numbers of rows, from 0
-             ): # Array of texts
+              column: str,     # Name of a column
+              rows: np.ndarray # Numbers of rows, from 0
+             ) -> np.ndarray: # Texts, (rows,)
         """Some cells of a column as they were written
 
         Parameters
         ----------
-        column
+        column : str
             Name of a column
-        rows
+        rows : np.ndarray
             Numbers of rows, from 0
 
         Returns
         -------
-        Array of texts
+        np.ndarray
+            Texts, (rows,)
         """
         ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
         if len(ends) - self.data.endswith(b'\n') != len(self.frame): # blank lines, or line breaks within cells
@@ -337,16 +340,16 @@ def _as_path(path, what, from_what):
                     + ('; read_trials takes a frame' if isinstance(path, pd.DataFrame) else ''))
 
 def read_table(
-    path,     # A text file: .csv, .tsv, .txt or any other ending
-    labels=() # Names of columns that hold labels: they stay text, to be made numbers together
+    path: str | Path,              # A text file: .csv, .tsv, .txt or any other ending
+    labels: str | Iterable[str]=() # Names of columns that hold labels: they stay text, to be made numbers together
 ) -> Table:
     """Read a text file: `Table`, whose `frame` holds labels as text and the other columns as pandas takes them
 
     Parameters
     ----------
-    path
+    path : str | Path
         A text file: .csv, .tsv, .txt or any other ending
-    labels
+    labels : str | Iterable[str]
         Names of columns that hold labels: they stay text, to be made numbers together
     """
     path = _as_path(path, 'a table', 'one file')

@@ -8,10 +8,11 @@ __all__ = ['Layout', 'layout_of']
 # %% ../../nbs/00_core/02_layouts.ipynb #203cb34d
 from collections import namedtuple
 import numpy as np
-from .cell import trial_type
+from .cell import trial_type, Cell
 from .codegen import _part
 from .density import _chances_of, _density_of, _draw_of, _mean_of
 from .jit import _INSIDE, njit, ready_rule
+from .data import Trials
 
 # %% ../../nbs/00_core/02_layouts.ipynb #86a4e1dd
 Layout = namedtuple('Layout', 'sees does gets')
@@ -21,21 +22,17 @@ Layout.__doc__ = """Which columns rules read; `choice` and `reward`, which every
 """
 
 def layout_of(
-    cell,  # A cell
-    trials # The trials that it is shown
-): # `Layout`
+    cell: Cell,    # Who reads them
+    trials: Trials # The trials that it is shown
+) -> Layout:
     """The columns of a cell, as these trials have them.
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        Who reads them
+    trials : Trials
         The trials that it is shown
-
-    Returns
-    -------
-    `Layout`
     """
     names = ([n for n in part if n not in ('choice', 'reward')] for part in (cell.sees, cell.does, cell.gets))
     return Layout(*(tuple((n, trials.columns[n].ndim == 2) for n in part) for part in names))

@@ -9,7 +9,7 @@ __all__ = ['person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
 import numpy as np
 import pandas as pd
 from .arguments import check_seed, check_whole
-from .cell import check_cell, make_trial
+from .cell import check_cell, make_trial, Cell
 from .compiling import is_compiled, kernels
 from .data import Trials, check_trials
 from .engine import _an_offer, _rows, on_threads, parameter_table, softmax
@@ -20,27 +20,27 @@ from .worlds import simulate_world
 
 # %% ../../nbs/00_core/03_playing.ipynb #38799566
 def person_rng(
-    seed,     # An int, or a numpy Generator (one number is drawn from it)
-    person    # Which person
-):
+    seed: int,  # Seed of all people, as `as_seed` gives it
+    person: int # Which person
+) -> np.random.Generator:
     """The random generator that belongs to one simulated person.
 
     Parameters
     ----------
-    seed
-        An int, or a numpy Generator (one number is drawn from it)
-    person
+    seed : int
+        Seed of all people, as `as_seed` gives it
+    person : int
         Which person
     """
     return np.random.default_rng([seed, person])
 
-def as_seed(seed): # An int or a numpy Generator
+def as_seed(seed: int | np.random.Generator) -> int: # A number from 0, or a generator, of which one number is drawn
     """An int: `seed` itself, or one drawn from the generator.
 
     Parameters
     ----------
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        A number from 0, or a generator, of which one number is drawn
     """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
@@ -67,18 +67,19 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
 
 # %% ../../nbs/00_core/03_playing.ipynb #f0715178
 def check_environment(
-    environment # What came
-): # Whether it has trials of its own
+    environment: object # What came
+) -> bool: # Whether it has trials of its own
     """Has this environment trials of its own? A `TypeError` for what is none.
 
     Parameters
     ----------
-    environment
+    environment : object
         What came
 
     Returns
     -------
-    Whether it has trials of its own
+    bool
+        Whether it has trials of its own
     """
     if (
         hasattr(environment, 'design')
@@ -108,15 +109,18 @@ def _no_choice(cell, theta, who, trial, session=None):
 
 # %% ../../nbs/00_core/03_playing.ipynb #e0f4a037
 def simulate(
-    cell,             # Who chooses
-    environment,      # What pays
-    parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per person
+    cell: Cell,                        # Who chooses
+    # What pays: `BanditsDrift()`, or anything else that has `n_actions` and `kernels`, or `design` and `chosen`
+    environment: object,
+    # None (the cell's own), a dict of numbers, or a frame with a row per person
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    people=1,         # How many people (if `parameters` is not a frame)
-    sessions=1,       # Sessions of each person
-    n_trials=None,    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
-    seed=0,           # An int or a numpy Generator
-    threads=None      # How many threads (default: all cores)
+    people: int=1,                     # How many people (if `parameters` is not a frame)
+    sessions: int=1,                   # Sessions of each person
+    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
+    n_trials: int | None=None,
+    seed: int | np.random.Generator=0, # Seed of the random numbers
+    threads: int | None=None           # How many threads (default: all cores)
 ) -> Trials:
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
@@ -124,22 +128,23 @@ def simulate(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who chooses
-    environment
-        What pays
-    parameters
+    environment : object
+        What pays: `BanditsDrift()`, or anything else that has `n_actions` and `kernels`, or
+        `design` and `chosen`
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per person
-    people
+    people : int
         How many people (if `parameters` is not a frame)
-    sessions
+    sessions : int
         Sessions of each person
-    n_trials
+    n_trials : int | None
         Trials of each session (default: 100, or what the task has), or rounds that its rule
         `over` ends
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
         How many threads (default: all cores)"""
     check_cell(cell)
     own_trials = check_environment(environment)
@@ -268,31 +273,32 @@ def _check_feedback(trials, cell):
 
 # %% ../../nbs/00_core/03_playing.ipynb #59dc2b36
 def play(
-    cell,            # Who chooses (with compiled rules)
-    parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials,          # The trials to go through; their rewards are what every option pays
+    cell: Cell,                        # Who chooses (with compiled rules)
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials,                    # The trials to go through; their rewards are what every option pays
     *,
-    times=1,         # How often each participant goes through them
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
-):
+    times: int=1,                      # How often each participant goes through them
+    seed: int | np.random.Generator=0, # Seed of the random numbers
+    threads: int | None=None           # How many threads (default: all cores)
+) -> np.ndarray | dict:
     """Choices of a simulated learner on the trials of each participant, (times, trials).
 
     Of a cell that does something else, its answers; of one that does several things, a dict of them by name.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who chooses (with compiled rules)
-    parameters
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         The trials to go through; their rewards are what every option pays
-    times
+    times : int
         How often each participant goes through them
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
         How many threads (default: all cores)
     """
     check_cell(cell), check_trials(trials)

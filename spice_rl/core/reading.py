@@ -6,6 +6,7 @@
 __all__ = ['read_trials', 'convert_dataset']
 
 # %% ../../nbs/00_core/01_reading.ipynb #6a884e5d
+from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from .labels import _done, _got, _At, _check_alike, _check_columns, _check_optio
 from .labels import _factorize, _item, _list, _n, _names, _numbers, _people, _sorted, _without
 from .slips import _Seen, _check_labels, _check_paid, _far, _in_order, _say_practice, _say_unused
 from .tables import _all_options, _check_offer, _coded, _pay
+from .tensors import DatasetRNN
 
 # %% ../../nbs/00_core/01_reading.ipynb #3dded58e
 _EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
@@ -362,73 +364,82 @@ def _made(does, choice, columns):
 
 # %% ../../nbs/00_core/01_reading.ipynb #d9e220f4
 def read_trials(
-    file_or_frame, # Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    # Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    file_or_frame: str | Path | list | tuple | pd.DataFrame,
     *,
-    participant='participant', # Column of who; labels of any type
-    choice='choice',   # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
-    reward='reward',   # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
-    block=None,        # Column of the session; default one session a person
-    trial=None,        # Column of the number that runs with time; default the order of the file
-    options=None,      # Labels in the order of their codes; default sorted
-    context=None,      # Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
-    offer=None,        # Columns of the labels on offer, empty: fewer; default all options on all trials
-    missing=None,      # Words and numbers in place of an answer, one or a list; or a dict of them by column
-    left=None,         # Column of the option that stood left, if `choice` holds sides or keys
-    right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
-    sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
-    source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
-    rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are
-                       # read as 0 and 1 (`Trials.words`), or columns of numbers, one an option;
-                       # among these a number, such as 0 for a delay of now, is the same on every trial
-    does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
-    gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
+    participant: Hashable='participant', # Column of who; labels of any type
+    # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
+    choice: Hashable='choice',
+    # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
+    reward: Hashable | list='reward',
+    block: Hashable=None,          # Column of the session; default one session a person
+    trial: Hashable=None,          # Column of the number that runs with time; default the order of the file
+    options: Iterable | None=None, # Labels in the order of their codes; default sorted
+    context: Hashable=None,        # Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer: Hashable | list=None,   # Columns of the labels on offer, empty: fewer; default all options on all trials
+    # Words and numbers in place of an answer, one or a list; or a dict of them by column
+    missing: object=None,
+    left: Hashable=None,           # Column of the option that stood left, if `choice` holds sides or keys
+    # Column of the option that stood right; beside these, a list of rewards is (left, right)
+    right: Hashable=None,
+    # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
+    sides: Sequence | None=None,
+    source: str | None=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
+    rows: str | dict | None=None,
+    # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are read as 0 and 1
+    # (`Trials.words`), or columns of numbers, one an option; among these a number, such as 0 for a delay of now, is
+    # the same on every trial
+    sees: str | list | tuple | dict | None=None,
+    # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    does: str | list | tuple | dict | None=None,
+    gets: str | list | tuple | dict | None=None # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
     """Read a tidy table, one row a trial
 
     Parameters
     ----------
-    file_or_frame
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
         Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
-    participant
+    participant : Hashable
         Column of who; labels of any type
-    choice
+    choice : Hashable
         Column of the chosen option's label (or side: see `left`), empty: missing; None: see
         `does`
-    reward
+    reward : Hashable | list
         Column of what the chosen option paid, a list of columns, one an option, or None: never
         shown
-    block
+    block : Hashable
         Column of the session; default one session a person
-    trial
+    trial : Hashable
         Column of the number that runs with time; default the order of the file
-    options
+    options : Iterable | None
         Labels in the order of their codes; default sorted
-    context
+    context : Hashable
         Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
-    offer
+    offer : Hashable | list
         Columns of the labels on offer, empty: fewer; default all options on all trials
-    missing
+    missing : object
         Words and numbers in place of an answer, one or a list; or a dict of them by column
-    left
+    left : Hashable
         Column of the option that stood left, if `choice` holds sides or keys
-    right
+    right : Hashable
         Column of the option that stood right; beside these, a list of rewards is (left, right)
-    sides
+    sides : Sequence | None
         Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
         like
-    source
+    source : str | None
         Program that wrote the files, one of `PROGRAMS`; default found by its marks
-    rows
+    rows : str | dict | None
         Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
         loop
-    sees
+    sees : str | list | tuple | dict | None
         What is seen before the answer: a dict name -> column of numbers, or of two labels,
         which are read as 0 and 1 (`Trials.words`), or columns of numbers, one an option; among
         these a number, such as 0 for a delay of now, is the same on every trial
-    does
+    does : str | list | tuple | dict | None
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
-    gets
+    gets : str | list | tuple | dict | None
         What is shown afterwards, beside the reward; a name, or such a dict
     """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
@@ -479,20 +490,16 @@ def _contexts(column, at):
 
 # %% ../../nbs/00_core/01_reading.ipynb #d9aee319
 def convert_dataset(
-    file_or_frame, # Path or DataFrame, one row a trial
-    **columns      # As in `read_trials`: participant, choice, reward, block, …
-): # `DatasetRNN`
+    file_or_frame: str | Path | list | tuple | pd.DataFrame, # Path or DataFrame, one row a trial
+    **columns: object # As in `read_trials`: participant, choice, reward, block, …
+) -> DatasetRNN:
     """Read a table as tensors: `read_trials(...).to_dataset()`
 
     Parameters
     ----------
-    file_or_frame
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
         Path or DataFrame, one row a trial
-    **columns
+    **columns : object
         As in `read_trials`: participant, choice, reward, block, …
-
-    Returns
-    -------
-    `DatasetRNN`
     """
     return read_trials(file_or_frame, **columns).to_dataset()

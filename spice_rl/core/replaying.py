@@ -12,23 +12,23 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from .arguments import check_truth
-from .cell import check_cell, shape_of
+from .cell import check_cell, shape_of, Cell
 from .compiling import is_compiled, kernels
-from .data import check_trials
+from .data import check_trials, Trials
 from .engine import _an_offer, _broken, _given, _rows, parameter_table, softmax
 from .loops import _replay_lanes
 from .wide_trials import WideTrials
 
 # %% ../../nbs/00_core/03_replaying.ipynb #088bef53
 def by_option(
-    cell # A cell
+    cell: Cell # The model
 ) -> bool: # Its answer is one of k options, and each latent value has one number per option
     """Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape.
 
     Parameters
     ----------
-    cell
-        A cell
+    cell : Cell
+        The model
 
     Returns
     -------
@@ -39,23 +39,24 @@ def by_option(
     return cell.does == ('choice',) and not unlike and set(cell.shapes.values()) <= {'options'}
 
 def replay_arrays(
-    cell,        # A cell
-    parameters,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials,      # Somebody's trials
+    cell: Cell,       # The model
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials,   # Somebody's trials
     *,
-    after=False  # States after the feedback? (Default: before the choice)
-):
+    after: bool=False # States after the feedback? (Default: before the choice)
+) -> tuple:
     """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         Somebody's trials
-    after
+    after : bool
         States after the feedback? (Default: before the choice)
     """
     check_cell(cell).suits(check_trials(trials))
@@ -79,19 +80,20 @@ def replay_arrays(
 
 # %% ../../nbs/00_core/03_replaying.ipynb #8f83aa10
 def option_names(
-    trials # Somebody's trials
-): # Texts, (options,)
+    trials: Trials # Somebody's trials
+) -> list: # Texts, (options,)
     """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something
     else does there.
 
     Parameters
     ----------
-    trials
+    trials : Trials
         Somebody's trials
 
     Returns
     -------
-    Texts, (options,)"""
+    list
+        Texts, (options,)"""
     names = [str(o) for o in trials.options]
     return (
         names
@@ -109,13 +111,14 @@ def _why_broken(cell, trials, broken):
 
 # %% ../../nbs/00_core/03_replaying.ipynb #95c43565
 def replay(
-    cell,             # A cell
-    trials,           # Somebody's trials
-    parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    cell: Cell,        # The model
+    trials: Trials,    # Somebody's trials
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    after=False,      # After the feedback? (Default: before the choice)
+    after: bool=False, # After the feedback? (Default: before the choice)
     # With the answer that is expected, of a cell with a rule `response`? (Of a race it takes milliseconds)
-    expected=True
+    expected: bool=True
 ) -> pd.DataFrame:
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
@@ -128,15 +131,15 @@ def replay(
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        The model
+    trials : Trials
         Somebody's trials
-    parameters
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    after
+    after : bool
         After the feedback? (Default: before the choice)
-    expected
+    expected : bool
         With the answer that is expected, of a cell with a rule `response`? (Of a race it takes
         milliseconds)"""
     _given(cell, parameters, trials)
@@ -181,21 +184,22 @@ def _expected(shown, theta, states):
     return columns | {f'expected_{next(name for name in shown.cell.does if name != "choice")}': mean}
 
 def latent_names(
-    cell,  # A cell
-    trials # Somebody's trials
-): # Texts, one for each number of its state
+    cell: Cell,    # The model
+    trials: Trials # Somebody's trials
+) -> list: # Texts, one for each number of its state
     """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of more.
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        The model
+    trials : Trials
         Somebody's trials
 
     Returns
     -------
-    Texts, one for each number of its state
+    list
+        Texts, one for each number of its state
     """
     names = []
     for name, shape in cell.shapes.items():
@@ -214,24 +218,21 @@ Thoughts.__doc__ = """What a cell thinks before each answer.
 """
 
 def thoughts(
-    cell,       # A cell
-    parameters, # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials      # Somebody's trials
-): # `Thoughts`
+    cell: Cell,    # The model
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials # Somebody's trials
+) -> Thoughts:
     """What any cell thinks before each answer, whatever its answers and latent values are.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         Somebody's trials
-
-    Returns
-    -------
-    `Thoughts`
     """
     _given(cell, parameters, trials)
     if not cell.wide:

@@ -7,9 +7,10 @@ __all__ = ['Lived', 'check_world', 'simulate_world']
 
 # %% ../../nbs/00_core/02_worlds.ipynb #299d9823
 from collections import namedtuple
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import numpy as np
-from .cell import shape_of
+from .cell import shape_of, Cell
 from .data import Trials
 from .layouts import Layout
 from .wide import WideLoops, _columns_of, _own
@@ -19,16 +20,16 @@ from .wide_trials import try_rules
 _INSTEAD = 'go along trials instead: simulate_like(cell, trials)'
 
 def check_world(
-    cell,       # A cell
-    environment # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
-):
+    cell: Cell,         # Who is to live there
+    environment: object # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
+) -> None:
     """Raise an error if this cell cannot live in this world.
 
     Parameters
     ----------
-    cell
-        A cell
-    environment
+    cell : Cell
+        Who is to live there
+    environment : object
         A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
     """
     name, task = type(cell).__name__, type(environment).__name__
@@ -52,7 +53,7 @@ def _layout_in(environment, cell):
 
 # %% ../../nbs/00_core/02_worlds.ipynb #5b7e30ac
 @contextmanager
-def rules_tried(environment):
+def rules_tried(environment: object) -> Iterator[None]:
     "Say what is wrong with a rule of an environment that is tried as plain Python."
     name = type(environment).__name__
     try: yield
@@ -64,13 +65,13 @@ def rules_tried(environment):
     except AttributeError as e:
         raise AttributeError(f"a rule of {name}: {e} (settings: {', '.join(environment.settings) or 'none'})") from e
 
-def writes(environment, name, returned):
+def writes(environment: object, name: str, returned: object) -> None:
     "Raise an error where a rule of an environment returned something, which nobody would look at."
     if returned is None: return
     raise TypeError(f"the rule {name} of {type(environment).__name__} returns something; it writes into what it is "
                     f"given ({'reward[choice] = 1.' if name == 'pay' else 'world[0] = .5'}), and returns nothing")
 
-def numbers_of(environment):
+def numbers_of(environment: object) -> tuple:
     "The settings as its rules see them: `e.sigma`, …"
     if not environment.settings: return namedtuple('E', 'none')(0.)
     return namedtuple('E', environment.settings)(*environment.values)
@@ -122,34 +123,36 @@ Lived.__doc__ = """What simulated people met, row by row: (rows,), or (rows, …
 """
 
 def simulate_world(
-    cell,        # Who answers
-    environment, # What shows and pays
-    theta,       # Parameters, (people, n_params)
-    rngs,        # A numpy Generator for each person
-    sessions,    # Sessions of each person
-    n_trials     # Trials of each session, or rounds, where a round has as many trials as the answers make it have
-): # `Lived`, and the `Layout` of its columns
+    cell: Cell,                          # Who answers
+    environment: object,                 # What shows and pays
+    theta: np.ndarray,                   # Parameters, (people, n_params)
+    rngs: Sequence[np.random.Generator], # Random numbers of each person
+    sessions: int,                       # Sessions of each person
+    # Trials of each session, or rounds, where a round has as many trials as the answers make it have
+    n_trials: int
+) -> tuple[Lived, Layout]: # What they met, and the `Layout` of its columns
     """Answers of simulated people in a world.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who answers
-    environment
+    environment : object
         What shows and pays
-    theta
+    theta : np.ndarray
         Parameters, (people, n_params)
-    rngs
-        A numpy Generator for each person
-    sessions
+    rngs : Sequence[np.random.Generator]
+        Random numbers of each person
+    sessions : int
         Sessions of each person
-    n_trials
+    n_trials : int
         Trials of each session, or rounds, where a round has as many trials as the answers make
         it have
 
     Returns
     -------
-    `Lived`, and the `Layout` of its columns
+    tuple[Lived, Layout]
+        What they met, and the `Layout` of its columns
     """
     check_world(cell, environment)
     shown = _layout_in(environment, cell)
