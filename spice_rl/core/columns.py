@@ -107,6 +107,7 @@ def _check_kind(path, data):
     if kind: raise ValueError(f'reads tables in text (.csv, .tsv or .txt), got {path.name!r}, {kind}; save it as .csv, '
                               f'or read it with pandas and pass the frame')
 
+# %% ../../nbs/00_core/00_columns.ipynb #0d75e18e
 def _decode(path, data):
     "The text of a file in UTF-8, UTF-16 or, said with a warning, Windows-1252"
     wide = _wide(path, data)
@@ -238,12 +239,12 @@ class Table:
     above : int
         Lines above the header
     """
-    frame: pd.DataFrame  # Of a file, columns of labels hold texts
+    frame: pd.DataFrame       # Of a file, columns of labels hold texts
     path: Path | None = None  # None: it came as a frame
     data: bytes | None = None # The file from its header on, in UTF-8
-    names: tuple = ()    # Names of the columns as the header has them
-    separator: str = ',' # What stands between two fields
-    above: int = 0       # Lines above the header
+    names: tuple = ()         # Names of the columns as the header has them
+    separator: str = ','      # What stands between two fields
+    above: int = 0            # Lines above the header
 
     def line(self,
              row: int # Number of the row, from 0
@@ -297,6 +298,7 @@ class Table:
         records, k = _records(lines, self.separator), self.names.index(column)
         return np.array([r[k].strip() if k < len(r) else '' for r in records], object)
 
+# %% ../../nbs/00_core/00_columns.ipynb #cd767f27
 def _parse(data, names, separator, labels, **options):
     "What pandas makes of it; columns of labels are texts, their empty cells empty texts"
     labels = [c for c in labels if c in names]
@@ -375,6 +377,7 @@ def read_table(
     return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above,
                  tuple(map(str, check_labels(labels, 'labels', 'names of columns'))))
 
+# %% ../../nbs/00_core/00_columns.ipynb #1661f15b
 def _read(path, text, data, separator, above, labels):
     "The table below its header"
     try: records = _records(text.split('\n', 100)[:100], separator)

@@ -96,6 +96,7 @@ _all_at_once = '''for l in range(n):
         x = rules_logits({P}, {S}, trial)
         for k in options: out[k, l] = x[k]'''
 
+# %% ../../nbs/00_core/03_compiling.ipynb #921b5bb6
 def _plain(f):
     "The Python function behind `f`, which may be compiled; None if it is no function."
     f = getattr(f, 'py_func', f)
@@ -120,6 +121,7 @@ def _outside(cls):
 
 def _compile(cls): return _compiled(cls, _outside(cls))
 
+# %% ../../nbs/00_core/03_compiling.ipynb #f61dd968
 @cache
 def _shared():
     "A digest of what the bridges of all classes share."
@@ -185,6 +187,7 @@ def kernels(
     _try(cell, n_options, offer, trials)
     return _pointers(cell)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #98d2a1d3
 def _pointers(cell):
     "The compiled rules of `cell` as the loops want them."
     made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
@@ -232,6 +235,7 @@ def _try(cell, n_options, offer, trials=None):
                     f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
     if trials is not None: _try_situations(cell, trials)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #204846d1
 @cache
 def _tried(): return set()   # what went well: class, what it takes from outside, and situations
 
@@ -263,6 +267,7 @@ def _try_situations(cell, trials):
             f"{name} never reads trial.context, and these trials have {trials.n_contexts} contexts: it takes "
             "them for one situation", stacklevel=5)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #2e899a77
 class _Watched(Trial):
     "A trial that notices whether a rule reads its context."
     seen = False
@@ -271,6 +276,7 @@ class _Watched(Trial):
         _Watched.seen = True
         return self[3]
 
+# %% ../../nbs/00_core/03_compiling.ipynb #1f858ba0
 class _Pointer(types.WrapperAddressProtocol):
     """A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one
     person's likelihood."""

@@ -166,6 +166,7 @@ def _kept(found, rows, choice):
     _check_screens(found, choice)
     return found
 
+# %% ../../nbs/00_core/00_conversion.ipynb #6fa912a1
 def _in_loop(found, choice):
     "Rows of PsychoPy in which the choice was asked for; more than one loop asks: say which"
     asked = _real(found, [bool(r[found.names.index(choice)]) for r in found.rows])   # no key is the word None
@@ -176,6 +177,7 @@ def _in_loop(found, choice):
     raise ValueError(f'{choice!r} is asked for in more than one loop: {said}; say which one holds the trials, such as '
                      f'rows={max(loops, key=loops.get)!r}')
 
+# %% ../../nbs/00_core/00_conversion.ipynb #96359934
 def _check_screens(found, choice):
     "Without a rule: are there rows that may be no trials?"
     if choice not in found.names or found.program not in _PROGRAMS or not _PROGRAMS[found.program].screens: return
@@ -251,6 +253,7 @@ class Export(Table):
         """
         return self.origin[int(row)]
 
+# %% ../../nbs/00_core/00_conversion.ipynb #07e124f3
 _ENDINGS = ('.csv', '.tsv', '.txt', '.json', '.iqdat')
 
 def _files(source):

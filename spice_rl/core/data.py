@@ -6,6 +6,7 @@
 __all__ = ['Trials', 'check_trials']
 
 # %% ../../nbs/00_core/01_data.ipynb #486a32fc
+from collections import namedtuple
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,8 +18,8 @@ import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _done, _got, _list, _n, _people
 from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
-from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length
-from .tables import _more_arrays, _without_words
+from .tables import _Besides, _Choices, _Rows, _all_options, _check_codes, _floats, _integers, _labels
+from .tables import _length, _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
 from .tensors import DatasetRNN, _counted, _labels_of_ids, _n_actions, _to_dataset, check_xs_ys
 
@@ -373,8 +374,8 @@ class Trials:
         gets : dict | None
             What is shown afterwards, beside the reward
         """
-        return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra,
-                            dict(sees=sees, does=does, gets=gets))
+        return _from_arrays(_Given(choice, reward, participant, session, options, offer, context, counted, extra,
+                                   _declared(sees, does, gets)))
 
     @classmethod
     def from_dataset(cls,
@@ -433,9 +434,10 @@ def _summary(t):
     return 'Trials: ' + '; '.join(parts)
 
 # %% ../../nbs/00_core/01_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), gets=(), words=None,
-            **columns):
-    "`Trials` from columns in the order of the file; `key` tells sessions apart"
+def _gather(rows, options, besides=_Besides(), contexts=None, **columns):
+    "`Trials` from columns in the order of the file"
+    frame, people, who, key = rows
+    more = besides.columns
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
     owner[seen] = who
@@ -444,16 +446,18 @@ def _gather(frame, people, who, key, options, contexts=None, more=None, does=('c
     if (np.diff(session) < 0).any(): # else the file is in this order
         rows = np.argsort(session, kind='stable')
         who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
-        more = {name: x[rows] for name, x in (more or {}).items()}
+        more = {name: x[rows] for name, x in more.items()}
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
-                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does,
-                  gets=gets, words=words)
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=besides.does,
+                  gets=besides.gets, words=besides.words)
 
 # %% ../../nbs/00_core/01_data.ipynb #50b2ec9e
-def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
-    columns = _declared(*columns.values())
-    if choice is None:
-        return _without_choice(participant, session, context, counted, extra, columns, reward, options, offer)
+_Given = namedtuple('_Given', 'choice reward participant session options offer context counted extra columns')
+_Given.__doc__ = "The arguments of `from_arrays`; `columns`: (argument, name, array) of what is seen, done and got"
+
+def _from_arrays(given):
+    choice, reward, participant, session, options, offer, context, counted, extra, columns = given
+    if choice is None: return _without_choice(given)
     choice = _integers(choice, 'choice', -1, 'codes 0, 1, … or -1 (missing)')
     n = len(choice) if choice.ndim == 1 else 0
     if n == 0: raise ValueError(f'choice must have one value a trial, (trial,), got shape {choice.shape}')
@@ -476,27 +480,26 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
         raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     columns, words = _without_words(columns)
     more = _more_arrays(columns, n, options, at)
-    frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
-                   None if context is None else context_, extra, more)
+    chosen = _Choices(options, choice, reward, None if offer is None else on, None if context is None else context_)
+    frame = _table(chosen, _labels(who, people), _series(session, n), extra, more)
     for name, labels in words.items(): frame[name] = _labels(np.nan_to_num(more[name], nan=-1).astype(int), labels)
-    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward,
-                   offer=on, context=context_, counted=counted,
-                   more=more, does=_done(True, columns), gets=_got(columns), words=words)
+    return _gather(_Rows(frame, people, who, who * (blocks.max() + 1) + blocks), options,
+                   _Besides(more, _done(True, columns), _got(columns), words), choice=choice, reward=reward, offer=on,
+                   context=context_, counted=counted)
 
-def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
+# %% ../../nbs/00_core/01_data.ipynb #58f2b05a
+def _without_choice(given):
     "The same for people who do something else than choose: there are no options"
+    columns = given.columns
     answers = [x for role, _, x in columns if role == 'does']
     if not answers: raise ValueError('Trials need choices, or what people do in their place: does=dict(rating=...)')
-    if given := [name for name, x in dict(reward=reward, options=options, offer=offer).items() if x is not None]:
-        raise ValueError(f'{given[0]} belongs to options, and without choices there are none; what people get: '
+    if of_options := [name for name in ('reward', 'options', 'offer') if getattr(given, name) is not None]:
+        raise ValueError(f'{of_options[0]} belongs to options, and without choices there are none; what people get: '
                          f'gets=dict(outcome=...)')
     if wide := next((name for _, name, x in columns if np.ndim(x) != 1), None):
         raise ValueError(f'{wide} must have one number a trial, since there are no options, got shape '
                          f'{np.shape(dict((n, x) for _, n, x in columns)[wide])}')
-    nobody = np.full(len(answers[0]), -1)
-    more = dict(sees={}, does={}, gets={})
-    for role, name, x in columns: more[role][name] = x
-    none = _from_arrays(nobody, None, participant, session, ('', ' '), None, context, counted, extra, more)
+    none = _from_arrays(given._replace(choice=np.full(len(answers[0]), -1), options=('', ' ')))
     frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
     return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
                    does=none.does[1:])
@@ -560,7 +563,7 @@ def _trials_of(rows, session, choice, K, counted, participants):
             raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
-    frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra, {})
+    frame = _table(_Choices(options, choice, reward), _labels(who, labels), pd.Series(session), extra, {})
     return Trials(
         options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options),
         participant=who, session=session, context=np.zeros_like(session), counted=counted, _frame=frame,

@@ -19,7 +19,7 @@ from .codegen import BUNDLE, Loop
 from .compiling import _pointers, _try, is_compiled
 from .data import Trials, check_trials
 from .jit import COMPILED
-from .loops import Rows, _run_bundles, Kernels
+from .loops import Kernels, Rows, _run_bundles
 from .wide_trials import WideTrials, check_columns, sessions_of
 from .wide import _own
 

@@ -8,7 +8,7 @@ __all__ = ['Layout', 'layout_of']
 # %% ../../nbs/00_core/02_layouts.ipynb #203cb34d
 from collections import namedtuple
 import numpy as np
-from .cell import trial_type, Cell
+from .cell import Cell, trial_type
 from .codegen import _part
 from .density import _chances_of, _density_of, _draw_of, _mean_of
 from .jit import _INSIDE, njit, ready_rule

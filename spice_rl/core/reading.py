@@ -6,6 +6,7 @@
 __all__ = ['read_trials', 'convert_dataset']
 
 # %% ../../nbs/00_core/01_reading.ipynb #6a884e5d
+from collections import namedtuple
 from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .data import Trials, _gather
 from .labels import _done, _got, _At, _check_alike, _check_columns, _check_options, _declared
 from .labels import _factorize, _item, _list, _n, _names, _numbers, _people, _sorted, _without
 from .slips import _Seen, _check_labels, _check_paid, _far, _in_order, _say_practice, _say_unused
-from .tables import _all_options, _check_offer, _coded, _pay
+from .tables import _Besides, _Rows, _all_options, _check_offer, _coded, _pay
 from .tensors import DatasetRNN
 
 # %% ../../nbs/00_core/01_reading.ipynb #3dded58e
@@ -92,8 +93,12 @@ def _with_constants(table, columns):
 
 def _is_number(x): return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and np.isfinite(x)
 
-def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right, columns):
+_Named = namedtuple('_Named', 'participant choice reward block trial context offer left right columns')
+_Named.__doc__ = "The columns as the caller of `read_trials` names them; `columns` as in `_Asked`"
+
+def _asked(frame, named):
     "The parts, each with a column that is there"
+    participant, choice, reward, block, trial, context, offer, left, right, columns = named
     have = list(frame.columns)
     if choice is None:
         if not any(role == 'does' for role, _, _ in columns):
@@ -448,7 +453,8 @@ def read_trials(
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
                   participant=participant)
     table, columns = _with_constants(table, _declared(sees, does, gets))
-    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right, columns)
+    named = _Named(participant, choice, reward, block, trial, context, offer, left, right, columns)
+    ask = _asked(table.frame, named)
     if sides is not None and left is None:
         raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
@@ -471,10 +477,9 @@ def read_trials(
     _say_practice(frame, who, getattr(table, 'rows', rows), table.data is not None)
     _say_unused(frame, ask, who, key, at)
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
-    return _gather(frame, people, who, key, labels, choice=code, reward=paid,
-                   offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done,
-                   gets=_got(ask.columns), words=words)
+    return _gather(_Rows(frame, people, who, key), labels, _Besides(more, done, _got(ask.columns), words), contexts,
+                   choice=code, reward=paid, context=context_, counted=np.ones(len(frame), bool),
+                   offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at))
 
 # %% ../../nbs/00_core/01_reading.ipynb #543e61e6
 def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)

@@ -12,9 +12,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from .arguments import check_truth
-from .cell import check_cell, shape_of, Cell
+from .cell import Cell, check_cell, shape_of
 from .compiling import is_compiled, kernels
-from .data import check_trials, Trials
+from .data import Trials, check_trials
 from .engine import _an_offer, _broken, _given, _rows, parameter_table, softmax
 from .loops import _replay_lanes
 from .wide_trials import WideTrials
@@ -38,6 +38,7 @@ def by_option(
     unlike = {'response', 'log_likelihood'} & set(cell.rules)
     return cell.does == ('choice',) and not unlike and set(cell.shapes.values()) <= {'options'}
 
+# %% ../../nbs/00_core/03_replaying.ipynb #516fea3e
 def replay_arrays(
     cell: Cell,       # The model
     # None (the cell's own), a dict of numbers, or a frame with a row per participant
@@ -100,6 +101,7 @@ def option_names(
         if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names)
         else [str(k) for k in range(len(names))])
 
+# %% ../../nbs/00_core/03_replaying.ipynb #788f62ce
 def _why_broken(cell, trials, broken):
     "Where the values of a cell stop saying anything, in a sentence."
     at = int(broken.argmax())
@@ -156,6 +158,7 @@ def replay(
         for k, option in enumerate(names): columns[f'{name}_{option}'] = states[:, i, k]
     return pd.DataFrame(columns)
 
+# %% ../../nbs/00_core/03_replaying.ipynb #76497ab5
 def _by_option(cell, x, trials):
     "Columns of logits and choice probabilities."
     broken = _broken(x, trials)
@@ -183,6 +186,7 @@ def _expected(shown, theta, states):
     if mean is None: return columns
     return columns | {f'expected_{next(name for name in shown.cell.does if name != "choice")}': mean}
 
+# %% ../../nbs/00_core/03_replaying.ipynb #28fbe039
 def latent_names(
     cell: Cell,    # The model
     trials: Trials # Somebody's trials

@@ -15,7 +15,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from .arguments import check_number
 from .folders import check_path, written
 
@@ -156,7 +155,7 @@ def _figure(drawn):
 
 def save_figure(
     # A figure, axes, or `(figure, axes)` as plotting functions return it
-    drawn: Figure | Axes | np.ndarray | tuple | dict,
+    drawn: Artist | np.ndarray | list | tuple | dict,
     # Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels (300 to the inch)
     path: str | os.PathLike,
     # Width in mm (one column of a journal has about 88, two 180); the height follows (default: as it was drawn)
@@ -170,7 +169,7 @@ def save_figure(
 
     Parameters
     ----------
-    drawn : Figure | Axes | np.ndarray | tuple | dict
+    drawn : Artist | np.ndarray | list | tuple | dict
         A figure, axes, or `(figure, axes)` as plotting functions return it
     path : str | os.PathLike
         Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels

@@ -15,7 +15,7 @@ from .machine_code import _here, contents, kept_or_compiled
 from .codegen import _part, _view
 from .density import DENSITIES
 from .jit import NumbaError, exp, log, njit, ready_rule, types
-from .layouts import _BRIDGE, _CHECKED, _LOOK, _bridges, Layout
+from .layouts import Layout, _BRIDGE, _CHECKED, _LOOK, _bridges
 from .cell import Cell
 
 # %% ../../nbs/00_core/02_wide.ipynb #50c61df6
@@ -56,6 +56,7 @@ def _add_density(d, n_steps, g, h):
         g[k] -= d[k]
         for l in range(n_steps): h[k * n_steps + l] += d[k] * d[l]
 
+# %% ../../nbs/00_core/02_wide.ipynb #b04fbb17
 @_helper
 def _pick(x, options, luck, greedy):
     "The option that `luck`, a number in [0, 1), picks by its logits; -1 if they say nothing."

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from .arguments import check_seed, check_whole
-from .cell import shape_of, trial_type, Cell
+from .cell import Cell, shape_of, trial_type
 from .density import DENSITIES, _agreement, _known, _tidy, check_answer, check_density, log_density
 from .layouts import _fields, _matrix, layout_of
 from .wide import WideLoops, _own
@@ -54,6 +54,7 @@ def check_columns(
                              f"({hole.sum()} such trials); {name} needs it: fill it in, or make these answers "
                              f"missing, too")
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #6f6b665b
 def _holes(trials, x):
     "Where a column, or what it says of an option on offer, is NaN, (trials,)."
     if x.ndim == 1: return np.isnan(x)
@@ -68,6 +69,7 @@ def _where(trials, row):
     who = trials.participants[trials.participant[row]]
     return f"trial {row - int(trials.starts[session])}{of} of participant {who!r}"
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #648dbe64
 def _check_times(cell, trials, kind):
     "Response times are above 0, and seconds."
     if 'rt' not in DENSITIES[kind].names: return
@@ -103,6 +105,7 @@ def _rows_to_try(cell, trials):
     rows = np.flatnonzero(trials.answered(cell.does))
     return rows[~pd.DataFrame(what[rows]).duplicated()][:_SITUATIONS]
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #b4d6a844
 def _log_likelihood(
     cell,  # A cell
     p,     # Parameters, as `cell.p()` gives them
@@ -118,6 +121,7 @@ def _log_likelihood(
     x = cell.logits(p, state, trial)[trial.options]
     return float(cell.logits(p, state, trial)[trial.choice] - x.max() - np.log(np.exp(x - x.max()).sum()))
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #2b15553b
 def _check_response(cell, answer):
     "What `response` returned is a kind of answer with as many parts as the cell does."
     try: entry = _known(answer)
@@ -170,6 +174,7 @@ def try_rules(
             state = cell.update(p, state, trial)
         if 'response' in cell.rules: _check_times(cell, trials, type(answer))
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #0d7f8a2c
 class _explained:
     "Errors of a rule, with the class and the place."
     def __init__(self, cell, where): self.cell, self.where = cell, where
@@ -213,6 +218,7 @@ def sessions_of(
     first, last = trials.starts[:-1][order], trials.starts[1:][order]
     return first.astype(np.int64), last.astype(np.int64), people.astype(np.int64)
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #6ea1f6ff
 class WideTrials:
     """A `wide` cell on a data set: what the loops need of both.
 

@@ -7,10 +7,11 @@ __all__ = ['Lived', 'check_world', 'simulate_world']
 
 # %% ../../nbs/00_core/02_worlds.ipynb #299d9823
 from collections import namedtuple
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 import numpy as np
-from .cell import shape_of, Cell
+from .cell import Cell, shape_of
 from .data import Trials
 from .layouts import Layout
 from .wide import WideLoops, _columns_of, _own
@@ -46,6 +47,7 @@ def check_world(
                          f"{'gives ' + ' and '.join(given) if given else 'pays rewards alone'}; {_INSTEAD}")
     _layout_in(environment, cell)
 
+# %% ../../nbs/00_core/02_worlds.ipynb #4d0e77c5
 def _layout_in(environment, cell):
     "The columns of a cell in a world: what is shown, done beside a choice, and given."
     other = tuple((name, False) for name in cell.does if name != 'choice')
@@ -105,6 +107,7 @@ def _few_trials(cell, environment, shown):
     own = dict(choice=choices, reward=np.array(rewards), options=range(n), offer=np.array(offers)) if n else {}
     return Trials.from_arrays(**own, participant=np.zeros(3, int), does=does, sees=sees, gets=gets)
 
+# %% ../../nbs/00_core/02_worlds.ipynb #273e92d9
 def _give(environment, e, world, choice, luck, paid):
     "What a world gives for an answer whose other parts are 1, in plain Python."
     done = [choice if name == 'choice' else 1. for name in environment.does]
@@ -159,13 +162,23 @@ def simulate_world(
     with rules_tried(environment): few = _few_trials(cell, environment, shown)
     try_rules(cell, few)
     mine = Layout(shown.sees[:len(cell.sees)], shown.does, tuple(c for c in shown.gets if c[0] in cell.gets))
-    loop = WideLoops(cell, mine).get('world', environment, shown)
-    lived = [_live(loop, cell, environment, shown, values, rng, sessions, n_trials, i)
-             for i, (values, rng) in enumerate(zip(_own(theta), rngs))]
+    life = _Life(cell, environment, shown, WideLoops(cell, mine).get('world', environment, shown), sessions, n_trials)
+    lived = [_live(life, values, rng, i) for i, (values, rng) in enumerate(zip(_own(theta), rngs))]
     return Lived(*map(np.concatenate, zip(*lived))), shown
 
-def _live(loop, cell, environment, shown, theta, rng, sessions, rounds, person):
+# %% ../../nbs/00_core/02_worlds.ipynb #454f8892
+class _Life(NamedTuple):
+    "What is the same for all people in a world."
+    cell: Cell
+    environment: object
+    shown: Layout    # of the columns
+    loop: Callable   # compiled
+    sessions: int    # of each person
+    rounds: int      # of each session
+
+def _live(life, theta, rng, person):
     "`Lived` of one person."
+    cell, environment, shown, loop, sessions, rounds = life
     n, parts, most = environment.n_actions, len(cell.does), int(getattr(environment, 'most', 1))
     size = int(sum(np.prod(shape_of(shape, n)) for shape in cell.shapes.values()))
     rows, width = sessions * rounds * most, getattr(environment, 'n_offer', None) or n

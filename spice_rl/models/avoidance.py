@@ -25,6 +25,7 @@ from ..core.columns import _labels_of, _uncoded
 from ..core.data import Trials, _gather, check_trials
 from ..core.labels import _check_alike, _check_columns, _factorize, _item, _list, _numbers
 from ..core.slips import _far
+from ..core.tables import _Rows
 from ..core.reading import _open
 from ..core.playing import as_seed
 from ..core.folders import write_table
@@ -204,9 +205,8 @@ def _trials(frame):
     who, people = pd.factorize(frame.participant_id)
     context = np.where(learning, (offer[:, 0] // 2), TRANSFER)
     choice = np.where(np.isnan(made), -1, np.where(made == 1, right, left))
-    return _gather(
-        frame, tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
-        context=context, counted=np.ones(len(frame), bool))
+    return _gather(_Rows(frame, tuple(people.tolist()), who.astype(np.int64), who), SYMBOLS, choice=choice,
+                   reward=reward, offer=offer, context=context, counted=np.ones(len(frame), bool))
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
@@ -439,6 +439,7 @@ class Avoidance(Cell, rules=False):
 
     def __repr__(self): return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
+# %% ../../nbs/10_models/10_avoidance.ipynb #3fa2abfb
 class _Part:
     """A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another
     process that it was sent to."""
