@@ -71,6 +71,7 @@ _LOOK = dict(logit='''for option in trial.options: x[option] = rules_logit({P}, 
     fair = abs(total - 1.) < 1e-6
     for option in trial.options: x[option] = np.log(row[option]) if fair else np.nan''')
 
+# %% ../../nbs/00_core/02_layouts.ipynb #67da71fc
 def _product(shape): return ' * '.join('n' if size == 'options' else str(size) for size in shape)
 
 def _views(shapes):
@@ -91,6 +92,7 @@ def _places(columns, array):
         at = f"{at} + {'n' if each else '1'}"
     return out
 
+# %% ../../nbs/00_core/02_layouts.ipynb #f0484c9b
 def _hidden_text(cell, layout):
     "Was something that the cell gets not shown? Of several options: of the one chosen."
     parts = ['(choice >= 0 and np.isnan(reward[choice]))'] if 'reward' in cell.gets else []
