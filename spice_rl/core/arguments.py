@@ -8,6 +8,7 @@ __all__ = ['check_names', 'check_one_of', 'check_number', 'check_whole', 'check_
 
 # %% ../../nbs/00_core/00_arguments.ipynb #d8273a30
 import difflib
+from collections.abc import Collection, Iterable
 import numpy as np
 
 # %% ../../nbs/00_core/00_arguments.ipynb #7dd468ef
@@ -17,19 +18,19 @@ def _nearest(name, known):
     return f"; did you mean {near[0]!r}?" if near else ''
 
 def check_names(
-    given, # Names that came
-    known, # Names that exist
-    what='parameter' # What they name, for the message
-):
+    given: Iterable,      # Names that came
+    known: Collection,    # Names that exist
+    what: str='parameter' # What they name, for the message
+) -> None:
     """Raise a `ValueError` that names the nearest known name, if any of `given` is unknown.
 
     Parameters
     ----------
-    given
+    given : Iterable
         Names that came
-    known
+    known : Collection
         Names that exist
-    what
+    what : str
         What they name, for the message
     """
     for name in given:
@@ -44,22 +45,22 @@ def _is_there(name, known):
 
 # %% ../../nbs/00_core/00_arguments.ipynb #d65c6a08
 def check_one_of(
-    value, # What came
-    name,  # Name of the argument, for the message
-    known, # The values that it may take
-    hint='' # What else may help, for the end of the message
-):
+    value: object,     # What came
+    name: str,         # Name of the argument, for the message
+    known: Collection, # The values that it may take
+    hint: str=''       # What else may help, for the end of the message
+) -> object:
     """Return `value`, or raise a `ValueError` that lists what it may be.
 
     Parameters
     ----------
-    value
+    value : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-    known
+    known : Collection
         The values that it may take
-    hint
+    hint : str
         What else may help, for the end of the message
     """
     if any(type(value) is type(k) and value == k for k in known): return value
@@ -69,35 +70,31 @@ def check_one_of(
 
 # %% ../../nbs/00_core/00_arguments.ipynb #44ad4ece
 def check_number(
-    value,          # What came
-    name,           # Name of the argument, for the message
-    lower=-np.inf,  # Smallest value allowed
-    upper=np.inf,   # Largest value allowed
+    value: object,        # What came
+    name: str,            # Name of the argument, for the message
+    lower: float=-np.inf, # Smallest value allowed
+    upper: float=np.inf,  # Largest value allowed
     *,
-    ends=True,      # May it be one of the ends?
-    finite=True     # Must it be finite?
-): # The number as a float
+    ends: bool=True,      # May it be one of the ends?
+    finite: bool=True     # Must it be finite?
+) -> float:
     """Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of
     range.
 
     Parameters
     ----------
-    value
+    value : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-    lower
+    lower : float
         Smallest value allowed
-    upper
+    upper : float
         Largest value allowed
-    ends
+    ends : bool
         May it be one of the ends?
-    finite
-        Must it be finite?
-
-    Returns
-    -------
-    The number as a float"""
+    finite : bool
+        Must it be finite?"""
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
         raise TypeError(f"{name} must be a number, got {value!r:.80}")
     try: number = float(value)
@@ -109,30 +106,26 @@ def check_number(
     raise ValueError(f"{name} must be {' and '.join(words) or 'a finite number'}, got {value!r}")
 
 def check_whole(
-    value,      # What came
-    name,       # Name of the argument, for the message
-    least=None, # Smallest value allowed (default: any)
-    most=None,  # Largest value allowed (default: any)
-    why=''      # The reason for the limit, for the end of the message
-): # The number as an int
+    value: object,          # What came
+    name: str,              # Name of the argument, for the message
+    least: int | None=None, # Smallest value allowed (default: any)
+    most: int | None=None,  # Largest value allowed (default: any)
+    why: str=''             # The reason for the limit, for the end of the message
+) -> int:
     """Return `value` as an int; a `TypeError` if it is no number, a `ValueError` if it is not whole or out of range.
 
     Parameters
     ----------
-    value
+    value : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-    least
+    least : int | None
         Smallest value allowed (default: any)
-    most
+    most : int | None
         Largest value allowed (default: any)
-    why
+    why : str
         The reason for the limit, for the end of the message
-
-    Returns
-    -------
-    The number as an int
     """
     limits = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
     need = f"{name} must be a whole number{' of ' * bool(limits)}{' and '.join(limits)}, got "
@@ -146,99 +139,87 @@ def check_whole(
 
 # %% ../../nbs/00_core/00_arguments.ipynb #8714e813
 def check_seed(
-    seed,       # What came: a whole number from 0, or a numpy Generator
-    name='seed' # Name of the argument, for the message
-): # The same, a number as an int
+    seed: object,    # What came: a whole number from 0, or a numpy Generator
+    name: str='seed' # Name of the argument, for the message
+) -> int | np.random.Generator:
     """Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy
     Generator.
 
     Parameters
     ----------
-    seed
+    seed : object
         What came: a whole number from 0, or a numpy Generator
-    name
-        Name of the argument, for the message
-
-    Returns
-    -------
-    The same, a number as an int"""
+    name : str
+        Name of the argument, for the message"""
     if isinstance(seed, np.random.Generator): return seed
     return check_whole(seed, name, 0, why=f"; or a numpy Generator: {name}=np.random.default_rng()")
 
 # %% ../../nbs/00_core/00_arguments.ipynb #2317de84
 def check_truth(
-    value, # What came
-    name   # Name of the argument, for the message
+    value: object, # What came
+    name: str      # Name of the argument, for the message
 ) -> bool:
     """Return True or False, also for 1 and 0; a `TypeError` for anything else.
 
     Parameters
     ----------
-    value
+    value : object
         What came
-    name
+    name : str
         Name of the argument, for the message
     """
     if isinstance(value, (bool, int, np.bool_, np.integer)) and value in (0, 1): return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r:.80}")
 
 def check_threads(
-    threads # What came: a whole number from 1, or None for all cores
-): # The same, a number as an int
+    threads: object # What came: a whole number from 1, or None for all cores
+) -> int | None:
     """Return the number of threads; a `TypeError` or `ValueError` if it is no whole number of at least 1, and not None.
 
     Parameters
     ----------
-    threads
+    threads : object
         What came: a whole number from 1, or None for all cores
-
-    Returns
-    -------
-    The same, a number as an int
     """
     return None if threads is None else check_whole(threads, 'threads', 1, why="; or None for all cores")
 
 def check_mapping(
-    value,     # What came: a dict, or None for an empty one
-    name,      # Name of the argument, for the message
-    example    # How it is written, such as "beta=(0, 20)"
-): # The dict
+    value: object, # What came: a dict, or None for an empty one
+    name: str,     # Name of the argument, for the message
+    example: str   # How it is written, such as "beta=(0, 20)"
+) -> dict:
     """Return the dict (an empty one for None), or raise a `TypeError` that shows how it is written.
 
     Parameters
     ----------
-    value
+    value : object
         What came: a dict, or None for an empty one
-    name
+    name : str
         Name of the argument, for the message
-    example
+    example : str
         How it is written, such as "beta=(0, 20)"
-
-    Returns
-    -------
-    The dict
     """
     if value is None: return {}
     if isinstance(value, dict): return value
     raise TypeError(f"{name} must be a dict, {name}=dict({example}), got {type(value).__name__}")
 
 def check_keys(
-    given,  # What came: a dict
-    needed, # Keys that it must have
-    what,   # What it is, for the message: "a rule"
-    also=() # Keys that it may have
-):
+    given: object,           # What came: a dict
+    needed: Collection[str], # Keys that it must have
+    what: str,               # What it is, for the message: "a rule"
+    also: Iterable[str]=()   # Keys that it may have
+) -> None:
     """Raise a `TypeError` if this is no dict, a `ValueError` if it lacks a key or has one that means nothing.
 
     Parameters
     ----------
-    given
+    given : object
         What came: a dict
-    needed
+    needed : Collection[str]
         Keys that it must have
-    what
+    what : str
         What it is, for the message: "a rule"
-    also
+    also : Iterable[str]
         Keys that it may have
     """
     if not isinstance(given, dict):
@@ -250,19 +231,19 @@ def check_keys(
             raise ValueError(f"{what} has {key!r}, which means nothing there{_nearest(key, (*needed, *also))}")
 
 def check_labels(
-    value, # What came: one label, or several
-    name,  # Name of the argument, for the message
-    what   # What they are, for the message: "columns of the table"
+    value: object, # What came: one label, or several
+    name: str,     # Name of the argument, for the message
+    what: str      # What they are, for the message: "columns of the table"
 ) -> list:
     """Return a list of labels, of one that stands alone, too; a `TypeError` for what is neither a text nor a list.
 
     Parameters
     ----------
-    value
+    value : object
         What came: one label, or several
-    name
+    name : str
         Name of the argument, for the message
-    what
+    what : str
         What they are, for the message: "columns of the table"
     """
     if isinstance(value, str): return [value]
@@ -270,31 +251,27 @@ def check_labels(
     raise TypeError(f"{name} must be a list of {what}, or one of them, got {value!r:.80}")
 
 def check_list(
-    value, # What came
-    name,  # Name of the argument, for the message
-    kind,  # Class, or classes, of what is in it
-    what,  # What it should hold, for the message: "fits, as `fit` returns them"
-    least=1 # How many are needed
-): # A list
+    value: object,      # What came
+    name: str,          # Name of the argument, for the message
+    kind: type | tuple, # Class, or classes, of what is in it
+    what: str,          # What it should hold, for the message: "fits, as `fit` returns them"
+    least: int=1        # How many are needed
+) -> list:
     """Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too
     short.
 
     Parameters
     ----------
-    value
+    value : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-    kind
+    kind : type | tuple
         Class, or classes, of what is in it
-    what
+    what : str
         What it should hold, for the message: "fits, as `fit` returns them"
-    least
-        How many are needed
-
-    Returns
-    -------
-    A list"""
+    least : int
+        How many are needed"""
     if isinstance(value, kind):
         raise TypeError(f"{name} must be a list of {what}; put the one you have into brackets: [...]")
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):

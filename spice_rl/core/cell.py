@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import cache
 from inspect import isfunction, signature
 import numpy as np
+from numpy.typing import ArrayLike
 from .arguments import check_names
 from .data import Trials
 from .params import Param
@@ -30,29 +31,34 @@ Trial.__doc__ = """What a learner meets on one trial.
 
 # %% ../../nbs/00_core/02_cell.ipynb #abfeea61
 def make_trial(
-    choice=-1,      # The option chosen, -1 before the choice
-    reward=np.nan,  # What the chosen option paid, or one number per option
-    n_options=2,    # How many options there are
-    options=None,   # Options on offer (default: all)
-    context=0,      # Which situation
-    **columns       # What else is seen, done and got, by name: a number, or one for each option
-) -> Trial:
+    choice: int=-1,                 # The option chosen, -1 before the choice
+    reward: ArrayLike=np.nan,       # What the chosen option paid, or one number per option
+    n_options: int=2,               # How many options there are
+    options: ArrayLike | None=None, # Options on offer (default: all)
+    context: int=0,                 # Which situation
+    **columns: ArrayLike            # What else is seen, done and got, by name: a number, or one for each option
+) -> tuple: # A `Trial`; the columns are further fields
     """Build a `Trial` by hand, for looking at a cell step by step.
 
     Parameters
     ----------
-    choice
+    choice : int
         The option chosen, -1 before the choice
-    reward
+    reward : ArrayLike
         What the chosen option paid, or one number per option
-    n_options
+    n_options : int
         How many options there are
-    options
+    options : ArrayLike | None
         Options on offer (default: all)
-    context
+    context : int
         Which situation
-    **columns
+    **columns : ArrayLike
         What else is seen, done and got, by name: a number, or one for each option
+
+    Returns
+    -------
+    tuple
+        A `Trial`; the columns are further fields
     """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
@@ -63,18 +69,19 @@ def make_trial(
 
 @cache
 def trial_type(
-    names=() # Names of what else is seen, done and got
-): # `Trial`, or a class of named tuples with these fields besides
+    names: tuple=() # Names of what else is seen, done and got
+) -> type: # `Trial`, or a class of named tuples with these fields besides
     """The kind of `Trial` that has these columns.
 
     Parameters
     ----------
-    names
+    names : tuple
         Names of what else is seen, done and got
 
     Returns
     -------
-    `Trial`, or a class of named tuples with these fields besides
+    type
+        `Trial`, or a class of named tuples with these fields besides
     """
     return namedtuple('Trial', (*Trial._fields, *names)) if names else Trial
 
@@ -91,21 +98,22 @@ def _unknown(x):
     return _to_read(np.full(np.shape(x), np.nan)) if np.ndim(x) else np.nan
 
 def shape_of(
-    shape,    # 'options', a whole number, or a tuple of these
-    n_options # How many options there are
-): # A tuple of whole numbers
+    shape: str | int | tuple, # 'options', a whole number, or a tuple of these
+    n_options: int            # How many options there are
+) -> tuple: # Whole numbers
     """The shape of a latent value's array.
 
     Parameters
     ----------
-    shape
+    shape : str | int | tuple
         'options', a whole number, or a tuple of these
-    n_options
+    n_options : int
         How many options there are
 
     Returns
     -------
-    A tuple of whole numbers
+    tuple
+        Whole numbers
     """
     sizes = shape if isinstance(shape, tuple) else (shape,)
     return tuple(n_options if size == 'options' else size for size in sizes)
@@ -219,7 +227,7 @@ class Cell:
 
     Parameters
     ----------
-    **values
+    **values : float
         Values of parameters, in place of their defaults
     """
     params: dict = {}
@@ -276,7 +284,7 @@ class Cell:
         if cls.init is Cell.init: cls.rules.setdefault('init', _nothing)
         if cls.update is Cell.update: cls.rules.setdefault('update', _learns_nothing)
 
-    def __init__(self, **values): # Values of parameters, in place of their defaults
+    def __init__(self, **values: float): # Values of parameters, in place of their defaults
         if lost := self._missing():
             raise TypeError(
                 f"{type(self).__name__} lacks {' and '.join(f'the rule {rule}' for rule in lost)}: write it into the "
@@ -285,12 +293,12 @@ class Cell:
         check_names(values, self.params)
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
-    def suits(self, trials): # The trials that it is to be shown
+    def suits(self, trials: Trials) -> None: # The trials that it is to be shown
         """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             The trials that it is to be shown
         """
         if self.reward_range is None or not np.isfinite(trials.reward).any(): return
@@ -318,16 +326,16 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
     @property
-    def learns(self):
+    def learns(self) -> bool:
         "Does anything that happens change its state?"
         return self.rules.get('update') is not _learns_nothing
 
-    def p(self, **values): # Values of parameters, in place of this instance's
+    def p(self, **values: float) -> tuple: # Values of parameters, in place of this instance's
         """The parameters as the rules see them: `p.alpha`, `p.beta`, …
 
         Parameters
         ----------
-        **values
+        **values : float
             Values of parameters, in place of this instance's
         """
         values = {_written(name, self.params): x for name, x in values.items()}
@@ -360,16 +368,16 @@ class Cell:
         return there._replace(**{name: -1 if name == 'choice' else _unknown(getattr(trial, name)) for name in hidden})
 
     def init(self,
-        p,          # Parameters, as `cell.p()` gives them
-        n_options=2 # How many options
-    ):
+        p: tuple,        # Parameters, as `cell.p()` gives them
+        n_options: int=2 # How many options
+    ) -> tuple:
         """The state before the first trial.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        n_options
+        n_options : int
             How many options
         """
         shapes = self.shapes if set(self.shapes) == set(self.state) else dict.fromkeys(self.state, 'options')
@@ -378,19 +386,19 @@ class Cell:
         return state
 
     def logits(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: tuple  # What there is to see, a `Trial`
+    ) -> np.ndarray:
         """One number per option: what the learner would choose. It sees neither the choice nor the reward.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see, a `Trial`
         """
         if 'probabilities' in self.rules:
@@ -403,19 +411,19 @@ class Cell:
     def _later(self): return [name for name in (*self.does, *self.gets) if name not in ('choice', 'reward')]
 
     def probabilities(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: tuple  # What there is to see, a `Trial`
+    ) -> np.ndarray:
         """Probability of each option, as the rule `probabilities` says it; of those on offer they sum to 1.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see, a `Trial`
         """
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
@@ -430,61 +438,61 @@ class Cell:
         return out
 
     def response(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: tuple  # What there is to see, a `Trial`
+    ) -> tuple:
         """The distribution of the answer, one of the kinds of answer. It sees neither the answer nor what follows.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see, a `Trial`
         """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('response', p, type(state)(*map(_to_read, state)), unseen)
 
     def log_likelihood(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, and the answer
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: tuple  # What there is to see, and the answer
+    ) -> float:
         """Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see, and the answer
         """
         seen = self._before(trial, ('reward', *(name for name in self.gets if name != 'reward')))
         return float(self._rule('log_likelihood', p, type(state)(*map(_to_read, state)), seen))
 
     def sample(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial, # What there is to see
-        rng    # A numpy Generator
-    ):
+        p: tuple,                # Parameters, as `cell.p()` gives them
+        state: tuple,            # The state, as `init` or `update` gave it
+        trial: tuple,            # What there is to see
+        rng: np.random.Generator # Where random numbers come from
+    ) -> float | tuple:
         """An answer drawn by the rule `sample`: a number, or a tuple in the order of `does`.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see
-        rng
-            A numpy Generator
+        rng : np.random.Generator
+            Where random numbers come from
         """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('sample', p, type(state)(*map(_to_read, state)), unseen, rng)
@@ -500,19 +508,19 @@ class Cell:
         return any(np.isnan(x[trial.choice] if np.ndim(x) else x) for x in got if not np.ndim(x) or trial.choice >= 0)
 
     def update(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: tuple  # What there is to see, a `Trial`
+    ) -> tuple:
         """The state after the feedback; `state` itself is left as it is.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
+        trial : tuple
             What there is to see, a `Trial`
         """
         after = type(state)(*map(np.copy, state))
@@ -526,22 +534,17 @@ class Cell:
 
 # %% ../../nbs/00_core/02_cell.ipynb #8a3b6c1e
 def check_cell(
-    cell,        # What came
-    name='cell'  # Name of the argument, for the message
-) -> Cell: # The cell
+    cell: object,    # What came
+    name: str='cell' # Name of the argument, for the message
+) -> Cell:
     """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
 
     Parameters
     ----------
-    cell
+    cell : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-
-    Returns
-    -------
-    Cell
-        The cell
     """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")

@@ -13,6 +13,7 @@ import io
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def _check_kind(path, data):
     if kind: raise ValueError(f'reads tables in text (.csv, .tsv or .txt), got {path.name!r}, {kind}; save it as .csv, '
                               f'or read it with pandas and pass the frame')
 
+# %% ../../nbs/00_core/00_columns.ipynb #0d75e18e
 def _decode(path, data):
     "The text of a file in UTF-8, UTF-16 or, said with a warning, Windows-1252"
     wide = _wide(path, data)
@@ -226,9 +228,9 @@ class Table:
     ----------
     frame : pd.DataFrame
         Of a file, columns of labels hold texts
-    path : Path
+    path : Path | None
         None: it came as a frame
-    data : bytes
+    data : bytes | None
         The file from its header on, in UTF-8
     names : tuple
         Names of the columns as the header has them
@@ -237,26 +239,27 @@ class Table:
     above : int
         Lines above the header
     """
-    frame: pd.DataFrame  # Of a file, columns of labels hold texts
-    path: Path = None    # None: it came as a frame
-    data: bytes = None   # The file from its header on, in UTF-8
-    names: tuple = ()    # Names of the columns as the header has them
-    separator: str = ',' # What stands between two fields
-    above: int = 0       # Lines above the header
+    frame: pd.DataFrame       # Of a file, columns of labels hold texts
+    path: Path | None = None  # None: it came as a frame
+    data: bytes | None = None # The file from its header on, in UTF-8
+    names: tuple = ()         # Names of the columns as the header has them
+    separator: str = ','      # What stands between two fields
+    above: int = 0            # Lines above the header
 
     def line(self,
-             row # Number of the row, from 0
-            ): # Number of the line, from 1
+             row: int # Number of the row, from 0
+            ) -> int: # Number of the line, from 1
         """The line of the file in which a row begins; of a frame, the line that it would have in a file
 
         Parameters
         ----------
-        row
+        row : int
             Number of the row, from 0
 
         Returns
         -------
-        Number of the line, from 1
+        int
+            Number of the line, from 1
         """
         if self.data is None: return int(row) + 2
         seen, before = -2, 0
@@ -269,21 +272,22 @@ class Table:
         return self.above + before + 1
 
     def texts(self,
-              column, # Name of a column
-              rows    # Numbers of rows, from 0
-             ): # Array of texts
+              column: str,     # Name of a column
+              rows: np.ndarray # Numbers of rows, from 0
+             ) -> np.ndarray: # Texts, (rows,)
         """Some cells of a column as they were written
 
         Parameters
         ----------
-        column
+        column : str
             Name of a column
-        rows
+        rows : np.ndarray
             Numbers of rows, from 0
 
         Returns
         -------
-        Array of texts
+        np.ndarray
+            Texts, (rows,)
         """
         ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
         if len(ends) - self.data.endswith(b'\n') != len(self.frame): # blank lines, or line breaks within cells
@@ -294,6 +298,7 @@ class Table:
         records, k = _records(lines, self.separator), self.names.index(column)
         return np.array([r[k].strip() if k < len(r) else '' for r in records], object)
 
+# %% ../../nbs/00_core/00_columns.ipynb #cd767f27
 def _parse(data, names, separator, labels, **options):
     "What pandas makes of it; columns of labels are texts, their empty cells empty texts"
     labels = [c for c in labels if c in names]
@@ -337,16 +342,16 @@ def _as_path(path, what, from_what):
                     + ('; read_trials takes a frame' if isinstance(path, pd.DataFrame) else ''))
 
 def read_table(
-    path,     # A text file: .csv, .tsv, .txt or any other ending
-    labels=() # Names of columns that hold labels: they stay text, to be made numbers together
+    path: str | Path,              # A text file: .csv, .tsv, .txt or any other ending
+    labels: str | Iterable[str]=() # Names of columns that hold labels: they stay text, to be made numbers together
 ) -> Table:
     """Read a text file: `Table`, whose `frame` holds labels as text and the other columns as pandas takes them
 
     Parameters
     ----------
-    path
+    path : str | Path
         A text file: .csv, .tsv, .txt or any other ending
-    labels
+    labels : str | Iterable[str]
         Names of columns that hold labels: they stay text, to be made numbers together
     """
     path = _as_path(path, 'a table', 'one file')
@@ -372,6 +377,7 @@ def read_table(
     return _read(path, below, data if len(below) == len(data) and text.isascii() else below.encode(), separator, above,
                  tuple(map(str, check_labels(labels, 'labels', 'names of columns'))))
 
+# %% ../../nbs/00_core/00_columns.ipynb #1661f15b
 def _read(path, text, data, separator, above, labels):
     "The table below its header"
     try: records = _records(text.split('\n', 100)[:100], separator)

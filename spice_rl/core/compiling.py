@@ -11,6 +11,7 @@ from collections import namedtuple
 from functools import cache
 from types import FunctionType
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 from .arguments import check_names
 from .cell import Cell, Trial, check_cell, make_trial
@@ -19,6 +20,7 @@ from .codegen import _tools, quick_rules
 from .jit import COMPILED, NumbaError, _INSIDE, cgutils, in_place_of, ready_rule, typeof_impl, types
 from .loops import Kernels, f8, init_type, logits_type, update_type
 from .wide_trials import check_columns
+from .data import Trials
 
 # %% ../../nbs/00_core/03_compiling.ipynb #e9421ce5
 class StructuredCell(Cell, rules=False):
@@ -27,33 +29,33 @@ class StructuredCell(Cell, rules=False):
     A subclass defines `kernels()`, which returns `Kernels`: compiled rules, and an array that says what this instance
     does. Its parameters are an array, in the order of `params`; called one by one, `init`, `logits` and `update` run
     the compiled rules."""
-    def kernels(self):
+    def kernels(self) -> Kernels:
         "The compiled rules, with the structure of this instance as their constants: `Kernels`."
         raise NotImplementedError(f"{type(self).__name__} lacks kernels(self): write it into the class")
 
-    def p(self, **values): # Values of parameters, in place of the instance's
+    def p(self, **values: float) -> np.ndarray: # Values of parameters, in place of the instance's
         """All parameters, as an array.
 
         Parameters
         ----------
-        **values
+        **values : float
             Values of parameters, in place of the instance's
         """
         check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
-    def init(self, p, n_options=2):
+    def init(self, p: np.ndarray, n_options: int=2) -> tuple:
         state, rules = np.zeros((len(self.state), n_options, 1)), self.kernels()
         rules.init(p[:, None], rules.constants, state, 1)
         return namedtuple('State', self.state)(*state[..., 0])
 
-    def logits(self, p, state, trial):
+    def logits(self, p: np.ndarray, state: tuple, trial: tuple) -> np.ndarray:
         out, unseen, rules = np.zeros((len(trial.reward), 1)), np.full(len(trial.reward), np.nan), self.kernels()
         options, before = np.ascontiguousarray(trial.options), np.array(state)[..., None]
         rules.logits(p[:, None], rules.constants, before, options, trial.context, unseen, 1, out)
         return out[:, 0]
 
-    def update(self, p, state, trial):
+    def update(self, p: np.ndarray, state: tuple, trial: tuple) -> tuple:
         after, options, rules = np.array(state)[..., None], np.ascontiguousarray(trial.options), self.kernels()
         reward = np.asarray(trial.reward, float)
         if trial.choice >= 0:
@@ -94,6 +96,7 @@ _all_at_once = '''for l in range(n):
         x = rules_logits({P}, {S}, trial)
         for k in options: out[k, l] = x[k]'''
 
+# %% ../../nbs/00_core/03_compiling.ipynb #921b5bb6
 def _plain(f):
     "The Python function behind `f`, which may be compiled; None if it is no function."
     f = getattr(f, 'py_func', f)
@@ -118,6 +121,7 @@ def _outside(cls):
 
 def _compile(cls): return _compiled(cls, _outside(cls))
 
+# %% ../../nbs/00_core/03_compiling.ipynb #f61dd968
 @cache
 def _shared():
     "A digest of what the bridges of all classes share."
@@ -145,24 +149,24 @@ def _compiled(cls, outside):
     return Kernels(**made, constants=np.zeros(1))
 
 # %% ../../nbs/00_core/03_compiling.ipynb #2e75086d
-def is_compiled(cell): # A cell
+def is_compiled(cell: Cell) -> bool: # The model
     """Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)
 
     Parameters
     ----------
-    cell
-        A cell
+    cell : Cell
+        The model
     """
     check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
 # %% ../../nbs/00_core/03_compiling.ipynb #4538b3e2
 def kernels(
-    cell,        # A cell
-    n_options=2, # How many options its task has
-    offer=None,  # Options on offer on a trial (default: all)
-    trials=None  # The trials that it is to be shown, if there are any
-):
+    cell: Cell,                   # The model
+    n_options: int=2,             # How many options its task has
+    offer: ArrayLike | None=None, # Options on offer on a trial (default: all)
+    trials: Trials | None=None    # The trials that it is to be shown, if there are any
+) -> Kernels:
     """The compiled rules of `cell`, tried in plain Python first: on made-up trials, and on each distinct situation in
     `trials`.
 
@@ -172,17 +176,18 @@ def kernels(
 
     Parameters
     ----------
-    cell
-        A cell
-    n_options
+    cell : Cell
+        The model
+    n_options : int
         How many options its task has
-    offer
+    offer : ArrayLike | None
         Options on offer on a trial (default: all)
-    trials
+    trials : Trials | None
         The trials that it is to be shown, if there are any"""
     _try(cell, n_options, offer, trials)
     return _pointers(cell)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #98d2a1d3
 def _pointers(cell):
     "The compiled rules of `cell` as the loops want them."
     made = cell.kernels() if hasattr(cell, 'kernels') else _compile(type(cell))
@@ -230,6 +235,7 @@ def _try(cell, n_options, offer, trials=None):
                     f"logits of {name} must return {n_options} numbers, one per option, got shape {x.shape}")
     if trials is not None: _try_situations(cell, trials)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #204846d1
 @cache
 def _tried(): return set()   # what went well: class, what it takes from outside, and situations
 
@@ -261,6 +267,7 @@ def _try_situations(cell, trials):
             f"{name} never reads trial.context, and these trials have {trials.n_contexts} contexts: it takes "
             "them for one situation", stacklevel=5)
 
+# %% ../../nbs/00_core/03_compiling.ipynb #2e899a77
 class _Watched(Trial):
     "A trial that notices whether a rule reads its context."
     seen = False
@@ -269,6 +276,7 @@ class _Watched(Trial):
         _Watched.seen = True
         return self[3]
 
+# %% ../../nbs/00_core/03_compiling.ipynb #1f858ba0
 class _Pointer(types.WrapperAddressProtocol):
     """A compiled rule by its address: numba looks that up anew for each call of a loop, which takes longer than one
     person's likelihood."""

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def _kept(found, rows, choice):
     _check_screens(found, choice)
     return found
 
+# %% ../../nbs/00_core/00_conversion.ipynb #6fa912a1
 def _in_loop(found, choice):
     "Rows of PsychoPy in which the choice was asked for; more than one loop asks: say which"
     asked = _real(found, [bool(r[found.names.index(choice)]) for r in found.rows])   # no key is the word None
@@ -175,6 +177,7 @@ def _in_loop(found, choice):
     raise ValueError(f'{choice!r} is asked for in more than one loop: {said}; say which one holds the trials, such as '
                      f'rows={max(loops, key=loops.get)!r}')
 
+# %% ../../nbs/00_core/00_conversion.ipynb #96359934
 def _check_screens(found, choice):
     "Without a rule: are there rows that may be no trials?"
     if choice not in found.names or found.program not in _PROGRAMS or not _PROGRAMS[found.program].screens: return
@@ -234,21 +237,23 @@ class Export(Table):
     """A `Table` of several files, or of an export: it knows where each row came from, which `program` wrote it, and by
     which rule its `rows` were kept"""
     def line(self,
-        row # Number of the row, from 0
-    ):      # Text: line and file
+        row: int # Number of the row, from 0
+    ) -> str: # Line and file
         """The line, and the file, from which a row came
 
         Parameters
         ----------
-        row
+        row : int
             Number of the row, from 0
 
         Returns
         -------
-        Text: line and file
+        str
+            Line and file
         """
         return self.origin[int(row)]
 
+# %% ../../nbs/00_core/00_conversion.ipynb #07e124f3
 _ENDINGS = ('.csv', '.tsv', '.txt', '.json', '.iqdat')
 
 def _files(source):
@@ -267,14 +272,18 @@ def _files(source):
     return paths
 
 def read_export(
-    source,        # A file, a folder (its .csv, .tsv, .txt, .json and .iqdat files, by name), or a list of files
-    program=None,  # Which program wrote it, one of `PROGRAMS` (default: found by its marks; none: tables as they are)
-    rows=None,     # Which rows are trials: a dict column -> value or values; the name of a loop of PsychoPy
-    choice='choice', # Column of the choice: to see which rows may be no trials
-    labels=(),     # Names of columns that hold labels, as for `read_table`
-    wide=(),       # Names with {} for the number of the trial, where a row is a person
-    participant='participant' # Column of who took part; if there is none of this name, the program's own is taken
-) -> Export:       # Its `frame` has one row a trial, and a column `file`
+    # A file, a folder (its .csv, .tsv, .txt, .json and .iqdat files, by name), or a list of files
+    source: str | Path | list | tuple,
+    # Which program wrote it, one of `PROGRAMS` (default: found by its marks; none: tables as they are)
+    program: str | None=None,
+    # Which rows are trials: a dict column -> value or values; the name of a loop of PsychoPy
+    rows: str | dict | None=None,
+    choice: Hashable='choice',      # Column of the choice: to see which rows may be no trials
+    labels: str | Iterable[str]=(), # Names of columns that hold labels, as for `read_table`
+    wide: str | Iterable[str]=(),   # Names with {} for the number of the trial, where a row is a person
+    # Column of who took part; if there is none of this name, the program's own is taken
+    participant: Hashable='participant'
+) -> Export: # Its `frame` has one row a trial, and a column `file`
     """What a program for experiments wrote, as one table with a row for each trial, all cells as they were written
 
     What was left out is said in a warning. Raises a `ValueError` for files of different programs, a rule that no row
@@ -282,21 +291,21 @@ def read_export(
 
     Parameters
     ----------
-    source
+    source : str | Path | list | tuple
         A file, a folder (its .csv, .tsv, .txt, .json and .iqdat files, by name), or a list of
         files
-    program
+    program : str | None
         Which program wrote it, one of `PROGRAMS` (default: found by its marks; none: tables as
         they are)
-    rows
+    rows : str | dict | None
         Which rows are trials: a dict column -> value or values; the name of a loop of PsychoPy
-    choice
+    choice : Hashable
         Column of the choice: to see which rows may be no trials
-    labels
+    labels : str | Iterable[str]
         Names of columns that hold labels, as for `read_table`
-    wide
+    wide : str | Iterable[str]
         Names with {} for the number of the trial, where a row is a person
-    participant
+    participant : Hashable
         Column of who took part; if there is none of this name, the program's own is taken
 
     Returns
@@ -351,14 +360,14 @@ def _as_table(found, paths, labels, rows):
 
 # %% ../../nbs/00_core/00_conversion.ipynb #9914d3b1
 def is_export(
-    source   # A path, a folder, a list of paths
+    source: str | Path | list | tuple # A path, that of a folder, or a list of paths
 ) -> bool:
     """Is this more than one table in text: a folder, a list, JSON, a log, or what a known program wrote?
 
     Parameters
     ----------
-    source
-        A path, a folder, a list of paths
+    source : str | Path | list | tuple
+        A path, that of a folder, or a list of paths
     """
     if isinstance(source, (list, tuple)): return True
     path = _as_path(source, 'an export', 'a file, a folder or a list of files')

@@ -6,18 +6,22 @@
 __all__ = ['Trials', 'check_trials']
 
 # %% ../../nbs/00_core/01_data.ipynb #486a32fc
+from collections import namedtuple
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
+from typing import Self
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _done, _got, _list, _n, _people
 from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
-from .tables import _all_options, _check_codes, _floats, _integers, _labels, _length
-from .tables import _more_arrays, _without_words
+from .tables import _Besides, _Choices, _Rows, _all_options, _check_codes, _floats, _integers, _labels
+from .tables import _length, _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
-from .tensors import _counted, _labels_of_ids, _n_actions, _to_dataset, check_xs_ys
+from .tensors import DatasetRNN, _counted, _labels_of_ids, _n_actions, _to_dataset, check_xs_ys
 
 # %% ../../nbs/00_core/01_data.ipynb #e6596909
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +53,7 @@ class Trials:
         the rows as read, in the order of the file
     _rows : np.ndarray
         row of `_frame` behind each trial
-    _contexts : tuple
+    _contexts : tuple | None
         labels of the contexts, None: their codes
     columns : dict
         What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
@@ -70,7 +74,7 @@ class Trials:
     counted: np.ndarray = None     # Does the choice enter the likelihood? (trial,)
     _frame: pd.DataFrame = None    # the rows as read, in the order of the file
     _rows: np.ndarray = None       # row of `_frame` behind each trial
-    _contexts: tuple = None     # labels of the contexts, None: their codes
+    _contexts: tuple | None = None # labels of the contexts, None: their codes
     columns: dict = None        # What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
     does: tuple = ('choice',)   # Names of what people do
     gets: tuple = ()            # Names of what they are given afterwards, beside the reward
@@ -88,56 +92,58 @@ class Trials:
         object.__setattr__(self, 'words', dict(self.words or {}))
 
     @property
-    def n_trials(self):
+    def n_trials(self) -> int:
         "How many trials, missing choices included."
         return len(self.choice)
     @property
-    def n_options(self):
+    def n_options(self) -> int:
         "How many options the task has."
         return len(self.options)
     @property
-    def n_participants(self):
+    def n_participants(self) -> int:
         "How many people."
         return len(self.participants)
     @property
-    def n_sessions(self):
+    def n_sessions(self) -> int:
         "How many sessions, over all people."
         return len(self.starts) - 1
     @property
-    def contexts(self):
+    def contexts(self) -> tuple:
         "Labels of the contexts in the order of their codes."
         return tuple(range(int(self.context.max(initial=-1)) + 1)) if self._contexts is None else self._contexts
     @property
-    def n_contexts(self):
+    def n_contexts(self) -> int:
         "How many contexts."
         return len(self.contexts)
     @property
-    def sees(self):
+    def sees(self) -> tuple:
         "Names of the columns that are there before the answer."
         return tuple(name for name in self.columns if name not in (*self.does, *self.gets))
     @property
-    def n_counted(self):
+    def n_counted(self) -> int:
         "How many answers a likelihood counts: made, and not set apart."
         return int((self.counted & self.answered()).sum())
     def __len__(self): return self.n_trials
 
     @cached_property
-    def starts(self): # (session + 1,)
+    def starts(self) -> np.ndarray: # (session + 1,)
         """First row of each session, then the number of trials
 
         Returns
         -------
-        (session + 1,)
+        np.ndarray
+            (session + 1,)
         """
         return _read_only(np.r_[np.flatnonzero(np.diff(self.session, prepend=-1)), len(self)])
 
     @cached_property
-    def session_participant(self): # (session,)
+    def session_participant(self) -> np.ndarray: # (session,)
         """Code of the person whose session it is
 
         Returns
         -------
-        (session,)
+        np.ndarray
+            (session,)
         """
         return _read_only(self.participant[self.starts[:-1]])
 
@@ -155,18 +161,20 @@ class Trials:
         return self._frame.copy()
 
     def answered(self,
-                 does=None # Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
-                ): # (trial,) of True and False
+                 # Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
+                 does: str | Iterable[str] | None=None
+                ) -> np.ndarray: # (trial,) of True and False
         """Where an answer was made: the choice, and each column of what people do
 
         Parameters
         ----------
-        does
+        does : str | Iterable[str] | None
             Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
 
         Returns
         -------
-        (trial,) of True and False
+        np.ndarray
+            (trial,) of True and False
         """
         made = np.ones(len(self), bool)
         does = self.does if does is None else check_labels(does, 'does', 'what people do')
@@ -176,51 +184,45 @@ class Trials:
         return made
 
     def equals(self,
-               other # Other `Trials`
-              ): # True or False
+               other: object # What they are compared with
+              ) -> bool:
         """Are these the same trials, with the same columns and the same table?
 
         Parameters
         ----------
-        other
-            Other `Trials`
-
-        Returns
-        -------
-        True or False
+        other : object
+            What they are compared with
         """
         return _equal(self, other)
 
     @classmethod
     def concat(cls,
-               parts # A list of `Trials` of different people
-              ): # `Trials`
+               parts: Iterable[Self] # `Trials` of different people
+              ) -> Self:
         """The trials of several groups of people as one
 
         Parameters
         ----------
-        parts
-            A list of `Trials` of different people
-
-        Returns
-        -------
-        `Trials`
+        parts : Iterable[Self]
+            `Trials` of different people
         """
         return _concat(parts)
 
     def per_participant(self,
-                        column # A column of the table that says one thing about each person, like their group
-                       ): # Series by participant
+                        # A column of the table that says one thing about each person, like their group
+                        column: Hashable
+                       ) -> pd.Series: # By participant
         """What a column says about each person
 
         Parameters
         ----------
-        column
+        column : Hashable
             A column of the table that says one thing about each person, like their group
 
         Returns
         -------
-        Series by participant
+        pd.Series
+            By participant
         """
         _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
@@ -232,170 +234,165 @@ class Trials:
         return pd.Series(values.first().to_numpy(), index=pd.Index(self.participants, name='participant'), name=column)
 
     def take(self,
-             participants=None, # Labels of the people to keep, one or a list; default all
-             sessions=None      # Codes of the sessions to keep, one or a list; default all
-            ): # `Trials` with the same options; people and sessions numbered anew
+             participants: object=None,                # Labels of the people to keep, one or a list; default all
+             sessions: int | Iterable[int] | None=None # Codes of the sessions to keep, one or a list; default all
+            ) -> Self: # With the same options; people and sessions numbered anew
         """Keep some people or sessions
 
         Parameters
         ----------
-        participants
+        participants : object
             Labels of the people to keep, one or a list; default all
-        sessions
+        sessions : int | Iterable[int] | None
             Codes of the sessions to keep, one or a list; default all
 
         Returns
         -------
-        `Trials` with the same options; people and sessions numbered anew
+        Self
+            With the same options; people and sessions numbered anew
         """
         return _take(self, participants, sessions)
 
     def split_time(self,
-                   test=.3 # Share of each session, at its end, to hold out
-                  ): # (train, test)
+                   test: float=.3 # Share of each session, at its end, to hold out
+                  ) -> tuple[Self, Self]: # (train, test)
         """Hold out the end of each session; in `test` its start teaches, but is not counted
 
         Parameters
         ----------
-        test
+        test : float
             Share of each session, at its end, to hold out
 
         Returns
         -------
-        (train, test)
+        tuple[Self, Self]
+            (train, test)
         """
         return _split_time(self, test)
 
     def split_sessions(self,
-                       test=.3, # Share of each person's sessions to hold out
+                       test: float=.3,                   # Share of each person's sessions to hold out
                        *,
-                       seed=0   # Number or `np.random.Generator`
-                      ): # (train, test)
+                       seed: int | np.random.Generator=0 # Seed of the random numbers
+                      ) -> tuple[Self, Self]: # (train, test)
         """Hold out whole sessions of each person who has two or more
 
         Parameters
         ----------
-        test
+        test : float
             Share of each person's sessions to hold out
-        seed
-            Number or `np.random.Generator`
+        seed : int | np.random.Generator
+            Seed of the random numbers
 
         Returns
         -------
-        (train, test)
+        tuple[Self, Self]
+            (train, test)
         """
         return _split_sessions(self, test, seed)
 
     def split_participants(self,
-                           test=.3, # Share of the people to hold out
+                           test: float=.3,                   # Share of the people to hold out
                            *,
-                           seed=0   # Number or `np.random.Generator`
-                          ): # (train, test)
+                           seed: int | np.random.Generator=0 # Seed of the random numbers
+                          ) -> tuple[Self, Self]: # (train, test)
         """Hold out whole people
 
         Parameters
         ----------
-        test
+        test : float
             Share of the people to hold out
-        seed
-            Number or `np.random.Generator`
+        seed : int | np.random.Generator
+            Seed of the random numbers
 
         Returns
         -------
-        (train, test)
+        tuple[Self, Self]
+            (train, test)
         """
         return _split_participants(self, test, seed)
 
     def to_dataset(self,
-                   extra=() # Names of numeric columns to carry, placed before the id
-                  ): # `DatasetRNN`
+                   extra: str | Iterable[str]=() # Names of numeric columns to carry, placed before the id
+                  ) -> DatasetRNN:
         """The tensors `xs` and `ys` that networks train on, one row a session
 
         Parameters
         ----------
-        extra
+        extra : str | Iterable[str]
             Names of numeric columns to carry, placed before the id
-
-        Returns
-        -------
-        `DatasetRNN`
         """
         return _to_dataset(self, extra)
 
     @classmethod
     def from_arrays(cls,
-                    choice=None, # Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
-                    reward=None, # What the chosen option paid, (trial,), or each option, (trial, option), or None
-                    participant=None, # Label of the person, (trial,); default one person, 0
-                    session=None,     # Session within the person, (trial,); default one each
+                    # Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
+                    choice: ArrayLike | None=None,
+                    # What the chosen option paid, (trial,), or each option, (trial, option), or None
+                    reward: ArrayLike | None=None,
+                    participant: ArrayLike | None=None, # Label of the person, (trial,); default one person, 0
+                    session: ArrayLike | None=None,     # Session within the person, (trial,); default one each
                     *,
-                    options=None, # Labels of the options; default their codes
-                    offer=None,   # Codes on offer, padded by -1, (trial, k); default all
-                    context=None, # Code of the set of stimuli, (trial,); default 0
-                    counted=None, # Does the choice enter the likelihood? (trial,); default yes
-                    extra=None,   # Further columns of the frame, by name
-                    # What is seen before the answer: a dict name -> (trial,), numbers or two labels, or (trial, option)
-                    sees=None,
-                    does=None,    # What is done beside, or in place of, a choice, NaN: missing; a dict
-                    gets=None     # What is shown afterwards, beside the reward; a dict
-                   ): # `Trials`
+                    options: Iterable | None=None,      # Labels of the options; default their codes
+                    offer: ArrayLike | None=None,       # Codes on offer, padded by -1, (trial, k); default all
+                    context: ArrayLike | None=None,     # Code of the set of stimuli, (trial,); default 0
+                    counted: ArrayLike | None=None,     # Does the choice enter the likelihood? (trial,); default yes
+                    extra: dict | None=None,            # Further columns of the frame, by name
+                    # What is seen before the answer: a dict name -> (trial,), numbers or two labels, or (trial,
+                    # option)
+                    sees: dict | None=None,
+                    does: dict | None=None,             # What is done beside, or in place of, a choice, NaN: missing
+                    gets: dict | None=None              # What is shown afterwards, beside the reward
+                   ) -> Self:
         """Trials from codes, as a simulation has them
 
         Parameters
         ----------
-        choice
+        choice : ArrayLike | None
             Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
-        reward
+        reward : ArrayLike | None
             What the chosen option paid, (trial,), or each option, (trial, option), or None
-        participant
+        participant : ArrayLike | None
             Label of the person, (trial,); default one person, 0
-        session
+        session : ArrayLike | None
             Session within the person, (trial,); default one each
-        options
+        options : Iterable | None
             Labels of the options; default their codes
-        offer
+        offer : ArrayLike | None
             Codes on offer, padded by -1, (trial, k); default all
-        context
+        context : ArrayLike | None
             Code of the set of stimuli, (trial,); default 0
-        counted
+        counted : ArrayLike | None
             Does the choice enter the likelihood? (trial,); default yes
-        extra
+        extra : dict | None
             Further columns of the frame, by name
-        sees
+        sees : dict | None
             What is seen before the answer: a dict name -> (trial,), numbers or two labels, or
             (trial, option)
-        does
-            What is done beside, or in place of, a choice, NaN: missing; a dict
-        gets
-            What is shown afterwards, beside the reward; a dict
-
-        Returns
-        -------
-        `Trials`
+        does : dict | None
+            What is done beside, or in place of, a choice, NaN: missing
+        gets : dict | None
+            What is shown afterwards, beside the reward
         """
-        return _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra,
-                            dict(sees=sees, does=does, gets=gets))
+        return _from_arrays(_Given(choice, reward, participant, session, options, offer, context, counted, extra,
+                                   _declared(sees, does, gets)))
 
     @classmethod
     def from_dataset(cls,
-                     dataset_or_xs,    # `DatasetRNN`, or `xs` alone: (session, trial, feature)
-                     n_options=None,   # Needed for `xs` alone if it has extra features
-                     participants=None # Label of each id; default the dataset's, or the ids
-                    ): # `Trials`
+                     dataset_or_xs: DatasetRNN | ArrayLike, # `DatasetRNN`, or `xs` alone: (session, trial, feature)
+                     n_options: int | None=None,            # Needed for `xs` alone if it has extra features
+                     participants: Iterable | None=None     # Label of each id; default the dataset's, or the ids
+                    ) -> Self:
         """The trials behind a dataset: padding dropped, missing choices kept
 
         Parameters
         ----------
-        dataset_or_xs
+        dataset_or_xs : DatasetRNN | ArrayLike
             `DatasetRNN`, or `xs` alone: (session, trial, feature)
-        n_options
+        n_options : int | None
             Needed for `xs` alone if it has extra features
-        participants
+        participants : Iterable | None
             Label of each id; default the dataset's, or the ids
-
-        Returns
-        -------
-        `Trials`
         """
         return _from_dataset(dataset_or_xs, n_options, participants)
 
@@ -437,9 +434,10 @@ def _summary(t):
     return 'Trials: ' + '; '.join(parts)
 
 # %% ../../nbs/00_core/01_data.ipynb #2029e1b4
-def _gather(frame, people, who, key, options, contexts=None, more=None, does=('choice',), gets=(), words=None,
-            **columns):
-    "`Trials` from columns in the order of the file; `key` tells sessions apart"
+def _gather(rows, options, besides=_Besides(), contexts=None, **columns):
+    "`Trials` from columns in the order of the file"
+    frame, people, who, key = rows
+    more = besides.columns
     seen, unique = pd.factorize(key)
     owner = np.zeros(len(unique), np.int64)
     owner[seen] = who
@@ -448,16 +446,18 @@ def _gather(frame, people, who, key, options, contexts=None, more=None, does=('c
     if (np.diff(session) < 0).any(): # else the file is in this order
         rows = np.argsort(session, kind='stable')
         who, session, columns = who[rows], session[rows], {name: x[rows] for name, x in columns.items()}
-        more = {name: x[rows] for name, x in (more or {}).items()}
+        more = {name: x[rows] for name, x in more.items()}
     return Trials(options=tuple(options), participants=tuple(people), participant=who, session=session,
-                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=does,
-                  gets=gets, words=words)
+                  **columns, _frame=frame, _rows=rows, _contexts=contexts, columns=more, does=besides.does,
+                  gets=besides.gets, words=besides.words)
 
 # %% ../../nbs/00_core/01_data.ipynb #50b2ec9e
-def _from_arrays(choice, reward, participant, session, options, offer, context, counted, extra, columns):
-    columns = _declared(*columns.values())
-    if choice is None:
-        return _without_choice(participant, session, context, counted, extra, columns, reward, options, offer)
+_Given = namedtuple('_Given', 'choice reward participant session options offer context counted extra columns')
+_Given.__doc__ = "The arguments of `from_arrays`; `columns`: (argument, name, array) of what is seen, done and got"
+
+def _from_arrays(given):
+    choice, reward, participant, session, options, offer, context, counted, extra, columns = given
+    if choice is None: return _without_choice(given)
     choice = _integers(choice, 'choice', -1, 'codes 0, 1, … or -1 (missing)')
     n = len(choice) if choice.ndim == 1 else 0
     if n == 0: raise ValueError(f'choice must have one value a trial, (trial,), got shape {choice.shape}')
@@ -480,27 +480,26 @@ def _from_arrays(choice, reward, participant, session, options, offer, context, 
         raise ValueError(f'counted must be True or False for each trial, got {counted.dtype}; a mask: counted > 0')
     columns, words = _without_words(columns)
     more = _more_arrays(columns, n, options, at)
-    frame = _table(options, choice, reward, _labels(who, people), _series(session, n), None if offer is None else on,
-                   None if context is None else context_, extra, more)
+    chosen = _Choices(options, choice, reward, None if offer is None else on, None if context is None else context_)
+    frame = _table(chosen, _labels(who, people), _series(session, n), extra, more)
     for name, labels in words.items(): frame[name] = _labels(np.nan_to_num(more[name], nan=-1).astype(int), labels)
-    return _gather(frame, people, who, who * (blocks.max() + 1) + blocks, options, choice=choice, reward=reward,
-                   offer=on, context=context_, counted=counted,
-                   more=more, does=_done(True, columns), gets=_got(columns), words=words)
+    return _gather(_Rows(frame, people, who, who * (blocks.max() + 1) + blocks), options,
+                   _Besides(more, _done(True, columns), _got(columns), words), choice=choice, reward=reward, offer=on,
+                   context=context_, counted=counted)
 
-def _without_choice(participant, session, context, counted, extra, columns, reward, options, offer):
+# %% ../../nbs/00_core/01_data.ipynb #58f2b05a
+def _without_choice(given):
     "The same for people who do something else than choose: there are no options"
+    columns = given.columns
     answers = [x for role, _, x in columns if role == 'does']
     if not answers: raise ValueError('Trials need choices, or what people do in their place: does=dict(rating=...)')
-    if given := [name for name, x in dict(reward=reward, options=options, offer=offer).items() if x is not None]:
-        raise ValueError(f'{given[0]} belongs to options, and without choices there are none; what people get: '
+    if of_options := [name for name in ('reward', 'options', 'offer') if getattr(given, name) is not None]:
+        raise ValueError(f'{of_options[0]} belongs to options, and without choices there are none; what people get: '
                          f'gets=dict(outcome=...)')
     if wide := next((name for _, name, x in columns if np.ndim(x) != 1), None):
         raise ValueError(f'{wide} must have one number a trial, since there are no options, got shape '
                          f'{np.shape(dict((n, x) for _, n, x in columns)[wide])}')
-    nobody = np.full(len(answers[0]), -1)
-    more = dict(sees={}, does={}, gets={})
-    for role, name, x in columns: more[role][name] = x
-    none = _from_arrays(nobody, None, participant, session, ('', ' '), None, context, counted, extra, more)
+    none = _from_arrays(given._replace(choice=np.full(len(answers[0]), -1), options=('', ' ')))
     frame, n = none._frame.drop(columns=['choice', 'reward']), len(none)
     return replace(none, options=(), reward=np.zeros((n, 0)), offer=np.zeros((n, 0), int), _frame=frame,
                    does=none.does[1:])
@@ -564,7 +563,7 @@ def _trials_of(rows, session, choice, K, counted, participants):
             raise ValueError(f'ids run to {ids.max()}, needed {ids.max() + 1} participants, got {len(labels)} labels')
     extra = {f'extra_{j}': x for j, x in enumerate(rows[:, 2*K:-1].T)}
     reward, options = rows[:, K:2*K], tuple(range(K))
-    frame = _table(options, choice, reward, _labels(who, labels), pd.Series(session), None, None, extra, {})
+    frame = _table(_Choices(options, choice, reward), _labels(who, labels), pd.Series(session), extra, {})
     return Trials(
         options=options, participants=labels, choice=choice, reward=reward, offer=_all_options(len(choice), options),
         participant=who, session=session, context=np.zeros_like(session), counted=counted, _frame=frame,
@@ -572,22 +571,17 @@ def _trials_of(rows, session, choice, K, counted, participants):
 
 # %% ../../nbs/00_core/01_data.ipynb #b61f03d4
 def check_trials(
-    trials,        # What came
-    name='trials'  # Name of the argument, for the message
-) -> Trials: # The trials
+    trials: object,    # What came
+    name: str='trials' # Name of the argument, for the message
+) -> Trials:
     """Return `trials`, or raise a `TypeError` that says how to make them of what came.
 
     Parameters
     ----------
-    trials
+    trials : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-
-    Returns
-    -------
-    Trials
-        The trials
     """
     if isinstance(trials, Trials): return trials
     kind = trials.__name__ if isinstance(trials, type) else type(trials).__name__

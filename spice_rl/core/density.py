@@ -9,8 +9,10 @@ __all__ = ['Limit', 'Density', 'DENSITIES', 'AnswerKind', 'add_density', 'check_
 
 # %% ../../nbs/00_core/02_density.ipynb #e6f220c2
 from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isfunction
 import numpy as np
+from numpy.typing import ArrayLike
 from .arguments import check_number, check_seed, check_whole
 from .jit import COMPILED, TypingError, intrinsic, maths as math, njit, overload, quiet
 from .jit import typeof_impl, types
@@ -67,43 +69,44 @@ def _ready(f):
     return njit(error_model='numpy')(f) if isfunction(f) and COMPILED else f
 
 def add_density(
-    kind,             # A class of named tuples, with `metaclass=AnswerKind`
-    log_density,      # Function of (answer, value) or (answer, first, second): the log density
-    draw,             # Function of (answer, rng): a value, or a tuple of two
-    mean,             # Function of (answer): the mean of each component
+    kind: AnswerKind,                # A class of named tuples, with `metaclass=AnswerKind`
+    log_density: Callable,           # Function of (answer, value) or (answer, first, second): the log density
+    draw: Callable,                  # Function of (answer, rng): a value, or a tuple of two
+    mean: Callable,                  # Function of (answer): the mean of each component
     *,
-    names=('value',), # Names of the components: one or two
-    support,          # What a value can be, in words
-    limits=None,      # `Limit` of each parameter that has one
-    many=(),          # Parameters that hold several numbers
-    together=None,    # Function of (answer): a sentence where parameters do not go together, or None
-    chances=None      # Function of (answer, out): writes each choice's probability, returns the mean time
-):
+    names: Sequence[str]=('value',), # Names of the components: one or two
+    support: str,                    # What a value can be, in words
+    limits: Mapping | None=None,     # `Limit` of each parameter that has one
+    many: Sequence[str]=(),          # Parameters that hold several numbers
+    together: Callable | None=None,  # Function of (answer): a sentence where parameters do not go together, or None
+    # Function of (answer, out): writes each choice's probability, returns the mean time
+    chances: Callable | None=None
+) -> None:
     """Make a kind of answer known, to plain Python and to compiled rules.
 
     Functions that are not compiled yet (by `njit`) are compiled; those that they call must be.
 
     Parameters
     ----------
-    kind
+    kind : AnswerKind
         A class of named tuples, with `metaclass=AnswerKind`
-    log_density
+    log_density : Callable
         Function of (answer, value) or (answer, first, second): the log density
-    draw
+    draw : Callable
         Function of (answer, rng): a value, or a tuple of two
-    mean
+    mean : Callable
         Function of (answer): the mean of each component
-    names
+    names : Sequence[str]
         Names of the components: one or two
-    support
+    support : str
         What a value can be, in words
-    limits
+    limits : Mapping | None
         `Limit` of each parameter that has one
-    many
+    many : Sequence[str]
         Parameters that hold several numbers
-    together
+    together : Callable | None
         Function of (answer): a sentence where parameters do not go together, or None
-    chances
+    chances : Callable | None
         Function of (answer, out): writes each choice's probability, returns the mean time"""
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
         raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
@@ -143,18 +146,19 @@ def _tidy(
     return kind(*(np.array(x, float) if n in entry.many else float(x) for n, x in zip(kind._fields, answer)))
 
 def check_answer(
-    answer # Such as `Normal(0., 1.)`
-): # The same, with floats
+    answer: tuple # Such as `Normal(0., 1.)`
+) -> tuple: # The same, with floats
     """Return the answer, or raise an error that says which of its parameters cannot be, and why.
 
     Parameters
     ----------
-    answer
+    answer : tuple
         Such as `Normal(0., 1.)`
 
     Returns
     -------
-    The same, with floats
+    tuple
+        The same, with floats
     """
     entry, answer = _known(answer), _tidy(answer)
     for name, value in zip(answer._fields, answer):
@@ -217,21 +221,22 @@ def _of(answer):
 
 # %% ../../nbs/00_core/02_density.ipynb #f9a25258
 def log_density(
-    answer, # A named tuple of one of the kinds: `Normal(0., 1.)`
-    *value  # What was answered: a number, or an array (n,), for each component
-): # A float, or an array (n,)
+    answer: tuple,    # A named tuple of one of the kinds: `Normal(0., 1.)`
+    *value: ArrayLike # What was answered: a number, or an array (n,), for each component
+) -> float | np.ndarray: # A float, or an array (n,)
     """Log density of a value: −inf outside the support, NaN where the value or a parameter is NaN or cannot be.
 
     Parameters
     ----------
-    answer
+    answer : tuple
         A named tuple of one of the kinds: `Normal(0., 1.)`
-    *value
+    *value : ArrayLike
         What was answered: a number, or an array (n,), for each component
 
     Returns
     -------
-    A float, or an array (n,)
+    float | np.ndarray
+        A float, or an array (n,)
     """
     entry, answer = _known(answer), _tidy(answer)
     if len(value) != len(entry.names):
@@ -243,24 +248,25 @@ def log_density(
     return out.reshape(columns[0].shape) if columns[0].ndim else float(out[0])
 
 def draw_answer(
-    answer, # A named tuple of one of the kinds
-    rng,    # A numpy Generator, or a seed
-    n=None  # How many (default: one, as a number)
-): # A number or an array (n,); a tuple of them where the answer has two components
+    answer: tuple,                  # A named tuple of one of the kinds
+    rng: int | np.random.Generator, # Seed of the random numbers
+    n: int | None=None              # How many (default: one, as a number)
+) -> float | np.ndarray | tuple: # A number or an array (n,); a tuple of them where the answer has two components
     """Draw from the exact distribution; NaN, and −1 for a choice, where a parameter cannot be.
 
     Parameters
     ----------
-    answer
+    answer : tuple
         A named tuple of one of the kinds
-    rng
-        A numpy Generator, or a seed
-    n
+    rng : int | np.random.Generator
+        Seed of the random numbers
+    n : int | None
         How many (default: one, as a number)
 
     Returns
     -------
-    A number or an array (n,); a tuple of them where the answer has two components
+    float | np.ndarray | tuple
+        A number or an array (n,); a tuple of them where the answer has two components
     """
     entry, answer, rng = _known(answer), _tidy(answer), np.random.default_rng(check_seed(rng, 'rng'))
     out = np.empty((len(entry.names), 1 if n is None else check_whole(n, 'n', 0)))
@@ -270,18 +276,19 @@ def draw_answer(
     return columns[0] if len(columns) == 1 else tuple(columns)
 
 def mean_answer(
-    answer # A named tuple of one of the kinds
-): # A float; a tuple of them where the answer has two components
+    answer: tuple # A named tuple of one of the kinds
+) -> float | tuple: # A float; a tuple of them where the answer has two components
     """Mean of each component: of an answer, of a choice (between two, the probability of 1), of its time.
 
     Parameters
     ----------
-    answer
+    answer : tuple
         A named tuple of one of the kinds
 
     Returns
     -------
-    A float; a tuple of them where the answer has two components
+    float | tuple
+        A float; a tuple of them where the answer has two components
     """
     answer = _tidy(answer)
     return _of(answer)[2](answer)
@@ -1009,24 +1016,25 @@ def _agreement(log_p, guide, counted): # Draws (components, n), twice
     return _surprise(np.append(expected, max(rest, 0)), np.append(count, n - count.sum())), 1 - min(rest, 0) / n
 
 def check_density(
-    answer,    # Such as `Wiener(1, 1.5, .5, .2)`
-    n=10_000,  # How many draws
-    rng=0      # A numpy Generator, or a seed
-): # By how many standard deviations Pearson's χ² of the draws is above its mean
+    answer: tuple,                   # Such as `Wiener(1, 1.5, .5, .2)`
+    n: int=10_000,                   # How many draws
+    rng: int | np.random.Generator=0 # Seed of the random numbers
+) -> float: # By how many standard deviations Pearson's χ² of the draws is above its mean
     """Return how well draws and density agree, a number around 0; a `ValueError` above 8: one of them is wrong.
 
     Parameters
     ----------
-    answer
+    answer : tuple
         Such as `Wiener(1, 1.5, .5, .2)`
-    n
+    n : int
         How many draws
-    rng
-        A numpy Generator, or a seed
+    rng : int | np.random.Generator
+        Seed of the random numbers
 
     Returns
     -------
-    By how many standard deviations Pearson's χ² of the draws is above its mean
+    float
+        By how many standard deviations Pearson's χ² of the draws is above its mean
     """
     entry, answer, rng = _known(answer), check_answer(answer), np.random.default_rng(check_seed(rng, 'rng'))
     n = check_whole(n, 'n', 1000)

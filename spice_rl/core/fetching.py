@@ -6,6 +6,7 @@
 __all__ = ['Dataset', 'public_datasets', 'fetch_dataset']
 
 # %% ../../nbs/00_core/06_fetching.ipynb #b16e2212
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -84,10 +85,10 @@ def public_datasets() -> pd.DataFrame: # A row for each data set, by name
 
 # %% ../../nbs/00_core/06_fetching.ipynb #ce3211c8
 def fetch_dataset(
-    name,        # Which one, such as 'dezfouli2019'; `public_datasets()` lists all
+    name: str,                             # Which one, such as 'dezfouli2019'; `public_datasets()` lists all
     *,
-    folder=None, # Where downloads are kept (default: the user's cache folder)
-    file=None    # A copy that you have already; then nothing is downloaded
+    folder: str | os.PathLike | None=None, # Where downloads are kept (default: the user's cache folder)
+    file: str | os.PathLike | None=None    # A copy that you have already; then nothing is downloaded
 ) -> Trials:
     """Choices of real people by name: downloaded once, checked against its fingerprint, licence and citation printed.
 
@@ -97,11 +98,11 @@ def fetch_dataset(
 
     Parameters
     ----------
-    name
+    name : str
         Which one, such as 'dezfouli2019'; `public_datasets()` lists all
-    folder
+    folder : str | os.PathLike | None
         Where downloads are kept (default: the user's cache folder)
-    file
+    file : str | os.PathLike | None
         A copy that you have already; then nothing is downloaded"""
     check_names([name], _DATASETS, 'data set')
     known = _DATASETS[name]

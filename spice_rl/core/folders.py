@@ -16,24 +16,27 @@ import shutil
 import socket
 import unicodedata
 import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
+if TYPE_CHECKING: import pandas as pd
 
 # %% ../../nbs/00_core/00_folders.ipynb #c80d358d
 def check_path(
-    path, # What came
-    name  # Name of the argument, for the message
+    path: object, # What came
+    name: str     # Name of the argument, for the message
 ) -> Path:
     """Return a path, or raise a `TypeError` if it is none.
 
     Parameters
     ----------
-    path
+    path : object
         What came
-    name
+    name : str
         Name of the argument, for the message
     """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
@@ -41,16 +44,16 @@ def check_path(
     raise TypeError(f"{name} must be a path, a text such as 'results', got {path!r:.80}")
 
 def inside(
-    folder, # A folder
-    name    # Path of a file in it, as a text
+    folder: str | os.PathLike, # A folder
+    name: str                  # Path of a file in it, as a text
 ) -> Path:
     """The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link.
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         A folder
-    name
+    name : str
         Path of a file in it, as a text
     """
     parts = PurePath(name).parts if isinstance(name, str) and '\0' not in name else ()
@@ -74,16 +77,16 @@ def _safe(text):
     return '_' + name if not name or _DEVICES.match(name) else name
 
 def file_names(
-    labels,  # Texts, numbers, … as the data have them
-    taken=() # Names that none of them may have
+    labels: Iterable,       # Texts, numbers, … as the data have them
+    taken: Iterable[str]=() # Names that none of them may have
 ) -> dict:
     """A name without an ending for each label, {label: name}: safe on every system, and different for different labels.
 
     Parameters
     ----------
-    labels
+    labels : Iterable
         Texts, numbers, … as the data have them
-    taken
+    taken : Iterable[str]
         Names that none of them may have
     """
     safe = {label: _safe(str(label)) for label in labels}
@@ -119,23 +122,24 @@ def _machine(): return hashlib.sha256(socket.gethostname().encode()).hexdigest()
 # %% ../../nbs/00_core/00_folders.ipynb #405f574d
 @contextmanager
 def written(
-    path,     # Where the file is to stand
-    tidy=True # Take away what killed processes left half written beside it?
-):            # Where to write it
+    path: str | os.PathLike, # Where the file is to stand
+    tidy: bool=True          # Take away what killed processes left half written beside it?
+) -> Iterator[Path]: # Where to write it
     """Write a file at once: under its name there is all of it, or what was there before.
 
     Raises an `OSError` that names the file.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         Where the file is to stand
-    tidy
+    tidy : bool
         Take away what killed processes left half written beside it?
 
     Returns
     -------
-    Where to write it"""
+    Iterator[Path]
+        Where to write it"""
     path = check_path(path, 'path')
     if not path.parent.is_dir():
         wrong = f"there is no folder {str(path.parent)!r}; make it, or choose another place"
@@ -158,13 +162,13 @@ def written(
 
 @contextmanager
 def naming(
-    path # A file that other code writes
-):
+    path: str | os.PathLike # A file that other code writes
+) -> Iterator[None]:
     """Name the file in an `OSError` that does not.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         A file that other code writes
     """
     try: yield
@@ -177,16 +181,16 @@ def _keep(path):
     with open(path, 'rb+') as f: os.fsync(f.fileno())
 
 def write_text(
-    path, # Where the file is to stand
-    text  # What it holds
-):
+    path: str | os.PathLike, # Where the file is to stand
+    text: str                # What it holds
+) -> None:
     """Write a text file at once, in UTF-8.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         Where the file is to stand
-    text
+    text : str
         What it holds
     """
     with written(path) as part: part.write_text(text, encoding='utf-8', newline='\n')
@@ -198,16 +202,16 @@ def _formula(x):
     return x.startswith(('=', '+', '-', '@', '\t', '\r')) and not number
 
 def say_formulas(
-    labels, # Texts, and whatever else
-    where   # Where they are written to
-):
+    labels: Iterable,        # Texts, and whatever else
+    where: str | os.PathLike # Where they are written to
+) -> None:
     """Warn if a spreadsheet would take labels for formulas.
 
     Parameters
     ----------
-    labels
+    labels : Iterable
         Texts, and whatever else
-    where
+    where : str | os.PathLike
         Where they are written to
     """
     some = [x for x in dict.fromkeys(x for x in labels if isinstance(x, str)) if _formula(x)]
@@ -219,23 +223,23 @@ def say_formulas(
                   "columns as text", stacklevel=3)
 
 def write_table(
-    frame,    # A pandas DataFrame
-    path,     # Where the file is to stand
+    frame: 'pd.DataFrame',   # The table
+    path: str | os.PathLike, # Where the file is to stand
     *,
-    say=True, # Say it if texts in it look like formulas?
-    **options # For `DataFrame.to_csv`
-):
+    say: bool=True,          # Say it if texts in it look like formulas?
+    **options: object        # For `DataFrame.to_csv`
+) -> None:
     """Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said.
 
     Parameters
     ----------
-    frame
-        A pandas DataFrame
-    path
+    frame : pd.DataFrame
+        The table
+    path : str | os.PathLike
         Where the file is to stand
-    say
+    say : bool
         Say it if texts in it look like formulas?
-    **options
+    **options : object
         For `DataFrame.to_csv`
     """
     if say: say_formulas((x for column in _columns_of_texts(frame) for x in column.unique()), path)
@@ -289,29 +293,30 @@ def _writable(folder): return os.access(folder, os.W_OK, effective_ids=os.access
 # %% ../../nbs/00_core/00_folders.ipynb #0ef7c323
 @contextmanager
 def held(
-    folder,            # A folder; it is made if it is not there
-    name='folder',     # What the caller calls it, for messages
-    what='a run',      # What is done, for whom it keeps out
-    lock=_LOCK         # Name of the lock in the folder
-):                     # The folder
+    folder: str | os.PathLike, # A folder; it is made if it is not there
+    name: str='folder',        # What the caller calls it, for messages
+    what: str='a run',         # What is done, for whom it keeps out
+    lock: str=_LOCK            # Name of the lock in the folder
+) -> Iterator[Path]: # The folder
     """Hold a folder for one run: made, locked, what a killed run was publishing published, its remains taken away.
 
     Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written.
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         A folder; it is made if it is not there
-    name
+    name : str
         What the caller calls it, for messages
-    what
+    what : str
         What is done, for whom it keeps out
-    lock
+    lock : str
         Name of the lock in the folder
 
     Returns
     -------
-    The folder"""
+    Iterator[Path]
+        The folder"""
     folder = check_path(folder, name)
     _made(folder, name)
     ours = _lock(folder, name, what, lock)
@@ -333,9 +338,9 @@ def _names(folder):
 def _listing(kind, where=''): return f"{where + '/' if where else ''}.files_{kind}.json"
 
 def listed(
-    folder,  # A folder of results
-    kind,    # What kind of run wrote them: 'FIT', …
-    where='' # In which folder inside
+    folder: str | os.PathLike, # A folder of results
+    kind: str,                 # What kind of run wrote them: 'FIT', …
+    where: str=''              # In which folder inside
 ) -> list:
     """Names of the files that the last run of a kind has written, as its list says; none, and said, if it is damaged.
 
@@ -343,11 +348,11 @@ def listed(
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         A folder of results
-    kind
+    kind : str
         What kind of run wrote them: 'FIT', …
-    where
+    where : str
         In which folder inside"""
     path = Path(folder) / _listing(kind, where)
     if not path.is_file() or path.is_symlink(): return []
@@ -374,20 +379,21 @@ def _lies_in(folder, name):
 # %% ../../nbs/00_core/00_folders.ipynb #98176129
 @contextmanager
 def staged(
-    folder # A folder that is held
-):         # A hidden folder in it, to write into
+    folder: Path # A folder that is held
+) -> Iterator[Path]: # A hidden folder in it, to write into
     """A place to make the files of a result, gone at the end; `publish` moves them.
 
     An `OSError` names the file that was to stand in the folder.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A folder that is held
 
     Returns
     -------
-    A hidden folder in it, to write into"""
+    Iterator[Path]
+        A hidden folder in it, to write into"""
     place = folder / f'{_STAGED}{secrets.token_hex(4)}'
     place.mkdir()
     try: yield place
@@ -403,16 +409,16 @@ def staged(
 
 # %% ../../nbs/00_core/00_folders.ipynb #71ec49ed
 def check_places(
-    folder, # A folder that is held
-    names   # Files that are to stand in it, with slashes
-):
+    folder: Path,        # A folder that is held
+    names: Iterable[str] # Files that are to stand in it, with slashes
+) -> None:
     """Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A folder that is held
-    names
+    names : Iterable[str]
         Files that are to stand in it, with slashes
     """
     for name in names:
@@ -425,20 +431,21 @@ def check_places(
                 raise ValueError(f"{str(folder / parent)!r} is a file, and a folder is needed there; take it away")
 
 def claim(
-    folder,   # A folder that is held
-    kinds,    # What will be published: {kind of run: in which folder inside its files lie}, the most special first
-    names=()  # Files that will be there, as far as they are known
-) -> dict:    # {kind: (folder inside, names of the files of the last run)}
+    folder: Path,           # A folder that is held
+    # What will be published: {kind of run: in which folder inside its files lie}, the most special first
+    kinds: Mapping,
+    names: Iterable[str]=() # Files that will be there, as far as they are known
+) -> dict: # {kind: (folder inside, names of the files of the last run)}
     """Before the work: read what earlier runs of these kinds have left, and see that there is room.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A folder that is held
-    kinds
+    kinds : Mapping
         What will be published: {kind of run: in which folder inside its files lie}, the most
         special first
-    names
+    names : Iterable[str]
         Files that will be there, as far as they are known
 
     Returns
@@ -451,22 +458,22 @@ def claim(
 
 # %% ../../nbs/00_core/00_folders.ipynb #910ae3d5
 def publish(
-    folder,  # A folder that is held
-    place,   # What `staged` gave: the new files
-    claimed, # What `claim` returned
-    keep=()  # Kinds whose old files stay, beside the new ones
-) -> list:   # Names of the new files
+    folder: Path,            # A folder that is held
+    place: Path,             # What `staged` gave: the new files
+    claimed: Mapping,        # What `claim` returned
+    keep: Collection[str]=() # Kinds whose old files stay, beside the new ones
+) -> list: # Names of the new files
     """Move the files of a result to their places, for those of the last run: all or none, even if it is killed.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A folder that is held
-    place
+    place : Path
         What `staged` gave: the new files
-    claimed
+    claimed : Mapping
         What `claim` returned
-    keep
+    keep : Collection[str]
         Kinds whose old files stay, beside the new ones
 
     Returns
@@ -552,13 +559,13 @@ def _read_plan(folder):
 
 # %% ../../nbs/00_core/00_folders.ipynb #e7bf9b5f
 def finished(
-    folder # A folder of results
+    folder: str | os.PathLike # A folder of results
 ) -> Path:
     """The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now.
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         A folder of results
     """
     folder = Path(folder)

@@ -11,6 +11,7 @@ import math as _math
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from functools import wraps
 from types import BuiltinFunctionType, FunctionType
 import numpy as np
@@ -40,18 +41,19 @@ class Blank(metaclass=_OfBlank):
     "What stands for a part of numba where there is none: items, attributes and calls of it are itself."
 
 def quiet(
-    f # A loop
-): # The same, which says nothing of a division by zero, as machine code does
+    f: Callable # A loop
+) -> Callable: # The same, which says nothing of a division by zero, as machine code does
     """Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere.
 
     Parameters
     ----------
-    f
+    f : Callable
         A loop
 
     Returns
     -------
-    The same, which says nothing of a division by zero, as machine code does
+    Callable
+        The same, which says nothing of a division by zero, as machine code does
     """
     @wraps(f)
     def run(*given):
@@ -92,18 +94,19 @@ else:
 
 # %% ../../nbs/00_core/00_jit.ipynb #a0cb05e6
 def in_place_of(
-    plain # What it does, as a Python function
-): # A decorator
+    plain: Callable # What it does, as a Python function
+) -> Callable: # A decorator
     """A decorator: numba's `intrinsic` where there is a compiler; else `plain` takes the place of what it decorates.
 
     Parameters
     ----------
-    plain
+    plain : Callable
         What it does, as a Python function
 
     Returns
     -------
-    A decorator
+    Callable
+        A decorator
     """
     return intrinsic if COMPILED else lambda f: plain
 
@@ -153,20 +156,21 @@ def _unfailing_rule(f, seen):
     return made
 
 def ready_rule(
-    f,        # A rule, as it was written
-    **options # Of numba's `njit`
-): # A function that loops call
+    f: Callable,      # A rule, as it was written
+    **options: object # Of numba's `njit`
+) -> Callable: # A function that loops call
     """A rule made ready: compiled, or as plain Python that divides by zero as machine code does.
 
     Parameters
     ----------
-    f
+    f : Callable
         A rule, as it was written
-    **options
+    **options : object
         Of numba's `njit`
 
     Returns
     -------
-    A function that loops call
+    Callable
+        A function that loops call
     """
     return njit(**options)(f) if COMPILED else _unfailing_rule(f, {})

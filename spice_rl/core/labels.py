@@ -144,6 +144,7 @@ def _sorted(codes, labels, what):
     rank = np.append(np.argsort(order), -1) # rank[-1] is -1: missing stays missing
     return rank[codes].astype(np.int64), [labels[i] for i in order]
 
+# %% ../../nbs/00_core/00_labels.ipynb #84d7a6b0
 def _check_alike(codes, labels, what, line):
     "No two labels differ only in blanks; that some differ only in case is said"
     texts = [l for l in labels if isinstance(l, str)]

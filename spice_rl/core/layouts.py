@@ -8,10 +8,11 @@ __all__ = ['Layout', 'layout_of']
 # %% ../../nbs/00_core/02_layouts.ipynb #203cb34d
 from collections import namedtuple
 import numpy as np
-from .cell import trial_type
+from .cell import Cell, trial_type
 from .codegen import _part
 from .density import _chances_of, _density_of, _draw_of, _mean_of
 from .jit import _INSIDE, njit, ready_rule
+from .data import Trials
 
 # %% ../../nbs/00_core/02_layouts.ipynb #86a4e1dd
 Layout = namedtuple('Layout', 'sees does gets')
@@ -21,21 +22,17 @@ Layout.__doc__ = """Which columns rules read; `choice` and `reward`, which every
 """
 
 def layout_of(
-    cell,  # A cell
-    trials # The trials that it is shown
-): # `Layout`
+    cell: Cell,    # Who reads them
+    trials: Trials # The trials that it is shown
+) -> Layout:
     """The columns of a cell, as these trials have them.
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        Who reads them
+    trials : Trials
         The trials that it is shown
-
-    Returns
-    -------
-    `Layout`
     """
     names = ([n for n in part if n not in ('choice', 'reward')] for part in (cell.sees, cell.does, cell.gets))
     return Layout(*(tuple((n, trials.columns[n].ndim == 2) for n in part) for part in names))
@@ -74,6 +71,7 @@ _LOOK = dict(logit='''for option in trial.options: x[option] = rules_logit({P}, 
     fair = abs(total - 1.) < 1e-6
     for option in trial.options: x[option] = np.log(row[option]) if fair else np.nan''')
 
+# %% ../../nbs/00_core/02_layouts.ipynb #67da71fc
 def _product(shape): return ' * '.join('n' if size == 'options' else str(size) for size in shape)
 
 def _views(shapes):
@@ -94,6 +92,7 @@ def _places(columns, array):
         at = f"{at} + {'n' if each else '1'}"
     return out
 
+# %% ../../nbs/00_core/02_layouts.ipynb #f0484c9b
 def _hidden_text(cell, layout):
     "Was something that the cell gets not shown? Of several options: of the one chosen."
     parts = ['(choice >= 0 and np.isnan(reward[choice]))'] if 'reward' in cell.gets else []

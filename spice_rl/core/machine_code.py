@@ -16,6 +16,7 @@ import pickle
 import stat
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -80,14 +81,14 @@ def _parts(x):
     raise _Unreadable
 
 def contents(
-    *objects # Anything
-):
+    *objects: object # What the text is to change with
+) -> str | None:
     """A digest of all that these objects are made of: text, the same in each process. None if that cannot be said.
 
     Parameters
     ----------
-    *objects
-        Anything
+    *objects : object
+        What the text is to change with
     """
     found, seen = hashlib.sha256(), {}
     def add(x):
@@ -108,7 +109,7 @@ def contents(
 _MOST = 1024
 _HEAD = b'spice_rl loop 2\n'
 
-def cache_folder():
+def cache_folder() -> Path:
     "Where compiled loops are kept."
     if os.environ.get('NUMBA_CACHE_DIR'): return Path(os.environ['NUMBA_CACHE_DIR']) / 'spice_rl'
     if sys.platform == 'win32': base = os.environ.get('LOCALAPPDATA') or Path.home() / 'AppData/Local'
@@ -220,24 +221,25 @@ def _digest(*parts):
     return hashlib.sha256('\n'.join([*parts, _here()]).encode()).hexdigest()
 
 def kept_or_compiled(
-    function, # A Python function
-    kind,     # The signature for which it is compiled
-    digest    # Text that says all that the machine code is made of; None: it is not kept
-): # The compiled function
+    function: Callable, # A Python function
+    kind: object,       # The signature for which it is compiled
+    digest: str | None  # Text that says all that the machine code is made of; None: it is not kept
+) -> Callable: # The compiled function
     """Compile a function once, and keep its machine code on disk.
 
     Parameters
     ----------
-    function
+    function : Callable
         A Python function
-    kind
+    kind : object
         The signature for which it is compiled
-    digest
+    digest : str | None
         Text that says all that the machine code is made of; None: it is not kept
 
     Returns
     -------
-    The compiled function
+    Callable
+        The compiled function
     """
     if not COMPILED: return quiet(function)
     loop = njit(nogil=True, error_model='numpy')(function)

@@ -6,8 +6,10 @@
 __all__ = ['Param', 'to_line', 'from_line', 'log_prior']
 
 # %% ../../nbs/00_core/01_params.ipynb #62cce3b9
+from collections.abc import Iterable
 from dataclasses import dataclass
 import numpy as np
+from numpy.typing import ArrayLike
 from .arguments import check_number
 
 # %% ../../nbs/00_core/01_params.ipynb #6d85ff24
@@ -41,16 +43,16 @@ class Param:
         self.check(self.default)
 
     def check(self,
-        value,         # What it is to be
-        name='default' # Its name, for the message
-    ):
+        value: object,      # What it is to be
+        name: str='default' # Its name, for the message
+    ) -> float:
         """Return `value` as a float, or say why it cannot be one of this parameter's.
 
         Parameters
         ----------
-        value
+        value : object
             What it is to be
-        name
+        name : str
             Its name, for the message
         """
         if not self.lower <= check_number(value, name, finite=False) <= self.upper:
@@ -59,16 +61,16 @@ class Param:
 
 # %% ../../nbs/00_core/01_params.ipynb #50aa4c47
 def to_line(
-    theta, # Values inside their bounds, (..., n_params)
-    params # The `Param`s, in the order of the last axis
-):
+    theta: ArrayLike,       # Values inside their bounds, (..., n_params)
+    params: Iterable[Param] # The `Param`s, in the order of the last axis
+) -> np.ndarray:
     """Map parameters from inside their bounds to the whole line.
 
     Parameters
     ----------
-    theta
+    theta : ArrayLike
         Values inside their bounds, (..., n_params)
-    params
+    params : Iterable[Param]
         The `Param`s, in the order of the last axis
     """
     theta = np.asarray(theta, float)
@@ -83,16 +85,16 @@ def to_line(
 
 # %% ../../nbs/00_core/01_params.ipynb #2062e7b5
 def from_line(
-    x, # Values on the whole line, (..., n_params)
-    params # The `Param`s, in the order of the last axis
-):
+    x: ArrayLike,           # Values on the whole line, (..., n_params)
+    params: Iterable[Param] # The `Param`s, in the order of the last axis
+) -> np.ndarray:
     """Map values on the whole line back inside the bounds: the inverse of `to_line`.
 
     Parameters
     ----------
-    x
+    x : ArrayLike
         Values on the whole line, (..., n_params)
-    params
+    params : Iterable[Param]
         The `Param`s, in the order of the last axis
     """
     x = np.asarray(x, float)
@@ -111,16 +113,16 @@ def from_line(
 
 # %% ../../nbs/00_core/01_params.ipynb #b3bbcfc3
 def log_prior(
-    theta, # Values inside their bounds, (..., n_params)
-    params # The `Param`s, in the order of the last axis
-):
+    theta: ArrayLike,       # Values inside their bounds, (..., n_params)
+    params: Iterable[Param] # The `Param`s, in the order of the last axis
+) -> float | np.ndarray:
     """Sum of the log prior densities of the parameters that have a prior, in nats.
 
     Parameters
     ----------
-    theta
+    theta : ArrayLike
         Values inside their bounds, (..., n_params)
-    params
+    params : Iterable[Param]
         The `Param`s, in the order of the last axis
     """
     theta = np.asarray(theta, float)

@@ -7,6 +7,8 @@ __all__ = ['run_pieces']
 
 # %% ../../nbs/00_core/04_pieces.ipynb #4dbd1e3a
 import hashlib, json, math, re, traceback, warnings
+import os
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
@@ -198,12 +200,12 @@ def _outcomes(jobs):
 
 # %% ../../nbs/00_core/04_pieces.ipynb #7dbea9c5
 def run_pieces(
-    work,          # Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
-    pieces,        # {key: dict of arguments}; keys are short texts
+    work: Callable | None,   # Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
+    pieces: dict,            # {key: dict of arguments}; keys are short texts
     *,
-    folder=None,   # Folder where finished pieces are kept (default: nothing is kept)
-    about=None,    # What this run is, as plain data (a dict): a folder that holds pieces of another run is refused
-    title='pieces' # For the progress bar
+    folder: str | os.PathLike | None=None, # Folder where finished pieces are kept (default: nothing is kept)
+    about: dict | None=None, # What this run is, as plain data: a folder that holds pieces of another run is refused
+    title: str='pieces'      # For the progress bar
 ) -> dict:
     """Do work in pieces, `{key: frame}` in the order of `pieces`, wherever `joblib.parallel_config` says; without it
     one after the other, here.
@@ -213,16 +215,15 @@ def run_pieces(
 
     Parameters
     ----------
-    work
+    work : Callable | None
         Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
-    pieces
+    pieces : dict
         {key: dict of arguments}; keys are short texts
-    folder
+    folder : str | os.PathLike | None
         Folder where finished pieces are kept (default: nothing is kept)
-    about
-        What this run is, as plain data (a dict): a folder that holds pieces of another run is
-        refused
-    title
+    about : dict | None
+        What this run is, as plain data: a folder that holds pieces of another run is refused
+    title : str
         For the progress bar"""
     about = _checked(pieces, about)
     if work is not None and not callable(work):

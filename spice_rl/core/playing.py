@@ -6,10 +6,11 @@
 __all__ = ['person_rng', 'as_seed', 'check_environment', 'simulate', 'play']
 
 # %% ../../nbs/00_core/03_playing.ipynb #8d0de611
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from .arguments import check_seed, check_whole
-from .cell import check_cell, make_trial
+from .cell import Cell, check_cell, make_trial
 from .compiling import is_compiled, kernels
 from .data import Trials, check_trials
 from .engine import _an_offer, _rows, on_threads, parameter_table, softmax
@@ -20,34 +21,47 @@ from .worlds import simulate_world
 
 # %% ../../nbs/00_core/03_playing.ipynb #38799566
 def person_rng(
-    seed,     # An int, or a numpy Generator (one number is drawn from it)
-    person    # Which person
-):
+    seed: int,  # Seed of all people, as `as_seed` gives it
+    person: int # Which person
+) -> np.random.Generator:
     """The random generator that belongs to one simulated person.
 
     Parameters
     ----------
-    seed
-        An int, or a numpy Generator (one number is drawn from it)
-    person
+    seed : int
+        Seed of all people, as `as_seed` gives it
+    person : int
         Which person
     """
     return np.random.default_rng([seed, person])
 
-def as_seed(seed): # An int or a numpy Generator
+def as_seed(seed: int | np.random.Generator) -> int: # A number from 0, or a generator, of which one number is drawn
     """An int: `seed` itself, or one drawn from the generator.
 
     Parameters
     ----------
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        A number from 0, or a generator, of which one number is drawn
     """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
 # %% ../../nbs/00_core/03_playing.ipynb #3873ce6d
-def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, reward, chance):
+class _Luck(NamedTuple):
+    "Random numbers of some people"
+    choice: np.ndarray    # (people, sessions, trials)
+    uniform: np.ndarray   # of the world, (people, sessions, trials + 1, how many)
+    normal: np.ndarray    # of the world, (people, sessions, trials + 1, how many)
+
+class _Played(NamedTuple):
+    "What some people did and got: arrays to write into"
+    choice: np.ndarray    # (people, sessions, trials)
+    reward: np.ndarray    # of each option, NaN: not shown, (people, sessions, trials, options)
+    chance: np.ndarray    # that each option pays, (people, sessions, trials, options)
+
+def _simulate_python(cell, environment, theta, luck, played):
     "The same loop for a cell without compiled rules."
+    (luck, uniform, normal), (choice, reward, chance) = luck, played
     world, e = environment.kernels(), environment.values
     n, paid, z = environment.n_actions, np.zeros(environment.n_actions), np.zeros(environment.n_world)
     for i, s in np.ndindex(choice.shape[:2]):
@@ -67,18 +81,19 @@ def _simulate_python(cell, environment, theta, luck, uniform, normal, choice, re
 
 # %% ../../nbs/00_core/03_playing.ipynb #f0715178
 def check_environment(
-    environment # What came
-): # Whether it has trials of its own
+    environment: object # What came
+) -> bool: # Whether it has trials of its own
     """Has this environment trials of its own? A `TypeError` for what is none.
 
     Parameters
     ----------
-    environment
+    environment : object
         What came
 
     Returns
     -------
-    Whether it has trials of its own
+    bool
+        Whether it has trials of its own
     """
     if (
         hasattr(environment, 'design')
@@ -108,15 +123,18 @@ def _no_choice(cell, theta, who, trial, session=None):
 
 # %% ../../nbs/00_core/03_playing.ipynb #e0f4a037
 def simulate(
-    cell,             # Who chooses
-    environment,      # What pays
-    parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per person
+    cell: Cell,                        # Who chooses
+    # What pays: `BanditsDrift()`, or anything else that has `n_actions` and `kernels`, or `design` and `chosen`
+    environment: object,
+    # None (the cell's own), a dict of numbers, or a frame with a row per person
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    people=1,         # How many people (if `parameters` is not a frame)
-    sessions=1,       # Sessions of each person
-    n_trials=None,    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
-    seed=0,           # An int or a numpy Generator
-    threads=None      # How many threads (default: all cores)
+    people: int=1,                     # How many people (if `parameters` is not a frame)
+    sessions: int=1,                   # Sessions of each person
+    # Trials of each session (default: 100, or what the task has), or rounds that its rule `over` ends
+    n_trials: int | None=None,
+    seed: int | np.random.Generator=0, # Seed of the random numbers
+    threads: int | None=None           # How many threads (default: all cores)
 ) -> Trials:
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
@@ -124,22 +142,23 @@ def simulate(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who chooses
-    environment
-        What pays
-    parameters
+    environment : object
+        What pays: `BanditsDrift()`, or anything else that has `n_actions` and `kernels`, or
+        `design` and `chosen`
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per person
-    people
+    people : int
         How many people (if `parameters` is not a frame)
-    sessions
+    sessions : int
         Sessions of each person
-    n_trials
+    n_trials : int | None
         Trials of each session (default: 100, or what the task has), or rounds that its rule
         `over` ends
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
         How many threads (default: all cores)"""
     check_cell(cell)
     own_trials = check_environment(environment)
@@ -164,7 +183,7 @@ def simulate(
     if cell.wide or {'show', 'give', 'over'} & set(getattr(environment, 'rules', ())):
         return _simulate_world(cell, environment, theta, shape, seed)
     choice, reward, chance = np.zeros(shape, np.int64), np.empty((*shape, k)), np.empty((*shape, k))
-    _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads)
+    _simulate_blocks(cell, environment, theta, seed, _Played(choice, reward, chance), threads)
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]:
         raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
@@ -192,23 +211,24 @@ def _named_columns(columns, side_by_side, n_options):
         at += n_options if each else 1
     return out
 
+# %% ../../nbs/00_core/03_playing.ipynb #827605d0
 _BLOCK = 200_000   # trials whose random numbers are drawn at once: memory for them, and not for all
 
-def _simulate_blocks(cell, environment, theta, seed, choice, reward, chance, threads):
+def _simulate_blocks(cell, environment, theta, seed, played, threads):
     "Write choices (people, sessions, trials), rewards and reward probabilities (…, options), some people at a time."
-    people, sessions, n_trials, _ = reward.shape
+    people, sessions, n_trials, n_options = played.reward.shape
     block = max(1, _BLOCK // (sessions * n_trials))
-    if compiled := is_compiled(cell): f, world = kernels(cell, reward.shape[-1]), environment.kernels()
+    if compiled := is_compiled(cell): f, world = kernels(cell, n_options), environment.kernels()
     for first in range(0, people, block):
         mine = slice(first, min(first + block, people))
-        luck, uniform, normal = _luck_of(range(people)[mine], sessions, n_trials, environment, seed)
-        values, out = np.array(theta.iloc[mine], float, order='C'), (choice[mine], reward[mine], chance[mine])
+        luck = _luck_of(range(people)[mine], sessions, n_trials, environment, seed)
+        values, out = np.array(theta.iloc[mine], float, order='C'), _Played(*(x[mine] for x in played))
         if compiled:
             on_threads(lambda lo, hi: _simulate_lanes(f.init, f.logits, f.update, world.start, world.pay, values,
                                                       f.constants, environment.values, len(cell.state),
-                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, luck,
-                       uniform, normal, lo, hi, *out), len(values), threads)
-        else: _simulate_python(cell, environment, theta.iloc[mine], luck, uniform, normal, *out)
+                       environment.n_world, cell.needs_feedback, environment.counterfactual, cell.greedy, *luck,
+                       lo, hi, *out), len(values), threads)
+        else: _simulate_python(cell, environment, theta.iloc[mine], luck, out)
 
 def _luck_of(people, sessions, n_trials, environment, seed):
     """Random numbers of these people: for choices (people, sessions, trials), and for the world (…, trials + 1, how
@@ -219,9 +239,7 @@ def _luck_of(people, sessions, n_trials, environment, seed):
     for i, person in enumerate(people):
         rng = person_rng(seed, person)
         rng.random(out=luck[i]); rng.random(out=uniform[i]); rng.standard_normal(out=normal[i])
-    return luck, uniform, normal
-
-
+    return _Luck(luck, uniform, normal)
 
 # %% ../../nbs/00_core/03_playing.ipynb #d8407de8
 def _of_simulation(people, choice, reward, extra):
@@ -268,31 +286,32 @@ def _check_feedback(trials, cell):
 
 # %% ../../nbs/00_core/03_playing.ipynb #59dc2b36
 def play(
-    cell,            # Who chooses (with compiled rules)
-    parameters,      # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials,          # The trials to go through; their rewards are what every option pays
+    cell: Cell,                        # Who chooses (with compiled rules)
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials,                    # The trials to go through; their rewards are what every option pays
     *,
-    times=1,         # How often each participant goes through them
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
-):
+    times: int=1,                      # How often each participant goes through them
+    seed: int | np.random.Generator=0, # Seed of the random numbers
+    threads: int | None=None           # How many threads (default: all cores)
+) -> np.ndarray | dict:
     """Choices of a simulated learner on the trials of each participant, (times, trials).
 
     Of a cell that does something else, its answers; of one that does several things, a dict of them by name.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who chooses (with compiled rules)
-    parameters
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         The trials to go through; their rewards are what every option pays
-    times
+    times : int
         How often each participant goes through them
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
         How many threads (default: all cores)
     """
     check_cell(cell), check_trials(trials)

@@ -6,6 +6,8 @@
 __all__ = ['read_trials', 'convert_dataset']
 
 # %% ../../nbs/00_core/01_reading.ipynb #6a884e5d
+from collections import namedtuple
+from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,8 @@ from .data import Trials, _gather
 from .labels import _done, _got, _At, _check_alike, _check_columns, _check_options, _declared
 from .labels import _factorize, _item, _list, _n, _names, _numbers, _people, _sorted, _without
 from .slips import _Seen, _check_labels, _check_paid, _far, _in_order, _say_practice, _say_unused
-from .tables import _all_options, _check_offer, _coded, _pay
+from .tables import _Besides, _Rows, _all_options, _check_offer, _coded, _pay
+from .tensors import DatasetRNN
 
 # %% ../../nbs/00_core/01_reading.ipynb #3dded58e
 _EAGER = int(pd.__version__.split('.')[0]) < 3 # later a shallow copy copies what anybody writes to
@@ -90,8 +93,12 @@ def _with_constants(table, columns):
 
 def _is_number(x): return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and np.isfinite(x)
 
-def _asked(frame, participant, choice, reward, block, trial, context, offer, left, right, columns):
+_Named = namedtuple('_Named', 'participant choice reward block trial context offer left right columns')
+_Named.__doc__ = "The columns as the caller of `read_trials` names them; `columns` as in `_Asked`"
+
+def _asked(frame, named):
     "The parts, each with a column that is there"
+    participant, choice, reward, block, trial, context, offer, left, right, columns = named
     have = list(frame.columns)
     if choice is None:
         if not any(role == 'does' for role, _, _ in columns):
@@ -362,73 +369,82 @@ def _made(does, choice, columns):
 
 # %% ../../nbs/00_core/01_reading.ipynb #d9e220f4
 def read_trials(
-    file_or_frame, # Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    # Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    file_or_frame: str | Path | list | tuple | pd.DataFrame,
     *,
-    participant='participant', # Column of who; labels of any type
-    choice='choice',   # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
-    reward='reward',   # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
-    block=None,        # Column of the session; default one session a person
-    trial=None,        # Column of the number that runs with time; default the order of the file
-    options=None,      # Labels in the order of their codes; default sorted
-    context=None,      # Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
-    offer=None,        # Columns of the labels on offer, empty: fewer; default all options on all trials
-    missing=None,      # Words and numbers in place of an answer, one or a list; or a dict of them by column
-    left=None,         # Column of the option that stood left, if `choice` holds sides or keys
-    right=None,        # Column of the option that stood right; beside these, a list of rewards is (left, right)
-    sides=None,        # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
-    source=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
-    rows=None,         # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
-    sees=None,         # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are
-                       # read as 0 and 1 (`Trials.words`), or columns of numbers, one an option;
-                       # among these a number, such as 0 for a delay of now, is the same on every trial
-    does=None,         # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
-    gets=None          # What is shown afterwards, beside the reward; a name, or such a dict
+    participant: Hashable='participant', # Column of who; labels of any type
+    # Column of the chosen option's label (or side: see `left`), empty: missing; None: see `does`
+    choice: Hashable='choice',
+    # Column of what the chosen option paid, a list of columns, one an option, or None: never shown
+    reward: Hashable | list='reward',
+    block: Hashable=None,          # Column of the session; default one session a person
+    trial: Hashable=None,          # Column of the number that runs with time; default the order of the file
+    options: Iterable | None=None, # Labels in the order of their codes; default sorted
+    context: Hashable=None,        # Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer: Hashable | list=None,   # Columns of the labels on offer, empty: fewer; default all options on all trials
+    # Words and numbers in place of an answer, one or a list; or a dict of them by column
+    missing: object=None,
+    left: Hashable=None,           # Column of the option that stood left, if `choice` holds sides or keys
+    # Column of the option that stood right; beside these, a list of rewards is (left, right)
+    right: Hashable=None,
+    # Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the like
+    sides: Sequence | None=None,
+    source: str | None=None,       # Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    # Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy loop
+    rows: str | dict | None=None,
+    # What is seen before the answer: a dict name -> column of numbers, or of two labels, which are read as 0 and 1
+    # (`Trials.words`), or columns of numbers, one an option; among these a number, such as 0 for a delay of now, is
+    # the same on every trial
+    sees: str | list | tuple | dict | None=None,
+    # What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    does: str | list | tuple | dict | None=None,
+    gets: str | list | tuple | dict | None=None # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
     """Read a tidy table, one row a trial
 
     Parameters
     ----------
-    file_or_frame
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
         Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
-    participant
+    participant : Hashable
         Column of who; labels of any type
-    choice
+    choice : Hashable
         Column of the chosen option's label (or side: see `left`), empty: missing; None: see
         `does`
-    reward
+    reward : Hashable | list
         Column of what the chosen option paid, a list of columns, one an option, or None: never
         shown
-    block
+    block : Hashable
         Column of the session; default one session a person
-    trial
+    trial : Hashable
         Column of the number that runs with time; default the order of the file
-    options
+    options : Iterable | None
         Labels in the order of their codes; default sorted
-    context
+    context : Hashable
         Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
-    offer
+    offer : Hashable | list
         Columns of the labels on offer, empty: fewer; default all options on all trials
-    missing
+    missing : object
         Words and numbers in place of an answer, one or a list; or a dict of them by column
-    left
+    left : Hashable
         Column of the option that stood left, if `choice` holds sides or keys
-    right
+    right : Hashable
         Column of the option that stood right; beside these, a list of rewards is (left, right)
-    sides
+    sides : Sequence | None
         Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
         like
-    source
+    source : str | None
         Program that wrote the files, one of `PROGRAMS`; default found by its marks
-    rows
+    rows : str | dict | None
         Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
         loop
-    sees
+    sees : str | list | tuple | dict | None
         What is seen before the answer: a dict name -> column of numbers, or of two labels,
         which are read as 0 and 1 (`Trials.words`), or columns of numbers, one an option; among
         these a number, such as 0 for a delay of now, is the same on every trial
-    does
+    does : str | list | tuple | dict | None
         What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
-    gets
+    gets : str | list | tuple | dict | None
         What is shown afterwards, beside the reward; a name, or such a dict
     """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
@@ -437,7 +453,8 @@ def read_trials(
     table = _open(file_or_frame, [n for n in names if isinstance(n, str)], source, rows, wide, choice=choice,
                   participant=participant)
     table, columns = _with_constants(table, _declared(sees, does, gets))
-    ask = _asked(table.frame, participant, choice, reward, block, trial, context, offer, left, right, columns)
+    named = _Named(participant, choice, reward, block, trial, context, offer, left, right, columns)
+    ask = _asked(table.frame, named)
     if sides is not None and left is None:
         raise ValueError('sides goes with left= and right=, the columns of what stood there')
     gone = _missing(missing, ask)
@@ -460,10 +477,9 @@ def read_trials(
     _say_practice(frame, who, getattr(table, 'rows', rows), table.data is not None)
     _say_unused(frame, ask, who, key, at)
     frame = _keep_groups(table, frame, who, [c for _, c in ask.roles])
-    return _gather(frame, people, who, key, labels, choice=code, reward=paid,
-                   offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at),
-                   context=context_, counted=np.ones(len(frame), bool), contexts=contexts, more=more, does=done,
-                   gets=_got(ask.columns), words=words)
+    return _gather(_Rows(frame, people, who, key), labels, _Besides(more, done, _got(ask.columns), words), contexts,
+                   choice=code, reward=paid, context=context_, counted=np.ones(len(frame), bool),
+                   offer=_all_options(len(frame), labels) if on is None else _check_offer(on, code, labels, at))
 
 # %% ../../nbs/00_core/01_reading.ipynb #543e61e6
 def _chosen(reward, choice): return np.where(choice >= 0, reward[np.arange(len(choice)), choice], np.nan)
@@ -479,20 +495,16 @@ def _contexts(column, at):
 
 # %% ../../nbs/00_core/01_reading.ipynb #d9aee319
 def convert_dataset(
-    file_or_frame, # Path or DataFrame, one row a trial
-    **columns      # As in `read_trials`: participant, choice, reward, block, …
-): # `DatasetRNN`
+    file_or_frame: str | Path | list | tuple | pd.DataFrame, # Path or DataFrame, one row a trial
+    **columns: object # As in `read_trials`: participant, choice, reward, block, …
+) -> DatasetRNN:
     """Read a table as tensors: `read_trials(...).to_dataset()`
 
     Parameters
     ----------
-    file_or_frame
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
         Path or DataFrame, one row a trial
-    **columns
+    **columns : object
         As in `read_trials`: participant, choice, reward, block, …
-
-    Returns
-    -------
-    `DatasetRNN`
     """
     return read_trials(file_or_frame, **columns).to_dataset()

@@ -12,23 +12,23 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from .arguments import check_truth
-from .cell import check_cell, shape_of
+from .cell import Cell, check_cell, shape_of
 from .compiling import is_compiled, kernels
-from .data import check_trials
+from .data import Trials, check_trials
 from .engine import _an_offer, _broken, _given, _rows, parameter_table, softmax
 from .loops import _replay_lanes
 from .wide_trials import WideTrials
 
 # %% ../../nbs/00_core/03_replaying.ipynb #088bef53
 def by_option(
-    cell # A cell
+    cell: Cell # The model
 ) -> bool: # Its answer is one of k options, and each latent value has one number per option
     """Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape.
 
     Parameters
     ----------
-    cell
-        A cell
+    cell : Cell
+        The model
 
     Returns
     -------
@@ -38,24 +38,26 @@ def by_option(
     unlike = {'response', 'log_likelihood'} & set(cell.rules)
     return cell.does == ('choice',) and not unlike and set(cell.shapes.values()) <= {'options'}
 
+# %% ../../nbs/00_core/03_replaying.ipynb #516fea3e
 def replay_arrays(
-    cell,        # A cell
-    parameters,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials,      # Somebody's trials
+    cell: Cell,       # The model
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials,   # Somebody's trials
     *,
-    after=False  # States after the feedback? (Default: before the choice)
-):
+    after: bool=False # States after the feedback? (Default: before the choice)
+) -> tuple:
     """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         Somebody's trials
-    after
+    after : bool
         States after the feedback? (Default: before the choice)
     """
     check_cell(cell).suits(check_trials(trials))
@@ -79,25 +81,27 @@ def replay_arrays(
 
 # %% ../../nbs/00_core/03_replaying.ipynb #8f83aa10
 def option_names(
-    trials # Somebody's trials
-): # Texts, (options,)
+    trials: Trials # Somebody's trials
+) -> list: # Texts, (options,)
     """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something
     else does there.
 
     Parameters
     ----------
-    trials
+    trials : Trials
         Somebody's trials
 
     Returns
     -------
-    Texts, (options,)"""
+    list
+        Texts, (options,)"""
     names = [str(o) for o in trials.options]
     return (
         names
         if len(set(names)) == len(names) and not {'chosen', 'change', 'pe'} & set(names)
         else [str(k) for k in range(len(names))])
 
+# %% ../../nbs/00_core/03_replaying.ipynb #788f62ce
 def _why_broken(cell, trials, broken):
     "Where the values of a cell stop saying anything, in a sentence."
     at = int(broken.argmax())
@@ -109,13 +113,14 @@ def _why_broken(cell, trials, broken):
 
 # %% ../../nbs/00_core/03_replaying.ipynb #95c43565
 def replay(
-    cell,             # A cell
-    trials,           # Somebody's trials
-    parameters=None,  # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    cell: Cell,        # The model
+    trials: Trials,    # Somebody's trials
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    after=False,      # After the feedback? (Default: before the choice)
+    after: bool=False, # After the feedback? (Default: before the choice)
     # With the answer that is expected, of a cell with a rule `response`? (Of a race it takes milliseconds)
-    expected=True
+    expected: bool=True
 ) -> pd.DataFrame:
     """What `cell` would have thought before each choice, had it been shown these trials: a frame with a row per trial.
 
@@ -128,15 +133,15 @@ def replay(
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        The model
+    trials : Trials
         Somebody's trials
-    parameters
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    after
+    after : bool
         After the feedback? (Default: before the choice)
-    expected
+    expected : bool
         With the answer that is expected, of a cell with a rule `response`? (Of a race it takes
         milliseconds)"""
     _given(cell, parameters, trials)
@@ -153,6 +158,7 @@ def replay(
         for k, option in enumerate(names): columns[f'{name}_{option}'] = states[:, i, k]
     return pd.DataFrame(columns)
 
+# %% ../../nbs/00_core/03_replaying.ipynb #76497ab5
 def _by_option(cell, x, trials):
     "Columns of logits and choice probabilities."
     broken = _broken(x, trials)
@@ -180,22 +186,24 @@ def _expected(shown, theta, states):
     if mean is None: return columns
     return columns | {f'expected_{next(name for name in shown.cell.does if name != "choice")}': mean}
 
+# %% ../../nbs/00_core/03_replaying.ipynb #28fbe039
 def latent_names(
-    cell,  # A cell
-    trials # Somebody's trials
-): # Texts, one for each number of its state
+    cell: Cell,    # The model
+    trials: Trials # Somebody's trials
+) -> list: # Texts, one for each number of its state
     """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of more.
 
     Parameters
     ----------
-    cell
-        A cell
-    trials
+    cell : Cell
+        The model
+    trials : Trials
         Somebody's trials
 
     Returns
     -------
-    Texts, one for each number of its state
+    list
+        Texts, one for each number of its state
     """
     names = []
     for name, shape in cell.shapes.items():
@@ -214,24 +222,21 @@ Thoughts.__doc__ = """What a cell thinks before each answer.
 """
 
 def thoughts(
-    cell,       # A cell
-    parameters, # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials      # Somebody's trials
-): # `Thoughts`
+    cell: Cell,    # The model
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None,
+    trials: Trials # Somebody's trials
+) -> Thoughts:
     """What any cell thinks before each answer, whatever its answers and latent values are.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials
         Somebody's trials
-
-    Returns
-    -------
-    `Thoughts`
     """
     _given(cell, parameters, trials)
     if not cell.wide:

@@ -33,6 +33,7 @@ class _Seen:
         raise ValueError(f'choice {label!r} in {self.where(k)}{more} stands beside {_list(others)}{why}: missing? Then '
                          f'empty the cell, or say missing=[{label!r}]; or if it is an option {self.given}')
 
+# %% ../../nbs/00_core/00_slips.ipynb #03741623
 def _in_order(labels):
     "The labels sorted, if they can be"
     try: return sorted(labels)
@@ -53,6 +54,7 @@ def _check_cells(seen):
             raise ValueError(f'choice {l[:60]!r} in {seen.where(k)} is an answer to a survey (JSON), not an option; '
                              f'keep the rows of the task alone, as in frame[frame.phase == "task"]')
 
+# %% ../../nbs/00_core/00_slips.ipynb #b857ee5d
 def _check_running(seen):
     "More than ten options that are numbers of trials, or times"
     if len(seen.labels) <= 10: return
@@ -67,6 +69,7 @@ def _check_running(seen):
     raise ValueError(f'column {seen.column!r} holds {len(seen.labels)} different choices, and {why} Is choice= the '
                      f'right column? If so {seen.given}')
 
+# %% ../../nbs/00_core/00_slips.ipynb #2c12a2a2
 _WORDS = {_plain_text(w) for w in ('null', 'none', 'nan', 'na', 'n/a', '#n/a', '<na>', 'nil', 'undefined',
                                    '<undefined>', 'empty', 'miss', 'missed', 'missing', 'timeout', 'time out',
                                    'timed out', 'too slow', 'late',
@@ -102,6 +105,7 @@ def _check_numbers_for_missing(seen):
     for k, v in enumerate(numbers):
         if v in odd and k not in seen.offered: seen.refuse(k)
 
+# %% ../../nbs/00_core/00_slips.ipynb #9bbedda9
 def _check_spelling(seen):
     labels = seen.labels
     if (seen.count == 1).any() and len(labels) > 1:
@@ -118,6 +122,7 @@ def _check_spelling(seen):
                                             f'differ only in case or blanks; '
                                             f'make them one, or if both are options {seen.given}')
 
+# %% ../../nbs/00_core/00_slips.ipynb #3e6ab367
 def _check_paid(labels, code, r, known, at):
     "An option that never has a reward, while others have, is a code for missing"
     hidden = np.isnan(r) & (code >= 0)
@@ -151,6 +156,7 @@ def _looks_like(name, words):
     return re.sub(r'(id|nr|no|num|number|index|count|n)?$', '', re.sub(r'[^a-z]', '', str(name).lower()),
                   count=1) in words or str(name).lower() in words
 
+# %% ../../nbs/00_core/00_slips.ipynb #238ce70f
 _PRACTICE = re.compile(r'practi[cs]e|tutorial|warm.?up|übung|uebung', re.IGNORECASE)
 
 def _say_practice(frame, who, rows, of_file): # rows: which were kept of a file; of_file: is it one?
@@ -175,6 +181,7 @@ def _is_practice(name, label, labels):
     return (bool(_PRACTICE.search(str(name))) and str(label).lower() in ('yes', 'true')
             and {str(x).lower() for x in labels} <= {'yes', 'no', 'true', 'false'})
 
+# %% ../../nbs/00_core/00_slips.ipynb #6e7be8a6
 def _say_unused(frame, ask, who, key, at):
     "A warning if the table seems to say where sessions begin, or in which order trials came, and is not asked."
     left = frame.columns.difference([c for _, c in ask.roles], sort=False)

@@ -6,12 +6,15 @@
 __all__ = ['COLOURS', 'SERIES', 'in_style', 'check_axes', 'axes_for', 'save_figure']
 
 # %% ../../nbs/00_core/05_style.ipynb #fa946980
+import os
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from inspect import signature
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from .arguments import check_number
 from .folders import check_path, written
 
@@ -37,8 +40,8 @@ def _look(given): # Are the axes the caller's?
         {k: plt.rcParams[k] for k in ('text.color', 'axes.labelcolor', 'xtick.color', 'ytick.color') if given}]
 
 def in_style(
-    draw # A function that draws
-):
+    draw: Callable # A function that draws
+) -> Callable:
     """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
 
     On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are
@@ -46,7 +49,7 @@ def in_style(
 
     Parameters
     ----------
-    draw
+    draw : Callable
         A function that draws"""
     @wraps(draw)
     def drawn(*args, **kwargs):
@@ -68,21 +71,22 @@ def _keep_ticks(axs):
             labelcolor=plt.rcParams['xtick.color'])
 
 def check_axes(
-    given, # Axes of the caller: one, or an array of them
-    name   # What the caller calls them
-): # Axes, (n,)
+    given: object, # Axes of the caller: one, or an array of them
+    name: str      # What the caller calls them
+) -> np.ndarray: # Axes, (n,)
     """Return the axes in a row, or raise a `TypeError` for what nothing can be drawn on.
 
     Parameters
     ----------
-    given
+    given : object
         Axes of the caller: one, or an array of them
-    name
+    name : str
         What the caller calls them
 
     Returns
     -------
-    Axes, (n,)
+    np.ndarray
+        Axes, (n,)
     """
     axs = np.ravel(np.array(given, object))
     odd = next((a for a in axs if not hasattr(a, 'get_xlim')), None if len(axs) else given)
@@ -91,39 +95,40 @@ def check_axes(
                     f"it out for a new figure")
 
 def axes_for(
-    given,         # Axes of the caller: one, or an array of them; None for a new figure
-    size,          # Size of a new figure, (width, height) in inches
-    rows=1,        # How many rows of axes are needed
-    columns=1,     # And how many columns
+    given: Axes | Iterable | None,   # Axes of the caller: one, or an array of them; None for a new figure
+    size: tuple,                     # Size of a new figure, (width, height) in inches
+    rows: int=1,                     # How many rows of axes are needed
+    columns: int=1,                  # And how many columns
     *,
-    need=None,     # Which of them are drawn on, counted row by row (default: all)
-    name='axs',    # What the caller calls them
-    **options      # For `plt.subplots`
-):                 # Axes, (n,)
+    need: Sequence[int] | None=None, # Which of them are drawn on, counted row by row (default: all)
+    name: str='axs',                 # What the caller calls them
+    **options: object                # For `plt.subplots`
+) -> np.ndarray: # Axes, (n,)
     """Axes to draw on: those given, or those of a new figure, row by row; what is not needed of a new figure is hidden.
 
     Raises a `ValueError` if there are more or fewer than are needed.
 
     Parameters
     ----------
-    given
+    given : Axes | Iterable | None
         Axes of the caller: one, or an array of them; None for a new figure
-    size
+    size : tuple
         Size of a new figure, (width, height) in inches
-    rows
+    rows : int
         How many rows of axes are needed
-    columns
+    columns : int
         And how many columns
-    need
+    need : Sequence[int] | None
         Which of them are drawn on, counted row by row (default: all)
-    name
+    name : str
         What the caller calls them
-    **options
+    **options : object
         For `plt.subplots`
 
     Returns
     -------
-    Axes, (n,)"""
+    np.ndarray
+        Axes, (n,)"""
     need = list(range(rows * columns) if need is None else need)
     if given is not None:
         check_axes(given, name)
@@ -149,10 +154,12 @@ def _figure(drawn):
     return first
 
 def save_figure(
-    drawn,     # A figure, axes, or `(figure, axes)` as plotting functions return it
-    path,      # Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels (300 to the inch)
+    # A figure, axes, or `(figure, axes)` as plotting functions return it
+    drawn: Artist | np.ndarray | list | tuple | dict,
+    # Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels (300 to the inch)
+    path: str | os.PathLike,
     # Width in mm (one column of a journal has about 88, two 180); the height follows (default: as it was drawn)
-    width=None
+    width: float | None=None
 ) -> Path:
     """Write a figure for a paper, at once: vector graphics whose text stays text (PDF) or keeps its form (SVG).
 
@@ -162,12 +169,12 @@ def save_figure(
 
     Parameters
     ----------
-    drawn
+    drawn : Artist | np.ndarray | list | tuple | dict
         A figure, axes, or `(figure, axes)` as plotting functions return it
-    path
+    path : str | os.PathLike
         Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels
         (300 to the inch)
-    width
+    width : float | None
         Width in mm (one column of a journal has about 88, two 180); the height follows
         (default: as it was drawn)"""
     figure, path = _figure(drawn), check_path(path, 'path')

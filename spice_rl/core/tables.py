@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/00_core/00_tables.ipynb #cbbab774
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from .labels import _check_options, _has_arrays, _list, _n, _parse
@@ -83,6 +84,7 @@ def _without_words(columns):
         out.append((role, name, x))
     return out, words
 
+# %% ../../nbs/00_core/00_tables.ipynb #98a2b0c7
 def _more_arrays(columns, n, options, at):
     "What else is seen, done and got: (trial,) or (trial, option), checked"
     out = {}
@@ -160,8 +162,33 @@ def _objects(labels): # np.array would make a table of labels that are tuples
     for i, label in enumerate(labels): x[i] = label
     return x
 
-def _table(options, choice, reward, people, session, offer, context, extra, more):
+# %% ../../nbs/00_core/00_tables.ipynb #bc9a9230
+class _Rows(NamedTuple):
+    "The rows of a table: whose they are, and in which session"
+    frame: pd.DataFrame
+    people: tuple     # labels
+    who: np.ndarray   # code of the person, (row,)
+    key: np.ndarray   # tells sessions apart, (row,)
+
+class _Besides(NamedTuple):
+    "What trials hold beside choices and rewards"
+    columns: dict = {}          # by name, (row,) or (row, option)
+    does: tuple = ('choice',)
+    gets: tuple = ()
+    words: dict | None = None
+
+class _Choices(NamedTuple):
+    "What was chosen of which options, and what it paid; None where the table is not to say it"
+    options: tuple             # labels
+    choice: np.ndarray         # code of the chosen option, -1: missing, (trial,)
+    reward: np.ndarray         # of each option, NaN: not shown, (trial, option)
+    offer: np.ndarray = None   # codes on offer, padded by -1, (trial, k)
+    context: np.ndarray = None # (trial,)
+
+# %% ../../nbs/00_core/00_tables.ipynb #b868467a
+def _table(choices, people, session, extra, more):
     "The tidy table that `read_trials` would read as these arrays"
+    options, choice, reward, offer, context = choices
     n, extra = len(choice), {} if extra is None else extra
     if not isinstance(extra, dict):
         raise ValueError(f'extra must be a dict of columns by name, got {type(extra).__name__}')

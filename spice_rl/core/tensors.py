@@ -7,7 +7,9 @@ __all__ = ['check_xs_ys', 'DatasetRNN']
 
 # %% ../../nbs/00_core/00_tensors.ipynb #160126d1
 import importlib
+from collections.abc import Iterable
 import numpy as np
+from numpy.typing import ArrayLike
 from .arguments import check_labels, check_whole
 from .columns import _say
 from .labels import _Row, _check_columns, _n, _names, _numbers
@@ -96,24 +98,25 @@ def _check_next(xs, ys, there, asked):
 
 # %% ../../nbs/00_core/00_tensors.ipynb #ebcadf8d
 def check_xs_ys(
-    xs,            # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
-    ys=None,       # Next choice one-hot, NaN: none; (session, trial, option)
-    n_actions=None # Number of options; default from `ys`, or from `xs` without extra features
-): # (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
+    xs: ArrayLike,             # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys: ArrayLike | None=None, # Next choice one-hot, NaN: none; (session, trial, option)
+    n_actions: int | None=None # Number of options; default from `ys`, or from `xs` without extra features
+) -> tuple: # (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
     """Check tensors of sessions, from the shape to the meaning
 
     Parameters
     ----------
-    xs
+    xs : ArrayLike
         Choice one-hot, reward of each option, extra, id; (session, trial, feature)
-    ys
+    ys : ArrayLike | None
         Next choice one-hot, NaN: none; (session, trial, option)
-    n_actions
+    n_actions : int | None
         Number of options; default from `ys`, or from `xs` without extra features
 
     Returns
     -------
-    (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
+    tuple
+        (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
     """
     xs, ys = _tensor(xs, 'xs'), None if ys is None else _tensor(ys, 'ys')
     if ys is not None and xs.shape[:2] != ys.shape[:2]:
@@ -157,16 +160,16 @@ class DatasetRNN:
 
     Parameters
     ----------
-    xs
+    xs : ArrayLike
         Choice one-hot, reward of each option, extra, id; (session, trial, feature)
-    ys
+    ys : ArrayLike
         Next choice one-hot, NaN: none; (session, trial, option)
-    participants
+    participants : Iterable | None
         Label of each id; default the ids"""
     def __init__(self,
-                 xs, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
-                 ys, # Next choice one-hot, NaN: none; (session, trial, option)
-                 participants=None # Label of each id; default the ids
+                 xs: ArrayLike, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+                 ys: ArrayLike, # Next choice one-hot, NaN: none; (session, trial, option)
+                 participants: Iterable | None=None # Label of each id; default the ids
                 ):
         if ys is None: raise TypeError('ys is missing: the next choice, one-hot, (session, trial, option); of xs alone '
                                        'Trials.from_dataset(xs).to_dataset() makes both')
@@ -178,7 +181,7 @@ class DatasetRNN:
             raise ValueError(f'ids run to {n - 1}, needed {n} participants, got {len(self.participants)} labels')
 
     @property
-    def n_actions(self):
+    def n_actions(self) -> int:
         "How many options."
         return self.ys.shape[-1]
     def __len__(self): return len(self.xs)

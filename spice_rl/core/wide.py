@@ -8,13 +8,15 @@ __all__ = ['WideLoops']
 # %% ../../nbs/00_core/02_wide.ipynb #fff05d85
 import hashlib
 from collections import namedtuple
+from collections.abc import Callable
 from functools import cache
 import numpy as np
 from .machine_code import _here, contents, kept_or_compiled
 from .codegen import _part, _view
 from .density import DENSITIES
 from .jit import NumbaError, exp, log, njit, ready_rule, types
-from .layouts import _BRIDGE, _CHECKED, _LOOK, _bridges
+from .layouts import Layout, _BRIDGE, _CHECKED, _LOOK, _bridges
+from .cell import Cell
 
 # %% ../../nbs/00_core/02_wide.ipynb #50c61df6
 # a notebook's cells change, and numba would not see it
@@ -54,6 +56,7 @@ def _add_density(d, n_steps, g, h):
         g[k] -= d[k]
         for l in range(n_steps): h[k * n_steps + l] += d[k] * d[l]
 
+# %% ../../nbs/00_core/02_wide.ipynb #b04fbb17
 @_helper
 def _pick(x, options, luck, greedy):
     "The option that `luck`, a number in [0, 1), picks by its logits; -1 if they say nothing."
@@ -436,37 +439,38 @@ class WideLoops:
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A cell that is `wide`
-    layout
+    layout : Layout
         Its columns, as `layout_of` gives them
     """
     def __init__(self,
-        cell,  # A cell that is `wide`
-        layout # Its columns, as `layout_of` gives them
+        cell: Cell,    # A cell that is `wide`
+        layout: Layout # Its columns, as `layout_of` gives them
     ):
         self.cell, self.layout, self.bridges = cell, layout, None
         self.digest, self.made = _digest(cell, layout), {}
 
     def get(self,
-        name,             # 'nll', 'replay', 'expect', 'play' or 'world'
-        environment=None, # Of 'world': the environment
-        shown=()          # Of 'world': its columns
-    ): # A compiled function
+        name: str,                # 'nll', 'replay', 'expect', 'play' or 'world'
+        environment: object=None, # Of 'world': the environment
+        shown: tuple=()           # Of 'world': its columns
+    ) -> Callable: # The compiled function
         """One of the loops.
 
         Parameters
         ----------
-        name
+        name : str
             'nll', 'replay', 'expect', 'play' or 'world'
-        environment
+        environment : object
             Of 'world': the environment
-        shown
+        shown : tuple
             Of 'world': its columns
 
         Returns
         -------
-        A compiled function
+        Callable
+            The compiled function
         """
         world = None
         if environment is not None:

@@ -7,28 +7,30 @@ __all__ = ['check_columns', 'try_rules', 'sessions_of', 'WideTrials', 'check_res
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #9ddb3b88
 from collections import namedtuple
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 import numpy as np
 import pandas as pd
 from .arguments import check_seed, check_whole
-from .cell import shape_of, trial_type
+from .cell import Cell, shape_of, trial_type
 from .density import DENSITIES, _agreement, _known, _tidy, check_answer, check_density, log_density
 from .layouts import _fields, _matrix, layout_of
 from .wide import WideLoops, _own
+from .data import Trials
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #67f402f5
 def check_columns(
-    cell,  # A cell
-    trials # The trials that it is to be shown
-):
+    cell: Cell,    # A cell
+    trials: Trials # The trials that it is to be shown
+) -> None:
     """Raise a `ValueError` if these trials lack a column that the cell names, or a number in it.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A cell
-    trials
+    trials : Trials
         The trials that it is to be shown
     """
     name = type(cell).__name__
@@ -52,6 +54,7 @@ def check_columns(
                              f"({hole.sum()} such trials); {name} needs it: fill it in, or make these answers "
                              f"missing, too")
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #6f6b665b
 def _holes(trials, x):
     "Where a column, or what it says of an option on offer, is NaN, (trials,)."
     if x.ndim == 1: return np.isnan(x)
@@ -66,6 +69,7 @@ def _where(trials, row):
     who = trials.participants[trials.participant[row]]
     return f"trial {row - int(trials.starts[session])}{of} of participant {who!r}"
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #648dbe64
 def _check_times(cell, trials, kind):
     "Response times are above 0, and seconds."
     if 'rt' not in DENSITIES[kind].names: return
@@ -101,6 +105,7 @@ def _rows_to_try(cell, trials):
     rows = np.flatnonzero(trials.answered(cell.does))
     return rows[~pd.DataFrame(what[rows]).duplicated()][:_SITUATIONS]
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #b4d6a844
 def _log_likelihood(
     cell,  # A cell
     p,     # Parameters, as `cell.p()` gives them
@@ -116,6 +121,7 @@ def _log_likelihood(
     x = cell.logits(p, state, trial)[trial.options]
     return float(cell.logits(p, state, trial)[trial.choice] - x.max() - np.log(np.exp(x - x.max()).sum()))
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #2b15553b
 def _check_response(cell, answer):
     "What `response` returned is a kind of answer with as many parts as the cell does."
     try: entry = _known(answer)
@@ -146,16 +152,16 @@ def _look(cell, p, state, trial, rng):
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #4c2a9c64
 def try_rules(
-    cell,  # A cell that is `wide`
-    trials # The trials that it is to be shown
-):
+    cell: Cell,    # A cell that is `wide`
+    trials: Trials # The trials that it is to be shown
+) -> None:
     """Run the rules in plain Python on some of these trials, for their mistakes.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A cell that is `wide`
-    trials
+    trials : Trials
         The trials that it is to be shown
     """
     check_columns(cell, trials)
@@ -168,6 +174,7 @@ def try_rules(
             state = cell.update(p, state, trial)
         if 'response' in cell.rules: _check_times(cell, trials, type(answer))
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #0d7f8a2c
 class _explained:
     "Errors of a rule, with the class and the place."
     def __init__(self, cell, where): self.cell, self.where = cell, where
@@ -191,38 +198,40 @@ def _shapes_text(cell):
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #7344badf
 def sessions_of(
-    trials # Somebody's trials
-): # (first row, last row + 1) of each session, (sessions,); where each person's sessions begin, (people + 1,)
+    trials: Trials # Somebody's trials
+) -> tuple: # (first row, last row + 1) of each session, (sessions,); where each person's sessions begin, (people + 1,)
     """The sessions in an order in which those of a person stand together.
 
     Parameters
     ----------
-    trials
+    trials : Trials
         Somebody's trials
 
     Returns
     -------
-    (first row, last row + 1) of each session, (sessions,); where each person's sessions begin,
-    (people + 1,)
+    tuple
+        (first row, last row + 1) of each session, (sessions,); where each person's sessions
+        begin, (people + 1,)
     """
     order = np.argsort(trials.session_participant, kind='stable')
     people = np.searchsorted(trials.session_participant[order], np.arange(trials.n_participants + 1))
     first, last = trials.starts[:-1][order], trials.starts[1:][order]
     return first.astype(np.int64), last.astype(np.int64), people.astype(np.int64)
 
+# %% ../../nbs/00_core/02_wide_trials.ipynb #6ea1f6ff
 class WideTrials:
     """A `wide` cell on a data set: what the loops need of both.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A cell that is `wide`
-    trials
+    trials : Trials
         The trials that it is shown
     """
     def __init__(self,
-        cell,  # A cell that is `wide`
-        trials # The trials that it is shown
+        cell: Cell,    # A cell that is `wide`
+        trials: Trials # The trials that it is shown
     ):
         try_rules(cell, trials)
         self.cell, self.trials, self.layout = cell, trials, layout_of(cell, trials)
@@ -232,7 +241,7 @@ class WideTrials:
         self.n_rows = len(trials) / trials.n_participants
 
     @cached_property
-    def rows(self):
+    def rows(self) -> tuple:
         """What the loops read of the trials: made when it is needed, since a search that has a likelihood of its own
         holds many cells at once."""
         cell, trials = self.cell, self.trials
@@ -244,28 +253,28 @@ class WideTrials:
                 nothing)
 
     def run(self,
-        theta, # Parameters, (lanes, n_params)
-        steps, # Steps to the neighbours, (lanes, n_params), or (lanes, 0)
-        who,   # Which participant, (lanes,)
-        lo,    # The first lane
-        hi,    # The last one + 1
-        out    # Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps, n_steps)
-    ):
+        theta: np.ndarray, # Parameters, (lanes, n_params)
+        steps: np.ndarray, # Steps to the neighbours, (lanes, n_params), or (lanes, 0)
+        who: np.ndarray,   # Which participant, (lanes,)
+        lo: int,           # The first lane
+        hi: int,           # The last one + 1
+        out: tuple         # Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps, n_steps)
+    ) -> None:
         """Write the likelihood of these lanes, and its slopes.
 
         Parameters
         ----------
-        theta
+        theta : np.ndarray
             Parameters, (lanes, n_params)
-        steps
+        steps : np.ndarray
             Steps to the neighbours, (lanes, n_params), or (lanes, 0)
-        who
+        who : np.ndarray
             Which participant, (lanes,)
-        lo
+        lo : int
             The first lane
-        hi
+        hi : int
             The last one + 1
-        out
+        out : tuple
             Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps,
             n_steps)
         """
@@ -282,21 +291,22 @@ class WideTrials:
                              f"({_shapes_text(self.cell)})") from e
 
     def wrong(self,
-        theta, # Parameters, (n_params,)
-        who    # Which participant
-    ): # A sentence, or None
+        theta: Iterable[float], # Parameters, (n_params,)
+        who: int                # Which participant
+    ) -> str | None: # A sentence, or None
         """Where and why a likelihood breaks down; an `IndexError` if that is a rule's reach.
 
         Parameters
         ----------
-        theta
+        theta : Iterable[float]
             Parameters, (n_params,)
-        who
+        who : int
             Which participant
 
         Returns
         -------
-        A sentence, or None
+        str | None
+            A sentence, or None
         """
         cell, trials = self.cell, self.trials
         p = namedtuple('P', cell.params)(*theta)
@@ -326,21 +336,23 @@ class WideTrials:
         return f"{what}, where the rule response says {by}{can}"
 
     def replay(self,
-        theta, # Parameters, (participants, n_params)
-        after  # States after the feedback?
-    ): # Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
+        theta: np.ndarray, # Parameters, (participants, n_params)
+        after: bool        # States after the feedback?
+    ) -> tuple: # Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
         """What the cell would have thought on each trial.
 
         Parameters
         ----------
-        theta
+        theta : np.ndarray
             Parameters, (participants, n_params)
-        after
+        after : bool
             States after the feedback?
 
         Returns
         -------
-        Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
+        tuple
+            Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials,
+            numbers)
         """
         x, each = np.full(self.trials.reward.shape, np.nan), np.full(len(self.trials), np.nan)
         states = np.zeros((len(self.trials), self.size))
@@ -351,22 +363,23 @@ class WideTrials:
         return x, each, states
 
     def expect(self,
-        theta, # Parameters, (participants, n_params)
-        states # States before each answer, (trials, numbers), as `replay` gives them
-    ): # Probabilities of the options (trials, options), and means of the other answer (trials,); None: there is none
+        theta: np.ndarray, # Parameters, (participants, n_params)
+        states: np.ndarray # States before each answer, (trials, numbers), as `replay` gives them
+    ) -> tuple: # Probabilities (trials, options), means of the other answer (trials,); None: there is none
         """What each answer would be on average, where the rule is `response`.
 
         Parameters
         ----------
-        theta
+        theta : np.ndarray
             Parameters, (participants, n_params)
-        states
+        states : np.ndarray
             States before each answer, (trials, numbers), as `replay` gives them
 
         Returns
         -------
-        Probabilities of the options (trials, options), and means of the other answer (trials,);
-        None: there is none
+        tuple
+            Probabilities (trials, options), means of the other answer (trials,); None: there is
+            none
         """
         n_options, parts = self.trials.n_options, len(self.cell.does)
         if 'response' not in self.cell.rules or self.cell.does == ('choice',): return None, None
@@ -380,24 +393,25 @@ class WideTrials:
         return out[:, :n_options] if choose else None, out[:, -1]
 
     def play(self,
-        theta, # Parameters, (participants, n_params)
-        rngs,  # A numpy Generator for each participant
-        times  # How often
-    ): # Choices (times, trials), and other answers (times, trials, parts)
+        theta: np.ndarray,                   # Parameters, (participants, n_params)
+        rngs: Sequence[np.random.Generator], # Random numbers of each participant
+        times: int                           # How often
+    ) -> tuple: # Choices (times, trials), and other answers (times, trials, parts)
         """Answers of simulated people on these trials.
 
         Parameters
         ----------
-        theta
+        theta : np.ndarray
             Parameters, (participants, n_params)
-        rngs
-            A numpy Generator for each participant
-        times
+        rngs : Sequence[np.random.Generator]
+            Random numbers of each participant
+        times : int
             How often
 
         Returns
         -------
-        Choices (times, trials), and other answers (times, trials, parts)
+        tuple
+            Choices (times, trials), and other answers (times, trials, parts)
         """
         n, parts, theta, loop = len(self.trials), len(self.cell.does), _own(theta), self.loops.get('play')
         choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-3].shape[1]), np.nan)
@@ -411,27 +425,28 @@ class WideTrials:
         return choices, done
 
     def stuck(self,
-        theta,  # Parameters, (n_params,)
-        row,    # Where
-        choice, # The choice that was drawn, or -1
-        done    # What else was drawn, (parts,)
-    ): # An error to raise
+        theta: Iterable[float], # Parameters, (n_params,)
+        row: int,               # Where
+        choice: int,            # The choice that was drawn, or -1
+        done: np.ndarray        # What else was drawn, (parts,)
+    ) -> Exception: # The error to raise
         """Why a simulated person could not go on.
 
         Parameters
         ----------
-        theta
+        theta : Iterable[float]
             Parameters, (n_params,)
-        row
+        row : int
             Where
-        choice
+        choice : int
             The choice that was drawn, or -1
-        done
+        done : np.ndarray
             What else was drawn, (parts,)
 
         Returns
         -------
-        An error to raise
+        Exception
+            The error to raise
         """
         name, values = type(self.cell).__name__, {n: float(x) for n, x in zip(self.cell.params, theta)}
         at = f"at {_where(self.trials, row)}, with {values}"
@@ -446,30 +461,30 @@ class WideTrials:
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #521b5701
 def check_response(
-    cell,            # A cell that answers by `response`, or by `log_likelihood` and `sample`
-    trials,          # Trials with what it sees
-    parameters=None, # A dict of numbers (default: the cell's own)
+    cell: Cell,                       # A cell that answers by `response`, or by `log_likelihood` and `sample`
+    trials: Trials,                   # Trials with what it sees
+    parameters: dict | None=None,     # Values in place of the cell's own, by name
     *,
-    rows=3,          # On how many trials, spread over all of them
-    n=4000,          # How many draws on each
-    seed=0           # An int or a numpy Generator
+    rows: int=3,                      # On how many trials, spread over all of them
+    n: int=4000,                      # How many draws on each
+    seed: int | np.random.Generator=0 # Seed of the random numbers
 ) -> pd.Series: # By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
     """Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A cell that answers by `response`, or by `log_likelihood` and `sample`
-    trials
+    trials : Trials
         Trials with what it sees
-    parameters
-        A dict of numbers (default: the cell's own)
-    rows
+    parameters : dict | None
+        Values in place of the cell's own, by name
+    rows : int
         On how many trials, spread over all of them
-    n
+    n : int
         How many draws on each
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Seed of the random numbers
 
     Returns
     -------

@@ -7,9 +7,11 @@ __all__ = ['Lived', 'check_world', 'simulate_world']
 
 # %% ../../nbs/00_core/02_worlds.ipynb #299d9823
 from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 import numpy as np
-from .cell import shape_of
+from .cell import Cell, shape_of
 from .data import Trials
 from .layouts import Layout
 from .wide import WideLoops, _columns_of, _own
@@ -19,16 +21,16 @@ from .wide_trials import try_rules
 _INSTEAD = 'go along trials instead: simulate_like(cell, trials)'
 
 def check_world(
-    cell,       # A cell
-    environment # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
-):
+    cell: Cell,         # Who is to live there
+    environment: object # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
+) -> None:
     """Raise an error if this cell cannot live in this world.
 
     Parameters
     ----------
-    cell
-        A cell
-    environment
+    cell : Cell
+        Who is to live there
+    environment : object
         A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
     """
     name, task = type(cell).__name__, type(environment).__name__
@@ -45,6 +47,7 @@ def check_world(
                          f"{'gives ' + ' and '.join(given) if given else 'pays rewards alone'}; {_INSTEAD}")
     _layout_in(environment, cell)
 
+# %% ../../nbs/00_core/02_worlds.ipynb #4d0e77c5
 def _layout_in(environment, cell):
     "The columns of a cell in a world: what is shown, done beside a choice, and given."
     other = tuple((name, False) for name in cell.does if name != 'choice')
@@ -52,7 +55,7 @@ def _layout_in(environment, cell):
 
 # %% ../../nbs/00_core/02_worlds.ipynb #5b7e30ac
 @contextmanager
-def rules_tried(environment):
+def rules_tried(environment: object) -> Iterator[None]:
     "Say what is wrong with a rule of an environment that is tried as plain Python."
     name = type(environment).__name__
     try: yield
@@ -64,13 +67,13 @@ def rules_tried(environment):
     except AttributeError as e:
         raise AttributeError(f"a rule of {name}: {e} (settings: {', '.join(environment.settings) or 'none'})") from e
 
-def writes(environment, name, returned):
+def writes(environment: object, name: str, returned: object) -> None:
     "Raise an error where a rule of an environment returned something, which nobody would look at."
     if returned is None: return
     raise TypeError(f"the rule {name} of {type(environment).__name__} returns something; it writes into what it is "
                     f"given ({'reward[choice] = 1.' if name == 'pay' else 'world[0] = .5'}), and returns nothing")
 
-def numbers_of(environment):
+def numbers_of(environment: object) -> tuple:
     "The settings as its rules see them: `e.sigma`, …"
     if not environment.settings: return namedtuple('E', 'none')(0.)
     return namedtuple('E', environment.settings)(*environment.values)
@@ -104,6 +107,7 @@ def _few_trials(cell, environment, shown):
     own = dict(choice=choices, reward=np.array(rewards), options=range(n), offer=np.array(offers)) if n else {}
     return Trials.from_arrays(**own, participant=np.zeros(3, int), does=does, sees=sees, gets=gets)
 
+# %% ../../nbs/00_core/02_worlds.ipynb #273e92d9
 def _give(environment, e, world, choice, luck, paid):
     "What a world gives for an answer whose other parts are 1, in plain Python."
     done = [choice if name == 'choice' else 1. for name in environment.does]
@@ -122,47 +126,59 @@ Lived.__doc__ = """What simulated people met, row by row: (rows,), or (rows, …
 """
 
 def simulate_world(
-    cell,        # Who answers
-    environment, # What shows and pays
-    theta,       # Parameters, (people, n_params)
-    rngs,        # A numpy Generator for each person
-    sessions,    # Sessions of each person
-    n_trials     # Trials of each session, or rounds, where a round has as many trials as the answers make it have
-): # `Lived`, and the `Layout` of its columns
+    cell: Cell,                          # Who answers
+    environment: object,                 # What shows and pays
+    theta: np.ndarray,                   # Parameters, (people, n_params)
+    rngs: Sequence[np.random.Generator], # Random numbers of each person
+    sessions: int,                       # Sessions of each person
+    # Trials of each session, or rounds, where a round has as many trials as the answers make it have
+    n_trials: int
+) -> tuple[Lived, Layout]: # What they met, and the `Layout` of its columns
     """Answers of simulated people in a world.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who answers
-    environment
+    environment : object
         What shows and pays
-    theta
+    theta : np.ndarray
         Parameters, (people, n_params)
-    rngs
-        A numpy Generator for each person
-    sessions
+    rngs : Sequence[np.random.Generator]
+        Random numbers of each person
+    sessions : int
         Sessions of each person
-    n_trials
+    n_trials : int
         Trials of each session, or rounds, where a round has as many trials as the answers make
         it have
 
     Returns
     -------
-    `Lived`, and the `Layout` of its columns
+    tuple[Lived, Layout]
+        What they met, and the `Layout` of its columns
     """
     check_world(cell, environment)
     shown = _layout_in(environment, cell)
     with rules_tried(environment): few = _few_trials(cell, environment, shown)
     try_rules(cell, few)
     mine = Layout(shown.sees[:len(cell.sees)], shown.does, tuple(c for c in shown.gets if c[0] in cell.gets))
-    loop = WideLoops(cell, mine).get('world', environment, shown)
-    lived = [_live(loop, cell, environment, shown, values, rng, sessions, n_trials, i)
-             for i, (values, rng) in enumerate(zip(_own(theta), rngs))]
+    life = _Life(cell, environment, shown, WideLoops(cell, mine).get('world', environment, shown), sessions, n_trials)
+    lived = [_live(life, values, rng, i) for i, (values, rng) in enumerate(zip(_own(theta), rngs))]
     return Lived(*map(np.concatenate, zip(*lived))), shown
 
-def _live(loop, cell, environment, shown, theta, rng, sessions, rounds, person):
+# %% ../../nbs/00_core/02_worlds.ipynb #454f8892
+class _Life(NamedTuple):
+    "What is the same for all people in a world."
+    cell: Cell
+    environment: object
+    shown: Layout    # of the columns
+    loop: Callable   # compiled
+    sessions: int    # of each person
+    rounds: int      # of each session
+
+def _live(life, theta, rng, person):
     "`Lived` of one person."
+    cell, environment, shown, loop, sessions, rounds = life
     n, parts, most = environment.n_actions, len(cell.does), int(getattr(environment, 'most', 1))
     size = int(sum(np.prod(shape_of(shape, n)) for shape in cell.shapes.values()))
     rows, width = sessions * rounds * most, getattr(environment, 'n_offer', None) or n

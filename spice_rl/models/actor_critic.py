@@ -6,6 +6,7 @@
 __all__ = ['bring_to_one', 'ActorCritic']
 
 # %% ../../nbs/10_models/11_actor_critic.ipynb #990e5289
+import numpy as np
 from .avoidance import CHOICE_RULE, Avoidance
 from ..core.jit import register_jitable
 from ..core.params import Param
@@ -13,19 +14,19 @@ from ..core.params import Param
 # %% ../../nbs/10_models/11_actor_critic.ipynb #f5a484f1
 @register_jitable
 def bring_to_one(
-    w, # Weights; two of them are changed
-    i, # Which one
-    j  # And which other
-):
+    w: np.ndarray, # Weights; two of them are changed
+    i: int,        # Which one
+    j: int         # And which other
+) -> None:
     """Divide two weights by the sum of their sizes; both are ½ if that is 0.
 
     Parameters
     ----------
-    w
+    w : np.ndarray
         Weights; two of them are changed
-    i
+    i : int
         Which one
-    j
+    j : int
         And which other
     """
     size = abs(w[i]) + abs(w[j])

@@ -9,11 +9,14 @@ __all__ = ['SYMBOLS', 'VALUES', 'PAIRS', 'CONTEXTS', 'KINDS', 'NOVEL', 'TRANSFER
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #d942df91
 import inspect
+import os
 import re
 
+from collections.abc import Iterable
 from functools import cache, update_wrapper
 from importlib.resources import files
 import warnings
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..core.cell import Cell, _check_takes, _names_in
@@ -22,6 +25,7 @@ from ..core.columns import _labels_of, _uncoded
 from ..core.data import Trials, _gather, check_trials
 from ..core.labels import _check_alike, _check_columns, _factorize, _item, _list, _numbers
 from ..core.slips import _far
+from ..core.tables import _Rows
 from ..core.reading import _open
 from ..core.playing import as_seed
 from ..core.folders import write_table
@@ -43,10 +47,10 @@ _BOTH = ('participant_id', 'group_code', 'symbol_L_name', 'symbol_R_name', 'choi
 _LEARNING = (*_BOTH, 'symbol_names', 'feedback_L', 'feedback_R')
 
 def read_avoidance(
-    learning, # Learning trials: path of a .csv or .tsv file, or a frame
-    transfer, # Transfer trials: the same
+    learning: str | Path | pd.DataFrame, # Learning trials: path of a .csv or .tsv file, or a frame
+    transfer: str | Path | pd.DataFrame, # Transfer trials: the same
     *,
-    missing_choices=False # Are empty cells of `choice_made` choices that were not made? (default: an error)
+    missing_choices: bool=False # Are empty cells of `choice_made` choices that were not made? (default: an error)
 ) -> Trials:
     """Read the two files of the avoidance-learning task: `Trials`, the learning trials of each person followed by the
     transfer trials.
@@ -59,11 +63,11 @@ def read_avoidance(
 
     Parameters
     ----------
-    learning
+    learning : str | Path | pd.DataFrame
         Learning trials: path of a .csv or .tsv file, or a frame
-    transfer
+    transfer : str | Path | pd.DataFrame
         Transfer trials: the same
-    missing_choices
+    missing_choices : bool
         Are empty cells of `choice_made` choices that were not made? (default: an error)"""
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
@@ -201,9 +205,8 @@ def _trials(frame):
     who, people = pd.factorize(frame.participant_id)
     context = np.where(learning, (offer[:, 0] // 2), TRANSFER)
     choice = np.where(np.isnan(made), -1, np.where(made == 1, right, left))
-    return _gather(
-        frame, tuple(people.tolist()), who.astype(np.int64), who, SYMBOLS, choice=choice, reward=reward, offer=offer,
-        context=context, counted=np.ones(len(frame), bool))
+    return _gather(_Rows(frame, tuple(people.tolist()), who.astype(np.int64), who), SYMBOLS, choice=choice,
+                   reward=reward, offer=offer, context=context, counted=np.ones(len(frame), bool))
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
@@ -211,22 +214,22 @@ class AvoidanceTask:
 
     Parameters
     ----------
-    n_learning
+    n_learning : int
         Learning trials of each of the four pairs
-    n_transfer
+    n_transfer : int
         Transfer trials of each of the 32 pairs of unequal value
-    p_often
+    p_often : float
         Probability of the likelier outcome
-    groups
-        Group of each participant: a dict or a Series (default: one group, 'everybody')
+    groups : dict | pd.Series | None
+        Group of each participant, by label (default: one group, 'everybody')
     """
     n_actions = len(SYMBOLS)
 
     def __init__(self,
-        n_learning=24,  # Learning trials of each of the four pairs
-        n_transfer=12,  # Transfer trials of each of the 32 pairs of unequal value
-        p_often=.75,    # Probability of the likelier outcome
-        groups=None     # Group of each participant: a dict or a Series (default: one group, 'everybody')
+        n_learning: int=24,                  # Learning trials of each of the four pairs
+        n_transfer: int=12,                  # Transfer trials of each of the 32 pairs of unequal value
+        p_often: float=.75,                  # Probability of the likelier outcome
+        groups: dict | pd.Series | None=None # Group of each participant, by label (default: one group, 'everybody')
     ):
         n_learning, n_transfer = check_whole(n_learning, 'n_learning', 1), check_whole(n_transfer, 'n_transfer', 1)
         p_often = check_number(p_often, 'p_often', 0, 1)
@@ -235,17 +238,17 @@ class AvoidanceTask:
         self.n_learning, self.n_transfer, self.p_often, self.groups = n_learning, n_transfer, p_often, groups
 
     def design(self,
-        participants, # How many people
-        seed=0        # An int or a numpy Generator
-    ):
+        participants: Iterable,           # Labels of the people
+        seed: int | np.random.Generator=0 # Seed of the random numbers
+    ) -> Trials:
         """New `Trials` with no choices yet, for these people.
 
         Parameters
         ----------
-        participants
-            How many people
-        seed
-            An int or a numpy Generator
+        participants : Iterable
+            Labels of the people
+        seed : int | np.random.Generator
+            Seed of the random numbers
         """
         seed = as_seed(seed)
         if self.groups is not None:
@@ -285,16 +288,16 @@ class AvoidanceTask:
         return table.assign(choice_made=np.nan)
 
     def chosen(self,
-        design, # What `design` gave
-        choice  # Code of the chosen symbol, (trial,)
-    ):
+        design: Trials,    # What `design` gave
+        choice: np.ndarray # Code of the chosen symbol, (trial,)
+    ) -> Trials:
         """The same trials, with these choices made (codes of symbols, (trials,)).
 
         Parameters
         ----------
-        design
+        design : Trials
             What `design` gave
-        choice
+        choice : np.ndarray
             Code of the chosen symbol, (trial,)
         """
         frame, made = design.to_frame(), np.empty(len(design))
@@ -307,19 +310,19 @@ class AvoidanceTask:
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #efd09646
 def to_files(
-    trials,   # Trials of the avoidance task
-    learning, # Path of the learning trials to write
-    transfer  # Path of the transfer trials to write
-):
+    trials: Trials,              # Trials of the avoidance task
+    learning: str | os.PathLike, # Path of the learning trials to write
+    transfer: str | os.PathLike  # Path of the transfer trials to write
+) -> None:
     """Write trials into two files that `read_avoidance` reads.
 
     Parameters
     ----------
-    trials
+    trials : Trials
         Trials of the avoidance task
-    learning
+    learning : str | os.PathLike
         Path of the learning trials to write
-    transfer
+    transfer : str | os.PathLike
         Path of the transfer trials to write
     """
     if 'phase' not in check_trials(trials).to_frame():
@@ -331,7 +334,7 @@ def to_files(
         frame = frame.drop(columns=[c for c in frame if frame[c].isna().all() and c not in needed])
         write_table(frame, path, index=False)
 
-def avoidance_tutorial_files():
+def avoidance_tutorial_files() -> tuple:
     """Paths of the two files (learning, transfer) of 45 simulated people in three groups that ship with the package;
     see `14_ready` for how they were made."""
     return tuple(files('spice_rl') / 'datasets' / f'avoidance_{phase}.csv' for phase in ('learning', 'transfer'))
@@ -350,12 +353,12 @@ SYMBOL_OF = dict(  # how a parameter is written in equations, and what it is
 CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #f009b121
-def parameter_symbol(name): # Name of a parameter
+def parameter_symbol(name: str) -> str: # Name of a parameter
     """How it is written in equations: as `SYMBOL_OF` says, or its name.
 
     Parameters
     ----------
-    name
+    name : str
         Name of a parameter
     """
     if not isinstance(name, str):
@@ -376,7 +379,7 @@ class Avoidance(Cell, rules=False):
 
     Parameters
     ----------
-    **values
+    **values : float
         Values of parameters, in place of their defaults"""
     needs_feedback = True
     _called = dict(update='learn')
@@ -405,14 +408,14 @@ class Avoidance(Cell, rules=False):
                 'value(p, q)': 'value', _HOW['learn']: 'learn'}.items()
             if name not in self.parts]
 
-    def __init__(self, **values): # Values of parameters, in place of their defaults
+    def __init__(self, **values: float): # Values of parameters, in place of their defaults
         super().__init__(**values)
         if 'decay' in self.with_options and 'q' not in inspect.signature(self.parts['value']).parameters:
             warnings.warn(
                 f"decay changes nothing in {type(self).__name__}: only q-values decay, and it compares none; its "
                 "decay_factor cannot be estimated", stacklevel=2)
 
-    def latex(self):
+    def latex(self) -> str:
         "The model in LaTeX: `equations` with the symbols of the parameters, in the order in which they hold."
         if self.equations is None:
             raise ValueError(
@@ -436,6 +439,7 @@ class Avoidance(Cell, rules=False):
 
     def __repr__(self): return f"{type(self).__name__}({', '.join(f'{k}={v:.4g}' for k, v in self.values.items())})"
 
+# %% ../../nbs/10_models/10_avoidance.ipynb #3fa2abfb
 class _Part:
     """A part of a model: plain Python where Python calls it, compiled where a compiled rule does, also in another
     process that it was sent to."""
@@ -514,13 +518,13 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
     "The equations of a model with those of an option."
     return None if model.equations is None else model.equations | {part: (*lines, *model.equations.get(part, ()))}
 
-def with_bias(model): # A class of `Avoidance`
+def with_bias(model: type) -> type: # A class of `Avoidance`
     """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r
     < 0 (Gold et al., 2012).
 
     Parameters
     ----------
-    model
+    model : type
         A class of `Avoidance`"""
     base = _of_avoidance(model).parts['learn']
     class Biased(model, option='bias'):
@@ -537,12 +541,12 @@ def with_bias(model): # A class of `Avoidance`
 def _weigh(valence_factor, r):
     return (1. - valence_factor) * r if r > 0. else valence_factor * r
 
-def with_novel(model): # A class of `Avoidance`
+def with_novel(model: type) -> type: # A class of `Avoidance`
     """The novel symbol has a value of its own, `novel_value`, in place of 0.
 
     Parameters
     ----------
-    model
+    model : type
         A class of `Avoidance`
     """
     class Novel(_of_avoidance(model), option='novel'):
@@ -551,13 +555,13 @@ def with_novel(model): # A class of `Avoidance`
         equations = _also(model, 'start', *(rf'{x}_N &= <novel_value>' for x in _compared(model)))
     return _named(Novel, model, 'novel')
 
-def with_decay(model): # A class of `Avoidance`
+def with_decay(model: type) -> type: # A class of `Avoidance`
     """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana
     et al., 2021).
 
     Parameters
     ----------
-    model
+    model : type
         A class of `Avoidance`"""
     class Decayed(_of_avoidance(model), option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))

@@ -83,13 +83,13 @@ class Bandits:
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator
-    **settings
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    **settings : float
         Settings of the task, in place of their defaults"""
     settings: dict = {}
     extra = 0
@@ -112,10 +112,10 @@ class Bandits:
         cls._names = tuple(cls.settings)
 
     def __init__(self,
-        n_actions=2,          # How many options
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0,               # An int or a numpy Generator
-        **settings            # Settings of the task, in place of their defaults
+        n_actions: int=2,                  # How many options
+        counterfactual: bool=False,        # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0, # Seed of the random numbers
+        **settings: float                  # Settings of the task, in place of their defaults
     ):
         for rule in ('start', 'give' if 'give' in self.rules else 'pay'):
             if rule not in self.rules:
@@ -187,7 +187,7 @@ class Bandits:
             What each option pays, written in place
         """
 
-    def kernels(self):
+    def kernels(self) -> tuple:
         "The compiled rules."
         if 'pay' not in self.rules or 'over' in self.rules:
             raise TypeError(f"{type(self).__name__} does more than pay for choices, so it is not played step by step: "
@@ -197,20 +197,20 @@ class Bandits:
     def _luck(self):
         return self.rng.random(self.n_uniform), self.rng.standard_normal(self.n_normal)
 
-    def new_session(self):
+    def new_session(self) -> None:
         "Begin a new session by hand."
         self.world = np.zeros(self.n_world)
         if 'pay' not in self.rules or 'over' in self.rules: return     # not played by hand
         _try_rules(self)
         self.kernels().start(self.values, *self._luck(), self.world)
 
-    def step(self, choice): # The option chosen
+    def step(self, choice: int) -> np.ndarray: # The option chosen
         """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world
         moves on.
 
         Parameters
         ----------
-        choice
+        choice : int
             The option chosen"""
         if not 0 <= choice < self.n_actions:
             raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
@@ -219,7 +219,7 @@ class Bandits:
         return reward if self.counterfactual else np.where(np.arange(self.n_actions) == choice, reward, np.nan)
 
     @property
-    def reward_probs(self):
+    def reward_probs(self) -> np.ndarray:
         "The probability that each arm pays 1 on the coming trial, (n_actions,)."
         return self.world[:self.n_actions].copy()
 

@@ -8,12 +8,14 @@ __all__ = ['BanditsDrift', 'BanditsFixed', 'BanditsFlip', 'BanditsSwitch', 'Band
 
 # %% ../../nbs/10_models/10_bandits.ipynb #221436e4
 from importlib.resources import files
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import truncnorm
 from tqdm.auto import tqdm
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials
+from ..core.tensors import DatasetRNN
 from ..core.reading import read_trials
 from ..core.playing import as_seed, check_environment, simulate
 from ..core.arguments import check_list, check_names, check_number, check_truth, check_whole
@@ -33,23 +35,23 @@ class BanditsDrift(Bandits):
 
     Parameters
     ----------
-    sigma
+    sigma : float
         Standard deviation of the drift, a trial
-    n_actions
+    n_actions : int
         How many options
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Seed of the random numbers
     """
     settings = dict(sigma=Param(.2, 0))
     draws = staticmethod(lambda n: (n, n))
 
     def __init__(self,
-        sigma=.2,             # Standard deviation of the drift, a trial
-        n_actions=2,          # How many options
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        sigma: float=.2,                  # Standard deviation of the drift, a trial
+        n_actions: int=2,                 # How many options
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(n_actions, counterfactual, seed, sigma=sigma)
 
@@ -65,22 +67,22 @@ class BanditsFixed(Bandits):
 
     Parameters
     ----------
-    high
+    high : float
         P(reward) of the better arm
-    low
+    low : float
         P(reward) of the other
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Seed of the random numbers
     """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
 
     def __init__(self,
-        high=.8,              # P(reward) of the better arm
-        low=.2,               # P(reward) of the other
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        high: float=.8,                   # P(reward) of the better arm
+        low: float=.2,                    # P(reward) of the other
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low)
 
@@ -95,25 +97,25 @@ class BanditsFlip(Bandits):
 
     Parameters
     ----------
-    high
+    high : float
         P(reward) of the good arm
-    low
+    low : float
         P(reward) of the bad one
-    flip
+    flip : float
         P(they swap) after a trial
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
     def __init__(self,
-        high=.8,              # P(reward) of the good arm
-        low=.2,               # P(reward) of the bad one
-        flip=.02,             # P(they swap) after a trial
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        high: float=.8,                   # P(reward) of the good arm
+        low: float=.2,                    # P(reward) of the bad one
+        flip: float=.02,                  # P(they swap) after a trial
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low, flip=flip)
 
@@ -130,29 +132,29 @@ class BanditsSwitch(Bandits):
 
     Parameters
     ----------
-    high
+    high : float
         Highest P(reward)
-    middle
+    middle : float
         The one between
-    low
+    low : float
         Lowest P(reward)
-    switch
+    switch : float
         P(another pair of them) after a trial
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
 
     def __init__(self,
-        high=.75,             # Highest P(reward)
-        middle=.5,            # The one between
-        low=.25,              # Lowest P(reward)
-        switch=.02,           # P(another pair of them) after a trial
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        high: float=.75,                  # Highest P(reward)
+        middle: float=.5,                 # The one between
+        low: float=.25,                   # Lowest P(reward)
+        switch: float=.02,                # P(another pair of them) after a trial
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, counterfactual, seed, high=high, middle=middle, low=low, switch=switch)
 
@@ -180,23 +182,23 @@ class BanditsReversal(Bandits):
 
     Parameters
     ----------
-    high
+    high : float
         P(reward) of the good arm
-    low
+    low : float
         P(reward) of the bad one
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
 
     def __init__(self,
-        high=.75,             # P(reward) of the good arm
-        low=0.,               # P(reward) of the bad one
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        high: float=.75,                  # P(reward) of the good arm
+        low: float=0.,                    # P(reward) of the bad one
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low)
 
@@ -222,36 +224,36 @@ class BanditsGeneral(Bandits):
 
     Parameters
     ----------
-    sigma
+    sigma : float
         Standard deviation of the drift, a trial
-    hazard
+    hazard : float
         P(a sudden reversal), a trial
-    correlation
+    correlation : float
         Of the drifts of the arms
-    lower
+    lower : float
         Lowest P(reward)
-    upper
+    upper : float
         Highest P(reward)
-    n_actions
+    n_actions : int
         How many options
-    counterfactual
+    counterfactual : bool
         Show rewards of the options not chosen, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(
         sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1),
         upper=Param(1.0, 0, 1))
     draws = staticmethod(lambda n: (n + 1, n))
 
     def __init__(self,
-        sigma=.1,             # Standard deviation of the drift, a trial
-        hazard=0.,            # P(a sudden reversal), a trial
-        correlation=0.,       # Of the drifts of the arms
-        lower=0.,             # Lowest P(reward)
-        upper=1.,             # Highest P(reward)
-        n_actions=2,          # How many options
-        counterfactual=False, # Show rewards of the options not chosen, too?
-        seed=0                # An int or a numpy Generator
+        sigma: float=.1,                  # Standard deviation of the drift, a trial
+        hazard: float=0.,                 # P(a sudden reversal), a trial
+        correlation: float=0.,            # Of the drifts of the arms
+        lower: float=0.,                  # Lowest P(reward)
+        upper: float=1.,                  # Highest P(reward)
+        n_actions: int=2,                 # How many options
+        counterfactual: bool=False,       # Show rewards of the options not chosen, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
         super().__init__(
@@ -288,27 +290,27 @@ class AgentQ(Cell):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    beta_reward
+    beta_reward : float
         Inverse temperature
-    alpha_reward
+    alpha_reward : float
         Learning rate for rewards
-    alpha_penalty
+    alpha_penalty : float
         Learning rate for no reward (−1: that for rewards)
-    alpha_counterfactual_reward
+    alpha_counterfactual_reward : float
         Learning rate of the options not chosen, for rewards
-    alpha_counterfactual_penalty
+    alpha_counterfactual_penalty : float
         The same, for no reward
-    beta_choice
+    beta_choice : float
         Weight of the choice trace
-    alpha_choice
+    alpha_choice : float
         Rate of the choice trace
-    forget_rate
+    forget_rate : float
         How fast options not chosen return to .5
-    parameter_variance
+    parameter_variance : float | dict
         Standard deviation between learners: a number, or a dict by name
-    deterministic
+    deterministic : bool
         Always take the best option?"""
     rate = dict(lower=0., upper=1.)
     params = dict(
@@ -320,17 +322,17 @@ class AgentQ(Cell):
     reward_range = 0, 1
 
     def __init__(self,
-        n_actions=2,                     # How many options
-        beta_reward=3.,                  # Inverse temperature
-        alpha_reward=.2,                 # Learning rate for rewards
-        alpha_penalty=-1,                # Learning rate for no reward (−1: that for rewards)
-        alpha_counterfactual_reward=0.,  # Learning rate of the options not chosen, for rewards
-        alpha_counterfactual_penalty=0., # The same, for no reward
-        beta_choice=0.,                  # Weight of the choice trace
-        alpha_choice=1.,                 # Rate of the choice trace
-        forget_rate=0.,                  # How fast options not chosen return to .5
-        parameter_variance=0.,           # Standard deviation between learners: a number, or a dict by name
-        deterministic=False              # Always take the best option?
+        n_actions: int=2,                       # How many options
+        beta_reward: float=3.,                  # Inverse temperature
+        alpha_reward: float=.2,                 # Learning rate for rewards
+        alpha_penalty: float=-1,                # Learning rate for no reward (−1: that for rewards)
+        alpha_counterfactual_reward: float=0.,  # Learning rate of the options not chosen, for rewards
+        alpha_counterfactual_penalty: float=0., # The same, for no reward
+        beta_choice: float=0.,                  # Weight of the choice trace
+        alpha_choice: float=1.,                 # Rate of the choice trace
+        forget_rate: float=0.,                  # How fast options not chosen return to .5
+        parameter_variance: float | dict=0.,    # Standard deviation between learners: a number, or a dict by name
+        deterministic: bool=False               # Always take the best option?
     ):
         self.one_rate = alpha_penalty == -1
         super().__init__(
@@ -345,13 +347,13 @@ class AgentQ(Cell):
         self.greedy = check_truth(deterministic, 'deterministic')
         self.parameter_variance = parameter_variance
 
-    def suits(self, trials): # The trials that it is to be shown
+    def suits(self, trials: Trials) -> None: # The trials that it is to be shown
         """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes
         for 1 − reward, and rewards lie outside 0 … 1.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             The trials that it is to be shown"""
         super().suits(trials)
         rates = [
@@ -381,20 +383,20 @@ class AgentQ(Cell):
             h[b] += p.alpha_choice * ((b == c) - h[b])
 
     def draw(self,
-        n,     # How many learners
+        n: int,                           # How many learners
         *,
-        seed=0 # An int or a numpy Generator
-    ):
+        seed: int | np.random.Generator=0 # Seed of the random numbers
+    ) -> pd.DataFrame:
         """Parameters of `n` learners around this one: a frame with a row for each.
 
         Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved).
 
         Parameters
         ----------
-        n
+        n : int
             How many learners
-        seed
-            An int or a numpy Generator"""
+        seed : int | np.random.Generator
+            Seed of the random numbers"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -426,15 +428,15 @@ class RescorlaWagner(Cell):
 
 # %% ../../nbs/10_models/10_bandits.ipynb #11e1b844
 def create_dataset(
-    agent,                   # An agent, or a list of agents (any cells)
-    environment,             # The task
-    n_trials=100,            # Trials of each session
-    n_sessions=1,            # Sessions of each agent
-    sample_parameters=False, # Draw a new learner for each session, as `agent.parameter_variance` says?
-    verbose=False,           # Show a progress bar?
+    agent: Cell | list | tuple,       # An agent, or a list of agents: any cells
+    environment: object,              # The task, such as `BanditsDrift()`
+    n_trials: int=100,                # Trials of each session
+    n_sessions: int=1,                # Sessions of each agent
+    sample_parameters: bool=False,    # Draw a new learner for each session, as `agent.parameter_variance` says?
+    verbose: bool=False,              # Show a progress bar?
     *,
-    seed=0                   # An int or a numpy Generator
-):
+    seed: int | np.random.Generator=0 # Seed of the random numbers
+) -> tuple[DatasetRNN, list, list]:
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
     Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true
@@ -442,20 +444,20 @@ def create_dataset(
 
     Parameters
     ----------
-    agent
-        An agent, or a list of agents (any cells)
-    environment
-        The task
-    n_trials
+    agent : Cell | list | tuple
+        An agent, or a list of agents: any cells
+    environment : object
+        The task, such as `BanditsDrift()`
+    n_trials : int
         Trials of each session
-    n_sessions
+    n_sessions : int
         Sessions of each agent
-    sample_parameters
+    sample_parameters : bool
         Draw a new learner for each session, as `agent.parameter_variance` says?
-    verbose
+    verbose : bool
         Show a progress bar?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     if isinstance(agent, (list, tuple)): agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()')
     else: agents = [check_cell(agent, 'agent')]
     check_environment(environment)
@@ -496,17 +498,17 @@ def _join(parts):
 DEMO = dict(alpha_reward=.3, beta_reward=3., sigma=.2, people=100, n_trials=100, seed=2026)
 
 # %% ../../nbs/10_models/10_bandits.ipynb #e1c5bc33
-def demo_trials():
+def demo_trials() -> Trials:
     """100 people × 100 trials of a drifting bandit, simulated with the parameters in `DEMO`: learning rate .3, inverse
     temperature 3."""
     return read_trials(demo_file(), trial='trial')
 
-def demo_file():
+def demo_file() -> Path:
     "Where the CSV file of `demo_trials` lies."
     return files('spice_rl') / 'datasets' / 'rescorla_wagner.csv'
 
 # %% ../../nbs/10_models/10_bandits.ipynb #aa80b018
-def simulate_demo():
+def simulate_demo() -> pd.DataFrame:
     "Make the frame that `demo_file` holds, from `DEMO`."
     agent, task = (
         AgentQ(alpha_reward=DEMO['alpha_reward'], beta_reward=DEMO['beta_reward']), BanditsDrift(DEMO['sigma']))

@@ -18,26 +18,26 @@ class TwoSteps(Bandits):
 
     Parameters
     ----------
-    common
+    common : float
         P(the usual pair follows)
-    drift
+    drift : float
         Standard deviation of the drift of P(reward), a trial
-    lower
+    lower : float
         Lowest P(reward)
-    upper
+    upper : float
         Highest P(reward)
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(common=Param(.7, 0, 1), drift=Param(.025, 0), lower=Param(.25, 0, 1), upper=Param(.75, 0, 1))
     extra, n_offer = 1, 2      # where somebody is: at the start, or at which pair
     draws = staticmethod(lambda n: (n, n))
 
     def __init__(self,
-        common=.7,            # P(the usual pair follows)
-        drift=.025,           # Standard deviation of the drift of P(reward), a trial
-        lower=.25,            # Lowest P(reward)
-        upper=.75,            # Highest P(reward)
-        seed=0                # An int or a numpy Generator
+        common: float=.7,                 # P(the usual pair follows)
+        drift: float=.025,                # Standard deviation of the drift of P(reward), a trial
+        lower: float=.25,                 # Lowest P(reward)
+        upper: float=.75,                 # Highest P(reward)
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
         super().__init__(6, False, seed, common=common, drift=drift, lower=lower, upper=upper)
@@ -68,26 +68,26 @@ class SymbolPairs(Bandits):
 
     Parameters
     ----------
-    high
+    high : float
         P(reward) of the best symbol
-    low
+    low : float
         P(reward) of the worst
-    n_actions
+    n_actions : int
         How many symbols
-    counterfactual
+    counterfactual : bool
         Show what the other one would have paid, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
     n_offer = 2
     draws = staticmethod(lambda n: (n + 2, 0))
 
     def __init__(self,
-        high=.8,              # P(reward) of the best symbol
-        low=.2,               # P(reward) of the worst
-        n_actions=4,          # How many symbols
-        counterfactual=False, # Show what the other one would have paid, too?
-        seed=0                # An int or a numpy Generator
+        high: float=.8,                   # P(reward) of the best symbol
+        low: float=.2,                    # P(reward) of the worst
+        n_actions: int=4,                 # How many symbols
+        counterfactual: bool=False,       # Show what the other one would have paid, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(n_actions, counterfactual, seed, high=high, low=low)
 
@@ -112,30 +112,30 @@ class AdjustingOffers(Bandits):
 
     Parameters
     ----------
-    amount
+    amount : float
         The amount later
-    shortest
+    shortest : float
         The shortest delay
-    longest
+    longest : float
         The longest
-    delays
+    delays : int
         How many delays
-    steps
+    steps : int
         Offers for each delay
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(amount=Param(100, 0), shortest=Param(1, 0), longest=Param(365, 0), delays=Param(7, 2),
                     steps=Param(6, 1))
     sees, extra = dict(amount='options', delay='options'), 4    # the amount now, its next step; counts of both
     draws = staticmethod(lambda n: (0, 0))
 
     def __init__(self,
-        amount=100,           # The amount later
-        shortest=1,           # The shortest delay
-        longest=365,          # The longest
-        delays=7,             # How many delays
-        steps=6,              # Offers for each delay
-        seed=0                # An int or a numpy Generator
+        amount: float=100,                # The amount later
+        shortest: float=1,                # The shortest delay
+        longest: float=365,               # The longest
+        delays: int=7,                    # How many delays
+        steps: int=6,                     # Offers for each delay
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         if not 0 < shortest < longest:
             raise ValueError(f"shortest must be above 0 and below longest, got {shortest} and {longest}")
@@ -163,19 +163,19 @@ class Decks(Bandits):
 
     Parameters
     ----------
-    scale
+    scale : float
         What gains and losses are multiplied by
-    counterfactual
+    counterfactual : bool
         Show what the other decks would have given, too?
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(scale=Param(1, 0))
     gets = dict(gain='options', loss='options')
 
     def __init__(self,
-        scale=1,              # What gains and losses are multiplied by
-        counterfactual=False, # Show what the other decks would have given, too?
-        seed=0                # An int or a numpy Generator
+        scale: float=1,                   # What gains and losses are multiplied by
+        counterfactual: bool=False,       # Show what the other decks would have given, too?
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(4, counterfactual, seed, scale=scale)
 
@@ -198,26 +198,26 @@ class Balloons(Bandits):
 
     Parameters
     ----------
-    size
+    size : int
         The largest number of pumps
-    points
+    points : float
         Reward for each pump
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(size=Param(32, 2, 1000), points=Param(1, 0))
     sees, gets = dict(pumps=1), dict(reward='options', burst=1)
     extra = 3                 # pumps made, the pump at which it bursts, is it over?
     draws = staticmethod(lambda n: (1, 0))
 
     def __init__(self,
-        size=32,              # The largest number of pumps
-        points=1.,            # Reward for each pump
-        seed=0                # An int or a numpy Generator
+        size: int=32,                     # The largest number of pumps
+        points: float=1.,                 # Reward for each pump
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, False, seed, size=size, points=points)
 
     @property
-    def most(self): return int(self.values[0])
+    def most(self) -> int: return int(self.values[0])
 
     def start(e, uniform, normal, world): world[4] = 1
 
@@ -243,26 +243,26 @@ class ChangePoints(Bandits):
 
     Parameters
     ----------
-    sd
+    sd : float
         Standard deviation around the mean
-    hazard
+    hazard : float
         P(the mean jumps) after a trial
-    lowest
+    lowest : float
         Lowest mean
-    highest
+    highest : float
         Highest mean
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(sd=Param(10, 0), hazard=Param(.1, 0, 1), lowest=Param(0), highest=Param(300))
     does, gets, extra = 'rating', dict(outcome=1), 1
     draws = staticmethod(lambda n: (2, 1))
 
     def __init__(self,
-        sd=10,                # Standard deviation around the mean
-        hazard=.1,            # P(the mean jumps) after a trial
-        lowest=0,             # Lowest mean
-        highest=300,          # Highest mean
-        seed=0                # An int or a numpy Generator
+        sd: float=10,                     # Standard deviation around the mean
+        hazard: float=.1,                 # P(the mean jumps) after a trial
+        lowest: float=0,                  # Lowest mean
+        highest: float=300,               # Highest mean
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         if not lowest < highest: raise ValueError(f"lowest must be below highest, got {lowest} and {highest}")
         super().__init__(seed=seed, sd=sd, hazard=hazard, lowest=lowest, highest=highest)
@@ -282,20 +282,20 @@ class Motion(Bandits):
 
     Parameters
     ----------
-    highest
+    highest : float
         The highest coherence
-    levels
+    levels : int
         How many, each half of the one before
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(highest=Param(.5, 0, 1), levels=Param(5, 1))
     sees, extra = dict(coherence=1), 1
     draws = staticmethod(lambda n: (1, 0))
 
     def __init__(self,
-        highest=.5,           # The highest coherence
-        levels=5,             # How many, each half of the one before
-        seed=0                # An int or a numpy Generator
+        highest: float=.5,                # The highest coherence
+        levels: int=5,                    # How many, each half of the one before
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, True, seed, highest=highest, levels=levels)
 

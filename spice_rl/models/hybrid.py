@@ -59,16 +59,16 @@ class StandardHybrid2012(Hybrid2012):
 
 # %% ../../nbs/10_models/13_hybrid.ipynb #1f067dcc
 def noisy_log_odds(
-    p, # Parameters, with a `noise_factor`
-    d  # Log odds without noise
-):
+    p: tuple, # Parameters, with a `noise_factor`
+    d: float  # Log odds without noise
+) -> float:
     """Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random.
 
     Parameters
     ----------
-    p
+    p : tuple
         Parameters, with a `noise_factor`
-    d
+    d : float
         Log odds without noise
     """
     if p.noise_factor == 0.: return d

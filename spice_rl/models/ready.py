@@ -13,6 +13,7 @@ __all__ = ['AVOIDANCE_TUTORIAL', 'BanditModel', 'ValueModel', 'RandomChoice', 'W
 import difflib
 import math
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from html import escape
@@ -23,7 +24,7 @@ import pandas as pd
 from ..core.arguments import check_number, check_truth, check_whole
 from .bandits import RescorlaWagner
 from ..core.cell import Cell, check_cell
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.jit import njit
 from ..core.params import Param
 from .avoidance import OPTIONS, Avoidance, AvoidanceTask, _MODELS, _class
@@ -49,12 +50,12 @@ class BanditModel(Cell):
     needs: tuple = ()
     _made = None   # how a class that was made for a task is made again: a function, its arguments
 
-    def suits(self, trials): # The trials that it is to be shown
+    def suits(self, trials: Trials) -> None: # The trials that it is to be shown
         """Warn if rewards lie outside those that the model was made for.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             The trials that it is to be shown
         """
         low, high = self.reward_range or (-np.inf, np.inf)
@@ -359,9 +360,9 @@ class GQL(BanditModel):
 
 # %% ../../nbs/10_models/14_ready.ipynb #52c54211
 def for_rewards(
-    cell,    # A model of this page, or `RescorlaWagner()`
-    lowest,  # Lowest reward
-    highest  # Highest reward
+    cell: Cell,    # A model of this page, or `RescorlaWagner()`
+    lowest: float, # Lowest reward
+    highest: float # Highest reward
 ) -> Cell:
     """The same model for rewards from `lowest` to `highest`.
 
@@ -371,11 +372,11 @@ def for_rewards(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         A model of this page, or `RescorlaWagner()`
-    lowest
+    lowest : float
         Lowest reward
-    highest
+    highest : float
         Highest reward"""
     lowest, highest = check_number(lowest, 'lowest'), check_number(highest, 'highest')
     if not lowest < highest: raise ValueError(f"lowest must be below highest, got {lowest:g} and {highest:g}")
@@ -417,19 +418,19 @@ class ModelList(list):
 
     Parameters
     ----------
-    cells
+    cells : Iterable[Cell]
         The models
-    left_out
-        {name: why a model is not there}
+    left_out : Mapping | None
+        {name: why that model is not there}
     """
     def __init__(self,
-        cells,        # The models
-        left_out=None # {name: why a model is not there}
+        cells: Iterable[Cell],        # The models
+        left_out: Mapping | None=None # {name: why that model is not there}
     ):
         super().__init__(cells)
         self.left_out = dict(left_out or {})
 
-    def table(self):
+    def table(self) -> pd.DataFrame:
         "A row for each model: how many parameters, their names, and what it says in a sentence."
         rows = {type(c).__name__: (len(c.params), ', '.join(c.params), _sentence(c)) for c in self}
         table = pd.DataFrame.from_dict(rows, orient='index', columns=['n', 'parameters', 'says'])
@@ -447,9 +448,10 @@ def _sentence(cell): return ' '.join(type(cell).__doc__.split('\n\n')[0].split()
 
 # %% ../../nbs/10_models/14_ready.ipynb #a9e8b73f
 def bandit_models(
-    trials=None, # The choices they are for (default: none: for two options and rewards from 0 to 1)
-    most=None    # How many parameters a model may have (default: one for every 25 choices of the typical person, but
-                 # three at least; without trials any number)
+    trials: Trials | None=None, # The choices they are for (default: none: for two options and rewards from 0 to 1)
+    # How many parameters a model may have (default: one for every 25 choices of the typical person, but three at
+    # least; without trials any number)
+    most: int | None=None
 ) -> ModelList:
     """The usual models of a bandit task, ready to be fitted, from few parameters to many.
 
@@ -459,9 +461,9 @@ def bandit_models(
 
     Parameters
     ----------
-    trials
+    trials : Trials | None
         The choices they are for (default: none: for two options and rewards from 0 to 1)
-    most
+    most : int | None
         How many parameters a model may have (default: one for every 25 choices of the typical
         person, but three at least; without trials any number)"""
     about = _about(check_trials(trials)) if trials is not None else None
@@ -509,12 +511,12 @@ def _lacks(cls, about):
         yield f"of {n} options only one reward is shown, and nothing says what the others would have paid"
 
 # %% ../../nbs/10_models/14_ready.ipynb #e537ed61
-def avoidance_models(options=False): # With all combinations of options?
+def avoidance_models(options: bool=False) -> list: # With all combinations of options?
     """Names of all models there are, your own included.
 
     Parameters
     ----------
-    options
+    options : bool
         With all combinations of options?
     """
     if not check_truth(options, 'options'): return list(_MODELS)
@@ -525,16 +527,16 @@ def avoidance_models(options=False): # With all combinations of options?
         for some in combinations([o for o in OPTIONS if o in model.options], n)]
 
 def avoidance_model(
-    name,     # Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
-    **values  # Values of parameters, in place of their defaults
+    name: str,      # Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
+    **values: float # Values of parameters, in place of their defaults
 ) -> Avoidance:
     """The model of this name as a cell. Raises a `ValueError` that names the nearest valid name.
 
     Parameters
     ----------
-    name
+    name : str
         Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
-    **values
+    **values : float
         Values of parameters, in place of their defaults
     """
     if not isinstance(name, str): raise ValueError(f"a model's name is a text like 'QLearning+novel', got {name!r}")
@@ -559,7 +561,7 @@ def _nearest(name):
 AVOIDANCE_TUTORIAL = dict(
     seed=2025, people=15, n_transfer=3, model='Advantage+novel', groups=('no pain', 'acute pain', 'chronic pain'))
 
-def simulate_avoidance_tutorial():
+def simulate_avoidance_tutorial() -> tuple[Trials, pd.DataFrame]:
     "Make the people of the tutorial: (their `Trials`, their true parameters as a frame)."
     a = AVOIDANCE_TUTORIAL
     rng, n = np.random.default_rng(a['seed']), a['people'] * len(a['groups'])

@@ -11,7 +11,7 @@ from types import FunctionType
 import numpy as np
 import pandas as pd
 from ..core.cell import Cell
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.jit import njit
 from ..core.params import Param
 from .ready import BanditModel
@@ -54,7 +54,7 @@ class RLWM(BanditModel):
             state[MOST + here][c] = r
 
 def rlwm(
-    trials # The trials it is for: `context` is the stimulus, a session is a block
+    trials: Trials # The trials it is for: `context` is the stimulus, a session is a block
 ) -> Cell:
     """Reinforcement learning and working memory (`RLWM`), made for the stimuli of these trials.
 
@@ -62,7 +62,7 @@ def rlwm(
 
     Parameters
     ----------
-    trials
+    trials : Trials
         The trials it is for: `context` is the stimulus, a session is a block"""
     shown = check_trials(trials).reward[np.isfinite(trials.reward)]
     if len(shown) and (shown.min() < 0 or shown.max() > 1):

@@ -71,24 +71,24 @@ class Punishments(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    block
+    block : int
         Trials until the chance turns round
-    chance
+    chance : float
         Chance of the option that is punished more often
     """
     gets = 'outcome', 'punished'
 
     def __init__(self,
-        n_trials=160, # Trials of each person
-        block=20,     # Trials until the chance turns round
-        chance=.8     # Chance of the option that is punished more often
+        n_trials: int=160, # Trials of each person
+        block: int=20,     # Trials until the chance turns round
+        chance: float=.8   # Chance of the option that is punished more often
     ):
         super().__init__(n_trials)
         self.block, self.chance = check_whole(block, 'block', 1), _chance(chance, 'chance')
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         turned = (np.arange(n) // self.block + rng.integers(2)) % 2 == 1
         blue = 1. * (rng.random(n) < np.where(turned, 1 - self.chance, self.chance))

@@ -25,19 +25,19 @@ class TwoArms(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    p
+    p : list | tuple | np.ndarray
         Probability of 1, of each arm
     """
     def __init__(self,
-        n_trials=100, # Trials of each person
-        p=(.7, .35)   # Probability of 1, of each arm
+        n_trials: int=100,                     # Trials of each person
+        p: list | tuple | np.ndarray=(.7, .35) # Probability of 1, of each arm
     ):
         super().__init__(n_trials)
         self.p = _chances(p, 'p', 2)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         win = rng.random((self.n_trials, 2)) < self.p
         return dict(choice=np.zeros(self.n_trials, int), reward=np.where(win, 1., -1.), options=(1, 2))
 

@@ -115,23 +115,23 @@ class GainLossArms(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    n_arms
+    n_arms : int
         How many arms
-    drift
+    drift : float
         Standard deviation of a step of the chances"""
     gets = 'gain', 'loss'
 
     def __init__(self,
-        n_trials=200, # Trials of each person
-        n_arms=4,     # How many arms
-        drift=.05     # Standard deviation of a step of the chances
+        n_trials: int=200, # Trials of each person
+        n_arms: int=4,     # How many arms
+        drift: float=.05   # Standard deviation of a step of the chances
     ):
         super().__init__(n_trials)
         self.n_arms, self.drift = check_whole(n_arms, 'n_arms', 2), check_number(drift, 'drift', 0)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         shape = self.n_trials, self.n_arms, 2
         walk = rng.uniform(0, 1.6, shape[1:]) + np.cumsum(self.drift * rng.standard_normal(shape), 0)
         pays = rng.random(shape) < .1 + abs((walk - .8) % 1.6 - .8)
@@ -145,18 +145,18 @@ class RestlessArms(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    n_arms
+    n_arms : int
         How many arms"""
     def __init__(self,
-        n_trials=200, # Trials of each person
-        n_arms=4      # How many arms
+        n_trials: int=200, # Trials of each person
+        n_arms: int=4      # How many arms
     ):
         super().__init__(n_trials)
         self.n_arms = check_whole(n_arms, 'n_arms', 2)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         means = np.empty((self.n_trials, self.n_arms))
         now = rng.normal(50, 14, self.n_arms)
         for t in range(self.n_trials):

@@ -61,15 +61,15 @@ class Balloons(Bandits):
 
     Parameters
     ----------
-    most
+    most : int
         Room of a balloon, in pumps
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings, extra = dict(most=Param(64., 1)), 1   # the last place: pumps of this balloon
 
     def __init__(self,
-        most=64, # Room of a balloon, in pumps
-        seed=0   # An int or a numpy Generator
+        most: int=64,                     # Room of a balloon, in pumps
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(2, False, seed, most=check_whole(most, 'most', 1))
 

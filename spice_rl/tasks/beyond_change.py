@@ -105,24 +105,24 @@ class Jumps(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    hazard
+    hazard : float
         Chance of a jump
-    noise
+    noise : float
         Standard deviation of outcomes around the mean
     """
     def __init__(self,
-        n_trials=100, # Trials of each person
-        hazard=.1,    # Chance of a jump
-        noise=NOISE   # Standard deviation of outcomes around the mean
+        n_trials: int=100, # Trials of each person
+        hazard: float=.1,  # Chance of a jump
+        noise: float=NOISE # Standard deviation of outcomes around the mean
     ):
         super().__init__(n_trials)
         self.hazard, self.noise = _chance(hazard, 'hazard'), check_number(noise, 'noise', 0)
 
     gets = 'outcome',
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n, means = self.n_trials, rng.uniform(LOWEST + 30, HIGHEST - 30, self.n_trials)
         last = np.maximum.accumulate(np.where(rng.random(n) < self.hazard, np.arange(n), 0))
         outcome = np.clip(np.round(rng.normal(means[last], self.noise)), LOWEST, HIGHEST)

@@ -49,7 +49,7 @@ class MetaD(TaskCell):
 # %% ../../nbs/tasks/53_beyond_confidence.ipynb #b4ef1710
 class Signals(TaskWorld):
     "Signal or noise, each on half of the trials."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         return dict(choice=np.zeros(n, int), context=rng.permutation(np.arange(n) % 2), options=_ANSWERS)
 

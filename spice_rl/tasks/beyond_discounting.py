@@ -86,18 +86,18 @@ class Efforts(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    others
+    others : bool
         Is it for another on half of the trials?"""
     def __init__(self,
-        n_trials=100, # Trials of each person
-        others=False  # Is it for another on half of the trials?
+        n_trials: int=100, # Trials of each person
+        others: bool=False # Is it for another on half of the trials?
     ):
         super().__init__(n_trials)
         self.others = check_truth(others, 'others')
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         sees = dict(amount=np.c_[np.ones(n), np.round(rng.uniform(2, 10, n), 1)],
                     effort=np.c_[np.zeros(n), rng.choice([.2, .4, .6, .8, 1.], n)])
@@ -109,17 +109,17 @@ class ForOthers(Efforts):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
     """
     def __init__(self,
-        n_trials=150 # Trials of each person
+        n_trials: int=150 # Trials of each person
     ):
         super().__init__(n_trials, True)
 
 class Chances(TaskWorld):
     "10 for sure or nearly, or 12 to 60 with a chance from .1 to .9."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         sees = dict(amount=np.c_[np.full(n, 10.), np.round(rng.uniform(12, 60, n))],
                     prob=np.c_[rng.choice([1., 1, .9], n), rng.choice([.1, .25, .4, .5, .75, .9], n)])
@@ -127,7 +127,7 @@ class Chances(TaskWorld):
 
 class Distances(TaskWorld):
     "1 to 10 for oneself, or 10 for the person who is 1st to 100th closest."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         amount = np.c_[np.round(rng.uniform(1, 10, n), 1), np.full(n, 10.)]
         sees = dict(amount=amount, distance=rng.choice([1., 2, 5, 10, 20, 50, 100], n))

@@ -92,7 +92,7 @@ class GonzalezWu(_Gamble):
 class Gambles(TaskWorld):
     """Gambles of two gains, of two losses, and of one of each, against a sure amount around what the gamble is worth on
     average."""
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         win, other, kind = rng.integers(5, 31, n), rng.integers(0, 16, n), rng.integers(0, 3, n)
         win, other = np.where(kind == 1, -win, win), np.where(kind == 0, other, -other)

@@ -70,7 +70,7 @@ class Kool(TaskCell):
 # %% ../../nbs/tasks/50_beyond_two_step.ipynb #5675ffe0
 class KoolWorld(TaskWorld):
     "One of two pairs, its options on either side; both pairs lead to the same two places, whose points drift."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         walk = (rng.uniform(0, 9, 2) + 2 * np.cumsum(rng.standard_normal((n, 2)), 0)) % 18
         points = np.round(np.minimum(walk, 18 - walk))

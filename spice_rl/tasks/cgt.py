@@ -50,14 +50,14 @@ class Stakes(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person"""
     def __init__(self,
-        n_trials=72 # Trials of each person
+        n_trials: int=72 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         first = rng.integers(2)
         return _two_rows(np.zeros(n), np.zeros(n, int), (5, 25, 50, 75, 95), rng.integers(1, 10, n) / 10,

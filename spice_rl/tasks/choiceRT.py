@@ -22,7 +22,7 @@ class Diffusion(TaskCell):
 # %% ../../nbs/tasks/05_choiceRT.ipynb #527d440e
 class Answers(TaskWorld):
     "Trials on which people answer with a choice and its time."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         return dict(choice=np.zeros(self.n_trials, int), options=(1, 2), does=dict(RT=np.ones(self.n_trials)))
 
 # %% ../../nbs/tasks/05_choiceRT.ipynb #e4427b29

@@ -36,7 +36,7 @@ class Exponential(_Lottery):
 class Lotteries(TaskWorld):
     """5 with even odds, or 5 to 65 with odds that are told (.13, .25, .38 or .5; ambiguity 0), or hidden by a quarter,
     a half or three quarters (around .5)."""
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n, half = self.n_trials, np.full(self.n_trials, .5)
         ambig = np.where(rng.random(n) < .5, 0., rng.choice([.25, .5, .75], n))
         prob = np.where(ambig > 0, .5, rng.choice([.13, .25, .38, .5], n))

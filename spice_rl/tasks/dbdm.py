@@ -48,7 +48,7 @@ class Cumulative(ProbWeight):
 class Descriptions(TaskWorld):
     """Two lotteries: a high outcome from -20 to 44 with a chance of .1, .3, .5, .7 or .9, and a low one that is up to
     39 less."""
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         shape = self.n_trials, 2
         high = rng.integers(-20, 45, shape).astype(float)
         sees = dict(prob=rng.choice([.1, .3, .5, .7, .9], shape), high=high, low=high - rng.integers(0, 40, shape))

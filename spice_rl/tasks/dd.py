@@ -40,7 +40,7 @@ class ConstantSensitivity(_Delayed):
 # %% ../../nbs/tasks/04_dd.ipynb #ab6a80cb
 class Delays(TaskWorld):
     "10 now or 2 days hence, or 10.5 to 40 at one of six delays from a day to half a year."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         later, delay = np.round(rng.uniform(10.5, 40, n), 1), rng.choice([1., 7, 14, 30, 90, 180], n)
         sees = dict(amount=np.c_[np.full(n, 10.), later], delay=np.c_[rng.choice([0., 0, 2], n), delay])

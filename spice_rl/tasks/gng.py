@@ -71,18 +71,18 @@ class GoCues(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    valid
+    valid : float
         Chance of the outcome that the action deserves"""
     def __init__(self,
-        n_trials=240, # Trials of each person
-        valid=.8      # Chance of the outcome that the action deserves
+        n_trials: int=240, # Trials of each person
+        valid: float=.8    # Chance of the outcome that the action deserves
     ):
         super().__init__(n_trials)
         self.valid = check_number(valid, 'valid', 0, 1)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         cue = rng.permutation(np.arange(n) % 4)
         well = (cue[:, None] % 2 != [0, 1]) == (rng.random((n, 1)) < self.valid)

@@ -58,12 +58,12 @@ class Filter(TaskCell):
         _filter(p, state.mu, state.var, trial.u)
 
     @classmethod
-    def made(cls, **options): # Options by name, in place of their defaults
+    def made(cls, **options: object) -> type: # Options by name, in place of their defaults
         """The class of the same model with these options.
 
         Parameters
         ----------
-        **options
+        **options : object
             Options by name, in place of their defaults
         """
         check_names(options, cls.options, 'option')
@@ -106,21 +106,21 @@ class Inputs(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    block
+    block : int
         Trials until the chance changes
     """
     gets = 'u',
 
     def __init__(self,
-        n_trials=320, # Trials of each person
-        block=40      # Trials until the chance changes
+        n_trials: int=320, # Trials of each person
+        block: int=40      # Trials until the chance changes
     ):
         super().__init__(n_trials)
         self.block = check_whole(block, 'block', 1)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         order = np.concatenate([rng.permutation([.8, .2, .5]) for _ in range(n // (3 * self.block) + 1)])
         u = 1. * (rng.random(n) < np.repeat(order, self.block)[:n])

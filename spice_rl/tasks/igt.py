@@ -107,7 +107,7 @@ class OutcomesEven(Outcomes):
 # %% ../../nbs/tasks/12_igt.ipynb #9c1b9ed2
 class Decks(TaskWorld):
     "Decks A and B (a loss of 25 a card in the long run), C and D (a gain of 25): what a card pays less what it takes."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         takes = np.zeros((4, 10))
         takes[0, :5], takes[1, 0], takes[2, :5], takes[3, 0] = range(150, 351, 50), 1250, [25, 50, 50, 50, 75], 250
         card = rng.integers(10, size=(self.n_trials, 4))

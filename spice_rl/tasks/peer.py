@@ -29,7 +29,7 @@ class Lotteries(TaskWorld):
     """Pairs of lotteries in four conditions, in random order: alone (0), both others safe (1), one of each (2), both
     risky (3). Safe payoffs are 16 to 22 and 14 to 20, risky ones 30 to 52 and .5 to 3; the chance of the high one is .2
     to .8."""
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         safe = np.round(rng.uniform(14, 20, n), 1)
         sees = dict(chance=rng.choice([.2, .35, .5, .65, .8], n),

@@ -99,18 +99,18 @@ class Reversals(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    p
+    p : float
         Chance of a win of the better arm"""
     def __init__(self,
-        n_trials=100, # Trials of each person
-        p=.8          # Chance of a win of the better arm
+        n_trials: int=100, # Trials of each person
+        p: float=.8        # Chance of a win of the better arm
     ):
         super().__init__(n_trials)
         self.p = check_number(p, 'p', 0, 1)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         lasts = rng.integers(15, 21, self.n_trials // 15 + 1)
         good = (np.repeat(np.arange(len(lasts)), lasts)[:self.n_trials] + rng.integers(2)) % 2
         win = rng.random((self.n_trials, 2)) < np.where(good[:, None] == [0, 1], self.p, 1 - self.p)
@@ -121,22 +121,22 @@ class ReversalBlocks(Reversals):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each block
-    p
+    p : float
         Chance of a win of the better arm
-    n_blocks
+    n_blocks : int
         How many blocks
     """
     def __init__(self,
-        n_trials=100, # Trials of each block
-        p=.8,         # Chance of a win of the better arm
-        n_blocks=3    # How many blocks
+        n_trials: int=100, # Trials of each block
+        p: float=.8,       # Chance of a win of the better arm
+        n_blocks: int=3    # How many blocks
     ):
         super().__init__(n_trials, p)
         self.n_blocks = check_whole(n_blocks, 'n_blocks', 1)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         blocks = [super(ReversalBlocks, self).draw(rng) for _ in range(self.n_blocks)]
         out = {name: np.concatenate([b[name] for b in blocks]) for name in ('choice', 'reward')}
         return out | dict(options=(1, 2), session=np.repeat(np.arange(self.n_blocks), self.n_trials))

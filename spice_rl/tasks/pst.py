@@ -36,18 +36,18 @@ class StimulusPairs(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
-    p
+    p : list | tuple | np.ndarray
         Chance of a win, of each stimulus"""
     def __init__(self,
-        n_trials=200,                     # Trials of each person
-        p=(.8, .2, .7, .3, .6, .4)        # Chance of a win, of each stimulus
+        n_trials: int=200, # Trials of each person
+        p: list | tuple | np.ndarray=(.8, .2, .7, .3, .6, .4) # Chance of a win, of each stimulus
     ):
         super().__init__(n_trials)
         self.p = _chances(p, 'p', 6)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         offer = rng.permuted(2 * rng.integers(3, size=n)[:, None] + [0, 1], axis=1)
         reward = (rng.random((n, 6)) < self.p).astype(float)

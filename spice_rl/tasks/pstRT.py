@@ -56,22 +56,22 @@ class Conditions(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person
     """
     def __init__(self,
-        n_trials=120 # Trials of each person
+        n_trials: int=120 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         condition = rng.permuted(np.tile(np.arange(3), (n // 3 + 1, 1)), axis=1).ravel()[:n]
         return dict(choice=np.zeros(n, int), options=(2, 1), context=condition, does=dict(RT=np.ones(n)))
 
 class PairedStimuli(Conditions):
     "`Conditions` that pay: on each trial one of the two stimuli wins 1, the better one with the chance .8, .7 or .6."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         out = super().draw(rng)
         better = rng.random(self.n_trials) < np.array([.8, .7, .6])[out['context']]
         count = np.arange(self.n_trials) // 3 + 1.

@@ -10,12 +10,15 @@ __all__ = ['TaskColumn', 'Task', 'TaskCell', 'TaskWorld', 'of_chosen', 'find_tas
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from inspect import signature
+from pathlib import Path
 from types import FunctionType
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 from ..core.arguments import check_names, check_number, check_whole
 from ..core.cell import Cell
@@ -50,24 +53,25 @@ class TaskColumn:
     whole: bool = False      # Whole numbers only?
 
     def wrong(self,
-        x # Numbers, (rows,)
-    ): # (rows,)
+        x: np.ndarray # Numbers, (rows,)
+    ) -> np.ndarray: # (rows,)
         """Which of these numbers cannot stand in this column?
 
         Parameters
         ----------
-        x
+        x : np.ndarray
             Numbers, (rows,)
 
         Returns
         -------
-        (rows,)
+        np.ndarray
+            (rows,)
         """
         if self.codes: return ~np.isin(x, self.codes)
         return ~((self.lower <= x) & (x <= self.upper)) | (self.whole & (x != np.floor(x)))
 
     @property
-    def needed(self):
+    def needed(self) -> str:
         "What can stand in it, in words."
         if self.codes: return f"{', '.join(f'{c:g}' for c in self.codes[:-1])} or {self.codes[-1]:g}"
         kind = 'a whole number' if self.whole else 'a number'
@@ -93,11 +97,11 @@ class Task:
         Where it comes from
     columns : dict
         Name -> `TaskColumn`, besides `subjID`
-    read : object
+    read : Callable
         Function of a frame that returns arguments of `Trials.from_arrays`
     models : dict
         Published name -> class of cells
-    world : type
+    world : type | None
         Class of environments that simulated people live in
     example : str
         Name of its file in `spice_rl/datasets/tasks`; default: that of the task
@@ -107,9 +111,9 @@ class Task:
     title: str               # What people do, in a line
     paper: str               # Where it comes from
     columns: dict            # Name -> `TaskColumn`, besides `subjID`
-    read: object             # Function of a frame that returns arguments of `Trials.from_arrays`
+    read: Callable           # Function of a frame that returns arguments of `Trials.from_arrays`
     models: dict             # Published name -> class of cells
-    world: type = None       # Class of environments that simulated people live in
+    world: type | None = None # Class of environments that simulated people live in
     example: str = ''        # Name of its file in `spice_rl/datasets/tasks`; default: that of the task
     options: dict = field(default_factory=dict) # Options of reading, name -> default
 
@@ -129,7 +133,7 @@ class Task:
             raise TypeError(f"world of the task {self.name!r} must be a class, got {self.world!r:.80}")
 
     @property
-    def file(self):
+    def file(self) -> Path:
         "Where the example lies."
         return files('spice_rl') / 'datasets' / 'tasks' / (self.example or f'{self.name}.csv')
 
@@ -148,12 +152,12 @@ class TaskCell(Cell):
     _of = None   # a class made with other options: the class it was made of, and they
 
     @classmethod
-    def made(cls, **options): # Options by name, in place of their defaults
+    def made(cls, **options: object) -> type: # Options by name, in place of their defaults
         """The class of the same model with these options.
 
         Parameters
         ----------
-        **options
+        **options : object
             Options by name, in place of their defaults
         """
         check_names(options, cls.options, 'option')
@@ -186,48 +190,40 @@ class TaskWorld:
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person"""
     gets: tuple = ()
     shows_all = False
 
     def __init__(self,
-        n_trials=100 # Trials of each person
+        n_trials: int=100 # Trials of each person
     ):
         self.n_trials = check_whole(n_trials, 'n_trials', 1)
 
     def draw(self,
-        rng # A numpy Generator
-    ): # A dict
+        rng: np.random.Generator # Where random numbers come from
+    ) -> dict:
         """Arguments of `Trials.from_arrays` for one person.
 
         Parameters
         ----------
-        rng
-            A numpy Generator
-
-        Returns
-        -------
-        A dict
+        rng : np.random.Generator
+            Where random numbers come from
         """
         raise NotImplementedError(f"{type(self).__name__} lacks draw(self, rng): write it into the class")
 
     def design(self,
-        participants, # Labels of the people
-        seed=0        # An int or a numpy Generator
-    ): # `Trials`
+        participants: Sequence,           # Labels of the people
+        seed: int | np.random.Generator=0 # Seed of the random numbers
+    ) -> Trials:
         """The trials that these people meet, with everything that could follow; their answers mean nothing.
 
         Parameters
         ----------
-        participants
+        participants : Sequence
             Labels of the people
-        seed
-            An int or a numpy Generator
-
-        Returns
-        -------
-        `Trials`
+        seed : int | np.random.Generator
+            Seed of the random numbers
         """
         seed = as_seed(seed)
         parts = [_arguments(self.draw(np.random.default_rng([seed, i, 1])), f'draw of {type(self).__name__}')
@@ -237,21 +233,17 @@ class TaskWorld:
         return Trials.from_arrays(participant=who, **_joined(parts))
 
     def chosen(self,
-        design, # What `design` gave
-        answers # What people did, (trial,), such as codes of choices; or answers by name
-    ): # `Trials`
+        design: Trials,            # What `design` gave
+        answers: np.ndarray | dict # What people did, (trial,), such as codes of choices; or answers by name
+    ) -> Trials:
         """The same trials with these answers; what was not chosen is hidden.
 
         Parameters
         ----------
-        design
+        design : Trials
             What `design` gave
-        answers
+        answers : np.ndarray | dict
             What people did, (trial,), such as codes of choices; or answers by name
-
-        Returns
-        -------
-        `Trials`
         """
         answers = answers if isinstance(answers, dict) else {design.does[0]: answers}
         choice = answers.get('choice')
@@ -303,24 +295,25 @@ def _chances(x, name, n):
     raise ValueError(f"{name} must be {n} chances from 0 to 1, one for each arm, got {x!r:.80}")
 
 def of_chosen(
-    x,           # A number for each row, (rows,), or for each option, (rows, options)
-    choice,      # Code of the chosen option, (rows,)
-    n_options=2  # How many options there are, if `x` is (rows,)
-): # (rows, options)
+    x: ArrayLike,      # A number for each row, (rows,), or for each option, (rows, options)
+    choice: ArrayLike, # Code of the chosen option, (rows,)
+    n_options: int=2   # How many options there are, if `x` is (rows,)
+) -> np.ndarray: # (rows, options)
     """One number per option: that of the chosen one, NaN for the others.
 
     Parameters
     ----------
-    x
+    x : ArrayLike
         A number for each row, (rows,), or for each option, (rows, options)
-    choice
+    choice : ArrayLike
         Code of the chosen option, (rows,)
-    n_options
+    n_options : int
         How many options there are, if `x` is (rows,)
 
     Returns
     -------
-    (rows, options)
+    np.ndarray
+        (rows, options)
     """
     x = np.asarray(x, float)
     if x.ndim == 1: x = np.repeat(x[:, None], n_options, 1)
@@ -345,14 +338,14 @@ def _models():
     return {name: task for task in _tasks().values() for name in task.models}
 
 def find_task(
-    name # Its name, such as 'dd', or a `Task`
+    name: str | Task # Its name, such as 'dd', or a `Task`
 ) -> Task:
     """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the
     nearest.
 
     Parameters
     ----------
-    name
+    name : str | Task
         Its name, such as 'dd', or a `Task`"""
     if isinstance(name, Task): return name
     if isinstance(name, str) and name not in _tasks() and name in _models(): return _models()[name]
@@ -372,7 +365,7 @@ def _lost(model, least=.5):
     return ', '.join(rows.parameter[~(rows.r_hierarchical >= least)])
 
 def task_models(
-    task=None # Name of a task (default: all of them)
+    task: str | Task | None=None # Which task (default: all of them)
 ) -> pd.DataFrame: # A row for each model: task, model, parameters, not_recovered, options, columns, paper
     """Published models: their names, parameters, options, the columns that their tables need, and their papers.
 
@@ -383,8 +376,8 @@ def task_models(
 
     Parameters
     ----------
-    task
-        Name of a task (default: all of them)
+    task : str | Task | None
+        Which task (default: all of them)
 
     Returns
     -------
@@ -399,22 +392,17 @@ def task_models(
     return pd.DataFrame(rows)
 
 def task_model(
-    name,      # Published name, such as 'dd_hyperbolic'
-    **options  # Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
-) -> Cell: # A cell
+    name: str,        # Published name, such as 'dd_hyperbolic'
+    **options: object # Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
+) -> Cell:
     """A published model. A `ValueError` names the nearest model, option or parameter for a name that there is not.
 
     Parameters
     ----------
-    name
+    name : str
         Published name, such as 'dd_hyperbolic'
-    **options
+    **options : object
         Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
-
-    Returns
-    -------
-    Cell
-        A cell
     """
     check_names([name], _models(), 'model')
     cls = _models()[name].models[name]
@@ -427,21 +415,22 @@ def task_model(
 
 # %% ../../nbs/tasks/00_published.ipynb #6b32701d
 def task_world(
-    task,      # Name of a task
-    **settings # Settings of its world, such as n_trials
-): # An environment
+    task: str | Task,  # Which task, such as 'dd'
+    **settings: object # Settings of its world, such as n_trials
+) -> object: # An environment
     """The world of a task, for `simulate` and recoveries.
 
     Parameters
     ----------
-    task
-        Name of a task
-    **settings
+    task : str | Task
+        Which task, such as 'dd'
+    **settings : object
         Settings of its world, such as n_trials
 
     Returns
     -------
-    An environment
+    object
+        An environment
     """
     task = find_task(task)
     if task.world is None:
@@ -511,9 +500,10 @@ class _Line:
 
 # %% ../../nbs/tasks/00_published.ipynb #ffda2fce
 def read_task(
-    task,          # Name of a task, such as 'dd'; or a `Task`
-    file_or_frame, # Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a trial
-    **options      # Options of reading that the task has, such as Narm of 'banditNarm'
+    task: str | Task, # Which task, such as 'dd'
+    # Path to a table in text (.csv, .tsv, .txt), or a frame (never changed); one row a trial
+    file_or_frame: str | Path | pd.DataFrame,
+    **options: object # Options of reading that the task has, such as Narm of 'banditNarm'
 ) -> Trials:
     """Read a task's table with its published columns.
 
@@ -524,12 +514,11 @@ def read_task(
 
     Parameters
     ----------
-    task
-        Name of a task, such as 'dd'; or a `Task`
-    file_or_frame
-        Path to a table in text (.csv, .tsv, .txt), or a DataFrame (never changed); one row a
-        trial
-    **options
+    task : str | Task
+        Which task, such as 'dd'
+    file_or_frame : str | Path | pd.DataFrame
+        Path to a table in text (.csv, .tsv, .txt), or a frame (never changed); one row a trial
+    **options : object
         Options of reading that the task has, such as Narm of 'banditNarm'"""
     task = find_task(task)
     check_names(options, task.options, f'option of reading {task.name}')
@@ -556,14 +545,14 @@ def _with_groups(arrays, about):
     return Trials.from_arrays(**arrays | dict(extra=(arrays.get('extra') or {}) | extra))
 
 def task_example(
-    task # Name of a task
+    task: str | Task # Which task, such as 'dd'
 ) -> Trials:
     """The example that ships with a task: a small simulated table with the published columns, three people.
 
     Parameters
     ----------
-    task
-        Name of a task
+    task : str | Task
+        Which task, such as 'dd'
     """
     task = find_task(task)
     return read_task(task, str(task.file))

@@ -40,14 +40,14 @@ class Gambles(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person"""
     def __init__(self,
-        n_trials=140 # Trials of each person
+        n_trials: int=140 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         gain, sure = rng.choice([2., 4, 5, 6, 8, 9, 10, 12, 19, 22, 26, 30], n), rng.random(n) < .2
         loss = np.where(sure, 0, np.round(gain * rng.choice(np.arange(2, 17) / 8, n), 2))

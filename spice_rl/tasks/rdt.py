@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arguments import check_one_of
 from ..core.density import Normal
 from ..core.params import Param
+from ..core.data import Trials
 from .published import Task, TaskCell, TaskColumn, TaskWorld
 
 # %% ../../nbs/tasks/30_rdt.ipynb #5ba718cf
@@ -34,16 +35,16 @@ class MoodGambles(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person"""
     gets = 'outcome',
 
     def __init__(self,
-        n_trials=150 # Trials of each person
+        n_trials: int=150 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n, kind = self.n_trials, rng.integers(-1, 2, self.n_trials)
         gain, loss = (np.where(there, rng.integers(40, 120, n), 0.) for there in (kind >= 0, kind <= 0))
         cert, gamble = 1. * kind * rng.integers(20, 70, n), 1. * rng.integers(0, 2, n)
@@ -54,21 +55,17 @@ class MoodGambles(TaskWorld):
                     gets=dict(outcome=np.where(gamble == 1, played, cert)))
 
     def chosen(self,
-        design, # What `design` gave
-        answers # Ratings, (trial,), or a dict of them by name
-    ): # `Trials`
+        design: Trials,            # What `design` gave
+        answers: np.ndarray | dict # Ratings, (trial,), or all answers by name
+    ) -> Trials:
         """The same trials with these ratings, where people are asked.
 
         Parameters
         ----------
-        design
+        design : Trials
             What `design` gave
-        answers
-            Ratings, (trial,), or a dict of them by name
-
-        Returns
-        -------
-        `Trials`
+        answers : np.ndarray | dict
+            Ratings, (trial,), or all answers by name
         """
         happy = answers['happy'] if isinstance(answers, dict) else answers
         asked = np.isfinite(design.columns['happy'])

@@ -46,7 +46,7 @@ class NormalDetection(TaskCell):
 # %% ../../nbs/tasks/35_task2AFC.ipynb #5e69812c
 class Signals(TaskWorld):
     "A signal on every other trial or so, at random."
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         return dict(choice=np.zeros(n, int), options=('noise', 'signal'), sees=dict(stimulus=1. * (rng.random(n) < .5)))
 

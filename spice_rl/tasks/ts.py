@@ -79,20 +79,20 @@ class TwoStepWorld(Bandits):
 
     Parameters
     ----------
-    common
+    common : float
         Chance of the common transition
-    drift
+    drift : float
         Standard deviation of a step of the chances of a reward
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Seed of the random numbers
     """
     settings, extra, n_offer = dict(common=Param(.7, 0, 1), drift=Param(.025, 0)), 1, 2   # the last place: which pair
     draws = staticmethod(lambda n: (n, n))
 
     def __init__(self,
-        common=.7,  # Chance of the common transition
-        drift=.025, # Standard deviation of a step of the chances of a reward
-        seed=0      # An int or a numpy Generator
+        common: float=.7,                 # Chance of the common transition
+        drift: float=.025,                # Standard deviation of a step of the chances of a reward
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(6, False, seed, common=common, drift=drift)
 

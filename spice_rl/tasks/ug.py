@@ -52,14 +52,14 @@ class Offers(TaskWorld):
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         Trials of each person"""
     def __init__(self,
-        n_trials=60 # Trials of each person
+        n_trials: int=60 # Trials of each person
     ):
         super().__init__(n_trials)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict:
         n = self.n_trials
         mean = np.where((np.arange(n) < n // 2) == (rng.random() < .5), 8., 4.)
         amount = np.clip(np.round(rng.normal(mean, 1.5)), 1, 20)

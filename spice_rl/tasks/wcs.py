@@ -71,16 +71,16 @@ class CardSorting(Bandits):
 
     Parameters
     ----------
-    criterion
+    criterion : int
         Right answers in a row, until the rule changes
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Seed of the random numbers
     """
     settings, extra, sees = dict(criterion=Param(10, 1)), 5, dict(color=1, form=1, number=1)
 
     def __init__(self,
-        criterion=10, # Right answers in a row, until the rule changes
-        seed=0        # An int or a numpy Generator
+        criterion: int=10,                # Right answers in a row, until the rule changes
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ):
         super().__init__(4, False, seed, criterion=check_whole(criterion, 'criterion', 1))
 
