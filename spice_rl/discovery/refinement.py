@@ -6,6 +6,7 @@
 __all__ = ['Refinement', 'one_rule', 'refine', 'search_library']
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #474391a8
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from .rules import SIGNALS, Rule, equation_names
 from ..core.arguments import check_names, check_one_of, check_whole
 from .structures import _check, _Library, _paid, _remembers, _tidy, bandit_library
 from .term_search import _covariance, _folds, _held_out, _profile, _Search, _simplest
+from ..core.data import Trials
+from .equation import Reading
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #1422f3d3
 @dataclass(repr=False)
@@ -62,29 +65,33 @@ class Refinement:
 
     def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
 
-    def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+    def shared(self,
+        who: object=None # Whose: 'everybody', a participant or a group (default: the first one)
+    ) -> list[str]:
         """Terms that are in all structures within 6 BIC of the best.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
         """
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
         return [t for t in self._of(self.structures, who).terms.iloc[0] if all(t in s for s in sets)]
 
-    def as_rl(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+    def as_rl(self,
+        who: object=None # Whose: 'everybody', a participant or a group (default: the first one)
+    ) -> Reading:
         """The equation read as a learning rule: see `Equation.as_rl`.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
         """
         return self.equation.as_rl(who, self.rewards)
 
     @property
-    def numbers(self):
+    def numbers(self) -> int:
         "How many parameters were estimated in all."
         return int(self.scores.k.sum())
 
@@ -93,7 +100,7 @@ class Refinement:
         check_names([who], self.scores.index, 'participant or group')
         return frame[frame.who == who]
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What a reader should know before trusting the equation: a list of sentences."
         out = [f"what choices cannot tell: {'; '.join(self.unseen)}"] if self.unseen else []
         many = self.structures.groupby('who', sort=False).size()
@@ -112,16 +119,16 @@ class Refinement:
         return out
 
     def text(self,
-        who=None, # Whose: 'everybody', a participant or a group (default: the first one)
-        digits=3  # Decimals; a small number keeps as many digits
-    ):
+        who: object=None, # Whose: 'everybody', a participant or a group (default: the first one)
+        digits: int=3     # Decimals; a small number keeps as many digits
+    ) -> str:
         """The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
-        digits
+        digits : int
             Decimals; a small number keeps as many digits
         """
         rows = self._of(self.estimates, who)
@@ -296,15 +303,15 @@ def _bounds(library, j, values):
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #ab6ce4e7
 def one_rule(
-    equation # An `Equation`
-):
+    equation: Equation # Its rules stay as they are
+) -> Equation:
     """The same equation with one rule, instead of one for the option chosen and one for the others, for every value
     that choices alone move. The same object, if there is none.
 
     Parameters
     ----------
-    equation
-        An `Equation`"""
+    equation : Equation
+        Its rules stay as they are"""
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
         pair = {
@@ -335,16 +342,16 @@ def one_rule(
     return Equation(rules, equation.state, out[names], [n for n in equation.held if n in names])
 
 def refine(
-    equation,          # An `Equation`, approximate: from a network's signals, a paper, or a guess
-    trials,            # The choices, `Trials`
+    equation: Equation,                  # An approximate one: from a network's signals, a paper, or a guess
+    trials: Trials,                      # The choices
     *,
-    library=None,      # Rules with all terms that may be needed (default: the equation's own)
+    library: Sequence[Rule] | None=None, # Rules with all terms that may be needed (default: the equation's own)
     # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each (default:
     # as the equation has it)
-    by=None,
-    criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
-    seed=0             # An int: the same parts each time
+    by: str | int | None=None,
+    criterion: str='bic', # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds: int=5,                        # For 'heldout': sessions are cut into so many parts, at random
+    seed: int | np.random.Generator=0    # An int gives the same parts each time
 ) -> Refinement:
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is
     printed, and every parameter gets a standard error and an interval.
@@ -361,21 +368,21 @@ def refine(
 
     Parameters
     ----------
-    equation
-        An `Equation`, approximate: from a network's signals, a paper, or a guess
-    trials
-        The choices, `Trials`
-    library
+    equation : Equation
+        An approximate one: from a network's signals, a paper, or a guess
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: the equation's own)
-    by
+    by : str | int | None
         None: one equation for everybody; 'participant', or a column of `trials` that names
         groups: one for each (default: as the equation has it)
-    criterion
+    criterion : str
         How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds
+    folds : int
         For 'heldout': sessions are cut into so many parts, at random
-    seed
-        An int: the same parts each time"""
+    seed : int | np.random.Generator
+        An int gives the same parts each time"""
     if not isinstance(equation, Equation):
         raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; "
                         "search_library(trials) needs none")
@@ -457,35 +464,35 @@ def _weights(library, latents):
     return {s: None if s in hard else 1. for s in latents}
 
 def search_library(
-    trials,            # The choices, `Trials`
+    trials: Trials,                   # The choices
     # Rules with all terms that may be needed (default: `bandit_library`, with rewards of the options not chosen if they
     # are shown)
-    library=None,
+    library: Sequence[Rule] | None=None,
     *,
     # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each
-    by=None,
-    criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
-    seed=0             # An int: the same parts each time
+    by: str | int | None=None,
+    criterion: str='bic',             # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds: int=5,                     # For 'heldout': sessions are cut into so many parts, at random
+    seed: int | np.random.Generator=0 # An int gives the same parts each time
 ) -> Refinement:
     """Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing.
 
     Parameters
     ----------
-    trials
-        The choices, `Trials`
-    library
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: `bandit_library`, with rewards of the
         options not chosen if they are shown)
-    by
+    by : str | int | None
         None: one equation for everybody; 'participant', or a column of `trials` that names
         groups: one for each
-    criterion
+    criterion : str
         How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds
+    folds : int
         For 'heldout': sessions are cut into so many parts, at random
-    seed
-        An int: the same parts each time
+    seed : int | np.random.Generator
+        An int gives the same parts each time
     """
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
