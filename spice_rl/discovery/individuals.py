@@ -18,7 +18,7 @@ from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole
 from .refinement import _assemble, _from_nothing, _library_for, _setting, _units
 from .term_search import _Search
-from .structures import _Library, _check, _paid, _range, _tidy
+from .structures import _check, _paid, _range, _tidy
 from ..inference.hbi import fit_hbi
 from ..core.data import Trials
 from .equation import Reading
@@ -27,14 +27,14 @@ from .rules import Rule
 # %% ../../nbs/30_discovery/37_individuals.ipynb #e179f7e6
 class _People:
     "Rules, and the choices of some people."
-    def __init__(self, rules, latents, weights, origins, trials, seed):
-        self.setting, self.trials, self.seed = (rules, latents, weights, origins), trials, seed
-        self.library = _Library(rules, latents, weights, trials, origins=origins)
+    def __init__(self, setting, trials, seed):
+        self.setting, self.trials, self.seed = setting, trials, seed
+        self.library = setting.library(trials)
         self.search, self.seen = _Search(self.library), {}
 
     def of(self, people):
         "Some of them."
-        return _People(*self.setting, self.trials.take(participants=list(people)), self.seed)
+        return _People(self.setting, self.trials.take(participants=list(people)), self.seed)
 
     def cell(self, s, own=None):
         "A structure as a cell; `own`: how large a value's own coefficient may be."
@@ -356,9 +356,8 @@ def individual_equations(
         else _library_for(trials)
         if equation is None
         else equation.equation_rules)
-    rules, latents, weights, given, origins = (
-        _from_nothing(library) if equation is None else _setting(equation, library))
-    people = _People(_tidy(rules, trials)[0], latents, weights, origins, trials, as_seed(seed))
+    setting, given = _from_nothing(library) if equation is None else _setting(equation, library)
+    people = _People(setting._replace(rules=_tidy(setting.rules, trials)[0]), trials, as_seed(seed))
     pooled = people.search.run(given(None)(people.library))
     if not pooled.free:
         raise ValueError(

@@ -16,8 +16,8 @@ from ..inference.fitting import fit
 from ..core.arguments import check_whole
 from ..core.pieces import run_pieces
 from ..inference.digest import _digest
-from .structures import _check, _Library, _tidy
-from .refinement import _known, _library_for, _units, _weights, search_library
+from .structures import _check, _tidy
+from .refinement import _from_nothing, _known, _library_for, _units, search_library
 from .term_search import _Search
 from ..core.data import Trials
 from .rules import Rule
@@ -70,16 +70,13 @@ def stability(
     if trials.n_sessions < 2:
         raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
     _check(trials, library := _library_for(trials) if library is None else library)
-    rules, _ = _tidy(library, trials)
-    latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
-    weights = _weights(rules, latents)
-    best = _Search(whole := _Library(rules, latents, weights, trials)).run()
+    (setting, _), seed = _from_nothing(_tidy(library, trials)[0]), as_seed(seed)
+    best = _Search(whole := setting.library(trials)).run()
     arguments = dict(
-        rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone),
-        numbers=best.numbers)
+        setting=setting, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
     found = run_pieces(
         _drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder,
-        about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))),
+        about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(setting.rules))),
         title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
@@ -89,11 +86,10 @@ def stability(
     sets = pd.Series([tuple(draws.columns[row]) for row in chosen.to_numpy()]).value_counts(normalize=True)
     return Stability(table, draws, pd.DataFrame(dict(terms=sets.index, share=sets.to_numpy())))
 
-def _drawn(rules, latents, weights, trials, free, gone, numbers, seed):
+def _drawn(setting, trials, free, gone, numbers, seed):
     "The search on sessions drawn with replacement: one row of changes."
-    library = _Library(
-        rules, latents, weights, trials, np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions)
-    )
+    sessions = np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions)
+    library = setting.library(trials, sessions)
     best = _Search(library).run([(frozenset(free), frozenset(gone), numbers)])
     return pd.DataFrame([{library.names[j]: best.numbers[j] - library.base[j] for j in library.can}])
 

@@ -10,6 +10,7 @@ __all__ = ['sparse_regression', 'signal_kinds', 'readout', 'module_pairs', 'Regr
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pysindy as ps
@@ -199,6 +200,13 @@ class Regression:
     equation: Equation
     table: pd.DataFrame
 
+class _How(NamedTuple):
+    "How terms are chosen: see `regress`."
+    degree: int
+    threshold: float | None
+    optimizer: str
+    regularization: float
+
 def regress(
     network: BaseRNN,                   # A trained network
     config: SpiceConfig,                # What to read out of it
@@ -250,7 +258,8 @@ def regress(
         See `sparse_regression`
     probes : torch.Tensor | None
         Inputs to record the network on (default: the people's own trials)"""
-    check_regression(network, config, xs, only, degree, threshold, optimizer, regularization)
+    how = _How(degree, threshold, optimizer, regularization)
+    check_regression(network, config, xs, only=only, **how._asdict())
     ids = np.asarray(xs[:, 0, -1], int)
     labels = list(participants) if participants is not None else list(range(ids.max() + 1))
     rows, tables, rules = {}, [], None
@@ -258,8 +267,7 @@ def regress(
         mine = np.isin(ids, people)
         asked = xs[mine] if probes is None else _as_participant(probes, people[0])
         with _averaged(network, people if groups is not None else []):
-            rules, row, table = _regress_one(
-                network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
+            rules, row, table = _regress_one(network, config, asked, xs[mine], ys[mine], how, rules)
         rows[name], table['participant'] = row, name
         tables.append(table)
     frame = pd.DataFrame(list(rows.values()), index=list(rows))
@@ -273,6 +281,7 @@ def check_regression(
     network: BaseRNN,                 # Trained or not
     config: SpiceConfig,              # What to read out of it
     xs: torch.Tensor,                 # The choices, (sessions, trials, features)
+    *,
     only: int | None=None,            # Only this participant (default: all)
     degree: int=1,                    # Highest power of the terms
     threshold: float | None=None,     # Smallest coefficient (default: decided by BIC)
@@ -360,24 +369,25 @@ def _averaged(network, people):
             for m, weight in zip(embeddings, before): m.weight.copy_(weight)
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #22810dfd
-def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, regularization, rules):
+def _regress_one(network, config, asked, xs, ys, how, rules):
     "Regression for one participant or all together: (rules, coefficients, table of candidates)."
     recorded, latents, starts = network.record(asked), list(network.init_values), network.starts(int(asked[0, 0, -1]))
     there = ~np.isnan(np.asarray(asked[..., :network.n_actions])).any(-1)
     weights = readout(recorded, latents, there)
     kinds = signal_kinds(_used(config), recorded, asked, starts, network.n_actions)
     data = {m: module_pairs(m, config, recorded, there) for m in config.rnn_modules}
-    if rules is None: rules = _rules(network, config, kinds, recorded, degree, data)
+    if rules is None: rules = _rules(network, config, kinds, recorded, how.degree, data)
     fixed = {f"start: {k}": v for k, v in starts.items()} | {
         f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
     fixed |= {r.parameter(t): c for r in rules for t, c in zip(r.terms, r.fixed)}
     trials = Trials.from_dataset(DatasetRNN(_as_participant(xs, 0), ys), n_options=network.n_actions)
     candidates = {}
-    for cut in THRESHOLDS if threshold is None else [threshold]:
+    for cut in THRESHOLDS if how.threshold is None else [how.threshold]:
         row, kept = dict(fixed), []
         for r in [r for r in rules if not r.fixed]:
             x, after = data[r.module]
-            change = sparse_regression(evaluate_terms(r.terms, x), after - x[:, 0], cut, optimizer, regularization)
+            change = sparse_regression(
+                evaluate_terms(r.terms, x), after - x[:, 0], cut, how.optimizer, how.regularization)
             kept += [bool(c) for c in change]
             # back from the change to the next value
             change = change + np.array([t == (1,) + (0,) * (len(t) - 1) for t in r.terms])

@@ -286,12 +286,12 @@ class Discovery:
         That were counted
     remarks : list
         Sentences for `notes`
-    kinds : pd.DataFrame
+    kinds : pd.DataFrame | None
         Each person's kind, the name of its structure, and its probability
     kind_groups : pd.DataFrame | None
         The kinds: name, people, share, structure, typical values (NaN: no such parameter); None
         if there is one
-    search : object
+    search : tuple | None
         What `resume` goes on from (None: the search ended by itself)
     """
     cell: TraceEquation       # The equation: each person's numbers, the group's for somebody it has not seen
@@ -304,10 +304,10 @@ class Discovery:
     integrated_bic: float     # Of the structure, as the search compares them
     choices: int              # That were counted
     remarks: list             # Sentences for `notes`
-    kinds: pd.DataFrame = None       # Each person's kind, the name of its structure, and its probability
+    kinds: pd.DataFrame | None = None # Each person's kind, the name of its structure, and its probability
     # The kinds: name, people, share, structure, typical values (NaN: no such parameter); None if there is one
     kind_groups: pd.DataFrame | None = None
-    search: object = None            # What `resume` goes on from (None: the search ended by itself)
+    search: tuple | None = None      # What `resume` goes on from (None: the search ended by itself)
 
     @property
     def structure(self) -> TraceStructure:
@@ -484,7 +484,7 @@ def discover(
     for t in terms:
         if t[0] == 'value' and len(t) > 1 and ('value',) not in terms:
             raise ValueError(f"{t} comes in beside values alone, and terms lack them: add ('value',)")
-    search = _Search(trials, alike, most, threads, None, None, terms, columns, unread)
+    search = _Search(trials, alike, most, threads, terms, columns, unread)
     if not search.n: raise ValueError("these trials hold no choice between two options that counts: nothing to explain")
     return _searched(search, began, budget, seed, verbose)
 
@@ -526,7 +526,7 @@ def _numbers(search, model, seed):
 
 def _refitted(found, trials, seed=0, threads=None):
     "The equation of a `Discovery` with numbers from these choices, its integrated BIC, and how many choices it counts."
-    search = _Search(trials, found.fit is None, len(found.group), threads, None, None, columns=found.structure.columns)
+    search = _Search(trials, found.fit is None, len(found.group), threads, columns=found.structure.columns)
     names = list(found.group.index)
     B = found.group['mean'].to_numpy(float)
     start = _Model(
