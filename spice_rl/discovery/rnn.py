@@ -57,6 +57,7 @@ def check_device(
             f"{name}={device!r} needs a graphics card that torch can use, and there is none here; use {name}='cpu'")
     return found
 
+# %% ../../nbs/30_discovery/30_rnn.ipynb #fa8fc96a
 class BaseRNN(nn.Module):
     """A recurrent network of small modules.
 

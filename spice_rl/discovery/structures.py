@@ -164,6 +164,7 @@ def _few(values):
     if not len(values): return np.zeros(1)
     return values if len(values) <= 9 else np.linspace(values.min(), values.max(), 9)
 
+# %% ../../nbs/30_discovery/35_structures.ipynb #8d2a74bb
 class _Library:
     "Rules with all candidate terms, on a data set."
     def __init__(self, rules, latents, weights, trials, sessions=None, origins=None):
