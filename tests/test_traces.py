@@ -135,7 +135,10 @@ def test_rescorla_wagner_is_rescorla_wagner():
     assert np.allclose(fit(cell, trials).table.nll, fit(RescorlaWagner(), trials, bounds=dict(beta=(0, 20))).table.nll, atol=1e-3)
 
 
-def searching(trials, alike=False): return trace_search._Search(trials, alike, 12, 1, None, tqdm(disable=True))
+def searching(trials, alike=False, columns=()):
+    search = trace_search._Search(trials, alike, 12, 1, columns=columns)
+    search.bar = tqdm(disable=True)
+    return search
 
 
 @pytest.mark.parametrize("n_options", [2, 3])
@@ -387,7 +390,7 @@ def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
 
 def test_a_score_of_a_column_is_the_slope_of_a_refit():
     trials = shown(odd_trials(3, people=4))
-    search = trace_search._Search(trials, False, 12, 1, None, tqdm(disable=True), columns=COLUMNS)
+    search = searching(trials, columns=COLUMNS)
     model = search.fit(search.best, TraceStructure(("value", ("value", "load")), columns=COLUMNS))
     columns = trace_search._candidates(model, [("value", "dose"), ("last", "load"), ("last", "stay", "dose"), ("bonus",)], .5)
     g = trace_search._evidence_of(model, trace_search._Dictionary(model, columns, .5, search.data.columns), search.data, False)[0]

@@ -7,6 +7,7 @@ __all__ = ['held_out_sessions', 'Ceiling', 'choice_ceiling']
 
 # %% ../../nbs/30_discovery/37_ceiling.ipynb #03fea5ff
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -17,19 +18,19 @@ from .training import one_thread, seeded
 
 # %% ../../nbs/30_discovery/37_ceiling.ipynb #19ef0b55
 def held_out_sessions(
-    owners,   # Whose each session is, whole numbers from 0, (sessions,)
-    seed=0,   # An int
-    share=.2  # Share of each person's sessions (of the people, where nobody has two sessions)
+    owners: Sequence[int] | np.ndarray, # Whose each session is, whole numbers from 0, (sessions,)
+    seed: int=0,                        # Where the choice comes from
+    share: float=.2                     # Share of each person's sessions (of the people, where nobody has two sessions)
 ) -> np.ndarray: # (sessions,), bool
     """Which sessions to hold out; none where there is only one.
 
     Parameters
     ----------
-    owners
+    owners : Sequence[int] | np.ndarray
         Whose each session is, whole numbers from 0, (sessions,)
-    seed
-        An int
-    share
+    seed : int
+        Where the choice comes from
+    share : float
         Share of each person's sessions (of the people, where nobody has two sessions)
 
     Returns
@@ -186,16 +187,16 @@ class Ceiling:
     known: object     # The network, and what it needs to know to be asked
 
     @property
-    def probability(self):
+    def probability(self) -> float:
         "Probability of a held-out choice (geometric mean)."
         return float(np.exp(-self.nll))
 
-    def predict(self, trials): # Choices of the same people, or of others
+    def predict(self, trials: Trials) -> np.ndarray: # Choices of the same people, or of others
         """Log probability of each choice, (trials,), NaN where nothing is counted.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             Choices of the same people, or of others
         """
         return _asked(self.known, check_trials(trials))
@@ -217,10 +218,11 @@ def _asked(known, trials):
 
 # %% ../../nbs/30_discovery/37_ceiling.ipynb #f0b4b30e
 def choice_ceiling(
-    trials,        # The choices to learn from
-    held_out=None, # Those to predict (default: a fifth of each person's sessions; see `held_out_sessions`)
+    trials: Trials,               # The choices to learn from
+    # Those to predict (default: a fifth of each person's sessions; see `held_out_sessions`)
+    held_out: Trials | None=None,
     *,
-    seed=0         # An int
+    seed: int=0                   # Where randomness comes from
 ) -> Ceiling:
     """How well a network without structure predicts held-out choices: a mark for equations, which can be no better than
     their form allows.
@@ -233,12 +235,12 @@ def choice_ceiling(
 
     Parameters
     ----------
-    trials
+    trials : Trials
         The choices to learn from
-    held_out
+    held_out : Trials | None
         Those to predict (default: a fifth of each person's sessions; see `held_out_sessions`)
-    seed
-        An int"""
+    seed : int
+        Where randomness comes from"""
     check_trials(trials)
     seed = check_whole(seed, 'seed', 0)
     if held_out is None: trials, held_out = _apart(trials, seed)

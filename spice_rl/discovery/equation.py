@@ -6,6 +6,7 @@
 __all__ = ['Equation', 'Reading', 'equation_to_dict', 'equation_from_dict', 'rescorla_wagner_equation']
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #676e494f
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -36,26 +37,27 @@ class Equation(StructuredCell, rules=False):
 
     Parameters
     ----------
-    equation_rules
-        The `Rule`s
-    latents
+    equation_rules : Sequence[Rule]
+        How each mechanism moves its value
+    latents : Collection[str]
         Names of the latent values
-    coefficients
+    coefficients : pd.DataFrame | dict
         Frame (participants, numbers), or a dict for everybody
-    held
+    held : Collection[str]
         Names of the numbers that are no parameters
-    bounds
+    bounds : dict | None
         Bounds of parameters: a dict name -> (lower, upper) (default: none)
-    covariance
+    covariance : Sequence[pd.DataFrame] | None
         If it is known: covariance of the estimates, a frame for each row of `coefficients`, in
         order"""
     def __init__(self,
-        equation_rules, # The `Rule`s
-        latents,        # Names of the latent values
-        coefficients,   # Frame (participants, numbers), or a dict for everybody
-        held=(),        # Names of the numbers that are no parameters
-        bounds=None,    # Bounds of parameters: a dict name -> (lower, upper) (default: none)
-        covariance=None # If it is known: covariance of the estimates, a frame for each row of `coefficients`, in order
+        equation_rules: Sequence[Rule],    # How each mechanism moves its value
+        latents: Collection[str],          # Names of the latent values
+        coefficients: pd.DataFrame | dict, # Frame (participants, numbers), or a dict for everybody
+        held: Collection[str]=(),          # Names of the numbers that are no parameters
+        bounds: dict | None=None,          # Bounds of parameters: a dict name -> (lower, upper) (default: none)
+        # If it is known: covariance of the estimates, a frame for each row of `coefficients`, in order
+        covariance: Sequence[pd.DataFrame] | None=None
     ):
         self.equation_rules = tuple(check_list(equation_rules, 'equation_rules', Rule, 'Rules', 0))
         self.state = tuple(
@@ -114,29 +116,29 @@ class Equation(StructuredCell, rules=False):
             first)
         super().__init__()
 
-    def kernels(self):
+    def kernels(self) -> Kernels:
         "The compiled rules, with this equation's structure as their constants."
         return Kernels(_init, _logits, _update, self.structure)
 
-    def table(self, participants): # Their labels
+    def table(self, participants: Collection) -> pd.DataFrame: # Their labels
         """The parameters of these people, one row for each.
 
         Parameters
         ----------
-        participants
+        participants : Collection
             Their labels
         """
         return self._numbers(participants)[list(self.params)]
 
     def for_members(self,
-        groups # Group of each participant: a Series, or a dict
-    ):
+        groups: pd.Series | Mapping # Group of each participant
+    ) -> 'Equation':
         """The equations of groups as those of their members: an `Equation` with a row for each participant.
 
         Parameters
         ----------
-        groups
-            Group of each participant: a Series, or a dict
+        groups : pd.Series | Mapping
+            Group of each participant
         """
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
@@ -158,23 +160,25 @@ class Equation(StructuredCell, rules=False):
 
     # What it says.
 
-    def row(self, participant=None): # Whose (default: everybody's, or the first one's)
+    def row(self, participant: object=None) -> pd.Series: # Whose (default: everybody's, or the first one's)
         """The coefficients of one participant (default: everybody's, or the first one's): a Series.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
         """
         if participant is None or list(self.coefficients.index) == ['everybody']: return self.coefficients.iloc[0]
         return self._numbers([participant]).iloc[0]
 
-    def terms(self, participant=None): # Whose (default: everybody's, or the first one's)
+    def terms(self,
+        participant: object=None # Whose (default: everybody's, or the first one's)
+    ) -> dict[str, dict[str, float]]:
         """The terms that are there, by module: {module: {term: coefficient}}.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
         """
         row = self.row(participant)
@@ -183,16 +187,16 @@ class Equation(StructuredCell, rules=False):
             for r in self.equation_rules}
 
     def text(self,
-        participant=None, # Whose (default: everybody's, or the first one's)
-        digits=3          # Decimals; a small number keeps as many digits
-    ):
+        participant: object=None, # Whose (default: everybody's, or the first one's)
+        digits: int=3             # Decimals; a small number keeps as many digits
+    ) -> str:
         """The equation in plain text, one line per module; where values start, if that was estimated.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
-        digits
+        digits : int
             Decimals; a small number keeps as many digits
         """
         row = self.row(participant)
@@ -210,16 +214,16 @@ class Equation(StructuredCell, rules=False):
         return '\n'.join(lines)
 
     def latex(self,
-        participant=None, # Whose (default: everybody's, or the first one's)
-        digits=3          # Decimals; a small number keeps as many digits
-    ):
+        participant: object=None, # Whose (default: everybody's, or the first one's)
+        digits: int=3             # Decimals; a small number keeps as many digits
+    ) -> str:
         """The equation in LaTeX, one line per module.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
-        digits
+        digits : int
             Decimals; a small number keeps as many digits
         """
         row = self.row(participant)
@@ -242,16 +246,17 @@ class Equation(StructuredCell, rules=False):
         return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
     def as_rl(self,
-        participant=None, # Whose (default: everybody's, or the first one's)
-        rewards=(0., 1.)  # All values that a reward takes: rates for reward and penalty can be told if they are two
-    ):
+        participant: object=None,         # Whose (default: everybody's, or the first one's)
+        # All values that a reward takes: rates for reward and penalty can be told if they are two
+        rewards: Sequence[float]=(0., 1.)
+    ) -> 'Reading':
         """The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
-        rewards
+        rewards : Sequence[float]
             All values that a reward takes: rates for reward and penalty can be told if they are two
         """
         if not len(rewards) or not np.isfinite(rewards).all():
@@ -263,12 +268,12 @@ class Equation(StructuredCell, rules=False):
         return _read_rules(
             self, self.coefficients.iloc[i], None if self.covariance is None else self.covariance[i], rewards)
 
-    def to_sympy(self, participant=None): # Whose (default: everybody's, or the first one's)
+    def to_sympy(self, participant: object=None) -> dict: # Whose (default: everybody's, or the first one's)
         """The rules as `sympy` equations, exact in all digits: {module: Eq(next value, polynomial)}.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: everybody's, or the first one's)
         """
         import sympy
@@ -457,13 +462,13 @@ def _read_rules(equation, row, covariance, rewards):
         tuple(obstacles))
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #8d09d1c3
-def equation_to_dict(equation): # An `Equation`
+def equation_to_dict(equation: Equation) -> dict: # To be written to a file
     """An `Equation` as plain data.
 
     Parameters
     ----------
-    equation
-        An `Equation`
+    equation : Equation
+        To be written to a file
     """
     c = equation.coefficients
     return dict(
@@ -479,13 +484,13 @@ def equation_to_dict(equation): # An `Equation`
         if equation.covariance is None
         else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
-def equation_from_dict(d): # What `equation_to_dict` gave
+def equation_from_dict(d: dict) -> Equation: # What `equation_to_dict` gave
     """The inverse of `equation_to_dict`. Raises a `ValueError` or `TypeError` for data that no equation gives: unknown
     or missing keys, other kinds, sizes that do not fit.
 
     Parameters
     ----------
-    d
+    d : dict
         What `equation_to_dict` gave"""
     # old files lack the last three
     check_keys(
@@ -559,22 +564,22 @@ CHOSEN, OTHERS = 'x_value_reward_chosen', 'x_value_reward_not_chosen'
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #d71d46c2
 def rescorla_wagner_equation(
-    alpha,       # Learning rate
-    beta,        # Inverse temperature
-    forget=None, # Forgetting rate of the options not chosen (None: no such rule)
-    start=.5     # Where values start, by convention
+    alpha: float,              # Learning rate
+    beta: float,               # Inverse temperature
+    forget: float | None=None, # Forgetting rate of the options not chosen (None: no such rule)
+    start: float=.5            # Where values start, by convention
 ) -> Equation:
     """The exact equation of a Rescorla-Wagner learner (Rescorla & Wagner, 1972), in logit units.
 
     Parameters
     ----------
-    alpha
+    alpha : float
         Learning rate
-    beta
+    beta : float
         Inverse temperature
-    forget
+    forget : float | None
         Forgetting rate of the options not chosen (None: no such rule)
-    start
+    start : float
         Where values start, by convention
     """
     alpha, beta, start = (check_number(x, name) for name, x in dict(alpha=alpha, beta=beta, start=start).items())

@@ -7,6 +7,7 @@ __all__ = ['SpiceEstimator', 'load_spice']
 
 # %% ../../nbs/30_discovery/39_estimator.ipynb #511943e5
 import importlib
+import os
 import sys
 import warnings
 from dataclasses import fields
@@ -18,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 from ..core.arguments import check_number, check_whole
 from ..core.data import Trials
 from ..core.tensors import DatasetRNN
-from .equation import equation_from_dict, equation_to_dict
+from .equation import Equation, equation_from_dict, equation_to_dict
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, SpiceConfig, check_device
 from .network_cell import NetworkCell
@@ -53,112 +54,113 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
 
     Parameters
     ----------
-    rnn_class
+    rnn_class : type[BaseRNN]
         The network's class
-    spice_config
-        What to read out of it, a `SpiceConfig`
-    epochs
+    spice_config : SpiceConfig
+        What to read out of it
+    epochs : int
         Most passes over the data; training stops earlier when it has converged
-    learning_rate
+    learning_rate : float
         Length of the first step; later ones find their own (with mini-batches: of every step)
-    n_actions
+    n_actions : int | None
         How many options (default: as many as `ys` has columns)
-    n_participants
+    n_participants : int | None
         How many people (default: as many as there are ids)
-    n_experiments
+    n_experiments : int
         How many experiments; their ids are then the last but one column
-    starts
+    starts : int
         Random starts, trained side by side
-    seed
-        Where randomness comes from, an int
-    batch_size
+    seed : int
+        Where randomness comes from
+    batch_size : int | None
         Sessions in a mini-batch (default: all); see `Plan`
-    n_steps_per_call
+    n_steps_per_call : int | None
         Trials after which the gradient is cut (default: never); see `Plan`
-    bagging
+    bagging : bool
         Train each start on its own bootstrap sample of the sessions? See `Plan`
-    convergence_threshold
+    convergence_threshold : float
         Training stops when five steps gain less, in nats a choice
-    scheduler
+    scheduler : bool
         Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
-    device
+    device : str | torch.device
         Where the network runs: 'cpu' or 'cuda'
-    dropout
+    dropout : float
         Share of a participant's embedding hidden at random in training
-    l2_weight_decay
+    l2_weight_decay : float
         Weight of the penalty on bends and embeddings, in nats; see `Plan`
-    train_test_ratio
+    train_test_ratio : float
         Share of the sessions to train on; the others decide when to stop (the equation is read
         from all)
-    spice_participant_id
+    spice_participant_id : int | None
         Find the equation of this participant only (default: of all)
-    spice_optimizer_type
+    spice_optimizer_type : str
         How the regression makes terms few; see `sparse_regression`
-    spice_optim_threshold
+    spice_optim_threshold : float | None
         Leave out terms with smaller coefficients (default: the likelihood of the choices
         decides, by BIC)
-    spice_optim_regularization
+    spice_optim_regularization : float
         Strength of the regression's penalty; see `sparse_regression`
-    spice_library_polynomial_degree
+    spice_library_polynomial_degree : int
         Highest power of the terms
-    n_trials_off_policy
+    n_trials_off_policy : int
         Length of made-up sessions, if there are any
-    n_sessions_off_policy
+    n_sessions_off_policy : int
         Record signals on so many made-up sessions (default: on the people's own)
-    n_trials_same_action_off_policy
+    n_trials_same_action_off_policy : int
         How often each option is repeated in them
-    refine
+    refine : bool
         Estimate the equation anew on the choices themselves, with terms removed and added by
         BIC (`refine`)?
-    verbose
+    verbose : bool
         Show progress?
-    save_path_rnn
+    save_path_rnn : str | os.PathLike | None
         Save the network here after fitting
-    save_path_spice
+    save_path_spice : str | os.PathLike | None
         Save the equation here after fitting
-    embedding_size
+    embedding_size : int | None
         Numbers in a participant's embedding, for networks that take it (default: theirs)
-    wide
+    wide : bool
         Look beside the network by `discover` and `choice_ceiling` (about twice the time)?
     """
     def __init__(self,
-        rnn_class=RescorlaWagnerRNN,         # The network's class
-        spice_config=RESCORLA_WAGNER_CONFIG, # What to read out of it, a `SpiceConfig`
+        rnn_class: type[BaseRNN]=RescorlaWagnerRNN, # The network's class
+        spice_config: SpiceConfig=RESCORLA_WAGNER_CONFIG, # What to read out of it
         *,
-        epochs=1024,                # Most passes over the data; training stops earlier when it has converged
+        epochs: int=1024, # Most passes over the data; training stops earlier when it has converged
         # Length of the first step; later ones find their own (with mini-batches: of every step)
-        learning_rate=1e-2,
-        n_actions=None,             # How many options (default: as many as `ys` has columns)
-        n_participants=None,        # How many people (default: as many as there are ids)
-        n_experiments=0,            # How many experiments; their ids are then the last but one column
-        starts=3,                   # Random starts, trained side by side
-        seed=0,                     # Where randomness comes from, an int
-        batch_size=None,            # Sessions in a mini-batch (default: all); see `Plan`
-        n_steps_per_call=None,      # Trials after which the gradient is cut (default: never); see `Plan`
-        bagging=False,              # Train each start on its own bootstrap sample of the sessions? See `Plan`
-        convergence_threshold=1e-5, # Training stops when five steps gain less, in nats a choice
-        scheduler=False,            # Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
-        device='cpu',               # Where the network runs: 'cpu' or 'cuda'
-        dropout=0.,                 # Share of a participant's embedding hidden at random in training
-        l2_weight_decay=5.,         # Weight of the penalty on bends and embeddings, in nats; see `Plan`
+        learning_rate: float=1e-2,
+        n_actions: int | None=None,             # How many options (default: as many as `ys` has columns)
+        n_participants: int | None=None,        # How many people (default: as many as there are ids)
+        n_experiments: int=0,                   # How many experiments; their ids are then the last but one column
+        starts: int=3,                          # Random starts, trained side by side
+        seed: int=0,                            # Where randomness comes from
+        batch_size: int | None=None,            # Sessions in a mini-batch (default: all); see `Plan`
+        n_steps_per_call: int | None=None,      # Trials after which the gradient is cut (default: never); see `Plan`
+        bagging: bool=False, # Train each start on its own bootstrap sample of the sessions? See `Plan`
+        convergence_threshold: float=1e-5,      # Training stops when five steps gain less, in nats a choice
+        scheduler: bool=False, # Let the step of mini-batches shrink to nothing over the epochs? See `Plan`
+        device: str | torch.device='cpu',       # Where the network runs: 'cpu' or 'cuda'
+        dropout: float=0.,                      # Share of a participant's embedding hidden at random in training
+        l2_weight_decay: float=5.,              # Weight of the penalty on bends and embeddings, in nats; see `Plan`
         # Share of the sessions to train on; the others decide when to stop (the equation is read from all)
-        train_test_ratio=1.,
-        spice_participant_id=None,  # Find the equation of this participant only (default: of all)
-        spice_optimizer_type='SR3_weighted_l1', # How the regression makes terms few; see `sparse_regression`
+        train_test_ratio: float=1.,
+        spice_participant_id: int | None=None,  # Find the equation of this participant only (default: of all)
+        spice_optimizer_type: str='SR3_weighted_l1', # How the regression makes terms few; see `sparse_regression`
         # Leave out terms with smaller coefficients (default: the likelihood of the choices decides, by BIC)
-        spice_optim_threshold=None,
-        spice_optim_regularization=1e-2, # Strength of the regression's penalty; see `sparse_regression`
-        spice_library_polynomial_degree=1, # Highest power of the terms
-        n_trials_off_policy=1000,   # Length of made-up sessions, if there are any
-        n_sessions_off_policy=0,    # Record signals on so many made-up sessions (default: on the people's own)
-        n_trials_same_action_off_policy=5, # How often each option is repeated in them
+        spice_optim_threshold: float | None=None,
+        spice_optim_regularization: float=1e-2, # Strength of the regression's penalty; see `sparse_regression`
+        spice_library_polynomial_degree: int=1, # Highest power of the terms
+        n_trials_off_policy: int=1000,          # Length of made-up sessions, if there are any
+        n_sessions_off_policy: int=0, # Record signals on so many made-up sessions (default: on the people's own)
+        n_trials_same_action_off_policy: int=5, # How often each option is repeated in them
         # Estimate the equation anew on the choices themselves, with terms removed and added by BIC (`refine`)?
-        refine=True,
-        verbose=False,              # Show progress?
-        save_path_rnn=None,         # Save the network here after fitting
-        save_path_spice=None,       # Save the equation here after fitting
-        embedding_size=None,        # Numbers in a participant's embedding, for networks that take it (default: theirs)
-        wide=True                   # Look beside the network by `discover` and `choice_ceiling` (about twice the time)?
+        refine: bool=True,
+        verbose: bool=False,                    # Show progress?
+        save_path_rnn: str | os.PathLike | None=None, # Save the network here after fitting
+        save_path_spice: str | os.PathLike | None=None, # Save the equation here after fitting
+        # Numbers in a participant's embedding, for networks that take it (default: theirs)
+        embedding_size: int | None=None,
+        wide: bool=True # Look beside the network by `discover` and `choice_ceiling` (about twice the time)?
     ):
         self.rnn_class, self.spice_config = rnn_class, spice_config
         self.epochs, self.learning_rate, self.n_actions = epochs, learning_rate, n_actions
@@ -187,11 +189,11 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
     # Learning
 
     def fit(self,
-        xs,           # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys=None,      # The next choice, one-hot, (sessions, trials, n_actions)
-        xs_test=None, # Data that decide when to stop (default: none)
-        ys_test=None  # And their next choices
-    ):
+        xs: torch.Tensor | np.ndarray, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys: torch.Tensor | np.ndarray | None=None, # The next choice, one-hot, (sessions, trials, n_actions)
+        xs_test: torch.Tensor | np.ndarray | None=None, # Data that decide when to stop (default: none)
+        ys_test: torch.Tensor | np.ndarray | None=None # And their next choices
+    ) -> 'SpiceEstimator':
         """Train the network, read an equation out of it by regression, and refine that on the choices; look widely
         beside it, and judge all on held-out sessions.
 
@@ -200,13 +202,13 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor | np.ndarray
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys
+        ys : torch.Tensor | np.ndarray | None
             The next choice, one-hot, (sessions, trials, n_actions)
-        xs_test
+        xs_test : torch.Tensor | np.ndarray | None
             Data that decide when to stop (default: none)
-        ys_test
+        ys_test : torch.Tensor | np.ndarray | None
             And their next choices"""
         self._check_arguments()
         if (xs_test is None) != (ys_test is None):
@@ -328,32 +330,32 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         return getattr(self, what)
 
     @property
-    def rnn_agent(self):
+    def rnn_agent(self) -> NetworkCell:
         "The network as a cell."
         network = self._need('network_', 'path_rnn')
         return NetworkCell(network, list(range(self.n_participants_)) if tells_apart(network) else None)
 
     @property
-    def spice_agent(self):
+    def spice_agent(self) -> Equation:
         "The equation that was read out of the network, as a cell."
         return self._need('network_equation_', 'path_spice')
 
-    def print_spice_model(self, participant_id=0): # Whose; passed over if all share one equation
+    def print_spice_model(self, participant_id: object=0) -> None: # Whose; passed over if all share one equation
         """Print the equation of a participant, one line for each module (the only one, if there is but one).
 
         Parameters
         ----------
-        participant_id
+        participant_id : object
             Whose; passed over if all share one equation
         """
         print(self.spice_agent.text(participant_id if len(self.spice_agent.coefficients) > 1 else None))
 
-    def get_spice_features(self):
+    def get_spice_features(self) -> dict:
         """Coefficients of the terms that are there: {participant: {module: {term: coefficient}}}; the participant is
         'everybody' if all share one equation."""
         return {who: self.spice_agent.terms(who) for who in self.spice_agent.coefficients.index}
 
-    def get_participant_embeddings(self):
+    def get_participant_embeddings(self) -> pd.DataFrame:
         "The numbers by which the network tells people apart: a frame with a row for each participant."
         found = [m for m in self._need('network_', 'path_rnn').modules() if isinstance(m, Embedding)]
         if not found:
@@ -361,12 +363,12 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         return pd.DataFrame(torch.cat([m.weight[0] for m in found], 1).detach().cpu().numpy()).rename_axis(
             'participant')
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What to know about what was found: sentences, those of `wide_` and `refinement_` apart."
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to say yet: call fit(xs, ys)")
         return [*self._kept(), *self._beside]
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """The stages side by side: a frame with a row for guessing, the ceiling (a network without structure), the wide
         search, the network, the equation of the regression and the refined one; the last row is `equation_`.
 
@@ -382,7 +384,7 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         if not hasattr(self, '_stages'): raise NotFittedError("there is nothing to sum up yet: call fit(xs, ys)")
         return self._stages.copy()
 
-    def differences(self):
+    def differences(self) -> pd.DataFrame:
         """What differs between people, and by how much: see `Individuals.spread`. Needs a network that tells people
         apart, five participants or more, and `refine=True`."""
         found = self._need('refinement_', 'path_spice')
@@ -395,7 +397,9 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
 
     # Predicting
 
-    def predict(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+    def predict(self,
+        xs: torch.Tensor | np.ndarray # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+    ) -> Predictions:
         """Probability of the next choice after each trial, by the network and by the equation read out of it:
         `Predictions`, two arrays (sessions, trials, n_actions).
 
@@ -404,34 +408,36 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor | np.ndarray
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`"""
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs = self._asked(xs)
         return Predictions(np.exp(self._network_logp(xs)), np.exp(self._equation_logp(xs)))
 
-    def predict_proba(self, xs): # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+    def predict_proba(self,
+        xs: torch.Tensor | np.ndarray # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+    ) -> np.ndarray:
         """Probability of the next choice after each trial by `equation_`, (sessions, trials, n_actions): for
         `cross_val_predict(…, method='predict_proba')`.
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor | np.ndarray
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`"""
         best = self._need('equation_', 'path_spice')
         return np.exp(self._equation_logp(self._asked(xs), best))
 
     def score(self,
-        xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys  # The next choice, one-hot, (sessions, trials, n_actions)
-    ):
+        xs: torch.Tensor | np.ndarray, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys: torch.Tensor | np.ndarray  # The next choice, one-hot, (sessions, trials, n_actions)
+    ) -> float:
         """Mean log-likelihood of a choice under `equation_`, in nats (higher is better; guessing has -log n_actions).
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor | np.ndarray
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys
+        ys : torch.Tensor | np.ndarray
             The next choice, one-hot, (sessions, trials, n_actions)
         """
         best = self._need('equation_', 'path_spice')
@@ -439,17 +445,17 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         return _mean(self._equation_logp(xs, best), ys)
 
     def scores(self,
-        xs, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys  # The next choice, one-hot, (sessions, trials, n_actions)
-    ):
+        xs: torch.Tensor | np.ndarray, # What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
+        ys: torch.Tensor | np.ndarray  # The next choice, one-hot, (sessions, trials, n_actions)
+    ) -> pd.DataFrame:
         """How well choices are predicted: a frame with NLL and probability a choice (geometric mean) of guessing,
         network and the equation read out of it; and of the wide search and the ceiling, if they were learned.
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor | np.ndarray
             What was chosen and paid, (sessions, trials, features), as in `DatasetRNN`
-        ys
+        ys : torch.Tensor | np.ndarray
             The next choice, one-hot, (sessions, trials, n_actions)"""
         self._need('network_', 'path_rnn'), self._need('equation_', 'path_spice')
         xs, ys = self._asked(xs, ys)
@@ -465,16 +471,16 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
     # Saving
 
     def save_spice(self,
-        path_rnn=None,  # Where the network goes (default: nowhere)
-        path_spice=None # Where the equation goes (default: nowhere)
-    ):
+        path_rnn: str | os.PathLike | None=None, # Where the network goes (default: nowhere)
+        path_spice: str | os.PathLike | None=None # Where the equation goes (default: nowhere)
+    ) -> None:
         """Save the network, the equation, or both. The files are JSON, whatever their names end in.
 
         Parameters
         ----------
-        path_rnn
+        path_rnn : str | os.PathLike | None
             Where the network goes (default: nowhere)
-        path_spice
+        path_spice : str | os.PathLike | None
             Where the equation goes (default: nowhere)
         """
         if path_rnn is None and path_spice is None:
@@ -505,16 +511,16 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         return dict(best=self.equation_.to_dict()) if isinstance(self.equation_, TraceEquation) else {}
 
     def load_spice(self,
-        path_rnn=None,  # A file with a network
-        path_spice=None # A file with an equation
-    ):
+        path_rnn: str | os.PathLike | None=None, # A file with a network
+        path_spice: str | os.PathLike | None=None # A file with an equation
+    ) -> 'SpiceEstimator':
         """Load a network, an equation, or both, into this estimator.
 
         Parameters
         ----------
-        path_rnn
+        path_rnn : str | os.PathLike | None
             A file with a network
-        path_spice
+        path_spice : str | os.PathLike | None
             A file with an equation
         """
         if path_rnn is None and path_spice is None:
@@ -555,19 +561,20 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
 
 # %% ../../nbs/30_discovery/39_estimator.ipynb #94f32fb7
 def load_spice(
-    path_rnn=None,   # A file written by `SpiceEstimator.save_spice`
-    path_spice=None, # Another
-    rnn_class=None   # The class of the network, if it is not one of ours and not defined in this session
+    path_rnn: str | os.PathLike | None=None,   # A file written by `SpiceEstimator.save_spice`
+    path_spice: str | os.PathLike | None=None, # Another
+    # The class of the network, if it is not one of ours and not defined in this session
+    rnn_class: type[BaseRNN] | None=None
 ) -> SpiceEstimator:
     """Open model files without being told what is in them: an estimator with the network, the equation, or both.
 
     Parameters
     ----------
-    path_rnn
+    path_rnn : str | os.PathLike | None
         A file written by `SpiceEstimator.save_spice`
-    path_spice
+    path_spice : str | os.PathLike | None
         Another
-    rnn_class
+    rnn_class : type[BaseRNN] | None
         The class of the network, if it is not one of ours and not defined in this session
     """
     if path_rnn is None and path_spice is None: raise ValueError("nothing to load: give path_rnn, path_spice, or both")

@@ -6,6 +6,7 @@
 __all__ = ['Individuals', 'individual_equations']
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #a372ee75
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
@@ -17,20 +18,23 @@ from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole
 from .refinement import _assemble, _from_nothing, _library_for, _setting, _units
 from .term_search import _Search
-from .structures import _Library, _check, _paid, _range, _tidy
+from .structures import _check, _paid, _range, _tidy
 from ..inference.hbi import fit_hbi
+from ..core.data import Trials
+from .equation import Reading
+from .rules import Rule
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #e179f7e6
 class _People:
     "Rules, and the choices of some people."
-    def __init__(self, rules, latents, weights, origins, trials, seed):
-        self.setting, self.trials, self.seed = (rules, latents, weights, origins), trials, seed
-        self.library = _Library(rules, latents, weights, trials, origins=origins)
+    def __init__(self, setting, trials, seed):
+        self.setting, self.trials, self.seed = setting, trials, seed
+        self.library = setting.library(trials)
         self.search, self.seen = _Search(self.library), {}
 
     def of(self, people):
         "Some of them."
-        return _People(*self.setting, self.trials.take(participants=list(people)), self.seed)
+        return _People(self.setting, self.trials.take(participants=list(people)), self.seed)
 
     def cell(self, s, own=None):
         "A structure as a cell; `own`: how large a value's own coefficient may be."
@@ -162,23 +166,23 @@ class Individuals:
 
     def __post_init__(self): self.equation.rewards = self.typical.rewards = self.rewards   # for their picture
 
-    def as_rl(self, who=None): # Participant or kind (default: the first kind)
+    def as_rl(self, who: object=None) -> Reading: # Participant or kind (default: the first kind)
         """The equation of a participant or a kind (default: the first kind) read as a learning rule: see
         `Equation.as_rl`.
 
         Parameters
         ----------
-        who
+        who : object
             Participant or kind (default: the first kind)"""
         return (self.typical if who is None or who in self.typical.coefficients.index else self.equation).as_rl(
             who, self.rewards)
 
-    def cell(self, kind): # Name of a kind
+    def cell(self, kind: str) -> Equation: # Name of a kind
         """The equation of a kind, at its typical numbers, as everybody's: for `simulate`, `fit`, `parameter_recovery`.
 
         Parameters
         ----------
-        kind
+        kind : str
             Name of a kind
         """
         check_names([kind], self.fits, 'kind')
@@ -187,7 +191,7 @@ class Individuals:
             e.equation_rules, e.state, {n: self.typical.coefficients.loc[kind].get(n, x) for n, x in e.row().items()},
             list(e.held), e.bounds)
 
-    def rules(self):
+    def rules(self) -> pd.DataFrame:
         """Each participant's learning rule: kind, rule, and its parameters (alpha, beta, …), NaN where the rule has
         none."""
         read = {who: self.equation.as_rl(who, self.rewards) for who in self.people.index}
@@ -195,21 +199,21 @@ class Individuals:
             [dict(kind=self.people.kind[who], rule=r.name, **r.parameters.value) for who, r in read.items()],
             self.people.index)
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What to know before believing it: a list of sentences."
         return list(self.remarks)
 
     def text(self,
-        who=None, # Participant or kind (default: the first kind)
-        digits=3  # Decimals; a small number keeps as many digits
-    ):
+        who: object=None, # Participant or kind (default: the first kind)
+        digits: int=3     # Decimals; a small number keeps as many digits
+    ) -> str:
         """The equation of a participant or a kind (default: the first kind), and its reading.
 
         Parameters
         ----------
-        who
+        who : object
             Participant or kind (default: the first kind)
-        digits
+        digits : int
             Decimals; a small number keeps as many digits
         """
         e = self.typical if who is None or who in self.typical.coefficients.index else self.equation
@@ -235,7 +239,7 @@ class Individuals:
             + ''.join(f"<p><b>{a}</b></p><pre>{b}</pre>{c.to_html()}" for a, b, c in self._parts())
             + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
-    def spread(self):
+    def spread(self) -> pd.DataFrame:
         """What differs between people of a kind, and by how much: a row for each number of the equation and each
         parameter of the learning rule, with the mean, the sd between people, and how much of it a person's choices
         leave open.
@@ -309,12 +313,14 @@ def _remarks(library, pooled, kinds, own):
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #55fd6cec
 def individual_equations(
-    trials,        # The choices, `Trials`
-    library=None,  # Rules with all terms that may be needed (default: the equation's own, or as in `search_library`)
+    trials: Trials,                      # The choices
+    # Rules with all terms that may be needed (default: the equation's own, or as in `search_library`)
+    library: Sequence[Rule] | None=None,
     *,
-    equation=None, # An approximate `Equation` to start from, such as that of a network (default: from nothing)
-    kinds=3,       # Most kinds of learner that are looked for
-    seed=0         # An int or a numpy Generator
+    # An approximate one to start from, such as that of a network (default: from nothing)
+    equation: Equation | None=None,
+    kinds: int=3,                        # Most kinds of learner that are looked for
+    seed: int | np.random.Generator=0    # Where randomness comes from
 ) -> Individuals:
     """The equation of each participant: terms of the kind of learner they are, numbers shrunk toward those of the kind.
 
@@ -323,18 +329,17 @@ def individual_equations(
 
     Parameters
     ----------
-    trials
-        The choices, `Trials`
-    library
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: the equation's own, or as in
         `search_library`)
-    equation
-        An approximate `Equation` to start from, such as that of a network (default: from
-        nothing)
-    kinds
+    equation : Equation | None
+        An approximate one to start from, such as that of a network (default: from nothing)
+    kinds : int
         Most kinds of learner that are looked for
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Where randomness comes from"""
     _check(trials)
     if equation is not None and not isinstance(equation, Equation):
         raise TypeError(
@@ -351,9 +356,8 @@ def individual_equations(
         else _library_for(trials)
         if equation is None
         else equation.equation_rules)
-    rules, latents, weights, given, origins = (
-        _from_nothing(library) if equation is None else _setting(equation, library))
-    people = _People(_tidy(rules, trials)[0], latents, weights, origins, trials, as_seed(seed))
+    setting, given = _from_nothing(library) if equation is None else _setting(equation, library)
+    people = _People(setting._replace(rules=_tidy(setting.rules, trials)[0]), trials, as_seed(seed))
     pooled = people.search.run(given(None)(people.library))
     if not pooled.free:
         raise ValueError(

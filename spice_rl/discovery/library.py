@@ -6,24 +6,25 @@
 __all__ = ['polynomial_terms', 'two_valued', 'evaluate_terms', 'term_text', 'symbol', 'term_latex']
 
 # %% ../../nbs/30_discovery/33_library.ipynb #bdb180b4
+from collections.abc import Collection, Sequence
 from itertools import combinations_with_replacement
 import numpy as np
 
 # %% ../../nbs/30_discovery/33_library.ipynb #fc405d2e
 def polynomial_terms(
-    n_variables, # How many variables: the value itself first, then the signals
-    degree=1,    # Highest total power
-    two_valued=() # Variables that take only two values: their powers stay out
-):
+    n_variables: int,              # How many variables: the value itself first, then the signals
+    degree: int=1,                 # Highest total power
+    two_valued: Collection[int]=() # Variables that take only two values: their powers stay out
+) -> list[tuple[int, ...]]:
     """All terms up to a degree: a list of exponent tuples, the constant first.
 
     Parameters
     ----------
-    n_variables
+    n_variables : int
         How many variables: the value itself first, then the signals
-    degree
+    degree : int
         Highest total power
-    two_valued
+    two_valued : Collection[int]
         Variables that take only two values: their powers stay out
     """
     if degree < 0: raise ValueError(f"degree must be at least 0, got {degree}")
@@ -36,71 +37,71 @@ def polynomial_terms(
 
 # %% ../../nbs/30_discovery/33_library.ipynb #f55074af
 def two_valued(
-    columns # Data of the variables, (n, n_variables)
-):
+    columns: np.ndarray # Data of the variables, (n, n_variables)
+) -> list[int]:
     """Which variables take at most two different values.
 
     Parameters
     ----------
-    columns
+    columns : np.ndarray
         Data of the variables, (n, n_variables)
     """
     return [j for j in range(columns.shape[1]) if len(np.unique(columns[:, j])) <= 2]
 
 # %% ../../nbs/30_discovery/33_library.ipynb #0275f68e
 def evaluate_terms(
-    terms,    # Exponent tuples
-    variables # Their values, (n, n_variables)
-):
+    terms: Collection[Sequence[int]], # Exponent tuples
+    variables: np.ndarray             # Their values, (n, n_variables)
+) -> np.ndarray:
     """The terms as columns, (n, n_terms).
 
     Parameters
     ----------
-    terms
+    terms : Collection[Sequence[int]]
         Exponent tuples
-    variables
+    variables : np.ndarray
         Their values, (n, n_variables)
     """
     return np.stack([np.prod(variables ** np.array(t), 1) for t in terms], 1)
 
 # %% ../../nbs/30_discovery/33_library.ipynb #e2d96d3b
 def term_text(
-    term, # Exponents
-    names # Names of the variables
-):
+    term: Sequence[int], # Exponents
+    names: Sequence[str] # Names of the variables
+) -> str:
     """A term as plain text: '1', 'x[k]', 'x[k] c_reward[k]', 'x[k]^2'.
 
     Parameters
     ----------
-    term
+    term : Sequence[int]
         Exponents
-    names
+    names : Sequence[str]
         Names of the variables
     """
     return ' '.join(f"{n}[k]" + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e) or '1'
 
 # %% ../../nbs/30_discovery/33_library.ipynb #040c173c
-def symbol(name): # Of a latent value or signal
+def symbol(name: str) -> str: # Of a latent value or signal
     """A name as a LaTeX symbol: the prefix x_ or c_ is dropped.
 
     Parameters
     ----------
-    name
+    name : str
         Of a latent value or signal
     """
     return r'\mathit{' + (name[2:] if name[:2] in ('x_', 'c_') else name).replace('_', r'\ ') + '}'
 
 def term_latex(
-    term,  # The power of each variable
-    names  # Names of the variables
-):
+    term: Sequence[int], # The power of each variable
+    names: Sequence[str] # Names of the variables
+) -> str:
     """A term as LaTeX, at time t; the constant is empty.
 
     Parameters
     ----------
-    term
+    term : Sequence[int]
         The power of each variable
-    names
+    names : Sequence[str]
         Names of the variables
     """
     return r'\,'.join(symbol(n) + '_t' + (f"^{e}" if e > 1 else '') for n, e in zip(names, term) if e)

@@ -30,19 +30,19 @@ def _version(text): return tuple(int(part) for part in re.match(r'(\d{1,9})\.(\d
 
 # %% ../../nbs/30_discovery/38_model_files.ipynb #d0256fd6
 def write_model(
-    path,    # Where to
-    kind,    # 'network' or 'equation'
-    content  # Plain data
-):
+    path: str | os.PathLike, # Where to
+    kind: str,               # 'network' or 'equation'
+    content: dict            # Plain data
+) -> None:
     """Write a model file, whole or not at all.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         Where to
-    kind
+    kind : str
         'network' or 'equation'
-    content
+    content : dict
         Plain data
     """
     content = dict(format=FORMAT, kind=kind, version=__version__, **content)
@@ -54,22 +54,18 @@ def write_model(
     finally: beside.unlink(missing_ok=True)
 
 def check_place(
-    path,       # Where a file is to be written
-    name='path' # Name of the argument, for the message
-): # The path, a `Path`
+    path: str | os.PathLike, # Where a file is to be written
+    name: str='path'         # Name of the argument, for the message
+) -> Path:
     """Return the path, or raise an error that says why no file can be written there; called before the work whose
     result it is for.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         Where a file is to be written
-    name
-        Name of the argument, for the message
-
-    Returns
-    -------
-    The path, a `Path`"""
+    name : str
+        Name of the argument, for the message"""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{name} must be the path of a file, got {type(path).__name__}")
     path = Path(path)
@@ -87,16 +83,16 @@ def check_place(
 
 # %% ../../nbs/30_discovery/38_model_files.ipynb #f50c8248
 def read_model(
-    path, # Where from
-    kind  # 'network' or 'equation'
-):
+    path: str | os.PathLike, # Where from
+    kind: str                # 'network' or 'equation'
+) -> dict:
     """Read a model file. Raises `FileNotFoundError`, or a `ValueError` that says in one sentence what is wrong with it.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike
         Where from
-    kind
+    kind : str
         'network' or 'equation'
     """
     if not isinstance(path, (str, os.PathLike)):

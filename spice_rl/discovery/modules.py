@@ -135,13 +135,13 @@ class ValueModule(nn.Module):
 
     Parameters
     ----------
-    input_size
+    input_size : int
         Inputs besides the value itself
-    hidden
+    hidden : int
         Bend units"""
     def __init__(self,
-        input_size=1, # Inputs besides the value itself
-        hidden=6      # Bend units
+        input_size: int=1, # Inputs besides the value itself
+        hidden: int=6      # Bend units
     ):
         super().__init__()
         d = 1 + input_size
@@ -153,17 +153,17 @@ class ValueModule(nn.Module):
         self.reset(1, np.random.default_rng(0))
 
     def reset(self,
-        starts, # How many starts
-        rng     # A numpy Generator
-    ):
+        starts: int,             # How many starts
+        rng: np.random.Generator # Where weights are drawn from
+    ) -> None:
         """Draw new weights: a value that decays a little, any slope on the inputs, no products, and next to no bend.
 
         Parameters
         ----------
-        starts
+        starts : int
             How many starts
-        rng
-            A numpy Generator
+        rng : np.random.Generator
+            Where weights are drawn from
         """
         d, weight = self.input_size + 1, np.zeros((starts, self.weight.shape[1]))
         weight[:, 1] = rng.uniform(-.5, -.1, starts)
@@ -172,36 +172,36 @@ class ValueModule(nn.Module):
         weight[:, self.bends] = bend.reshape(starts, -1)
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
-    def set_unit(self, size): # Typical size of each input, (input_size,)
+    def set_unit(self, size: torch.Tensor) -> None: # Typical size of each input, (input_size,)
         """Measure inputs in powers of ten, if their typical `size`, (input_size,), is far from 1: points up to 100
         train as well as 0 and 1.
 
         Parameters
         ----------
-        size
+        size : torch.Tensor
             Typical size of each input, (input_size,)"""
         far = (size > 5) | ((size < .1) & (size > 0))
         self.unit = torch.where(far, 10. ** torch.log10(torch.where(far, size, 1.)).round(), 1.).to(self.weight)
 
-    def penalty(self):
+    def penalty(self) -> torch.Tensor:
         "Sum of the squared weights of the bend, and a tenth of those of the products: one number for each start."
         return (self.weight[:, self.bends] ** 2).sum(1) + .1 * (self.weight[:, self.products] ** 2).sum(1)
 
     def forward(self,
-        value,  # (rows, options)
-        inputs, # (rows, options, inputs)
-        gate    # 1 where the module applies, else 0, (rows, options)
-    ):
+        value: torch.Tensor,  # The value, (rows, options)
+        inputs: torch.Tensor, # What else it sees, (rows, options, inputs)
+        gate: torch.Tensor    # 1 where the module applies, else 0, (rows, options)
+    ) -> torch.Tensor:
         """The next value where `gate` is 1, and 0 where it is 0. Shapes: (rows, options), (rows, options, inputs),
         (rows, options).
 
         Parameters
         ----------
-        value
-            (rows, options)
-        inputs
-            (rows, options, inputs)
-        gate
+        value : torch.Tensor
+            The value, (rows, options)
+        inputs : torch.Tensor
+            What else it sees, (rows, options, inputs)
+        gate : torch.Tensor
             1 where the module applies, else 0, (rows, options)"""
         inputs = inputs / self.unit
         if value.is_cuda or value.dtype != torch.float64: return _torch_step(self.weight, value, inputs, gate)
@@ -213,14 +213,14 @@ class Constant(nn.Module):
 
     Parameters
     ----------
-    embedding_size
+    embedding_size : int | None
         Numbers in the embedding that it depends on (default: on none)
-    start
+    start : float
         Where training begins
     """
     def __init__(self,
-        embedding_size=None, # Numbers in the embedding that it depends on (default: on none)
-        start=1.             # Where training begins
+        embedding_size: int | None=None, # Numbers in the embedding that it depends on (default: on none)
+        start: float=1.                  # Where training begins
     ):
         super().__init__()
         self.size, self.start = embedding_size or 0, float(start)
@@ -228,28 +228,28 @@ class Constant(nn.Module):
         self.reset(1, np.random.default_rng(0))
 
     def reset(self,
-        starts, # How many starts
-        rng     # A numpy Generator
-    ):
+        starts: int,             # How many starts
+        rng: np.random.Generator # Where weights are drawn from
+    ) -> None:
         """Draw new weights: around 1, whoever it is.
 
         Parameters
         ----------
-        starts
+        starts : int
             How many starts
-        rng
-            A numpy Generator
+        rng : np.random.Generator
+            Where weights are drawn from
         """
         weight = rng.normal(0, .1, (starts, 1 + self.size))
         weight[:, 0] += self.start
         self.weight = nn.Parameter(torch.as_tensor(weight))
 
-    def forward(self, embedding=None): # Embedding, (rows, size)
+    def forward(self, embedding: torch.Tensor | None=None) -> torch.Tensor: # Embedding, (rows, size)
         """One number for each row, (rows, 1).
 
         Parameters
         ----------
-        embedding
+        embedding : torch.Tensor | None
             Embedding, (rows, size)
         """
         n = self.rows if embedding is None else len(embedding)
@@ -262,47 +262,47 @@ class Embedding(nn.Module):
 
     Parameters
     ----------
-    num_embeddings
+    num_embeddings : int
         How many participants
-    embedding_size
+    embedding_size : int
         Numbers for each
-    dropout
+    dropout : float
         Share of them hidden at random in training
     """
     def __init__(self,
-        num_embeddings, # How many participants
-        embedding_size, # Numbers for each
-        dropout=0.      # Share of them hidden at random in training
+        num_embeddings: int, # How many participants
+        embedding_size: int, # Numbers for each
+        dropout: float=0.    # Share of them hidden at random in training
     ):
         super().__init__()
         self.n, self.size, self.dropout = num_embeddings, embedding_size, nn.Dropout(dropout)
         self.reset(1, np.random.default_rng(0))
 
     def reset(self,
-        starts, # How many starts
-        rng     # A numpy Generator
-    ):
+        starts: int,             # How many starts
+        rng: np.random.Generator # Where embeddings are drawn from
+    ) -> None:
         """Draw new embeddings.
 
         Parameters
         ----------
-        starts
+        starts : int
             How many starts
-        rng
-            A numpy Generator
+        rng : np.random.Generator
+            Where embeddings are drawn from
         """
         self.weight = nn.Parameter(torch.as_tensor(rng.normal(0, .3, (starts, self.n, self.size))))
 
-    def penalty(self):
+    def penalty(self) -> torch.Tensor:
         "Sum of the squared embeddings: one number for each start."
         return (self.weight ** 2).sum((1, 2))
 
-    def forward(self, ids): # Participant of each row, (rows,) or (rows, 1)
+    def forward(self, ids: torch.Tensor) -> torch.Tensor: # Participant of each row, (rows,) or (rows, 1)
         """Embeddings, (rows, size).
 
         Parameters
         ----------
-        ids
+        ids : torch.Tensor
             Participant of each row, (rows,) or (rows, 1)
         """
         ids = ids.reshape(-1)

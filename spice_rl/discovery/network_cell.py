@@ -7,6 +7,7 @@ __all__ = ['NetworkCell']
 
 # %% ../../nbs/30_discovery/32_network_cell.ipynb #fad14ed4
 from collections import namedtuple
+from collections.abc import Collection
 import numpy as np
 import pandas as pd
 import torch
@@ -14,6 +15,8 @@ from ..core.cell import Cell
 from ..core.arguments import check_names
 from ..core.params import Param
 from .rnn import BaseRNN
+from ..core.cell import Trial
+from ..core.data import Trials
 
 # %% ../../nbs/30_discovery/32_network_cell.ipynb #986c5452
 class NetworkCell(Cell, rules=False):
@@ -21,17 +24,17 @@ class NetworkCell(Cell, rules=False):
 
     Parameters
     ----------
-    network
-        A trained `BaseRNN`
-    participants
+    network : BaseRNN
+        The network, after its training
+    participants : Collection | None
         Labels of the people it knows, if it tells them apart
-    experiment
+    experiment : int
         The experiment it is in, if it tells experiments apart
     """
     def __init__(self,
-        network,            # A trained `BaseRNN`
-        participants=None,  # Labels of the people it knows, if it tells them apart
-        experiment=0        # The experiment it is in, if it tells experiments apart
+        network: BaseRNN,                     # The network, after its training
+        participants: Collection | None=None, # Labels of the people it knows, if it tells them apart
+        experiment: int=0                     # The experiment it is in, if it tells experiments apart
     ):
         if not isinstance(network, BaseRNN):
             raise TypeError(f"network must be a trained BaseRNN, got {type(network).__name__}")
@@ -43,12 +46,12 @@ class NetworkCell(Cell, rules=False):
 
     def __repr__(self): return f"NetworkCell({type(self.network).__name__})"
 
-    def table(self, participants): # Their labels
+    def table(self, participants: Collection) -> pd.DataFrame: # Their labels
         """The parameters of these people.
 
         Parameters
         ----------
-        participants
+        participants : Collection
             Their labels
         """
         if not self.params: return pd.DataFrame(index=list(participants))
@@ -57,54 +60,54 @@ class NetworkCell(Cell, rules=False):
             dict(participant=[float(list(self.participants).index(w)) for w in participants]), index=list(participants))
 
     def init(self,
-        p,          # Parameters, as `cell.p()` gives them
-        n_options=2 # How many options
-    ):
+        p: tuple,        # Parameters, as `cell.p()` gives them
+        n_options: int=2 # How many options
+    ) -> tuple:
         """Latent values at their start, and logits of 0.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        n_options
+        n_options : int
             How many options
         """
         values = [np.full(n_options, v) for v in self.network.starts(int(getattr(p, 'participant', 0))).values()]
         return namedtuple('State', (*self.state, 'logits'))(*values, np.zeros(n_options))
 
     def logits(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: Trial  # What there is to see
+    ) -> np.ndarray:
         """What the state says.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
-            What there is to see, a `Trial`
+        trial : Trial
+            What there is to see
         """
         return state.logits.copy()
 
     def update(self,
-        p,     # Parameters, as `cell.p()` gives them
-        state, # The state, as `init` or `update` gave it
-        trial  # What there is to see, a `Trial`
-    ):
+        p: tuple,     # Parameters, as `cell.p()` gives them
+        state: tuple, # The state, as `init` or `update` gave it
+        trial: Trial  # What there is to see
+    ) -> tuple:
         """The state after the network has seen one more trial.
 
         Parameters
         ----------
-        p
+        p : tuple
             Parameters, as `cell.p()` gives them
-        state
+        state : tuple
             The state, as `init` or `update` gave it
-        trial
-            What there is to see, a `Trial`
+        trial : Trial
+            What there is to see
         """
         if trial.choice < 0: return type(state)(*map(np.copy, state))
         n = len(trial.reward)
@@ -116,19 +119,19 @@ class NetworkCell(Cell, rules=False):
         return type(state)(*(after[k][0].cpu().numpy() for k in self.state), logits[0, 0].cpu().numpy())
 
     def replay_arrays(self,
-        theta,  # Frame of parameters, a row for each participant
-        trials, # `Trials`
-        after   # After the feedback, or before each choice?
-    ):
+        theta: pd.DataFrame, # Parameters, a row for each participant
+        trials: Trials,      # What was chosen and paid
+        after: bool          # After the feedback, or before each choice?
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Logits (trials, options) and states (trials, latents, options), before each choice or after the feedback.
 
         Parameters
         ----------
-        theta
-            Frame of parameters, a row for each participant
-        trials
-            `Trials`
-        after
+        theta : pd.DataFrame
+            Parameters, a row for each participant
+        trials : Trials
+            What was chosen and paid
+        after : bool
             After the feedback, or before each choice?
         """
         xs = trials.to_dataset().xs.double()

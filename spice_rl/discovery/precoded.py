@@ -9,6 +9,7 @@ __all__ = ['RESCORLA_WAGNER_CONFIG', 'RESCOLA_WAGNER_CONFIG', 'FORGETTING_CONFIG
            'Weinhardt2024RNN', 'take', 'take_payment', 'WorkingMemoryRNN']
 
 # %% ../../nbs/30_discovery/31_precoded.ipynb #b6455a09
+from collections.abc import Mapping
 import torch
 from .rnn import BaseRNN, SpiceConfig
 
@@ -18,38 +19,37 @@ class RescorlaWagnerRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`
     """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
-        n_actions=2, # How many options
-        **kwargs     # Further arguments of `BaseRNN`
+        n_actions: int=2, # How many options
+        **kwargs: object  # Further arguments of `BaseRNN`
     ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         for timestep, action, reward in zip(timesteps, actions, rewards):
             value = self.state['x_value_reward']
             self.record_signal('c_action', action)
@@ -76,39 +76,38 @@ class ForgettingRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`
     """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
-        n_actions=2, # How many options
-        **kwargs     # Further arguments of `BaseRNN`
+        n_actions: int=2, # How many options
+        **kwargs: object  # Further arguments of `BaseRNN`
     ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
         self.submodules_rnn['x_value_reward_not_chosen'] = self.setup_module(input_size=0)
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
             self.record_signal('c_reward', reward)
@@ -133,15 +132,15 @@ class PerseverationRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`"""
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
     def __init__(self,
-        n_actions=2, # How many options
-        **kwargs     # Further arguments of `BaseRNN`
+        n_actions: int=2, # How many options
+        **kwargs: object  # Further arguments of `BaseRNN`
     ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_value_reward_chosen'] = self.setup_module(input_size=1)
@@ -150,23 +149,22 @@ class PerseverationRNN(BaseRNN):
         for name in self.init_values: self.betas[name] = self.setup_constant()
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         beta_reward, beta_choice = self.betas['x_value_reward'](), self.betas['x_value_choice']()
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
@@ -192,16 +190,16 @@ PERSEVERATION_CONFIG = SpiceConfig(
 
 # %% ../../nbs/30_discovery/31_precoded.ipynb #99f4bf4e
 def delta_rule(
-    value, # (rows, n_actions)
-    inputs # Reward and learning rate, (rows, n_actions, 2)
-):
+    value: torch.Tensor, # Values, (rows, n_actions)
+    inputs: torch.Tensor # Reward and learning rate, (rows, n_actions, 2)
+) -> torch.Tensor:
     """The next value by the delta rule (Rescorla & Wagner, 1972), for `submodules_eq`.
 
     Parameters
     ----------
-    value
-        (rows, n_actions)
-    inputs
+    value : torch.Tensor
+        Values, (rows, n_actions)
+    inputs : torch.Tensor
         Reward and learning rate, (rows, n_actions, 2)
     """
     return value + inputs[..., 1] * (inputs[..., 0] - value)
@@ -213,15 +211,15 @@ class LearningRateRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`"""
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
-        n_actions=2, # How many options
-        **kwargs     # Further arguments of `BaseRNN`
+        n_actions: int=2, # How many options
+        **kwargs: object  # Further arguments of `BaseRNN`
     ):
         super().__init__(n_actions=n_actions, **kwargs)
         self.submodules_rnn['x_learning_rate_reward'] = self.setup_module(input_size=1)
@@ -229,23 +227,22 @@ class LearningRateRNN(BaseRNN):
         self.betas['x_value_reward'] = self.setup_constant()
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), ids, logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
         beta = self.betas['x_value_reward']()
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal('c_action', action)
@@ -273,22 +270,22 @@ class ParticipantEmbeddingRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    n_participants
+    n_participants : int
         How many people
-    embedding_size
+    embedding_size : int
         Numbers in the embedding of a participant
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`
     """
     init_values = {'x_value_reward': 0.5}
 
     def __init__(self,
-        n_actions=2,      # How many options
-        n_participants=1, # How many people
-        embedding_size=2, # Numbers in the embedding of a participant
-        **kwargs          # Further arguments of `BaseRNN`
+        n_actions: int=2,      # How many options
+        n_participants: int=1, # How many people
+        embedding_size: int=2, # Numbers in the embedding of a participant
+        **kwargs: object       # Further arguments of `BaseRNN`
     ):
         super().__init__(
             n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
@@ -298,23 +295,23 @@ class ParticipantEmbeddingRNN(BaseRNN):
         self.betas['x_value_reward'] = self.setup_constant(embedding_size)
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), (participant, _), logits, timesteps = self.init_forward_pass(
+            inputs, prev_state, batch_first)
         who = self.participant_embedding(participant)
         beta = self.betas['x_value_reward'](who)
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -336,22 +333,22 @@ class Weinhardt2024RNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    n_participants
+    n_participants : int
         How many people
-    embedding_size
+    embedding_size : int
         Numbers in the embedding of a participant
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`
     """
     init_values = {'x_value_reward': 0.5, 'x_value_choice': 0.}
 
     def __init__(self,
-        n_actions=2,      # How many options
-        n_participants=1, # How many people
-        embedding_size=2, # Numbers in the embedding of a participant
-        **kwargs          # Further arguments of `BaseRNN`
+        n_actions: int=2,      # How many options
+        n_participants: int=1, # How many people
+        embedding_size: int=2, # Numbers in the embedding of a participant
+        **kwargs: object       # Further arguments of `BaseRNN`
     ):
         super().__init__(
             n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
@@ -363,23 +360,23 @@ class Weinhardt2024RNN(BaseRNN):
         for name in self.init_values: self.betas[name] = self.setup_constant(embedding_size)
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), (participant, _), logits, timesteps = self.init_forward_pass(
+            inputs, prev_state, batch_first)
         who = self.participant_embedding(participant)
         beta_reward, beta_choice = self.betas['x_value_reward'](who), self.betas['x_value_choice'](who)
         for timestep, action, reward in zip(timesteps, actions, rewards):
@@ -404,31 +401,31 @@ WEINHARDT_2024_CONFIG = SpiceConfig(**PERSEVERATION_CONFIG.to_dict() | dict(degr
 
 # %% ../../nbs/30_discovery/31_precoded.ipynb #667c888b
 def take(
-    value, # (rows, n_actions)
-    inputs # A signal, (rows, n_actions, 1)
-):
+    value: torch.Tensor, # Values, (rows, n_actions)
+    inputs: torch.Tensor # A signal, (rows, n_actions, 1)
+) -> torch.Tensor:
     """The signal itself becomes the next value: a buffer, for `submodules_eq`.
 
     Parameters
     ----------
-    value
-        (rows, n_actions)
-    inputs
+    value : torch.Tensor
+        Values, (rows, n_actions)
+    inputs : torch.Tensor
         A signal, (rows, n_actions, 1)
     """
     return inputs[..., 0]
 
 def take_payment(
-    value, # (rows, n_actions)
-    inputs # Choice, and what the option chosen paid, (rows, n_actions, 2)
-):
+    value: torch.Tensor, # Values, (rows, n_actions)
+    inputs: torch.Tensor # Choice, and what the option chosen paid, (rows, n_actions, 2)
+) -> torch.Tensor:
     """What the option chosen paid becomes its next value, 0 that of the others: a buffer, for `submodules_eq`.
 
     Parameters
     ----------
-    value
-        (rows, n_actions)
-    inputs
+    value : torch.Tensor
+        Values, (rows, n_actions)
+    inputs : torch.Tensor
         Choice, and what the option chosen paid, (rows, n_actions, 2)
     """
     return inputs[..., 0] * inputs[..., 1]
@@ -440,23 +437,23 @@ class WorkingMemoryRNN(BaseRNN):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    n_participants
+    n_participants : int
         How many people
-    embedding_size
+    embedding_size : int
         Numbers in the embedding of a participant
-    **kwargs
+    **kwargs : object
         Further arguments of `BaseRNN`"""
     init_values = {
         'x_value_reward': .5, 'x_value_choice': 0., 'x_reward_1': 0., 'x_reward_2': 0., 'x_choice_1': 0.,
         'x_choice_2': 0.}
 
     def __init__(self,
-        n_actions=2,      # How many options
-        n_participants=1, # How many people
-        embedding_size=0, # Numbers in the embedding of a participant
-        **kwargs          # Further arguments of `BaseRNN`
+        n_actions: int=2,      # How many options
+        n_participants: int=1, # How many people
+        embedding_size: int=0, # Numbers in the embedding of a participant
+        **kwargs: object       # Further arguments of `BaseRNN`
     ):
         super().__init__(
             n_actions=n_actions, n_participants=max(1, n_participants), embedding_size=embedding_size, **kwargs)
@@ -470,23 +467,23 @@ class WorkingMemoryRNN(BaseRNN):
         self.submodules_eq |= {'x_reward_1': take_payment, 'x_reward_2': take, 'x_choice_1': take, 'x_choice_2': take}
 
     def forward(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor, # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        prev_state: Mapping | None=None, # State to go on from, as `get_state` gives it (default: where values start)
+        batch_first: bool=False          # Do sessions come first?
+    ) -> tuple[torch.Tensor, dict]:
         """Logits after each trial, and the state.
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?
         """
-        inputs, (participant, _), logits, timesteps = self.init_forward_pass(inputs, prev_state, batch_first)
-        actions, rewards, _, _ = inputs
+        (actions, rewards, _, _), (participant, _), logits, timesteps = self.init_forward_pass(
+            inputs, prev_state, batch_first)
         who = self.participant_embedding(participant) if self.embedding_size else None
         beta_reward, beta_choice = self.betas['x_value_reward'](who), self.betas['x_value_choice'](who)
         for timestep, action, reward in zip(timesteps, actions, rewards):

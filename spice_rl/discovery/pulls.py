@@ -88,6 +88,7 @@ def _pull_value(c, at, k, choice, reward):
     if others == 3 and not np.isnan(reward[k]): return int(c[at + 4]), reward[k], False
     return -1, 0., False
 
+# %% ../../nbs/30_discovery/36_pulls.ipynb #45fae19b
 @njit(cache=True, error_model='numpy')
 def _pull_loss(c, at, k, choice, reward):
     "The same for losses, as positive amounts: those of options not chosen do what their values do."
@@ -203,6 +204,7 @@ def _pulls(c, first, last, offers, n_offers, choices, rewards, pull, to):
                     pull[i, t, k], to[i, t, k] = slot + 4 if start else slot, u
             _update(still, c, state, options, choices[t], rewards[t], 0, 1)
 
+# %% ../../nbs/30_discovery/36_pulls.ipynb #87c7120e
 class _Data:
     "The choices, where every signal is pulled on each trial, and what `columns` say there, (columns, trials, options)."
     def __init__(self, trials, middle, columns=()):
@@ -343,6 +345,7 @@ def _add(by, offers, n_offers, t, choice, times, q, mean, g, F, i):
             h = times * q[k] * (by[k, j] - mean[j])
             for l in range(j + 1): F[i, j, l] += h * (by[k, l] - mean[l])
 
+# %% ../../nbs/30_discovery/36_pulls.ipynb #0af7e991
 @njit(nogil=True, cache=True, error_model='numpy')
 def _score_lanes(theta, who, traces, terms, zero, pull, to, seen, rows, lo, hi, slopes, v, g, F):
     """NLL, and with `slopes` gradient and expected information, of lanes lo..hi: row `theta[i]` on the trials of person

@@ -6,7 +6,9 @@
 __all__ = ['Refinement', 'one_rule', 'refine', 'search_library']
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #474391a8
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
@@ -18,6 +20,8 @@ from .rules import SIGNALS, Rule, equation_names
 from ..core.arguments import check_names, check_one_of, check_whole
 from .structures import _check, _Library, _paid, _remembers, _tidy, bandit_library
 from .term_search import _covariance, _folds, _held_out, _profile, _Search, _simplest
+from ..core.data import Trials
+from .equation import Reading
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #1422f3d3
 @dataclass(repr=False)
@@ -62,29 +66,33 @@ class Refinement:
 
     def __post_init__(self): self.equation.rewards = self.rewards   # for its picture
 
-    def shared(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+    def shared(self,
+        who: object=None # Whose: 'everybody', a participant or a group (default: the first one)
+    ) -> list[str]:
         """Terms that are in all structures within 6 BIC of the best.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
         """
         sets = [set(terms) for terms in self._of(self.structures, who).terms]
         return [t for t in self._of(self.structures, who).terms.iloc[0] if all(t in s for s in sets)]
 
-    def as_rl(self, who=None): # Whose: 'everybody', a participant or a group (default: the first one)
+    def as_rl(self,
+        who: object=None # Whose: 'everybody', a participant or a group (default: the first one)
+    ) -> Reading:
         """The equation read as a learning rule: see `Equation.as_rl`.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
         """
         return self.equation.as_rl(who, self.rewards)
 
     @property
-    def numbers(self):
+    def numbers(self) -> int:
         "How many parameters were estimated in all."
         return int(self.scores.k.sum())
 
@@ -93,7 +101,7 @@ class Refinement:
         check_names([who], self.scores.index, 'participant or group')
         return frame[frame.who == who]
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What a reader should know before trusting the equation: a list of sentences."
         out = [f"what choices cannot tell: {'; '.join(self.unseen)}"] if self.unseen else []
         many = self.structures.groupby('who', sort=False).size()
@@ -112,16 +120,16 @@ class Refinement:
         return out
 
     def text(self,
-        who=None, # Whose: 'everybody', a participant or a group (default: the first one)
-        digits=3  # Decimals; a small number keeps as many digits
-    ):
+        who: object=None, # Whose: 'everybody', a participant or a group (default: the first one)
+        digits: int=3     # Decimals; a small number keeps as many digits
+    ) -> str:
         """The equation, its reading as a learning rule, and each parameter with its standard error and 95 % interval.
 
         Parameters
         ----------
-        who
+        who : object
             Whose: 'everybody', a participant or a group (default: the first one)
-        digits
+        digits : int
             Decimals; a small number keeps as many digits
         """
         rows = self._of(self.estimates, who)
@@ -175,18 +183,34 @@ def _unseen(library):
     return list(dict.fromkeys(out))
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #61fd45ee
-def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, origins=None):
+class _Setting(NamedTuple):
+    "Rules with all terms that may come in, and what is held of the values that they move."
+    rules: list
+    latents: list # Names of the values
+    weights: dict # Of each value in the logits; None: it is estimated
+    origins: dict # Starts that are held, by value
+
+    def library(self, trials, sessions=None):
+        "Its `_Library` on these choices."
+        return _Library(self.rules, self.latents, self.weights, trials, sessions, self.origins)
+
+class _How(NamedTuple):
+    "How terms are chosen: see `refine`."
+    criterion: str
+    folds: int
+    seed: int
+
+def _one(who, setting, trials, given, how):
     "Search for one person, group or everybody: (structure, library, frames)."
-    library = _Library(rules, latents, weights, trials, origins=origins)
+    library, latents = setting.library(trials), setting.latents
     search = _Search(library)
     best, held_out = search.run(given(library)), np.nan
-    if criterion == 'heldout':
+    if how.criterion == 'heldout':
         some = sorted(
             (s for s in search.seen.values() if s is not None and s.sound and s.done and s.bic < best.bic + 15),
             key=lambda s: s.bic)[:40]
         lost = _held_out(
-            lambda sessions: _Library(rules, latents, weights, trials, sessions, origins), some,
-            _folds(trials.n_sessions, folds, seed))
+            lambda sessions: setting.library(trials, sessions), some, _folds(trials.n_sessions, how.folds, how.seed))
         i = _simplest(lost, some)
         best, held_out = some[i], float(lost[:, i].sum())
     free, matrix = sorted(best.free), _covariance(library, best)
@@ -204,6 +228,7 @@ def _one(who, rules, latents, weights, trials, given, criterion, folds, seed, or
         f'{s} stays in': f'[{a:.2f}, {b:.2f}]' for s, a, b in zip(latents, low, high)}
     return best, library, covariance, estimates, terms, near, score
 
+# %% ../../nbs/30_discovery/36_refinement.ipynb #dab19f41
 def _terms(search, best):
     "Every term considered."
     library, rows = search.library, []
@@ -296,15 +321,15 @@ def _bounds(library, j, values):
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #ab6ce4e7
 def one_rule(
-    equation # An `Equation`
-):
+    equation: Equation # Its rules stay as they are
+) -> Equation:
     """The same equation with one rule, instead of one for the option chosen and one for the others, for every value
     that choices alone move. The same object, if there is none.
 
     Parameters
     ----------
-    equation
-        An `Equation`"""
+    equation : Equation
+        Its rules stay as they are"""
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
         pair = {
@@ -334,17 +359,18 @@ def one_rule(
     names = equation_names(rules, equation.state)
     return Equation(rules, equation.state, out[names], [n for n in equation.held if n in names])
 
+# %% ../../nbs/30_discovery/36_refinement.ipynb #d26ff665
 def refine(
-    equation,          # An `Equation`, approximate: from a network's signals, a paper, or a guess
-    trials,            # The choices, `Trials`
+    equation: Equation,                  # An approximate one: from a network's signals, a paper, or a guess
+    trials: Trials,                      # The choices
     *,
-    library=None,      # Rules with all terms that may be needed (default: the equation's own)
+    library: Sequence[Rule] | None=None, # Rules with all terms that may be needed (default: the equation's own)
     # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each (default:
     # as the equation has it)
-    by=None,
-    criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
-    seed=0             # An int: the same parts each time
+    by: str | int | None=None,
+    criterion: str='bic', # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds: int=5,                        # For 'heldout': sessions are cut into so many parts, at random
+    seed: int | np.random.Generator=0    # An int gives the same parts each time
 ) -> Refinement:
     """Estimate an equation on the choices themselves, by maximum likelihood: terms are removed and added, one form is
     printed, and every parameter gets a standard error and an interval.
@@ -361,21 +387,21 @@ def refine(
 
     Parameters
     ----------
-    equation
-        An `Equation`, approximate: from a network's signals, a paper, or a guess
-    trials
-        The choices, `Trials`
-    library
+    equation : Equation
+        An approximate one: from a network's signals, a paper, or a guess
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: the equation's own)
-    by
+    by : str | int | None
         None: one equation for everybody; 'participant', or a column of `trials` that names
         groups: one for each (default: as the equation has it)
-    criterion
+    criterion : str
         How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds
+    folds : int
         For 'heldout': sessions are cut into so many parts, at random
-    seed
-        An int: the same parts each time"""
+    seed : int | np.random.Generator
+        An int gives the same parts each time"""
     if not isinstance(equation, Equation):
         raise TypeError(f"refine needs an Equation to begin with, got {type(equation).__name__}; "
                         "search_library(trials) needs none")
@@ -388,11 +414,11 @@ def refine(
             forms, key=lambda found: found.scores.bic.sum() if criterion == 'bic' else found.scores.held_out.sum())
     _check(trials, library := equation.equation_rules if library is None else library)
     if by is None and len(equation.coefficients) > 1: by = 'participant'
-    return _refined(*_setting(equation, library), trials, by, criterion, folds, seed)
+    return _refined(*_setting(equation, library), trials, by, _How(criterion, folds, seed))
 
+# %% ../../nbs/30_discovery/36_refinement.ipynb #15394f52
 def _setting(equation, library):
-    """Rules, latent values, their weights, where the search starts for whom, and starts that are held, as an equation
-    has them."""
+    "A `_Setting` as an equation has it, and where the search starts for whom."
     rules = list(library)
     latents = list(dict.fromkeys([*equation.state, *(r.state for r in rules)]))
     weights, origins = _held(equation, rules, latents)
@@ -410,7 +436,7 @@ def _setting(equation, library):
             free = frozenset(j for j in library.can if x[j] != library.base[j])
             return [(free, frozenset(), x)]
         return start
-    return rules, latents, weights, given, origins
+    return _Setting(rules, latents, weights, origins), given
 
 def _held(equation, rules, latents):
     """Weights and starts that are held: {latent: weight, or None if it is estimated}, {latent: start}. Hard-coded
@@ -440,6 +466,7 @@ def _in_logits(equation, row, weights):
             for t in r.terms}
     return out
 
+# %% ../../nbs/30_discovery/36_refinement.ipynb #f55d3afa
 def _library_for(trials):
     "The default library: with rewards of the options not chosen, if they are shown."
     made = np.flatnonzero(trials.choice >= 0)
@@ -457,45 +484,46 @@ def _weights(library, latents):
     return {s: None if s in hard else 1. for s in latents}
 
 def search_library(
-    trials,            # The choices, `Trials`
+    trials: Trials,                   # The choices
     # Rules with all terms that may be needed (default: `bandit_library`, with rewards of the options not chosen if they
     # are shown)
-    library=None,
+    library: Sequence[Rule] | None=None,
     *,
     # None: one equation for everybody; 'participant', or a column of `trials` that names groups: one for each
-    by=None,
-    criterion='bic',   # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds=5,           # For 'heldout': sessions are cut into so many parts, at random
-    seed=0             # An int: the same parts each time
+    by: str | int | None=None,
+    criterion: str='bic',             # How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
+    folds: int=5,                     # For 'heldout': sessions are cut into so many parts, at random
+    seed: int | np.random.Generator=0 # An int gives the same parts each time
 ) -> Refinement:
     """Find an equation from choices and a library alone, with no network: the search of `refine`, started from nothing.
 
     Parameters
     ----------
-    trials
-        The choices, `Trials`
-    library
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: `bandit_library`, with rewards of the
         options not chosen if they are shown)
-    by
+    by : str | int | None
         None: one equation for everybody; 'participant', or a column of `trials` that names
         groups: one for each
-    criterion
+    criterion : str
         How terms are chosen: 'bic' or 'heldout', choices that the numbers have not seen
-    folds
+    folds : int
         For 'heldout': sessions are cut into so many parts, at random
-    seed
-        An int: the same parts each time
+    seed : int | np.random.Generator
+        An int gives the same parts each time
     """
     _check(trials)
     _check(trials, library := _library_for(trials) if library is None else library)
-    return _refined(*_from_nothing(library), trials, by, criterion, folds, seed)
+    return _refined(*_from_nothing(library), trials, by, _How(criterion, folds, seed))
 
 def _from_nothing(library):
-    "The same as `_setting` when there is only a library: the search starts from its own guesses, and no start is held."
+    "The same when there is only a library: no start is held, and the search starts from its own guesses."
     latents = list(dict.fromkeys(r.state for r in library))
-    return list(library), latents, _weights(library, latents), lambda who: lambda library: [], {}
+    return _Setting(list(library), latents, _weights(library, latents), {}), lambda who: lambda library: []
 
+# %% ../../nbs/30_discovery/36_refinement.ipynb #9fd13125
 def _known(column, trials, name, else_):
     "The name of a column of the table behind `trials`, or an error that says what `name` may be."
     there = list(trials.to_frame().columns)
@@ -528,23 +556,22 @@ def _units(trials, by):
                 "trials.take(…)")
     return units
 
-def _refined(rules, latents, weights, given, origins, trials, by, criterion, folds, seed):
+def _refined(setting, given, trials, by, how):
     "Search for everybody together, or for each participant or group."
-    check_one_of(criterion, 'criterion', ('bic', 'heldout'))
-    seed, folds = as_seed(seed), check_whole(folds, 'folds', 2)
-    rules, unseen = _tidy(rules, trials)
+    check_one_of(how.criterion, 'criterion', ('bic', 'heldout'))
+    how = how._replace(seed=as_seed(how.seed), folds=check_whole(how.folds, 'folds', 2))
+    rules, unseen = _tidy(setting.rules, trials)
+    setting = setting._replace(rules=rules)
     units = _units(trials, by)
     for who, mine in units.items():
-        if criterion == 'heldout': _folds(mine.n_sessions, folds, 0, who)
+        if how.criterion == 'heldout': _folds(mine.n_sessions, how.folds, 0, who)
     found, covariances, frames = {}, [], []
     for who, mine in units.items() if len(units) == 1 else tqdm(units.items(), 'refining'):
-        found[who], library, covariance, *frame = _one(
-            who, rules, latents, weights, mine, given(who), criterion, folds, seed, origins)
+        found[who], library, covariance, *frame = _one(who, setting, mine, given(who), how)
         covariances.append(covariance)
         frames.append(frame)
     estimates, terms, near = (pd.concat(parts, ignore_index=True) for parts in list(zip(*frames))[:3])
     return Refinement(
         _assemble(library, found, covariances), estimates, terms, near,
         pd.DataFrame([f[3] for f in frames]).set_index('who'), tuple(unseen + _unseen(library) + _unread(trials)),
-        criterion,
-        tuple(_paid(trials)))
+        how.criterion, tuple(_paid(trials)))

@@ -6,6 +6,8 @@
 __all__ = ['Stability', 'stability', 'pooled_or_apart']
 
 # %% ../../nbs/30_discovery/36_resampling.ipynb #7a205d75
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -14,9 +16,11 @@ from ..inference.fitting import fit
 from ..core.arguments import check_whole
 from ..core.pieces import run_pieces
 from ..inference.digest import _digest
-from .structures import _check, _Library, _tidy
-from .refinement import _known, _library_for, _units, _weights, search_library
+from .structures import _check, _tidy
+from .refinement import _from_nothing, _known, _library_for, _units, search_library
 from .term_search import _Search
+from ..core.data import Trials
+from .rules import Rule
 
 # %% ../../nbs/30_discovery/36_resampling.ipynb #e8982390
 @dataclass(repr=False)
@@ -37,27 +41,28 @@ class Stability:
         return f"<p>{first}</p>{self.table.round(3).to_html()}<p>{last}</p>"
 
 def stability(
-    trials,        # The choices, `Trials`
-    library=None,  # Rules with all terms that may be needed (default: as in `search_library`)
+    trials: Trials,                       # The choices
+    library: Sequence[Rule] | None=None,  # Rules with all terms that may be needed (default: as in `search_library`)
     *,
-    n=50,          # How many data sets are drawn
-    seed=0,        # An int or a numpy Generator
-    folder=None    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
+    n: int=50,                            # How many data sets are drawn
+    seed: int | np.random.Generator=0,    # Where the draws come from
+    # Folder where finished draws are kept, so that a run can be resumed (default: nothing is kept)
+    folder: str | os.PathLike | None=None
 ) -> Stability:
     """How stable are the terms of the equation, if other sessions of these people had been seen?
     `joblib.parallel_config` spreads the work.
 
     Parameters
     ----------
-    trials
-        The choices, `Trials`
-    library
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: as in `search_library`)
-    n
+    n : int
         How many data sets are drawn
-    seed
-        An int or a numpy Generator
-    folder
+    seed : int | np.random.Generator
+        Where the draws come from
+    folder : str | os.PathLike | None
         Folder where finished draws are kept, so that a run can be resumed (default: nothing is
         kept)"""
     _check(trials)
@@ -65,16 +70,13 @@ def stability(
     if trials.n_sessions < 2:
         raise ValueError("stability draws sessions, and there is only one; cut it into blocks, or collect more")
     _check(trials, library := _library_for(trials) if library is None else library)
-    rules, _ = _tidy(library, trials)
-    latents, seed = list(dict.fromkeys(r.state for r in rules)), as_seed(seed)
-    weights = _weights(rules, latents)
-    best = _Search(whole := _Library(rules, latents, weights, trials)).run()
+    (setting, _), seed = _from_nothing(_tidy(library, trials)[0]), as_seed(seed)
+    best = _Search(whole := setting.library(trials)).run()
     arguments = dict(
-        rules=rules, latents=latents, weights=weights, trials=trials, free=sorted(best.free), gone=sorted(best.gone),
-        numbers=best.numbers)
+        setting=setting, trials=trials, free=sorted(best.free), gone=sorted(best.gone), numbers=best.numbers)
     found = run_pieces(
         _drawn, {f'draw {i}': dict(arguments, seed=[seed, i]) for i in range(n)}, folder=folder,
-        about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(rules))),
+        about=dict(what='stability', n=n, seed=seed, trials=_digest(trials), library=_digest(repr(setting.rules))),
         title='stability')
     draws = pd.concat(found.values(), ignore_index=True)
     chosen = draws != 0
@@ -84,30 +86,30 @@ def stability(
     sets = pd.Series([tuple(draws.columns[row]) for row in chosen.to_numpy()]).value_counts(normalize=True)
     return Stability(table, draws, pd.DataFrame(dict(terms=sets.index, share=sets.to_numpy())))
 
-def _drawn(rules, latents, weights, trials, free, gone, numbers, seed):
+def _drawn(setting, trials, free, gone, numbers, seed):
     "The search on sessions drawn with replacement: one row of changes."
-    library = _Library(
-        rules, latents, weights, trials, np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions)
-    )
+    sessions = np.random.default_rng(seed).integers(trials.n_sessions, size=trials.n_sessions)
+    library = setting.library(trials, sessions)
     best = _Search(library).run([(frozenset(free), frozenset(gone), numbers)])
     return pd.DataFrame([{library.names[j]: best.numbers[j] - library.base[j] for j in library.can}])
 
 # %% ../../nbs/30_discovery/36_resampling.ipynb #2b6c14df
 def pooled_or_apart(
-    trials,       # The choices, `Trials`
-    library=None, # Rules with all terms that may be needed (default: as in `search_library`)
-    groups=None   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
+    trials: Trials,                      # The choices
+    library: Sequence[Rule] | None=None, # Rules with all terms that may be needed (default: as in `search_library`)
+    # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
+    groups: str | int | None=None
 ) -> pd.DataFrame:
     """How much should people share? A row for each answer (if the shared equation has numbers, also that they differ),
     with NLL (nats), k parameters in all, AIC and BIC; the best by BIC comes first.
 
     Parameters
     ----------
-    trials
-        The choices, `Trials`
-    library
+    trials : Trials
+        The choices
+    library : Sequence[Rule] | None
         Rules with all terms that may be needed (default: as in `search_library`)
-    groups
+    groups : str | int | None
         Column of `trials` that says each participant's group (default: `group_code`, if it is
         there)"""
     _check(trials)

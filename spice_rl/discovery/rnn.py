@@ -6,6 +6,7 @@
 __all__ = ['check_device', 'BaseRNN', 'SpiceConfig']
 
 # %% ../../nbs/30_discovery/30_rnn.ipynb #8992d8d9
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import numpy as np
 import torch
@@ -36,21 +37,17 @@ class _Timesteps:
 
 # %% ../../nbs/30_discovery/30_rnn.ipynb #4bed28dc
 def check_device(
-    device,       # What came
-    name='device' # Name of the argument, for the message
-): # A `torch.device`
+    device: object,    # What came
+    name: str='device' # Name of the argument, for the message
+) -> torch.device:
     """Return the device, or raise an error that says which there are.
 
     Parameters
     ----------
-    device
+    device : object
         What came
-    name
+    name : str
         Name of the argument, for the message
-
-    Returns
-    -------
-    A `torch.device`
     """
     try: found = torch.device(device)
     except (RuntimeError, TypeError):
@@ -60,6 +57,7 @@ def check_device(
             f"{name}={device!r} needs a graphics card that torch can use, and there is none here; use {name}='cpu'")
     return found
 
+# %% ../../nbs/30_discovery/30_rnn.ipynb #fa8fc96a
 class BaseRNN(nn.Module):
     """A recurrent network of small modules.
 
@@ -69,27 +67,27 @@ class BaseRNN(nn.Module):
 
     Parameters
     ----------
-    n_actions
+    n_actions : int
         How many options
-    n_participants
+    n_participants : int
         How many people, for networks that tell them apart
-    n_experiments
+    n_experiments : int
         How many experiments; their ids are then the last but one column of the data
-    embedding_size
+    embedding_size : int
         Numbers in the embedding of a participant
-    dropout
+    dropout : float
         Share of an embedding hidden at random in training
-    device
+    device : str | torch.device
         Where it runs: 'cpu' or 'cuda'"""
     init_values: dict = {}
 
     def __init__(self,
-        n_actions=2,      # How many options
-        n_participants=0, # How many people, for networks that tell them apart
-        n_experiments=0,  # How many experiments; their ids are then the last but one column of the data
-        embedding_size=0, # Numbers in the embedding of a participant
-        dropout=0.,       # Share of an embedding hidden at random in training
-        device='cpu'      # Where it runs: 'cpu' or 'cuda'
+        n_actions: int=2,                # How many options
+        n_participants: int=0,           # How many people, for networks that tell them apart
+        n_experiments: int=0,            # How many experiments; their ids are then the last but one column of the data
+        embedding_size: int=0,           # Numbers in the embedding of a participant
+        dropout: float=0.,               # Share of an embedding hidden at random in training
+        device: str | torch.device='cpu' # Where it runs: 'cpu' or 'cuda'
     ):
         super().__init__()
         self.n_actions, self.n_participants = (
@@ -104,72 +102,73 @@ class BaseRNN(nn.Module):
     # What a subclass calls in __init__.
 
     def setup_module(self,
-        input_size=1, # Inputs besides the value itself; an embedding counts with its size
-        hidden=6      # Bend units
-    ):
+        input_size: int=1, # Inputs besides the value itself; an embedding counts with its size
+        hidden: int=6      # Bend units
+    ) -> ValueModule:
         """A module for one mechanism, with this many inputs besides the value itself (an embedding counts with its
         size).
 
         Parameters
         ----------
-        input_size
+        input_size : int
             Inputs besides the value itself; an embedding counts with its size
-        hidden
+        hidden : int
             Bend units"""
         return ValueModule(input_size, hidden)
 
     def setup_constant(self,
-        embedding_size=None # Numbers in the embedding that it depends on (default: on none)
-    ):
+        embedding_size: int | None=None # Numbers in the embedding that it depends on (default: on none)
+    ) -> Constant:
         """A number to be learned: one for everyone, or a function of an embedding of this size.
 
         Parameters
         ----------
-        embedding_size
+        embedding_size : int | None
             Numbers in the embedding that it depends on (default: on none)
         """
         return Constant(embedding_size)
 
     def setup_embedding(self,
-        num_embeddings, # How many participants
-        embedding_size, # Numbers for each
-        dropout=None    # Share of them hidden at random in training (default: the network's)
-    ):
+        num_embeddings: int,       # How many participants
+        embedding_size: int,       # Numbers for each
+        dropout: float | None=None # Share of them hidden at random in training (default: the network's)
+    ) -> Embedding:
         """A few numbers for each participant (`dropout`: default, the network's).
 
         Parameters
         ----------
-        num_embeddings
+        num_embeddings : int
             How many participants
-        embedding_size
+        embedding_size : int
             Numbers for each
-        dropout
+        dropout : float | None
             Share of them hidden at random in training (default: the network's)
         """
         return Embedding(num_embeddings, embedding_size, self.dropout if dropout is None else dropout)
 
     def setup_initial_value(self,
-        start=0.,           # Where training begins
-        embedding_size=None # Numbers in the embedding that it depends on (default: on none)
-    ):
+        start: float=0.,                # Where training begins
+        embedding_size: int | None=None # Numbers in the embedding that it depends on (default: on none)
+    ) -> Constant:
         """Where a latent value starts, to be learned; for `self.initial_values[latent]`. With `embedding_size`, a
         function of `self.participant_embedding`.
 
         Parameters
         ----------
-        start
+        start : float
             Where training begins
-        embedding_size
+        embedding_size : int | None
             Numbers in the embedding that it depends on (default: on none)"""
         return Constant(embedding_size, start)
 
     # What a subclass calls in forward.
 
     def init_forward_pass(self,
-        inputs,           # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state=None,  # State to go on from, as `get_state` gives it (default: where values start)
-        batch_first=False # Do sessions come first?
-    ):
+        inputs: torch.Tensor,   # (trials, sessions, features), or (sessions, trials, features) with `batch_first`
+        # State to go on from, as `get_state` gives it (default: where values start)
+        prev_state: Mapping[str, torch.Tensor] | None=None,
+        batch_first: bool=False # Do sessions come first?
+    ) -> tuple:
         """Set the state and take `inputs` apart: ((actions, rewards, shown, additional), (participant ids, experiment
         ids), logits, timesteps).
 
@@ -180,11 +179,11 @@ class BaseRNN(nn.Module):
 
         Parameters
         ----------
-        inputs
+        inputs : torch.Tensor
             (trials, sessions, features), or (sessions, trials, features) with `batch_first`
-        prev_state
+        prev_state : Mapping[str, torch.Tensor] | None
             State to go on from, as `get_state` gives it (default: where values start)
-        batch_first
+        batch_first : bool
             Do sessions come first?"""
         n, ids = self.n_actions, 1 + bool(self.n_experiments)
         if inputs.ndim != 3 or inputs.shape[-1] < 2 * n + ids:
@@ -210,51 +209,53 @@ class BaseRNN(nn.Module):
             self._timesteps)
 
     def record_signal(self,
-        name, # What equations call it
-        value # One number per row and option, (rows, n_actions)
-    ):
+        name: str,          # What equations call it
+        value: torch.Tensor # One number per row and option, (rows, n_actions)
+    ) -> None:
         """Name a signal of this trial: equations are written in these names. Call it before `call_module`.
 
         Parameters
         ----------
-        name
+        name : str
             What equations call it
-        value
+        value : torch.Tensor
             One number per row and option, (rows, n_actions)
         """
         self.signals[name] = value
         if self.recording is not None: self.recording.setdefault(name, []).append(value.detach())
 
     def call_module(self,
-        key_module, # Which module
-        key_state,  # Which latent value it moves
-        action=None, # Where it applies, (rows, n_actions): 1 or 0 (default: everywhere)
-        inputs=None, # What it sees besides the value: (rows, n_actions), a tuple of them, or None
-        participant_embedding=None, # (rows, size), seen by the module as further inputs
-        participant_index=None, # Participant of each row, (rows, 1), for equations that differ between people
-        activation_rnn=None, # A function put around the next value
-        scaling=False # Multiply the result by the constant `betas[key_state]`?
-    ):
+        key_module: str,                  # Which module
+        key_state: str,                   # Which latent value it moves
+        action: torch.Tensor | None=None, # Where it applies, (rows, n_actions): 1 or 0 (default: everywhere)
+        # What it sees besides the value: (rows, n_actions), a tuple of them, or None
+        inputs: torch.Tensor | Sequence[torch.Tensor] | None=None,
+        participant_embedding: torch.Tensor | None=None, # (rows, size), seen by the module as further inputs
+        # Participant of each row, (rows, 1), for equations that differ between people
+        participant_index: torch.Tensor | None=None,
+        activation_rnn: Callable[[torch.Tensor], torch.Tensor] | None=None, # A function put around the next value
+        scaling: bool=False               # Multiply the result by the constant `betas[key_state]`?
+    ) -> torch.Tensor:
         """The next value where the module applies, and 0 elsewhere, (rows, n_actions). Where an input is NaN, the value
         stays.
 
         Parameters
         ----------
-        key_module
+        key_module : str
             Which module
-        key_state
+        key_state : str
             Which latent value it moves
-        action
+        action : torch.Tensor | None
             Where it applies, (rows, n_actions): 1 or 0 (default: everywhere)
-        inputs
+        inputs : torch.Tensor | Sequence[torch.Tensor] | None
             What it sees besides the value: (rows, n_actions), a tuple of them, or None
-        participant_embedding
+        participant_embedding : torch.Tensor | None
             (rows, size), seen by the module as further inputs
-        participant_index
+        participant_index : torch.Tensor | None
             Participant of each row, (rows, 1), for equations that differ between people
-        activation_rnn
+        activation_rnn : Callable[[torch.Tensor], torch.Tensor] | None
             A function put around the next value
-        scaling
+        scaling : bool
             Multiply the result by the constant `betas[key_state]`?"""
         value = self.state[key_state]
         gate = torch.ones_like(value) if action is None else action.to(value.dtype)
@@ -285,16 +286,16 @@ class BaseRNN(nn.Module):
         return new * self.betas[key_state](participant_embedding) if scaling else new
 
     def post_forward_pass(self,
-        logits,           # One entry a trial, (sessions, n_actions) each
-        batch_first=False # Shall sessions come first?
-    ):
+        logits: Sequence[torch.Tensor], # One entry a trial, (sessions, n_actions) each
+        batch_first: bool=False         # Shall sessions come first?
+    ) -> torch.Tensor:
         """The logits of all trials as one tensor: (trials, sessions, n_actions), or sessions first with `batch_first`.
 
         Parameters
         ----------
-        logits
+        logits : Sequence[torch.Tensor]
             One entry a trial, (sessions, n_actions) each
-        batch_first
+        batch_first : bool
             Shall sessions come first?
         """
         self._timesteps.close()
@@ -308,37 +309,37 @@ class BaseRNN(nn.Module):
         out, self._last = torch.stack(list(logits)), logits[-1].detach()
         return out.transpose(0, 1) if batch_first else out
 
-    def get_state(self, detach=False): # Without what gradients need?
+    def get_state(self, detach: bool=False) -> dict[str, torch.Tensor]: # Without what gradients need?
         """The latent values: a dict of tensors (rows, n_actions).
 
         Parameters
         ----------
-        detach
+        detach : bool
             Without what gradients need?
         """
         return {k: v.detach() if detach else v for k, v in self.state.items()}
 
-    def set_state(self, state): # What `get_state` gave
+    def set_state(self, state: Mapping[str, torch.Tensor]) -> None: # What `get_state` gave
         """Continue from a state that `get_state` gave.
 
         Parameters
         ----------
-        state
+        state : Mapping[str, torch.Tensor]
             What `get_state` gave
         """
         self.state = {k: v.to(self.device, torch.float64) for k, v in state.items()}
 
     def set_initial_state(self,
-        batch_size=1,    # How many rows
-        participant=None # The participant of each, (rows, 1) (default: the first one)
-    ):
+        batch_size: int=1,                    # How many rows
+        participant: torch.Tensor | None=None # The participant of each, (rows, 1) (default: the first one)
+    ) -> dict[str, torch.Tensor]:
         """Every latent value at its start.
 
         Parameters
         ----------
-        batch_size
+        batch_size : int
             How many rows
-        participant
+        participant : torch.Tensor | None
             The participant of each, (rows, 1) (default: the first one)
         """
         self._set_rows(batch_size)
@@ -357,12 +358,12 @@ class BaseRNN(nn.Module):
             self.state[k] = start(self.participant_embedding(who) if start.size else None).expand(-1, self.n_actions)
         return self.get_state()
 
-    def starts(self, participant=0): # Number of the participant, from 0
+    def starts(self, participant: int=0) -> dict[str, float]: # Number of the participant, from 0
         """Where the latent values of a participant start, a dict; of the trained network (one start).
 
         Parameters
         ----------
-        participant
+        participant : int
             Number of the participant, from 0
         """
         before = self.state
@@ -393,7 +394,7 @@ class BaseRNN(nn.Module):
         if self.recording is None: return
         for k, v in self.state.items(): self.recording.setdefault(('state', k), []).append(v.detach())
 
-    def record(self, xs): # What was chosen and paid, (sessions, trials, features)
+    def record(self, xs: torch.Tensor) -> dict: # What was chosen and paid, (sessions, trials, features)
         """Run over `xs` (sessions, trials, features) and return all signals as arrays (sessions, trials, n_actions).
 
         Keys: the names given to `record_signal`; (module, 'value' | 'gate' | 'next') for each call; ('state', latent)
@@ -401,7 +402,7 @@ class BaseRNN(nn.Module):
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor
             What was chosen and paid, (sessions, trials, features)"""
         self.recording = {}
         try:
@@ -413,34 +414,34 @@ class BaseRNN(nn.Module):
                 | {k: v for k, v in self.recording.items() if isinstance(v, str)})
         finally: self.recording = None
 
-    def own_modules(self):
+    def own_modules(self) -> list[nn.Module]:
         "The modules that can be trained from several starts at once."
         return [m for m in self.modules() if isinstance(m, (ValueModule, Constant, Embedding))]
 
     def reset(self,
-        starts, # How many starts
-        rng     # A numpy Generator
-    ):
+        starts: int,             # How many starts
+        rng: np.random.Generator # Where weights are drawn from
+    ) -> 'BaseRNN':
         """Draw new weights for several starts. Parameters not made by a `setup_` method are left alone.
 
         Parameters
         ----------
-        starts
+        starts : int
             How many starts
-        rng
-            A numpy Generator
+        rng : np.random.Generator
+            Where weights are drawn from
         """
         self.double().to(self.device)
         for m in self.own_modules(): m.reset(starts, rng)
         self.n_starts = starts
         return self.to(self.device)
 
-    def measure(self, xs): # What was chosen and paid, (sessions, trials, features)
+    def measure(self, xs: torch.Tensor) -> None: # What was chosen and paid, (sessions, trials, features)
         """Let every module see the typical size of its inputs on these data, and choose its units.
 
         Parameters
         ----------
-        xs
+        xs : torch.Tensor
             What was chosen and paid, (sessions, trials, features)
         """
         sizes, hooks = {}, []
@@ -458,7 +459,7 @@ class BaseRNN(nn.Module):
             m.set_unit(
                 torch.nan_to_num((torch.cat(seen) ** 2).nanmean(0).sqrt(), 1.0) if seen else torch.ones(m.input_size))
 
-    def penalty(self):
+    def penalty(self) -> torch.Tensor:
         "Size of the bends and embeddings, one number for each start."
         return sum(
             (m.penalty() for m in self.own_modules() if hasattr(m, 'penalty')),
@@ -474,19 +475,19 @@ class SpiceConfig:
 
     Parameters
     ----------
-    rnn_modules : tuple
+    rnn_modules : Sequence[str]
         Names of the modules
-    control_parameters : tuple
+    control_parameters : Sequence[str]
         Names of the signals that `forward` records
-    library_setup : dict
+    library_setup : dict[str, Sequence[str]]
         Module -> signals its equation may use (besides the value itself)
     filter_setup : dict
         Module -> [signal, value, drop it from the inputs?], or a list of such triplets
     degrees : dict
         Module -> highest power of its terms, where more is needed than is asked for"""
-    rnn_modules: tuple = None        # Names of the modules
-    control_parameters: tuple = None # Names of the signals that `forward` records
-    library_setup: dict = None       # Module -> signals its equation may use (besides the value itself)
+    rnn_modules: Sequence[str] = None        # Names of the modules
+    control_parameters: Sequence[str] = None # Names of the signals that `forward` records
+    library_setup: dict[str, Sequence[str]] = None # Module -> signals its equation may use (besides the value itself)
     filter_setup: dict = None        # Module -> [signal, value, drop it from the inputs?], or a list of such triplets
     degrees: dict = None             # Module -> highest power of its terms, where more is needed than is asked for
 
@@ -540,17 +541,17 @@ class SpiceConfig:
                 raise ValueError(f"a filter compares a signal with a number, got {f[1]!r} for the module {m!r}")
         return tuple((str(s), float(v), bool(drop)) for s, v, drop in given)
 
-    def inputs(self, module): # Name of a module
+    def inputs(self, module: str) -> tuple[str, ...]: # Name of a module
         """The signals that the equation of a module may use.
 
         Parameters
         ----------
-        module
+        module : str
             Name of a module
         """
         dropped = {s for s, _, drop in self.filter_setup[module] if drop}
         return tuple(s for s in self.library_setup[module] if s not in dropped)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         "As plain data, for saving."
         return asdict(self)

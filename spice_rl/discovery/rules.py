@@ -6,6 +6,7 @@
 __all__ = ['Rule', 'equation_names', 'check_rules', 'Scoring']
 
 # %% ../../nbs/30_discovery/33_rules.ipynb #d057888a
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 import numpy as np
 from ..core.loops import init_type, logits_type, update_type
@@ -13,6 +14,7 @@ from ..core.codegen import _view
 from ..core.jit import njit
 from .library import term_text
 from ..core.arguments import check_number, check_whole
+from ..core.loops import Rows
 
 # %% ../../nbs/30_discovery/33_rules.ipynb #7089ebc1
 SIGNALS = ('action', 'reward', 'chosen_reward')
@@ -64,16 +66,16 @@ class Rule:
             tuple(check_number(c, f"each coefficient in `fixed` of the rule {self.module!r}") for c in self.fixed))
 
     @property
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         "Names of the variables of its terms."
         return (self.module, *(name for name, _ in self.signals))
 
-    def parameter(self, term): # Its exponents: one for the value, one for each signal
+    def parameter(self, term: Sequence[int]) -> str: # Its exponents: one for the value, one for each signal
         """The name of the coefficient of a term.
 
         Parameters
         ----------
-        term
+        term : Sequence[int]
             Its exponents: one for the value, one for each signal
         """
         return f"{self.module}: {term_text(term, self.names).replace('[k]', '')}"
@@ -190,16 +192,16 @@ def _as_numbers(frame):
     return out.astype(float)
 
 def equation_names(
-    rules,  # `Rule`s
-    latents # Names of the latent values
-):
+    rules: Iterable[Rule],   # In order
+    latents: Collection[str] # Names of the latent values
+) -> list[str]:
     """Names of the numbers of an equation, in order.
 
     Parameters
     ----------
-    rules
-        `Rule`s
-    latents
+    rules : Iterable[Rule]
+        In order
+    latents : Collection[str]
         Names of the latent values
     """
     return (
@@ -208,16 +210,16 @@ def equation_names(
         + [r.parameter(t) for r in rules for t in r.terms])
 
 def check_rules(
-    rules,   # A list of `Rule`
-    latents  # Names of the latent values
-):
+    rules: Iterable[Rule],   # Those of an equation
+    latents: Collection[str] # Names of the latent values
+) -> None:
     """Raise an error unless every `Rule` speaks of what there is, and no two numbers share a name.
 
     Parameters
     ----------
-    rules
-        A list of `Rule`
-    latents
+    rules : Iterable[Rule]
+        Those of an equation
+    latents : Collection[str]
         Names of the latent values
     """
     for r in rules:
@@ -396,19 +398,19 @@ class Scoring:
 
     Parameters
     ----------
-    rules
-        `Rule`s
-    latents
+    rules : Collection[Rule]
+        The structure
+    latents : Sequence[str]
         Names of the latent values
-    rows
+    rows : Rows
         The choices: `Lanes(…).rows`
-    free
+    free : Collection[str]
         Names of the free numbers"""
     def __init__(self,
-        rules,   # `Rule`s
-        latents, # Names of the latent values
-        rows,    # The choices: `Lanes(…).rows`
-        free     # Names of the free numbers
+        rules: Collection[Rule], # The structure
+        latents: Sequence[str],  # Names of the latent values
+        rows: Rows,              # The choices: `Lanes(…).rows`
+        free: Collection[str]    # Names of the free numbers
     ):
         names = equation_names(rules, latents)
         self.c, self.slot = (
@@ -417,7 +419,9 @@ class Scoring:
         self.data, self.shape = (
             (rows.first, rows.last, rows.options, rows.n_options, rows.choice, rows.reward, rows.times), len(free))
 
-    def __call__(self, numbers): # All numbers of the equation, in order
+    def __call__(self,
+        numbers: np.ndarray # All numbers of the equation, in order
+    ) -> tuple[float, np.ndarray, np.ndarray]:
         gradient, information = np.empty(self.shape), np.empty((self.shape, self.shape))
         with np.errstate(all='ignore'):   # without a compiler numpy would warn of values that run away
             total = _score(np.asarray(numbers, float), self.c, self.slot, *self.data, gradient, information)

@@ -28,13 +28,13 @@ class Predictions:
 
     Parameters
     ----------
-    network
+    network : np.ndarray
         (sessions, trials, n_actions)
-    equation
+    equation : np.ndarray
         (sessions, trials, n_actions)"""
     def __init__(self,
-        network, # (sessions, trials, n_actions)
-        equation # (sessions, trials, n_actions)
+        network: np.ndarray, # (sessions, trials, n_actions)
+        equation: np.ndarray # (sessions, trials, n_actions)
     ):
         self.network, self.equation = network, equation
 
@@ -162,27 +162,27 @@ class _Sessions:
 
 # %% ../../nbs/30_discovery/38_sessions.ipynb #ef9a34c3
 def off_policy_sessions(
-    n_sessions, # How many
-    n_trials,   # How long
-    n_same,    # How often each option is repeated
-    n_actions, # How many options
-    seed=0     # An int
-):
+    n_sessions: int, # How many
+    n_trials: int,   # How long
+    n_same: int,     # How often each option is repeated
+    n_actions: int,  # How many options
+    seed: int=0      # Where the bandit's drift comes from
+) -> torch.Tensor:
     """Inputs (sessions, trials, features) of sessions that choose each option `n_same` times in a row, paid by a
     drifting bandit.
 
     Parameters
     ----------
-    n_sessions
+    n_sessions : int
         How many
-    n_trials
+    n_trials : int
         How long
-    n_same
+    n_same : int
         How often each option is repeated
-    n_actions
+    n_actions : int
         How many options
-    seed
-        An int"""
+    seed : int
+        Where the bandit's drift comes from"""
     n_sessions, n_trials = check_whole(n_sessions, 'n_sessions', 1), check_whole(n_trials, 'n_trials', 1)
     n_same, n_actions = check_whole(n_same, 'n_same', 1), check_whole(n_actions, 'n_actions', 2)
     seed = check_whole(seed, 'seed', 0)

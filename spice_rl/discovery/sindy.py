@@ -7,8 +7,10 @@ __all__ = ['sparse_regression', 'signal_kinds', 'readout', 'module_pairs', 'Regr
            'tells_apart', 'hard_coded', 'equation_modules']
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #b7d6d36f
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pysindy as ps
@@ -22,6 +24,7 @@ from .rules import Rule
 from .library import evaluate_terms, polynomial_terms, two_valued
 from ..core.arguments import check_names, check_number, check_whole
 from .modules import Embedding
+from .rnn import BaseRNN, SpiceConfig
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #a7a9a474
 OPTIMIZERS = {
@@ -34,26 +37,27 @@ OPTIMIZERS = {
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #f493a084
 def sparse_regression(
-    columns,   # Terms, (n, n_terms)
-    target,    # What they explain, (n,)
-    threshold, # Terms with a smaller coefficient are left out
-    optimizer='SR3_weighted_l1', # One of `OPTIMIZERS`
-    regularization=1e-2  # SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
-):
+    columns: np.ndarray,              # Terms, (n, n_terms)
+    target: np.ndarray,               # What they explain, (n,)
+    threshold: float,                 # Terms with a smaller coefficient are left out
+    optimizer: str='SR3_weighted_l1', # One of `OPTIMIZERS`
+    # SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty
+    regularization: float=1e-2
+) -> np.ndarray:
     """Coefficients of a sparse linear regression, (n_terms,): pysindy chooses the terms, least squares fits those that
     are left.
 
     Parameters
     ----------
-    columns
+    columns : np.ndarray
         Terms, (n, n_terms)
-    target
+    target : np.ndarray
         What they explain, (n,)
-    threshold
+    threshold : float
         Terms with a smaller coefficient are left out
-    optimizer
+    optimizer : str
         One of `OPTIMIZERS`
-    regularization
+    regularization : float
         SR3: how loosely the sparse coefficients follow the full ones (nu); STLSQ: ridge penalty"""
     check_names([optimizer], OPTIMIZERS, 'optimizer')
     chosen = np.ones(columns.shape[1], bool)
@@ -69,26 +73,26 @@ def sparse_regression(
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #b2f8a4c9
 def signal_kinds(
-    names,    # Names of recorded signals
-    recorded, # What `BaseRNN.record` returned
-    xs,       # The inputs it was recorded on
-    latents,  # Latent values and their starts, a dict
-    n         # How many options
-):
+    names: Iterable[str],          # Names of recorded signals
+    recorded: Mapping,             # What `BaseRNN.record` returned
+    xs: torch.Tensor | np.ndarray, # The inputs it was recorded on
+    latents: Mapping[str, float],  # Latent values and their starts
+    n: int                         # How many options
+) -> dict[str, str]:
     """What each signal is: a dict name -> 'action', 'reward', 'chosen_reward' or a latent value. A signal with the name
     of a latent value is taken for it, if they agree.
 
     Parameters
     ----------
-    names
+    names : Iterable[str]
         Names of recorded signals
-    recorded
+    recorded : Mapping
         What `BaseRNN.record` returned
-    xs
+    xs : torch.Tensor | np.ndarray
         The inputs it was recorded on
-    latents
-        Latent values and their starts, a dict
-    n
+    latents : Mapping[str, float]
+        Latent values and their starts
+    n : int
         How many options"""
     xs = np.asarray(xs, float)
     choice, reward = xs[..., :n], xs[..., n:2 * n]
@@ -117,20 +121,20 @@ def signal_kinds(
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #461c5b5f
 def readout(
-    recorded, # What the network did: signals by name
-    latents,  # Names of the latent values
-    there     # Trials that count, (sessions, trials)
-):
+    recorded: Mapping,      # What the network did: signals by name
+    latents: Sequence[str], # Names of the latent values
+    there: np.ndarray       # Trials that count, (sessions, trials)
+) -> np.ndarray:
     """Weight of each latent value in the logits, (latents,): 0 where the others say it all. Raises a `ValueError` if
     the logits are not a weighted sum of them.
 
     Parameters
     ----------
-    recorded
+    recorded : Mapping
         What the network did: signals by name
-    latents
+    latents : Sequence[str]
         Names of the latent values
-    there
+    there : np.ndarray
         Trials that count, (sessions, trials)"""
     states = np.stack([recorded['state', k][there].ravel() for k in latents], 1)
     logits = recorded['logits'][there].ravel()
@@ -154,23 +158,23 @@ def readout(
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #ee7799bd
 def module_pairs(
-    module,   # Name of the module
-    config,   # Which signals it may use, and on which options it applies: a `SpiceConfig`
-    recorded, # What the network did: signals by name
-    there     # Trials that count, (sessions, trials)
-):
+    module: str,         # Name of the module
+    config: SpiceConfig, # Which signals it may use, and on which options it applies
+    recorded: Mapping,   # What the network did: signals by name
+    there: np.ndarray    # Trials that count, (sessions, trials)
+) -> tuple[np.ndarray, np.ndarray]:
     """For one module: variables (n, 1 + signals) before, and the value after, (n,), on the options where its filter
     says it applies.
 
     Parameters
     ----------
-    module
+    module : str
         Name of the module
-    config
-        Which signals it may use, and on which options it applies: a `SpiceConfig`
-    recorded
+    config : SpiceConfig
+        Which signals it may use, and on which options it applies
+    recorded : Mapping
         What the network did: signals by name
-    there
+    there : np.ndarray
         Trials that count, (sessions, trials)"""
     where = there[..., None] & np.ones(recorded['logits'].shape[-1], bool)
     for name, value, _ in config.filter_setup[module]: where = where & (recorded[name] == value)
@@ -196,22 +200,29 @@ class Regression:
     equation: Equation
     table: pd.DataFrame
 
+class _How(NamedTuple):
+    "How terms are chosen: see `regress`."
+    degree: int
+    threshold: float | None
+    optimizer: str
+    regularization: float
+
 def regress(
-    network, # A trained network
-    config,  # What to read out of it, a `SpiceConfig`
-    xs,      # Choices and rewards, (sessions, trials, features)
-    ys,      # The next choice, (sessions, trials, n_actions)
+    network: BaseRNN,                   # A trained network
+    config: SpiceConfig,                # What to read out of it
+    xs: torch.Tensor,                   # Choices and rewards, (sessions, trials, features)
+    ys: torch.Tensor,                   # The next choice, (sessions, trials, n_actions)
     *,
-    participants=None, # Labels of participants 0, 1, … (default: their numbers)
-    only=None,         # Only this participant (default: all)
+    participants: Iterable | None=None, # Labels of participants 0, 1, … (default: their numbers)
+    only: int | None=None,              # Only this participant (default: all)
     # Group of each participant, in their order: one equation for each group (default: one for each participant the
     # network tells apart)
-    groups=None,
-    degree=1,          # Highest power of the terms
-    threshold=None,    # Leave out terms with smaller coefficients (default: decided by BIC)
-    optimizer='SR3_weighted_l1', # See `sparse_regression`
-    regularization=1e-2,         # See `sparse_regression`
-    probes=None        # Inputs to record the network on (default: the people's own trials)
+    groups: Iterable | None=None,
+    degree: int=1,                      # Highest power of the terms
+    threshold: float | None=None,       # Leave out terms with smaller coefficients (default: decided by BIC)
+    optimizer: str='SR3_weighted_l1',   # See `sparse_regression`
+    regularization: float=1e-2,         # See `sparse_regression`
+    probes: torch.Tensor | None=None    # Inputs to record the network on (default: the people's own trials)
 ) -> Regression:
     """Read an `Equation` out of a trained network. One for everybody, or one per participant if the network tells
     people apart, or one per group.
@@ -222,32 +233,33 @@ def regress(
 
     Parameters
     ----------
-    network
+    network : BaseRNN
         A trained network
-    config
-        What to read out of it, a `SpiceConfig`
-    xs
+    config : SpiceConfig
+        What to read out of it
+    xs : torch.Tensor
         Choices and rewards, (sessions, trials, features)
-    ys
+    ys : torch.Tensor
         The next choice, (sessions, trials, n_actions)
-    participants
+    participants : Iterable | None
         Labels of participants 0, 1, … (default: their numbers)
-    only
+    only : int | None
         Only this participant (default: all)
-    groups
+    groups : Iterable | None
         Group of each participant, in their order: one equation for each group (default: one for
         each participant the network tells apart)
-    degree
+    degree : int
         Highest power of the terms
-    threshold
+    threshold : float | None
         Leave out terms with smaller coefficients (default: decided by BIC)
-    optimizer
+    optimizer : str
         See `sparse_regression`
-    regularization
+    regularization : float
         See `sparse_regression`
-    probes
+    probes : torch.Tensor | None
         Inputs to record the network on (default: the people's own trials)"""
-    check_regression(network, config, xs, only, degree, threshold, optimizer, regularization)
+    how = _How(degree, threshold, optimizer, regularization)
+    check_regression(network, config, xs, only=only, **how._asdict())
     ids = np.asarray(xs[:, 0, -1], int)
     labels = list(participants) if participants is not None else list(range(ids.max() + 1))
     rows, tables, rules = {}, [], None
@@ -255,8 +267,7 @@ def regress(
         mine = np.isin(ids, people)
         asked = xs[mine] if probes is None else _as_participant(probes, people[0])
         with _averaged(network, people if groups is not None else []):
-            rules, row, table = _regress_one(
-                network, config, asked, xs[mine], ys[mine], degree, threshold, optimizer, regularization, rules)
+            rules, row, table = _regress_one(network, config, asked, xs[mine], ys[mine], how, rules)
         rows[name], table['participant'] = row, name
         tables.append(table)
     frame = pd.DataFrame(list(rows.values()), index=list(rows))
@@ -267,35 +278,36 @@ def regress(
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #a33675af
 def check_regression(
-    network,        # A network
-    config,         # What to read out of it, a `SpiceConfig`
-    xs,             # The choices, (sessions, trials, features)
-    only=None,      # Only this participant (default: all)
-    degree=1,       # Highest power of the terms
-    threshold=None, # Smallest coefficient (default: decided by BIC)
-    optimizer='SR3_weighted_l1', # See `sparse_regression`
-    regularization=1e-2          # See `sparse_regression`
-):
+    network: BaseRNN,                 # Trained or not
+    config: SpiceConfig,              # What to read out of it
+    xs: torch.Tensor,                 # The choices, (sessions, trials, features)
+    *,
+    only: int | None=None,            # Only this participant (default: all)
+    degree: int=1,                    # Highest power of the terms
+    threshold: float | None=None,     # Smallest coefficient (default: decided by BIC)
+    optimizer: str='SR3_weighted_l1', # See `sparse_regression`
+    regularization: float=1e-2        # See `sparse_regression`
+) -> None:
     """Raise a `ValueError` if `regress` could not do what these arguments ask; called before a training that would be
     in vain.
 
     Parameters
     ----------
-    network
-        A network
-    config
-        What to read out of it, a `SpiceConfig`
-    xs
+    network : BaseRNN
+        Trained or not
+    config : SpiceConfig
+        What to read out of it
+    xs : torch.Tensor
         The choices, (sessions, trials, features)
-    only
+    only : int | None
         Only this participant (default: all)
-    degree
+    degree : int
         Highest power of the terms
-    threshold
+    threshold : float | None
         Smallest coefficient (default: decided by BIC)
-    optimizer
+    optimizer : str
         See `sparse_regression`
-    regularization
+    regularization : float
         See `sparse_regression`"""
     known = [*network.submodules_rnn, *network.submodules_eq]
     unknown = [m for m in config.rnn_modules if m not in known]
@@ -310,13 +322,13 @@ def check_regression(
     check_number(regularization, 'regularization', 0, ends=False)
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #602be21a
-def tells_apart(network): # A `BaseRNN`
+def tells_apart(network: BaseRNN) -> bool: # Trained or not
     """Does a network tell people apart, that is, has it an embedding?
 
     Parameters
     ----------
-    network
-        A `BaseRNN`
+    network : BaseRNN
+        Trained or not
     """
     return any(hasattr(m, 'dropout') and hasattr(m, 'n') for m in network.own_modules())
 
@@ -357,24 +369,25 @@ def _averaged(network, people):
             for m, weight in zip(embeddings, before): m.weight.copy_(weight)
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #22810dfd
-def _regress_one(network, config, asked, xs, ys, degree, threshold, optimizer, regularization, rules):
+def _regress_one(network, config, asked, xs, ys, how, rules):
     "Regression for one participant or all together: (rules, coefficients, table of candidates)."
     recorded, latents, starts = network.record(asked), list(network.init_values), network.starts(int(asked[0, 0, -1]))
     there = ~np.isnan(np.asarray(asked[..., :network.n_actions])).any(-1)
     weights = readout(recorded, latents, there)
     kinds = signal_kinds(_used(config), recorded, asked, starts, network.n_actions)
     data = {m: module_pairs(m, config, recorded, there) for m in config.rnn_modules}
-    if rules is None: rules = _rules(network, config, kinds, recorded, degree, data)
+    if rules is None: rules = _rules(network, config, kinds, recorded, how.degree, data)
     fixed = {f"start: {k}": v for k, v in starts.items()} | {
         f"weight: {k}": float(np.round(w, 9)) for k, w in zip(latents, weights)}
     fixed |= {r.parameter(t): c for r in rules for t, c in zip(r.terms, r.fixed)}
     trials = Trials.from_dataset(DatasetRNN(_as_participant(xs, 0), ys), n_options=network.n_actions)
     candidates = {}
-    for cut in THRESHOLDS if threshold is None else [threshold]:
+    for cut in THRESHOLDS if how.threshold is None else [how.threshold]:
         row, kept = dict(fixed), []
         for r in [r for r in rules if not r.fixed]:
             x, after = data[r.module]
-            change = sparse_regression(evaluate_terms(r.terms, x), after - x[:, 0], cut, optimizer, regularization)
+            change = sparse_regression(
+                evaluate_terms(r.terms, x), after - x[:, 0], cut, how.optimizer, how.regularization)
             kept += [bool(c) for c in change]
             # back from the change to the next value
             change = change + np.array([t == (1,) + (0,) * (len(t) - 1) for t in r.terms])
@@ -401,21 +414,21 @@ def _used(config):
 
 def hard_coded(
     # A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1, n_inputs) -> next value (n, 1)
-    equation,
-    n_inputs,  # How many inputs it has
-    degree=3   # Highest power
-):
+    equation: Callable,
+    n_inputs: int, # How many inputs it has
+    degree: int=3  # Highest power
+) -> dict[tuple[int, ...], float] | None:
     """The polynomial that a hard-coded equation is: {exponents: coefficient}, by trying it out; None if it is none of
     this degree.
 
     Parameters
     ----------
-    equation
+    equation : Callable
         A hard-coded equation (an entry of `submodules_eq`): value (n, 1), inputs (n, 1,
         n_inputs) -> next value (n, 1)
-    n_inputs
+    n_inputs : int
         How many inputs it has
-    degree
+    degree : int
         Highest power"""
     terms, rng = polynomial_terms(1 + n_inputs, degree), np.random.default_rng(0)
     x = rng.uniform(-2, 2, (4 * len(terms), 1 + n_inputs))
@@ -449,13 +462,13 @@ def _rules(network, config, kinds, recorded, degree, data):
     return rules
 
 # %% ../../nbs/30_discovery/35_sindy.ipynb #a3fed814
-def equation_modules(equation): # An `Equation`
+def equation_modules(equation: Equation) -> dict[str, Callable]: # Its first row is taken
     """The rules of an equation as functions that can take the place of a network's modules (`submodules_sindy`).
 
     Parameters
     ----------
-    equation
-        An `Equation`
+    equation : Equation
+        Its first row is taken
     """
     row = equation.row()
     def module(rule):

@@ -74,6 +74,7 @@ def _at_choices(logp, ys):
     made = ~np.isnan(ys.numpy()).any(-1)
     return np.where(made, np.take_along_axis(logp, np.nan_to_num(ys.numpy()).argmax(-1)[..., None], -1)[..., 0], np.nan)
 
+# %% ../../nbs/30_discovery/38_stages.ipynb #12d08e2b
 @dataclass
 class _Judged:
     "Log probabilities of held-out choices by stage: {stage: (sessions, trials)}; people: (sessions,)."

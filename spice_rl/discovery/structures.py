@@ -20,19 +20,19 @@ from ..core.arguments import check_truth, check_whole
 VALUE, TRACE = 'x_value_reward', 'x_value_choice'
 
 def bandit_library(
-    degree=2,             # Highest power of the terms
-    trace=True,           # With a trace of past choices?
-    counterfactual=False  # Do the options not chosen learn from their own reward, which is shown?
-) -> list:
-    """Candidate rules for tasks with reward: a list of `Rule`s.
+    degree: int=2,             # Highest power of the terms
+    trace: bool=True,          # With a trace of past choices?
+    counterfactual: bool=False # Do the options not chosen learn from their own reward, which is shown?
+) -> list[Rule]:
+    """Candidate rules for tasks with reward.
 
     Parameters
     ----------
-    degree
+    degree : int
         Highest power of the terms
-    trace
+    trace : bool
         With a trace of past choices?
-    counterfactual
+    counterfactual : bool
         Do the options not chosen learn from their own reward, which is shown?
     """
     degree = check_whole(degree, 'degree', 1)
@@ -133,8 +133,8 @@ class Structure:
         Expected information of the free numbers, (free, free)
     flat : bool
         Does a direction exist that choices cannot see?
-    range : object
-        Bounds of each latent value, (2, latents), if none can leave them; else None
+    range : np.ndarray | None
+        Bounds of each latent value, (2, latents), if none can leave them
     done : bool
         Was it followed to its end?
     """
@@ -146,11 +146,11 @@ class Structure:
     slope: np.ndarray       # Gradient of the NLL by the free numbers, in order
     information: np.ndarray # Expected information of the free numbers, (free, free)
     flat: bool              # Does a direction exist that choices cannot see?
-    range: object           # Bounds of each latent value, (2, latents), if none can leave them; else None
+    range: np.ndarray | None # Bounds of each latent value, (2, latents), if none can leave them
     done: bool              # Was it followed to its end?
 
     @property
-    def sound(self):
+    def sound(self) -> bool:
         "Do its values stay inside an interval, and can the choices tell every number?"
         return self.range is not None and not self.flat
 
@@ -164,6 +164,7 @@ def _few(values):
     if not len(values): return np.zeros(1)
     return values if len(values) <= 9 else np.linspace(values.min(), values.max(), 9)
 
+# %% ../../nbs/30_discovery/35_structures.ipynb #8d2a74bb
 class _Library:
     "Rules with all candidate terms, on a data set."
     def __init__(self, rules, latents, weights, trials, sessions=None, origins=None):

@@ -7,6 +7,7 @@ __all__ = ['TraceReading', 'TraceColumn', 'TraceStructure', 'TraceEquation']
 
 # %% ../../nbs/30_discovery/36_trace_equations.ipynb #94b42710
 import keyword
+from collections.abc import Collection, Mapping, Sequence
 from collections import Counter, namedtuple
 from dataclasses import dataclass
 import numpy as np
@@ -18,6 +19,7 @@ from ..core.compiling import StructuredCell
 from ..core.params import Param
 from .pulls import _COMMON, _OPTION, _OTHERS, _RATES, _STARTS, _WEIGHTS, _checked_term
 from .pulls import _init, _kind, _learn, _logits, _program, _rank, _tables, _update
+from ..core.data import Trials
 
 # %% ../../nbs/30_discovery/36_trace_equations.ipynb #9a3e6d24
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ class TraceColumn:
         if len(names) not in (0, 2): raise ValueError(f"names of {name} must be two, of 0 and of 1, got {self.names!r}")
         object.__setattr__(self, 'names', tuple(map(str, names)))
 
-    def read(self, x): # What the column says
+    def read(self, x: np.ndarray | float) -> np.ndarray | float: # What the column says
         """The numbers that terms read.
 
         Parameters
         ----------
-        x
+        x : np.ndarray | float
             What the column says
         """
         return (x - self.centre) / self.scale
@@ -73,7 +75,7 @@ class TraceColumn:
         return f"{what}{space}{'-' if self.centre > 0 else '+'}{space}{abs(self.centre):g}"
 
     @property
-    def text(self):
+    def text(self) -> str:
         "How it stands in an equation: `load`, `[condition = hard]`, `((load - 4.2) / 1.3)`."
         if self.names: return f'[{self.name} = {self.names[1]}]'
         less = self._less(f"{self.name}{'[k]' * self.each}", ' ')
@@ -81,7 +83,7 @@ class TraceColumn:
         return f"({f'({less})' if self.centre else less} / {self.scale:g})"
 
     @property
-    def latex(self):
+    def latex(self) -> str:
         "The same in LaTeX."
         plain = [rf'\mathrm{{{_typed(x)}}}' for x in (self.name, *self.names)]
         if self.names: return rf'1_{{{plain[0]}={plain[2]}}}'
@@ -90,7 +92,7 @@ class TraceColumn:
         return rf'\tfrac{{{less}}}{{{self.scale:g}}}'
 
     @property
-    def step(self):
+    def step(self) -> str:
         "What a difference of 1 is, in its own words: `where load is 1 rather than 0`."
         if self.names: return f'where {self.name} is {self.names[1]} rather than {self.names[0]}'
         if (self.centre, self.scale) == (0, 1) and not self.each: return f'where {self.name} is 1 rather than 0'
@@ -145,12 +147,12 @@ class TraceStructure:
             object.__setattr__(self, name, usual)   # there are no values: one form for one structure
 
     @property
-    def signals(self):
+    def signals(self) -> set[str]:
         "Names of the signals that the terms are made of, without columns that trials see."
         return {name for term in self.terms for name in term} - {c.name for c in self.columns}
 
     @property
-    def traces(self):
+    def traces(self) -> tuple[str, ...]:
         "Names of the signals that have to be kept from trial to trial, in the order in which they are updated."
         names = set(self.signals)
         if names & {'stay', 'win_stay', 'since_switch'}: names.add('last')
@@ -158,16 +160,16 @@ class TraceStructure:
         return tuple(sorted(names, key=lambda n: (_kind(n), n)))
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[str, ...]:
         "Names of the parameters: rates, then weights."
         return (*(n for s in self.traces for n in self._rates(s)), *map(self.weight, self.terms))
 
-    def weight(self, term): # One of the terms
+    def weight(self, term: Sequence[str]) -> str: # One of the terms
         """The name of the weight of a term: `kappa_stay` of ('last', 'stay').
 
         Parameters
         ----------
-        term
+        term : Sequence[str]
             One of the terms
         """
         return '_'.join((_WEIGHTS.get(term[0], f'beta_{term[0]}'), *term[1:]))
@@ -263,21 +265,21 @@ class TraceEquation(StructuredCell, rules=False):
 
     Parameters
     ----------
-    structure
-        A `TraceStructure`
-    numbers
+    structure : TraceStructure
+        Its terms, and how values are learned
+    numbers : Mapping[str, float] | None
         Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3,
         other weights 0)
-    rewards
+    rewards : Sequence[float]
         Lowest and highest reward: they say where the middle is
-    people
+    people : pd.DataFrame | None
         Numbers of each person: a frame (participants, parameters)"""
     def __init__(self,
-        structure,        # A `TraceStructure`
+        structure: TraceStructure,         # Its terms, and how values are learned
         # Numbers of everybody, or of the group: a dict by name (default: rates .3, `beta` 3, other weights 0)
-        numbers=None,
-        rewards=(0., 1.), # Lowest and highest reward: they say where the middle is
-        people=None       # Numbers of each person: a frame (participants, parameters)
+        numbers: Mapping[str, float] | None=None,
+        rewards: Sequence[float]=(0., 1.), # Lowest and highest reward: they say where the middle is
+        people: pd.DataFrame | None=None   # Numbers of each person: a frame (participants, parameters)
     ):
         if not isinstance(structure, TraceStructure):
             raise TypeError(f"structure must be a TraceStructure, got {type(structure).__name__}")
@@ -311,16 +313,16 @@ class TraceEquation(StructuredCell, rules=False):
             for who, x in people[name].items(): param.check(x, f"{name} of {who!r}")
         return people[list(self.params)].astype(float)
 
-    def kernels(self):
+    def kernels(self) -> Kernels:
         "The compiled rules, with this structure as their constants."
         return Kernels(_init, _logits, _update, self.program)
 
-    def table(self, participants): # Their labels
+    def table(self, participants: Collection) -> pd.DataFrame: # Their labels
         """The parameters of these people, one row for each; the group's for somebody who is not known.
 
         Parameters
         ----------
-        participants
+        participants : Collection
             Their labels
         """
         known = pd.DataFrame(self.values, index=list(participants), dtype=float, columns=list(self.params))
@@ -331,27 +333,29 @@ class TraceEquation(StructuredCell, rules=False):
 
     # Without columns its rules are those that all structures share, with them those that were written for it.
 
-    def p(self, **values): # Values of parameters, in place of the instance's
+    def p(self, **values: float) -> np.ndarray | tuple: # Values of parameters, in place of the instance's
         """All parameters, as the rules take them.
 
         Parameters
         ----------
-        **values
+        **values : float
             Values of parameters, in place of the instance's
         """
         return self._by('p', **values)
-    def init(self, p, n_options=2): return self._by('init', p, n_options)
-    def logits(self, p, state, trial): return self._by('logits', p, state, trial)
-    def update(self, p, state, trial): return self._by('update', p, state, trial)
+    def init(self, p: np.ndarray | tuple, n_options: int=2) -> tuple: return self._by('init', p, n_options)
+    def logits(self, p: np.ndarray | tuple, state: tuple, trial: tuple) -> np.ndarray:
+        return self._by('logits', p, state, trial)
+    def update(self, p: np.ndarray | tuple, state: tuple, trial: tuple) -> tuple:
+        return self._by('update', p, state, trial)
     def _by(self, rule, *given, **named):
         return getattr(Cell if self.wide else StructuredCell, rule)(self, *given, **named)
 
-    def suits(self, trials): # The trials that it is to be shown
+    def suits(self, trials: Trials) -> None: # The trials that it is to be shown
         """Raise a `ValueError` if a column means something else there: a number for each option, or other labels.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             The trials that it is to be shown
         """
         has = ('one number a trial', 'a number for each option')
@@ -367,55 +371,70 @@ class TraceEquation(StructuredCell, rules=False):
 
     # What it says: see below.
 
-    def numbers(self, participant=None): # Whose (default: the group's)
+    def numbers(self, participant: object=None) -> pd.Series: # Whose (default: the group's)
         """The numbers of one person, or of the group: a Series.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: the group's)
         """
         return self.table([participant]).iloc[0] if participant is not None else pd.Series(self.values, dtype=float)
-    def text(self, participant=None, digits=2): # Whose (default: the group's); decimals
+    def text(self,
+        participant: object=None, # Whose (default: the group's)
+        digits: int=2             # Decimals
+    ) -> str:
         """The equation in plain text.
 
         Parameters
         ----------
-        participant, digits
-            Whose (default: the group's); decimals
+        participant : object
+            Whose (default: the group's)
+        digits : int
+            Decimals
         """
         return _text(self.structure, self.numbers(participant), digits)
-    def latex(self, participant=None, digits=2): # Whose (default: the group's); decimals
+    def latex(self,
+        participant: object=None, # Whose (default: the group's)
+        digits: int=2             # Decimals
+    ) -> str:
         """The equation in LaTeX.
 
         Parameters
         ----------
-        participant, digits
-            Whose (default: the group's); decimals
+        participant : object
+            Whose (default: the group's)
+        digits : int
+            Decimals
         """
         return _latex(self.structure, self.numbers(participant), digits, self.middle)
-    def words(self, participant=None, digits=2): # Whose (default: the group's); decimals
+    def words(self,
+        participant: object=None, # Whose (default: the group's)
+        digits: int=2             # Decimals
+    ) -> list[str]:
         """The equation in words: a list of sentences.
 
         Parameters
         ----------
-        participant, digits
-            Whose (default: the group's); decimals
+        participant : object
+            Whose (default: the group's)
+        digits : int
+            Decimals
         """
         return _words(self.structure, self.numbers(participant), digits)
-    def as_rl(self, participant=None): # Whose (default: the group's)
+    def as_rl(self, participant: object=None) -> 'TraceReading': # Whose (default: the group's)
         """The equation read as a known learning rule: its name, and its parameters by name.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: the group's)
         """
         return TraceReading(_name_of(self.structure), self.numbers(participant))
     def __repr__(self): return self.text()
     def _repr_latex_(self): return f"$${self.latex()}$$"
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         "The equation as plain data, for `from_dict`."
         s, people = self.structure, self.people
         read = {c.name: dict(centre=c.centre, scale=c.scale, each=c.each, names=list(c.names)) for c in s.columns}
@@ -426,12 +445,12 @@ class TraceEquation(StructuredCell, rules=False):
                     **(dict(columns=read) if read else {}))
 
     @classmethod
-    def from_dict(cls, d): # What `to_dict` gave
+    def from_dict(cls, d: dict) -> 'TraceEquation': # What `to_dict` gave
         """The inverse of `to_dict`.
 
         Parameters
         ----------
-        d
+        d : dict
             What `to_dict` gave
         """
         check_keys(

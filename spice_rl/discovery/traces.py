@@ -7,6 +7,7 @@ __all__ = ['Discovery', 'discover']
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #f39c9b89
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from .pulls import _checked_term
 from .trace_equations import TraceEquation, TraceStructure, _name_of
 from .trace_search import TRACE_TERMS, _SLACK, _columns_for, _look_for, _Model, _Search
 from .trace_search import _stands, _TraceLine
+from ..core.data import Trials
+from ..inference.hierarchy import HierarchicalFit
+from .trace_equations import TraceReading
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #8adb0117
 # integrated BIC that several kinds must be better by; people that a kind has at least; how many kinds are looked for,
@@ -274,20 +278,20 @@ class Discovery:
         Structures within 6 integrated BIC of the best, with weights
     steps : pd.DataFrame
         The search: each structure that was better than all before it
-    fit : object
-        The hierarchical fit (None: one set of numbers for everybody)
+    fit : HierarchicalFit | None
+        None: one set of numbers for everybody
     integrated_bic : float
         Of the structure, as the search compares them
     choices : int
         That were counted
     remarks : list
         Sentences for `notes`
-    kinds : pd.DataFrame
+    kinds : pd.DataFrame | None
         Each person's kind, the name of its structure, and its probability
-    kind_groups : pd.DataFrame
+    kind_groups : pd.DataFrame | None
         The kinds: name, people, share, structure, typical values (NaN: no such parameter); None
         if there is one
-    search : object
+    search : tuple | None
         What `resume` goes on from (None: the search ended by itself)
     """
     cell: TraceEquation       # The equation: each person's numbers, the group's for somebody it has not seen
@@ -296,32 +300,32 @@ class Discovery:
     people: pd.DataFrame      # Each person's numbers (participants, parameters)
     structures: pd.DataFrame  # Structures within 6 integrated BIC of the best, with weights
     steps: pd.DataFrame       # The search: each structure that was better than all before it
-    fit: object               # The hierarchical fit (None: one set of numbers for everybody)
+    fit: HierarchicalFit | None # None: one set of numbers for everybody
     integrated_bic: float     # Of the structure, as the search compares them
     choices: int              # That were counted
     remarks: list             # Sentences for `notes`
-    kinds: pd.DataFrame = None       # Each person's kind, the name of its structure, and its probability
+    kinds: pd.DataFrame | None = None # Each person's kind, the name of its structure, and its probability
     # The kinds: name, people, share, structure, typical values (NaN: no such parameter); None if there is one
-    kind_groups: pd.DataFrame = None
-    search: object = None            # What `resume` goes on from (None: the search ended by itself)
+    kind_groups: pd.DataFrame | None = None
+    search: tuple | None = None      # What `resume` goes on from (None: the search ended by itself)
 
     @property
-    def structure(self):
+    def structure(self) -> TraceStructure:
         "Its `TraceStructure`."
         return self.cell.structure
 
     @property
-    def name(self):
+    def name(self) -> str:
         "What the field calls it."
         return _name_of(self.structure)
 
-    def score(self, trials): # Choices of the same people, or of others
+    def score(self, trials: Trials) -> float: # Choices of the same people, or of others
         """Probability of a choice, on average (geometric mean): each person's numbers, the group's for somebody not
         seen before.
 
         Parameters
         ----------
-        trials
+        trials : Trials
             Choices of the same people, or of others"""
         offered = (check_trials(trials).offer >= 0).sum(1)
         n = int((trials.counted & (trials.choice >= 0) & (offered > 1)).sum())
@@ -329,16 +333,16 @@ class Discovery:
         return float(np.exp(-nll(self.cell, trials=trials).sum() / n))
 
     @property
-    def stopped(self):
+    def stopped(self) -> bool:
         "Did its budget stop the search before its end?"
         return self.search is not None
 
     def resume(self,
-        budget=None,  # Seconds after which it stops again (default: none)
+        budget: float | None=None, # Seconds after which it stops again (default: none)
         *,
-        threads=None, # How many threads (default: all cores)
-        verbose=True  # Show a progress bar?
-    ): # A `Discovery`
+        threads: int | None=None,  # How many threads (default: all cores)
+        verbose: bool=True         # Show a progress bar?
+    ) -> 'Discovery':
         """Go on with a search that its budget stopped, with all that it has fitted: it ends where an unbroken search
         does.
 
@@ -346,54 +350,60 @@ class Discovery:
 
         Parameters
         ----------
-        budget
+        budget : float | None
             Seconds after which it stops again (default: none)
-        threads
+        threads : int | None
             How many threads (default: all cores)
-        verbose
-            Show a progress bar?
-
-        Returns
-        -------
-        A `Discovery`"""
+        verbose : bool
+            Show a progress bar?"""
         if budget is not None: budget = check_number(budget, 'budget', 0)
         if not self.stopped: return self
         (search, seed), began = self.search, time.monotonic()
         return _searched(search.again(threads), began, budget, seed, verbose)
 
-    def as_rl(self, participant=None): # Whose (default: the group's)
+    def as_rl(self, participant: object=None) -> TraceReading: # Whose (default: the group's)
         """The equation read as a known learning rule: see `TraceEquation.as_rl`.
 
         Parameters
         ----------
-        participant
+        participant : object
             Whose (default: the group's)
         """
         return self.cell.as_rl(participant)
-    def latex(self, participant=None, digits=2): # Whose (default: the group's); decimals
+    def latex(self,
+        participant: object=None, # Whose (default: the group's)
+        digits: int=2             # Decimals
+    ) -> str:
         """The equation in LaTeX.
 
         Parameters
         ----------
-        participant, digits
-            Whose (default: the group's); decimals
+        participant : object
+            Whose (default: the group's)
+        digits : int
+            Decimals
         """
         return self.cell.latex(participant, digits)
-    def words(self, participant=None, digits=2): # Whose (default: the group's); decimals
+    def words(self,
+        participant: object=None, # Whose (default: the group's)
+        digits: int=2             # Decimals
+    ) -> list[str]:
         """The equation in words.
 
         Parameters
         ----------
-        participant, digits
-            Whose (default: the group's); decimals
+        participant : object
+            Whose (default: the group's)
+        digits : int
+            Decimals
         """
         return self.cell.words(participant, digits)
-    def notes(self):
+    def notes(self) -> list[str]:
         "What to know before believing it: a list of sentences."
         of_fit = [] if self.fit is None else self.fit.notes()
         return [*self.remarks, *(note.replace('look at `modes`', 'look at `fit.modes`') for note in of_fit)]
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         "Typical value of each parameter with its interval, and how much people differ."
         return self.group
 
@@ -413,16 +423,17 @@ class Discovery:
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #7a7d78b0
 def discover(
-    trials,            # The choices
+    trials: Trials,                    # The choices
     *,
-    people='differ',   # 'differ': everybody has numbers of their own around the group's; 'alike': one set for everybody
-    terms=TRACE_TERMS, # Terms that may come in: products of signals, such as ('last', 'stay')
-    most=12,           # Parameters at most: longer equations are not tried
-    budget=None,       # Seconds after which the search stops with the best so far (default: none)
-    sees=None,         # Columns that trials see and terms may read: names (default: see below; []: none)
-    seed=0,            # An int or a numpy Generator, for the last look at each person's mode
-    threads=None,      # How many threads (default: all cores)
-    verbose=True       # Show a progress bar?
+    # 'differ': everybody has numbers of their own around the group's; 'alike': one set for everybody
+    people: str='differ',
+    terms: Sequence=TRACE_TERMS,       # Terms that may come in: products of signals, such as ('last', 'stay')
+    most: int=12,                      # Parameters at most: longer equations are not tried
+    budget: float | None=None,         # Seconds after which the search stops with the best so far (default: none)
+    sees: Sequence[str] | None=None, # Columns that trials see and terms may read: names (default: see below; []: none)
+    seed: int | np.random.Generator=0, # For the last look at each person's mode
+    threads: int | None=None,          # How many threads (default: all cores)
+    verbose: bool=True                 # Show a progress bar?
 ) -> Discovery:
     """The equation of traces that explains choices best, by the integrated BIC: its structure, the group's numbers and
     each person's; and whether people are of several kinds.
@@ -439,24 +450,24 @@ def discover(
 
     Parameters
     ----------
-    trials
+    trials : Trials
         The choices
-    people
+    people : str
         'differ': everybody has numbers of their own around the group's; 'alike': one set for
         everybody
-    terms
+    terms : Sequence
         Terms that may come in: products of signals, such as ('last', 'stay')
-    most
+    most : int
         Parameters at most: longer equations are not tried
-    budget
+    budget : float | None
         Seconds after which the search stops with the best so far (default: none)
-    sees
+    sees : Sequence[str] | None
         Columns that trials see and terms may read: names (default: see below; []: none)
-    seed
-        An int or a numpy Generator, for the last look at each person's mode
-    threads
+    seed : int | np.random.Generator
+        For the last look at each person's mode
+    threads : int | None
         How many threads (default: all cores)
-    verbose
+    verbose : bool
         Show a progress bar?"""
     check_trials(trials)
     if not trials.options:
@@ -473,7 +484,7 @@ def discover(
     for t in terms:
         if t[0] == 'value' and len(t) > 1 and ('value',) not in terms:
             raise ValueError(f"{t} comes in beside values alone, and terms lack them: add ('value',)")
-    search = _Search(trials, alike, most, threads, None, None, terms, columns, unread)
+    search = _Search(trials, alike, most, threads, terms, columns, unread)
     if not search.n: raise ValueError("these trials hold no choice between two options that counts: nothing to explain")
     return _searched(search, began, budget, seed, verbose)
 
@@ -515,7 +526,7 @@ def _numbers(search, model, seed):
 
 def _refitted(found, trials, seed=0, threads=None):
     "The equation of a `Discovery` with numbers from these choices, its integrated BIC, and how many choices it counts."
-    search = _Search(trials, found.fit is None, len(found.group), threads, None, None, columns=found.structure.columns)
+    search = _Search(trials, found.fit is None, len(found.group), threads, columns=found.structure.columns)
     names = list(found.group.index)
     B = found.group['mean'].to_numpy(float)
     start = _Model(

@@ -7,6 +7,7 @@ __all__ = ['TrainingError', 'TrainingWarning', 'Loss', 'lbfgs', 'Start', 'Plan',
 
 # %% ../../nbs/30_discovery/32_training.ipynb #d9adc8df
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 import numpy as np
@@ -30,23 +31,24 @@ class Loss:
 
     Parameters
     ----------
-    network
-        A `BaseRNN`
-    xs
+    network : BaseRNN
+        The network whose loss it is
+    xs : torch.Tensor
         (sessions, trials, features)
-    ys
+    ys : torch.Tensor
         (sessions, trials, n_actions): the next choice, NaN where there is none
-    weight
+    weight : np.ndarray | torch.Tensor | None
         How often each session counts, (starts, sessions) (default: once)
-    n_steps
+    n_steps : int | None
         Trials after which the gradient is cut (default: never)
     """
     def __init__(self,
-        network, # A `BaseRNN`
-        xs, # (sessions, trials, features)
-        ys, # (sessions, trials, n_actions): the next choice, NaN where there is none
-        weight=None, # How often each session counts, (starts, sessions) (default: once)
-        n_steps=None # Trials after which the gradient is cut (default: never)
+        network: BaseRNN,        # The network whose loss it is
+        xs: torch.Tensor,        # (sessions, trials, features)
+        ys: torch.Tensor,        # (sessions, trials, n_actions): the next choice, NaN where there is none
+        # How often each session counts, (starts, sessions) (default: once)
+        weight: np.ndarray | torch.Tensor | None=None,
+        n_steps: int | None=None # Trials after which the gradient is cut (default: never)
     ):
         self.network, self.n_steps = network, n_steps
         self.xs = xs.to(network.device, torch.float64)
@@ -55,7 +57,7 @@ class Loss:
         self.n = float(self.target.sum())
         if not self.n: raise ValueError("there is no choice to predict: every row of ys is missing")
 
-    def __call__(self):
+    def __call__(self) -> torch.Tensor:
         "NLL a choice, (starts,), in nats."
         total, state = 0., None
         for part, target in zip(
@@ -96,31 +98,32 @@ def _direction(g, pairs):
 
 # %% ../../nbs/30_discovery/32_training.ipynb #5dd9cad2
 def lbfgs(
-    objective,   # x (starts, n) -> loss (starts,), gradient (starts, n)
-    x,           # Where to start, (starts, n)
-    first_step,  # Length of the first step
-    passes,      # Most calls of `objective`
-    tolerance,   # Stop when no start has gained this much in five steps
-    after_step=lambda x, loss: False, # Called after each step; stops if true
-    memory=12    # How many past steps shape the curvature
-):
+    objective: Callable, # x (starts, n) -> loss (starts,), gradient (starts, n)
+    x: torch.Tensor,     # Where to start, (starts, n)
+    first_step: float,   # Length of the first step
+    passes: int,         # Most calls of `objective`
+    tolerance: float,    # Stop when no start has gained this much in five steps
+    # Called after each step; stops if true
+    after_step: Callable[[torch.Tensor, torch.Tensor], bool]=lambda x, loss: False,
+    memory: int=12       # How many past steps shape the curvature
+) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Minimise several independent problems side by side: (x, loss (starts,), calls used).
 
     Parameters
     ----------
-    objective
+    objective : Callable
         x (starts, n) -> loss (starts,), gradient (starts, n)
-    x
+    x : torch.Tensor
         Where to start, (starts, n)
-    first_step
+    first_step : float
         Length of the first step
-    passes
+    passes : int
         Most calls of `objective`
-    tolerance
+    tolerance : float
         Stop when no start has gained this much in five steps
-    after_step
+    after_step : Callable[[torch.Tensor, torch.Tensor], bool]
         Called after each step; stops if true
-    memory
+    memory : int
         How many past steps shape the curvature
     """
     loss, g = objective(x)
@@ -175,7 +178,7 @@ class Start:
     test_nll: float = np.nan # NLL a choice on the test data, if there are any
 
     @property
-    def score(self):
+    def score(self) -> float:
         "What starts are compared by: the NLL on the test data, if there are any."
         return self.nll if np.isnan(self.test_nll) else self.test_nll
 
@@ -194,9 +197,9 @@ class Plan:
         Stop when five steps gain less, in nats a choice
     l2_weight_decay : float
         Weight of the penalty on bends and embeddings, in nats
-    batch_size : int
+    batch_size : int | None
         Sessions in a mini-batch (default: all)
-    n_steps_per_call : int
+    n_steps_per_call : int | None
         Trials after which the gradient is cut (default: never)
     scheduler : bool
         Let Adam's step shrink to nothing over the epochs (cosine)?
@@ -211,8 +214,8 @@ class Plan:
     learning_rate: float = 1e-2    # Length of the first step; with Adam, of every step
     convergence_threshold: float = 1e-6 # Stop when five steps gain less, in nats a choice
     l2_weight_decay: float = 5.    # Weight of the penalty on bends and embeddings, in nats
-    batch_size: int = None         # Sessions in a mini-batch (default: all)
-    n_steps_per_call: int = None   # Trials after which the gradient is cut (default: never)
+    batch_size: int | None = None       # Sessions in a mini-batch (default: all)
+    n_steps_per_call: int | None = None # Trials after which the gradient is cut (default: never)
     scheduler: bool = False        # Let Adam's step shrink to nothing over the epochs (cosine)?
     bagging: bool = False          # Train each start on its own bootstrap sample of the sessions?
     patience: int = 20             # Steps without gain on the test data before stopping
@@ -225,13 +228,13 @@ class Plan:
         check_number(self.learning_rate, 'learning_rate', 0, ends=False)
         for name in ('convergence_threshold', 'l2_weight_decay'): check_number(getattr(self, name), name, 0)
 
-    def is_random(self, network): # The `BaseRNN` that is to be trained
+    def is_random(self, network: BaseRNN) -> bool: # The network that is to be trained
         """Is the loss random from step to step?
 
         Parameters
         ----------
-        network
-            The `BaseRNN` that is to be trained
+        network : BaseRNN
+            The network that is to be trained
         """
         random = bool(
             self.batch_size
@@ -379,16 +382,16 @@ def _verdicts(starts, chance, apart=APART):
 
 # %% ../../nbs/30_discovery/32_training.ipynb #9cb983c2
 def train(
-    network, # A `BaseRNN`; it is trained in place
-    xs,      # (sessions, trials, features)
-    ys,      # (sessions, trials, n_actions): the next choice
-    xs_test=None, # Data that decide when to stop and which start is best
-    ys_test=None, # And their next choices
+    network: BaseRNN,              # It is trained in place
+    xs: torch.Tensor | np.ndarray, # (sessions, trials, features)
+    ys: torch.Tensor | np.ndarray, # (sessions, trials, n_actions): the next choice
+    xs_test: torch.Tensor | np.ndarray | None=None, # Data that decide when to stop and which start is best
+    ys_test: torch.Tensor | np.ndarray | None=None, # And their next choices
     *,
-    starts=3,    # Random starts, side by side
-    rounds=4,    # Rounds of training, at most: in each, the starts that failed are replaced
-    seed=0,      # An int
-    **options    # See `Plan`
+    starts: int=3,                 # Random starts, side by side
+    rounds: int=4,                 # Rounds of training, at most: in each, the starts that failed are replaced
+    seed: int=0,                   # Where randomness comes from
+    **options: object              # See `Plan`
 ) -> Training:
     """Train a network on choices, from several starts.
 
@@ -401,23 +404,23 @@ def train(
 
     Parameters
     ----------
-    network
-        A `BaseRNN`; it is trained in place
-    xs
+    network : BaseRNN
+        It is trained in place
+    xs : torch.Tensor | np.ndarray
         (sessions, trials, features)
-    ys
+    ys : torch.Tensor | np.ndarray
         (sessions, trials, n_actions): the next choice
-    xs_test
+    xs_test : torch.Tensor | np.ndarray | None
         Data that decide when to stop and which start is best
-    ys_test
+    ys_test : torch.Tensor | np.ndarray | None
         And their next choices
-    starts
+    starts : int
         Random starts, side by side
-    rounds
+    rounds : int
         Rounds of training, at most: in each, the starts that failed are replaced
-    seed
-        An int
-    **options
+    seed : int
+        Where randomness comes from
+    **options : object
         See `Plan`"""
     if not isinstance(network, BaseRNN):
         raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
@@ -449,7 +452,7 @@ def train(
 
 # %% ../../nbs/30_discovery/32_training.ipynb #85bbd800
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Run torch on one thread, and put its number of threads back afterwards: on tensors this small, more threads only
     wait for each other."""
     before = torch.get_num_threads()
@@ -459,16 +462,16 @@ def one_thread():
 
 @contextmanager
 def seeded(
-    seed,        # An int
-    device='cpu' # Whose random state is put back
-):
+    seed: int,                       # Where torch draws from
+    device: str | torch.device='cpu' # Whose random state is put back
+) -> Iterator[None]:
     """Let torch draw from `seed` (dropout and constructors do), and put its random state back afterwards.
 
     Parameters
     ----------
-    seed
-        An int
-    device
+    seed : int
+        Where torch draws from
+    device : str | torch.device
         Whose random state is put back
     """
     on_gpu = [torch.device(device)] if torch.device(device).type == 'cuda' else []
