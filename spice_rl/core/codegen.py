@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections import namedtuple
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 import numpy as np
 from .arguments import check_one_of
@@ -44,13 +45,13 @@ def _expression(rule, value):
     raise _Other
 
 def one_option(
-    rule # The rule `logits` of a cell's class
-):
+    rule: Callable # The rule `logits` of a cell's class
+) -> Callable | None:
     """The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None.
 
     Parameters
     ----------
-    rule
+    rule : Callable
         The rule `logits` of a cell's class
     """
     try:
@@ -65,13 +66,13 @@ def one_option(
     return scope['logit']
 
 def quick_rules(
-    rules # Rules of a cell's class, by name
-):
+    rules: dict # Rules of a cell's class, by name
+) -> dict:
     """The same rules; `logits` is written for one option where it can be.
 
     Parameters
     ----------
-    rules
+    rules : dict
         Rules of a cell's class, by name
     """
     made = one_option(rules['logits']) if COMPILED and 'logits' in rules else None
@@ -378,28 +379,28 @@ _OFFERS = dict(two=_Offers('_pair(0, 1)', '2', '2', '2', _BOTH),
                pair=_Offers('_pair(offers[t * width], offers[t * width + 1])', '2', '2', '2', _BOTH))
 
 def loop_text(
-    params,   # Names of the parameters
-    state,    # Names of the latent values
-    rules,    # Names of the rules: `init`, `logit` or `logits`, `update`
-    offers,   # 'two', 'pair' or 'any'
-    n_options, # How many options there are
-    slopes    # With the gradient and the information?
-):
+    params: Sequence[str],   # Names of the parameters
+    state: Sequence[str],    # Names of the latent values
+    rules: Collection[str],  # Names of the rules: `init`, `logit` or `logits`, `update`
+    offers: str,             # 'two', 'pair' or 'any'
+    n_options: int,          # How many options there are
+    slopes: bool             # With the gradient and the information?
+) -> str:
     """The loop as Python text, made for this number of parameters, latent values and options.
 
     Parameters
     ----------
-    params
+    params : Sequence[str]
         Names of the parameters
-    state
+    state : Sequence[str]
         Names of the latent values
-    rules
+    rules : Collection[str]
         Names of the rules: `init`, `logit` or `logits`, `update`
-    offers
+    offers : str
         'two', 'pair' or 'any'
-    n_options
+    n_options : int
         How many options there are
-    slopes
+    slopes : bool
         With the gradient and the information?
     """
     n_steps, how = len(params) if slopes else 0, _OFFERS[offers]
@@ -439,20 +440,20 @@ class Loop:
 
     Parameters
     ----------
-    cls
+    cls : type
         The class of a cell that has rules
-    n_options
+    n_options : int
         How many options there are
-    options
+    options : np.ndarray
         Those on offer on each row, (rows, width)
-    n_offers
+    n_offers : np.ndarray
         How many of them, (rows,)
     """
     def __init__(self,
-        cls,       # The class of a cell that has rules
-        n_options, # How many options there are
-        options,   # Those on offer on each row, (rows, width)
-        n_offers   # How many of them, (rows,)
+        cls: type,           # The class of a cell that has rules
+        n_options: int,      # How many options there are
+        options: np.ndarray, # Those on offer on each row, (rows, width)
+        n_offers: np.ndarray # How many of them, (rows,)
     ):
         how = os.environ.get('SPICE_RL_COMPILE', 'auto')
         self.how = check_one_of(how, 'SPICE_RL_COMPILE', ('auto', 'pointers', 'now'))
@@ -464,16 +465,16 @@ class Loop:
         self.made_of = None if left_alone else contents(self.params, self.state, cls.rules)
 
     def ready(self,
-        n_steps, # Neighbours of each lane: 0, or one for each parameter
-        work     # Lanes × rows of this call, neighbours counted
-    ):
+        n_steps: int, # Neighbours of each lane: 0, or one for each parameter
+        work: float   # Lanes × rows of this call, neighbours counted
+    ) -> Callable | None:
         """The compiled loop, if it is there or worth it; else None.
 
         Parameters
         ----------
-        n_steps
+        n_steps : int
             Neighbours of each lane: 0, or one for each parameter
-        work
+        work : float
             Lanes × rows of this call, neighbours counted
         """
         if self.made_of is None or n_steps not in (0, len(self.params)): return None

@@ -7,9 +7,11 @@ __all__ = ['on_threads', 'Lanes', 'parameter_table', 'softmax', 'nll', 'gradient
 
 # %% ../../nbs/00_core/03_engine.ipynb #308ec03b
 import os
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 from .arguments import check_names, check_number, check_threads
 from .cell import Cell, _written, check_cell
@@ -17,25 +19,25 @@ from .codegen import BUNDLE, FEW, Loop
 from .compiling import _pointers, _try, is_compiled
 from .data import Trials, check_trials
 from .jit import COMPILED
-from .loops import Rows, _run_bundles
+from .loops import Kernels, Rows, _run_bundles
 from .wide_trials import WideTrials, check_columns, sessions_of
 from .wide import _own
 
 # %% ../../nbs/00_core/03_engine.ipynb #0ca8b05c
 def on_threads(
-    work,        # What is done to the pieces lo..hi: work(lo, hi)
-    n,           # How many pieces of work
-    threads=None # How many threads (default: all cores)
-):
+    work: Callable[[int, int], None], # What is done to the pieces lo..hi: work(lo, hi)
+    n: int,                           # How many pieces of work
+    threads: int | None=None          # How many threads (default: all cores)
+) -> None:
     """Run `work` over 0..n cut into as many runs as there are threads.
 
     Parameters
     ----------
-    work
+    work : Callable[[int, int], None]
         What is done to the pieces lo..hi: work(lo, hi)
-    n
+    n : int
         How many pieces of work
-    threads
+    threads : int | None
         How many threads (default: all cores)
     """
     threads = max(1, min(check_threads(threads) or os.cpu_count(), n))
@@ -56,13 +58,13 @@ class Lanes:
         A cell with compiled rules
     trials : Trials
         The choices
-    threads
+    threads : int | None
         How many threads (default: all cores)
     """
     def __init__(self,
-        cell: Cell,     # A cell with compiled rules
-        trials: Trials, # The choices
-        threads=None    # How many threads (default: all cores)
+        cell: Cell,              # A cell with compiled rules
+        trials: Trials,          # The choices
+        threads: int | None=None # How many threads (default: all cores)
     ):
         cell.suits(check_trials(trials))
         self.cell, self.trials, self.threads = cell, trials, check_threads(threads)
@@ -85,36 +87,37 @@ class Lanes:
         self.loop = None if own else Loop(type(cell), trials.n_options, self.rows.options, self.rows.n_options)
 
     @cached_property
-    def rows(self):
+    def rows(self) -> Rows:
         """The rows of a cell that speaks of choices and rewards: made when they are needed, since a search that has a
         likelihood of its own holds many cells at once."""
         rows = _rows(self.trials, self.cell.watches)
         return _together(rows) if self.cell.needs_feedback else rows
 
     @cached_property
-    def kernels(self): return _pointers(self.cell)   # compiled when they are needed: a specialised loop needs none
+    def kernels(self) -> Kernels:   # compiled when they are needed: a specialised loop needs none
+        return _pointers(self.cell)
 
     def nll(self,
-        theta, # Parameters, (lanes, n_params)
-        who    # Which participant, (lanes,)
-    ):
+        theta: ArrayLike, # Parameters, (lanes, n_params)
+        who: ArrayLike    # Which participant, (lanes,)
+    ) -> np.ndarray:
         """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
 
         Parameters
         ----------
-        theta
+        theta : ArrayLike
             Parameters, (lanes, n_params)
-        who
+        who : ArrayLike
             Which participant, (lanes,)
         """
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
     def scoring(self,
-        theta, # Parameters, (lanes, n_params)
-        who,   # Which participant, (lanes,)
-        size=1e-6 # Size of the differences, relative to the bounds' distance (or 1, or the value: the larger)
-    ):
+        theta: ArrayLike, # Parameters, (lanes, n_params)
+        who: ArrayLike,   # Which participant, (lanes,)
+        size: float=1e-6  # Size of the differences, relative to the bounds' distance (or 1, or the value: the larger)
+    ) -> tuple:
         """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
 
         Differences go to the side where the bound is farther; those that move the logits too far are taken anew,
@@ -122,11 +125,11 @@ class Lanes:
 
         Parameters
         ----------
-        theta
+        theta : ArrayLike
             Parameters, (lanes, n_params)
-        who
+        who : ArrayLike
             Which participant, (lanes,)
-        size
+        size : float
             Size of the differences, relative to the bounds' distance (or 1, or the value: the
             larger)"""
         theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
@@ -198,16 +201,16 @@ class Lanes:
         return h, side
 
     def gradient(self,
-        theta, # Parameters, (lanes, n_params)
-        who    # Which participant, (lanes,)
-    ):
+        theta: ArrayLike, # Parameters, (lanes, n_params)
+        who: ArrayLike    # Which participant, (lanes,)
+    ) -> np.ndarray:
         """Gradient of the NLL, (lanes, n_params).
 
         Parameters
         ----------
-        theta
+        theta : ArrayLike
             Parameters, (lanes, n_params)
-        who
+        who : ArrayLike
             Which participant, (lanes,)
         """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
@@ -224,16 +227,16 @@ class Lanes:
         return _limit(slope, np.where(side == 0, 4., 2.)) * .01 / h
 
     def hessian(self,
-        theta, # Parameters, (lanes, n_params)
-        who    # Which participant, (lanes,)
-    ):
+        theta: ArrayLike, # Parameters, (lanes, n_params)
+        who: ArrayLike    # Which participant, (lanes,)
+    ) -> np.ndarray:
         """Second derivatives of the NLL, (lanes, n_params, n_params).
 
         Parameters
         ----------
-        theta
+        theta : ArrayLike
             Parameters, (lanes, n_params)
-        who
+        who : ArrayLike
             Which participant, (lanes,)
         """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
@@ -322,19 +325,19 @@ def _together(rows):
 
 # %% ../../nbs/00_core/03_engine.ipynb #cde0dac9
 def parameter_table(
-    cell,            # A cell
-    parameters,      # None, a dict of numbers, or a frame with a row per participant
-    participants     # Labels of the participants, in order
+    cell: Cell,                             # The model
+    parameters: dict | pd.DataFrame | None, # None, a dict of numbers, or a frame with a row per participant
+    participants: Collection                # Labels of the participants, in order
 ) -> pd.DataFrame:
     """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None, a dict of numbers, or a frame with a row per participant
-    participants
+    participants : Collection
         Labels of the participants, in order
     """
     check_cell(cell)
@@ -364,12 +367,12 @@ def parameter_table(
     return full[list(cell.params)]
 
 # %% ../../nbs/00_core/03_engine.ipynb #552fbf4f
-def softmax(x): # Logits, (..., n_options); NaN: not on offer
+def softmax(x: ArrayLike) -> np.ndarray: # Logits, (..., n_options); NaN: not on offer
     """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
 
     Parameters
     ----------
-    x
+    x : ArrayLike
         Logits, (..., n_options); NaN: not on offer
     """
     x = np.asarray(x, float)
@@ -415,22 +418,23 @@ def _given(cell, parameters, trials):
 
 # %% ../../nbs/00_core/03_engine.ipynb #3631b951
 def nll(
-    cell,            # A cell
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials=None,     # The choices
-    *, threads=None  # How many threads (default: all cores)
+    cell: Cell,                 # The model
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None=None,
+    trials: Trials | None=None, # The choices
+    *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.Series:
     """Negative log-likelihood of each participant's choices, in nats: a Series.
 
     Parameters
     ----------
-    cell
-        A cell
-    parameters
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials | None
         The choices
-    threads
+    threads : int | None
         How many threads (default: all cores)
     """
     _given(cell, parameters, trials)
@@ -452,22 +456,23 @@ def nll(
 
 # %% ../../nbs/00_core/03_engine.ipynb #309e5cd9
 def gradient(
-    cell,            # A cell with compiled rules
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials=None,     # The choices
-    *, threads=None  # How many threads (default: all cores)
+    cell: Cell,                 # The model, with compiled rules
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None=None,
+    trials: Trials | None=None, # The choices
+    *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.DataFrame:
     """Gradient of each participant's NLL: a frame, (participants, parameters).
 
     Parameters
     ----------
-    cell
-        A cell with compiled rules
-    parameters
+    cell : Cell
+        The model, with compiled rules
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials | None
         The choices
-    threads
+    threads : int | None
         How many threads (default: all cores)
     """
     _given(cell, parameters, trials)
@@ -477,22 +482,23 @@ def gradient(
 
 # %% ../../nbs/00_core/03_engine.ipynb #66eefe74
 def hessian(
-    cell,            # A cell with compiled rules
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials=None,     # The choices
-    *, threads=None  # How many threads (default: all cores)
-):
+    cell: Cell,                 # The model, with compiled rules
+    # None (the cell's own), a dict of numbers, or a frame with a row per participant
+    parameters: dict | pd.DataFrame | None=None,
+    trials: Trials | None=None, # The choices
+    *, threads: int | None=None # How many threads (default: all cores)
+) -> np.ndarray:
     """Second derivatives of each participant's NLL, (participants, n_params, n_params).
 
     Parameters
     ----------
-    cell
-        A cell with compiled rules
-    parameters
+    cell : Cell
+        The model, with compiled rules
+    parameters : dict | pd.DataFrame | None
         None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials
+    trials : Trials | None
         The choices
-    threads
+    threads : int | None
         How many threads (default: all cores)
     """
     _given(cell, parameters, trials)

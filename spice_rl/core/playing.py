@@ -95,12 +95,9 @@ def check_environment(
     bool
         Whether it has trials of its own
     """
-    if (
-        hasattr(environment, 'design')
-        or hasattr(environment, 'n_actions')
-        and hasattr(environment, 'kernels')
-        and not isinstance(environment, type)):
-        return hasattr(environment, 'design')
+    own = hasattr(environment, 'design')
+    steps = hasattr(environment, 'n_actions') and hasattr(environment, 'kernels')
+    if (own or steps) and not isinstance(environment, type): return own
     if isinstance(environment, Trials):
         hint = '; through the trials of others a learner goes by simulate_like(cell, trials)'
     else:

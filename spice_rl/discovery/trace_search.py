@@ -9,6 +9,7 @@ __all__ = ['TRACE_TERMS']
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_labels, check_one_of
@@ -169,6 +170,7 @@ def _forms(s, term, middle):
     "What a term may come with: settings of a new value."
     return [dict(others='kept'), dict(others='forgotten'), _traced(middle)] if term == ('value',) else [{}]
 
+# %% ../../nbs/30_discovery/37_trace_search.ipynb #613ef142
 @dataclass
 class _Column:
     "A term that may come in, with a rate for its new traces."
@@ -289,27 +291,34 @@ def _columns_for(trials, terms, sees):
     return columns, own, [*filter(None, why.values()), *([f"what {' and '.join(idle)} say"] if idle else [])]
 
 # %% ../../nbs/30_discovery/37_trace_search.ipynb #8f287706
+class _Tables(NamedTuple):
+    "A structure as the loops take it."
+    traces: np.ndarray
+    terms: np.ndarray
+    zero: float # Where values start
+
 def _evidence_of(model, d, data, alike):
     """Of each person: score of the new weights g (people, new), information about the own parameters A (…, own, own),
     about both f (…, own, new), and about each new weight h (people, new)."""
     n, K, new = len(model.z), len(model.names), np.array(d.weights, int)
-    traces, terms = np.array(d.traces, np.int64).reshape(-1, 6), np.array(d.terms, np.int64).reshape(-1, 4)
     line = model.line
     theta, slope = (from_line(model.z, line.params), line.slope(model.z)) if K else (np.zeros((n, 0)), np.ones((n, 0)))
-    zero, use = line.zero if K else 0., np.r_[np.arange(K), new]
+    tables = _Tables(
+        np.array(d.traces, np.int64).reshape(-1, 6), np.array(d.terms, np.int64).reshape(-1, 4), line.zero if K else 0.)
+    use = np.r_[np.arange(K), new]
     g, A, f, h = np.zeros((n, len(new))), np.zeros((n, K, K)), np.zeros((n, K, len(new))), np.zeros((n, len(new)))
     for i, lo, hi in data.pieces:
-        e, by = _scored(np.r_[theta[i], d.fixed], lo, hi, traces, terms, zero, data, use, slope[i])
+        e, by = _scored(np.r_[theta[i], d.fixed], (lo, hi), tables, data, use, slope[i])
         g[i] += e
         A[i], f[i], h[i] = A[i] + by[:, :K].T @ by[:, :K], f[i] + by[:, :K].T @ by[:, K:], h[i] + (by[:, K:]**2).sum(0)
     return g, A, f, h
 
-def _scored(p, lo, hi, traces, terms, zero, data, use, slope):
-    """Of one person's sessions lo..hi: the score of the new weights, and what each choice tells about all numbers in
-    `use`, (trials × options, numbers)."""
-    T, m, K = (data.rows[1] - data.rows[0])[lo:hi].sum(), data.pull.shape[2], len(slope)
+def _scored(p, sessions, tables, data, use, slope):
+    """Of some of one person's sessions, (first, behind the last): the score of the new weights, and what each choice
+    tells about all numbers in `use`, (trials × options, numbers)."""
+    T, m, K = (data.rows[1] - data.rows[0])[slice(*sessions)].sum(), data.pull.shape[2], len(slope)
     e, q, by = np.zeros((T, m)), np.zeros((T, m)), np.zeros((T, m, len(p)))
-    _slopes(p, lo, hi, traces, terms, zero, data.pull, data.to, data.seen, data.rows, e, q, by)
+    _slopes(p, *sessions, *tables, data.pull, data.to, data.seen, data.rows, e, q, by)
     by = by[:, :, use]
     by[:, :, :K] *= slope
     by -= np.einsum('tk,tkj->tj', q, by)[:, None]
@@ -322,9 +331,9 @@ _NEAR, _FRUITLESS, _SLACK = 40., 6, 10.
 
 class _Search:
     "The state of a search."
-    def __init__(self, trials, alike, most, threads, deadline, bar, terms=TRACE_TERMS, columns=(), unread=()):
-        self.trials, self.alike, self.most, self.threads, self.deadline, self.bar = (
-            trials, alike, most, threads, deadline, bar)
+    def __init__(self, trials, alike, most, threads, terms=TRACE_TERMS, columns=(), unread=()):
+        self.trials, self.alike, self.most, self.threads = trials, alike, most, threads
+        self.deadline = self.bar = None   # when to stop, and what shows how far it is: set when it begins
         self.terms, self.columns, self.unread = terms, tuple(columns), tuple(unread)
         self.rewards = _paid(trials)
         self.middle, self.people = _middle(self.rewards), trials.n_participants
@@ -349,8 +358,7 @@ class _Search:
     def again(self, threads):
         """The same search from its beginning, with all that was fitted at hand, and time for one structure more at
         least."""
-        new = _Search(
-            self.trials, self.alike, self.most, threads, None, None, self.terms, self.columns, self.unread)
+        new = _Search(self.trials, self.alike, self.most, threads, self.terms, self.columns, self.unread)
         new.ahead, new.due, new.best.ranked = deque(self.log), 1, self.seen[new.best.structure].ranked
         return new
 
