@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import (AgentQ, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, gradient, hessian, nll, play, replay,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, gradient, hessian, nll, play, replay,
                       simulate, softmax)
 
 

@@ -355,6 +355,36 @@ def test_lines_of_at_most_120_characters(module):
     long = [f"line {n + 2} ({len(line)})" for n, line in enumerate(lines) if len(line) > 120 and not generated(line)]
     assert not long, f"{module}.py has lines of more than 120 characters: {', '.join(long)}"
 
+RULE = {"p", "e"}  # first argument of a rule of a cell or of an environment: `nbs/00_core/02_cell` says once what rules get
+OF_SEEDS = {"AgentQ", "BanditsGeneral", "BaseRNN"}  # published scripts call them by place
+
+
+def public_functions(module):
+    "Public functions of a module and methods of its public classes, rules left out: (name, function, its arguments)"
+    for owner in MODULES[module].body:
+        if not isinstance(owner, (ast.FunctionDef, ast.ClassDef)) or owner.name[0] == "_": continue
+        alone = isinstance(owner, ast.FunctionDef)
+        for f in [owner] if alone else owner.body:
+            if not isinstance(f, ast.FunctionDef) or f.name[0] == "_" and f.name not in ("__init__", "__call__"): continue
+            first = [*f.args.posonlyargs, *f.args.args]
+            if not alone and first and first[0].arg in RULE: continue
+            yield f"{owner.name}.{f.name}" if not alone else f.name, f, [a for a in first if a.arg not in ("self", "cls")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_arguments_have_types(module):
+    missing = [f"{name}: {a.arg}" for name, f, first in public_functions(module)
+               for a in [*first, *f.args.kwonlyargs, *filter(None, [f.args.vararg, f.args.kwarg])] if a.annotation is None]
+    missing += [f"{name}: what it returns" for name, f, _ in public_functions(module) if f.returns is None and f.name != "__init__"]
+    assert not missing, f"write a type beside each in {HOME[module]}: {missing}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_at_most_seven_arguments_by_place(module):
+    "Further ones are given by name, so that a call can be read; compiled loops take arrays, as many as they need"
+    long = [name for name, _, first in public_functions(module) if len(first) > 7 and name.split(".")[0] not in OF_SEEDS]
+    assert not long, f"put a * between what is given by place and what by name: {long}"
+
 
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_of_at_most_600_lines(module):
