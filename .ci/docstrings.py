@@ -88,7 +88,7 @@ def sections(node, comments):
     told = [entry(*one) for one in explained(given, comments) if one[2]]
     parts = ["Parameters\n----------\n" + "\n".join(told)] if told else []
     if maker is node and (what := returned(node, given, comments)):
-        parts.append("Returns\n-------\n" + (entry(ast.unparse(node.returns), "", what) if node.returns else wrapped(what, "")))
+        parts.append("Returns\n-------\n" + (entry(typed(node.returns), "", what) if node.returns else wrapped(what, "")))
     return parts
 
 
@@ -118,9 +118,14 @@ def explained(given, comments):
     lines = {}
     for name, annotation, first, last in given: lines.setdefault(last, []).append((name, annotation, first))
     for last, there in lines.items():
-        kinds = {ast.unparse(annotation) for _, annotation, _ in there if annotation}
+        kinds = {typed(annotation) for _, annotation, _ in there if annotation}
         told = comment(last, comments) or comment(there[0][2], comments)
         yield ", ".join(name for name, *_ in there), kinds.pop() if len(kinds) == 1 else "", told
+
+
+def typed(annotation):
+    "A type as readers know it: without the quotes of one that is not imported when the module runs"
+    return annotation.value if isinstance(getattr(annotation, "value", None), str) else ast.unparse(annotation)
 
 
 def comment(line, comments):

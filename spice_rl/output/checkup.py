@@ -6,13 +6,16 @@
 __all__ = ['Checkup', 'check_fit', 'plot_checkup']
 
 # %% ../../nbs/40_output/46_checkup.ipynb #629467f1
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy import stats
 from ..core.arguments import check_seed, check_whole
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.playing import as_seed
 from ..inference.runs import RunComparison
 from ..core.style import COLOURS, axes_for, in_style
@@ -53,8 +56,8 @@ class Checkup:
         A row for each panel
     words : dict
         Panel -> what it shows, in words
-    runs : object
-        `RunComparison`: what needs no model; None one step ahead
+    runs : RunComparison | None
+        What needs no model; None one step ahead
     left_out : tuple
         Participants whose choices say nothing about any parameter
     notes : tuple
@@ -66,11 +69,11 @@ class Checkup:
     table: pd.DataFrame    # A row for each point
     tests: pd.DataFrame    # A row for each panel
     words: dict            # Panel -> what it shows, in words
-    runs: object = None    # `RunComparison`: what needs no model; None one step ahead
+    runs: RunComparison | None = None # What needs no model; None one step ahead
     left_out: tuple = ()   # Participants whose choices say nothing about any parameter
     notes: tuple = ()      # What could not be looked at, sentences
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         "Where people are unlike simulated people: a sentence for each panel that tells them apart, and for runs."
         out = []
         for panel, test in self.tests.iterrows():
@@ -87,18 +90,20 @@ class Checkup:
         return out + RunComparison(t[t.p_all <= _TOLD], self.studies).remarks()
 
     def plot(self,
-        axs=None # Axes to draw on, one for each panel (default: a new figure)
-    ): # (figure, axes: one for each panel)
+        # Axes to draw on, one for each panel (default: a new figure)
+        axs: Axes | Sequence[Axes] | np.ndarray | None=None
+    ) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each panel
         """Draw all panels: simulated people as lines with bands, people as diamonds with bars.
 
         Parameters
         ----------
-        axs
+        axs : Axes | Sequence[Axes] | np.ndarray | None
             Axes to draw on, one for each panel (default: a new figure)
 
         Returns
         -------
-        (figure, axes: one for each panel)
+        tuple[Figure, np.ndarray]
+            Figure, and axes: one for each panel
         """
         return plot_checkup(self, axs)
 
@@ -131,19 +136,21 @@ def _place_of(panel, row):
 
 # %% ../../nbs/40_output/46_checkup.ipynb #356798a1
 def check_fit(
-    found,            # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
-    trials,           # The choices that it was fitted to
-    environment=None, # A task in which simulated people live (default: people's own trials)
+    found: object,    # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
+    trials: Trials,   # The choices that it was fitted to
+    environment: object=None, # A task in which simulated people live (default: people's own trials)
     *,
-    times=100,        # How many studies are simulated, at least 20
-    refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor together)
-    bins=10,          # Into how many parts a session is cut
-    rt=None,          # Column with response times (default: what the model answers beside its choice, or a column `rt`)
+    times: int=100,   # How many studies are simulated, at least 20
+    # How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor together)
+    refits: int | None=None,
+    bins: int=10,     # Into how many parts a session is cut
+    # Column with response times (default: what the model answers beside its choice, or a column `rt`)
+    rt: str | None=None,
     # Views of your own: name -> function of a frame with a row for each trial (`participant`, `session`, `trial`,
     # `context`, `choice`, `reward` of it, what is seen), which returns one with a row for each participant and a column
     # for each point
-    views=None,
-    seed=0            # An int or a numpy Generator
+    views: dict | None=None,
+    seed: int | np.random.Generator=0 # Where randomness comes from
 ) -> Checkup:
     """Simulate people by a fitted model, and lay what they do beside what people did: any task of choices.
 
@@ -164,28 +171,28 @@ def check_fit(
 
     Parameters
     ----------
-    found
+    found : object
         What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
-    trials
+    trials : Trials
         The choices that it was fitted to
-    environment
+    environment : object
         A task in which simulated people live (default: people's own trials)
-    times
+    times : int
         How many studies are simulated, at least 20
-    refits
+    refits : int | None
         How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor
         together)
-    bins
+    bins : int
         Into how many parts a session is cut
-    rt
+    rt : str | None
         Column with response times (default: what the model answers beside its choice, or a
         column `rt`)
-    views
+    views : dict | None
         Views of your own: name -> function of a frame with a row for each trial (`participant`,
         `session`, `trial`, `context`, `choice`, `reward` of it, what is seen), which returns
         one with a row for each participant and a column for each point
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Where randomness comes from"""
     check_trials(trials)
     if 'choice' not in trials.does:
         raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
@@ -376,9 +383,9 @@ _XLABELS = dict(learning='trial of a session', repeat='times chosen in a row so 
 
 @in_style
 def plot_checkup(
-    checkup, # What `check_fit` returned
-    axs=None # Axes to draw on, one for each panel (default: a new figure)
-): # (figure, axes: one for each panel)
+    checkup: Checkup, # What `check_fit` returned
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each panel (default: a new figure)
+) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each panel
     """Every panel of a check: simulated people as lines with the middle 95 % of studies, people as diamonds with 95 %
     intervals over people.
 
@@ -386,14 +393,15 @@ def plot_checkup(
 
     Parameters
     ----------
-    checkup
+    checkup : Checkup
         What `check_fit` returned
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each panel (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each panel)"""
+    tuple[Figure, np.ndarray]
+        Figure, and axes: one for each panel"""
     if not isinstance(checkup, Checkup):
         raise TypeError(f"checkup must be a Checkup, what check_fit(…) returned, got {type(checkup).__name__}")
     panels, made = list(checkup.tests.index), axs is None

@@ -6,13 +6,22 @@
 __all__ = ['plot_equation', 'plot_stability', 'plot_individuals']
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #af1ee99a
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from ..core.cell import make_trial
 from ..core.arguments import check_names, check_number
 from ..core.style import COLOURS, SERIES, axes_for, in_style
 from .plotting import _logit_unit, _of_kind, _term_name, _text
+if TYPE_CHECKING:
+    from spice_rl.discovery.equation import Equation
+    from spice_rl.discovery.individuals import Individuals
+    from spice_rl.discovery.refinement import Refinement
+    from spice_rl.discovery.resampling import Stability
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #62138cde
 def _next_values(equation, row, rule, reward, values):
@@ -110,15 +119,16 @@ def _rewards_on(x, rewards):
 
 @in_style
 def plot_equation(
-    equation,         # An `Equation`, or what `search_library` or `refine` returned
-    truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
-    participant=None, # Whose coefficients (default: everybody's, or the first one's)
+    equation: 'Equation | Refinement',  # An equation, or what `search_library` or `refine` returned
+    # Another to draw beside it, dashed, with its values counted from the same start
+    truth: 'Equation | Refinement | None'=None,
+    participant: Hashable=None,         # Whose coefficients (default: everybody's, or the first one's)
     *,
     # A line for each of these rewards (default: those on which the equation was found, the least and the largest if
     # they are many; else 0 and 1)
-    rewards=None,
-    axs=None          # Axes to draw on, one for each rule (default: a new figure)
-): # (figure, axes: one for each rule)
+    rewards: Iterable[float] | None=None,
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each rule (default: a new figure)
+) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each rule
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value
     settles.
 
@@ -126,21 +136,22 @@ def plot_equation(
 
     Parameters
     ----------
-    equation
-        An `Equation`, or what `search_library` or `refine` returned
-    truth
+    equation : Equation | Refinement
+        An equation, or what `search_library` or `refine` returned
+    truth : Equation | Refinement | None
         Another to draw beside it, dashed, with its values counted from the same start
-    participant
+    participant : Hashable
         Whose coefficients (default: everybody's, or the first one's)
-    rewards
+    rewards : Iterable[float] | None
         A line for each of these rewards (default: those on which the equation was found, the
         least and the largest if they are many; else 0 and 1)
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each rule (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each rule)"""
+    tuple[Figure, np.ndarray]
+        Figure, and axes: one for each rule"""
     equation, truth, rewards = (
         _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'),
         _rewards_on(equation, rewards))
@@ -194,25 +205,26 @@ def _legend_of(axs, alone): # alone: is the figure all ours?
 # %% ../../nbs/40_output/41_equation_plots.ipynb #25615833
 @in_style
 def plot_stability(
-    stability,  # What `stability` returned
-    truth=None, # True numbers, as changes: a dict name -> number (crosses)
-    axs=None    # Two axes to draw on (default: a new figure)
-): # (figure, two axes)
+    stability: 'Stability', # What `stability` returned
+    truth: Mapping[str, float] | None=None, # True numbers, as changes, by name (crosses)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Two axes to draw on (default: a new figure)
+) -> tuple[Figure, np.ndarray]: # Figure, and two axes
     """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and
     the middle 95 % of what the draws say. In grey what fewer than half of them chose.
 
     Parameters
     ----------
-    stability
+    stability : Stability
         What `stability` returned
-    truth
-        True numbers, as changes: a dict name -> number (crosses)
-    axs
+    truth : Mapping[str, float] | None
+        True numbers, as changes, by name (crosses)
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Two axes to draw on (default: a new figure)
 
     Returns
     -------
-    (figure, two axes)"""
+    tuple[Figure, np.ndarray]
+        Figure, and two axes"""
     _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
@@ -234,31 +246,27 @@ def plot_stability(
 # %% ../../nbs/40_output/41_equation_plots.ipynb #378969dd
 @in_style
 def plot_individuals(
-    individuals, # What `individual_equations` returned
-    x='alpha',   # Column of its `rules()`
-    y='beta',    # And another
-    truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
-    ax=None      # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    individuals: 'Individuals', # What `individual_equations` returned
+    x: str='alpha',             # Column of its `rules()`
+    y: str='beta',              # And another
+    truth: dict | pd.Series | None=None, # What people are in truth, by participant: a marker for each
+    ax: Axes | None=None        # Axes to draw on (default: a new figure)
+) -> tuple[Figure, Axes]:
     """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical
     one of each kind (a cross).
 
     Parameters
     ----------
-    individuals
+    individuals : Individuals
         What `individual_equations` returned
-    x
+    x : str
         Column of its `rules()`
-    y
+    y : str
         And another
-    truth
-        What people are in truth, a Series or dict by participant: a marker for each
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    truth : dict | pd.Series | None
+        What people are in truth, by participant: a marker for each
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')

@@ -7,8 +7,10 @@ __all__ = ['page_of']
 
 # %% ../../nbs/40_output/46_page_text.ipynb #b3369256
 import base64
+import os
 import re
 from html import escape
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from .checkup import _TITLES
@@ -83,22 +85,22 @@ def _said_model(record, name):
     return str(record['names'].get(name) or record['models'].get(name, {}).get('words') or name)
 
 def page_of(
-    folder,  # What `write_page` has written
-    out=None # Path of the HTML file (default: page.html in that folder)
-) -> list:   # Paths of what was written: the HTML, and a PDF where Quarto is
+    folder: str | os.PathLike,         # What `write_page` has written
+    out: str | os.PathLike | None=None # The HTML file (default: page.html in that folder)
+) -> list[Path]:                       # What was written: the HTML, and a PDF where Quarto is
     """Write the page of a folder anew. A `ValueError` if the folder holds no fits.
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_page` has written
-    out
-        Path of the HTML file (default: page.html in that folder)
+    out : str | os.PathLike | None
+        The HTML file (default: page.html in that folder)
 
     Returns
     -------
-    list
-        Paths of what was written: the HTML, and a PDF where Quarto is
+    list[Path]
+        What was written: the HTML, and a PDF where Quarto is
     """
     import nbformat
     p = _PageOf(folder)
