@@ -30,14 +30,14 @@ class Agent:
     ----------
     cell : Cell
         A model whose answers are choices
-    parameters : tuple
+    parameters : tuple | np.ndarray
         Its parameters, as `cell.p(…)` gives them
     actions : Sequence
         The label of each option, in the order of the cell's options"""
     def __init__(self,
-        cell: Cell,        # A model whose answers are choices
-        parameters: tuple, # Its parameters, as `cell.p(…)` gives them
-        actions: Sequence  # The label of each option, in the order of the cell's options
+        cell: Cell,       # A model whose answers are choices
+        parameters: tuple | np.ndarray, # Its parameters, as `cell.p(…)` gives them
+        actions: Sequence # The label of each option, in the order of the cell's options
     ):
         self.cell, self.parameters, self.actions = cell, parameters, list(actions)
         self.reset()

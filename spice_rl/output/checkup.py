@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from scipy import stats
 from ..core.arguments import check_seed, check_whole
 from ..core.data import Trials, check_trials
@@ -92,7 +92,7 @@ class Checkup:
     def plot(self,
         # Axes to draw on, one for each panel (default: a new figure)
         axs: Axes | Sequence[Axes] | np.ndarray | None=None
-    ) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each panel
+    ) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each panel
         """Draw all panels: simulated people as lines with bands, people as diamonds with bars.
 
         Parameters
@@ -102,7 +102,7 @@ class Checkup:
 
         Returns
         -------
-        tuple[Figure, np.ndarray]
+        tuple[Figure | SubFigure, np.ndarray]
             Figure, and axes: one for each panel
         """
         return plot_checkup(self, axs)
@@ -202,17 +202,17 @@ def check_fit(
     if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
-    design, own_rt, views = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
+    design, own_rt, own = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
     thetas = _thetas(found, cell, theta, trials, times, seed)
     way, how, studies, again = _simulated(cell, thetas, trials, design, environment, seed)
     if way == 'environment':   # what is counted must be known of both
         both = _Design(studies[0], bins).kinds
         design = _Design(trials, bins, next(kind for kind in design.kinds if kind in both))
-    if views.points and way == 'one step ahead':
+    if own.points and way == 'one step ahead':
         raise ValueError(f"views need people who live through choices of their own. {how}")
-    design.views = views
+    design.views = own
     weights = _panels(design, trials.choice, count=_many_of) if way == 'one step ahead' else {}
-    people = _panels(design, trials.choice, rt=own_rt) | views.of(trials)
+    people = _panels(design, trials.choice, rt=own_rt) | own.of(trials)
     if _has_runs(design, way): people[_RUNS] = _steadiness(trials)
     simulated, made = _panels_of(studies, way, design, bins)
     compared, which = _Compared(people, simulated, weights), _whose(found, cell, theta)
@@ -225,7 +225,7 @@ def check_fit(
         studies, which = _one_ahead(cell, _joint(found, trials, times, seed), trials, seed), 'together'
         compared = _Compared(people, _panels_of(studies, way, design, bins)[0], weights)
     table, tests, runs = _beside(design, compared)
-    words = {p: views.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
+    words = {p: own.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
     notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
     return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
 
@@ -385,7 +385,7 @@ _XLABELS = dict(learning='trial of a session', repeat='times chosen in a row so 
 def plot_checkup(
     checkup: Checkup, # What `check_fit` returned
     axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each panel (default: a new figure)
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each panel
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each panel
     """Every panel of a check: simulated people as lines with the middle 95 % of studies, people as diamonds with 95 %
     intervals over people.
 
@@ -400,7 +400,7 @@ def plot_checkup(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: one for each panel"""
     if not isinstance(checkup, Checkup):
         raise TypeError(f"checkup must be a Checkup, what check_fit(…) returned, got {type(checkup).__name__}")

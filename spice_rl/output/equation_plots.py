@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from ..core.cell import make_trial
 from ..core.arguments import check_names, check_number
 from ..core.style import COLOURS, SERIES, axes_for, in_style
@@ -128,7 +128,7 @@ def plot_equation(
     # they are many; else 0 and 1)
     rewards: Iterable[float] | None=None,
     axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each rule (default: a new figure)
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each rule
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each rule
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value
     settles.
 
@@ -150,7 +150,7 @@ def plot_equation(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: one for each rule"""
     equation, truth, rewards = (
         _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'),
@@ -208,7 +208,7 @@ def plot_stability(
     stability: 'Stability', # What `stability` returned
     truth: Mapping[str, float] | None=None, # True numbers, as changes, by name (crosses)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None # Two axes to draw on (default: a new figure)
-) -> tuple[Figure, np.ndarray]: # Figure, and two axes
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and two axes
     """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and
     the middle 95 % of what the draws say. In grey what fewer than half of them chose.
 
@@ -223,7 +223,7 @@ def plot_stability(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and two axes"""
     _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
@@ -251,7 +251,7 @@ def plot_individuals(
     y: str='beta',              # And another
     truth: dict | pd.Series | None=None, # What people are in truth, by participant: a marker for each
     ax: Axes | None=None        # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical
     one of each kind (a cross).
 

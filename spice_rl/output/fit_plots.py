@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from scipy import stats
 from ..core.arguments import check_labels, check_names
 from ..inference.fitting import Fit, column_of
@@ -31,7 +31,7 @@ _CONTEXTS = {'Reward': ('reward', COLOURS['gain']), 'Loss Avoid': ('loss avoidan
 def plot_comparison(
     comparison: 'Comparison', # What `compare` returned
     ax: Axes | None=None      # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t),
     and the share of people it describes best.
 
@@ -76,7 +76,7 @@ def plot_selection(
     selection: 'Selection', # What `select_models` returned
     families: bool=False,   # Families instead of models?
     ax: Axes | None=None    # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability
     (diamonds); all equally frequent: the dashed line.
 
@@ -144,7 +144,7 @@ def plot_behaviour(
     check: 'Check', # What `check` returned
     # Axes to draw on, two rows with one for each group (default: a new figure)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: (2, groups)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: (2, groups)
     """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups):
     learning above, transfer below.
 
@@ -157,7 +157,7 @@ def plot_behaviour(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: (2, groups)"""
     _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
@@ -183,7 +183,7 @@ def plot_simulations(
     group: Hashable, # Which group
     # Two axes, for reward and loss avoidance (default: a new figure)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None
-) -> tuple[Figure, np.ndarray]: # Figure, and two axes
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and two axes
     """Learning of one group: what each model does (lines) and what the people did (diamonds).
 
     Parameters
@@ -197,7 +197,7 @@ def plot_simulations(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and two axes
     """
     _dict_of(checks, 'Check', 'checks', 'check(…)')
@@ -219,7 +219,7 @@ def plot_parameters(
     fit: Fit, # What `fit` or `fit_hierarchical` returned
     names: Iterable[str] | None=None, # Which parameters (default: all that were fitted)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each (default: a new figure)
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each parameter
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each parameter
     """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at
     the same place in each panel; on top the mean with its 95 % interval.
 
@@ -238,7 +238,7 @@ def plot_parameters(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: one for each parameter"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     names = list(fit.names) if names is None else check_labels(names, 'names', 'parameters')
@@ -275,7 +275,7 @@ def _typical(fit, name, group, x): # x: people's values
 def plot_fits(
     fits: dict,          # What `fit` returned for each model, by name
     ax: Axes | None=None # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """NLL of each person under each model: a dot for each, a bar for the median.
 
     Parameters
@@ -300,7 +300,7 @@ def plot_fits(
 def plot_runs(
     fits: dict,          # What `fit` returned for each model, by name
     ax: Axes | None=None # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """What more starts buy: mean NLL above the best, after so many starts that were followed to their end.
 
     Parameters
@@ -337,7 +337,7 @@ def _cohens_d(x, y): # Numbers of two groups
 def plot_contrast(
     fit: Fit,            # What `fit` returned
     ax: Axes | None=None # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 %
     intervals (Hedges & Olkin, 1985).
 

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
@@ -257,7 +257,7 @@ def plot_session(
     *,
     option: int=0,                        # Which option to draw, counted from 0
     axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each row (default: a new figure)
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: for P, for Q or what else is answered, for each signal
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: for P, for Q or what else is answered, for each signal
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in
@@ -287,7 +287,7 @@ def plot_session(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: for P, for Q or what else is answered, for each signal"""
     agents, signals = _by_label(agents), check_labels(signals_to_plot, 'signals_to_plot', 'latent values')
     trials, names = _one_session(experiment, labels)
@@ -367,7 +367,7 @@ def plot_fit_quality(
     # What `SpiceEstimator.scores` returns: a row for each model and one for 'guessing', with the column 'probability'
     scores: pd.DataFrame,
     ax: Axes | None=None # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Probability of a choice under each model (geometric mean), against guessing.
 
     Parameters

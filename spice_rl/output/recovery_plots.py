@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from ..core.arguments import check_labels, check_names, check_number, check_whole
 from ..core.style import COLOURS, SERIES, axes_for, in_style
@@ -67,7 +67,7 @@ def plot_recovery(
     columns: int=5,                # Panels in a row, at most
     # Axes to draw on, one for each parameter of each model (default: a new figure)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: one for each parameter of each model
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each parameter of each model
     """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in
     grey; people at a bound are hollow.
 
@@ -84,7 +84,7 @@ def plot_recovery(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: one for each parameter of each model"""
     _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
@@ -145,7 +145,7 @@ def plot_confusion(
     by: str='participant',     # Count each 'participant' or each 'dataset'
     group: Hashable=None,      # Only people of this group
     ax: Axes | None=None       # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes
     best; the most frequent of each row framed.
 
@@ -173,7 +173,7 @@ def plot_inverse(
     by: str='participant',     # Count each 'participant' or each 'dataset'
     group: Hashable=None,      # Only people of this group
     ax: Axes | None=None       # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand;
     the likeliest of each column framed.
 
@@ -198,7 +198,7 @@ def plot_inverse(
 def plot_bic_matrix(
     recovery: 'ModelRecovery', # What `model_recovery` returned
     ax: Axes | None=None       # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and
     the darkest, to 100, the worst; the best of each column framed.
 
@@ -220,7 +220,7 @@ def plot_power(
     power: 'Power', # What `power` returned
     # Axes to draw on: one, and one for each parameter or model (default: a new figure)
     axs: Axes | Sequence[Axes] | np.ndarray | None=None
-) -> tuple[Figure, np.ndarray]: # Figure, and axes: 1 + parameters or models
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: 1 + parameters or models
     """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each
     parameter or model, what studies of so many people find, a line for each number of trials.
 
@@ -233,7 +233,7 @@ def plot_power(
 
     Returns
     -------
-    tuple[Figure, np.ndarray]
+    tuple[Figure | SubFigure, np.ndarray]
         Figure, and axes: 1 + parameters or models"""
     _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
@@ -268,7 +268,7 @@ def plot_profile(
     who: Hashable | Iterable=None,  # Whose: a participant, or several (default: everybody's)
     truth: float | None=None,       # True value (a dashed line)
     ax: Axes | None=None            # Axes to draw on (default: a new figure)
-) -> tuple[Figure, Axes]:
+) -> tuple[Figure | SubFigure, Axes]:
     """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A
     confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below
     it on a side is open there.
