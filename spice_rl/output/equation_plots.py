@@ -8,7 +8,7 @@ __all__ = ['plot_equation', 'plot_stability', 'plot_individuals']
 # %% ../../nbs/40_output/41_equation_plots.ipynb #af1ee99a
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -80,19 +80,24 @@ def _reward_style(reward, rewards):
     return dict(label=f'reward {reward:g}', color=colours[rewards.index(reward)])
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #b434b6a4
-def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
+class _Person(NamedTuple):
+    "An equation, and the numbers of the person for whom it is drawn."
+    equation: object
+    row: pd.Series
+
+def _draw_rule(ax, own, truth, rule, rewards, values): # own, truth: each a `_Person`; no truth: None
     "One panel: the next value against the value, a line for each reward."
     ax.plot(values, values, color=COLOURS['guide'], lw=.8, zorder=1, label='no change')
     for reward in _rewards_of(rule, rewards):
         r, style = reward or 0., _reward_style(reward, rewards)
-        ax.plot(values, _next_values(equation, row, rule, r, values), lw=2.4, zorder=2, **style)
-        end, settled = _settles(equation, row, rule, r)
+        ax.plot(values, _next_values(*own, rule, r, values), lw=2.4, zorder=2, **style)
+        end, settled = _settles(*own, rule, r)
         if settled: ax.plot(end, end, 'o', ms=5, color=style['color'], zorder=3)
         # one origin for both: a constant added to all values changes no choice
-        shift = 0. if truth is None else _start(equation, row, rule) - _start(truth, truth_row, rule)
+        shift = 0. if truth is None else _start(*own, rule) - _start(*truth, rule)
         if truth is not None:
             ax.plot(
-                values, shift + _next_values(truth, truth_row, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
+                values, shift + _next_values(*truth, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
                 ls=(0, (3, 2)), zorder=4, label='truth')
     ax.set_box_aspect(1)
     ax.set_title(rule.module)
@@ -156,10 +161,11 @@ def plot_equation(
         _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'),
         _rewards_on(equation, rewards))
     rules, who = equation.equation_rules, _who(equation, truth, participant)
-    row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
-    values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
+    own = _Person(equation, equation.row(who))
+    true = None if truth is None else _Person(truth, _truth_row(truth, equation, who))
+    values, made = _value_range(own, true, rules, rewards), axs is None
     axs = axes_for(axs, (.5 + 2.5 * len(rules), 3.1), 1, len(rules))
-    for ax, rule in zip(axs, rules): _draw_rule(ax, equation, rule, row, rewards, truth, other, values)
+    for ax, rule in zip(axs, rules): _draw_rule(ax, own, true, rule, rewards, values)
     axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {_text(who)}'))
     _legend_of(axs, made)
     return axs[0].figure, axs
@@ -180,16 +186,15 @@ def _truth_row(truth, equation, participant):
     check_names([r.state for r in equation.equation_rules], truth.state, 'latent value in truth')
     return truth.row(participant)
 
-def _value_range(equation, row, rules, rewards, truth, truth_row):
+def _value_range(own, truth, rules, rewards):
     "Values to draw: where they start, where they settle, and a little more."
-    asked = [(e, r) for e, r in ((equation, row), (truth, truth_row)) if e is not None]
-    shift = lambda e, r, rule: _start(equation, row, rule) - _start(e, r, rule)
     ends = [
-        shift(e, r, rule) + _settles(e, r, rule, reward or 0.)[0]
-        for e, r in asked
+        _start(*own, rule) - _start(*one, rule) + _settles(*one, rule, reward or 0.)[0]
+        for one in (own, truth)
+        if one is not None
         for rule in rules
         for reward in _rewards_of(rule, rewards)]
-    ends += [_start(equation, row, rule) for rule in rules]
+    ends += [_start(*own, rule) for rule in rules]
     low, high = min(ends), max(ends)
     room = .15 * (high - low) if high > low else 1.
     return np.linspace(low - room, high + room, 41)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
@@ -228,8 +229,8 @@ class Pipeline:
             with staged(out) as folder:
                 _write_tables(result, folder)
                 _write_figures(result, folder, names)
-                _write_record(
-                    folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()}, names)
+                notes = {n: f.notes() for n, f in fits.items()}
+                _write_record(folder, _Run('FIT', self.seed, p, cells), trials, notes, names)
                 result.files[:] = publish(out, folder, claimed)
         return result
 
@@ -262,7 +263,7 @@ class Pipeline:
                 found = self._recovered(p, cells, data, out)
                 result, names = ValidationResult(found, [], out), _named(cells, data[0].trials)
                 (_write_parameter_recovery if what == 'PARAMETER' else _write_model_recovery)(found, folder, names)
-                _write_record(folder, what, self.seed, p, cells, data[0].trials, found.notes(), names)
+                _write_record(folder, _Run(what, self.seed, p, cells), data[0].trials, found.notes(), names)
                 result.files[:] = publish(out, folder, claimed, keep=() if p['clear_data'] else ('DATA',))
             shutil.rmtree(inside(out, f".pieces_{what}"))
         return result
@@ -363,8 +364,16 @@ def _claimed(out, kinds, seed, trials, cells):
 # %% ../../nbs/40_output/43_pipeline.ipynb #22ccbd72
 _PACKAGES = ('numpy', 'scipy', 'pandas', *(['numba'] if COMPILED else []))
 
-def _write_record(folder, what, seed, p, cells, trials, notes, names):
+class _Run(NamedTuple):
+    "What was run."
+    what: str       # 'FIT', 'PARAMETER' or 'MODEL'
+    seed: int
+    settings: dict  # what `Pipeline.run` was given, completed
+    cells: dict     # models by name
+
+def _write_record(folder, run, trials, notes, names):
     "Write `run_….json`."
+    what, seed, p, cells = run
     settings = {k: _said(v) for k, v in p.items() if k not in ('help', 'output_dir') and v is not _NEEDED} | dict(
         models=list(cells))
     call = {
