@@ -265,6 +265,7 @@ def _panels_of(studies, way, design, bins):
     if runs: panels = [p | {_RUNS: _steadiness(s)} for p, s in zip(panels, made)]
     return panels, made
 
+# %% ../../nbs/40_output/46_checkup.ipynb #91d17d1c
 class _Compared:
     "Means of people and of simulated studies by panel, and how far each of them is from the others."
     def __init__(self, people, simulated, weights): # people weighted, in the panels that have weights

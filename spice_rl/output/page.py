@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from .. import __version__
@@ -121,7 +122,7 @@ def write_page(
         with staged(folder) as place:
             repeats = not isinstance(checks, Checkup) and environment is None and _whole_seed(seed) is not None
             check = _about_check(checked, seed, repeats)
-            record = _record(fits, equations, trials, best, check, recovery, names, command, seed)
+            record = _record(_Found(fits, equations, best), trials, check, recovery, names, command, seed)
             record['parts'] = _write_parts(place, parts)
             _write_tables(place, fits, trials, record, starts)
             _write_figures(place, fits, best, record)
@@ -204,8 +205,16 @@ def _about_check(checked, seed, repeats=True): # repeats: would `check_fit` with
 
 def _whole_seed(seed): return seed if isinstance(seed, int) else None
 
-def _record(fits, equations, trials, best, check, recovery, names, command, seed):
+# %% ../../nbs/40_output/47_page.ipynb #19853f6b
+class _Found(NamedTuple):
+    "What a page is about."
+    fits: list
+    equations: list
+    best: Fit | None   # the best of the fits; None where there are equations alone
+
+def _record(found, trials, check, recovery, names, command, seed):
     "All that the page says and no table does."
+    fits, equations, best = found
     words = _model_words(fits)
     return dict(what='FITS', seed=_whole_seed(seed), settings={}, command=command,
                 data=_about(trials, fits[0].groups if fits else None),
