@@ -88,7 +88,7 @@ def sections(node, comments):
     told = [entry(*one) for one in explained(given, comments) if one[2]]
     parts = ["Parameters\n----------\n" + "\n".join(told)] if told else []
     if maker is node and (what := returned(node, given, comments)):
-        parts.append("Returns\n-------\n" + (entry(typed(node.returns), "", what) if node.returns else wrapped(what, "")))
+        parts.append("Returns\n-------\n" + (entry(written(node.returns), "", what) if node.returns else wrapped(what, "")))
     return parts
 
 
@@ -118,14 +118,9 @@ def explained(given, comments):
     lines = {}
     for name, annotation, first, last in given: lines.setdefault(last, []).append((name, annotation, first))
     for last, there in lines.items():
-        kinds = {typed(annotation) for _, annotation, _ in there if annotation}
+        kinds = {written(annotation) for _, annotation, _ in there if annotation}
         told = comment(last, comments) or comment(there[0][2], comments)
         yield ", ".join(name for name, *_ in there), kinds.pop() if len(kinds) == 1 else "", told
-
-
-def typed(annotation):
-    "A type as readers know it: without the quotes of one that is not imported when the module runs"
-    return annotation.value if isinstance(getattr(annotation, "value", None), str) else ast.unparse(annotation)
 
 
 def comment(line, comments):
@@ -152,6 +147,11 @@ def returned(node, given, comments):
     last = max([node.lineno - 1, *(last for *_, last in given)])
     line = next((n for n in range(last + 1, node.body[0].lineno) if n in comments and not comments[n][2]), None)
     return comment(line, comments) if line else ""
+
+
+def written(annotation):
+    "A type as readers see it: one that stands in quotation marks, because its library is loaded late, without them"
+    return annotation.value if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str) else ast.unparse(annotation)
 
 
 def entry(names, kind, what): return f"{names} : {kind}\n{wrapped(what)}" if kind else f"{names}\n{wrapped(what)}"
