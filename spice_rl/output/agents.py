@@ -6,13 +6,18 @@
 __all__ = ['Agent', 'to_agent', 'check_agent', 'score_agent', 'write_card']
 
 # %% ../../nbs/40_output/45_agents.ipynb #6d2a415f
-from collections.abc import Hashable
+import os
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Self
 import numpy as np
+import pandas as pd
 from ..core.arguments import check_keys, check_mapping, check_number, check_seed, check_whole
-from ..core.cell import check_cell, make_trial
-from ..core.data import check_trials
+from ..core.cell import Cell, check_cell, make_trial
+from ..core.data import Trials, check_trials
 from ..core.engine import parameter_table, softmax
 from ..core.folders import write_text
+if TYPE_CHECKING:
+    from spice_rl.discovery.traces import Discovery
 
 # %% ../../nbs/40_output/45_agents.ipynb #7d613b64
 class Agent:
@@ -23,29 +28,29 @@ class Agent:
 
     Parameters
     ----------
-    cell
-        A `Cell` whose answers are choices
-    parameters
+    cell : Cell
+        A model whose answers are choices
+    parameters : tuple | np.ndarray
         Its parameters, as `cell.p(…)` gives them
-    actions
+    actions : Sequence
         The label of each option, in the order of the cell's options"""
     def __init__(self,
-        cell,        # A `Cell` whose answers are choices
-        parameters,  # Its parameters, as `cell.p(…)` gives them
-        actions      # The label of each option, in the order of the cell's options
+        cell: Cell,       # A model whose answers are choices
+        parameters: tuple | np.ndarray, # Its parameters, as `cell.p(…)` gives them
+        actions: Sequence # The label of each option, in the order of the cell's options
     ):
         self.cell, self.parameters, self.actions = cell, parameters, list(actions)
         self.reset()
 
     def reset(self,
-        context=0    # Which situation it is, a whole number from 0 (a task with one situation needs none)
-    ):
+        context: int=0 # Which situation it is, from 0 (a task with one situation needs none)
+    ) -> Self:
         """Forget everything: a new person's first trial, or a new block. Returns the agent.
 
         Parameters
         ----------
-        context
-            Which situation it is, a whole number from 0 (a task with one situation needs none)
+        context : int
+            Which situation it is, from 0 (a task with one situation needs none)
         """
         self.context, self.history = check_whole(context, 'context', 0), []
         self._state = self.cell.init(self.parameters, len(self.actions))
@@ -55,8 +60,9 @@ class Agent:
         return make_trial(choice, reward, len(self.actions), context=self.context)
 
     def predict(self,
-        history=None # What happened since the reset: pairs (action, reward) (default: what `update` was told)
-    ):
+        # What happened since the reset: pairs (action, reward) (default: what `update` was told)
+        history: Iterable | None=None
+    ) -> np.ndarray:
         """Probabilities of the next choice: an array with one number for each of `actions`, which sum to 1.
 
         With a `history`, the agent first starts anew and goes through it. A reward of NaN was not shown, an action of
@@ -65,7 +71,7 @@ class Agent:
 
         Parameters
         ----------
-        history
+        history : Iterable | None
             What happened since the reset: pairs (action, reward) (default: what `update` was told)"""
         if history is not None:
             pairs = _pairs_of(history)
@@ -83,16 +89,17 @@ class Agent:
         return softmax(np.asarray(self.cell.logits(self.parameters, self._state, self._trial()), float))
 
     def update(self,
-        action,      # What was chosen, one of `actions`; None: no choice was made
-        reward       # What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
-    ):
+        action: Hashable, # What was chosen, one of `actions`; None: no choice was made
+        # What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
+        reward: float | Sequence[float] | np.ndarray
+    ) -> Self:
         """Learn from one trial. Returns the agent.
 
         Parameters
         ----------
-        action
+        action : Hashable
             What was chosen, one of `actions`; None: no choice was made
-        reward
+        reward : float | Sequence[float] | np.ndarray
             What it paid; NaN: not shown. Or one number for each of `actions`, if all were shown
         """
         if action is not None:
@@ -133,12 +140,12 @@ def _number(x, n):
 
 # %% ../../nbs/40_output/45_agents.ipynb #4fac16a7
 def to_agent(
-    cell,             # A cell whose answers are choices: a class of models, an `Equation`, a discovered one
-    parameters=None,  # A dict of numbers, or a frame with a row per participant such as `fit(…).parameters`
-                      # (default: the cell's own)
-    participant=None, # Whose row of the frame, or of a cell that knows people
+    cell: Cell, # A model whose answers are choices: one of the package, an `Equation`, a discovered one
+    # Numbers by name, or a frame with a row per participant such as `fit(…).parameters` (default: the cell's own)
+    parameters: dict | pd.DataFrame | None=None,
+    participant: Hashable=None, # Whose row of the frame, or of a cell that knows people
     *,
-    actions=2         # How many options there are (then they are called 1, 2, …), or their labels in order
+    actions: int | Sequence=2   # How many options there are (then they are called 1, 2, …), or their labels in order
 ) -> Agent:
     """A cell as an `Agent`, which meets one trial at a time by its `reset`, `predict` and `update`.
 
@@ -147,14 +154,14 @@ def to_agent(
 
     Parameters
     ----------
-    cell
-        A cell whose answers are choices: a class of models, an `Equation`, a discovered one
-    parameters
-        A dict of numbers, or a frame with a row per participant such as `fit(…).parameters`
+    cell : Cell
+        A model whose answers are choices: one of the package, an `Equation`, a discovered one
+    parameters : dict | pd.DataFrame | None
+        Numbers by name, or a frame with a row per participant such as `fit(…).parameters`
         (default: the cell's own)
-    participant
+    participant : Hashable
         Whose row of the frame, or of a cell that knows people
-    actions
+    actions : int | Sequence
         How many options there are (then they are called 1, 2, …), or their labels in order"""
     check_cell(cell)
     if cell.wide or cell.sees or cell.watches:
@@ -170,11 +177,11 @@ def to_agent(
 
 # %% ../../nbs/40_output/45_agents.ipynb #c0ab39c2
 def check_agent(
-    agent,    # An `Agent`, or anything with `reset`, `predict` and `update` like one
-    trials,   # `Trials` with its options, in the order of its actions
+    agent: object,  # An `Agent`, or anything with `reset`, `predict`, `update` and `actions` like one
+    trials: Trials, # Choices among its actions: the options, in their order
     *,
-    seed=0    # An int or a numpy Generator: what the future is changed to
-) -> int:     # How many predictions were compared
+    seed: int | np.random.Generator=0 # What the future is changed to
+) -> int:           # How many predictions were compared
     """Go through each session twice: as it was, and with another future from a random trial on.
 
     Raises an `AssertionError` that names session and trial where probabilities do not sum to 1, are negative, depend on
@@ -182,12 +189,12 @@ def check_agent(
 
     Parameters
     ----------
-    agent
-        An `Agent`, or anything with `reset`, `predict` and `update` like one
-    trials
-        `Trials` with its options, in the order of its actions
-    seed
-        An int or a numpy Generator: what the future is changed to
+    agent : object
+        An `Agent`, or anything with `reset`, `predict`, `update` and `actions` like one
+    trials : Trials
+        Choices among its actions: the options, in their order
+    seed : int | np.random.Generator
+        What the future is changed to
 
     Returns
     -------
@@ -250,18 +257,18 @@ def _walk(agent, history, context, session):
 
 # %% ../../nbs/40_output/45_agents.ipynb #fb7195c1
 def score_agent(
-    agent,    # An `Agent`, or anything with `reset`, `predict` and `update` like one
-    trials    # `Trials` with its options, in the order of its actions
-) -> dict:    # 'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most probable
-              # options), 'choices'
+    agent: object, # An `Agent`, or anything with `reset`, `predict`, `update` and `actions` like one
+    trials: Trials # Choices among its actions: the options, in their order
+) -> dict:         # 'nll_per_choice' (nats), 'probability' (exp of minus that), 'accuracy' (share of most probable
+                   # options), 'choices'
     """How probable an agent finds each choice that counts, one step ahead; it is reset where a session starts.
 
     Parameters
     ----------
-    agent
-        An `Agent`, or anything with `reset`, `predict` and `update` like one
-    trials
-        `Trials` with its options, in the order of its actions
+    agent : object
+        An `Agent`, or anything with `reset`, `predict`, `update` and `actions` like one
+    trials : Trials
+        Choices among its actions: the options, in their order
 
     Returns
     -------
@@ -284,27 +291,27 @@ def score_agent(
 
 # %% ../../nbs/40_output/45_agents.ipynb #d6b09c6d
 def write_card(
-    found,      # What `discover` returned
-    file=None,  # Where to, a .md file (default: nowhere)
+    found: 'Discovery',                 # What `discover` returned
+    file: str | os.PathLike | None=None, # Where to, a .md file (default: nowhere)
     *,
-    title='What these people do', # The heading
-    scored=None # Scores on choices that the numbers have not seen, to be shown: a dict name -> what `score_agent`
-                # returned
-) -> str:       # The page, in Markdown
+    title: str='What these people do',  # The heading
+    # Scores on choices that the numbers have not seen, to be shown: name -> what `score_agent` returned
+    scored: dict | None=None
+) -> str:                               # The page, in Markdown
     """A page on a discovered equation: the rule, its numbers, rivals, and its limits, in words.
 
     Raises a `TypeError` for anything that `discover` did not return.
 
     Parameters
     ----------
-    found
+    found : Discovery
         What `discover` returned
-    file
+    file : str | os.PathLike | None
         Where to, a .md file (default: nowhere)
-    title
+    title : str
         The heading
-    scored
-        Scores on choices that the numbers have not seen, to be shown: a dict name -> what
+    scored : dict | None
+        Scores on choices that the numbers have not seen, to be shown: name -> what
         `score_agent` returned
 
     Returns

@@ -7,25 +7,29 @@ __all__ = ['REFERENCES', 'apa_number', 'apa_p', 'apa_test', 'apa_r', 'apa_mean',
 
 # %% ../../nbs/40_output/41_apa.ipynb #b93da4e6
 import re
+from collections.abc import Sequence
 from html import unescape
+from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/40_output/41_apa.ipynb #785a5a8b
 def apa_number(
-    x,             # A number
-    digits=2,      # Decimals
-    bounded=False  # Can it not exceed 1 in size, as r and p? Then no zero stands before the point
+    x: float,           # What to write
+    digits: int=2,      # Decimals
+    bounded: bool=False # Can it not exceed 1 in size, as r and p? Then no zero stands before the point
 ) -> str:
     """A number as text in APA form; a dash if it is missing.
 
     Parameters
     ----------
-    x
-        A number
-    digits
+    x : float
+        What to write
+    digits : int
         Decimals
-    bounded
+    bounded : bool
         Can it not exceed 1 in size, as r and p? Then no zero stands before the point
     """
     if not np.isfinite(x): return '–'
@@ -33,33 +37,33 @@ def apa_number(
     if float(text) == 0: text = text.lstrip('-')
     return re.sub(r'^(-?)0\.', r'\1.', text).replace('-', '−') if bounded else text.replace('-', '−')
 
-def apa_p(p): # A probability
+def apa_p(p: float) -> str: # A probability
     """A p value in APA form.
 
     Parameters
     ----------
-    p
+    p : float
         A probability
     """
     return '*p* < .001' if p < .001 else f"*p* = {apa_number(p, 3, True)}"
 
 def apa_test(
-    name,  # Name of the statistic, such as 'F'
-    value, # What it came out as
-    df,    # Degrees of freedom: a number or several
-    p      # Its p value
+    name: str,                   # Name of the statistic, such as 'F'
+    value: float,                # What it came out as
+    df: float | Sequence[float], # Degrees of freedom
+    p: float                     # Its p value
 ) -> str:
     """A test in APA form.
 
     Parameters
     ----------
-    name
+    name : str
         Name of the statistic, such as 'F'
-    value
+    value : float
         What it came out as
-    df
-        Degrees of freedom: a number or several
-    p
+    df : float | Sequence[float]
+        Degrees of freedom
+    p : float
         Its p value
     """
     def whole(x): return f'{x:.0f}' if float(x).is_integer() else f'{x:.2f}'
@@ -68,16 +72,16 @@ def apa_test(
 
 # %% ../../nbs/40_output/41_apa.ipynb #78e8cccf
 def apa_r(
-    r, # A correlation
-    n  # Of how many pairs
+    r: float, # A correlation
+    n: int    # Of how many pairs
 ) -> str:
     """A correlation in APA form, with its two-sided p value.
 
     Parameters
     ----------
-    r
+    r : float
         A correlation
-    n
+    n : int
         Of how many pairs
     """
     if n < 3 or not np.isfinite(r): return f"*r* = {apa_number(r, 2, True)}"
@@ -85,16 +89,16 @@ def apa_r(
     return apa_test('r', r, n - 2, 2 * stats.t.sf(abs(t), n - 2))
 
 def apa_mean(
-    x,       # Numbers, (n,)
-    digits=2 # Decimals
-):
+    x: Sequence[float] | np.ndarray, # Numbers, (n,)
+    digits: int=2                    # Decimals
+) -> str:
     """Mean and standard deviation in APA form.
 
     Parameters
     ----------
-    x
+    x : Sequence[float] | np.ndarray
         Numbers, (n,)
-    digits
+    digits : int
         Decimals
     """
     return (
@@ -102,12 +106,12 @@ def apa_mean(
         f"{apa_number(np.std(x, ddof=1) if len(x) > 1 else np.nan, digits)}")
 
 # %% ../../nbs/40_output/41_apa.ipynb #979d8456
-def literal(x): # A label, or any text
+def literal(x: object) -> str: # A label, or any text
     """A text for Markdown that is shown as it is: no emphasis, no formula, no table, no heading.
 
     Parameters
     ----------
-    x
+    x : object
         A label, or any text
     """
     text = ' '.join(str(x).split())
@@ -118,22 +122,22 @@ def literal(x): # A label, or any text
 def _caption(kind, number, title): return f"**{kind} {number}**  \n*{title}*"
 
 def apa_table(
-    frame,   # Cells as text; the index is the first column
-    number,  # Its number
-    title,   # Its title
-    note=''  # What stands beneath
+    frame: 'pd.DataFrame', # Cells as text; the index is the first column
+    number: int,           # Its number
+    title: str,            # Its title
+    note: str=''           # What stands beneath
 ) -> str:
     """A table in APA form, as Markdown.
 
     Parameters
     ----------
-    frame
+    frame : pd.DataFrame
         Cells as text; the index is the first column
-    number
+    number : int
         Its number
-    title
+    title : str
         Its title
-    note
+    note : str
         What stands beneath
     """
     def safe(x): return str(x).replace('|', r'\|').replace('\n', ' ')
@@ -263,12 +267,12 @@ REFERENCES = {
         'behavioral '
         'data. *eLife, 8*, e49547.')}
 
-def references(text): # Prose with citations, such as '(Schwarz, 1978)'
+def references(text: str) -> list[str]: # Prose with citations, such as '(Schwarz, 1978)'
     """The references that a text cites, in order; what is not in `REFERENCES` is listed as missing.
 
     Parameters
     ----------
-    text
+    text : str
         Prose with citations, such as '(Schwarz, 1978)'
     """
     cited = set(re.findall(r"[A-ZÖ][\w-]+(?:(?:, | & )[A-Z][\w-]+)*(?: et al\.)?, (?:19|20)\d\d", unescape(text)))

@@ -8,6 +8,7 @@ __all__ = ['PagePiece', 'explore_page', 'play_page']
 # %% ../../nbs/40_output/48_browser.ipynb #18c3df24
 import hashlib
 import json
+from collections.abc import Hashable, Sequence
 from copy import copy
 from importlib.resources import files
 import numpy as np
@@ -26,21 +27,21 @@ class PagePiece:
 
     Parameters
     ----------
-    script
+    script : str
         Name of the script in `templates/page`
-    data
-        What the script needs, a dict that JSON can hold
-    said
+    data : dict
+        What the script needs, as JSON can hold it
+    said : str
         What stands there where no script runs"""
     def __init__(self,
-        script, # Name of the script in `templates/page`
-        data,   # What the script needs, a dict that JSON can hold
-        said    # What stands there where no script runs
+        script: str, # Name of the script in `templates/page`
+        data: dict,  # What the script needs, as JSON can hold it
+        said: str    # What stands there where no script runs
     ):
         self.script, self.data, self.said = script, data, said
 
     @property
-    def html(self):
+    def html(self) -> str:
         "The piece as HTML, with its script and its data."
         folder = files('spice_rl')/'templates/page'
         code = '\n'.join((folder/f'{name}.js').read_text(encoding='utf-8').strip() for name in ('page', self.script))
@@ -91,12 +92,13 @@ def _played(cell, task, n_trials, seed):
 _WORDS = dict(alpha='learning rate alpha', beta='inverse temperature beta')
 
 def explore_page(
-    cell,             # A `RescorlaWagner`: its values are where the sliders stand at first
-    task=None,        # A task with two options that it plays, or `Trials` that it is shown: needed
+    cell: RescorlaWagner,         # Its values are where the sliders stand at first
+    # A task with two options that it plays, or choices that it is shown: needed
+    task: Bandits | Trials | None=None,
     *,
-    participant=None, # Whose trials (default: the first person's)
-    n_trials=None,    # How many trials it plays (default: 100)
-    seed=0            # Luck of the learner who plays: an int or a numpy Generator
+    participant: Hashable=None,   # Whose trials (default: the first person's)
+    n_trials: int | None=None,    # How many trials it plays (default: 100)
+    seed: int | np.random.Generator=0 # Luck of the learner who plays
 ) -> PagePiece:
     """`explore` for a page without a kernel: sliders for the learning rate and the inverse temperature, and the chances
     of choosing, the choices and the values follow.
@@ -107,16 +109,16 @@ def explore_page(
 
     Parameters
     ----------
-    cell
-        A `RescorlaWagner`: its values are where the sliders stand at first
-    task
-        A task with two options that it plays, or `Trials` that it is shown: needed
-    participant
+    cell : RescorlaWagner
+        Its values are where the sliders stand at first
+    task : Bandits | Trials | None
+        A task with two options that it plays, or choices that it is shown: needed
+    participant : Hashable
         Whose trials (default: the first person's)
-    n_trials
+    n_trials : int | None
         How many trials it plays (default: 100)
-    seed
-        Luck of the learner who plays: an int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Luck of the learner who plays"""
     if not isinstance(cell, RescorlaWagner):
         raise TypeError(
             "explore_page needs a RescorlaWagner(), the one learner that is written in JavaScript; got "
@@ -141,14 +143,14 @@ def explore_page(
 
 # %% ../../nbs/40_output/48_browser.ipynb #dad486e2
 def play_page(
-    n_trials=100,            # How many choices
+    n_trials: int=100,         # How many choices
     *,
-    high=.8,                 # P(reward) of the good option
-    low=.2,                  # P(reward) of the bad one
-    flip=.03,                # P(they swap) before a trial
-    options=('left', 'right'), # Their names
-    participant='me',        # Who plays, as the file says it
-    file='my_choices.csv'    # Name of the file
+    high: float=.8,            # P(reward) of the good option
+    low: float=.2,             # P(reward) of the bad one
+    flip: float=.03,           # P(they swap) before a trial
+    options: Sequence[str]=('left', 'right'), # Their names
+    participant: str='me',     # Who plays, as the file says it
+    file: str='my_choices.csv' # Name of the file
 ) -> PagePiece:
     """A two-armed bandit on a page: two buttons, a hundred choices, then the file of them.
 
@@ -157,19 +159,19 @@ def play_page(
 
     Parameters
     ----------
-    n_trials
+    n_trials : int
         How many choices
-    high
+    high : float
         P(reward) of the good option
-    low
+    low : float
         P(reward) of the bad one
-    flip
+    flip : float
         P(they swap) before a trial
-    options
+    options : Sequence[str]
         Their names
-    participant
+    participant : str
         Who plays, as the file says it
-    file
+    file : str
         Name of the file"""
     chances = dict(high=Param(.8, 0, 1).check(high, 'high'), low=Param(.2, 0, 1).check(low, 'low'),
                    flip=Param(.03, 0, 1).check(flip, 'flip'))

@@ -6,13 +6,16 @@
 __all__ = ['Checkup', 'check_fit', 'plot_checkup']
 
 # %% ../../nbs/40_output/46_checkup.ipynb #629467f1
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from scipy import stats
 from ..core.arguments import check_seed, check_whole
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.playing import as_seed
 from ..inference.runs import RunComparison
 from ..core.style import COLOURS, axes_for, in_style
@@ -53,8 +56,8 @@ class Checkup:
         A row for each panel
     words : dict
         Panel -> what it shows, in words
-    runs : object
-        `RunComparison`: what needs no model; None one step ahead
+    runs : RunComparison | None
+        What needs no model; None one step ahead
     left_out : tuple
         Participants whose choices say nothing about any parameter
     notes : tuple
@@ -66,11 +69,11 @@ class Checkup:
     table: pd.DataFrame    # A row for each point
     tests: pd.DataFrame    # A row for each panel
     words: dict            # Panel -> what it shows, in words
-    runs: object = None    # `RunComparison`: what needs no model; None one step ahead
+    runs: RunComparison | None = None # What needs no model; None one step ahead
     left_out: tuple = ()   # Participants whose choices say nothing about any parameter
     notes: tuple = ()      # What could not be looked at, sentences
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         "Where people are unlike simulated people: a sentence for each panel that tells them apart, and for runs."
         out = []
         for panel, test in self.tests.iterrows():
@@ -87,18 +90,20 @@ class Checkup:
         return out + RunComparison(t[t.p_all <= _TOLD], self.studies).remarks()
 
     def plot(self,
-        axs=None # Axes to draw on, one for each panel (default: a new figure)
-    ): # (figure, axes: one for each panel)
+        # Axes to draw on, one for each panel (default: a new figure)
+        axs: Axes | Sequence[Axes] | np.ndarray | None=None
+    ) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each panel
         """Draw all panels: simulated people as lines with bands, people as diamonds with bars.
 
         Parameters
         ----------
-        axs
+        axs : Axes | Sequence[Axes] | np.ndarray | None
             Axes to draw on, one for each panel (default: a new figure)
 
         Returns
         -------
-        (figure, axes: one for each panel)
+        tuple[Figure | SubFigure, np.ndarray]
+            Figure, and axes: one for each panel
         """
         return plot_checkup(self, axs)
 
@@ -131,19 +136,21 @@ def _place_of(panel, row):
 
 # %% ../../nbs/40_output/46_checkup.ipynb #356798a1
 def check_fit(
-    found,            # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
-    trials,           # The choices that it was fitted to
-    environment=None, # A task in which simulated people live (default: people's own trials)
+    found: object,    # What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
+    trials: Trials,   # The choices that it was fitted to
+    environment: object=None, # A task in which simulated people live (default: people's own trials)
     *,
-    times=100,        # How many studies are simulated, at least 20
-    refits=None,      # How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor together)
-    bins=10,          # Into how many parts a session is cut
-    rt=None,          # Column with response times (default: what the model answers beside its choice, or a column `rt`)
+    times: int=100,   # How many studies are simulated, at least 20
+    # How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor together)
+    refits: int | None=None,
+    bins: int=10,     # Into how many parts a session is cut
+    # Column with response times (default: what the model answers beside its choice, or a column `rt`)
+    rt: str | None=None,
     # Views of your own: name -> function of a frame with a row for each trial (`participant`, `session`, `trial`,
     # `context`, `choice`, `reward` of it, what is seen), which returns one with a row for each participant and a column
     # for each point
-    views=None,
-    seed=0            # An int or a numpy Generator
+    views: dict | None=None,
+    seed: int | np.random.Generator=0 # Where randomness comes from
 ) -> Checkup:
     """Simulate people by a fitted model, and lay what they do beside what people did: any task of choices.
 
@@ -164,28 +171,28 @@ def check_fit(
 
     Parameters
     ----------
-    found
+    found : object
         What `fit`, `fit_hierarchical`, `discover` or `individual_equations` returned; or a cell
-    trials
+    trials : Trials
         The choices that it was fitted to
-    environment
+    environment : object
         A task in which simulated people live (default: people's own trials)
-    times
+    times : int
         How many studies are simulated, at least 20
-    refits
+    refits : int | None
         How many of them are fitted anew (default: 40 if people seem to differ; 0: none, nor
         together)
-    bins
+    bins : int
         Into how many parts a session is cut
-    rt
+    rt : str | None
         Column with response times (default: what the model answers beside its choice, or a
         column `rt`)
-    views
+    views : dict | None
         Views of your own: name -> function of a frame with a row for each trial (`participant`,
         `session`, `trial`, `context`, `choice`, `reward` of it, what is seen), which returns
         one with a row for each participant and a column for each point
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Where randomness comes from"""
     check_trials(trials)
     if 'choice' not in trials.does:
         raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
@@ -195,17 +202,17 @@ def check_fit(
     if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
-    design, own_rt, views = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
+    design, own_rt, own = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
     thetas = _thetas(found, cell, theta, trials, times, seed)
     way, how, studies, again = _simulated(cell, thetas, trials, design, environment, seed)
     if way == 'environment':   # what is counted must be known of both
         both = _Design(studies[0], bins).kinds
         design = _Design(trials, bins, next(kind for kind in design.kinds if kind in both))
-    if views.points and way == 'one step ahead':
+    if own.points and way == 'one step ahead':
         raise ValueError(f"views need people who live through choices of their own. {how}")
-    design.views = views
+    design.views = own
     weights = _panels(design, trials.choice, count=_many_of) if way == 'one step ahead' else {}
-    people = _panels(design, trials.choice, rt=own_rt) | views.of(trials)
+    people = _panels(design, trials.choice, rt=own_rt) | own.of(trials)
     if _has_runs(design, way): people[_RUNS] = _steadiness(trials)
     simulated, made = _panels_of(studies, way, design, bins)
     compared, which = _Compared(people, simulated, weights), _whose(found, cell, theta)
@@ -218,7 +225,7 @@ def check_fit(
         studies, which = _one_ahead(cell, _joint(found, trials, times, seed), trials, seed), 'together'
         compared = _Compared(people, _panels_of(studies, way, design, bins)[0], weights)
     table, tests, runs = _beside(design, compared)
-    words = {p: views.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
+    words = {p: own.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
     notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
     return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
 
@@ -258,6 +265,7 @@ def _panels_of(studies, way, design, bins):
     if runs: panels = [p | {_RUNS: _steadiness(s)} for p, s in zip(panels, made)]
     return panels, made
 
+# %% ../../nbs/40_output/46_checkup.ipynb #91d17d1c
 class _Compared:
     "Means of people and of simulated studies by panel, and how far each of them is from the others."
     def __init__(self, people, simulated, weights): # people weighted, in the panels that have weights
@@ -376,9 +384,9 @@ _XLABELS = dict(learning='trial of a session', repeat='times chosen in a row so 
 
 @in_style
 def plot_checkup(
-    checkup, # What `check_fit` returned
-    axs=None # Axes to draw on, one for each panel (default: a new figure)
-): # (figure, axes: one for each panel)
+    checkup: Checkup, # What `check_fit` returned
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each panel (default: a new figure)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each panel
     """Every panel of a check: simulated people as lines with the middle 95 % of studies, people as diamonds with 95 %
     intervals over people.
 
@@ -386,14 +394,15 @@ def plot_checkup(
 
     Parameters
     ----------
-    checkup
+    checkup : Checkup
         What `check_fit` returned
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each panel (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each panel)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: one for each panel"""
     if not isinstance(checkup, Checkup):
         raise TypeError(f"checkup must be a Checkup, what check_fit(…) returned, got {type(checkup).__name__}")
     panels, made = list(checkup.tests.index), axs is None

@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 from .. import __version__
 from .commands import MODELS, _Unlearned, _check, _compare, _demo, _discover, _fit, _read, _recover
@@ -325,14 +326,16 @@ def _run(argv):
         print(f"spice-rl: {_typed(said, names)}", file=sys.stderr)
         return 1 if isinstance(e, _Unlearned) else 2
 
-def main(argv=None): # What was typed after `spice-rl`, as a list (default: the command line of this process)
+def main(
+    argv: Sequence[str] | None=None # What was typed after `spice-rl` (default: the command line of this process)
+) -> int:
     """Run `spice-rl`; returns the exit status: 0, 1 if nothing could be learned, 2 for bad input, 130 after Ctrl-C, 141
     if nobody reads what is printed.
 
     Parameters
     ----------
-    argv
-        What was typed after `spice-rl`, as a list (default: the command line of this process)"""
+    argv : Sequence[str] | None
+        What was typed after `spice-rl` (default: the command line of this process)"""
     try:
         try: return _run(argv)
         finally: sys.stdout.flush()

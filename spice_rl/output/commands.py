@@ -50,6 +50,7 @@ def _discovered(trials, model, command, folder, truth, seed): # folder: one that
               f"One page of it, ready for a paper: spice-rl report {shlex.quote(str(folder))}")
     return estimator
 
+# %% ../../nbs/40_output/49_commands.ipynb #25e457f5
 def _print_discovered(estimator, truth):
     "The equation, how well each stage predicts, and the starts of the network."
     from spice_rl.output.equation_folder import _beside_truth, _scores
@@ -78,6 +79,7 @@ def _print_wide(estimator):
             f"choices:\n{estimator.equation_}")
     print()
 
+# %% ../../nbs/40_output/49_commands.ipynb #265f8c5e
 def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
     there = trials.choice >= 0
@@ -98,6 +100,7 @@ def _whole(option, text, least):
         raise ValueError(f"{option} takes a whole number of at least {least}, got {text!r}")
     return int(text)
 
+# %% ../../nbs/40_output/49_commands.ipynb #98a37704
 def _as_in(column, options): # A column of the table; what was typed
     "The options as the table has them: numbers, if its choices are numbers."
     if options is None or column.dtype.kind not in 'biuf': return options
@@ -120,6 +123,7 @@ def _codes(texts, columns): # What was typed behind --missing; names of the colu
         codes.setdefault(column, []).extend([code] if code else [])
     return codes
 
+# %% ../../nbs/40_output/49_commands.ipynb #06640739
 def _rows(texts): # What was typed behind --rows
     "Which rows are trials: a loop of PsychoPy, or {column: values}"
     if len(texts) == 1 and '=' not in texts[0]: return texts[0]
@@ -132,6 +136,7 @@ def _rows(texts): # What was typed behind --rows
         rows.setdefault(column, []).append(value)
     return {column: values[0] if len(values) == 1 else values for column, values in rows.items()}
 
+# %% ../../nbs/40_output/49_commands.ipynb #dfa6f91a
 def _table(args):
     "The table that was named, and what was typed about its columns"
     from spice_rl.core.reading import _open
@@ -161,6 +166,7 @@ def _trials(args, table, given): # What `_table` gave
     return read_trials(table, **given, reward=args.reward, trial=args.trial, options=options, missing=missing,
                        sides=args.sides, **more)
 
+# %% ../../nbs/40_output/49_commands.ipynb #0c7154c4
 def _seen(texts): # What was typed behind --sees
     "What is seen before a choice: {name: column, or columns}"
     seen = {}
@@ -171,6 +177,7 @@ def _seen(texts): # What was typed behind --sees
         seen[name] = columns.split(',') if ',' in columns else columns
     return seen
 
+# %% ../../nbs/40_output/49_commands.ipynb #643d9219
 def _discover(args):
     "`spice-rl discover`"
     seed, trials = _whole('--seed', args.seed, 0), _trials(args, *_table(args))
@@ -203,6 +210,7 @@ def _paid(rewards):
     if len(values) <= 6: return f"Rewards: {', '.join(f'{v:g}' for v in values)}."
     return f"Rewards: {len(values)} different numbers from {values[0]:g} to {values[-1]:g}."
 
+# %% ../../nbs/40_output/49_commands.ipynb #03389006
 def _demo(args):
     "`spice-rl demo`"
     from spice_rl.models.bandits import DEMO, demo_file, demo_trials
@@ -232,6 +240,7 @@ def _bounds(texts):
         bounds[model][parameter] = lower, upper
     return bounds
 
+# %% ../../nbs/40_output/49_commands.ipynb #ff8ed26e
 def _check_files(learning, transfer):
     "Two files of the right kind, as far as their columns say."
     from spice_rl.core.reading import _open
@@ -244,6 +253,7 @@ def _check_files(learning, transfer):
         raise ValueError(f"{transfer!r} has outcomes (feedback_L, feedback_R) and {learning!r} has none: LEARNING and "
                          "TRANSFER are swapped; name the file of the learning trials first")
 
+# %% ../../nbs/40_output/49_commands.ipynb #7148dd78
 def _fit(args):
     "`spice-rl fit`"
     if args.task is None and len(args.file) == 1:
@@ -282,6 +292,7 @@ def _check_bounds(bounds, cells):
             said = str(e).replace('unknown parameter', f'{model} has no parameter')
             raise ValueError(f"--bounds: {said}") from None
 
+# %% ../../nbs/40_output/49_commands.ipynb #28a01e17
 def _print_study(folder, files):
     "What came out, and where it is."
     from spice_rl.output.page_text import _PageOf
@@ -299,6 +310,7 @@ def _print_check(c): # of a record
     print(f"\n{c['name']} beside people ({c['studies']} simulated studies, {c['way']}):")
     for x in said: print(f"- {x}")
 
+# %% ../../nbs/40_output/49_commands.ipynb #e88176f7
 _COLUMNS = ('participant', 'choice', 'reward', 'block', 'trial', 'options', 'missing', 'left', 'right', 'sides',
             'offer', 'context', 'sees', 'source', 'rows')
 
@@ -347,6 +359,7 @@ def _named(names, known): # What was typed behind --models; {name: model}
     if twice: raise ValueError(f"{twice} stands twice behind --models")
     return {name: known[name] for name in names}
 
+# %% ../../nbs/40_output/49_commands.ipynb #e52b3b47
 def _check(args):
     "`spice-rl check`"
     from spice_rl.output.page import check_folder
@@ -372,6 +385,7 @@ def _recover(args):
     files = ', '.join(f'recovery_{what}.csv' for what in ('parameters', 'models')[:len(found)])
     print(f"Written: {files} and the page, in {args.folder}")
 
+# %% ../../nbs/40_output/49_commands.ipynb #4a43507d
 def _check_avoidance(args):
     "What was typed suits the avoidance task."
     typed = _column_options(args) + ['--hierarchical'] * args.hierarchical + ['--group'] * (args.group is not None)

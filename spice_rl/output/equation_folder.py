@@ -7,10 +7,13 @@ __all__ = ['stay_after_reward', 'rule_latex', 'write_discovery', 'DiscoveryFolde
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #90564c0c
 import json
+import os
 import platform
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from itertools import product
 from math import comb, prod
+from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -25,9 +28,12 @@ from ..inference.digest import _digest
 from ..discovery.structures import _paid
 from .apa import apa_number, apa_test
 from .run_folder import RULES, _RECORD, _RUNS, _read_record, _say_replaced
+if TYPE_CHECKING:
+    from spice_rl.discovery.equation import Equation
+    from spice_rl.discovery.estimator import SpiceEstimator
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #95981be1
-def stay_after_reward(trials): # `Trials`
+def stay_after_reward(trials: Trials) -> pd.DataFrame | None: # The choices
     """How often each participant repeats a choice after a reward above the mean of all rewards, and after another: a
     frame (participants, ['above', 'others']), NaN where there was no such trial.
 
@@ -35,8 +41,8 @@ def stay_after_reward(trials): # `Trials`
 
     Parameters
     ----------
-    trials
-        `Trials`"""
+    trials : Trials
+        The choices"""
     made = np.flatnonzero(
         (trials.choice[:-1] >= 0) & (trials.choice[1:] >= 0) & (trials.session[:-1] == trials.session[1:]))
     r = trials.reward[made, trials.choice[made]]
@@ -113,16 +119,16 @@ def _symbols():
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #876ca470
 def rule_latex(
-    names,           # Parameters of a `Reading`: 'alpha', 'beta', …
-    rewards=(0., 1.) # All values that a reward takes
+    names: Iterable[str],              # Parameters of a `Reading`: 'alpha', 'beta', …
+    rewards: Sequence[float]=(0., 1.)  # All values that a reward takes
 ) -> str:
     """A learning rule in LaTeX: $c$ was chosen, $u$ is any other option, $k$ any option.
 
     Parameters
     ----------
-    names
+    names : Iterable[str]
         Parameters of a `Reading`: 'alpha', 'beta', …
-    rewards
+    rewards : Sequence[float]
         All values that a reward takes
     """
     s, names = _symbols(), set(names)
@@ -334,13 +340,13 @@ def _record(e, trials, equations, truth, command, figures, lost):
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #21f8c87e
 def write_discovery(
-    estimator,    # A fitted `SpiceEstimator`
-    data,         # What it was fitted to: `Trials`, or a `DatasetRNN`
-    folder,       # Where to; what else is there is left alone
+    estimator: 'SpiceEstimator',     # A fitted one
+    data: Trials | DatasetRNN,       # What it was fitted to
+    folder: str | os.PathLike,       # Where to; what else is there is left alone
     *,
-    truth=None,   # The `Equation` that made the choices, if they were simulated
-    command=None  # How it was called, if not from Python: a text
-) -> list:        # Names of the files
+    truth: 'Equation | None'=None,   # The equation that made the choices, if they were simulated
+    command: str | None=None         # How it was called, if not from Python
+) -> list[str]:                      # Names of the files
     """Write a discovered equation into a folder: models, tables, figures, and the record that `write_report` reads.
 
     Raises a `ValueError` if the estimator was not fitted here, if the data cannot be those it was fitted to, or if the
@@ -348,20 +354,20 @@ def write_discovery(
 
     Parameters
     ----------
-    estimator
-        A fitted `SpiceEstimator`
-    data
-        What it was fitted to: `Trials`, or a `DatasetRNN`
-    folder
+    estimator : SpiceEstimator
+        A fitted one
+    data : Trials | DatasetRNN
+        What it was fitted to
+    folder : str | os.PathLike
         Where to; what else is there is left alone
-    truth
-        The `Equation` that made the choices, if they were simulated
-    command
-        How it was called, if not from Python: a text
+    truth : Equation | None
+        The equation that made the choices, if they were simulated
+    command : str | None
+        How it was called, if not from Python
 
     Returns
     -------
-    list
+    list[str]
         Names of the files"""
     trials, folder = _fitted_to(estimator, data), check_path(folder, 'folder')
     with held(folder, what='write_discovery') as folder: return _write_held(folder, estimator, trials, truth, command)
@@ -416,9 +422,9 @@ class DiscoveryFolder:
 
     Parameters
     ----------
-    folder
-        Path"""
-    def __init__(self, folder): # Path
+    folder : str | os.PathLike
+        What `write_discovery` has written"""
+    def __init__(self, folder: str | os.PathLike): # What `write_discovery` has written
         self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir():
             raise ValueError(f"no folder {str(folder)!r}; name the one that write_discovery has written")
@@ -429,13 +435,18 @@ class DiscoveryFolder:
                 "write_discovery(estimator, data, folder), or spice-rl discover FILE --out FOLDER")
         self.record = _read_record(self.folder, _RECORD)
 
-    def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
+    def table(self,
+        name: str,        # Name of a .csv file, without its ending
+        **options: object # For `pandas.read_csv`
+    ) -> pd.DataFrame:
         """A table of the folder.
 
         Parameters
         ----------
-        name, **options
-            Name of a .csv file, without its ending; for `pandas.read_csv`
+        name : str
+            Name of a .csv file, without its ending
+        **options : object
+            For `pandas.read_csv`
         """
         path = inside(self.folder, f'{name}.csv')
         if not path.is_file():
@@ -443,18 +454,18 @@ class DiscoveryFolder:
         return pd.read_csv(path, **options)
 
     @property
-    def scores(self):
+    def scores(self) -> pd.DataFrame:
         "The stages side by side, by model."
         return self.table('scores').set_index('model')
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #c1b43807
-def discovery_rules(run): # `DiscoveryFolder`
+def discovery_rules(run: DiscoveryFolder) -> pd.DataFrame: # A discovery that was written
     """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
 
     Parameters
     ----------
-    run
-        `DiscoveryFolder`
+    run : DiscoveryFolder
+        A discovery that was written
     """
     answers = [
         _experiment(run), _candidates(run), _simulated(run), _trained(run), _recovered(run), _arbitrated(run),

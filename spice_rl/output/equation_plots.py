@@ -6,13 +6,22 @@
 __all__ = ['plot_equation', 'plot_stability', 'plot_individuals']
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #af1ee99a
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from ..core.cell import make_trial
 from ..core.arguments import check_names, check_number
 from ..core.style import COLOURS, SERIES, axes_for, in_style
 from .plotting import _logit_unit, _of_kind, _term_name, _text
+if TYPE_CHECKING:
+    from spice_rl.discovery.equation import Equation
+    from spice_rl.discovery.individuals import Individuals
+    from spice_rl.discovery.refinement import Refinement
+    from spice_rl.discovery.resampling import Stability
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #62138cde
 def _next_values(equation, row, rule, reward, values):
@@ -71,19 +80,24 @@ def _reward_style(reward, rewards):
     return dict(label=f'reward {reward:g}', color=colours[rewards.index(reward)])
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #b434b6a4
-def _draw_rule(ax, equation, rule, row, rewards, truth, truth_row, values):
+class _Person(NamedTuple):
+    "An equation, and the numbers of the person for whom it is drawn."
+    equation: object
+    row: pd.Series
+
+def _draw_rule(ax, own, truth, rule, rewards, values): # own, truth: each a `_Person`; no truth: None
     "One panel: the next value against the value, a line for each reward."
     ax.plot(values, values, color=COLOURS['guide'], lw=.8, zorder=1, label='no change')
     for reward in _rewards_of(rule, rewards):
         r, style = reward or 0., _reward_style(reward, rewards)
-        ax.plot(values, _next_values(equation, row, rule, r, values), lw=2.4, zorder=2, **style)
-        end, settled = _settles(equation, row, rule, r)
+        ax.plot(values, _next_values(*own, rule, r, values), lw=2.4, zorder=2, **style)
+        end, settled = _settles(*own, rule, r)
         if settled: ax.plot(end, end, 'o', ms=5, color=style['color'], zorder=3)
         # one origin for both: a constant added to all values changes no choice
-        shift = 0. if truth is None else _start(equation, row, rule) - _start(truth, truth_row, rule)
+        shift = 0. if truth is None else _start(*own, rule) - _start(*truth, rule)
         if truth is not None:
             ax.plot(
-                values, shift + _next_values(truth, truth_row, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
+                values, shift + _next_values(*truth, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
                 ls=(0, (3, 2)), zorder=4, label='truth')
     ax.set_box_aspect(1)
     ax.set_title(rule.module)
@@ -110,15 +124,16 @@ def _rewards_on(x, rewards):
 
 @in_style
 def plot_equation(
-    equation,         # An `Equation`, or what `search_library` or `refine` returned
-    truth=None,       # Another to draw beside it, dashed, with its values counted from the same start
-    participant=None, # Whose coefficients (default: everybody's, or the first one's)
+    equation: 'Equation | Refinement',  # An equation, or what `search_library` or `refine` returned
+    # Another to draw beside it, dashed, with its values counted from the same start
+    truth: 'Equation | Refinement | None'=None,
+    participant: Hashable=None,         # Whose coefficients (default: everybody's, or the first one's)
     *,
     # A line for each of these rewards (default: those on which the equation was found, the least and the largest if
     # they are many; else 0 and 1)
-    rewards=None,
-    axs=None          # Axes to draw on, one for each rule (default: a new figure)
-): # (figure, axes: one for each rule)
+    rewards: Iterable[float] | None=None,
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each rule (default: a new figure)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each rule
     """The next value against the value, a panel for each rule and a line for each reward. A dot marks where the value
     settles.
 
@@ -126,29 +141,31 @@ def plot_equation(
 
     Parameters
     ----------
-    equation
-        An `Equation`, or what `search_library` or `refine` returned
-    truth
+    equation : Equation | Refinement
+        An equation, or what `search_library` or `refine` returned
+    truth : Equation | Refinement | None
         Another to draw beside it, dashed, with its values counted from the same start
-    participant
+    participant : Hashable
         Whose coefficients (default: everybody's, or the first one's)
-    rewards
+    rewards : Iterable[float] | None
         A line for each of these rewards (default: those on which the equation was found, the
         least and the largest if they are many; else 0 and 1)
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each rule (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each rule)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: one for each rule"""
     equation, truth, rewards = (
         _drawn_equation(equation, 'equation'), None if truth is None else _drawn_equation(truth, 'truth'),
         _rewards_on(equation, rewards))
     rules, who = equation.equation_rules, _who(equation, truth, participant)
-    row, other = equation.row(who), None if truth is None else _truth_row(truth, equation, who)
-    values, made = _value_range(equation, row, rules, rewards, truth, other), axs is None
+    own = _Person(equation, equation.row(who))
+    true = None if truth is None else _Person(truth, _truth_row(truth, equation, who))
+    values, made = _value_range(own, true, rules, rewards), axs is None
     axs = axes_for(axs, (.5 + 2.5 * len(rules), 3.1), 1, len(rules))
-    for ax, rule in zip(axs, rules): _draw_rule(ax, equation, rule, row, rewards, truth, other, values)
+    for ax, rule in zip(axs, rules): _draw_rule(ax, own, true, rule, rewards, values)
     axs[0].set_ylabel('next value (logits)' + ('' if who is None else f'\nparticipant {_text(who)}'))
     _legend_of(axs, made)
     return axs[0].figure, axs
@@ -169,16 +186,15 @@ def _truth_row(truth, equation, participant):
     check_names([r.state for r in equation.equation_rules], truth.state, 'latent value in truth')
     return truth.row(participant)
 
-def _value_range(equation, row, rules, rewards, truth, truth_row):
+def _value_range(own, truth, rules, rewards):
     "Values to draw: where they start, where they settle, and a little more."
-    asked = [(e, r) for e, r in ((equation, row), (truth, truth_row)) if e is not None]
-    shift = lambda e, r, rule: _start(equation, row, rule) - _start(e, r, rule)
     ends = [
-        shift(e, r, rule) + _settles(e, r, rule, reward or 0.)[0]
-        for e, r in asked
+        _start(*own, rule) - _start(*one, rule) + _settles(*one, rule, reward or 0.)[0]
+        for one in (own, truth)
+        if one is not None
         for rule in rules
         for reward in _rewards_of(rule, rewards)]
-    ends += [_start(equation, row, rule) for rule in rules]
+    ends += [_start(*own, rule) for rule in rules]
     low, high = min(ends), max(ends)
     room = .15 * (high - low) if high > low else 1.
     return np.linspace(low - room, high + room, 41)
@@ -194,25 +210,26 @@ def _legend_of(axs, alone): # alone: is the figure all ours?
 # %% ../../nbs/40_output/41_equation_plots.ipynb #25615833
 @in_style
 def plot_stability(
-    stability,  # What `stability` returned
-    truth=None, # True numbers, as changes: a dict name -> number (crosses)
-    axs=None    # Two axes to draw on (default: a new figure)
-): # (figure, two axes)
+    stability: 'Stability', # What `stability` returned
+    truth: Mapping[str, float] | None=None, # True numbers, as changes, by name (crosses)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Two axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and two axes
     """Left: in how many of the drawn data sets each term was chosen. Right: its estimate as a change of the value, and
     the middle 95 % of what the draws say. In grey what fewer than half of them chose.
 
     Parameters
     ----------
-    stability
+    stability : Stability
         What `stability` returned
-    truth
-        True numbers, as changes: a dict name -> number (crosses)
-    axs
+    truth : Mapping[str, float] | None
+        True numbers, as changes, by name (crosses)
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Two axes to draw on (default: a new figure)
 
     Returns
     -------
-    (figure, two axes)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and two axes"""
     _of_kind(stability, 'Stability', 'stability', 'stability(…)')
     table = stability.table.iloc[::-1]
     check_names(truth or {}, table.index, 'term')
@@ -234,31 +251,27 @@ def plot_stability(
 # %% ../../nbs/40_output/41_equation_plots.ipynb #378969dd
 @in_style
 def plot_individuals(
-    individuals, # What `individual_equations` returned
-    x='alpha',   # Column of its `rules()`
-    y='beta',    # And another
-    truth=None,  # What people are in truth, a Series or dict by participant: a marker for each
-    ax=None      # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    individuals: 'Individuals', # What `individual_equations` returned
+    x: str='alpha',             # Column of its `rules()`
+    y: str='beta',              # And another
+    truth: dict | pd.Series | None=None, # What people are in truth, by participant: a marker for each
+    ax: Axes | None=None        # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Each person's learning rule with standard errors, in the colour of their kind (paler: less sure), and the typical
     one of each kind (a cross).
 
     Parameters
     ----------
-    individuals
+    individuals : Individuals
         What `individual_equations` returned
-    x
+    x : str
         Column of its `rules()`
-    y
+    y : str
         And another
-    truth
-        What people are in truth, a Series or dict by participant: a marker for each
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    truth : dict | pd.Series | None
+        What people are in truth, by participant: a marker for each
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(individuals, 'Individuals', 'individuals', 'individual_equations(…)')
     rules, people = individuals.rules(), individuals.people
     check_names([x, y], rules.columns, 'parameter of the learning rules')

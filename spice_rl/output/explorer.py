@@ -8,9 +8,11 @@ __all__ = ['Explorer', 'explore']
 # %% ../../nbs/40_output/41_explorer.ipynb #7c7dad80
 import base64
 import textwrap
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from io import BytesIO
+from typing import Self
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
@@ -294,34 +296,36 @@ class Explorer:
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model
-    who
+    who : Hashable
         Whose parameters the sliders show
-    trials
-        What was played or shown, `Trials`
-    replayed
+    trials : Callable[[pd.DataFrame], Trials]
+        What is played or shown, given parameters: a frame with the row of `who`
+    replayed : bool
         Are the choices those of a person?
-    known
-        True reward probabilities, if they are known
-    start
-        Where the sliders stand at first: a dict by name
-    ranges
-        Ends of the sliders: a dict name -> (lower, upper)
-    options
-        Options that are drawn
-    signals
+    known : bool
+        Are columns p_0, p_1, … the true chances of a reward?
+    start : dict
+        Where the sliders stand at first, by name
+    ranges : dict
+        Ends of the sliders: name -> (lower, upper)
+    options : Sequence[int]
+        Options that are drawn, from 0
+    signals : Sequence[str]
         Latent values that are drawn"""
     def __init__(self,
-        cell,     # The model
-        who,      # Whose parameters the sliders show
-        trials,   # What was played or shown, `Trials`
-        replayed, # Are the choices those of a person?
-        known,    # True reward probabilities, if they are known
-        start,    # Where the sliders stand at first: a dict by name
-        ranges,   # Ends of the sliders: a dict name -> (lower, upper)
-        options,  # Options that are drawn
-        signals   # Latent values that are drawn
+        cell: Cell,     # The model
+        who: Hashable,  # Whose parameters the sliders show
+        # What is played or shown, given parameters: a frame with the row of `who`
+        trials: Callable[[pd.DataFrame], Trials],
+        *,
+        replayed: bool, # Are the choices those of a person?
+        known: bool,    # Are columns p_0, p_1, … the true chances of a reward?
+        start: dict,    # Where the sliders stand at first, by name
+        ranges: dict,   # Ends of the sliders: name -> (lower, upper)
+        options: Sequence[int], # Options that are drawn, from 0
+        signals: Sequence[str]  # Latent values that are drawn
     ):
         self.cell, self._who, self._trials, self._replayed, self._known = cell, who, trials, replayed, known
         self._start, self._ranges, self._options, self._signals = start, ranges, options, signals
@@ -342,12 +346,12 @@ class Explorer:
         self.panel = widgets.VBox([*([grid, reset] if made else []), self._text, self._image])
 
     @property
-    def values(self):
+    def values(self) -> dict[str, float]:
         "The numbers that are set: a dict name -> value."
         return self._start | {name: slider.value for name, slider in self.sliders.items()}
 
     @property
-    def trials(self):
+    def trials(self) -> Trials:
         "The trials that are shown, `Trials`."
         return self._view.trials
 
@@ -364,7 +368,7 @@ class Explorer:
         self._view = _look(self.cell, theta, trials)
         self.numbers = _numbers(self._view, _better(self.trials, self._known), theta if self._replayed else None)
 
-    def words(self):
+    def words(self) -> list[str]:
         "What the numbers mean, a list of sentences."
         return _words(self.numbers, self.trials, self._view.broken)
 
@@ -381,12 +385,12 @@ class Explorer:
         self._look()
         self._show()
 
-    def set(self, **values): # Parameters, and where their sliders go
+    def set(self, **values: float) -> Self: # Parameters, and where their sliders go
         """Move sliders from code. Returns the explorer.
 
         Parameters
         ----------
-        **values
+        **values : float
             Parameters, and where their sliders go
         """
         check_names(values, self.sliders, 'slider')
@@ -402,11 +406,11 @@ class Explorer:
         self._moved(None)
         return self
 
-    def reset(self):
+    def reset(self) -> Self:
         "Put the sliders back to where they were at first. Returns the explorer."
         return self.set(**{name: self._start[name] for name in self.sliders})
 
-    def figure(self):
+    def figure(self) -> tuple[Figure, np.ndarray]:
         "The picture as a matplotlib figure of your own: (figure, axes)."
         picture = _Picture(self._view, self._options, self._signals, plt.figure)
         return picture.fig, picture.axs
@@ -438,17 +442,17 @@ class Explorer:
 
 # %% ../../nbs/40_output/41_explorer.ipynb #3dd2618c
 def explore(
-    cell,             # The model: any cell. A trained network has no parameters, so no sliders
-    task=None,        # A task that it plays (an environment), or `Trials` that it is shown: needed
+    cell: Cell,                # The model: any. A trained network has no parameters, so no sliders
+    task: object=None,         # A task that it plays (an environment), or `Trials` that it is shown: needed
     *,
     # Whose trials (and whose coefficients, if an equation has those of several people; default: the first)
-    participant=None,
-    n_trials=None,    # How many trials it plays (default: 100, or what the task has)
-    seed=0,           # Luck of the learner who plays: an int or a numpy Generator
-    bounds=None,      # How far sliders go, where the model's bounds are not it: a dict name -> (lowest, highest)
-    hold=None,        # Parameters without a slider: a dict name -> value
-    options=None,     # Options to draw, by name (default: all)
-    signals=None      # Latent values to draw, by name (default: all)
+    participant: Hashable=None,
+    n_trials: int | None=None, # How many trials it plays (default: 100, or what the task has)
+    seed: int | np.random.Generator=0, # Luck of the learner who plays
+    bounds: dict | None=None,  # How far sliders go, where the model's bounds are not it: name -> (lowest, highest)
+    hold: dict | None=None,    # Parameters without a slider: name -> value
+    options: Iterable | None=None,     # Options to draw, by name (default: all)
+    signals: Iterable[str] | None=None # Latent values to draw, by name (default: all)
 ) -> Explorer:
     """A slider for each parameter of a model, with what it thinks and chooses, drawn anew at each move.
 
@@ -457,25 +461,24 @@ def explore(
 
     Parameters
     ----------
-    cell
-        The model: any cell. A trained network has no parameters, so no sliders
-    task
+    cell : Cell
+        The model: any. A trained network has no parameters, so no sliders
+    task : object
         A task that it plays (an environment), or `Trials` that it is shown: needed
-    participant
+    participant : Hashable
         Whose trials (and whose coefficients, if an equation has those of several people;
         default: the first)
-    n_trials
+    n_trials : int | None
         How many trials it plays (default: 100, or what the task has)
-    seed
-        Luck of the learner who plays: an int or a numpy Generator
-    bounds
-        How far sliders go, where the model's bounds are not it: a dict name -> (lowest,
-        highest)
-    hold
-        Parameters without a slider: a dict name -> value
-    options
+    seed : int | np.random.Generator
+        Luck of the learner who plays
+    bounds : dict | None
+        How far sliders go, where the model's bounds are not it: name -> (lowest, highest)
+    hold : dict | None
+        Parameters without a slider: name -> value
+    options : Iterable | None
         Options to draw, by name (default: all)
-    signals
+    signals : Iterable[str] | None
         Latent values to draw, by name (default: all)"""
     if task is None:
         raise TypeError(
@@ -501,8 +504,8 @@ def explore(
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)
     known = not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',))
-    return Explorer(cell, who, trials, replayed, known, start, ranges, list(codes),
-                    list(cell.state if signals is None else signals))
+    return Explorer(cell, who, trials, replayed=replayed, known=known, start=start, ranges=ranges, options=list(codes),
+                    signals=list(cell.state if signals is None else signals))
 
 def _held(cell, name, value):
     check_names([name], cell.params)

@@ -7,13 +7,21 @@ __all__ = ['plot_comparison', 'plot_selection', 'plot_behaviour', 'plot_simulati
            'plot_contrast']
 
 # %% ../../nbs/40_output/41_fit_plots.ipynb #26a0b148
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from scipy import stats
 from ..core.arguments import check_labels, check_names
-from ..inference.fitting import column_of
+from ..inference.fitting import Fit, column_of
 from ..core.style import COLOURS, SERIES, axes_for, in_style
 from .plotting import _dict_of, _of_kind, _of_series, _readable, _text, _wrap
+if TYPE_CHECKING:
+    from spice_rl.inference.checks import Check
+    from spice_rl.inference.comparison import Comparison
+    from spice_rl.inference.selection import Selection
 
 # %% ../../nbs/40_output/41_fit_plots.ipynb #dc8bfe1a
 _CONTEXTS = {'Reward': ('reward', COLOURS['gain']), 'Loss Avoid': ('loss avoidance', COLOURS['loss'])}
@@ -21,9 +29,9 @@ _CONTEXTS = {'Reward': ('reward', COLOURS['gain']), 'Loss Avoid': ('loss avoidan
 # %% ../../nbs/40_output/41_fit_plots.ipynb #60a2d525
 @in_style
 def plot_comparison(
-    comparison, # What `compare` returned
-    ax=None     # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    comparison: 'Comparison', # What `compare` returned
+    ax: Axes | None=None      # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """How far each model is behind the best: mean difference of the criterion over people, with its 95 % interval (t),
     and the share of people it describes best.
 
@@ -32,14 +40,10 @@ def plot_comparison(
 
     Parameters
     ----------
-    comparison
+    comparison : Comparison
         What `compare` returned
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(comparison, 'Comparison', 'comparison', 'compare(…)')
     means, share = comparison.values.mean(), comparison.percentages().loc['full']
     best, y = means.idxmin(), np.arange(len(means))[::-1]
@@ -69,25 +73,21 @@ def plot_comparison(
 # %% ../../nbs/40_output/41_fit_plots.ipynb #46314f1c
 @in_style
 def plot_selection(
-    selection,      # What `select_models` returned
-    families=False, # Families instead of models?
-    ax=None         # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    selection: 'Selection', # What `select_models` returned
+    families: bool=False,   # Families instead of models?
+    ax: Axes | None=None    # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """How frequent each model is, by group (bars, with the posterior sd), and its protected exceedance probability
     (diamonds); all equally frequent: the dashed line.
 
     Parameters
     ----------
-    selection
+    selection : Selection
         What `select_models` returned
-    families
+    families : bool
         Families instead of models?
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(selection, 'Selection', 'selection', 'select_models(…)')
     table, risks = selection.table(families), selection.risks['families' if families else 'models']
     groups = list(risks.index) if selection.groups is None else [g for g in risks.index if g != 'full']
@@ -141,22 +141,24 @@ def _draw_transfer(ax, check, group):
 # %% ../../nbs/40_output/41_fit_plots.ipynb #3b51d8c6
 @in_style
 def plot_behaviour(
-    check,   # What `check` returned
-    axs=None # Axes to draw on, two rows with one for each group (default: a new figure)
-): # (figure, axes: (2, groups))
+    check: 'Check', # What `check` returned
+    # Axes to draw on, two rows with one for each group (default: a new figure)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: (2, groups)
     """What people do (diamonds) and what the model does (lines, bars, with the middle 95 % of simulated groups):
     learning above, transfer below.
 
     Parameters
     ----------
-    check
+    check : Check
         What `check` returned
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, two rows with one for each group (default: a new figure)
 
     Returns
     -------
-    (figure, axes: (2, groups))"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: (2, groups)"""
     _of_kind(check, 'Check', 'check', 'check(…)')
     groups = list(dict.fromkeys(check.learning.group))
     made, axs = (
@@ -177,24 +179,26 @@ def plot_behaviour(
 # %% ../../nbs/40_output/41_fit_plots.ipynb #3f5b524c
 @in_style
 def plot_simulations(
-    checks,  # What `check` returned for each model: a dict name -> Check
-    group,   # Which group
-    axs=None # Two axes, for reward and loss avoidance (default: a new figure)
-): # (figure, two axes)
+    checks: dict,    # What `check` returned for each model, by name
+    group: Hashable, # Which group
+    # Two axes, for reward and loss avoidance (default: a new figure)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and two axes
     """Learning of one group: what each model does (lines) and what the people did (diamonds).
 
     Parameters
     ----------
-    checks
-        What `check` returned for each model: a dict name -> Check
-    group
+    checks : dict
+        What `check` returned for each model, by name
+    group : Hashable
         Which group
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Two axes, for reward and loss avoidance (default: a new figure)
 
     Returns
     -------
-    (figure, two axes)
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and two axes
     """
     _dict_of(checks, 'Check', 'checks', 'check(…)')
     check_names([group], list(dict.fromkeys(g for c in checks.values() for g in c.learning.group)), 'group')
@@ -212,10 +216,10 @@ def plot_simulations(
 # %% ../../nbs/40_output/41_fit_plots.ipynb #58e3e1a8
 @in_style
 def plot_parameters(
-    fit,        # What `fit` or `fit_hierarchical` returned
-    names=None, # Which parameters (default: all that were fitted)
-    axs=None    # Axes to draw on, one for each (default: a new figure)
-): # (figure, axes: one for each parameter)
+    fit: Fit, # What `fit` or `fit_hierarchical` returned
+    names: Iterable[str] | None=None, # Which parameters (default: all that were fitted)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each (default: a new figure)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each parameter
     """Each parameter by group: every person a dot, from left to right in the order of the table, so that a person is at
     the same place in each panel; on top the mean with its 95 % interval.
 
@@ -225,16 +229,17 @@ def plot_parameters(
 
     Parameters
     ----------
-    fit
+    fit : Fit
         What `fit` or `fit_hierarchical` returned
-    names
+    names : Iterable[str] | None
         Which parameters (default: all that were fitted)
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each parameter)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: one for each parameter"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     names = list(fit.names) if names is None else check_labels(names, 'names', 'parameters')
     check_names(names, fit.names)
@@ -268,21 +273,17 @@ def _typical(fit, name, group, x): # x: people's values
 # %% ../../nbs/40_output/41_fit_plots.ipynb #c32e9c82
 @in_style
 def plot_fits(
-    fits,   # What `fit` returned for each model: a dict name -> Fit
-    ax=None # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    fits: dict,          # What `fit` returned for each model, by name
+    ax: Axes | None=None # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """NLL of each person under each model: a dot for each, a bar for the median.
 
     Parameters
     ----------
-    fits
-        What `fit` returned for each model: a dict name -> Fit
-    ax
+    fits : dict
+        What `fit` returned for each model, by name
+    ax : Axes | None
         Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)
     """
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (1.4 + .9 * len(fits), 2.8), name='ax')
@@ -297,21 +298,17 @@ def plot_fits(
 # %% ../../nbs/40_output/41_fit_plots.ipynb #f7502ff1
 @in_style
 def plot_runs(
-    fits,   # What `fit` returned for each model: a dict name -> Fit
-    ax=None # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    fits: dict,          # What `fit` returned for each model, by name
+    ax: Axes | None=None # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """What more starts buy: mean NLL above the best, after so many starts that were followed to their end.
 
     Parameters
     ----------
-    fits
-        What `fit` returned for each model: a dict name -> Fit
-    ax
+    fits : dict
+        What `fit` returned for each model, by name
+    ax : Axes | None
         Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)
     """
     _dict_of(fits, 'Fit', 'fits', 'fit(…)')
     (ax,) = axes_for(ax, (4.2, 2.8), name='ax')
@@ -338,22 +335,18 @@ def _cohens_d(x, y): # Numbers of two groups
 
 @in_style
 def plot_contrast(
-    fit,    # What `fit` returned
-    ax=None # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    fit: Fit,            # What `fit` returned
+    ax: Axes | None=None # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Differences of all pairs of groups in each parameter, in pooled standard deviations (Cohen's d), with 95 %
     intervals (Hedges & Olkin, 1985).
 
     Parameters
     ----------
-    fit
+    fit : Fit
         What `fit` returned
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(fit, 'Fit', 'fit', 'fit(…)')
     (ax,) = axes_for(ax, (4.6, 1.2 + .3 * len(fit.names)), name='ax')
     groups = sorted(fit.groups.unique(), key=str) if fit.groups is not None else []

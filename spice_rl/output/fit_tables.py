@@ -162,6 +162,7 @@ def _reads_back(path, call, trials):
 
 def _plain(x): return x.item() if isinstance(x, np.generic) else x
 
+# %% ../../nbs/40_output/46_fit_tables.ipynb #88fbf161
 def _made(cell, trials):
     "Import line and expression that make this cell; None for a class that is not of the package."
     kind = type(cell)
@@ -281,6 +282,7 @@ def _comparison_table(fits):
                          behind=d.mean(), lower=d.mean() - half, upper=d.mean() + half, best_for=share[name]))
     return pd.DataFrame(rows).astype(dict(best_for=float)), c.notes()
 
+# %% ../../nbs/40_output/46_fit_tables.ipynb #a0ed607f
 def _about(trials, groups):
     "Who chose, how often, among what."
     each, chosen = np.bincount(trials.participant, minlength=trials.n_participants), trials.choice >= 0

@@ -8,11 +8,15 @@ __all__ = ['write_page', 'check_folder', 'compare_folder', 'recover_folder']
 # %% ../../nbs/40_output/47_page.ipynb #eb08f903
 import importlib
 import json
+import os
 import platform
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from .. import __version__
@@ -22,7 +26,7 @@ from .checkup import Checkup, check_fit
 from .simulated_people import _simulated
 from .views import _Design
 from ..inference.comparison import Comparison, compare
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.reading import read_trials
 from ..core.engine import parameter_table
 from ..core.playing import as_seed
@@ -30,6 +34,8 @@ from ..inference.fitting import Fit
 from ..core.folders import check_path, claim, held, inside, publish, say_formulas, staged, write_table
 from ..core.folders import write_text
 from ..models.ready import bandit_models
+from ..discovery.refinement import Refinement
+from ..discovery.traces import Discovery
 from .fit_plots import plot_comparison, plot_parameters
 from ..inference.recovery import ModelRecovery, ParameterRecovery, model_recovery, parameter_recovery
 from ..inference.simulation import Simulated
@@ -42,19 +48,23 @@ from .page_text import _FITS, _PageOf, _said_model, page_of
 
 # %% ../../nbs/40_output/47_page.ipynb #a3171434
 def write_page(
-    fits,            # What `fit` or `fit_hierarchical` returned: one, or a list; what `discover` returned may be there
-    trials,          # The choices that they were fitted to
-    folder,          # Where to; what else is there is left alone
+    # What `fit` or `fit_hierarchical` returned: one, or several; what `discover` returned may be there
+    fits: Fit | Refinement | Discovery | list | tuple | dict,
+    trials: Trials,            # The choices that they were fitted to
+    folder: str | os.PathLike, # Where to; what else is there is left alone
     *,
-    checks=True,     # Simulate people by the best model beside people? Or what `check_fit` returned (of the best model)
-    environment=None, # Where simulated people live: see `check_fit`
-    recovery=None,   # What `parameter_recovery` or `model_recovery` returned, or a list of them
-    names=None,      # Words for the code names of models and parameters: {'alpha': 'learning rate'}
-    parts=None,      # Parts of your own, after recovery: title -> a text (Markdown), a frame, or a figure
-    command=None,    # How it was called, if not from Python: a text
-    starts=None,     # The one that `fit` was given, if it was given one: for the code that repeats it
-    seed=0           # Of the checks; and the one that `fit` was given, for the code that repeats it
-) -> list:           # Paths of what was written, the page first
+    # Simulate people by the best model beside people? Or what `check_fit` returned (of the best model)
+    checks: bool | Checkup=True,
+    environment: object=None,  # Where simulated people live: see `check_fit`
+    # What `parameter_recovery` or `model_recovery` returned, or several of them
+    recovery: ParameterRecovery | ModelRecovery | list | tuple | None=None,
+    names: dict | None=None,   # Words for the code names of models and parameters: {'alpha': 'learning rate'}
+    parts: dict | None=None,   # Parts of your own, after recovery: title -> a text (Markdown), a frame, or a figure
+    command: str | None=None,  # How it was called, if not from Python
+    starts: int | None=None,   # The one that `fit` was given, if it was given one: for the code that repeats it
+    # Of the checks; and the one that `fit` was given, for the code that repeats it
+    seed: int | np.random.Generator=0
+) -> list[Path]:               # What was written, the page first
     """Compare, check and report fits of any task: tables, figures, a record and `page.html` in a folder.
 
     The page says who was fitted, with which models, what came out with intervals, how the models compare (differences
@@ -67,35 +77,35 @@ def write_page(
 
     Parameters
     ----------
-    fits
-        What `fit` or `fit_hierarchical` returned: one, or a list; what `discover` returned may
+    fits : Fit | Refinement | Discovery | list | tuple | dict
+        What `fit` or `fit_hierarchical` returned: one, or several; what `discover` returned may
         be there
-    trials
+    trials : Trials
         The choices that they were fitted to
-    folder
+    folder : str | os.PathLike
         Where to; what else is there is left alone
-    checks
+    checks : bool | Checkup
         Simulate people by the best model beside people? Or what `check_fit` returned (of the
         best model)
-    environment
+    environment : object
         Where simulated people live: see `check_fit`
-    recovery
-        What `parameter_recovery` or `model_recovery` returned, or a list of them
-    names
+    recovery : ParameterRecovery | ModelRecovery | list | tuple | None
+        What `parameter_recovery` or `model_recovery` returned, or several of them
+    names : dict | None
         Words for the code names of models and parameters: {'alpha': 'learning rate'}
-    parts
+    parts : dict | None
         Parts of your own, after recovery: title -> a text (Markdown), a frame, or a figure
-    command
-        How it was called, if not from Python: a text
-    starts
+    command : str | None
+        How it was called, if not from Python
+    starts : int | None
         The one that `fit` was given, if it was given one: for the code that repeats it
-    seed
+    seed : int | np.random.Generator
         Of the checks; and the one that `fit` was given, for the code that repeats it
 
     Returns
     -------
-    list
-        Paths of what was written, the page first"""
+    list[Path]
+        What was written, the page first"""
     fits, equations = _sorted_out(fits)
     check_trials(trials)
     names, recovery, parts = _words_given(names, fits), _recoveries(recovery), _checked_parts(parts)
@@ -112,7 +122,7 @@ def write_page(
         with staged(folder) as place:
             repeats = not isinstance(checks, Checkup) and environment is None and _whole_seed(seed) is not None
             check = _about_check(checked, seed, repeats)
-            record = _record(fits, equations, trials, best, check, recovery, names, command, seed)
+            record = _record(_Found(fits, equations, best), trials, check, recovery, names, command, seed)
             record['parts'] = _write_parts(place, parts)
             _write_tables(place, fits, trials, record, starts)
             _write_figures(place, fits, best, record)
@@ -195,8 +205,16 @@ def _about_check(checked, seed, repeats=True): # repeats: would `check_fit` with
 
 def _whole_seed(seed): return seed if isinstance(seed, int) else None
 
-def _record(fits, equations, trials, best, check, recovery, names, command, seed):
+# %% ../../nbs/40_output/47_page.ipynb #19853f6b
+class _Found(NamedTuple):
+    "What a page is about."
+    fits: list
+    equations: list
+    best: Fit | None   # the best of the fits; None where there are equations alone
+
+def _record(found, trials, check, recovery, names, command, seed):
     "All that the page says and no table does."
+    fits, equations, best = found
     words = _model_words(fits)
     return dict(what='FITS', seed=_whole_seed(seed), settings={}, command=command,
                 data=_about(trials, fits[0].groups if fits else None),
@@ -264,13 +282,13 @@ def _title(axs, parameters, names, words):
 class _Kept:
     "A model of a folder, as `check_fit` takes it."
     name: str
-    cell: object
+    cell: Cell
     parameters: pd.DataFrame
     silent: tuple
     names: tuple
     bounds: dict
-    modes: object = None         # of a hierarchical fit, as are
-    covariances: object = None   # these
+    modes: pd.DataFrame | None = None      # of a hierarchical fit, as are
+    covariances: np.ndarray | None = None  # these
 
 def _kept(p, name, trials):
     "The model of this name with its estimates."
@@ -306,11 +324,11 @@ def _kept_cell(p, name, trials):
     return (cls.made(**options) if options else cls)()
 
 def check_folder(
-    folder,     # What `write_page` has written
+    folder: str | os.PathLike, # What `write_page` has written
     *,
-    model=None, # Which of its models (default: the best)
-    times=100,  # How many studies are simulated, at least 20
-    seed=0      # An int or a numpy Generator
+    model: str | None=None,    # Which of its models (default: the best)
+    times: int=100,            # How many studies are simulated, at least 20
+    seed: int | np.random.Generator=0 # Where randomness comes from
 ) -> Checkup:
     """Check a model of a folder of fits anew, and put tables, figure and page into it.
 
@@ -318,14 +336,14 @@ def check_folder(
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_page` has written
-    model
+    model : str | None
         Which of its models (default: the best)
-    times
+    times : int
         How many studies are simulated, at least 20
-    seed
-        An int or a numpy Generator"""
+    seed : int | np.random.Generator
+        Where randomness comes from"""
     p = _PageOf(folder)
     name = p.record['best'] if model is None else model
     check_names([name], p.record['models'], 'model')
@@ -352,10 +370,10 @@ def _renewed(p, what, about, write):
 
 # %% ../../nbs/40_output/47_page.ipynb #a2720d0a
 def compare_folder(
-    folder,         # What `write_page` has written
+    folder: str | os.PathLike, # What `write_page` has written
     *,
-    models=None,    # Which of its models, two or more (default: all)
-    criterion='bic' # 'bic' or 'aic'
+    models: Iterable[str] | None=None, # Which of its models, two or more (default: all)
+    criterion: str='bic'       # 'bic' or 'aic'
 ) -> Comparison:
     """Compare models of a folder of fits, as `compare` does; nothing is written.
 
@@ -364,11 +382,11 @@ def compare_folder(
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_page` has written
-    models
+    models : Iterable[str] | None
         Which of its models, two or more (default: all)
-    criterion
+    criterion : str
         'bic' or 'aic'"""
     p, t = _PageOf(folder), None
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
@@ -393,11 +411,11 @@ def compare_folder(
     return Comparison(values, criterion.upper(), groups, models, None, left_out)
 
 def recover_folder(
-    folder,    # What `write_page` has written
+    folder: str | os.PathLike, # What `write_page` has written
     *,
-    starts=10, # How hard to search: see `fit`
-    seed=0     # An int or a numpy Generator
-) -> list:     # `ParameterRecovery`, and `ModelRecovery` where there are two models or more
+    starts: int=10,            # How hard to search: see `fit`
+    seed: int | np.random.Generator=0 # Where randomness comes from
+) -> list:                     # `ParameterRecovery`, and `ModelRecovery` where there are two models or more
     """Simulate people with their estimates in each model of a folder, fit them by all models, and put what comes back
     into the folder and on its page.
 
@@ -407,12 +425,12 @@ def recover_folder(
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_page` has written
-    starts
+    starts : int
         How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Where randomness comes from
 
     Returns
     -------

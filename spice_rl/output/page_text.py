@@ -7,8 +7,10 @@ __all__ = ['page_of']
 
 # %% ../../nbs/40_output/46_page_text.ipynb #b3369256
 import base64
+import os
 import re
 from html import escape
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from .checkup import _TITLES
@@ -82,23 +84,24 @@ def _said_model(record, name):
     if name == 'equation' and name not in record['models']: return 'the equation'
     return str(record['names'].get(name) or record['models'].get(name, {}).get('words') or name)
 
+# %% ../../nbs/40_output/46_page_text.ipynb #9217b28b
 def page_of(
-    folder,  # What `write_page` has written
-    out=None # Path of the HTML file (default: page.html in that folder)
-) -> list:   # Paths of what was written: the HTML, and a PDF where Quarto is
+    folder: str | os.PathLike,         # What `write_page` has written
+    out: str | os.PathLike | None=None # The HTML file (default: page.html in that folder)
+) -> list[Path]:                       # What was written: the HTML, and a PDF where Quarto is
     """Write the page of a folder anew. A `ValueError` if the folder holds no fits.
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_page` has written
-    out
-        Path of the HTML file (default: page.html in that folder)
+    out : str | os.PathLike | None
+        The HTML file (default: page.html in that folder)
 
     Returns
     -------
-    list
-        Paths of what was written: the HTML, and a PDF where Quarto is
+    list[Path]
+        What was written: the HTML, and a PDF where Quarto is
     """
     import nbformat
     p = _PageOf(folder)
@@ -110,6 +113,7 @@ def page_of(
     _rules(p)
     return _write_page(nbformat.v4.new_notebook(cells=p.cells), out)
 
+# %% ../../nbs/40_output/46_page_text.ipynb #3c5d0571
 def _ci(low, high, digits=2):
     return f"{apa_number(low, digits)} to {apa_number(high, digits)}" if np.isfinite([low, high]).all() else '–'
 
@@ -128,6 +132,7 @@ def _doc(text):
     for x in held_: plain = plain.replace('\N{REPLACEMENT CHARACTER}', x, 1)
     return plain
 
+# %% ../../nbs/40_output/46_page_text.ipynb #e368924c
 _WAYS = {'environment': 'in the environment that was given', 'own trials': "on people's own trials",
          'schedule': 'with outcomes drawn by the schedule of the trials',
          'one step ahead': "one step ahead, after people's own past"}
@@ -151,6 +156,7 @@ def _summary(p):
         said += f". {unlike if c['remarks'] else alike} ({_WAYS[c['way']]})"
     p.show(said + '.')
 
+# %% ../../nbs/40_output/46_page_text.ipynb #5afec61c
 def _people(p):
     d = p.record['data']
     p.head('## People and task')
@@ -212,6 +218,7 @@ def _search_words(p):
     heads = [(p.model(name), x['head'].removeprefix(f'{name}: ')) for name, x in p.record['models'].items()]
     p.show('\n'.join(f"- {name}: {literal(re.sub(r'-(?=[0-9])', '−', head))}." for name, head in heads))
 
+# %% ../../nbs/40_output/46_page_text.ipynb #734b5f5b
 def _compared(p):
     t = p.table('comparison')
     if t is None: return
@@ -288,6 +295,7 @@ def _each_person(p, best, most=40):
     p.frame(frame, f'Estimates of {p.model(best)} for Each Person',
             'Estimate and 95 % interval; without one: at a bound, or these choices do not tell.' + more)
 
+# %% ../../nbs/40_output/46_page_text.ipynb #b93f5eed
 def _term(parameter):
     "A number of an equation, 'rule: term', in words."
     parts = [x.strip() for x in parameter.split(':')]
@@ -306,6 +314,7 @@ def _equations_found(p):
                    e['about'])
         if e['notes']: p.show('\n'.join(f'- {literal(x)}' for x in e['notes']))
 
+# %% ../../nbs/40_output/46_page_text.ipynb #e7afda6e
 def _checked_part(p):
     p.head('## Do simulated people behave like people?')
     c = p.record['check']
@@ -333,6 +342,7 @@ def _checked_part(p):
 
 def _p_text(x): return apa_number(x, 2, True) if np.isfinite(x) else '–'
 
+# %% ../../nbs/40_output/46_page_text.ipynb #dba8ae0a
 def _recovered(p):
     p.head('## Recovery')
     if not p.record['recovery']:
@@ -359,6 +369,7 @@ _RECOVERED_NOTE = dict(
 
 def _recovered_text(x): return apa_number(x) if isinstance(x, float) else '–' if x is None else literal(x)
 
+# %% ../../nbs/40_output/46_page_text.ipynb #64defe6b
 def _ten(p):
     answers = [_enough_trials(p), _several_models(p), _simulated_before(p), _how_fitted(p),
                *((f'{what}s' in _recoveries_of(p), _see_or(p, what)) for what in ('parameter', 'model')), _described(p),
@@ -418,6 +429,7 @@ def _validated(p):
     c = p.record['check']
     return (True, f"{_count(len(c['remarks']), 'remark')}, {_WAYS[c['way']]}") if c else (False, "run check_fit")
 
+# %% ../../nbs/40_output/46_page_text.ipynb #368f4d22
 def _whole_code(record):
     "The code that repeats it, with the check; None where there is none."
     code, c = record.get('code'), record['check']

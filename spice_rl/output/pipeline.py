@@ -8,19 +8,21 @@ __all__ = ['PARAMETERS', 'pipeline_help', 'PipelineResult', 'ValidationResult', 
 # %% ../../nbs/40_output/43_pipeline.ipynb #6fa68fe1
 import inspect
 import json
+import os
 import platform
 import shutil
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 from .. import __version__
 from ..models.avoidance import Avoidance, AvoidanceTask, SYMBOL_OF, TRANSFER, parameter_symbol, read_avoidance
 from ..inference.checks import check
-from ..inference.comparison import compare
+from ..inference.comparison import Comparison, compare
 from ..core.playing import as_seed
 from ..inference.fitting import _bounds, _start, fit
 from ..core.folders import claim, file_names, held, inside, publish, say_formulas, staged, write_text
@@ -29,7 +31,7 @@ from ..models.ready import avoidance_model, avoidance_models
 from ..core.arguments import check_names, check_seed, check_whole
 from ..inference.priors import check_overrides
 from ..inference.digest import _digest
-from ..inference.recovery import model_recovery, parameter_recovery
+from ..inference.recovery import ModelRecovery, ParameterRecovery, model_recovery, parameter_recovery
 from ..inference.simulation import simulate_people
 from .report import write_report
 from .run_folder import _RECORD, _say_replaced
@@ -88,7 +90,7 @@ _ONLY = dict(
     fit=('simulations',), validation=(
         'recovery', 'parameters', 'fit_filename', 'task_design', 'datasets_to_generate', 'generate_data', 'clear_data'))
 
-def pipeline_help():
+def pipeline_help() -> str:
     "What `Pipeline` does and takes, as text."
     lines = [
         "Pipeline(seed=…).run(…): fit reinforcement-learning models to people, compare and check them; or "
@@ -104,13 +106,13 @@ class PipelineResult:
     `output_dir`."""
     fits: dict
     checks: dict
-    bic: object
-    aic: object
+    bic: Comparison
+    aic: Comparison
     files: list
     output_dir: Path
 
     @property
-    def best_model(self):
+    def best_model(self) -> str:
         "Name of the model with the lowest BIC over all people."
         return self.bic.table().best_model['full']
     def __repr__(self):
@@ -124,7 +126,7 @@ class PipelineResult:
 class ValidationResult:
     """What a validation found: `recovery`, a `ParameterRecovery` or a `ModelRecovery`, and the `files` written into
     `output_dir`."""
-    recovery: object
+    recovery: ParameterRecovery | ModelRecovery
     files: list
     output_dir: Path
 
@@ -139,27 +141,34 @@ class Pipeline:
 
     Parameters
     ----------
-    seed
-        An int, or None: drawn anew (and printed)
-    help
+    seed : int | np.random.Generator | None
+        Where randomness comes from; None: drawn anew (and printed)
+    help : bool
         Print what `run` takes?"""
     def __init__(self,
-        seed=None, # An int, or None: drawn anew (and printed)
-        help=False # Print what `run` takes?
+        seed: int | np.random.Generator | None=None, # Where randomness comes from; None: drawn anew (and printed)
+        help: bool=False # Print what `run` takes?
     ):
         if help: print(pipeline_help())
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else as_seed(check_seed(seed))
         if seed is None and not help: print(f"seed: {self.seed}")
         self.output_dir = None   # of the last run
 
-    def run(self, **parameters): # See `pipeline_help()`
+    def run(self,
+        **parameters: object # See `pipeline_help()`
+    ) -> PipelineResult | ValidationResult | None: # What was found; None: help was asked for
         """Check everything, then work, then write: a `PipelineResult` in fit mode, a `ValidationResult` in validation
         mode.
 
         Parameters
         ----------
-        **parameters
-            See `pipeline_help()`"""
+        **parameters : object
+            See `pipeline_help()`
+
+        Returns
+        -------
+        PipelineResult | ValidationResult | None
+            What was found; None: help was asked for"""
         for name in parameters:
             if name in _GONE: raise ValueError(_GONE[name])
         check_names(parameters, PARAMETERS)
@@ -181,22 +190,22 @@ class Pipeline:
         return result
 
     def report(self,
-        folder=None, # What the runs wrote into (default: the output_dir of the last run)
-        out=None     # Where the report goes (default: report.html in that folder)
-    ) -> list:       # Paths of what was written
+        folder: str | os.PathLike | None=None, # What the runs wrote into (default: the output_dir of the last run)
+        out: str | os.PathLike | None=None     # Where the report goes (default: report.html in that folder)
+    ) -> list[Path]:                           # What was written
         """Write a report on all runs in a folder, ready for a paper: see `write_report`.
 
         Parameters
         ----------
-        folder
+        folder : str | os.PathLike | None
             What the runs wrote into (default: the output_dir of the last run)
-        out
+        out : str | os.PathLike | None
             Where the report goes (default: report.html in that folder)
 
         Returns
         -------
-        list
-            Paths of what was written
+        list[Path]
+            What was written
         """
         if folder is None and self.output_dir is None:
             raise ValueError(
@@ -220,8 +229,8 @@ class Pipeline:
             with staged(out) as folder:
                 _write_tables(result, folder)
                 _write_figures(result, folder, names)
-                _write_record(
-                    folder, 'FIT', self.seed, p, cells, trials, {n: f.notes() for n, f in fits.items()}, names)
+                notes = {n: f.notes() for n, f in fits.items()}
+                _write_record(folder, _Run('FIT', self.seed, p, cells), trials, notes, names)
                 result.files[:] = publish(out, folder, claimed)
         return result
 
@@ -254,7 +263,7 @@ class Pipeline:
                 found = self._recovered(p, cells, data, out)
                 result, names = ValidationResult(found, [], out), _named(cells, data[0].trials)
                 (_write_parameter_recovery if what == 'PARAMETER' else _write_model_recovery)(found, folder, names)
-                _write_record(folder, what, self.seed, p, cells, data[0].trials, found.notes(), names)
+                _write_record(folder, _Run(what, self.seed, p, cells), data[0].trials, found.notes(), names)
                 result.files[:] = publish(out, folder, claimed, keep=() if p['clear_data'] else ('DATA',))
             shutil.rmtree(inside(out, f".pieces_{what}"))
         return result
@@ -355,8 +364,16 @@ def _claimed(out, kinds, seed, trials, cells):
 # %% ../../nbs/40_output/43_pipeline.ipynb #22ccbd72
 _PACKAGES = ('numpy', 'scipy', 'pandas', *(['numba'] if COMPILED else []))
 
-def _write_record(folder, what, seed, p, cells, trials, notes, names):
+class _Run(NamedTuple):
+    "What was run."
+    what: str       # 'FIT', 'PARAMETER' or 'MODEL'
+    seed: int
+    settings: dict  # what `Pipeline.run` was given, completed
+    cells: dict     # models by name
+
+def _write_record(folder, run, trials, notes, names):
     "Write `run_….json`."
+    what, seed, p, cells = run
     settings = {k: _said(v) for k, v in p.items() if k not in ('help', 'output_dir') and v is not _NEEDED} | dict(
         models=list(cells))
     call = {

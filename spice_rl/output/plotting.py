@@ -6,10 +6,15 @@
 __all__ = ['plot_session', 'plot_fit_quality']
 
 # %% ../../nbs/40_output/40_plotting.ipynb #497eb4aa
+import os
 import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.markers import TICKDOWN, TICKUP
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
@@ -20,6 +25,8 @@ from ..core.replaying import by_option, replay_arrays, latent_names, thoughts
 from ..core.compiling import is_compiled
 from ..core.arguments import check_labels, check_names
 from ..core.style import COLOURS, SERIES, _keep_ticks, axes_for, check_axes, in_style, save_figure
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/40_output/40_plotting.ipynb #c41d9e70
 def _of_kind(x, kind, name, made): # The name of its class; of the argument; how it is made
@@ -241,15 +248,16 @@ def _legend_above(ax, alone): # alone: is the figure all ours?
 # %% ../../nbs/40_output/40_plotting.ipynb #ddde9ddb
 @in_style
 def plot_session(
-    agents,              # Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or a list of cells
-    experiment,          # One session: (trials, features) as `dataset.xs[0]`, or `Trials` with one session
-    signals_to_plot=(),  # Names of latent values, a row for each
-    labels=None,         # Names of the options (needed if a tensor has features besides choices, rewards and id)
-    save=None,           # Path of a file to write, as `save_figure` does it
+    agents: dict | Iterable[Cell] | Cell, # Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or several, or one
+    experiment: 'Trials | torch.Tensor',  # One session: (trials, features) as `dataset.xs[0]`, or `Trials`
+    signals_to_plot: Iterable[str]=(),    # Names of latent values, a row for each
+    # Names of the options (needed if a tensor has features besides choices, rewards and id)
+    labels: Iterable[str] | None=None,
+    save: str | os.PathLike | None=None,  # Path of a file to write, as `save_figure` does it
     *,
-    option=0,            # Which option to draw, counted from 0
-    axs=None             # Axes to draw on, one for each row (default: a new figure)
-): # (figure, axes: one for P, one for Q or what else is answered, one for each signal)
+    option: int=0,                        # Which option to draw, counted from 0
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None # Axes to draw on, one for each row (default: a new figure)
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: for P, for Q or what else is answered, for each signal
     """What each agent would have thought before each choice, had it been shown this session.
 
     Rows: the probability of choosing the option; Q, its logit minus the mean over the options; each latent value in
@@ -262,24 +270,25 @@ def plot_session(
 
     Parameters
     ----------
-    agents
-        Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or a list of cells
-    experiment
-        One session: (trials, features) as `dataset.xs[0]`, or `Trials` with one session
-    signals_to_plot
+    agents : dict | Iterable[Cell] | Cell
+        Cells by label, {'groundtruth': AgentQ(…), 'rnn': …}; or several, or one
+    experiment : Trials | torch.Tensor
+        One session: (trials, features) as `dataset.xs[0]`, or `Trials`
+    signals_to_plot : Iterable[str]
         Names of latent values, a row for each
-    labels
+    labels : Iterable[str] | None
         Names of the options (needed if a tensor has features besides choices, rewards and id)
-    save
+    save : str | os.PathLike | None
         Path of a file to write, as `save_figure` does it
-    option
+    option : int
         Which option to draw, counted from 0
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each row (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for P, one for Q or what else is answered, one for each signal)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: for P, for Q or what else is answered, for each signal"""
     agents, signals = _by_label(agents), check_labels(signals_to_plot, 'signals_to_plot', 'latent values')
     trials, names = _one_session(experiment, labels)
     if names and (type(option) is bool or np.ndim(option) or option not in range(len(names))):
@@ -355,23 +364,19 @@ def _draw_answers(axs, rows, agents, trials, option):
 # %% ../../nbs/40_output/40_plotting.ipynb #8e108501
 @in_style
 def plot_fit_quality(
-    # Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the column 'probability'
-    scores,
-    ax=None  # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    # What `SpiceEstimator.scores` returns: a row for each model and one for 'guessing', with the column 'probability'
+    scores: pd.DataFrame,
+    ax: Axes | None=None # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Probability of a choice under each model (geometric mean), against guessing.
 
     Parameters
     ----------
-    scores
-        Frame of `SpiceEstimator.scores`: a row for each model and one for 'guessing', with the
-        column 'probability'
-    ax
+    scores : pd.DataFrame
+        What `SpiceEstimator.scores` returns: a row for each model and one for 'guessing', with
+        the column 'probability'
+    ax : Axes | None
         Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)
     """
     if not isinstance(scores, pd.DataFrame):
         raise TypeError(f"scores must be a frame, as SpiceEstimator.scores returns it, got {type(scores).__name__}")

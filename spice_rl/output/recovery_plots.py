@@ -6,12 +6,20 @@
 __all__ = ['plot_recovery', 'plot_confusion', 'plot_inverse', 'plot_bic_matrix', 'plot_power', 'plot_profile']
 
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #4ac673a5
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from ..core.arguments import check_labels, check_names, check_number, check_whole
 from ..core.style import COLOURS, SERIES, axes_for, in_style
 from .plotting import _of_kind, _readable, _text, _wrap
+if TYPE_CHECKING:
+    from spice_rl.inference.planning import Power
+    from spice_rl.inference.profiles import Profile
+    from spice_rl.inference.recovery import ModelRecovery, ParameterRecovery
 
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #f5544a6f
 def _panel(ax, d, name):
@@ -53,29 +61,31 @@ def _key_of_bounds(axs, alone): # alone: is the figure all ours?
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #8bc84d79
 @in_style
 def plot_recovery(
-    recovery,   # What `parameter_recovery` returned
-    model=None, # Only this model (default: all, a row or more for each)
+    recovery: 'ParameterRecovery', # What `parameter_recovery` returned
+    model: str | None=None,        # Only this model (default: all, a row or more for each)
     *,
-    columns=5,  # Panels in a row, at most
-    axs=None    # Axes to draw on, one for each parameter of each model (default: a new figure)
-): # (figure, axes: one for each parameter of each model)
+    columns: int=5,                # Panels in a row, at most
+    # Axes to draw on, one for each parameter of each model (default: a new figure)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: one for each parameter of each model
     """True against fitted parameters: a panel for each parameter and model, the correlation above it, the identity in
     grey; people at a bound are hollow.
 
     Parameters
     ----------
-    recovery
+    recovery : ParameterRecovery
         What `parameter_recovery` returned
-    model
+    model : str | None
         Only this model (default: all, a row or more for each)
-    columns
+    columns : int
         Panels in a row, at most
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on, one for each parameter of each model (default: a new figure)
 
     Returns
     -------
-    (figure, axes: one for each parameter of each model)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: one for each parameter of each model"""
     _of_kind(recovery, 'ParameterRecovery', 'recovery', 'parameter_recovery(…)')
     t, models = recovery.table, list(dict.fromkeys(recovery.table.model))
     if model is not None: check_names([model], models, 'model')
@@ -131,28 +141,24 @@ def _best(table, axis):
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #e566b289
 @in_style
 def plot_confusion(
-    recovery,         # What `model_recovery` returned
-    by='participant', # Count each 'participant' or each 'dataset'
-    group=None,       # Only people of this group
-    ax=None           # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    recovery: 'ModelRecovery', # What `model_recovery` returned
+    by: str='participant',     # Count each 'participant' or each 'dataset'
+    group: Hashable=None,      # Only people of this group
+    ax: Axes | None=None       # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Who is taken for whom: of the data that each model (row) made, the percentage that each model (column) describes
     best; the most frequent of each row framed.
 
     Parameters
     ----------
-    recovery
+    recovery : ModelRecovery
         What `model_recovery` returned
-    by
+    by : str
         Count each 'participant' or each 'dataset'
-    group
+    group : Hashable
         Only people of this group
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.confusion(by, group)
     what = 'people' if by == 'participant' else 'data sets'
@@ -163,28 +169,24 @@ def plot_confusion(
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #c5a76213
 @in_style
 def plot_inverse(
-    recovery,         # What `model_recovery` returned
-    by='participant', # Count each 'participant' or each 'dataset'
-    group=None,       # Only people of this group
-    ax=None           # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    recovery: 'ModelRecovery', # What `model_recovery` returned
+    by: str='participant',     # Count each 'participant' or each 'dataset'
+    group: Hashable=None,      # Only people of this group
+    ax: Axes | None=None       # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Who made the data, given who describes them best (column), in percent, if all models are as likely beforehand;
     the likeliest of each column framed.
 
     Parameters
     ----------
-    recovery
+    recovery : ModelRecovery
         What `model_recovery` returned
-    by
+    by : str
         Count each 'participant' or each 'dataset'
-    group
+    group : Hashable
         Only people of this group
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.inverse(by, group)
     return _heat(
@@ -194,22 +196,18 @@ def plot_inverse(
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #2e0e113e
 @in_style
 def plot_bic_matrix(
-    recovery, # What `model_recovery` returned
-    ax=None   # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    recovery: 'ModelRecovery', # What `model_recovery` returned
+    ax: Axes | None=None       # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """Mean BIC (or AIC) of each fitted model (row) on the data of each model (column), from -100, the best of all and
     the darkest, to 100, the worst; the best of each column framed.
 
     Parameters
     ----------
-    recovery
+    recovery : ModelRecovery
         What `model_recovery` returned
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(recovery, 'ModelRecovery', 'recovery', 'model_recovery(…)')
     table = recovery.normalised()
     return _heat(
@@ -219,22 +217,24 @@ def plot_bic_matrix(
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #bf6798a9
 @in_style
 def plot_power(
-    power,   # What `power` returned
-    axs=None # Axes to draw on: one, and one for each parameter or model (default: a new figure)
-): # (figure, axes: 1 + parameters or models)
+    power: 'Power', # What `power` returned
+    # Axes to draw on: one, and one for each parameter or model (default: a new figure)
+    axs: Axes | Sequence[Axes] | np.ndarray | None=None
+) -> tuple[Figure | SubFigure, np.ndarray]: # Figure, and axes: 1 + parameters or models
     """First panel: r (or the share of people identified) against the number of trials, with the target; then, for each
     parameter or model, what studies of so many people find, a line for each number of trials.
 
     Parameters
     ----------
-    power
+    power : Power
         What `power` returned
-    axs
+    axs : Axes | Sequence[Axes] | np.ndarray | None
         Axes to draw on: one, and one for each parameter or model (default: a new figure)
 
     Returns
     -------
-    (figure, axes: 1 + parameters or models)"""
+    tuple[Figure | SubFigure, np.ndarray]
+        Figure, and axes: 1 + parameters or models"""
     _of_kind(power, 'Power', 'power', 'power(…)')
     t, of, what = power.table, power._of, power._what
     names, trials = list(dict.fromkeys(t[of])), sorted(t.trials.unique())
@@ -264,29 +264,25 @@ def _draw_studies(ax, t, what, trials, title):
 # %% ../../nbs/40_output/41_recovery_plots.ipynb #19e43aa6
 @in_style
 def plot_profile(
-    profile,    # What `profile_likelihood` returned
-    who=None,   # Whose: a participant, or a list of them (default: everybody's)
-    truth=None, # True value (a dashed line)
-    ax=None     # Axes to draw on (default: a new figure)
-): # (figure, axes)
+    profile: 'Profile',             # What `profile_likelihood` returned
+    who: Hashable | Iterable=None,  # Whose: a participant, or several (default: everybody's)
+    truth: float | None=None,       # True value (a dashed line)
+    ax: Axes | None=None            # Axes to draw on (default: a new figure)
+) -> tuple[Figure | SubFigure, Axes]:
     """How much worse the best fit gets (deviance) when a parameter is held at a value, a line for each person. A
     confidence interval is where a line is below the horizontal one; its estimate is the dot. A line that stays below
     it on a side is open there.
 
     Parameters
     ----------
-    profile
+    profile : Profile
         What `profile_likelihood` returned
-    who
-        Whose: a participant, or a list of them (default: everybody's)
-    truth
+    who : Hashable | Iterable
+        Whose: a participant, or several (default: everybody's)
+    truth : float | None
         True value (a dashed line)
-    ax
-        Axes to draw on (default: a new figure)
-
-    Returns
-    -------
-    (figure, axes)"""
+    ax : Axes | None
+        Axes to draw on (default: a new figure)"""
     _of_kind(profile, 'Profile', 'profile', 'profile_likelihood(…)')
     if who is None: who = list(profile.intervals.index)
     else: who = [who] if np.isscalar(who) else check_labels(who, 'who', 'participants')

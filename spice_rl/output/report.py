@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from html import escape, unescape
 from importlib.resources import files
@@ -23,25 +24,25 @@ from .run_folder import RunFolder, _RECORD, _RUNS, _read_record
 
 # %% ../../nbs/40_output/42_report.ipynb #0f02c56c
 def show_figure(
-    run,    # `RunFolder`
-    name,   # Path of the picture in the folder
-    number, # Its number
-    title,  # Its title
-    note='' # What stands beneath
-):
+    run: object, # What was read back, a `RunFolder` or a `DiscoveryFolder`: its `folder` holds the picture
+    name: str,   # Path of the picture in the folder
+    number: int, # Its number
+    title: str,  # Its title
+    note: str='' # What stands beneath
+) -> None:
     """Show a figure in APA form.
 
     Parameters
     ----------
-    run
-        `RunFolder`
-    name
+    run : object
+        What was read back, a `RunFolder` or a `DiscoveryFolder`: its `folder` holds the picture
+    name : str
         Path of the picture in the folder
-    number
+    number : int
         Its number
-    title
+    title : str
         Its title
-    note
+    note : str
         What stands beneath
     """
     from IPython.display import Image, Markdown, display
@@ -87,16 +88,16 @@ def _safe_path(environment): # A mapping
 
 # %% ../../nbs/40_output/42_report.ipynb #358c9cff
 def with_mathml(
-    text,   # Markdown with $formulas$
-    convert # What turns Markdown into HTML
+    text: str, # Markdown with $formulas$
+    convert: Callable[[str], str] # What turns Markdown into HTML
 ) -> str:
     """HTML of a Markdown text; its formulas become MathML.
 
     Parameters
     ----------
-    text
+    text : str
         Markdown with $formulas$
-    convert
+    convert : Callable[[str], str]
         What turns Markdown into HTML
     """
     found = []
@@ -195,11 +196,12 @@ def _state(folder):
     return sorted((p.name, p.stat().st_ino, p.stat().st_mtime_ns) for p in folder.glob('run_*.json'))
 
 def write_report(
-    folder,        # What `write_discovery` wrote, or runs of `Pipeline`: their output_dir
-    out=None,      # Path of the HTML file (default: report.html in that folder)
+    folder: str | os.PathLike,          # What `write_discovery` wrote, or runs of `Pipeline`: their output_dir
+    out: str | os.PathLike | None=None, # The HTML file (default: report.html in that folder)
     *,
-    template=None  # A notebook in place of the package's own, with a cell tagged `parameters`
-) -> list:         # Paths of what was written: the HTML, and a PDF beside it where Quarto is on the path
+    # A notebook in place of the package's own, with a cell tagged `parameters`
+    template: str | os.PathLike | None=None
+) -> list[Path]: # What was written: the HTML, and a PDF beside it where Quarto is on the path
     """Write a report on a discovered equation, or on all runs of `Pipeline` in a folder: methods in words, tables in
     APA form, figures, recovery, the rules of Wilson & Collins (2019).
 
@@ -208,17 +210,17 @@ def write_report(
 
     Parameters
     ----------
-    folder
+    folder : str | os.PathLike
         What `write_discovery` wrote, or runs of `Pipeline`: their output_dir
-    out
-        Path of the HTML file (default: report.html in that folder)
-    template
+    out : str | os.PathLike | None
+        The HTML file (default: report.html in that folder)
+    template : str | os.PathLike | None
         A notebook in place of the package's own, with a cell tagged `parameters`
 
     Returns
     -------
-    list
-        Paths of what was written: the HTML, and a PDF beside it where Quarto is on the path"""
+    list[Path]
+        What was written: the HTML, and a PDF beside it where Quarto is on the path"""
     folder = check_path(folder, 'folder')
     own, out = _template(folder), _checked_out(out, folder)
     template = own if template is None else check_path(template, 'template')

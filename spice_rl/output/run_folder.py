@@ -9,6 +9,7 @@ __all__ = ['RULES', 'RunFolder', 'run_call', 'search_table', 'comparison_table',
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #7f5340a8
 import json
+import os
 import warnings
 import numpy as np
 import pandas as pd
@@ -56,9 +57,9 @@ class RunFolder:
 
     Parameters
     ----------
-    folder
-        Path"""
-    def __init__(self, folder): # Path
+    folder : str | os.PathLike
+        What the runs wrote into: their output_dir"""
+    def __init__(self, folder: str | os.PathLike): # What the runs wrote into: their output_dir
         self.folder = check_path(folder, 'folder')
         if not self.folder.is_dir():
             raise ValueError(
@@ -77,13 +78,18 @@ class RunFolder:
         self.fit, self.parameter, self.model = (self.records.get(what) for what in _RUNS)
         self.first = next(iter(self.records.values()))
 
-    def table(self, name, **options): # Name of a .csv file, without its ending; for `pandas.read_csv`
+    def table(self,
+        name: str,        # Name of a .csv file, without its ending
+        **options: object # For `pandas.read_csv`
+    ) -> pd.DataFrame:
         """A table of the folder.
 
         Parameters
         ----------
-        name, **options
-            Name of a .csv file, without its ending; for `pandas.read_csv`
+        name : str
+            Name of a .csv file, without its ending
+        **options : object
+            For `pandas.read_csv`
         """
         path = inside(self.folder, f'{name}.csv')
         if not path.is_file():
@@ -91,32 +97,37 @@ class RunFolder:
         return pd.read_csv(path, **options)
 
     @property
-    def models(self):
+    def models(self) -> dict:
         "What is known of each model, {name: …}."
         return {n: m for r in reversed(self.records.values()) for n, m in r['models'].items()}
 
     @property
-    def best(self):
+    def best(self) -> str | None:
         "The model with the lowest mean BIC; None without a fit."
         return self.table('group_BIC').best_model.iloc[-1] if self.fit else None
 
-    def figures(self, what): # 'FIT', 'PARAMETER' or 'MODEL'
+    def figures(self, what: str) -> list[str]: # 'FIT', 'PARAMETER' or 'MODEL'
         """Paths of the figures that a run has written, in the folder.
 
         Parameters
         ----------
-        what
+        what : str
             'FIT', 'PARAMETER' or 'MODEL'
         """
         return [name for name in listed(self.folder, what) if name.endswith('.png')] if what in self.records else []
 
-    def file_name(self, kind, label): # 'models' or 'groups'; a label of it
+    def file_name(self,
+        kind: str,    # 'models' or 'groups'
+        label: object # A label of it
+    ) -> str:
         """What the label is called in names of files.
 
         Parameters
         ----------
-        kind, label
-            'models' or 'groups'; a label of it
+        kind : str
+            'models' or 'groups'
+        label : object
+            A label of it
         """
         usual = str(label).replace(' ', '') if kind == 'groups' else str(label)
         return next(
@@ -130,16 +141,16 @@ _SHARED = (
     'multiprocessing')
 
 def run_call(
-    run,       # `RunFolder`
-    what,      # 'FIT', 'PARAMETER' or 'MODEL'
+    run: RunFolder, # Where runs are
+    what: str       # 'FIT', 'PARAMETER' or 'MODEL'
 ) -> str:
     """The call that made this run, or that would make it with the settings of a run that is there.
 
     Parameters
     ----------
-    run
-        `RunFolder`
-    what
+    run : RunFolder
+        Where runs are
+    what : str
         'FIT', 'PARAMETER' or 'MODEL'
     """
     check_names([what], _RUNS, 'run')
@@ -151,13 +162,13 @@ def run_call(
         f"{', '.join(f'{k}={v!r}' for k, v in settings.items())}, output_dir={str(run.folder)!r})")
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #1ccb3de9
-def search_table(run): # `RunFolder` with a fit
+def search_table(run: RunFolder) -> pd.DataFrame: # Runs, with a fit
     """How the best solutions were found: starts, agreement, convergence, bounds, by model; as text.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit
+    run : RunFolder
+        Runs, with a fit
     """
     rows = {}
     for name, t in run.table('fits', keep_default_na=False, dtype=dict(at_bound=str)).groupby('model', sort=False):
@@ -168,13 +179,13 @@ def search_table(run): # `RunFolder` with a fit
             'At a bound': share(t.at_bound != '')}
     return pd.DataFrame(rows).T.rename_axis('Model')
 
-def comparison_table(run): # `RunFolder` with a fit
+def comparison_table(run: RunFolder) -> pd.DataFrame: # Runs, with a fit
     """Models side by side, the best first: numbers.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit
+    run : RunFolder
+        Runs, with a fit
     """
     t = run.table('fits')
     bic = t.pivot(index='participant', columns='model', values='bic')
@@ -185,14 +196,14 @@ def comparison_table(run): # `RunFolder` with a fit
     out['beats_chance'] = [int((d.nll < d.n * np.log(2)).sum()) for _, d in t.groupby('model')]
     return out.sort_values('bic', kind='stable')
 
-def against_next(run): # `RunFolder` with a fit of two models or more
+def against_next(run: RunFolder) -> tuple[str, float, float, float]: # Runs, with a fit of two models or more
     """The best model against the next one: its name, and mean and 95 % interval of the difference of BIC over people
     (positive: the best is better).
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit of two models or more"""
+    run : RunFolder
+        Runs, with a fit of two models or more"""
     t, (best, other) = run.table('fits'), comparison_table(run).index[:2]
     d = (t[t.model == other].set_index('participant').bic - t[t.model == best].set_index('participant').bic).to_numpy()
     half = stats.t.ppf(.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan
@@ -200,17 +211,17 @@ def against_next(run): # `RunFolder` with a fit of two models or more
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #6af0d76c
 def misses(
-    run,  # `RunFolder` with a fit
-    model # Name of a model
-):
+    run: RunFolder, # Runs, with a fit
+    model: str      # Name of a model
+) -> tuple[int, list[str]]:
     """Predictive checks of a model: how many means of people there are, and those outside the model's interval, in
     words.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit
-    model
+    run : RunFolder
+        Runs, with a fit
+    model : str
         Name of a model"""
     t = run.table('predictive_checks')
     t = t[t.model == model]
@@ -221,14 +232,16 @@ def misses(
         else f"{r.kind} in transfer, {literal(r.group)}"
         for r in out.itertuples()]
 
-def learning_test(run): # `RunFolder` with a fit
+def learning_test(
+    run: RunFolder # Runs, with a fit
+) -> tuple[np.ndarray, np.ndarray, tuple | None]:
     """Did people learn, without any model: accuracy in percent in the first and last part of learning, (people,) each,
     and a paired t-test as (t, df, p).
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit"""
+    run : RunFolder
+        Runs, with a fit"""
     t = run.table('modelsimulation_accuracy_data')
     t = t[t.model == t.model.iloc[0]].groupby(['participant', 'bin']).accuracy.mean().unstack()
     first, last = t.iloc[:, 0].to_numpy(), t.iloc[:, -1].to_numpy()
@@ -238,17 +251,17 @@ def learning_test(run): # `RunFolder` with a fit
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #38ada64c
 def estimates_table(
-    run,  # `RunFolder` with a fit
-    model # Name of a model
-):
+    run: RunFolder, # Runs, with a fit
+    model: str      # Name of a model
+) -> pd.DataFrame:
     """Mean (standard deviation) of each parameter by group, and the analysis of variance where there are groups; as
     text.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit
-    model
+    run : RunFolder
+        Runs, with a fit
+    model : str
         Name of a model"""
     t, parameters = run.table('fits'), run.fit['models'][model]['parameters']
     t = t[t.model == model].merge(
@@ -270,17 +283,17 @@ def estimates_table(
     return out
 
 def group_tests(
-    run,  # `RunFolder` with a fit
-    model # Name of a model
-):
+    run: RunFolder, # Runs, with a fit
+    model: str      # Name of a model
+) -> list[str]:
     """Parameters in which groups differ (p < .05, not corrected), as sentences with the pairs that Tukey's test tells
     apart.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a fit
-    model
+    run : RunFolder
+        Runs, with a fit
+    model : str
         Name of a model"""
     tests, pairs, out = run.table('pain_fits_linear_results'), run.table('pain_fits_posthoc_results'), []
     for row in tests[(tests.model == model) & (tests.p_value < .05)].itertuples():
@@ -298,13 +311,13 @@ def group_tests(
     return out
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #436c93d6
-def recovery_table(run): # `RunFolder` with a parameter recovery
+def recovery_table(run: RunFolder) -> pd.DataFrame: # Runs, with a parameter recovery
     """How well each parameter was recovered; as text.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a parameter recovery
+    run : RunFolder
+        Runs, with a parameter recovery
     """
     s = run.table('param_recovery_summary')
     percent = lambda x: '–' if np.isnan(x) else f'{100 * x:.0f} %'
@@ -316,36 +329,36 @@ def recovery_table(run): # `RunFolder` with a parameter recovery
             'At a bound': [percent(x) for x in s.at_bound]}
     ).set_index(s.model.where(~s.model.duplicated(), '').rename('Model'))
 
-def worst_recovered(run): # `RunFolder` with a parameter recovery
+def worst_recovered(run: RunFolder) -> pd.Series | None: # Runs, with a parameter recovery
     """The row of the summary with the lowest correlation of true and fitted; None if there is none.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a parameter recovery
+    run : RunFolder
+        Runs, with a parameter recovery
     """
     s = run.table('param_recovery_summary')
     return None if s.r.isna().all() else s.loc[s.r.idxmin()]
 
-def confusion(run): # `RunFolder` with a model recovery
+def confusion(run: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame]: # Runs, with a model recovery
     """Share of the people of each model (rows) best described by each model (columns), and the inverse.
 
     Parameters
     ----------
-    run
-        `RunFolder` with a model recovery
+    run : RunFolder
+        Runs, with a model recovery
     """
     return run.table('model_recovery_confusion', index_col=0), run.table('model_recovery_inverse', index_col=0)
 
 # %% ../../nbs/40_output/41_run_folder.ipynb #3f5aada8
-def outside(run): # `RunFolder`
+def outside(run: RunFolder) -> pd.DataFrame: # Where runs are
     """How many people have an estimate outside the true values that were recovered: a frame, a row for each parameter
     in which more than a tenth of them do.
 
     Parameters
     ----------
-    run
-        `RunFolder`"""
+    run : RunFolder
+        Where runs are"""
     rows = []
     if run.fit and run.parameter:
         true, fits = (
@@ -360,13 +373,13 @@ def outside(run): # `RunFolder`
     out = pd.DataFrame(rows, columns=['model', 'parameter', 'people', 'of', 'low', 'high'])
     return out[out.people > .1 * out.of].reset_index(drop=True)
 
-def disagreements(run): # `RunFolder`
+def disagreements(run: RunFolder) -> list[str]: # Where runs are
     """In what the runs of a folder differ so that one does not speak for the other: a list of sentences.
 
     Parameters
     ----------
-    run
-        `RunFolder`
+    run : RunFolder
+        Where runs are
     """
     out, other = [], {}
     for what, r in run.records.items() if run.fit else ():
@@ -397,13 +410,13 @@ RULES = (
     'Run the experiment and analyze the actual data', 'Validate (at least) the winning model',
     'Analyze the winning model', 'Reporting model-based analyses')
 
-def ten_rules(run): # `RunFolder`
+def ten_rules(run: RunFolder) -> pd.DataFrame: # Where runs are
     """The ten rules of Wilson and Collins: a frame with `rule`, `done` (a bool) and `evidence`, a row for each.
 
     Parameters
     ----------
-    run
-        `RunFolder`
+    run : RunFolder
+        Where runs are
     """
     answers = [
         _experiment(run), _models_of(run), _simulated(run), _fitted(run), _parameters_recovered(run),
