@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from ..core.arguments import check_seed, check_whole
 from ..models.avoidance import KINDS, SYMBOLS, TRANSFER
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.playing import as_seed, play
 from .fitting import Fit, _people
 
@@ -38,7 +38,7 @@ class Check:
     transfer_people: pd.DataFrame
     left_out: tuple = ()           # Participants whose choices say nothing about any parameter
 
-    def misses(self):
+    def misses(self) -> pd.DataFrame:
         "Rows in which the people's mean lies outside the model's interval."
         both = pd.concat(
             [self.learning.assign(phase='learning'), self.transfer.assign(phase='transfer')], ignore_index=True)
@@ -56,26 +56,26 @@ class Check:
 
 # %% ../../nbs/20_inference/23_checks.ipynb #1a907012
 def check(
-    fit,        # What `fit` returned
-    trials,     # The trials it was fitted to (avoidance task)
-    times=100,  # How often each participant is simulated
-    bins=4,     # Into how many parts learning is cut
-    seed=0      # An int or a numpy Generator
+    fit: Fit,                         # What `fit` returned
+    trials: Trials,                   # The trials it was fitted to (avoidance task)
+    times: int=100,                   # How often each participant is simulated
+    bins: int=4,                      # Into how many parts learning is cut
+    seed: int | np.random.Generator=0 # Of all that is drawn at random
 ) -> Check:
     """Let a fitted model take each participant's place, many times, and compare.
 
     Parameters
     ----------
-    fit
+    fit : Fit
         What `fit` returned
-    trials
+    trials : Trials
         The trials it was fitted to (avoidance task)
-    times
+    times : int
         How often each participant is simulated
-    bins
+    bins : int
         Into how many parts learning is cut
-    seed
-        An int or a numpy Generator
+    seed : int | np.random.Generator
+        Of all that is drawn at random
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")

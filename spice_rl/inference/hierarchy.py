@@ -6,6 +6,7 @@
 __all__ = ['HierarchicalFit', 'fit_hierarchical']
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #a321d089
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 import numpy as np
@@ -16,8 +17,8 @@ from ..core.playing import as_seed
 from .descent import _scored
 from .fitting import Fit, _bounds, _groups, _start, column_of
 from ..core.arguments import check_mapping, check_names, check_one_of, check_whole
-from ..core.cell import check_cell
-from ..core.data import check_trials
+from ..core.cell import Cell, check_cell
+from ..core.data import Trials, check_trials
 from ..core.params import from_line
 from .ascent import _bent, _em, _group_step, _weights
 from .design_matrix import _against, _design, _design_of, _group_rows, _is_formula, _labels
@@ -66,8 +67,7 @@ class HierarchicalFit(Fit):
     turns : int
         Turns of expectation maximisation
     prior : dict
-        What was believed about the group: a dict name -> {'typical': distribution, 'sd':
-        distribution}
+        What was believed about the group: name -> {'typical': distribution, 'sd': distribution}
     remarks : list
         Sentences for `notes`
     joint : np.ndarray
@@ -86,7 +86,7 @@ class HierarchicalFit(Fit):
     design: pd.DataFrame     # (people, effects)
     numbers: int             # Numbers estimated: means, effects, variances and covariances
     turns: int               # Turns of expectation maximisation
-    # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
+    # What was believed about the group: name -> {'typical': distribution, 'sd': distribution}
     prior: dict
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
@@ -96,27 +96,27 @@ class HierarchicalFit(Fit):
         return self.table[column_of(what, self.cell.params)]
 
     @property
-    def evidence(self):
+    def evidence(self) -> pd.Series:
         "Log evidence of each participant's choices under the group (nats), for `select_models`."
         return self._said("evidence").rename(self.name)
 
     @property
-    def log_likelihood(self):
+    def log_likelihood(self) -> float:
         "Log marginal likelihood: the sum of the people's evidences, at the group's estimated numbers."
         return float(self.evidence.sum())
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         """Log model evidence: the marginal likelihood, less ½ log(people whose choices say something) for each
         number of the group."""
         return self.log_likelihood - .5 * self.numbers * np.log(len(self.table) - len(self.silent))
 
     @property
-    def integrated_bic(self):
+    def integrated_bic(self) -> float:
         "−2 log marginal likelihood, plus log(choices) for each number of the group (Huys et al., 2011)."
         return float(-2 * self.log_likelihood + self.numbers * np.log(self._said("n").sum()))
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Typical value of each parameter (in each group) with its interval; mean and sd on the line; how much of the
         spread between people the choices of one leave open (`shrinkage`: 0 none, 1 all)."""
         m, left = self.means, self.variances.shrinkage
@@ -124,12 +124,12 @@ class HierarchicalFit(Fit):
         return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(
             sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
 
-    def test(self, *effects): # Names of effects (default: all groups)
+    def test(self, *effects: str) -> pd.DataFrame: # Names of effects (default: all groups)
         """Wald F test of several effects together on each parameter, with the people's degrees of freedom.
 
         Parameters
         ----------
-        *effects
+        *effects : str
             Names of effects (default: all groups)
         """
         names = list(effects) or [
@@ -150,7 +150,7 @@ class HierarchicalFit(Fit):
             out[name] = dict(F=F, df1=len(at), df2=df, p=stats.f.sf(F, len(at), df))
         return pd.DataFrame(out).T
 
-    def notes(self): return list(self.remarks)
+    def notes(self) -> list[str]: return list(self.remarks)
 
     def _tables(self): return [t for t in (self.summary(), self.correlations, self.effects) if len(t)]
     def __repr__(self):
@@ -171,27 +171,28 @@ class HierarchicalFit(Fit):
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #e64cf205
 def fit_hierarchical(
-    cell,            # The model: any cell with compiled rules
-    trials,          # The choices
-    groups=None,     # Each person's group: a column, Series or dict by participant; or formulas ('~ group': of all)
-    # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name ->
-    # Series
-    covariates=None,
+    cell: Cell,                        # The model: any cell with compiled rules
+    trials: Trials,                    # The choices
+    # Each person's group: a column, or by participant; or formulas ('~ group': of all)
+    groups: str | dict | pd.Series | Sequence | np.ndarray | None=None,
+    # Numbers about each participant: columns of `trials`, a frame by participant, or name -> Series
+    covariates: str | Sequence[str] | dict | pd.DataFrame | None=None,
     *,
-    # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the
+    # What is believed about the group: name -> frozen `scipy.stats` distribution of the typical value, in the
     # parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
-    prior=None,
-    covariance='diagonal', # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    prior: dict | None=None,
+    # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    covariance: str='diagonal',
     # How hard to search for each person's mode: twice as many draws from the group are tried, at the start and again at
     # the end
-    starts=10,
-    seed=0,          # An int or a numpy Generator
-    bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,       # Parameters that are not fitted: a dict name -> value
-    # Where the group's mean starts: a dict name -> value (default: the prior's median, or the cell's own value)
-    start=None,
-    name=None,       # Name for tables and figures (default: that of the cell's class)
-    threads=None     # How many threads (default: all cores)
+    starts: int=10,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    bounds: dict | None=None,          # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,            # Parameters that are not fitted: name -> value
+    # Where the group's mean starts: name -> value (default: the prior's median, or the cell's own value)
+    start: dict | None=None,
+    name: str | None=None,             # For tables and figures (default: that of the cell's class)
+    threads: int | None=None           # How many (default: all cores)
 ) -> HierarchicalFit:
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's
     parameters.
@@ -203,38 +204,37 @@ def fit_hierarchical(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    trials
+    trials : Trials
         The choices
-    groups
-        Each person's group: a column, Series or dict by participant; or formulas ('~ group': of
-        all)
-    covariates
-        Numbers about each participant: a column of `trials`, a list of columns, a frame by
-        participant, or a dict name -> Series
-    prior
-        What is believed about the group: a dict name -> frozen `scipy.stats` distribution of
-        the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
+    groups : str | dict | pd.Series | Sequence | np.ndarray | None
+        Each person's group: a column, or by participant; or formulas ('~ group': of all)
+    covariates : str | Sequence[str] | dict | pd.DataFrame | None
+        Numbers about each participant: columns of `trials`, a frame by participant, or name ->
+        Series
+    prior : dict | None
+        What is believed about the group: name -> frozen `scipy.stats` distribution of the
+        typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
         people, on the line)
-    covariance
+    covariance : str
         How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
-    starts
+    starts : int
         How hard to search for each person's mode: twice as many draws from the group are tried,
         at the start and again at the end
-    seed
-        An int or a numpy Generator
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are not fitted: a dict name -> value
-    start
-        Where the group's mean starts: a dict name -> value (default: the prior's median, or the
-        cell's own value)
-    name
-        Name for tables and figures (default: that of the cell's class)
-    threads
-        How many threads (default: all cores)"""
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not fitted: name -> value
+    start : dict | None
+        Where the group's mean starts: name -> value (default: the prior's median, or the cell's
+        own value)
+    name : str | None
+        For tables and figures (default: that of the cell's class)
+    threads : int | None
+        How many (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     if not is_compiled(cell):

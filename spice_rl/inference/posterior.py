@@ -7,13 +7,15 @@ __all__ = ['sample_posterior', 'posterior_notes', 'loo_notes']
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #3af27de7
 import json, warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from .. import __version__
-from ..core.cell import check_cell
-from ..core.data import check_trials
+from ..core.cell import Cell, check_cell
+from ..core.data import Trials, check_trials
 from ..core.replaying import replay_arrays
 from ..core.compiling import is_compiled
 from ..core.playing import as_seed
@@ -24,6 +26,9 @@ from .hierarchy import fit_hierarchical
 from .modes import _Line
 from ..core.arguments import check_mapping, check_names, check_number, check_truth, check_whole
 from ..core.params import from_line
+if TYPE_CHECKING:
+    import arviz
+    import xarray
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #2a10d5db
 def _packages():
@@ -267,28 +272,28 @@ def _together(line, priors, group, spread, seed, bar, **settings):
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #0c50e96e
 def sample_posterior(
-    cell,             # The model: any cell with compiled rules
-    trials,           # The choices
-    # Each participant's group: a column of `trials`, or a Series or dict by participant; each group gets means of its
-    # own
-    groups=None,
+    cell: Cell,                          # The model: any cell with compiled rules
+    trials: Trials,                      # The choices
+    # Each participant's group: a column of `trials`, or by participant; each group gets means of its own
+    groups: str | dict | pd.Series | Sequence | np.ndarray | None=None,
     *,
-    hierarchical=True,# Do people of a group have something in common? (False: each person alone, with the prior itself)
-    # Priors of parameters in their own units, in place of the model's: a dict name -> frozen `scipy.stats` distribution
-    priors=None,
-    spread=1.,        # Scale of the half-normal prior of the sds between people, on the line
-    bounds=None,      # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,        # Parameters that are not sampled: a dict name -> value
-    draws=1000,       # Draws of each chain that are kept
-    tune=500,         # Draws of each chain before these, that tune the sampler
-    chains=4,         # Chains from different starts
-    target_accept=.8, # How careful are the steps? (0 to 1; more: smaller steps)
+    # Do people of a group have something in common? (False: each person alone, with the prior itself)
+    hierarchical: bool=True,
+    # Of parameters in their own units, in place of the model's: name -> frozen `scipy.stats` distribution
+    priors: dict | None=None,
+    spread: float=1.,                    # Scale of the half-normal prior of the sds between people, on the line
+    bounds: dict | None=None,            # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,              # Parameters that are not sampled: name -> value
+    draws: int=1000,                     # Draws of each chain that are kept
+    tune: int=500,                       # Draws of each chain before these, that tune the sampler
+    chains: int=4,                       # Chains from different starts
+    target_accept: float=.8,             # How careful are the steps? (0 to 1; more: smaller steps)
     # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept.
     # With ArviZ 1, what is the same in all draws differs by some 1e-11 nats: there `az.loo` stops at it otherwise
-    pointwise='participant',
-    seed=0,           # An int or a numpy Generator
-    threads=1         # Chains sampled at once
-):
+    pointwise: str | None='participant',
+    seed: int | np.random.Generator=0,   # Of all that is drawn at random
+    threads: int=1                       # Chains sampled at once
+) -> 'arviz.InferenceData | xarray.DataTree':
     """Draw from the posterior of a cell's parameters by NUTS: an ArviZ `InferenceData`; from ArviZ 1 on a `DataTree`.
 
     Group `posterior`: `theta` (chain, draw, participant, parameter), in the parameter's own units; in a hierarchy also
@@ -304,40 +309,40 @@ def sample_posterior(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    trials
+    trials : Trials
         The choices
-    groups
-        Each participant's group: a column of `trials`, or a Series or dict by participant; each
-        group gets means of its own
-    hierarchical
+    groups : str | dict | pd.Series | Sequence | np.ndarray | None
+        Each participant's group: a column of `trials`, or by participant; each group gets means
+        of its own
+    hierarchical : bool
         Do people of a group have something in common? (False: each person alone, with the prior
         itself)
-    priors
-        Priors of parameters in their own units, in place of the model's: a dict name -> frozen
-        `scipy.stats` distribution
-    spread
+    priors : dict | None
+        Of parameters in their own units, in place of the model's: name -> frozen `scipy.stats`
+        distribution
+    spread : float
         Scale of the half-normal prior of the sds between people, on the line
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are not sampled: a dict name -> value
-    draws
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not sampled: name -> value
+    draws : int
         Draws of each chain that are kept
-    tune
+    tune : int
         Draws of each chain before these, that tune the sampler
-    chains
+    chains : int
         Chains from different starts
-    target_accept
+    target_accept : float
         How careful are the steps? (0 to 1; more: smaller steps)
-    pointwise
+    pointwise : str | None
         Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`;
         large); None: not kept. With ArviZ 1, what is the same in all draws differs by some
         1e-11 nats: there `az.loo` stops at it otherwise
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int
         Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_trials(trials)
@@ -450,13 +455,14 @@ _LIKELIHOODS = dict(participant=_of_people, trial=_of_trials)
 _R_HAT, _ESS, _BFMI = 1.01, 400, .3   # Vehtari et al. (2021); Betancourt (2016, arXiv:1604.00695)
 
 def posterior_notes(
-    posterior # What `sample_posterior` returned, or ArviZ's with the groups `posterior` and `sample_stats`
-) -> list:
+    # What `sample_posterior` returned, or ArviZ's with the groups `posterior` and `sample_stats`
+    posterior: 'arviz.InferenceData | xarray.DataTree'
+) -> list[str]:
     """What a reader should know before trusting the draws: a list of sentences, empty if all is well.
 
     Parameters
     ----------
-    posterior
+    posterior : 'arviz.InferenceData | xarray.DataTree'
         What `sample_posterior` returned, or ArviZ's with the groups `posterior` and
         `sample_stats`
     """
@@ -513,8 +519,9 @@ def _some(rows): return ', '.join(map(str, rows.index[rows][:5])) + (' …' if r
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #e2f147e0
 def loo_notes(
-    posterior # What `sample_posterior` returned, with `pointwise='trial'` or 'participant'
-) -> list:
+    # What `sample_posterior` returned, with `pointwise='trial'` or 'participant'
+    posterior: 'arviz.InferenceData | xarray.DataTree'
+) -> list[str]:
     """What a reader should know before trusting `az.loo` or `az.compare`: a list of sentences, empty if all is well.
 
     PSIS-LOO fails for what moves the posterior too much: where people have few trials, or where whole people are left
@@ -522,7 +529,7 @@ def loo_notes(
 
     Parameters
     ----------
-    posterior
+    posterior : 'arviz.InferenceData | xarray.DataTree'
         What `sample_posterior` returned, with `pointwise='trial'` or 'participant'"""
     az, _ = _packages()
     kept = posterior.get('log_likelihood') if hasattr(posterior, 'get') else None

@@ -6,13 +6,19 @@
 __all__ = ['ParameterRecovery', 'parameter_recovery', 'ModelRecovery', 'model_recovery']
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #9947717c
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
+from ..core.cell import Cell
 from ..core.data import Trials
 from ..core.engine import Lanes, parameter_table
 from ..core.playing import as_seed
-from .fitting import _DIAGNOSTICS, _people as _some, column_of, fit
+from .fitting import _DIAGNOSTICS, Fit, _people as _some, column_of, fit
+from ..models.avoidance import AvoidanceTask
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from ..core.arguments import check_names, check_one_of, check_seed, check_whole
 from ..core.pieces import run_pieces
 from .digest import _about
@@ -77,14 +83,14 @@ class ParameterRecovery:
         {model: table like that of `Fit`}
     information : dict
         {model: expected information of the estimates, (people, k, k)}
-    groups : pd.Series
-        Group of each simulated person, or None
+    groups : pd.Series | None
+        Group of each simulated person
     silent : dict
         {model: people whose choices say nothing: their estimates are where the search began}"""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
-    groups: pd.Series       # Group of each simulated person, or None
+    groups: pd.Series | None # Group of each simulated person
     # {model: people whose choices say nothing: their estimates are where the search began}
     silent: dict = field(default_factory=dict)
 
@@ -94,7 +100,7 @@ class ParameterRecovery:
         return t.pivot(index='participant', columns='parameter', values=what).reindex(
             index=self.fits[model].index, columns=list(dict.fromkeys(t.parameter)))
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Correlation `r` and rank correlation of true and fitted, mean error (`bias`), `rmse`, share of the 95 %
         intervals that hold the truth (`coverage`, where there is a
         standard error), share `at_bound`; by model and parameter."""
@@ -103,7 +109,7 @@ class ParameterRecovery:
             .T.rename_axis(['model', 'parameter'])
             .astype(dict(n=int)))
 
-    def tradeoffs(self):
+    def tradeoffs(self) -> pd.DataFrame:
         """Correlation of the estimates of each pair of parameters (median over people who are off the bounds in both),
         strongest first; in words, what an error looks like."""
         rows = []
@@ -114,7 +120,7 @@ class ParameterRecovery:
         table = pd.DataFrame(rows, columns=['model', 'first', 'second', 'correlation', 'people', 'in_words'])
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
-    def directions(self):
+    def directions(self) -> pd.DataFrame:
         """The sloppiest direction of each model: which change of parameters the choices say least about, and how wide
         they leave it open, both in standard deviations of the true values
         (of the fitted ones, where the true ones are all the same)."""
@@ -126,7 +132,7 @@ class ParameterRecovery:
             rows[model] = dict(direction=_parts_of(vector, spread.index), width=wide)
         return pd.DataFrame(rows).T.rename_axis('model')
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "When not to trust an estimate: a list of sentences."
         nothing = [
             (
@@ -224,65 +230,66 @@ def _notes_on_search(fits):
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
-    cells,           # One cell, a list of cells, or a dict name -> cell
-    task,            # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    cells: Cell | Sequence[Cell] | dict[str, Cell], # One, or several, perhaps by name
+    # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    task: Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated],
     *,
     # How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken
     # in turn
-    people=None,
+    people: int | None=None,
     # True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it, sd a fifteenth of the
     # bounds' distance) or {model: {parameter: scipy.stats distribution}} (a parameter left out: uniform), a `Fit` (its
     # people, with replacement), or a frame (a row for each person); {model: …} of these for several models
-    draw='uniform',
+    draw: str | dict | Fit | pd.DataFrame='uniform',
     # Bounds in place of the models', for drawing and fitting: {model, with or without its options: {parameter: (lower,
     # upper)}}
-    bounds=None,
+    bounds: dict | None=None,
     # Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw` and `bounds`, without the
     # model if there is one cell
-    hold=None,
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    starts=10,       # How hard to search: see `fit`
-    seed=0,          # An int or a numpy Generator
-    folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
-    threads=None     # How many threads (default: all cores)
+    hold: dict | None=None,
+    n_trials: int | None=None,             # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                       # Sessions of each person
+    starts: int=10,                        # How hard to search: see `fit`
+    seed: int | np.random.Generator=0,     # Of all that is drawn at random
+    folder: str | os.PathLike | None=None, # Where finished pieces are kept, so that a run that was stopped goes on
+    threads: int | None=None               # How many (default: all cores)
 ) -> ParameterRecovery:
     """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people,
     whatever else is simulated.
 
     Parameters
     ----------
-    cells
-        One cell, a list of cells, or a dict name -> cell
-    task
+    cells : Cell | Sequence[Cell] | dict[str, Cell]
+        One, or several, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated]
         An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
         returned
-    people
+    people : int | None
         How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`,
         their sequences are taken in turn
-    draw
+    draw : str | dict | Fit | pd.DataFrame
         True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
         sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
         distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
         or a frame (a row for each person); {model: …} of these for several models
-    bounds
+    bounds : dict | None
         Bounds in place of the models', for drawing and fitting: {model, with or without its
         options: {parameter: (lower, upper)}}
-    hold
+    hold : dict | None
         Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
         and `bounds`, without the model if there is one cell
-    n_trials
+    n_trials : int | None
         Trials of each session, for an environment without trials of its own
-    sessions
+    sessions : int
         Sessions of each person
-    starts
+    starts : int
         How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    folder
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    folder : str | os.PathLike | None
         Where finished pieces are kept, so that a run that was stopped goes on
-    threads
-        How many threads (default: all cores)"""
+    threads : int | None
+        How many (default: all cores)"""
     seed, starts, threads = _search_options(seed, starts, threads)
     models = _models(cells, bounds, hold, draw)
     data = _given(models, task, people, draw, n_trials, sessions) or _plan(
@@ -370,7 +377,7 @@ class ModelRecovery:
     fits: dict              # {fitted model: table}
 
     @property
-    def models(self):
+    def models(self) -> list[str]:
         "Names of the models that were fitted."
         return list(self.fits)
 
@@ -386,18 +393,19 @@ class ModelRecovery:
         return best.div(best.sum(axis=1), axis=0)
 
     def confusion(self,
-        by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group=None        # Only the people of this group
-    ):
+        # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        by: str='participant',
+        group: object=None     # Only the people of this group (default: everybody)
+    ) -> pd.DataFrame:
         """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good
         (within .02, as fits agree within .01 nats) share a win.
 
         Parameters
         ----------
-        by
+        by : str
             Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group
-            Only the people of this group"""
+        group : object
+            Only the people of this group (default: everybody)"""
         return (
             self._shares(by, group)
             .groupby('generated')
@@ -406,22 +414,23 @@ class ModelRecovery:
             .rename_axis(index='generated', columns='best'))
 
     def inverse(self,
-        by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group=None        # Only the people of this group
-    ):
+        # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        by: str='participant',
+        group: object=None     # Only the people of this group (default: everybody)
+    ) -> pd.DataFrame:
         """Given that a model (column) describes data best, the probability that each model (row) made them, if all are
         as likely beforehand; NaN for one that never wins.
 
         Parameters
         ----------
-        by
+        by : str
             Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group
-            Only the people of this group"""
+        group : object
+            Only the people of this group (default: everybody)"""
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
-    def normalised(self):
+    def normalised(self) -> pd.DataFrame:
         """Mean BIC of each fitted model (rows) on the data of each model (columns), with -100 for the best and 100 for
         the worst of the whole matrix."""
         mean = (
@@ -432,7 +441,7 @@ class ModelRecovery:
         low, high = mean.to_numpy().min(), mean.to_numpy().max()
         return mean * 0. if low == high else 200 * ((mean - low) / (high - low)) - 100
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "Models that are taken for each other: a list of sentences."
         c, out = self.confusion(), []
         for i, a in enumerate(self.models):
@@ -465,55 +474,56 @@ class ModelRecovery:
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #b003e008
 def model_recovery(
-    cells,           # A list of cells, or a dict name -> cell
-    task,            # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    cells: Sequence[Cell] | dict[str, Cell], # Two or more, perhaps by name
+    # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    task: Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated],
     *,
-    people=None,     # How many simulated people: see `parameter_recovery`
-    draw='uniform',  # True parameters: see `parameter_recovery`
-    bounds=None,     # Bounds in place of the models', for drawing and fitting
-    hold=None,       # Parameters that are neither drawn nor fitted
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    datasets=1,      # How many data sets each model makes
-    starts=10,       # How hard to search: see `fit`
-    seed=0,          # An int or a numpy Generator
-    folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
-    criterion='bic', # Who wins: the smallest 'bic' or 'aic'
-    threads=None     # How many threads (default: all cores)
+    people: int | None=None,                 # How many simulated people: see `parameter_recovery`
+    draw: str | dict | Fit | pd.DataFrame='uniform', # True parameters: see `parameter_recovery`
+    bounds: dict | None=None,                # Bounds in place of the models', for drawing and fitting
+    hold: dict | None=None,                  # Parameters that are neither drawn nor fitted
+    n_trials: int | None=None,               # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                         # Sessions of each person
+    datasets: int=1,                         # How many data sets each model makes
+    starts: int=10,                          # How hard to search: see `fit`
+    seed: int | np.random.Generator=0,       # Of all that is drawn at random
+    folder: str | os.PathLike | None=None,   # Where finished pieces are kept, so that a run that was stopped goes on
+    criterion: str='bic',                    # Who wins: the smallest 'bic' or 'aic'
+    threads: int | None=None                 # How many (default: all cores)
 ) -> ModelRecovery:
     """Simulate people with each model, fit all models to all of them, and count who wins.
 
     Parameters
     ----------
-    cells
-        A list of cells, or a dict name -> cell
-    task
+    cells : Sequence[Cell] | dict[str, Cell]
+        Two or more, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated]
         An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
         returned
-    people
+    people : int | None
         How many simulated people: see `parameter_recovery`
-    draw
+    draw : str | dict | Fit | pd.DataFrame
         True parameters: see `parameter_recovery`
-    bounds
+    bounds : dict | None
         Bounds in place of the models', for drawing and fitting
-    hold
+    hold : dict | None
         Parameters that are neither drawn nor fitted
-    n_trials
+    n_trials : int | None
         Trials of each session, for an environment without trials of its own
-    sessions
+    sessions : int
         Sessions of each person
-    datasets
+    datasets : int
         How many data sets each model makes
-    starts
+    starts : int
         How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    folder
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    folder : str | os.PathLike | None
         Where finished pieces are kept, so that a run that was stopped goes on
-    criterion
+    criterion : str
         Who wins: the smallest 'bic' or 'aic'
-    threads
-        How many threads (default: all cores)
+    threads : int | None
+        How many (default: all cores)
     """
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
     seed, starts, threads = _search_options(seed, starts, threads)

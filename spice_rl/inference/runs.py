@@ -6,6 +6,7 @@
 __all__ = ['run_lengths', 'run_statistics', 'repeat_by_run', 'RunComparison', 'compare_runs']
 
 # %% ../../nbs/20_inference/20_runs.ipynb #ff8c719a
+from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_list
@@ -13,14 +14,14 @@ from ..core.data import Trials, check_trials
 
 # %% ../../nbs/20_inference/20_runs.ipynb #889da9ae
 def run_lengths(
-    trials # `Trials`
+    trials: Trials # Choices of all people
 ) -> pd.DataFrame: # A row a run: participant, session (from 0), start (row of `trials`), option, length, whole
     """Rows of equal choices, in order. `whole`: did it begin and end with another choice? Else its length is not known.
 
     Parameters
     ----------
-    trials
-        `Trials`
+    trials : Trials
+        Choices of all people
 
     Returns
     -------
@@ -48,7 +49,7 @@ def _labels(trials): return np.array(trials.participants, object)
 
 # %% ../../nbs/20_inference/20_runs.ipynb #d329666f
 def run_statistics(
-    trials # `Trials`
+    trials: Trials # Choices of all people
 ) -> pd.DataFrame: # (participants, ['repeat', 'run_correlation', 'repeat_sd', 'runs'])
     """Statistics of each person's choices that need no model; NaN where there is too little to count.
 
@@ -58,8 +59,8 @@ def run_statistics(
 
     Parameters
     ----------
-    trials
-        `Trials`
+    trials : Trials
+        Choices of all people
 
     Returns
     -------
@@ -104,8 +105,8 @@ def _between(stays):
 _BINS = {'1': (1, 1), '2': (2, 2), '3 to 5': (3, 5), '6 or more': (6, np.inf)}
 
 def repeat_by_run(
-    trials # `Trials`
-) -> pd.DataFrame: # (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])
+    trials: Trials # Choices of all people
+) -> pd.DataFrame | None: # (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])
     """How often each person repeats a choice, by the length of the run so far and by what the last choice paid.
 
     Rewarded is what paid more than the mean of all rewards that were shown. NaN where there was no such choice; a run
@@ -113,12 +114,12 @@ def repeat_by_run(
 
     Parameters
     ----------
-    trials
-        `Trials`
+    trials : Trials
+        Choices of all people
 
     Returns
     -------
-    pd.DataFrame
+    pd.DataFrame | None
         (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])"""
     runs, stays = run_lengths(trials), _stays(trials)
     paid = stays.paid.to_numpy()
@@ -143,18 +144,18 @@ class RunComparison:
 
     Parameters
     ----------
-    table
-        Frame (statistics, ['people', 'se', 'simulated', 'low', 'high'])
-    studies
+    table : pd.DataFrame
+        (statistics, ['people', 'se', 'simulated', 'low', 'high'])
+    studies : int
         How many simulated studies
     """
     def __init__(self,
-        table,   # Frame (statistics, ['people', 'se', 'simulated', 'low', 'high'])
-        studies  # How many simulated studies
+        table: pd.DataFrame, # (statistics, ['people', 'se', 'simulated', 'low', 'high'])
+        studies: int         # How many simulated studies
     ):
         self.table, self.studies = table, studies
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         "A sentence for each statistic in which people are unlike the simulated ones."
         t = self.table
         return [f"People and simulated people differ in {_SAID[name]}: {r.people:.3f} against {r.simulated:.3f} "
@@ -165,8 +166,8 @@ class RunComparison:
         return '\n'.join([self.table.round(3).to_string(), *self.remarks()])
 
 def compare_runs(
-    trials,   # `Trials` of people
-    simulated # A list of `Trials`: studies of as many people, simulated with each person's parameters
+    trials: Trials,             # Choices of people
+    simulated: Sequence[Trials] # Studies of as many people, simulated with each person's parameters
 ) -> RunComparison:
     """Statistics that need no model, of people and of simulated studies of the same people.
 
@@ -176,10 +177,10 @@ def compare_runs(
 
     Parameters
     ----------
-    trials
-        `Trials` of people
-    simulated
-        A list of `Trials`: studies of as many people, simulated with each person's parameters"""
+    trials : Trials
+        Choices of people
+    simulated : Sequence[Trials]
+        Studies of as many people, simulated with each person's parameters"""
     check_trials(trials)
     one = isinstance(simulated, Trials)
     what = 'simulated studies, as `simulate` returns them'

@@ -6,11 +6,14 @@
 __all__ = ['simulate_like', 'Simulated', 'simulate_people']
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #34d71374
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 import numpy as np
 import pandas as pd
-from ..models.avoidance import SYMBOLS, VALUES, _trials
+from ..models.avoidance import SYMBOLS, VALUES, AvoidanceTask, _trials
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials, check_trials
 from ..core.parts import _pick
@@ -24,33 +27,34 @@ from ..core.worlds import check_world
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #a88ad66e
 def simulate_like(
-    cell,            # Who chooses (with compiled rules)
-    trials,          # The trials to go through; every option's reward must be known where one was shown
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row for each simulated person
+    cell: Cell,              # Who chooses (with compiled rules)
+    trials: Trials,          # The trials to go through; every option's reward must be known where one was shown
+    # Numbers by name, or a row for each simulated person (default: the cell's own)
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    sequences=None,  # Whose trials each simulated person goes through (default: those of the person of the same name)
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
+    # Whose trials each simulated person goes through (default: those of the person of the same name)
+    sequences: Sequence | pd.Series | None=None,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int | None=None # How many (default: all cores)
 ) -> Trials:
     """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of
     `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
 
     Parameters
     ----------
-    cell
+    cell : Cell
         Who chooses (with compiled rules)
-    trials
+    trials : Trials
         The trials to go through; every option's reward must be known where one was shown
-    parameters
-        None (the cell's own), a dict of numbers, or a frame with a row for each simulated
-        person
-    sequences
+    parameters : dict | pd.DataFrame | None
+        Numbers by name, or a row for each simulated person (default: the cell's own)
+    sequences : Sequence | pd.Series | None
         Whose trials each simulated person goes through (default: those of the person of the
         same name)
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)"""
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
@@ -115,7 +119,7 @@ class _Model:
     cell: Cell
     bounds: dict  # Of all parameters
     hold: dict    # Parameters that are neither drawn nor fitted
-    draw: object  # 'uniform', a dict, a `Fit` or a frame
+    draw: str | dict | Fit | pd.DataFrame | None   # None where people are not drawn
 
     @property
     def free(self): return [n for n in self.cell.params if n not in self.hold]
@@ -295,20 +299,20 @@ class Simulated:
     ----------
     model : str
         Name of the model that made it
-    trials : Trials
-        The choices of its people
-    true : pd.DataFrame
+    trials : Trials | None
+        The choices of its people (None: still to be made)
+    true : pd.DataFrame | None
         Their parameters (not needed for model recovery)
     dataset : int
         Number of the data set
-    sequence : pd.Series
+    sequence : pd.Series | None
         Whose trials each person went through (default: their own)
     """
     model: str                    # Name of the model that made it
-    trials: Trials                # The choices of its people
-    true: pd.DataFrame = None     # Their parameters (not needed for model recovery)
+    trials: Trials | None         # The choices of its people (None: still to be made)
+    true: pd.DataFrame | None = None  # Their parameters (not needed for model recovery)
     dataset: int = 0              # Number of the data set
-    sequence: pd.Series = None    # Whose trials each person went through (default: their own)
+    sequence: pd.Series | None = None # Whose trials each person went through (default: their own)
 
     def __post_init__(self):
         if self.sequence is None:
@@ -318,59 +322,60 @@ class Simulated:
 
     def __repr__(self): return f"{self.model}, data set {self.dataset}: {self.trials!r}"
 
-    def blocks(self):
+    def blocks(self) -> list[list]:
         "Labels of the people, a block at a time."
         labels = list(self.sequence.index)
         return [labels[i:i + _BLOCK] for i in range(0, len(labels), _BLOCK)]
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #9c81bfc7
 def simulate_people(
-    cells,           # One cell, a list of cells, or a dict name -> cell
-    task,            # An environment, or `Trials`: everybody's own sequence is played
+    cells: Cell | Sequence[Cell] | dict[str, Cell], # Who chooses: one, or several, perhaps by name
+    # An environment; of `Trials`, everybody's own sequence is played
+    task: Bandits | AvoidanceTask | TaskWorld | Trials,
     *,
     # How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken in turn
-    people=None,
-    draw='uniform',  # Where parameters come from: see `parameter_recovery`
-    bounds=None,     # Bounds in place of the models'
-    hold=None,       # Parameters that are not drawn: name -> value
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    datasets=1,      # How often everybody is simulated, with new parameters each time
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
-) -> list: # `Simulated`, one for each model and data set
+    people: int | None=None,
+    draw: str | dict | Fit | pd.DataFrame='uniform', # Where parameters come from: see `parameter_recovery`
+    bounds: dict | None=None,          # In place of the models': name -> (lower, upper)
+    hold: dict | None=None,            # Parameters that are not drawn: name -> value
+    n_trials: int | None=None,         # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                   # Sessions of each person
+    datasets: int=1,                   # How often everybody is simulated, with new parameters each time
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int | None=None           # How many (default: all cores)
+) -> list[Simulated]: # One for each model and data set
     """Simulate people with each model.
 
     Parameters
     ----------
-    cells
-        One cell, a list of cells, or a dict name -> cell
-    task
-        An environment, or `Trials`: everybody's own sequence is played
-    people
+    cells : Cell | Sequence[Cell] | dict[str, Cell]
+        Who chooses: one, or several, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials
+        An environment; of `Trials`, everybody's own sequence is played
+    people : int | None
         How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences
         are taken in turn
-    draw
+    draw : str | dict | Fit | pd.DataFrame
         Where parameters come from: see `parameter_recovery`
-    bounds
-        Bounds in place of the models'
-    hold
+    bounds : dict | None
+        In place of the models': name -> (lower, upper)
+    hold : dict | None
         Parameters that are not drawn: name -> value
-    n_trials
+    n_trials : int | None
         Trials of each session, for an environment without trials of its own
-    sessions
+    sessions : int
         Sessions of each person
-    datasets
+    datasets : int
         How often everybody is simulated, with new parameters each time
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)
 
     Returns
     -------
-    list
-        `Simulated`, one for each model and data set
+    list[Simulated]
+        One for each model and data set
     """
     seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
