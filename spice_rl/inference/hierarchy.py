@@ -9,6 +9,7 @@ __all__ = ['HierarchicalFit', 'fit_hierarchical']
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import linalg, stats
@@ -22,7 +23,7 @@ from ..core.data import Trials, check_trials
 from ..core.params import from_line
 from .ascent import _bent, _em, _group_step, _weights
 from .design_matrix import _against, _design, _design_of, _group_rows, _is_formula, _labels
-from .intervals import _draws, _information, _intervals, _inverse, _spread_errors
+from .intervals import _draws, _Group, _information, _intervals, _inverse, _spread_errors
 from .modes import _both_by_u, _Line
 from .population import _beliefs, _Covariance, _EDGE, _Prior, _WIDEST
 
@@ -275,13 +276,28 @@ def fit_hierarchical(
         raise FloatingPointError(
             f"{type(cell).__name__} gives no finite likelihood for participant "
             f"{trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
-    return _report(
-        line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__,
-        bounds, belief, beliefs)
+    design = _Design(X, scale, _groups(trials, None) if group is None else group)
+    return _report(line, found, design, name or type(cell).__name__, bounds, belief, beliefs)
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #18e655eb
-def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
+class _Design(NamedTuple):
+    "What people's parameters depend on."
+    X: pd.DataFrame          # (people, effects)
+    scale: np.ndarray        # Unit of each effect in the search, (effects,)
+    group: pd.Series | None  # Group of each participant
+
+class _Known(NamedTuple):
+    "How much the choices tell of the group's numbers and of each person's."
+    left: np.ndarray    # Share of the spread that a person's choices leave open, (people, n_free)
+    C: np.ndarray       # Posterior covariances, (people, n_free, n_free)
+    dev: np.ndarray     # Modes minus means, (people, n_free)
+    gone: np.ndarray    # Whose variance went to 0, (n_free,)
+    unsure: np.ndarray  # Whose mean is open, (n_free,)
+    log_se: np.ndarray  # Errors of the logarithms of the variances, (n_free,)
+
+def _report(line, r, design, name, bounds, prior, beliefs):
     "What `_em` found as a `HierarchicalFit`."
+    (X, scale, group), trials = design, line.o.lanes.trials
     o, spread, told, n, k = line.o, r['spread'], r['told'], len(X), len(line.start)
     x, people, s, t = (
         X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told))
@@ -289,7 +305,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], int(line.effects[:, t].sum()) + len(spread.entries(t)[0])
     left = C[:, range(k), range(k)] / spread.v
     gone = told & (spread.v < 1e-4 * line.unit**2) & (left.mean(0) > .99)
-    log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
+    log_se, z_se = _spread_errors(_Group(x, r['B'], spread, r['H'], dev, prior), told, gone)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     mute = ~(np.diagonal(r['F'], axis1=1, axis2=2) * line.unit**2 > 1e-8).any(1)   # whose choices say nothing
     mute = mute & ~mute.all()   # if nobody's do, no number is estimated, and the notes say so
@@ -301,7 +317,8 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
         _variance_table(o.names, spread, told, log_se, left, draws),
         _correlation_table(o.names, spread, told & ~gone, z_se))
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
-    remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
+    known = _Known(left, C, dev, gone, unsure, log_se)
+    remarks = [*_unheard(people[mute]), *_remarks(o.names, people, r, known, variances),
                *_at_walls(o.names, told, *prior.leans(r['B'], spread)),
                *_remarks_on_correlations(o.names, r, dev, told & ~gone), *_said(beliefs)]
     return HierarchicalFit(
@@ -338,7 +355,7 @@ def _joint(line, x, r, dev, prior):
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
     if len(t):
         wide = _group_step(line, x, r['B'], wide, r['z'], r['g'], r['H'], r['F'], r['told'], lame, prior, p / 2)[1]
-    info = _information(x, _bent(r['H'], r['F'], lame), dev, wide, t, none, none, none, r['B'], prior)
+    info = _information(_Group(x, r['B'], wide, _bent(r['H'], r['F'], lame), dev, prior), t, none, none, none)
     out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out
 
@@ -412,8 +429,9 @@ def _effects(line, X, B, joint, heard, s):
     return pd.DataFrame(out, columns=columns).set_index(['parameter', 'effect_of'])
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #bf0379db
-def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
+def _remarks(names, people, r, known, variances):
     "What a reader should know before trusting the numbers: a list of sentences."
+    left, C, dev, gone, unsure, log_se = known
     who, out, n, told, v = (
         lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people),
         r['told'], r['spread'].v)

@@ -440,7 +440,11 @@ def identify(
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
     model = _one_model(cell, bounds, hold)
-    if simulated: trials, true = _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads)
+    if simulated:
+        made = simulate_people(
+            model.cell, design, **_true_values(model, at, draw, people), bounds=model.bounds, hold=model.hold,
+            n_trials=n_trials, sessions=sessions, seed=seed, threads=threads)[0]
+        trials, true = made.trials, made.true
     elif draw is not None or (n_trials, sessions) != (None, 1):
         raise ValueError(
             "draw, n_trials and sessions are about simulated people, and these trials have choices; say how "
@@ -456,19 +460,15 @@ def identify(
         simulated, wanted, seed)
 
 # %% ../../nbs/20_inference/28_identifiability.ipynb #a7a0e83e
-def _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads):
-    "Simulated people at these parameters: their trials, and a frame."
+def _true_values(model, at, draw, people):
+    "How many people to simulate, and where their parameters come from: `people` and `draw` of `simulate_people`."
     if at is not None and draw is not None:
         raise ValueError("at and draw both say which parameters simulated people have: leave out one")
     if isinstance(at, dict):
         check_names(at, model.cell.params)
         at = pd.DataFrame([model.cell.values | model.hold | at] * (people or 30))
     people = people if people is not None or isinstance(at, pd.DataFrame) else 30
-    draw = 'uniform' if at is None and draw is None else draw if at is None else at
-    s = simulate_people(
-        model.cell, design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials,
-        sessions=sessions, seed=seed, threads=threads)[0]
-    return s.trials, s.true
+    return dict(people=people, draw='uniform' if at is None and draw is None else draw if at is None else at)
 
 def _values(o, at, found, trials):
     "Where the information is taken for people who were not simulated, (people, n_free) as a frame."

@@ -53,6 +53,7 @@ def _slopes(o, x, j): # (people, n_free)
     a = a + np.maximum(1e-6 * np.trace(a, axis1=1, axis2=2), 1e-12)[:, None, None] * np.eye(len(rest))
     return -np.linalg.solve(a, f[:, rest, j][..., None])[..., 0] * o.width[rest] / o.width[j]
 
+# %% ../../nbs/20_inference/27_profiles.ipynb #15a62d5f
 def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (people,); limit: of the difference of NLLs
     """Where the profile rises by `limit` on each side: values (people, 2), are they open? (people, 2), the other
     parameters there, and the least NLL on the way."""
@@ -196,6 +197,7 @@ def _fitted(model, trials, given, starts, seed, threads):
         raise ValueError(f"the Fit has no participant {lost[0]!r}, who is in the trials; needed: a Fit of these trials")
     return given
 
+# %% ../../nbs/20_inference/27_profiles.ipynb #797ee08a
 def profile_likelihood(
     cell: Cell,                            # The model: any cell with compiled rules
     trials: Trials,                        # The choices

@@ -8,7 +8,8 @@ __all__ = ['ParameterRecovery', 'parameter_recovery', 'ModelRecovery', 'model_re
 # %% ../../nbs/20_inference/22_recovery.ipynb #9947717c
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from ..core.cell import Cell
@@ -22,46 +23,54 @@ from ..tasks.published import TaskWorld
 from ..core.arguments import check_names, check_one_of, check_seed, check_whole
 from ..core.pieces import run_pieces
 from .digest import _about
-from .simulation import _BLOCK, _DATA, _Model, _models, _plan, _SEARCH, _seed, _simulate, Simulated
+from .simulation import _BLOCK, _DATA, _SEARCH, Simulated
+from .simulation import _Length, _Model, _models, _plan, _seed, _simulate
 from .tradeoffs import _covariances, _in_words, _pairs, _parts_of, _sloppiest, _STRONG
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #8d8559f3
-def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, sessions, starts, seeds, threads):
-    """Simulate a block of people (unless `task` holds their choices) and fit them: a row for each person and fitted
-    model."""
-    trials = task if made else _simulate(cell, task, true, sequence, n_trials, sessions, seeds[0], threads)
-    return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(
-        generated=model, dataset=dataset)
+class _Search(NamedTuple):
+    "How people are fitted: see `fit`."
+    starts: int
+    seed: int
+    threads: int | None
 
-def _refit(m, trials, starts, seed, threads):
+def _piece(block, fitted, task, length, seed, search): # block: `Simulated`; seed: of its choices, if it has none yet
+    "Simulate a block of people, unless their choices are there, and fit them: a row for each person and fitted model."
+    trials = block.trials
+    if trials is None:
+        cell = next(m.cell for m in fitted if m.name == block.model)
+        trials = _simulate(cell, task, block.true, block.sequence, length, seed, search.threads)
+    return pd.concat([_refit(m, trials, search) for m in fitted], ignore_index=True).assign(
+        generated=block.model, dataset=block.dataset)
+
+def _refit(m, trials, search):
     """Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no
     parameter has these names), and `information i j`, expected, of the estimates."""
-    f = fit(m.cell, trials, starts, seed, bounds=m.bounds, hold=m.hold, name=m.name, threads=threads)
+    f = fit(m.cell, trials, **search._asdict(), bounds=m.bounds, hold=m.hold, name=m.name)
     j = [list(m.cell.params).index(n) for n in f.names]
-    information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][
-        :, :, j]
+    found = Lanes(m.cell, trials, search.threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))
+    information = found[2][:, j][:, :, j]
     columns = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
     columns |= {f'value {p}': f.parameters[p] for p in m.cell.params} | {f'se {p}': f.errors[p] for p in f.names}
     group = 'everybody' if f.groups is None else f.groups.reindex(f.table.index).to_numpy()
     silent = f.table.index.isin(f.silent)
     return f.diagnostics.assign(**columns).reset_index().assign(fitted=m.name, group=group, silent=silent)
 
-def _work(models, data, task, everybody, n_trials, sessions, starts, seed, threads):
+def _work(models, data, task, everybody, length, search):
     "The pieces of a recovery; `everybody`: is each data set fitted by all models, or by the one that made it?"
     pieces, parts = {}, {}
     for s in data:
+        fitted, made = _bare(models.values() if everybody else [models[s.model]]), s.trials is not None
         for b, mine in enumerate(s.blocks()):
-            if s.trials is not None: trials = s.trials.take(mine)
-            elif isinstance(task, Trials):
-                trials = parts.setdefault(
-                    tuple(s.sequence.loc[mine]), task.take(list(dict.fromkeys(s.sequence.loc[mine]))))
-            else: trials = task
+            sequence, world = s.sequence.loc[mine], None if made else task
+            if isinstance(world, Trials):
+                world = parts.setdefault(tuple(sequence), task.take(list(dict.fromkeys(sequence))))
+            block = replace(s, trials=s.trials.take(mine) if made else None, true=None if made else s.true.loc[mine],
+                            sequence=sequence)
+            to_play, to_search = (_seed(search.seed, s.model, s.dataset, b, use) for use in (_DATA, _SEARCH))
             pieces[f"{s.model}, data set {s.dataset}, people {b * _BLOCK}-{b * _BLOCK + len(mine) - 1}"] = dict(
-                model=s.model, cell=models[s.model].cell, dataset=s.dataset,
-                fitted=_bare(models.values() if everybody else [models[s.model]]), task=trials,
-                made=s.trials is not None, true=None if s.trials is not None else s.true.loc[mine],
-                sequence=s.sequence.loc[mine], n_trials=n_trials, sessions=sessions, starts=starts,
-                seeds=[_seed(seed, s.model, s.dataset, b, use) for use in (_DATA, _SEARCH)], threads=threads)
+                block=block, fitted=fitted, task=world, length=length, seed=to_play,
+                search=search._replace(seed=to_search))
     return pieces
 
 def _bare(models): return [_Model(m.name, m.cell, m.bounds, m.hold, None) for m in models]
@@ -290,37 +299,34 @@ def parameter_recovery(
         Where finished pieces are kept, so that a run that was stopped goes on
     threads : int | None
         How many (default: all cores)"""
-    seed, starts, threads = _search_options(seed, starts, threads)
+    search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
-        models, task, people, n_trials, sessions, 1, seed)
+    data = _given(models, task, people, draw, length) or _plan(models, task, people, *length, 1, search.seed)
     twice = [s.model for s in data if s.dataset != data[0].dataset or s.true is None]
     if twice:
         raise ValueError(
             f"parameter recovery needs one data set and the true parameters of each model; {twice[0]} has more, or none"
         )
     task = None if isinstance(task, (Simulated, list, tuple)) else task
-    about = _about(
-        'parameter recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
+    about = _about('parameter recovery', models, data, task, **length._asdict(), starts=search.starts, seed=search.seed)
     found = run_pieces(
-        _piece, _work(models, data, task, False, n_trials, sessions, starts, seed, threads), folder=folder, about=about,
+        _piece, _work(models, data, task, False, length, search), folder=folder, about=about,
         title='parameter recovery')
     return _recovered(models, data, found)
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #96bd69f1
 def _search_options(seed, starts, threads):
     "How to search, checked before anything is simulated."
-    return (
-        as_seed(check_seed(seed)), check_whole(starts, 'starts', 1),
-        None if threads is None else check_whole(threads, 'threads', 1))
+    seed, starts = as_seed(check_seed(seed)), check_whole(starts, 'starts', 1)
+    return _Search(starts, seed, None if threads is None else check_whole(threads, 'threads', 1))
 
-def _given(models, task, people, draw, n_trials, sessions):
+def _given(models, task, people, draw, length):
     "Data that were simulated before, checked; None if they are still to be made."
     if not isinstance(task, (Simulated, list, tuple)): return None
     data = [task] if isinstance(task, Simulated) else list(task)
     if not data or not all(isinstance(s, Simulated) for s in data):
         raise TypeError("task must be an environment, Trials, or a list of Simulated as simulate_people returns it")
-    if (people, n_trials, sessions) != (None, None, 1) or not isinstance(draw, str):
+    if (people, *length) != (None, None, 1) or not isinstance(draw, str):
         raise ValueError("these people are simulated already: leave out people, draw, n_trials and sessions")
     check_names([s.model for s in data], models, 'model in the simulated data')
     for s in data:
@@ -526,19 +532,18 @@ def model_recovery(
         How many (default: all cores)
     """
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
-    seed, starts, threads = _search_options(seed, starts, threads)
+    search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)
     if len(models) < 2: raise ValueError(f"model recovery compares models: needed two or more, got {', '.join(models)}")
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
-        models, task, people, n_trials, sessions, datasets, seed)
+    data = _given(models, task, people, draw, length) or _plan(models, task, people, *length, datasets, search.seed)
     lost = [n for n in models if n not in {s.model for s in data}]
     if lost: raise ValueError(f"no simulated data of {lost[0]}; needed some of each model")
     task = None if isinstance(task, (Simulated, list, tuple)) else task
-    about = _about('model recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
+    about = _about('model recovery', models, data, task, **length._asdict(), starts=search.starts, seed=search.seed)
     found = pd.concat(
         run_pieces(
-            _piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder,
-            about=about, title='model recovery').values(),
+            _piece, _work(models, data, task, True, length, search), folder=folder, about=about,
+            title='model recovery').values(),
         ignore_index=True)
     table = found[['generated', 'fitted', 'dataset', 'participant', 'group', 'nll', 'k', 'n', 'aic', 'bic']]
     of = {n: found[found.fitted == n].set_index('participant') for n in models}

@@ -23,8 +23,8 @@ from ..core.style import COLOURS, axes_for, in_style
 from ..models.avoidance import AvoidanceTask
 from ..models.bandit_rules import Bandits
 from ..tasks.published import TaskWorld
-from .posterior import _apart, _check_sampling, _of_people, _one_seed, _packages, _prepare
-from .posterior import _some, _together
+from .posterior import _apart, _of_people, _one_seed, _packages, _prepare
+from .posterior import _sampling, _some, _together
 
 # %% ../../nbs/20_inference/29_sbc.ipynb #17f63861
 _NULLS = 4000   # simulated sets of uniform ranks
@@ -225,16 +225,15 @@ def simulation_based_calibration(
     az, _ = _packages()
     check_cell(cell), check_environment(environment)
     check_whole(simulations, 'simulations', 2)
-    _check_sampling(draws, tune, chains, threads, target_accept, spread)
+    how = _sampling(draws, tune, chains, threads, target_accept, spread)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and check_whole(people, 'people') < 2:
         raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
-    seed, settings = (
-        as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept))
+    seed = as_seed(seed)
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)
     rng, rows = np.random.default_rng([seed, 1]), []
-    with tqdm(total=simulations * chains * (draws + tune), desc=type(cell).__name__, unit='draw') as bar:
+    with tqdm(total=simulations * how.all_draws, desc=type(cell).__name__, unit='draw') as bar:
         for i in range(simulations):
             theta, mean, sd = _true_people(line, priors_, rng, people, spread)
             who = pd.DataFrame(line.o.theta(theta), columns=list(cell.params))
@@ -242,10 +241,10 @@ def simulation_based_calibration(
             here, beliefs = _prepare(cell, trials, bounds, hold, priors)
             if people is None:
                 (z, numbers), given = (
-                    _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), bar, **settings), {})
+                    _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), how, bar), {})
             else:
                 z, means, sds, numbers = _together(
-                    here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), bar, **settings)
+                    here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), how, bar)
                 given = {
                     f'{what} {n}': (x[..., j], true[j])
                     for what, x, true in (('mean', means[:, :, 0], mean), ('sd', sds, sd))

@@ -8,6 +8,7 @@ __all__ = ['simulate_like', 'Simulated', 'simulate_people']
 # %% ../../nbs/20_inference/21_simulation.ipynb #34d71374
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 import numpy as np
 import pandas as pd
@@ -384,7 +385,7 @@ def simulate_people(
         s.trials = _join(
             [
                 _simulate(
-                    models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions,
+                    models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], _Length(n_trials, sessions),
                     _seed(seed, s.model, s.dataset, b, _DATA), threads)
                 for b, mine in enumerate(s.blocks())])
     return plan
@@ -400,10 +401,15 @@ def _plan(models, task, people, n_trials, sessions, datasets, seed):
         for n, m in models.items()
         for d in range(datasets)]
 
-def _simulate(cell, task, true, sequence, n_trials, sessions, seed, threads):
+class _Length(NamedTuple):
+    "How long people play in an environment; a task with trials of its own is told nothing: (None, 1)."
+    n_trials: int | None
+    sessions: int
+
+def _simulate(cell, task, true, sequence, length, seed, threads):
     "`Trials` of one block of people."
     if isinstance(task, Trials): return simulate_like(cell, task, true, sequences=sequence, seed=seed, threads=threads)
-    return simulate(cell, task, true, n_trials=n_trials, sessions=sessions, seed=seed, threads=threads)
+    return simulate(cell, task, true, **length._asdict(), seed=seed, threads=threads)
 
 def _join(parts):
     "One `Trials` of several, of different people."
