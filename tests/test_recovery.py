@@ -281,8 +281,8 @@ def test_models_that_cannot_be_told_apart():
 def test_pieces_can_be_sent():
     models = simulation._models([Twice(), Half()], None, None, None)
     data = simulation._plan(models, TASK, 70, 10, 1, 1, 0)
-    pieces = recovery._work(models, data, TASK, True, 10, 1, 2, 0, 1)
-    assert len(pieces) == 4 and max(len(p["sequence"]) for p in pieces.values()) == 60
+    pieces = recovery._work(models, data, TASK, True, simulation._Length(10, 1), recovery._Search(2, 0, 1))
+    assert len(pieces) == 4 and max(len(p["block"].sequence) for p in pieces.values()) == 60
     sent = pickle.loads(pickle.dumps(pieces["Twice, data set 0, people 60-69"]))
     pd.testing.assert_frame_equal(recovery._piece(**sent), recovery._piece(**pieces["Twice, data set 0, people 60-69"]), check_exact=True)
 

@@ -47,13 +47,7 @@ def _expression(rule, value):
 def one_option(
     rule: Callable # The rule `logits` of a cell's class
 ) -> Callable | None:
-    """The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None.
-
-    Parameters
-    ----------
-    rule : Callable
-        The rule `logits` of a cell's class
-    """
+    "The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None."
     try:
         view = run_frontend(rule)
         if len(view.blocks) != 1 or view.arg_count != 3: return None
@@ -68,13 +62,7 @@ def one_option(
 def quick_rules(
     rules: dict # Rules of a cell's class, by name
 ) -> dict:
-    """The same rules; `logits` is written for one option where it can be.
-
-    Parameters
-    ----------
-    rules : dict
-        Rules of a cell's class, by name
-    """
+    "The same rules; `logits` is written for one option where it can be."
     made = one_option(rules['logits']) if COMPILED and 'logits' in rules else None
     return rules if made is None else {k: f for k, f in rules.items() if k != 'logits'} | {'logit': made}
 
@@ -386,23 +374,7 @@ def loop_text(
     n_options: int,          # How many options there are
     slopes: bool             # With the gradient and the information?
 ) -> str:
-    """The loop as Python text, made for this number of parameters, latent values and options.
-
-    Parameters
-    ----------
-    params : Sequence[str]
-        Names of the parameters
-    state : Sequence[str]
-        Names of the latent values
-    rules : Collection[str]
-        Names of the rules: `init`, `logit` or `logits`, `update`
-    offers : str
-        'two', 'pair' or 'any'
-    n_options : int
-        How many options there are
-    slopes : bool
-        With the gradient and the information?
-    """
+    "The loop as Python text, made for this number of parameters, latent values and options."
     n_steps, how = len(params) if slopes else 0, _OFFERS[offers]
     S, n_state = BUNDLE * (n_steps + 1), len(state)
     numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, n_options=n_options, S=S, L=BUNDLE)
@@ -436,19 +408,7 @@ def _tools():
                     *(f.__code__ for f in (one_option, _expression, loop_text)))
 
 class Loop:
-    """The specialised loop of a cell's class, on data of one kind.
-
-    Parameters
-    ----------
-    cls : type
-        The class of a cell that has rules
-    n_options : int
-        How many options there are
-    options : np.ndarray
-        Those on offer on each row, (rows, width)
-    n_offers : np.ndarray
-        How many of them, (rows,)
-    """
+    "The specialised loop of a cell's class, on data of one kind."
     def __init__(self,
         cls: type,           # The class of a cell that has rules
         n_options: int,      # How many options there are
@@ -468,15 +428,7 @@ class Loop:
         n_steps: int, # Neighbours of each lane: 0, or one for each parameter
         work: float   # Lanes × rows of this call, neighbours counted
     ) -> Callable | None:
-        """The compiled loop, if it is there or worth it; else None.
-
-        Parameters
-        ----------
-        n_steps : int
-            Neighbours of each lane: 0, or one for each parameter
-        work : float
-            Lanes × rows of this call, neighbours counted
-        """
+        "The compiled loop, if it is there or worth it; else None."
         if self.made_of is None or n_steps not in (0, len(self.params)): return None
         key = self.made_of, self.offers, self.n_options, n_steps
         if key in _READY: return _READY[key]

@@ -29,17 +29,7 @@ def on_threads(
     n: int,                           # How many pieces of work
     threads: int | None=None          # How many threads (default: all cores)
 ) -> None:
-    """Run `work` over 0..n cut into as many runs as there are threads.
-
-    Parameters
-    ----------
-    work : Callable[[int, int], None]
-        What is done to the pieces lo..hi: work(lo, hi)
-    n : int
-        How many pieces of work
-    threads : int | None
-        How many threads (default: all cores)
-    """
+    "Run `work` over 0..n cut into as many runs as there are threads."
     threads = max(1, min(check_threads(threads) or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
@@ -50,17 +40,7 @@ _WORTH = 2e6   # lanes × rows from which several threads pay: some ten millisec
 _FAR = 1e-3    # the largest difference of logits that is taken for a slope
 
 class Lanes:
-    """A cell on a data set, ready to be evaluated at many parameter vectors at once.
-
-    Parameters
-    ----------
-    cell : Cell
-        A cell with compiled rules
-    trials : Trials
-        The choices
-    threads : int | None
-        How many threads (default: all cores)
-    """
+    "A cell on a data set, ready to be evaluated at many parameter vectors at once."
     def __init__(self,
         cell: Cell,              # A cell with compiled rules
         trials: Trials,          # The choices
@@ -101,15 +81,7 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
-
-        Parameters
-        ----------
-        theta : ArrayLike
-            Parameters, (lanes, n_params)
-        who : ArrayLike
-            Which participant, (lanes,)
-        """
+        "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
@@ -121,17 +93,7 @@ class Lanes:
         """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
 
         Differences go to the side where the bound is farther; those that move the logits too far are taken anew,
-        smaller.
-
-        Parameters
-        ----------
-        theta : ArrayLike
-            Parameters, (lanes, n_params)
-        who : ArrayLike
-            Which participant, (lanes,)
-        size : float
-            Size of the differences, relative to the bounds' distance (or 1, or the value: the
-            larger)"""
+        smaller."""
         theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
         steps = size * np.where(np.isfinite(self.wide), self.wide, np.maximum(1., abs(theta)))
         steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * np.maximum(steps, 1e-9 * abs(theta))
@@ -204,15 +166,7 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        """Gradient of the NLL, (lanes, n_params).
-
-        Parameters
-        ----------
-        theta : ArrayLike
-            Parameters, (lanes, n_params)
-        who : ArrayLike
-            Which participant, (lanes,)
-        """
+        "Gradient of the NLL, (lanes, n_params)."
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .01), theta.shape[1]
         unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
@@ -230,15 +184,7 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        """Second derivatives of the NLL, (lanes, n_params, n_params).
-
-        Parameters
-        ----------
-        theta : ArrayLike
-            Parameters, (lanes, n_params)
-        who : ArrayLike
-            Which participant, (lanes,)
-        """
+        "Second derivatives of the NLL, (lanes, n_params, n_params)."
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .02), theta.shape[1]
         j, k = np.triu_indices(n, 1)
@@ -329,17 +275,7 @@ def parameter_table(
     parameters: dict | pd.DataFrame | None, # None, a dict of numbers, or a frame with a row per participant
     participants: Collection                # Labels of the participants, in order
 ) -> pd.DataFrame:
-    """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
-
-    Parameters
-    ----------
-    cell : Cell
-        The model
-    parameters : dict | pd.DataFrame | None
-        None, a dict of numbers, or a frame with a row per participant
-    participants : Collection
-        Labels of the participants, in order
-    """
+    "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
     check_cell(cell)
     frame = _as_frame(parameters, participants).rename(columns=lambda name: _written(name, cell.params))
     check_names(frame.columns, cell.params)
@@ -368,13 +304,7 @@ def parameter_table(
 
 # %% ../../nbs/00_core/03_engine.ipynb #552fbf4f
 def softmax(x: ArrayLike) -> np.ndarray: # Logits, (..., n_options); NaN: not on offer
-    """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
-
-    Parameters
-    ----------
-    x : ArrayLike
-        Logits, (..., n_options); NaN: not on offer
-    """
+    "Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN."
     x = np.asarray(x, float)
     top = np.max(np.where(np.isnan(x), -np.inf, x), -1, keepdims=True)
     e = np.where(np.isnan(x), 0., np.exp(np.where(np.isnan(x), -np.inf, x) - np.where(np.isfinite(top), top, 0.)))
@@ -424,19 +354,7 @@ def nll(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.Series:
-    """Negative log-likelihood of each participant's choices, in nats: a Series.
-
-    Parameters
-    ----------
-    cell : Cell
-        The model
-    parameters : dict | pd.DataFrame | None
-        None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials : Trials | None
-        The choices
-    threads : int | None
-        How many threads (default: all cores)
-    """
+    "Negative log-likelihood of each participant's choices, in nats: a Series."
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     lanes = Lanes(cell, trials, threads) if is_compiled(cell) else None
@@ -462,19 +380,7 @@ def gradient(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.DataFrame:
-    """Gradient of each participant's NLL: a frame, (participants, parameters).
-
-    Parameters
-    ----------
-    cell : Cell
-        The model, with compiled rules
-    parameters : dict | pd.DataFrame | None
-        None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials : Trials | None
-        The choices
-    threads : int | None
-        How many threads (default: all cores)
-    """
+    "Gradient of each participant's NLL: a frame, (participants, parameters)."
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(
@@ -488,19 +394,7 @@ def hessian(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> np.ndarray:
-    """Second derivatives of each participant's NLL, (participants, n_params, n_params).
-
-    Parameters
-    ----------
-    cell : Cell
-        The model, with compiled rules
-    parameters : dict | pd.DataFrame | None
-        None (the cell's own), a dict of numbers, or a frame with a row per participant
-    trials : Trials | None
-        The choices
-    threads : int | None
-        How many threads (default: all cores)
-    """
+    "Second derivatives of each participant's NLL, (participants, n_params, n_params)."
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))

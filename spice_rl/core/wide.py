@@ -435,15 +435,7 @@ def _own(x):
     return np.array(x, float, order='C')
 
 class WideLoops:
-    """The loops of a cell's class on trials with such columns.
-
-    Parameters
-    ----------
-    cell : Cell
-        A cell that is `wide`
-    layout : Layout
-        Its columns, as `layout_of` gives them
-    """
+    "The loops of a cell's class on trials with such columns."
     def __init__(self,
         cell: Cell,    # A cell that is `wide`
         layout: Layout # Its columns, as `layout_of` gives them
@@ -456,22 +448,7 @@ class WideLoops:
         environment: object=None, # Of 'world': the environment
         shown: tuple=()           # Of 'world': its columns
     ) -> Callable: # The compiled function
-        """One of the loops.
-
-        Parameters
-        ----------
-        name : str
-            'nll', 'replay', 'expect', 'play' or 'world'
-        environment : object
-            Of 'world': the environment
-        shown : tuple
-            Of 'world': its columns
-
-        Returns
-        -------
-        Callable
-            The compiled function
-        """
+        "One of the loops."
         world = None
         if environment is not None:
             world = contents(environment.rules, tuple(environment.settings), environment.does,

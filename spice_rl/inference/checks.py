@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from ..core.arguments import check_seed, check_whole
 from ..models.avoidance import KINDS, SYMBOLS, TRANSFER
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.playing import as_seed, play
 from .fitting import Fit, _people
 
@@ -23,14 +23,7 @@ class Check:
     `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and
     kind of symbol. `people` is the mean of the people,
     `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and
-    `transfer_people` have a row for each participant.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model
-    left_out : tuple
-        Participants whose choices say nothing about any parameter"""
+    `transfer_people` have a row for each participant."""
     name: str                      # Name of the model
     learning: pd.DataFrame
     transfer: pd.DataFrame
@@ -38,7 +31,7 @@ class Check:
     transfer_people: pd.DataFrame
     left_out: tuple = ()           # Participants whose choices say nothing about any parameter
 
-    def misses(self):
+    def misses(self) -> pd.DataFrame:
         "Rows in which the people's mean lies outside the model's interval."
         both = pd.concat(
             [self.learning.assign(phase='learning'), self.transfer.assign(phase='transfer')], ignore_index=True)
@@ -56,27 +49,13 @@ class Check:
 
 # %% ../../nbs/20_inference/23_checks.ipynb #1a907012
 def check(
-    fit,        # What `fit` returned
-    trials,     # The trials it was fitted to (avoidance task)
-    times=100,  # How often each participant is simulated
-    bins=4,     # Into how many parts learning is cut
-    seed=0      # An int or a numpy Generator
+    fit: Fit,                         # What `fit` returned
+    trials: Trials,                   # The trials it was fitted to (avoidance task)
+    times: int=100,                   # How often each participant is simulated
+    bins: int=4,                      # Into how many parts learning is cut
+    seed: int | np.random.Generator=0 # Of all that is drawn at random
 ) -> Check:
-    """Let a fitted model take each participant's place, many times, and compare.
-
-    Parameters
-    ----------
-    fit
-        What `fit` returned
-    trials
-        The trials it was fitted to (avoidance task)
-    times
-        How often each participant is simulated
-    bins
-        Into how many parts learning is cut
-    seed
-        An int or a numpy Generator
-    """
+    "Let a fitted model take each participant's place, many times, and compare."
     if not isinstance(fit, Fit):
         raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
     check_trials(trials)

@@ -6,13 +6,14 @@
 __all__ = ['Comparison', 'compare', 'cross_validate']
 
 # %% ../../nbs/20_inference/21_comparison.ipynb #b9aeae1c
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_list, check_one_of, check_seed, check_whole
 from ..core.cell import Cell, check_cell
-from ..core.data import check_trials
+from ..core.data import Trials, check_trials
 from ..core.engine import Lanes, nll, parameter_table
 from .descent import _scored
 from .fitting import Fit, _people, fit
@@ -29,31 +30,16 @@ def _best(values):
 
 @dataclass(repr=False)
 class Comparison:
-    """Models side by side: a number for each participant and model (lower is better), and the participants' groups.
-
-    Parameters
-    ----------
-    values : pd.DataFrame
-        (participants, models), of those whose choices say something
-    criterion : str
-        What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
-    groups : pd.Series
-        Group of each participant, or None
-    models : pd.DataFrame
-        Where they were fitted: NLL and parameters estimated, in all (nats), of each model
-    limits : tuple
-        NLL of guessing and of the ceiling, if there is one
-    left_out : tuple
-        Participants whose choices say nothing to any model
-    """
+    "Models side by side: a number for each participant and model (lower is better), and the participants' groups."
     values: pd.DataFrame # (participants, models), of those whose choices say something
     criterion: str       # What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
-    groups: pd.Series    # Group of each participant, or None
-    models: pd.DataFrame = None # Where they were fitted: NLL and parameters estimated, in all (nats), of each model
-    limits: tuple = None # NLL of guessing and of the ceiling, if there is one
+    groups: pd.Series | None # Group of each participant
+    # Where they were fitted: NLL and parameters estimated, in all (nats), of each model
+    models: pd.DataFrame | None = None
+    limits: tuple | None = None # NLL of guessing and of the ceiling, if there is one
     left_out: tuple = () # Participants whose choices say nothing to any model
 
-    def ranking(self):
+    def ranking(self) -> pd.DataFrame:
         """All people together, the best model first: the sum of the criterion, its distance from the best, NLL,
         parameters estimated, and what share of the ceiling's advantage over guessing each model reaches (if there is
         a ceiling)."""
@@ -79,14 +65,14 @@ class Comparison:
         if len(parts) == 1 and not group.isna().any(): parts = []   # one group of everybody is `full`
         return parts + [('no group', group.index[group.isna()])] * bool(group.isna().any()) + [('full', group.index)]
 
-    def table(self):
+    def table(self) -> pd.DataFrame:
         "Means by group and in full (`full`), with the best model of each row; several where they are equally good."
         means = pd.DataFrame(
             {name: self.values.loc[who].mean() for name, who in self._parts()}, index=self.values.columns
         ).T.rename_axis('group')
         return means.assign(best_model=_best(means))
 
-    def percentages(self):
+    def percentages(self) -> pd.DataFrame:
         """Percent of people best described by each model, by group and in full. Models that describe a person equally
         well share that person."""
         won = self.values.le(self.values.min(axis=1) + _TIE, axis=0)
@@ -95,7 +81,7 @@ class Comparison:
         ).T.rename_axis('group')
         return out.assign(best_model=_best(-out))
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What a reader should know: a list of sentences."
         out = []
         if self.left_out:
@@ -133,29 +119,17 @@ class Comparison:
 
 # %% ../../nbs/20_inference/21_comparison.ipynb #81c8a2b2
 def compare(
-    fits,             # `Fit`s of different models to the same people: a list
-    criterion='bic',  # 'bic' or 'aic'
+    fits: Sequence[Fit],       # Of different models to the same people
+    criterion: str='bic',      # 'bic' or 'aic'
     *,
-    # A cell that says how well these choices can be predicted, with nothing left to fit: a trained network
-    ceiling=None,
-    trials=None       # The choices, for the ceiling
+    # What says how well these choices can be predicted, with nothing left to fit: a trained network
+    ceiling: Cell | None=None,
+    trials: Trials | None=None # The choices, for the ceiling
 ) -> Comparison:
     """Compare models by BIC or AIC. People are matched by their labels.
 
     People whose choices say nothing to any of the models are left out. Raises a `ValueError` if the fits are not of the
-    same people and choices, and a `TypeError` for what is no `Fit`.
-
-    Parameters
-    ----------
-    fits
-        `Fit`s of different models to the same people: a list
-    criterion
-        'bic' or 'aic'
-    ceiling
-        A cell that says how well these choices can be predicted, with nothing left to fit: a
-        trained network
-    trials
-        The choices, for the ceiling"""
+    same people and choices, and a `TypeError` for what is no `Fit`."""
     fits = check_list(fits, 'fits', Fit, "what `fit` returned")
     check_one_of(criterion, 'criterion', ('bic', 'aic'), '; for held-out choices use cross_validate')
     names = [f.name for f in fits]
@@ -210,29 +184,16 @@ def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; who
 
 # %% ../../nbs/20_inference/21_comparison.ipynb #c72d214f
 def cross_validate(
-    cells,     # Models: a list of cells, or a dict name -> cell
-    trials,    # The choices
-    folds=4,   # How many parts
-    seed=0,    # An int or a numpy Generator
-    **options  # For `fit`
+    cells: Sequence[Cell] | dict[str, Cell], # Models, perhaps by name
+    trials: Trials,                          # The choices
+    folds: int=4,                            # How many parts
+    seed: int | np.random.Generator=0,       # Of all that is drawn at random
+    **options: object                        # For `fit`
 ) -> Comparison:
     """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
 
     A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the
-    models, in any fold, are left out.
-
-    Parameters
-    ----------
-    cells
-        Models: a list of cells, or a dict name -> cell
-    trials
-        The choices
-    folds
-        How many parts
-    seed
-        An int or a numpy Generator
-    **options
-        For `fit`"""
+    models, in any fold, are left out."""
     check_trials(trials)
     folds, seed, cells = check_whole(folds, 'folds', 2), check_seed(seed), _named(cells)
     few = np.bincount(trials.participant[_scored(trials)], minlength=trials.n_participants)

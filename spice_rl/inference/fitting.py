@@ -6,13 +6,17 @@
 __all__ = ['column_of', 'Fit', 'fit']
 
 # %% ../../nbs/20_inference/20_fitting.ipynb #39cb9321
+import os
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, field
 from html import escape
+from typing import Literal
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_mapping, check_names, check_number, check_one_of, check_threads, check_whole
-from ..core.data import check_trials
+from ..core.cell import Cell
+from ..core.data import Trials, check_trials
 from ..core.compiling import is_compiled
 from ..core.playing import as_seed
 from ..core.folders import write_table
@@ -22,22 +26,11 @@ from .descent import _AGREE, _anywhere, _Descent, _Objective, _SAME, _scored, _s
 _DIAGNOSTICS = 'nll', 'k', 'n', 'aic', 'bic', 'converged', 'at_bound', 'starts', 'agree'
 
 def column_of(
-    what,  # What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
-    params # Names of the model's parameters
-): # Name of the column
+    what: str,              # What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
+    params: Collection[str] # Names of the model's parameters
+) -> str: # Name of the column
     """The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters
-    is in `k_`.
-
-    Parameters
-    ----------
-    what
-        What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
-    params
-        Names of the model's parameters
-
-    Returns
-    -------
-    Name of the column"""
+    is in `k_`."""
     while what in params: what += '_'
     return what
 
@@ -56,81 +49,51 @@ class Fit:
     """What `fit` found.
 
     `table` has a row for each participant: the parameters, their standard errors (`se_…`; missing where the parameter
-    sits
-    at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices that
-    could
-    have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them `agree` (ended
-    within
-    .01 nats of the best, at the same place). A model's parameter keeps its name; should it be one of these, the other
-    column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model
-    cell : object
-        The cell that was fitted
-    table : pd.DataFrame
-        A row for each participant
-    names : tuple
-        Free parameters
-    bounds : dict
-        Their bounds
-    runs : pd.DataFrame
-        Where each start ended: participant, run, nll, parameters
-    groups : pd.Series
-        Group of each participant, if there are groups
-    silent : tuple
-        Participants whose choices say nothing about any parameter: they are in no mean
-    running : tuple
-        Pairs (participant, parameter) without bound: the farther, the likelier the choices"""
+    sits at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices
+    that could have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them
+    `agree` (ended within .01 nats of the best, at the same place). A model's parameter keeps its name; should it be
+    one of these, the other column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own."""
     name: str              # Name of the model
-    cell: object           # The cell that was fitted
+    cell: Cell             # What was fitted
     table: pd.DataFrame    # A row for each participant
     names: tuple           # Free parameters
     bounds: dict           # Their bounds
-    runs: pd.DataFrame = field(default=None)# Where each start ended: participant, run, nll, parameters
-    groups: pd.Series = field(default=None) # Group of each participant, if there are groups
+    runs: pd.DataFrame | None = field(default=None) # Where each start ended: participant, run, nll, parameters
+    groups: pd.Series | None = field(default=None)  # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
     running: tuple = ()    # Pairs (participant, parameter) without bound: the farther, the likelier the choices
 
     @property
-    def parameters(self):
+    def parameters(self) -> pd.DataFrame:
         "All parameters of each participant, in the order of the cell's: for `nll`, `simulate` and `play`."
         return self.table[list(self.cell.params)].copy()
 
     @property
-    def errors(self):
+    def errors(self) -> pd.DataFrame:
         "Standard errors of the free parameters, (participants, parameters)."
         return self.table[[column_of(f'se_{n}', self.cell.params) for n in self.names]].set_axis(
             list(self.names), axis=1)
 
     @property
-    def diagnostics(self):
+    def diagnostics(self) -> pd.DataFrame:
         "What `table` says besides parameters and their errors: `nll`, `k`, `n`, `bic`, …, always under these names."
         there = {column_of(d, self.cell.params): d for d in _DIAGNOSTICS}
         return self.table[[c for c in there if c in self.table]].rename(columns=there)
 
     @property
-    def nll(self):
+    def nll(self) -> pd.Series:
         "NLL of each participant at the estimate, in nats: a Series."
         return self.diagnostics.nll
 
-    def to_csv(self, path): # Where to write
-        """Write the table, one row per participant.
-
-        Parameters
-        ----------
-        path
-            Where to write
-        """
+    def to_csv(self, path: str | os.PathLike) -> None: # Where to write
+        "Write the table, one row per participant."
         write_table(self.table, path, index_label=column_of('participant', self.cell.params))
 
     def _telling(self):
         "Which participants' choices say something, (participants,)."
         return ~self.table.index.isin(self.silent)
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Mean, spread and median standard error of each free parameter; which share of people sits at a bound
         (`at_bound`, as in a recovery). People whose choices say nothing are left out."""
         keep = self._telling()
@@ -175,7 +138,7 @@ class Fit:
         distance = np.subtract(*self.bounds[name][::-1])
         return distance if np.isfinite(distance) else 10 * np.maximum(max(1., abs(self.cell.values[name])), abs(value))
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What a reader should know before trusting the numbers: a list of sentences."
         t, keep, out = self.diagnostics, self._telling(), []
         if len(self.silent):
@@ -224,60 +187,31 @@ def _why_not(o, x, who):
 
 # %% ../../nbs/20_inference/20_fitting.ipynb #183cab49
 def fit(
-    cell,          # The model: any cell with compiled rules
-    trials,        # The choices
-    starts=10,     # How hard to search: starts in the first round; where they disagree, up to 400 times as many
-    seed=0,        # An int or a numpy Generator
+    cell: Cell,              # The model: any cell with compiled rules
+    trials: Trials,          # The choices
+    # How hard to search: starts in the first round; where they disagree, up to 400 times as many
+    starts: int=10,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
     *,
-    bounds=None,   # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,     # Parameters that are not fitted: a dict name -> value
-    # For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the model's parameters
-    priors=None,
-    start=None,    # A point to start from, too: a dict name -> value (default: the cell's own values)
+    bounds: dict | None=None, # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,  # Parameters that are not fitted: name -> value
+    # For MAP: name -> frozen `scipy.stats` distribution, or True for the priors of the model's parameters
+    priors: dict | Literal[True] | None=None,
+    start: dict | None=None, # A point to start from, too: name -> value (default: the cell's own values)
     # Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a fifteenth of the bounds'
     # distance); None: `start` alone
-    draw='uniform',
-    name=None,     # Name for tables and figures (default: that of the cell's class)
-    groups=None,   # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
-    threads=None   # How many threads (default: all cores)
+    draw: str | None='uniform',
+    name: str | None=None,   # For tables and figures (default: that of the cell's class)
+    # Column of `trials` that says each participant's group (default: `group_code`, if it is there)
+    groups: str | None=None,
+    threads: int | None=None # How many (default: all cores)
 ) -> Fit:
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
     Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival
     that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises
     a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a
-    person.
-
-    Parameters
-    ----------
-    cell
-        The model: any cell with compiled rules
-    trials
-        The choices
-    starts
-        How hard to search: starts in the first round; where they disagree, up to 400 times as
-        many
-    seed
-        An int or a numpy Generator
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are not fitted: a dict name -> value
-    priors
-        For MAP: a dict name -> frozen `scipy.stats` distribution, or True for the priors of the
-        model's parameters
-    start
-        A point to start from, too: a dict name -> value (default: the cell's own values)
-    draw
-        Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a
-        fifteenth of the bounds' distance); None: `start` alone
-    name
-        Name for tables and figures (default: that of the cell's class)
-    groups
-        Column of `trials` that says each participant's group (default: `group_code`, if it is
-        there)
-    threads
-        How many threads (default: all cores)"""
+    person."""
     if not is_compiled(cell):
         raise TypeError(
             f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "

@@ -6,12 +6,14 @@
 __all__ = ['CandidateFit', 'HBI', 'fit_hbi']
 
 # %% ../../nbs/20_inference/28_hbi.ipynb #7adcf9cd
+from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.special import expit, gammaincinv
-from ..core.data import check_trials
+from ..core.cell import Cell
+from ..core.data import Trials, check_trials
 from ..core.compiling import is_compiled
 from ..core.playing import as_seed
 from .descent import _scored
@@ -36,8 +38,8 @@ class CandidateFit:
     ----------
     name : str
         Name of the model
-    cell : object
-        The cell that was fitted
+    cell : Cell
+        What was fitted
     people : float
         How many follow it: the sum of the responsibilities
     means : pd.DataFrame
@@ -55,7 +57,7 @@ class CandidateFit:
         Log evidence of each person under this group (nats; Laplace, at the group's expected
         mean and precision)"""
     name: str                # Name of the model
-    cell: object             # The cell that was fitted
+    cell: Cell               # What was fitted
     people: float            # How many follow it: the sum of the responsibilities
     # Mean of each parameter: mean, se (the hierarchical error), df, lower, upper; typical, typical_lower, typical_upper
     means: pd.DataFrame
@@ -67,11 +69,11 @@ class CandidateFit:
     evidence: pd.Series
 
     @property
-    def parameters(self):
+    def parameters(self) -> pd.DataFrame:
         "All parameters of each participant, in the order of the cell's: for `nll`, `simulate` and `play`."
         return self.table[list(self.cell.params)].copy()
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         "Typical value of each parameter with its interval; mean, its error and the sd on the line."
         return self.means[['typical', 'typical_lower', 'typical_upper', 'mean', 'se', 'df']].assign(
             sd=np.sqrt(self.variances.variance))
@@ -101,13 +103,12 @@ class HBI:
         The same if all models are equally frequent
     converged : bool
         Did both runs?
-    models_by_group : pd.DataFrame
-        `models` of each group of people, or None
-    same : pd.DataFrame
-        For each pair of groups the probability that models are equally frequent in both, or
-        None
-    groups : pd.Series
-        Group of each participant, or None
+    models_by_group : pd.DataFrame | None
+        `models` of each group of people
+    same : pd.DataFrame | None
+        For each pair of groups the probability that models are equally frequent in both
+    groups : pd.Series | None
+        Group of each participant
     remarks : list
         Sentences for `notes`"""
     responsibilities: pd.DataFrame   # How probably each person follows each model, (participants, models)
@@ -116,29 +117,29 @@ class HBI:
     bounds: np.ndarray               # Lower bound of the log evidence (nats), turn by turn
     null_bound: float                # The same if all models are equally frequent
     converged: bool                  # Did both runs?
-    models_by_group: pd.DataFrame    # `models` of each group of people, or None
-    # For each pair of groups the probability that models are equally frequent in both, or None
-    same: pd.DataFrame
-    groups: pd.Series                # Group of each participant, or None
+    models_by_group: pd.DataFrame | None  # `models` of each group of people
+    # For each pair of groups the probability that models are equally frequent in both
+    same: pd.DataFrame | None
+    groups: pd.Series | None         # Group of each participant
     remarks: list                    # Sentences for `notes`
 
     @property
-    def bound(self):
+    def bound(self) -> float:
         "Lower bound of the log evidence of all choices, nats."
         return float(self.bounds[-1])
 
     @property
-    def risk(self):
+    def risk(self) -> float:
         "Probability that all models are equally frequent."
         return float(expit(self.null_bound - self.bound))
 
     @property
-    def assigned(self):
+    def assigned(self) -> pd.Series:
         "The model that each participant follows most probably."
         return self.responsibilities.idxmax(axis=1).rename('model')
 
     @property
-    def table(self):
+    def table(self) -> pd.DataFrame:
         """Each participant's model, how probably they follow it, and what they are under it; NaN where the model has no
         such parameter."""
         rows = pd.concat([f.table[self.assigned == name].assign(model=name) for name, f in self.fits.items()]).reindex(
@@ -148,28 +149,29 @@ class HBI:
         return rows
 
     def test(self,
-             model,     # Name of the model
-             parameter, # Name of the parameter
+             model: str,     # Whose group
+             parameter: str, # Which mean
              # Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1 above a lone
              # lower one)
-             value=0.
-            ): # Series: mean, se, value, t, df, p
+             value: float=0.
+            ) -> pd.Series: # mean, se, value, t, df, p
         """Is the mean of those who follow this model another than `value`? Student's t with 1 + N degrees of freedom
         and the hierarchical error (Piray et al., 2019).
 
         Parameters
         ----------
-        model
-            Name of the model
-        parameter
-            Name of the parameter
-        value
+        model : str
+            Whose group
+        parameter : str
+            Which mean
+        value : float
             Mean that it is tested against, on the line (there 0 is the middle of two bounds, and 1
             above a lone lower one)
 
         Returns
         -------
-        Series: mean, se, value, t, df, p"""
+        pd.Series
+            mean, se, value, t, df, p"""
         check_names([model], self.fits, 'model')
         check_names([parameter], self.fits[model].means.index)
         if not np.isfinite(value): raise ValueError(f"value must be a finite number on the line, got {value}")
@@ -179,11 +181,11 @@ class HBI:
             dict(mean=mean, se=se, value=float(value), t=t, df=df, p=2 * stats.t.sf(abs(t), df)),
             name=f'{model}: {parameter}')
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         "The group of each model, one below the other."
         return pd.concat({name: f.summary() for name, f in self.fits.items()}, names=['model'])
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What it comes to, and what a reader should know before trusting it: a list of sentences."
         by_group = (
             []
@@ -314,16 +316,17 @@ def _check_guess(guess, people, models):
     return guess
 
 def fit_hbi(
-    cells,         # The models: a dict name -> cell, or a list of cells of different classes
-    trials,        # The choices
+    cells: dict[str, Cell] | Sequence[Cell], # The models, by name; or several of different classes
+    trials: Trials,                  # The choices
     *,
-    groups=None,   # Each participant's group: a column of `trials`, or a Series or dict by participant
+    groups: str | dict | pd.Series | None=None, # Each participant's group: a column of `trials`, or by participant
     # How hard to search for each person's mode: twice as many draws are tried, at the start and again at the end
-    starts=10,
-    seed=0,        # An int or a numpy Generator
-    options=None,  # For a model alone: a dict name -> dict of `bounds`, `hold` and `start`, as for `fit_hierarchical`
-    guess=None,    # Who may follow which, to start from, too: a frame (participants, models) of responsibilities
-    threads=None   # How many threads (default: all cores)
+    starts: int=10,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    # For a model alone: name -> dict of `bounds`, `hold` and `start`, as for `fit_hierarchical`
+    options: dict | None=None,
+    guess: pd.DataFrame | None=None, # Who may follow which, to start from, too: responsibilities (participants, models)
+    threads: int | None=None         # How many (default: all cores)
 ) -> HBI:
     """Fit several models to all people at once: how frequent each is, who follows which, and the group of those who do.
 
@@ -337,25 +340,24 @@ def fit_hbi(
 
     Parameters
     ----------
-    cells
-        The models: a dict name -> cell, or a list of cells of different classes
-    trials
+    cells : dict[str, Cell] | Sequence[Cell]
+        The models, by name; or several of different classes
+    trials : Trials
         The choices
-    groups
-        Each participant's group: a column of `trials`, or a Series or dict by participant
-    starts
+    groups : str | dict | pd.Series | None
+        Each participant's group: a column of `trials`, or by participant
+    starts : int
         How hard to search for each person's mode: twice as many draws are tried, at the start
         and again at the end
-    seed
-        An int or a numpy Generator
-    options
-        For a model alone: a dict name -> dict of `bounds`, `hold` and `start`, as for
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    options : dict | None
+        For a model alone: name -> dict of `bounds`, `hold` and `start`, as for
         `fit_hierarchical`
-    guess
-        Who may follow which, to start from, too: a frame (participants, models) of
-        responsibilities
-    threads
-        How many threads (default: all cores)"""
+    guess : pd.DataFrame | None
+        Who may follow which, to start from, too: responsibilities (participants, models)
+    threads : int | None
+        How many (default: all cores)"""
     cells, seed = _candidates(cells), as_seed(seed)
     options = check_mapping(options, 'options', 'name=dict(bounds=…)')
     starts = check_whole(starts, 'starts', 1)

@@ -9,12 +9,16 @@ __all__ = ['Identification', 'identify']
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
+from ..core.cell import Cell
 from ..core.data import Trials
 from ..core.engine import Lanes, _rows
 from ..core.playing import as_seed
 from .descent import _Objective, _distinct
 from .fitting import Fit, _people, column_of
 from ..core.arguments import check_names, check_number, check_seed
+from ..models.avoidance import AvoidanceTask
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from .simulation import simulate_people
 from .tradeoffs import _STRONG, _covariances, _in_words, _pairs, _parts_of, _sloppiest
 from .profiles import _fitted, _number, _of_fit, _one_model, _reoptimise, _some
@@ -152,7 +156,7 @@ class Identification:
         return np.where(self.at_bound | (not self.simulated), np.nan, miss)
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         "Names of the parameters."
         return list(self.values.columns)
     @property
@@ -167,7 +171,7 @@ class Identification:
     @property
     def _lost(self): return {n for kind, parameters, _ in self.flat.itertuples(index=False) for n in parameters}
 
-    def errors(self):
+    def errors(self) -> pd.DataFrame:
         """For each parameter, of the typical (median) person: its value, standard error `se` (infinite in a flat
         direction), the same as share `of_range` (missing without bounds), how many people have their estimate
         `at_bound`, how many `trials` a person needs for
@@ -193,7 +197,7 @@ class Identification:
                 scatter=np.nan if name in self._lost else misses[k])
         return pd.DataFrame(rows).T.rename_axis('parameter').drop(columns=[] if self.simulated else 'scatter')
 
-    def people(self):
+    def people(self) -> pd.DataFrame:
         """A row for each participant and parameter: value, standard error by the expected information (missing at a
         bound), share `of_range`, is the estimate `at_bound`?"""
         se = np.sqrt(np.diagonal(_covariances(self.information, self._off)[0], axis1=1, axis2=2))
@@ -207,14 +211,14 @@ class Identification:
                 at_bound=self.at_bound.to_numpy().ravel()))
 
     def correlations(self,
-        who=None # A participant (default: the median over people)
-    ):
+        who: object=None # Label of a participant (default: the median over people)
+    ) -> pd.DataFrame:
         """Correlations of the estimates, a square frame; missing where an estimate sits at a bound.
 
         Parameters
         ----------
-        who
-            A participant (default: the median over people)
+        who : object
+            Label of a participant (default: the median over people)
         """
         if who is not None: check_names([who], self.values.index, 'participant')
         mine = slice(None) if who is None else [self.values.index.get_loc(who)]
@@ -224,7 +228,7 @@ class Identification:
         np.fill_diagonal(typical, 1.)
         return pd.DataFrame(typical if who is None else correlation[0], self.names, self.names)
 
-    def tradeoffs(self):
+    def tradeoffs(self) -> pd.DataFrame:
         """Each pair of parameters, the strongest first: correlation of their estimates (median over `people` who are
         off the bounds in both), the best known `combination` (product, ratio, sum or difference; none if none is known
         twice
@@ -247,7 +251,7 @@ class Identification:
         ).drop(columns=[] if self.simulated else 'simulated')
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
-    def directions(self):
+    def directions(self) -> pd.DataFrame:
         """All directions of the information, the sloppiest first, in ranges of the parameters: the larger parts of
         each, and its `width`, how far (in ranges) the choices of the typical person leave it open, as a standard
         error."""
@@ -258,7 +262,7 @@ class Identification:
         return pd.DataFrame(
             [(_parts_of(vector, self.names), width) for vector, width in found], columns=['direction', 'width'])
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What these trials cannot tell, and what to do: a list of sentences. Empty if nothing stands out."
         said = [
             "nothing about any parameter is said by the choices of "
@@ -373,23 +377,25 @@ class Identification:
 
 # %% ../../nbs/20_inference/28_identifiability.ipynb #3d3a8bc2
 def identify(
-    cell,            # The model: any cell with compiled rules
-    design,          # Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
+    cell: Cell,                        # The model: any cell with compiled rules
+    # Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
+    design: Trials | Bandits | AvoidanceTask | TaskWorld,
     *,
-    # Where the information is taken: None (estimates; of simulated people their true parameters), a dict of numbers, a
-    # frame (a row for each person), or a `Fit` (of these trials: nothing is fitted again)
-    at=None,
-    people=None,     # How many simulated people (default: 30); with `Trials`, they go through the sequences of these
+    # Where the information is taken: None (estimates; of simulated people their true parameters), numbers by name, a
+    # row for each person, or a `Fit` (of these trials: nothing is fitted again)
+    at: dict | pd.DataFrame | Fit | None=None,
+    # How many simulated people (default: 30); with `Trials`, they go through the sequences of these
+    people: int | None=None,
     # True parameters of simulated people in place of `at`: see `parameter_recovery` (default: uniform in the bounds)
-    draw=None,
-    bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,       # Parameters that are neither drawn nor fitted: a dict name -> value
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each simulated person
-    target=.1,       # Standard error that is wanted: a share of each range, or a dict name -> standard error
-    starts=10,       # How hard to search: see `fit`
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
+    draw: str | dict | Fit | pd.DataFrame | None=None,
+    bounds: dict | None=None,          # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,            # Parameters that are neither drawn nor fitted: name -> value
+    n_trials: int | None=None,         # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                   # Sessions of each simulated person
+    target: float | dict=.1,           # Standard error that is wanted: a share of each range, or name -> standard error
+    starts: int=10,                    # How hard to search: see `fit`
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int | None=None           # How many (default: all cores)
 ) -> Identification:
     """Which parameters of this model can these trials tell apart? Errors, trade-offs, sloppy and flat directions,
     symmetries, estimates at bounds.
@@ -400,41 +406,45 @@ def identify(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    design
+    design : Trials | Bandits | AvoidanceTask | TaskWorld
         Your `Trials`, fitted or to be fitted; or an environment, on which people are simulated
-    at
+    at : dict | pd.DataFrame | Fit | None
         Where the information is taken: None (estimates; of simulated people their true
-        parameters), a dict of numbers, a frame (a row for each person), or a `Fit` (of these
-        trials: nothing is fitted again)
-    people
+        parameters), numbers by name, a row for each person, or a `Fit` (of these trials:
+        nothing is fitted again)
+    people : int | None
         How many simulated people (default: 30); with `Trials`, they go through the sequences of
         these
-    draw
+    draw : str | dict | Fit | pd.DataFrame | None
         True parameters of simulated people in place of `at`: see `parameter_recovery` (default:
         uniform in the bounds)
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are neither drawn nor fitted: a dict name -> value
-    n_trials
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are neither drawn nor fitted: name -> value
+    n_trials : int | None
         Trials of each session, for an environment without trials of its own
-    sessions
+    sessions : int
         Sessions of each simulated person
-    target
-        Standard error that is wanted: a share of each range, or a dict name -> standard error
-    starts
+    target : float | dict
+        Standard error that is wanted: a share of each range, or name -> standard error
+    starts : int
         How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)"""
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)"""
     seed, simulated = as_seed(check_seed(seed)), people is not None or not isinstance(design, Trials)
     given = at if isinstance(at, Fit) and not simulated else None
     if given is not None: bounds, hold = _of_fit(cell, given, bounds, hold)
     model = _one_model(cell, bounds, hold)
-    if simulated: trials, true = _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads)
+    if simulated:
+        made = simulate_people(
+            model.cell, design, **_true_values(model, at, draw, people), bounds=model.bounds, hold=model.hold,
+            n_trials=n_trials, sessions=sessions, seed=seed, threads=threads)[0]
+        trials, true = made.trials, made.true
     elif draw is not None or (n_trials, sessions) != (None, 1):
         raise ValueError(
             "draw, n_trials and sessions are about simulated people, and these trials have choices; say how "
@@ -450,19 +460,15 @@ def identify(
         simulated, wanted, seed)
 
 # %% ../../nbs/20_inference/28_identifiability.ipynb #a7a0e83e
-def _simulated(model, design, at, draw, people, n_trials, sessions, seed, threads):
-    "Simulated people at these parameters: their trials, and a frame."
+def _true_values(model, at, draw, people):
+    "How many people to simulate, and where their parameters come from: `people` and `draw` of `simulate_people`."
     if at is not None and draw is not None:
         raise ValueError("at and draw both say which parameters simulated people have: leave out one")
     if isinstance(at, dict):
         check_names(at, model.cell.params)
         at = pd.DataFrame([model.cell.values | model.hold | at] * (people or 30))
     people = people if people is not None or isinstance(at, pd.DataFrame) else 30
-    draw = 'uniform' if at is None and draw is None else draw if at is None else at
-    s = simulate_people(
-        model.cell, design, people=people, draw=draw, bounds=model.bounds, hold=model.hold, n_trials=n_trials,
-        sessions=sessions, seed=seed, threads=threads)[0]
-    return s.trials, s.true
+    return dict(people=people, draw='uniform' if at is None and draw is None else draw if at is None else at)
 
 def _values(o, at, found, trials):
     "Where the information is taken for people who were not simulated, (people, n_free) as a frame."

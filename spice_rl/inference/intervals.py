@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/20_inference/24_intervals.ipynb #f09f0d14
 from dataclasses import dataclass
+from typing import NamedTuple
 import numpy as np
 from scipy import special
 from .ascent import _better, _modes, _second, _trusted
@@ -23,9 +24,19 @@ def _complete_less_missing(u, c, G): # u: (people, k); c: (people, k, k); G: (m,
         - .5 * np.einsum('najl,nblj->ab', cG, cG)
         - np.einsum('nja,njl,nlb->ab', Gu, c, Gu))
 
-def _information(X, H, dev, spread, t, first, a, b, B, prior): # dev: modes minus means, (people, k)
+class _Group(NamedTuple):
+    "The group's numbers, and the parabolas that stand for everybody's choices there."
+    X: np.ndarray   # Design, (people, n_effects)
+    B: np.ndarray   # Means and effects, (n_effects, n_free)
+    spread: object  # How people vary: `_Variances` or `_Covariance`
+    H: np.ndarray   # Curvature of each person's NLL at the mode, (people, n_free, n_free)
+    dev: np.ndarray # Modes minus means, (people, n_free)
+    prior: object   # `_Prior`
+
+def _information(group, t, first, a, b):
     """Observed information of the means of the parameters `t`, (n_effects · len(t)), and then of the entries `a`, `b`
     of the growth of the principal axes of the parameters `first`."""
+    X, B, spread, H, dev, prior = group
     E, eye, G, p = (
         spread.axes(first), np.eye(len(spread.v)), np.zeros((len(a), len(spread.v), len(spread.v))), X.shape[1])
     G[range(len(a)), a, b] = G[range(len(a)), b, a] = 1.
@@ -58,13 +69,14 @@ def _error(d, V):
     on = abs(d) > 1e-12 * abs(d).max(initial=0.)
     return np.sqrt(d[on] @ V[np.ix_(on, on)] @ d[on]) if on.any() else np.nan
 
-def _spread_errors(x, H, dev, spread, told, gone, B, prior):
+def _spread_errors(group, told, gone): # told: does anybody's choice say something of it; gone: is its variance 0?
     "Errors of the log variances (n_free,), and of each artanh of a correlation (n_free, n_free)."
+    spread = group.spread
     t, first, k = np.flatnonzero(told), np.flatnonzero(told & ~gone), len(spread.v)
     a, b = spread.entries(first)
     free = spread.inside(first)[a == b]   # axes away from the edge
     a, b = a[free[a] & free[b]], b[free[a] & free[b]]
-    info, here = _information(x, H, dev, spread, t, first, a, b, B, prior), prior.line.effects[:, t]
+    info, here = _information(group, t, first, a, b), group.prior.line.effects[:, t]
     keep = np.append(here.ravel(), np.ones(len(a), bool))
     V = _inverse(info[np.ix_(keep, keep)])[here.sum():, here.sum():]
     grow, R, log_se, z_se = (

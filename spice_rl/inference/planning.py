@@ -6,6 +6,8 @@
 __all__ = ['correlation_power', 'Power', 'power']
 
 # %% ../../nbs/20_inference/24_planning.ipynb #4e67631b
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
@@ -15,22 +17,19 @@ from ..core.cell import Cell
 from ..core.data import Trials
 from ..core.playing import as_seed, check_environment
 from ..core.folders import check_path
+from .fitting import Fit
+from ..models.avoidance import AvoidanceTask
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from .recovery import _EQUAL, model_recovery, parameter_recovery
 
 # %% ../../nbs/20_inference/24_planning.ipynb #485cb54c
 def correlation_power(
-    rho,   # Correlation in the population
-    people # How many people
-):
+    rho: float,                              # Correlation in the population
+    people: int | Sequence[int] | np.ndarray # How many people
+) -> float | np.ndarray:
     """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen,
-    1988).
-
-    Parameters
-    ----------
-    rho
-        Correlation in the population
-    people
-        How many people"""
+    1988)."""
     check_number(rho, 'rho', -1, 1, ends=False)
     sizes = [check_whole(n, 'people', 1) for n in np.ravel(people).tolist()]
     z = np.sqrt(np.maximum(0, np.reshape(sizes, np.shape(people)) - 3.)) * np.arctanh(rho)
@@ -83,16 +82,7 @@ class Power:
     `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how
     many people that takes for a power of .8.
     For several models: a row for each number of trials, model and number of people: share of people `identified` by
-    their own model (± `se`), and how often the group as a whole is.
-
-    Parameters
-    ----------
-    effect : float
-        Correlation that is looked for
-    target : float
-        r (or share of people) that is wanted
-    warnings : dict
-        Notes of the recoveries, by number of trials"""
+    their own model (± `se`), and how often the group as a whole is."""
     table: pd.DataFrame
     effect: float      # Correlation that is looked for
     target: float      # r (or share of people) that is wanted
@@ -103,12 +93,12 @@ class Power:
     @property
     def _what(self): return 'r' if self._of == 'parameter' else 'identified'
 
-    def smallest(self):
+    def smallest(self) -> pd.Series:
         "For each parameter (or model), the fewest of these trials that reach the target; missing if none does."
         t = self.table.groupby([self._of, 'trials'], sort=False)[self._what].first().unstack('trials')
         return (t >= self.target).apply(lambda row: min(row.index[row], default=np.nan), axis=1).rename('trials')
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What to plan with, in words."
         out, word = [], 'recovered with r' if self._of == 'parameter' else 'identified in a share of people'
         for name, trials in self.smallest().items():
@@ -136,58 +126,28 @@ class Power:
 
 # %% ../../nbs/20_inference/24_planning.ipynb #6022dcce
 def power(
-    cells,         # One cell (are its parameters recovered?), or several, as a list or a dict (are they told apart?)
+    # One (are its parameters recovered?), or several, perhaps by name (are they told apart?)
+    cells: Cell | Sequence[Cell] | dict[str, Cell],
     # An environment; or, for a task with trials of its own, a function from the number of trials to the task
-    task=None,
-    people=(20, 50, 100), # How many people
-    trials=(50, 100, 200),# How many trials: of each session, or what `task` makes of them
+    task: Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials] | None=None,
+    people: int | Sequence[int]=(20, 50, 100),  # How many people
+    trials: int | Sequence[int]=(50, 100, 200), # How many trials: of each session, or what `task` makes of them
     *,
-    effect=.3,     # Correlation of a parameter with an outside measure, that is looked for
-    target=.8,     # The r (or share of people identified) that is wanted
-    draw='uniform',# Where true parameters come from: see `parameter_recovery`
-    bounds=None,   # Bounds in place of the models'
-    hold=None,     # Parameters that are neither drawn nor fitted
-    starts=10,     # How hard to search: see `fit`
-    seed=0,        # An int or a numpy Generator
-    folder=None,   # Where finished pieces are kept
-    threads=None   # How many threads (default: all cores)
+    effect: float=.3,                           # Correlation of a parameter with an outside measure, that is looked for
+    target: float=.8,                           # The r (or share of people identified) that is wanted
+    draw: str | dict | Fit | pd.DataFrame='uniform', # Where true parameters come from: see `parameter_recovery`
+    bounds: dict | None=None,                   # In place of the models'
+    hold: dict | None=None,                     # Parameters that are neither drawn nor fitted
+    starts: int=10,                             # How hard to search: see `fit`
+    seed: int | np.random.Generator=0,          # Of all that is drawn at random
+    folder: str | os.PathLike | None=None,      # Where finished pieces are kept
+    threads: int | None=None                    # How many (default: all cores)
 ) -> Power:
     """How well would these parameters be recovered, or these models told apart, with this many people and trials?
 
     For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies
     would find follows from it (Fisher's transformation; models: a thousand
-    studies drawn from these people with replacement).
-
-    Parameters
-    ----------
-    cells
-        One cell (are its parameters recovered?), or several, as a list or a dict (are they told
-        apart?)
-    task
-        An environment; or, for a task with trials of its own, a function from the number of
-        trials to the task
-    people
-        How many people
-    trials
-        How many trials: of each session, or what `task` makes of them
-    effect
-        Correlation of a parameter with an outside measure, that is looked for
-    target
-        The r (or share of people identified) that is wanted
-    draw
-        Where true parameters come from: see `parameter_recovery`
-    bounds
-        Bounds in place of the models'
-    hold
-        Parameters that are neither drawn nor fitted
-    starts
-        How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    folder
-        Where finished pieces are kept
-    threads
-        How many threads (default: all cores)"""
+    studies drawn from these people with replacement)."""
     people, trials, seed, rows, warnings = (
         _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {})
     if folder is not None: folder = check_path(folder, 'folder')

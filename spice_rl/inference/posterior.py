@@ -7,13 +7,15 @@ __all__ = ['sample_posterior', 'posterior_notes', 'loo_notes']
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #3af27de7
 import json, warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 from .. import __version__
-from ..core.cell import check_cell
-from ..core.data import check_trials
+from ..core.cell import Cell, check_cell
+from ..core.data import Trials, check_trials
 from ..core.replaying import replay_arrays
 from ..core.compiling import is_compiled
 from ..core.playing import as_seed
@@ -24,6 +26,9 @@ from .hierarchy import fit_hierarchical
 from .modes import _Line
 from ..core.arguments import check_mapping, check_names, check_number, check_truth, check_whole
 from ..core.params import from_line
+if TYPE_CHECKING:
+    import arviz
+    import xarray
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #2a10d5db
 def _packages():
@@ -120,13 +125,25 @@ def _beliefs(cell, bounds, hold, priors):
         bounds = bounds | {n: tuple(ends)}
     return given, bounds
 
-def _check_sampling(draws, tune, chains, threads, target_accept, spread):
-    "Are these settings of a sampler?"
+class _Sampling(NamedTuple):
+    "How much is drawn, and how carefully: see `sample_posterior`."
+    draws: int
+    tune: int
+    chains: int
+    threads: int
+    target_accept: float
+
+    @property
+    def all_draws(self): return self.chains * (self.draws + self.tune)
+
+def _sampling(draws, tune, chains, threads, target_accept, spread):
+    "Settings of a sampler, checked."
     for n, x, least in (('draws', draws, 4), ('tune', tune, 20), ('chains', chains, 1), ('threads', threads, 1)):
         check_whole(x, n, least)
     if not 0 < check_number(target_accept, 'target_accept') < 1:
         raise ValueError(f"target_accept must lie between 0 and 1, got {target_accept}")
     if not 0 < check_number(spread, 'spread'): raise ValueError(f"spread must be a positive number, got {spread}")
+    return _Sampling(int(draws), int(tune), int(chains), int(threads), float(target_accept))
 
 def _prepare(cell, trials, bounds, hold, priors):
     "The likelihood on the line, and the priors."
@@ -218,7 +235,7 @@ def _centred(line):
     return np.clip(1 - np.nan_to_num(left_open, nan=1.), 0, 1)
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #ebe3064e
-def _nuts(target, who, seed, draws, tune, chains, threads, target_accept, bar): # who: whose, for errors
+def _nuts(target, who, seed, how, bar): # who: whose, for errors; how: `_Sampling`
     "Draws (chains, draws, size) of a target, and the sampler's numbers, (chains, draws) each."
     nutpie = _packages()[1]
     def begin(seed, tries=100):
@@ -237,11 +254,12 @@ def _nuts(target, who, seed, draws, tune, chains, threads, target_accept, bar): 
     model = nutpie.compiled_pyfunc.from_pyfunc(
         target.size, lambda: target, keep, [np.dtype(float)], [(target.size,)], ['x'], make_initial_point_fn=begin)
     found = nutpie.sample(
-        model, draws=draws, tune=tune, chains=chains, cores=threads, seed=seed, target_accept=target_accept,
-        progress_bar=False, save_warmup=False)
+        model, draws=how.draws, tune=how.tune, chains=how.chains, cores=how.threads, seed=seed,
+        target_accept=how.target_accept, progress_bar=False, save_warmup=False)
     x, kept = found.posterior.x.to_numpy(), found.sample_stats
     # nutpie returns what it has
-    if x.shape[:2] != (chains, draws) or not np.isfinite(x).all(): raise KeyboardInterrupt("sampling was interrupted")
+    if x.shape[:2] != (how.chains, how.draws) or not np.isfinite(x).all():
+        raise KeyboardInterrupt("sampling was interrupted")
     names = dict(
         lp='logp', energy='energy', diverging='diverging', tree_depth='depth', reached_max_treedepth='maxdepth_reached',
         n_steps='n_steps', step_size='step_size', acceptance_rate='mean_tree_accept')
@@ -250,45 +268,45 @@ def _nuts(target, who, seed, draws, tune, chains, threads, target_accept, bar): 
 # %% ../../nbs/20_inference/29_posterior.ipynb #b0735c55
 def _one_seed(*numbers): return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
-def _apart(line, priors, participants, seed, bar, **settings):
+def _apart(line, priors, participants, seed, how, bar):
     """Each person's draws on the line, (chains, draws, people, n_free), and the sampler's numbers, (chains, draws,
     people)."""
     each = [
-        _nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), bar=bar, **settings)
+        _nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), how, bar)
         for i, who in enumerate(participants)]
     return np.stack([x for x, _ in each], 2), {name: np.stack([s[name] for _, s in each], 2) for name in each[0][1]}
 
-def _together(line, priors, group, spread, seed, bar, **settings):
+def _together(line, priors, group, spread, seed, how, bar):
     "The same with means (…, groups, n_free) and sds (…, n_free), and the sampler's numbers, (chains, draws)."
     target = _Everybody(line, priors, group, spread, _centred(line))
-    x, numbers = _nuts(target, "everybody together", _one_seed(seed), bar=bar, **settings)
+    x, numbers = _nuts(target, "everybody together", _one_seed(seed), how, bar)
     mean, sd, _, u = target.parts(x)
     return mean[:, :, group] + sd[:, :, None] * u, mean, sd, numbers
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #0c50e96e
 def sample_posterior(
-    cell,             # The model: any cell with compiled rules
-    trials,           # The choices
-    # Each participant's group: a column of `trials`, or a Series or dict by participant; each group gets means of its
-    # own
-    groups=None,
+    cell: Cell,                          # The model: any cell with compiled rules
+    trials: Trials,                      # The choices
+    # Each participant's group: a column of `trials`, or by participant; each group gets means of its own
+    groups: str | dict | pd.Series | Sequence | np.ndarray | None=None,
     *,
-    hierarchical=True,# Do people of a group have something in common? (False: each person alone, with the prior itself)
-    # Priors of parameters in their own units, in place of the model's: a dict name -> frozen `scipy.stats` distribution
-    priors=None,
-    spread=1.,        # Scale of the half-normal prior of the sds between people, on the line
-    bounds=None,      # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,        # Parameters that are not sampled: a dict name -> value
-    draws=1000,       # Draws of each chain that are kept
-    tune=500,         # Draws of each chain before these, that tune the sampler
-    chains=4,         # Chains from different starts
-    target_accept=.8, # How careful are the steps? (0 to 1; more: smaller steps)
+    # Do people of a group have something in common? (False: each person alone, with the prior itself)
+    hierarchical: bool=True,
+    # Of parameters in their own units, in place of the model's: name -> frozen `scipy.stats` distribution
+    priors: dict | None=None,
+    spread: float=1.,                    # Scale of the half-normal prior of the sds between people, on the line
+    bounds: dict | None=None,            # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,              # Parameters that are not sampled: name -> value
+    draws: int=1000,                     # Draws of each chain that are kept
+    tune: int=500,                       # Draws of each chain before these, that tune the sampler
+    chains: int=4,                       # Chains from different starts
+    target_accept: float=.8,             # How careful are the steps? (0 to 1; more: smaller steps)
     # Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`; large); None: not kept.
     # With ArviZ 1, what is the same in all draws differs by some 1e-11 nats: there `az.loo` stops at it otherwise
-    pointwise='participant',
-    seed=0,           # An int or a numpy Generator
-    threads=1         # Chains sampled at once
-):
+    pointwise: str | None='participant',
+    seed: int | np.random.Generator=0,   # Of all that is drawn at random
+    threads: int=1                       # Chains sampled at once
+) -> 'arviz.InferenceData | xarray.DataTree':
     """Draw from the posterior of a cell's parameters by NUTS: an ArviZ `InferenceData`; from ArviZ 1 on a `DataTree`.
 
     Group `posterior`: `theta` (chain, draw, participant, parameter), in the parameter's own units; in a hierarchy also
@@ -304,44 +322,44 @@ def sample_posterior(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    trials
+    trials : Trials
         The choices
-    groups
-        Each participant's group: a column of `trials`, or a Series or dict by participant; each
-        group gets means of its own
-    hierarchical
+    groups : str | dict | pd.Series | Sequence | np.ndarray | None
+        Each participant's group: a column of `trials`, or by participant; each group gets means
+        of its own
+    hierarchical : bool
         Do people of a group have something in common? (False: each person alone, with the prior
         itself)
-    priors
-        Priors of parameters in their own units, in place of the model's: a dict name -> frozen
-        `scipy.stats` distribution
-    spread
+    priors : dict | None
+        Of parameters in their own units, in place of the model's: name -> frozen `scipy.stats`
+        distribution
+    spread : float
         Scale of the half-normal prior of the sds between people, on the line
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are not sampled: a dict name -> value
-    draws
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not sampled: name -> value
+    draws : int
         Draws of each chain that are kept
-    tune
+    tune : int
         Draws of each chain before these, that tune the sampler
-    chains
+    chains : int
         Chains from different starts
-    target_accept
+    target_accept : float
         How careful are the steps? (0 to 1; more: smaller steps)
-    pointwise
+    pointwise : str | None
         Log likelihood of what is kept: of each 'participant', or of each 'trial' (for `az.loo`;
         large); None: not kept. With ArviZ 1, what is the same in all draws differs by some
         1e-11 nats: there `az.loo` stops at it otherwise
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int
         Chains sampled at once"""
-    az, _ = _packages()
+    _packages()   # without them nothing is begun
     check_cell(cell), check_trials(trials)
-    _check_sampling(draws, tune, chains, threads, target_accept, spread)
+    how = _sampling(draws, tune, chains, threads, target_accept, spread)
     if not isinstance(pointwise, (str, type(None))) or pointwise not in ('participant', 'trial', None):
         raise ValueError(f"pointwise must be 'participant', 'trial' or None, got {pointwise!r}")
     hierarchical = check_truth(hierarchical, 'hierarchical')
@@ -350,10 +368,8 @@ def sample_posterior(
     if hierarchical and trials.n_participants < 2:
         raise ValueError("a hierarchy needs at least two participants, got one; pass hierarchical=False")
     line, priors, seed = *_prepare(cell, trials, bounds, hold, priors), as_seed(seed)
-    settings = dict(
-        draws=int(draws), tune=int(tune), chains=int(chains), threads=int(threads), target_accept=float(target_accept))
     with tqdm(
-        total=chains * (draws + tune) * (1 if hierarchical else trials.n_participants), desc=type(cell).__name__,
+        total=how.all_draws * (1 if hierarchical else trials.n_participants), desc=type(cell).__name__,
         unit='draw') as bar:
         if hierarchical:
             group = None if groups is None else _series(trials, groups, 'groups')
@@ -362,20 +378,20 @@ def sample_posterior(
                 np.zeros(trials.n_participants, int)
                 if group is None
                 else group.map({g: i for i, g in enumerate(labels)}).to_numpy(int))
-            z, mean, sd, numbers = _together(line, priors, code, spread, seed, bar, **settings)
+            z, mean, sd, numbers = _together(line, priors, code, spread, seed, how, bar)
             more = dict(typical=from_line(mean, line.params), mean=mean, sd=sd)
         else:
-            (z, numbers), more, labels = _apart(line, priors, trials.participants, seed, bar, **settings), {}, None
+            (z, numbers), more, labels = _apart(line, priors, trials.participants, seed, how, bar), {}, None
     about = dict(
         cell=repr(cell), hold=json.dumps(hold or {}), priors='; '.join(f"{n}: {w}" for n, w in priors.words().items()),
         hierarchical=int(hierarchical), seed=seed, tune=tune, target_accept=target_accept, spice_rl_version=__version__)
     if hierarchical: about['spread'] = f"sd: half-normal({', '.join(f'{x:.3g}' for x in spread * line.unit)})"
-    return _result(az, line, trials, from_line(z, line.params), more, labels, numbers, pointwise, about)
+    return _result(line, from_line(z, line.params), more, labels, numbers, pointwise, about)
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #e0b18a77
-def _result(az, line, trials, theta, more, labels, numbers, pointwise, about):
+def _result(line, theta, more, labels, numbers, pointwise, about):
     "What ArviZ works with, after a warning if there is something to say."
-    import nutpie
+    (az, nutpie), trials = _packages(), line.o.lanes.trials
     if not more:   # people apart are one posterior whose parts know nothing of each other
         total = (
             dict.fromkeys(('lp', 'energy', 'n_steps'), np.sum)
@@ -450,13 +466,14 @@ _LIKELIHOODS = dict(participant=_of_people, trial=_of_trials)
 _R_HAT, _ESS, _BFMI = 1.01, 400, .3   # Vehtari et al. (2021); Betancourt (2016, arXiv:1604.00695)
 
 def posterior_notes(
-    posterior # What `sample_posterior` returned, or ArviZ's with the groups `posterior` and `sample_stats`
-) -> list:
+    # What `sample_posterior` returned, or ArviZ's with the groups `posterior` and `sample_stats`
+    posterior: 'arviz.InferenceData | xarray.DataTree'
+) -> list[str]:
     """What a reader should know before trusting the draws: a list of sentences, empty if all is well.
 
     Parameters
     ----------
-    posterior
+    posterior : 'arviz.InferenceData | xarray.DataTree'
         What `sample_posterior` returned, or ArviZ's with the groups `posterior` and
         `sample_stats`
     """
@@ -513,8 +530,9 @@ def _some(rows): return ', '.join(map(str, rows.index[rows][:5])) + (' …' if r
 
 # %% ../../nbs/20_inference/29_posterior.ipynb #e2f147e0
 def loo_notes(
-    posterior # What `sample_posterior` returned, with `pointwise='trial'` or 'participant'
-) -> list:
+    # What `sample_posterior` returned, with `pointwise='trial'` or 'participant'
+    posterior: 'arviz.InferenceData | xarray.DataTree'
+) -> list[str]:
     """What a reader should know before trusting `az.loo` or `az.compare`: a list of sentences, empty if all is well.
 
     PSIS-LOO fails for what moves the posterior too much: where people have few trials, or where whole people are left
@@ -522,7 +540,7 @@ def loo_notes(
 
     Parameters
     ----------
-    posterior
+    posterior : 'arviz.InferenceData | xarray.DataTree'
         What `sample_posterior` returned, with `pointwise='trial'` or 'participant'"""
     az, _ = _packages()
     kept = posterior.get('log_likelihood') if hasattr(posterior, 'get') else None

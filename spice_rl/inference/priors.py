@@ -6,38 +6,23 @@
 __all__ = ['fixed_priors', 'parameter_bounds', 'check_overrides']
 
 # %% ../../nbs/20_inference/20_priors.ipynb #0d91879b
+from collections.abc import Sequence
 from ..models.ready import avoidance_model
 from ..core.arguments import check_list, check_names
 
 # %% ../../nbs/20_inference/20_priors.ipynb #75576f0d
 def fixed_priors(
-    models,         # Names of models, options included: a list such as ['QLearning+novel']
-    overrides=None  # Values in place of these: {model: {parameter: value}}
+    models: Sequence[str],      # Names of models, options included: a list such as ['QLearning+novel']
+    overrides: dict | None=None # Values in place of these: {model: {parameter: value}}
 ) -> dict:
-    """Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}.
-
-    Parameters
-    ----------
-    models
-        Names of models, options included: a list such as ['QLearning+novel']
-    overrides
-        Values in place of these: {model: {parameter: value}}
-    """
+    "Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}."
     return _by_model(models, lambda p: p.default, overrides, 'overrides')
 
 def parameter_bounds(
-    models,         # Names of models, options included
-    overrides=None  # Bounds in place of these: {model: {parameter: (lower, upper)}}
+    models: Sequence[str],      # Names of models, options included
+    overrides: dict | None=None # Bounds in place of these: {model: {parameter: (lower, upper)}}
 ) -> dict:
-    """Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}.
-
-    Parameters
-    ----------
-    models
-        Names of models, options included
-    overrides
-        Bounds in place of these: {model: {parameter: (lower, upper)}}
-    """
+    "Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}."
     return _by_model(models, lambda p: (p.lower, p.upper), overrides, 'overrides')
 
 def _by_model(models, what, overrides, label):
@@ -52,21 +37,11 @@ def _by_model(models, what, overrides, label):
     return out
 
 def check_overrides(
-    given, # What came: {model: {parameter: …}}, or None
-    known, # What there is, in the same shape
-    what   # What it is called, for the message
-):
-    """Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are.
-
-    Parameters
-    ----------
-    given
-        What came: {model: {parameter: …}}, or None
-    known
-        What there is, in the same shape
-    what
-        What it is called, for the message
-    """
+    given: dict | None, # What came: {model: {parameter: …}}
+    known: dict,        # What there is, in the same shape
+    what: str           # What it is called, for the message
+) -> None:
+    "Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are."
     if given is None: return
     if not isinstance(given, dict):
         raise ValueError(f"{what} must be a dictionary {{model: {{parameter: …}}}}, got {given!r}")

@@ -6,12 +6,13 @@
 __all__ = ['Profile', 'profile_likelihood']
 
 # %% ../../nbs/20_inference/27_profiles.ipynb #fbb23ed9
+from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from ..core.data import check_trials
-from ..core.cell import check_cell
+from ..core.data import Trials, check_trials
+from ..core.cell import Cell, check_cell
 from ..core.playing import as_seed
 from .descent import _Descent, _Objective
 from .fitting import Fit, column_of, fit
@@ -52,6 +53,7 @@ def _slopes(o, x, j): # (people, n_free)
     a = a + np.maximum(1e-6 * np.trace(a, axis1=1, axis2=2), 1e-12)[:, None, None] * np.eye(len(rest))
     return -np.linalg.solve(a, f[:, rest, j][..., None])[..., 0] * o.width[rest] / o.width[j]
 
+# %% ../../nbs/20_inference/27_profiles.ipynb #15a62d5f
 def _ends(o, x, v, j, se, limit): # x: (people, n_free); v: their NLL; se: (people,); limit: of the difference of NLLs
     """Where the profile rises by `limit` on each side: values (people, 2), are they open? (people, 2), the other
     parameters there, and the least NLL on the way."""
@@ -142,11 +144,11 @@ class Profile:
     level: float            # Of the intervals
 
     @property
-    def line(self):
+    def line(self) -> float:
         "Deviance at the ends of the intervals."
         return float(chi2.ppf(self.level, 1))
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "Intervals that are open, and better points that were found: a list of sentences."
         t, out = self.intervals, []
         for side in ('below', 'above'):
@@ -195,20 +197,21 @@ def _fitted(model, trials, given, starts, seed, threads):
         raise ValueError(f"the Fit has no participant {lost[0]!r}, who is in the trials; needed: a Fit of these trials")
     return given
 
+# %% ../../nbs/20_inference/27_profiles.ipynb #797ee08a
 def profile_likelihood(
-    cell,           # The model: any cell with compiled rules
-    trials,         # The choices
-    parameter,      # Which parameter is moved
-    who=None,       # Whose profile: a participant, or a list of them (default: everybody's)
+    cell: Cell,                            # The model: any cell with compiled rules
+    trials: Trials,                        # The choices
+    parameter: str,                        # Which parameter is moved
+    who: str | int | Sequence | None=None, # Whose profile: one participant, or several (default: everybody's)
     *,
-    fitted=None,    # A `Fit` of these trials, with its bounds and held parameters (default: a new one)
-    bounds=None,    # Bounds in place of the model's, for a new fit: a dict name -> (lower, upper)
-    hold=None,      # Parameters that are not fitted, for a new fit: a dict name -> value
-    level=.95,      # Of the intervals
-    points=31,      # How many values across each interval
-    starts=10,      # How hard a new fit searches: see `fit`
-    seed=0,         # An int or a numpy Generator
-    threads=None    # How many threads (default: all cores)
+    fitted: Fit | None=None,               # Of these trials, with its bounds and held parameters (default: a new one)
+    bounds: dict | None=None,              # In place of the model's, for a new fit: name -> (lower, upper)
+    hold: dict | None=None,                # Parameters that are not fitted, for a new fit: name -> value
+    level: float=.95,                      # Of the intervals
+    points: int=31,                        # How many values across each interval
+    starts: int=10,                        # How hard a new fit searches: see `fit`
+    seed: int | np.random.Generator=0,     # Of all that is drawn at random
+    threads: int | None=None               # How many (default: all cores)
 ) -> Profile:
     """Profile likelihood of one parameter for each person: at every value all other free parameters are estimated again
     (Venzon & Moolgavkar, 1988, *A method for computing profile-likelihood-based confidence intervals*).
@@ -217,30 +220,30 @@ def profile_likelihood(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    trials
+    trials : Trials
         The choices
-    parameter
+    parameter : str
         Which parameter is moved
-    who
-        Whose profile: a participant, or a list of them (default: everybody's)
-    fitted
-        A `Fit` of these trials, with its bounds and held parameters (default: a new one)
-    bounds
-        Bounds in place of the model's, for a new fit: a dict name -> (lower, upper)
-    hold
-        Parameters that are not fitted, for a new fit: a dict name -> value
-    level
+    who : str | int | Sequence | None
+        Whose profile: one participant, or several (default: everybody's)
+    fitted : Fit | None
+        Of these trials, with its bounds and held parameters (default: a new one)
+    bounds : dict | None
+        In place of the model's, for a new fit: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not fitted, for a new fit: name -> value
+    level : float
         Of the intervals
-    points
+    points : int
         How many values across each interval
-    starts
+    starts : int
         How hard a new fit searches: see `fit`
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)"""
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)"""
     check_trials(trials)
     level, points, seed = (
         check_number(level, 'level', 0, 1, ends=False), check_whole(points, 'points', 3), as_seed(check_seed(seed)))

@@ -6,56 +6,71 @@
 __all__ = ['ParameterRecovery', 'parameter_recovery', 'ModelRecovery', 'model_recovery']
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #9947717c
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
+from ..core.cell import Cell
 from ..core.data import Trials
 from ..core.engine import Lanes, parameter_table
 from ..core.playing import as_seed
-from .fitting import _DIAGNOSTICS, _people as _some, column_of, fit
+from .fitting import _DIAGNOSTICS, Fit, _people as _some, column_of, fit
+from ..models.avoidance import AvoidanceTask
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from ..core.arguments import check_names, check_one_of, check_seed, check_whole
 from ..core.pieces import run_pieces
 from .digest import _about
-from .simulation import _BLOCK, _DATA, _Model, _models, _plan, _SEARCH, _seed, _simulate, Simulated
+from .simulation import _BLOCK, _DATA, _SEARCH, Simulated
+from .simulation import _Length, _Model, _models, _plan, _seed, _simulate
 from .tradeoffs import _covariances, _in_words, _pairs, _parts_of, _sloppiest, _STRONG
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #8d8559f3
-def _piece(model, cell, dataset, fitted, task, made, true, sequence, n_trials, sessions, starts, seeds, threads):
-    """Simulate a block of people (unless `task` holds their choices) and fit them: a row for each person and fitted
-    model."""
-    trials = task if made else _simulate(cell, task, true, sequence, n_trials, sessions, seeds[0], threads)
-    return pd.concat([_refit(m, trials, starts, seeds[1], threads) for m in fitted], ignore_index=True).assign(
-        generated=model, dataset=dataset)
+class _Search(NamedTuple):
+    "How people are fitted: see `fit`."
+    starts: int
+    seed: int
+    threads: int | None
 
-def _refit(m, trials, starts, seed, threads):
+def _piece(block, fitted, task, length, seed, search): # block: `Simulated`; seed: of its choices, if it has none yet
+    "Simulate a block of people, unless their choices are there, and fit them: a row for each person and fitted model."
+    trials = block.trials
+    if trials is None:
+        cell = next(m.cell for m in fitted if m.name == block.model)
+        trials = _simulate(cell, task, block.true, block.sequence, length, seed, search.threads)
+    return pd.concat([_refit(m, trials, search) for m in fitted], ignore_index=True).assign(
+        generated=block.model, dataset=block.dataset)
+
+def _refit(m, trials, search):
     """Everybody fitted by one model: what `fit` says, `value …` and `se …` of each parameter (with a blank, so that no
     parameter has these names), and `information i j`, expected, of the estimates."""
-    f = fit(m.cell, trials, starts, seed, bounds=m.bounds, hold=m.hold, name=m.name, threads=threads)
+    f = fit(m.cell, trials, **search._asdict(), bounds=m.bounds, hold=m.hold, name=m.name)
     j = [list(m.cell.params).index(n) for n in f.names]
-    information = Lanes(m.cell, trials, threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))[2][:, j][
-        :, :, j]
+    found = Lanes(m.cell, trials, search.threads).scoring(f.parameters.to_numpy(), np.arange(len(f.table)))
+    information = found[2][:, j][:, :, j]
     columns = {f'information {a} {b}': information[:, a, b] for a in range(len(j)) for b in range(a + 1)}
     columns |= {f'value {p}': f.parameters[p] for p in m.cell.params} | {f'se {p}': f.errors[p] for p in f.names}
     group = 'everybody' if f.groups is None else f.groups.reindex(f.table.index).to_numpy()
     silent = f.table.index.isin(f.silent)
     return f.diagnostics.assign(**columns).reset_index().assign(fitted=m.name, group=group, silent=silent)
 
-def _work(models, data, task, everybody, n_trials, sessions, starts, seed, threads):
+def _work(models, data, task, everybody, length, search):
     "The pieces of a recovery; `everybody`: is each data set fitted by all models, or by the one that made it?"
     pieces, parts = {}, {}
     for s in data:
+        fitted, made = _bare(models.values() if everybody else [models[s.model]]), s.trials is not None
         for b, mine in enumerate(s.blocks()):
-            if s.trials is not None: trials = s.trials.take(mine)
-            elif isinstance(task, Trials):
-                trials = parts.setdefault(
-                    tuple(s.sequence.loc[mine]), task.take(list(dict.fromkeys(s.sequence.loc[mine]))))
-            else: trials = task
+            sequence, world = s.sequence.loc[mine], None if made else task
+            if isinstance(world, Trials):
+                world = parts.setdefault(tuple(sequence), task.take(list(dict.fromkeys(sequence))))
+            block = replace(s, trials=s.trials.take(mine) if made else None, true=None if made else s.true.loc[mine],
+                            sequence=sequence)
+            to_play, to_search = (_seed(search.seed, s.model, s.dataset, b, use) for use in (_DATA, _SEARCH))
             pieces[f"{s.model}, data set {s.dataset}, people {b * _BLOCK}-{b * _BLOCK + len(mine) - 1}"] = dict(
-                model=s.model, cell=models[s.model].cell, dataset=s.dataset,
-                fitted=_bare(models.values() if everybody else [models[s.model]]), task=trials,
-                made=s.trials is not None, true=None if s.trials is not None else s.true.loc[mine],
-                sequence=s.sequence.loc[mine], n_trials=n_trials, sessions=sessions, starts=starts,
-                seeds=[_seed(seed, s.model, s.dataset, b, use) for use in (_DATA, _SEARCH)], threads=threads)
+                block=block, fitted=fitted, task=world, length=length, seed=to_play,
+                search=search._replace(seed=to_search))
     return pieces
 
 def _bare(models): return [_Model(m.name, m.cell, m.bounds, m.hold, None) for m in models]
@@ -69,22 +84,11 @@ class ParameterRecovery:
 
     `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through),
     `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
-    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model.
-
-    Parameters
-    ----------
-    fits : dict
-        {model: table like that of `Fit`}
-    information : dict
-        {model: expected information of the estimates, (people, k, k)}
-    groups : pd.Series
-        Group of each simulated person, or None
-    silent : dict
-        {model: people whose choices say nothing: their estimates are where the search began}"""
+    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model."""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
-    groups: pd.Series       # Group of each simulated person, or None
+    groups: pd.Series | None # Group of each simulated person
     # {model: people whose choices say nothing: their estimates are where the search began}
     silent: dict = field(default_factory=dict)
 
@@ -94,7 +98,7 @@ class ParameterRecovery:
         return t.pivot(index='participant', columns='parameter', values=what).reindex(
             index=self.fits[model].index, columns=list(dict.fromkeys(t.parameter)))
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Correlation `r` and rank correlation of true and fitted, mean error (`bias`), `rmse`, share of the 95 %
         intervals that hold the truth (`coverage`, where there is a
         standard error), share `at_bound`; by model and parameter."""
@@ -103,7 +107,7 @@ class ParameterRecovery:
             .T.rename_axis(['model', 'parameter'])
             .astype(dict(n=int)))
 
-    def tradeoffs(self):
+    def tradeoffs(self) -> pd.DataFrame:
         """Correlation of the estimates of each pair of parameters (median over people who are off the bounds in both),
         strongest first; in words, what an error looks like."""
         rows = []
@@ -114,7 +118,7 @@ class ParameterRecovery:
         table = pd.DataFrame(rows, columns=['model', 'first', 'second', 'correlation', 'people', 'in_words'])
         return table.sort_values('correlation', key=abs, ascending=False, ignore_index=True)
 
-    def directions(self):
+    def directions(self) -> pd.DataFrame:
         """The sloppiest direction of each model: which change of parameters the choices say least about, and how wide
         they leave it open, both in standard deviations of the true values
         (of the fitted ones, where the true ones are all the same)."""
@@ -126,7 +130,7 @@ class ParameterRecovery:
             rows[model] = dict(direction=_parts_of(vector, spread.index), width=wide)
         return pd.DataFrame(rows).T.rename_axis('model')
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "When not to trust an estimate: a list of sentences."
         nothing = [
             (
@@ -224,96 +228,60 @@ def _notes_on_search(fits):
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #97c22a5f
 def parameter_recovery(
-    cells,           # One cell, a list of cells, or a dict name -> cell
-    task,            # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    cells: Cell | Sequence[Cell] | dict[str, Cell], # One, or several, perhaps by name
+    # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    task: Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated],
     *,
     # How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken
     # in turn
-    people=None,
+    people: int | None=None,
     # True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it, sd a fifteenth of the
     # bounds' distance) or {model: {parameter: scipy.stats distribution}} (a parameter left out: uniform), a `Fit` (its
     # people, with replacement), or a frame (a row for each person); {model: …} of these for several models
-    draw='uniform',
+    draw: str | dict | Fit | pd.DataFrame='uniform',
     # Bounds in place of the models', for drawing and fitting: {model, with or without its options: {parameter: (lower,
     # upper)}}
-    bounds=None,
+    bounds: dict | None=None,
     # Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw` and `bounds`, without the
     # model if there is one cell
-    hold=None,
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    starts=10,       # How hard to search: see `fit`
-    seed=0,          # An int or a numpy Generator
-    folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
-    threads=None     # How many threads (default: all cores)
+    hold: dict | None=None,
+    n_trials: int | None=None,             # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                       # Sessions of each person
+    starts: int=10,                        # How hard to search: see `fit`
+    seed: int | np.random.Generator=0,     # Of all that is drawn at random
+    folder: str | os.PathLike | None=None, # Where finished pieces are kept, so that a run that was stopped goes on
+    threads: int | None=None               # How many (default: all cores)
 ) -> ParameterRecovery:
     """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people,
-    whatever else is simulated.
-
-    Parameters
-    ----------
-    cells
-        One cell, a list of cells, or a dict name -> cell
-    task
-        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
-        returned
-    people
-        How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`,
-        their sequences are taken in turn
-    draw
-        True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
-        sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
-        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
-        or a frame (a row for each person); {model: …} of these for several models
-    bounds
-        Bounds in place of the models', for drawing and fitting: {model, with or without its
-        options: {parameter: (lower, upper)}}
-    hold
-        Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
-        and `bounds`, without the model if there is one cell
-    n_trials
-        Trials of each session, for an environment without trials of its own
-    sessions
-        Sessions of each person
-    starts
-        How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    folder
-        Where finished pieces are kept, so that a run that was stopped goes on
-    threads
-        How many threads (default: all cores)"""
-    seed, starts, threads = _search_options(seed, starts, threads)
+    whatever else is simulated."""
+    search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
-        models, task, people, n_trials, sessions, 1, seed)
+    data = _given(models, task, people, draw, length) or _plan(models, task, people, *length, 1, search.seed)
     twice = [s.model for s in data if s.dataset != data[0].dataset or s.true is None]
     if twice:
         raise ValueError(
             f"parameter recovery needs one data set and the true parameters of each model; {twice[0]} has more, or none"
         )
     task = None if isinstance(task, (Simulated, list, tuple)) else task
-    about = _about(
-        'parameter recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
+    about = _about('parameter recovery', models, data, task, **length._asdict(), starts=search.starts, seed=search.seed)
     found = run_pieces(
-        _piece, _work(models, data, task, False, n_trials, sessions, starts, seed, threads), folder=folder, about=about,
+        _piece, _work(models, data, task, False, length, search), folder=folder, about=about,
         title='parameter recovery')
     return _recovered(models, data, found)
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #96bd69f1
 def _search_options(seed, starts, threads):
     "How to search, checked before anything is simulated."
-    return (
-        as_seed(check_seed(seed)), check_whole(starts, 'starts', 1),
-        None if threads is None else check_whole(threads, 'threads', 1))
+    seed, starts = as_seed(check_seed(seed)), check_whole(starts, 'starts', 1)
+    return _Search(starts, seed, None if threads is None else check_whole(threads, 'threads', 1))
 
-def _given(models, task, people, draw, n_trials, sessions):
+def _given(models, task, people, draw, length):
     "Data that were simulated before, checked; None if they are still to be made."
     if not isinstance(task, (Simulated, list, tuple)): return None
     data = [task] if isinstance(task, Simulated) else list(task)
     if not data or not all(isinstance(s, Simulated) for s in data):
         raise TypeError("task must be an environment, Trials, or a list of Simulated as simulate_people returns it")
-    if (people, n_trials, sessions) != (None, None, 1) or not isinstance(draw, str):
+    if (people, *length) != (None, None, 1) or not isinstance(draw, str):
         raise ValueError("these people are simulated already: leave out people, draw, n_trials and sessions")
     check_names([s.model for s in data], models, 'model in the simulated data')
     for s in data:
@@ -357,20 +325,13 @@ class ModelRecovery:
 
     `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`,
     `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
-    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides.
-
-    Parameters
-    ----------
-    criterion : str
-        'bic' or 'aic'
-    fits : dict
-        {fitted model: table}"""
+    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides."""
     table: pd.DataFrame
     criterion: str          # 'bic' or 'aic'
     fits: dict              # {fitted model: table}
 
     @property
-    def models(self):
+    def models(self) -> list[str]:
         "Names of the models that were fitted."
         return list(self.fits)
 
@@ -386,18 +347,12 @@ class ModelRecovery:
         return best.div(best.sum(axis=1), axis=0)
 
     def confusion(self,
-        by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group=None        # Only the people of this group
-    ):
+        # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        by: str='participant',
+        group: object=None     # Only the people of this group (default: everybody)
+    ) -> pd.DataFrame:
         """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good
-        (within .02, as fits agree within .01 nats) share a win.
-
-        Parameters
-        ----------
-        by
-            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group
-            Only the people of this group"""
+        (within .02, as fits agree within .01 nats) share a win."""
         return (
             self._shares(by, group)
             .groupby('generated')
@@ -406,22 +361,16 @@ class ModelRecovery:
             .rename_axis(index='generated', columns='best'))
 
     def inverse(self,
-        by='participant', # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group=None        # Only the people of this group
-    ):
+        # Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        by: str='participant',
+        group: object=None     # Only the people of this group (default: everybody)
+    ) -> pd.DataFrame:
         """Given that a model (column) describes data best, the probability that each model (row) made them, if all are
-        as likely beforehand; NaN for one that never wins.
-
-        Parameters
-        ----------
-        by
-            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
-        group
-            Only the people of this group"""
+        as likely beforehand; NaN for one that never wins."""
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
-    def normalised(self):
+    def normalised(self) -> pd.DataFrame:
         """Mean BIC of each fitted model (rows) on the data of each model (columns), with -100 for the best and 100 for
         the worst of the whole matrix."""
         mean = (
@@ -432,7 +381,7 @@ class ModelRecovery:
         low, high = mean.to_numpy().min(), mean.to_numpy().max()
         return mean * 0. if low == high else 200 * ((mean - low) / (high - low)) - 100
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "Models that are taken for each other: a list of sentences."
         c, out = self.confusion(), []
         for i, a in enumerate(self.models):
@@ -465,70 +414,37 @@ class ModelRecovery:
 
 # %% ../../nbs/20_inference/22_recovery.ipynb #b003e008
 def model_recovery(
-    cells,           # A list of cells, or a dict name -> cell
-    task,            # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    cells: Sequence[Cell] | dict[str, Cell], # Two or more, perhaps by name
+    # An environment, `Trials` (everybody's own sequence is played), or what `simulate_people` returned
+    task: Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated],
     *,
-    people=None,     # How many simulated people: see `parameter_recovery`
-    draw='uniform',  # True parameters: see `parameter_recovery`
-    bounds=None,     # Bounds in place of the models', for drawing and fitting
-    hold=None,       # Parameters that are neither drawn nor fitted
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    datasets=1,      # How many data sets each model makes
-    starts=10,       # How hard to search: see `fit`
-    seed=0,          # An int or a numpy Generator
-    folder=None,     # Where finished pieces are kept, so that a run that was stopped goes on
-    criterion='bic', # Who wins: the smallest 'bic' or 'aic'
-    threads=None     # How many threads (default: all cores)
+    people: int | None=None,                 # How many simulated people: see `parameter_recovery`
+    draw: str | dict | Fit | pd.DataFrame='uniform', # True parameters: see `parameter_recovery`
+    bounds: dict | None=None,                # Bounds in place of the models', for drawing and fitting
+    hold: dict | None=None,                  # Parameters that are neither drawn nor fitted
+    n_trials: int | None=None,               # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                         # Sessions of each person
+    datasets: int=1,                         # How many data sets each model makes
+    starts: int=10,                          # How hard to search: see `fit`
+    seed: int | np.random.Generator=0,       # Of all that is drawn at random
+    folder: str | os.PathLike | None=None,   # Where finished pieces are kept, so that a run that was stopped goes on
+    criterion: str='bic',                    # Who wins: the smallest 'bic' or 'aic'
+    threads: int | None=None                 # How many (default: all cores)
 ) -> ModelRecovery:
-    """Simulate people with each model, fit all models to all of them, and count who wins.
-
-    Parameters
-    ----------
-    cells
-        A list of cells, or a dict name -> cell
-    task
-        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
-        returned
-    people
-        How many simulated people: see `parameter_recovery`
-    draw
-        True parameters: see `parameter_recovery`
-    bounds
-        Bounds in place of the models', for drawing and fitting
-    hold
-        Parameters that are neither drawn nor fitted
-    n_trials
-        Trials of each session, for an environment without trials of its own
-    sessions
-        Sessions of each person
-    datasets
-        How many data sets each model makes
-    starts
-        How hard to search: see `fit`
-    seed
-        An int or a numpy Generator
-    folder
-        Where finished pieces are kept, so that a run that was stopped goes on
-    criterion
-        Who wins: the smallest 'bic' or 'aic'
-    threads
-        How many threads (default: all cores)
-    """
+    "Simulate people with each model, fit all models to all of them, and count who wins."
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
-    seed, starts, threads = _search_options(seed, starts, threads)
+    search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)
     if len(models) < 2: raise ValueError(f"model recovery compares models: needed two or more, got {', '.join(models)}")
-    data = _given(models, task, people, draw, n_trials, sessions) or _plan(
-        models, task, people, n_trials, sessions, datasets, seed)
+    data = _given(models, task, people, draw, length) or _plan(models, task, people, *length, datasets, search.seed)
     lost = [n for n in models if n not in {s.model for s in data}]
     if lost: raise ValueError(f"no simulated data of {lost[0]}; needed some of each model")
     task = None if isinstance(task, (Simulated, list, tuple)) else task
-    about = _about('model recovery', models, data, task, n_trials=n_trials, sessions=sessions, starts=starts, seed=seed)
+    about = _about('model recovery', models, data, task, **length._asdict(), starts=search.starts, seed=search.seed)
     found = pd.concat(
         run_pieces(
-            _piece, _work(models, data, task, True, n_trials, sessions, starts, seed, threads), folder=folder,
-            about=about, title='model recovery').values(),
+            _piece, _work(models, data, task, True, length, search), folder=folder, about=about,
+            title='model recovery').values(),
         ignore_index=True)
     table = found[['generated', 'fitted', 'dataset', 'participant', 'group', 'nll', 'k', 'n', 'aic', 'bic']]
     of = {n: found[found.fitted == n].set_index('participant') for n in models}

@@ -6,6 +6,7 @@
 __all__ = ['run_lengths', 'run_statistics', 'repeat_by_run', 'RunComparison', 'compare_runs']
 
 # %% ../../nbs/20_inference/20_runs.ipynb #ff8c719a
+from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_list
@@ -13,21 +14,9 @@ from ..core.data import Trials, check_trials
 
 # %% ../../nbs/20_inference/20_runs.ipynb #889da9ae
 def run_lengths(
-    trials # `Trials`
+    trials: Trials # Choices of all people
 ) -> pd.DataFrame: # A row a run: participant, session (from 0), start (row of `trials`), option, length, whole
-    """Rows of equal choices, in order. `whole`: did it begin and end with another choice? Else its length is not known.
-
-    Parameters
-    ----------
-    trials
-        `Trials`
-
-    Returns
-    -------
-    pd.DataFrame
-        A row a run: participant, session (from 0), start (row of `trials`), option, length,
-        whole
-    """
+    "Rows of equal choices, in order. `whole`: did it begin and end with another choice? Else its length is not known."
     check_trials(trials)
     choice, session = trials.choice, trials.session
     made = np.flatnonzero(choice >= 0)
@@ -48,23 +37,13 @@ def _labels(trials): return np.array(trials.participants, object)
 
 # %% ../../nbs/20_inference/20_runs.ipynb #d329666f
 def run_statistics(
-    trials # `Trials`
+    trials: Trials # Choices of all people
 ) -> pd.DataFrame: # (participants, ['repeat', 'run_correlation', 'repeat_sd', 'runs'])
     """Statistics of each person's choices that need no model; NaN where there is too little to count.
 
     `repeat`: share of choices that repeat the one before. `run_correlation`: correlation of the log lengths of
     successive whole runs. `repeat_sd`: standard deviation between sessions of the share repeated, without the part that
-    is luck. `runs`: how many pairs of runs the correlation is made of.
-
-    Parameters
-    ----------
-    trials
-        `Trials`
-
-    Returns
-    -------
-    pd.DataFrame
-        (participants, ['repeat', 'run_correlation', 'repeat_sd', 'runs'])"""
+    is luck. `runs`: how many pairs of runs the correlation is made of."""
     check_trials(trials)
     stays = _stays(trials)
     out = stays.groupby('participant', sort=False).stay.agg(['mean']).rename(columns=dict(mean='repeat'))
@@ -104,22 +83,12 @@ def _between(stays):
 _BINS = {'1': (1, 1), '2': (2, 2), '3 to 5': (3, 5), '6 or more': (6, np.inf)}
 
 def repeat_by_run(
-    trials # `Trials`
-) -> pd.DataFrame: # (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])
+    trials: Trials # Choices of all people
+) -> pd.DataFrame | None: # (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])
     """How often each person repeats a choice, by the length of the run so far and by what the last choice paid.
 
     Rewarded is what paid more than the mean of all rewards that were shown. NaN where there was no such choice; a run
-    of which the beginning is not known counts from where it is known. None if rewards never vary.
-
-    Parameters
-    ----------
-    trials
-        `Trials`
-
-    Returns
-    -------
-    pd.DataFrame
-        (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])"""
+    of which the beginning is not known counts from where it is known. None if rewards never vary."""
     runs, stays = run_lengths(trials), _stays(trials)
     paid = stays.paid.to_numpy()
     if np.isnan(paid).all() or np.ptp(paid[~np.isnan(paid)]) == 0: return None
@@ -139,22 +108,14 @@ _SAID = dict(
     repeat_sd="how much sessions differ in repeating (something changes between sessions that the model holds fixed)")
 
 class RunComparison:
-    """People's statistics beside those of simulated studies: `table`, `remarks()`. Made by `compare_runs`.
-
-    Parameters
-    ----------
-    table
-        Frame (statistics, ['people', 'se', 'simulated', 'low', 'high'])
-    studies
-        How many simulated studies
-    """
+    "People's statistics beside those of simulated studies: `table`, `remarks()`. Made by `compare_runs`."
     def __init__(self,
-        table,   # Frame (statistics, ['people', 'se', 'simulated', 'low', 'high'])
-        studies  # How many simulated studies
+        table: pd.DataFrame, # (statistics, ['people', 'se', 'simulated', 'low', 'high'])
+        studies: int         # How many simulated studies
     ):
         self.table, self.studies = table, studies
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         "A sentence for each statistic in which people are unlike the simulated ones."
         t = self.table
         return [f"People and simulated people differ in {_SAID[name]}: {r.people:.3f} against {r.simulated:.3f} "
@@ -165,21 +126,14 @@ class RunComparison:
         return '\n'.join([self.table.round(3).to_string(), *self.remarks()])
 
 def compare_runs(
-    trials,   # `Trials` of people
-    simulated # A list of `Trials`: studies of as many people, simulated with each person's parameters
+    trials: Trials,             # Choices of people
+    simulated: Sequence[Trials] # Studies of as many people, simulated with each person's parameters
 ) -> RunComparison:
     """Statistics that need no model, of people and of simulated studies of the same people.
 
     The interval holds 95 % of the studies' means, and allows for the error of the people's own mean no further: each
     study has as many people and choices. At least 20 studies are needed for it. Raises a `ValueError` for fewer. What
-    cannot be counted (differences between sessions, where there is one) is left out.
-
-    Parameters
-    ----------
-    trials
-        `Trials` of people
-    simulated
-        A list of `Trials`: studies of as many people, simulated with each person's parameters"""
+    cannot be counted (differences between sessions, where there is one) is left out."""
     check_trials(trials)
     one = isinstance(simulated, Trials)
     what = 'simulated studies, as `simulate` returns them'

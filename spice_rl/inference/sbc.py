@@ -6,19 +6,25 @@
 __all__ = ['Calibration', 'simulation_based_calibration']
 
 # %% ../../nbs/20_inference/29_sbc.ipynb #a944d343
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 import numpy as np
 import pandas as pd
 from scipy import stats
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from tqdm.auto import tqdm
-from ..core.cell import check_cell
+from ..core.cell import Cell, check_cell
 from ..core.playing import as_seed, check_environment, simulate
 from ..core.arguments import check_whole
 from ..core.params import from_line, to_line
 from ..core.style import COLOURS, axes_for, in_style
-from .posterior import _apart, _check_sampling, _of_people, _one_seed, _packages, _prepare
-from .posterior import _some, _together
+from ..models.avoidance import AvoidanceTask
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
+from .posterior import _apart, _of_people, _one_seed, _packages, _prepare
+from .posterior import _sampling, _some, _together
 
 # %% ../../nbs/20_inference/29_sbc.ipynb #17f63861
 _NULLS = 4000   # simulated sets of uniform ranks
@@ -66,14 +72,14 @@ class Calibration:
     truth: pd.DataFrame # True values, (simulations, quantities)
     runs: pd.DataFrame  # `divergences`, `ess`
 
-    def table(self, bins=20): # How many bins for the χ² test
+    def table(self, bins: int=20) -> pd.DataFrame: # How many bins for the χ² test
         """Mean rank (½ if all is well) and two tests of uniformity, by quantity: χ² over equal bins, and `p_ecdf`,
         which looks for the least likely point of the cumulative distribution
         (Säilynoja, Bürkner & Vehtari, 2022, *Statistics and Computing* 32, 32; its null is simulated).
 
         Parameters
         ----------
-        bins
+        bins : int
             How many bins for the χ² test"""
         if (self.draws + 1) % bins:
             raise ValueError(f"bins must divide the {self.draws + 1} possible ranks, got {bins}")
@@ -85,7 +91,7 @@ class Calibration:
                 'p_ecdf': _p_uniform(r.to_numpy(), self.draws)}
         return pd.DataFrame(out).T.astype({'df': int})
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What a reader should know: a list of sentences, empty if all is well."
         t, out = self.table(), []
         off = t.p_ecdf < .05 / len(t)
@@ -109,14 +115,21 @@ class Calibration:
                 self.table().round(3).to_string(), *self.notes()])
 
     @in_style
-    def plot(self, axs=None): # Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)
+    def plot(self,
+        axs: Sequence[Axes] | np.ndarray | None=None # One for each quantity (default: a new figure)
+    ) -> tuple[Figure, np.ndarray]: # Figure and axes
         """Cumulative distribution of the ranks less that of uniform ones, with the band that holds all of it in 95 % of
         cases.
 
         Parameters
         ----------
-        axs
-            Axes to draw on, one for each quantity (default: a new figure). Returns (figure, axes)"""
+        axs : Sequence[Axes] | np.ndarray | None
+            One for each quantity (default: a new figure)
+
+        Returns
+        -------
+        tuple[Figure, np.ndarray]
+            Figure and axes"""
         n, p = len(self.ranks), np.arange(1, self.draws + 1) / (self.draws + 1)
         level = _unlikely(n, self.draws)[1][int(.05 * _NULLS)]
         axs = axes_for(axs, (2.3 * self.ranks.shape[1], 2.2), 1, self.ranks.shape[1], sharey=True)
@@ -155,22 +168,22 @@ def _ranked(az, name, rows): # ({quantity: (draws (chains, draws), true value)},
 
 # %% ../../nbs/20_inference/29_sbc.ipynb #aeca0e90
 def simulation_based_calibration(
-    cell,             # The model: any cell with compiled rules
-    environment=None, # What pays: as in `simulate`
+    cell: Cell,              # The model: any cell with compiled rules
+    environment: Bandits | AvoidanceTask | TaskWorld | None=None, # What pays: as in `simulate`
     *,
-    simulations=200,  # How many
-    people=None,      # People of a group in each simulation, sampled as a hierarchy (default: one person, alone)
-    n_trials=None,    # Trials of each person (default: 100, or what the task has)
-    priors=None,      # As in `sample_posterior`
-    spread=1.,        # As in `sample_posterior`
-    bounds=None,      # As in `sample_posterior`
-    hold=None,        # As in `sample_posterior`
-    draws=500,        # Draws of each chain; 99 of all are ranked
-    tune=300,         # Draws of each chain before these
-    chains=2,         # Chains of each simulation
-    target_accept=.8, # As in `sample_posterior`
-    seed=0,           # An int or a numpy Generator
-    threads=1         # Chains sampled at once
+    simulations: int=200,    # How many
+    people: int | None=None, # People of a group in each simulation, sampled as a hierarchy (default: one person, alone)
+    n_trials: int | None=None, # Trials of each person (default: 100, or what the task has)
+    priors: dict | None=None, # As in `sample_posterior`
+    spread: float=1.,        # As in `sample_posterior`
+    bounds: dict | None=None, # As in `sample_posterior`
+    hold: dict | None=None,  # As in `sample_posterior`
+    draws: int=500,          # Draws of each chain; 99 of all are ranked
+    tune: int=300,           # Draws of each chain before these
+    chains: int=2,           # Chains of each simulation
+    target_accept: float=.8, # As in `sample_posterior`
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int=1           # Chains sampled at once
 ) -> Calibration:
     """Draw parameters from the prior, simulate, sample the posterior, and rank the truth among the draws, many times.
 
@@ -178,50 +191,49 @@ def simulation_based_calibration(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    environment
+    environment : Bandits | AvoidanceTask | TaskWorld | None
         What pays: as in `simulate`
-    simulations
+    simulations : int
         How many
-    people
+    people : int | None
         People of a group in each simulation, sampled as a hierarchy (default: one person,
         alone)
-    n_trials
+    n_trials : int | None
         Trials of each person (default: 100, or what the task has)
-    priors
+    priors : dict | None
         As in `sample_posterior`
-    spread
+    spread : float
         As in `sample_posterior`
-    bounds
+    bounds : dict | None
         As in `sample_posterior`
-    hold
+    hold : dict | None
         As in `sample_posterior`
-    draws
+    draws : int
         Draws of each chain; 99 of all are ranked
-    tune
+    tune : int
         Draws of each chain before these
-    chains
+    chains : int
         Chains of each simulation
-    target_accept
+    target_accept : float
         As in `sample_posterior`
-    seed
-        An int or a numpy Generator
-    threads
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int
         Chains sampled at once"""
     az, _ = _packages()
     check_cell(cell), check_environment(environment)
     check_whole(simulations, 'simulations', 2)
-    _check_sampling(draws, tune, chains, threads, target_accept, spread)
+    how = _sampling(draws, tune, chains, threads, target_accept, spread)
     if chains * draws < _RANKED: raise ValueError(f"{_RANKED} draws are ranked, got {chains} chains of {draws}")
     if people is not None and check_whole(people, 'people') < 2:
         raise ValueError(f"people must be at least 2 (a hierarchy), or None (each person alone), got {people}")
-    seed, settings = (
-        as_seed(seed), dict(draws=draws, tune=tune, chains=chains, threads=threads, target_accept=target_accept))
+    seed = as_seed(seed)
     anybody = simulate(cell, environment, n_trials=n_trials, seed=seed)
     line, priors_ = _prepare(cell, anybody, bounds, hold, priors)
     rng, rows = np.random.default_rng([seed, 1]), []
-    with tqdm(total=simulations * chains * (draws + tune), desc=type(cell).__name__, unit='draw') as bar:
+    with tqdm(total=simulations * how.all_draws, desc=type(cell).__name__, unit='draw') as bar:
         for i in range(simulations):
             theta, mean, sd = _true_people(line, priors_, rng, people, spread)
             who = pd.DataFrame(line.o.theta(theta), columns=list(cell.params))
@@ -229,10 +241,10 @@ def simulation_based_calibration(
             here, beliefs = _prepare(cell, trials, bounds, hold, priors)
             if people is None:
                 (z, numbers), given = (
-                    _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), bar, **settings), {})
+                    _apart(here, beliefs, [f'of simulation {i}'], _one_seed(seed, 3, i), how, bar), {})
             else:
                 z, means, sds, numbers = _together(
-                    here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), bar, **settings)
+                    here, beliefs, np.zeros(people, int), spread, _one_seed(seed, 3, i), how, bar)
                 given = {
                     f'{what} {n}': (x[..., j], true[j])
                     for what, x, true in (('mean', means[:, :, 0], mean), ('sd', sds, sd))

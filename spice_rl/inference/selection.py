@@ -6,6 +6,7 @@
 __all__ = ['exceedance', 'Selection', 'select_models']
 
 # %% ../../nbs/20_inference/27_selection.ipynb #aef5b725
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 import numpy as np
@@ -16,13 +17,13 @@ from .fitting import Fit
 
 # %% ../../nbs/20_inference/27_selection.ipynb #bf7642da
 def exceedance(
-    counts # Parameters of the Dirichlet distribution, (models,)
+    counts: Sequence[float] | np.ndarray # Parameters of the Dirichlet distribution, (models,)
 ) -> np.ndarray:
     """Probability of each component of a Dirichlet variable to be the largest, (models,).
 
     Parameters
     ----------
-    counts
+    counts : Sequence[float] | np.ndarray
         Parameters of the Dirichlet distribution, (models,)
     """
     a = np.asarray(counts, float)
@@ -168,46 +169,46 @@ class Selection:
     ----------
     models : pd.DataFrame
         A row for each group and model: people, frequency, sd, exceedance, protected
-    families : pd.DataFrame
-        The same of families, or None
+    families : pd.DataFrame | None
+        The same of families
     risks : pd.DataFrame
         (groups, kinds)
     people : pd.DataFrame
         Responsibilities (participants, models), all people together
-    people_by_group : pd.DataFrame
-        The same, each group by itself, or None
-    same : pd.DataFrame
-        Pairs of groups, or None
-    groups : pd.Series
-        Group of each participant, or None
+    people_by_group : pd.DataFrame | None
+        The same, each group by itself
+    same : pd.DataFrame | None
+        Pairs of groups
+    groups : pd.Series | None
+        Group of each participant
     source : str
         What was taken for log evidences"""
-    models: pd.DataFrame             # A row for each group and model: people, frequency, sd, exceedance, protected
-    families: pd.DataFrame           # The same of families, or None
-    risks: pd.DataFrame              # (groups, kinds)
-    people: pd.DataFrame             # Responsibilities (participants, models), all people together
-    people_by_group: pd.DataFrame    # The same, each group by itself, or None
-    same: pd.DataFrame               # Pairs of groups, or None
-    groups: pd.Series                # Group of each participant, or None
-    source: str                      # What was taken for log evidences
+    models: pd.DataFrame                 # A row for each group and model: people, frequency, sd, exceedance, protected
+    families: pd.DataFrame | None        # The same of families
+    risks: pd.DataFrame                  # (groups, kinds)
+    people: pd.DataFrame                 # Responsibilities (participants, models), all people together
+    people_by_group: pd.DataFrame | None # The same, each group by itself
+    same: pd.DataFrame | None            # Pairs of groups
+    groups: pd.Series | None             # Group of each participant
+    source: str                          # What was taken for log evidences
 
-    def table(self, families=False): # Families instead of models?
+    def table(self, families: bool=False) -> pd.DataFrame: # Families instead of models?
         """By group and in full (`full`): expected number of people, frequency with its posterior sd, exceedance and
         protected exceedance probability.
 
         Parameters
         ----------
-        families
+        families : bool
             Families instead of models?"""
         if families and self.families is None:
             raise ValueError("there are no families; give them to select_models: families={name: [model, …]}")
         return self.families if families else self.models
 
-    def best(self):
+    def best(self) -> pd.DataFrame:
         "The model that each participant follows most probably, and how probably, all people together."
         return pd.DataFrame(dict(model=self.people.idxmax(axis=1), probability=self.people.max(axis=1)))
 
-    def notes(self):
+    def notes(self) -> list[str]:
         "What it comes to, in plain words."
         out = [
             _verdict(group, table.loc[group], risk, kind)
@@ -254,12 +255,12 @@ def _verdict(group, table, risk, kind): # table: the rows of the group
 
 # %% ../../nbs/20_inference/27_selection.ipynb #a4a1540c
 def select_models(
-    # Log evidences: a frame (participants, models), what `compare` returned, or fits that have a Series `evidence` and
-    # a `name`
-    evidence,
+    # Log evidences: (participants, models), what `compare` returned, or fits that have a Series `evidence` and a `name`
+    evidence: pd.DataFrame | Comparison | Sequence,
     *,
-    families=None, # Models that share a trait: a dict name -> list of models, each model in one
-    groups=None    # Group of each participant: a Series or dict by label (default: that of the evidence, if it has one)
+    families: dict | None=None,          # Models that share a trait: name -> list of models, each model in one
+    # Group of each participant, by label (default: that of the evidence, if it has one)
+    groups: dict | pd.Series | None=None
 ) -> Selection:
     """How frequent is each model among people like these? Random-effects Bayesian model selection, by group and in
     full.
@@ -271,14 +272,13 @@ def select_models(
 
     Parameters
     ----------
-    evidence
-        Log evidences: a frame (participants, models), what `compare` returned, or fits that
-        have a Series `evidence` and a `name`
-    families
-        Models that share a trait: a dict name -> list of models, each model in one
-    groups
-        Group of each participant: a Series or dict by label (default: that of the evidence, if
-        it has one)"""
+    evidence : pd.DataFrame | Comparison | Sequence
+        Log evidences: (participants, models), what `compare` returned, or fits that have a
+        Series `evidence` and a `name`
+    families : dict | None
+        Models that share a trait: name -> list of models, each model in one
+    groups : dict | pd.Series | None
+        Group of each participant, by label (default: that of the evidence, if it has one)"""
     frame, own, source = _evidence(evidence)
     _check_evidence(frame)
     models, groups = list(frame.columns), own if groups is None else groups

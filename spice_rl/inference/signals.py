@@ -6,10 +6,12 @@
 __all__ = ['trialwise', 'to_events']
 
 # %% ../../nbs/20_inference/26_signals.ipynb #151e0c84
+import os
+from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_labels
-from ..core.cell import Trial, check_cell
+from ..core.cell import Cell, Trial, check_cell
 from ..core.data import Trials, check_trials
 from ..core.replaying import latent_names, option_names, replay, replay_arrays
 from ..core.engine import parameter_table
@@ -38,11 +40,11 @@ def _effects(cell, theta, trials, states):
 
 # %% ../../nbs/20_inference/26_signals.ipynb #cf59cf73
 def trialwise(
-    cell,            # A cell: hand-written, an equation
-    trials: Trials,  # The trials
-    # None (the cell's own), a dict of numbers, or a frame with a row per participant: `fit(…).parameters`
-    parameters=None,
-    keep=()          # Columns of the trials' table to carry along, such as onsets
+    cell: Cell,                                  # A learner with rules: hand-written, an equation
+    trials: Trials,                              # The trials
+    # Numbers by name, or a row per participant: `fit(…).parameters` (default: the cell's own)
+    parameters: dict | pd.DataFrame | None=None,
+    keep: str | Sequence[str]=()                 # Columns of the trials' table to carry along, such as onsets
 ) -> pd.DataFrame:
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
@@ -54,14 +56,13 @@ def trialwise(
 
     Parameters
     ----------
-    cell
-        A cell: hand-written, an equation
+    cell : Cell
+        A learner with rules: hand-written, an equation
     trials : Trials
         The trials
-    parameters
-        None (the cell's own), a dict of numbers, or a frame with a row per participant:
-        `fit(…).parameters`
-    keep
+    parameters : dict | pd.DataFrame | None
+        Numbers by name, or a row per participant: `fit(…).parameters` (default: the cell's own)
+    keep : str | Sequence[str]
         Columns of the trials' table to carry along, such as onsets"""
     check_cell(cell), check_trials(trials)
     keep = check_labels(keep, 'keep', "columns of the trials' table")
@@ -139,35 +140,38 @@ def _times(frame, given, what):
     return x
 
 def to_events(
-    frame,             # What `trialwise` returned
+    frame: pd.DataFrame,                      # What `trialwise` returned
     # When each trial's event began, in seconds from the start of its run: a column, or a number per row
-    onset='onset',
-    duration=0.,       # How long it lasted, in seconds: a column, one number, or a number per row
+    onset: str | float | Sequence[float] | np.ndarray='onset',
+    # How long it lasted, in seconds: a column, one number, or a number per row
+    duration: str | float | Sequence[float] | np.ndarray=0.,
     *,
-    trial_type='decision', # What the event is called: a column, or a word
-    columns=None,      # Columns to write (default: all numbers of the model, and choice and reward)
-    folder=None,       # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
-    task='bandit'      # Name of the task in the files' names
+    trial_type: str='decision',               # What the event is called: a column, or a word
+    # Columns to write (default: all numbers of the model, and choice and reward)
+    columns: str | Sequence[str] | None=None,
+    # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
+    folder: str | os.PathLike | None=None,
+    task: str='bandit'                        # Name of the task in the files' names
 ) -> pd.DataFrame:
     """Events as BIDS has them: a frame with onset, duration, trial_type, …; with `folder`, also a file for each
     participant and session.
 
     Parameters
     ----------
-    frame
+    frame : pd.DataFrame
         What `trialwise` returned
-    onset
+    onset : str | float | Sequence[float] | np.ndarray
         When each trial's event began, in seconds from the start of its run: a column, or a
         number per row
-    duration
+    duration : str | float | Sequence[float] | np.ndarray
         How long it lasted, in seconds: a column, one number, or a number per row
-    trial_type
+    trial_type : str
         What the event is called: a column, or a word
-    columns
+    columns : str | Sequence[str] | None
         Columns to write (default: all numbers of the model, and choice and reward)
-    folder
+    folder : str | os.PathLike | None
         Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
-    task
+    task : str
         Name of the task in the files' names"""
     used = {
         'participant', 'session', 'trial', 'counted', *(c for c in (onset, duration, trial_type) if isinstance(c, str))}

@@ -6,11 +6,15 @@
 __all__ = ['simulate_like', 'Simulated', 'simulate_people']
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #34d71374
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 import numpy as np
 import pandas as pd
-from ..models.avoidance import SYMBOLS, VALUES, _trials
+from ..models.avoidance import SYMBOLS, VALUES, AvoidanceTask, _trials
+from ..models.bandit_rules import Bandits
+from ..tasks.published import TaskWorld
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials, check_trials
 from ..core.parts import _pick
@@ -24,33 +28,18 @@ from ..core.worlds import check_world
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #a88ad66e
 def simulate_like(
-    cell,            # Who chooses (with compiled rules)
-    trials,          # The trials to go through; every option's reward must be known where one was shown
-    parameters=None, # None (the cell's own), a dict of numbers, or a frame with a row for each simulated person
+    cell: Cell,              # Who chooses (with compiled rules)
+    trials: Trials,          # The trials to go through; every option's reward must be known where one was shown
+    # Numbers by name, or a row for each simulated person (default: the cell's own)
+    parameters: dict | pd.DataFrame | None=None,
     *,
-    sequences=None,  # Whose trials each simulated person goes through (default: those of the person of the same name)
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
+    # Whose trials each simulated person goes through (default: those of the person of the same name)
+    sequences: Sequence | pd.Series | None=None,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int | None=None # How many (default: all cores)
 ) -> Trials:
     """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of
-    `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
-
-    Parameters
-    ----------
-    cell
-        Who chooses (with compiled rules)
-    trials
-        The trials to go through; every option's reward must be known where one was shown
-    parameters
-        None (the cell's own), a dict of numbers, or a frame with a row for each simulated
-        person
-    sequences
-        Whose trials each simulated person goes through (default: those of the person of the
-        same name)
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)"""
+    `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out."""
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
@@ -115,7 +104,7 @@ class _Model:
     cell: Cell
     bounds: dict  # Of all parameters
     hold: dict    # Parameters that are neither drawn nor fitted
-    draw: object  # 'uniform', a dict, a `Fit` or a frame
+    draw: str | dict | Fit | pd.DataFrame | None   # None where people are not drawn
 
     @property
     def free(self): return [n for n in self.cell.params if n not in self.hold]
@@ -289,26 +278,12 @@ def _check_task(task, n_trials, sessions, cells):
 # %% ../../nbs/20_inference/21_simulation.ipynb #c441c6f9
 @dataclass(repr=False)
 class Simulated:
-    """One data set made by one model.
-
-    Parameters
-    ----------
-    model : str
-        Name of the model that made it
-    trials : Trials
-        The choices of its people
-    true : pd.DataFrame
-        Their parameters (not needed for model recovery)
-    dataset : int
-        Number of the data set
-    sequence : pd.Series
-        Whose trials each person went through (default: their own)
-    """
+    "One data set made by one model."
     model: str                    # Name of the model that made it
-    trials: Trials                # The choices of its people
-    true: pd.DataFrame = None     # Their parameters (not needed for model recovery)
+    trials: Trials | None         # The choices of its people (None: still to be made)
+    true: pd.DataFrame | None = None  # Their parameters (not needed for model recovery)
     dataset: int = 0              # Number of the data set
-    sequence: pd.Series = None    # Whose trials each person went through (default: their own)
+    sequence: pd.Series | None = None # Whose trials each person went through (default: their own)
 
     def __post_init__(self):
         if self.sequence is None:
@@ -318,60 +293,29 @@ class Simulated:
 
     def __repr__(self): return f"{self.model}, data set {self.dataset}: {self.trials!r}"
 
-    def blocks(self):
+    def blocks(self) -> list[list]:
         "Labels of the people, a block at a time."
         labels = list(self.sequence.index)
         return [labels[i:i + _BLOCK] for i in range(0, len(labels), _BLOCK)]
 
 # %% ../../nbs/20_inference/21_simulation.ipynb #9c81bfc7
 def simulate_people(
-    cells,           # One cell, a list of cells, or a dict name -> cell
-    task,            # An environment, or `Trials`: everybody's own sequence is played
+    cells: Cell | Sequence[Cell] | dict[str, Cell], # Who chooses: one, or several, perhaps by name
+    # An environment; of `Trials`, everybody's own sequence is played
+    task: Bandits | AvoidanceTask | TaskWorld | Trials,
     *,
     # How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences are taken in turn
-    people=None,
-    draw='uniform',  # Where parameters come from: see `parameter_recovery`
-    bounds=None,     # Bounds in place of the models'
-    hold=None,       # Parameters that are not drawn: name -> value
-    n_trials=None,   # Trials of each session, for an environment without trials of its own
-    sessions=1,      # Sessions of each person
-    datasets=1,      # How often everybody is simulated, with new parameters each time
-    seed=0,          # An int or a numpy Generator
-    threads=None     # How many threads (default: all cores)
-) -> list: # `Simulated`, one for each model and data set
-    """Simulate people with each model.
-
-    Parameters
-    ----------
-    cells
-        One cell, a list of cells, or a dict name -> cell
-    task
-        An environment, or `Trials`: everybody's own sequence is played
-    people
-        How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences
-        are taken in turn
-    draw
-        Where parameters come from: see `parameter_recovery`
-    bounds
-        Bounds in place of the models'
-    hold
-        Parameters that are not drawn: name -> value
-    n_trials
-        Trials of each session, for an environment without trials of its own
-    sessions
-        Sessions of each person
-    datasets
-        How often everybody is simulated, with new parameters each time
-    seed
-        An int or a numpy Generator
-    threads
-        How many threads (default: all cores)
-
-    Returns
-    -------
-    list
-        `Simulated`, one for each model and data set
-    """
+    people: int | None=None,
+    draw: str | dict | Fit | pd.DataFrame='uniform', # Where parameters come from: see `parameter_recovery`
+    bounds: dict | None=None,          # In place of the models': name -> (lower, upper)
+    hold: dict | None=None,            # Parameters that are not drawn: name -> value
+    n_trials: int | None=None,         # Trials of each session, for an environment without trials of its own
+    sessions: int=1,                   # Sessions of each person
+    datasets: int=1,                   # How often everybody is simulated, with new parameters each time
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    threads: int | None=None           # How many (default: all cores)
+) -> list[Simulated]: # One for each model and data set
+    "Simulate people with each model."
     seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)
@@ -379,7 +323,7 @@ def simulate_people(
         s.trials = _join(
             [
                 _simulate(
-                    models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], n_trials, sessions,
+                    models[s.model].cell, task, s.true.loc[mine], s.sequence.loc[mine], _Length(n_trials, sessions),
                     _seed(seed, s.model, s.dataset, b, _DATA), threads)
                 for b, mine in enumerate(s.blocks())])
     return plan
@@ -395,10 +339,15 @@ def _plan(models, task, people, n_trials, sessions, datasets, seed):
         for n, m in models.items()
         for d in range(datasets)]
 
-def _simulate(cell, task, true, sequence, n_trials, sessions, seed, threads):
+class _Length(NamedTuple):
+    "How long people play in an environment; a task with trials of its own is told nothing: (None, 1)."
+    n_trials: int | None
+    sessions: int
+
+def _simulate(cell, task, true, sequence, length, seed, threads):
     "`Trials` of one block of people."
     if isinstance(task, Trials): return simulate_like(cell, task, true, sequences=sequence, seed=seed, threads=threads)
-    return simulate(cell, task, true, n_trials=n_trials, sessions=sessions, seed=seed, threads=threads)
+    return simulate(cell, task, true, **length._asdict(), seed=seed, threads=threads)
 
 def _join(parts):
     "One `Trials` of several, of different people."
