@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, gradient, hessian, nll, play, replay,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
                       simulate, softmax)
 
 
@@ -98,6 +98,8 @@ def test_rewards_that_a_cell_does_not_presume():
     (lambda: simulate(RescorlaWagner(), TRIALS), TypeError, "environment must be a task such as BanditsDrift"),
     (lambda: simulate(RescorlaWagner(), BanditsDrift), TypeError, r"write BanditsDrift\(\)"),
     (lambda: simulate(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
+    (lambda: parameter_recovery(RescorlaWagner(), AvoidanceTask, people=2), TypeError, r"write AvoidanceTask\(\)"),
+    (lambda: explore(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
     (lambda: simulate(RescorlaWagner(), BanditsDrift(), people=2.5), ValueError, "people must be a whole number of at least 1, got 2.5"),
     (lambda: simulate(RescorlaWagner(), BanditsDrift(), seed=None), TypeError, "seed must be a whole number of at least 0, got None"),
     (lambda: simulate(AgentQ(n_actions=2), BanditsDrift(n_actions=3)), ValueError, "made for 2 options, and BanditsDrift has 3"),

@@ -22,7 +22,17 @@ def check_names(
     known: Collection,    # Names that exist
     what: str='parameter' # What they name, for the message
 ) -> None:
-    "Raise a `ValueError` that names the nearest known name, if any of `given` is unknown."
+    """Raise a `ValueError` that names the nearest known name, if any of `given` is unknown.
+
+    Parameters
+    ----------
+    given : Iterable
+        Names that came
+    known : Collection
+        Names that exist
+    what : str
+        What they name, for the message
+    """
     for name in given:
         if not _is_there(name, known):
             there = ', '.join(map(str, known)) or 'none'
@@ -40,7 +50,19 @@ def check_one_of(
     known: Collection, # The values that it may take
     hint: str=''       # What else may help, for the end of the message
 ) -> object:
-    "Return `value`, or raise a `ValueError` that lists what it may be."
+    """Return `value`, or raise a `ValueError` that lists what it may be.
+
+    Parameters
+    ----------
+    value : object
+        What came
+    name : str
+        Name of the argument, for the message
+    known : Collection
+        The values that it may take
+    hint : str
+        What else may help, for the end of the message
+    """
     if any(type(value) is type(k) and value == k for k in known): return value
     *first, last = map(repr, known)
     there = f"{', '.join(first)} or {last}" if first else last
@@ -57,7 +79,22 @@ def check_number(
     finite: bool=True     # Must it be finite?
 ) -> float:
     """Return `value` as a float; a `TypeError` if it is no number, a `ValueError` if it is NaN, infinite or out of
-    range."""
+    range.
+
+    Parameters
+    ----------
+    value : object
+        What came
+    name : str
+        Name of the argument, for the message
+    lower : float
+        Smallest value allowed
+    upper : float
+        Largest value allowed
+    ends : bool
+        May it be one of the ends?
+    finite : bool
+        Must it be finite?"""
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
         raise TypeError(f"{name} must be a number, got {value!r:.80}")
     try: number = float(value)
@@ -75,7 +112,21 @@ def check_whole(
     most: int | None=None,  # Largest value allowed (default: any)
     why: str=''             # The reason for the limit, for the end of the message
 ) -> int:
-    "Return `value` as an int; a `TypeError` if it is no number, a `ValueError` if it is not whole or out of range."
+    """Return `value` as an int; a `TypeError` if it is no number, a `ValueError` if it is not whole or out of range.
+
+    Parameters
+    ----------
+    value : object
+        What came
+    name : str
+        Name of the argument, for the message
+    least : int | None
+        Smallest value allowed (default: any)
+    most : int | None
+        Largest value allowed (default: any)
+    why : str
+        The reason for the limit, for the end of the message
+    """
     limits = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
     need = f"{name} must be a whole number{' of ' * bool(limits)}{' and '.join(limits)}, got "
     if isinstance(value, (bool, np.bool_, str, bytes, type(None))) or np.ndim(value):
@@ -92,7 +143,14 @@ def check_seed(
     name: str='seed' # Name of the argument, for the message
 ) -> int | np.random.Generator:
     """Return the seed; a `TypeError` or `ValueError` if it is neither a whole number of at least 0 nor a numpy
-    Generator."""
+    Generator.
+
+    Parameters
+    ----------
+    seed : object
+        What came: a whole number from 0, or a numpy Generator
+    name : str
+        Name of the argument, for the message"""
     if isinstance(seed, np.random.Generator): return seed
     return check_whole(seed, name, 0, why=f"; or a numpy Generator: {name}=np.random.default_rng()")
 
@@ -101,14 +159,28 @@ def check_truth(
     value: object, # What came
     name: str      # Name of the argument, for the message
 ) -> bool:
-    "Return True or False, also for 1 and 0; a `TypeError` for anything else."
+    """Return True or False, also for 1 and 0; a `TypeError` for anything else.
+
+    Parameters
+    ----------
+    value : object
+        What came
+    name : str
+        Name of the argument, for the message
+    """
     if isinstance(value, (bool, int, np.bool_, np.integer)) and value in (0, 1): return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r:.80}")
 
 def check_threads(
     threads: object # What came: a whole number from 1, or None for all cores
 ) -> int | None:
-    "Return the number of threads; a `TypeError` or `ValueError` if it is no whole number of at least 1, and not None."
+    """Return the number of threads; a `TypeError` or `ValueError` if it is no whole number of at least 1, and not None.
+
+    Parameters
+    ----------
+    threads : object
+        What came: a whole number from 1, or None for all cores
+    """
     return None if threads is None else check_whole(threads, 'threads', 1, why="; or None for all cores")
 
 def check_mapping(
@@ -116,7 +188,17 @@ def check_mapping(
     name: str,     # Name of the argument, for the message
     example: str   # How it is written, such as "beta=(0, 20)"
 ) -> dict:
-    "Return the dict (an empty one for None), or raise a `TypeError` that shows how it is written."
+    """Return the dict (an empty one for None), or raise a `TypeError` that shows how it is written.
+
+    Parameters
+    ----------
+    value : object
+        What came: a dict, or None for an empty one
+    name : str
+        Name of the argument, for the message
+    example : str
+        How it is written, such as "beta=(0, 20)"
+    """
     if value is None: return {}
     if isinstance(value, dict): return value
     raise TypeError(f"{name} must be a dict, {name}=dict({example}), got {type(value).__name__}")
@@ -127,7 +209,19 @@ def check_keys(
     what: str,               # What it is, for the message: "a rule"
     also: Iterable[str]=()   # Keys that it may have
 ) -> None:
-    "Raise a `TypeError` if this is no dict, a `ValueError` if it lacks a key or has one that means nothing."
+    """Raise a `TypeError` if this is no dict, a `ValueError` if it lacks a key or has one that means nothing.
+
+    Parameters
+    ----------
+    given : object
+        What came: a dict
+    needed : Collection[str]
+        Keys that it must have
+    what : str
+        What it is, for the message: "a rule"
+    also : Iterable[str]
+        Keys that it may have
+    """
     if not isinstance(given, dict):
         raise TypeError(f"{what} must be a dict with {', '.join(needed)}, got {type(given).__name__}")
     for key in needed:
@@ -141,7 +235,17 @@ def check_labels(
     name: str,     # Name of the argument, for the message
     what: str      # What they are, for the message: "columns of the table"
 ) -> list:
-    "Return a list of labels, of one that stands alone, too; a `TypeError` for what is neither a text nor a list."
+    """Return a list of labels, of one that stands alone, too; a `TypeError` for what is neither a text nor a list.
+
+    Parameters
+    ----------
+    value : object
+        What came: one label, or several
+    name : str
+        Name of the argument, for the message
+    what : str
+        What they are, for the message: "columns of the table"
+    """
     if isinstance(value, str): return [value]
     if np.iterable(value) and not isinstance(value, (bytes, dict)): return list(value)
     raise TypeError(f"{name} must be a list of {what}, or one of them, got {value!r:.80}")
@@ -154,7 +258,20 @@ def check_list(
     least: int=1        # How many are needed
 ) -> list:
     """Return a list of objects of one kind; a `TypeError` if it holds others or is none, a `ValueError` if it is too
-    short."""
+    short.
+
+    Parameters
+    ----------
+    value : object
+        What came
+    name : str
+        Name of the argument, for the message
+    kind : type | tuple
+        Class, or classes, of what is in it
+    what : str
+        What it should hold, for the message: "fits, as `fit` returns them"
+    least : int
+        How many are needed"""
     if isinstance(value, kind):
         raise TypeError(f"{name} must be a list of {what}; put the one you have into brackets: [...]")
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):

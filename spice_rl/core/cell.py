@@ -38,7 +38,28 @@ def make_trial(
     context: int=0,                 # Which situation
     **columns: ArrayLike            # What else is seen, done and got, by name: a number, or one for each option
 ) -> tuple: # A `Trial`; the columns are further fields
-    "Build a `Trial` by hand, for looking at a cell step by step."
+    """Build a `Trial` by hand, for looking at a cell step by step.
+
+    Parameters
+    ----------
+    choice : int
+        The option chosen, -1 before the choice
+    reward : ArrayLike
+        What the chosen option paid, or one number per option
+    n_options : int
+        How many options there are
+    options : ArrayLike | None
+        Options on offer (default: all)
+    context : int
+        Which situation
+    **columns : ArrayLike
+        What else is seen, done and got, by name: a number, or one for each option
+
+    Returns
+    -------
+    tuple
+        A `Trial`; the columns are further fields
+    """
     shown = np.full(n_options, np.nan)
     if np.ndim(reward): shown[:] = reward
     elif choice >= 0: shown[choice] = reward
@@ -50,7 +71,18 @@ def make_trial(
 def trial_type(
     names: tuple=() # Names of what else is seen, done and got
 ) -> type: # `Trial`, or a class of named tuples with these fields besides
-    "The kind of `Trial` that has these columns."
+    """The kind of `Trial` that has these columns.
+
+    Parameters
+    ----------
+    names : tuple
+        Names of what else is seen, done and got
+
+    Returns
+    -------
+    type
+        `Trial`, or a class of named tuples with these fields besides
+    """
     return namedtuple('Trial', (*Trial._fields, *names)) if names else Trial
 
 # %% ../../nbs/00_core/02_cell.ipynb #8214dfd8
@@ -69,7 +101,20 @@ def shape_of(
     shape: str | int | tuple, # 'options', a whole number, or a tuple of these
     n_options: int            # How many options there are
 ) -> tuple: # Whole numbers
-    "The shape of a latent value's array."
+    """The shape of a latent value's array.
+
+    Parameters
+    ----------
+    shape : str | int | tuple
+        'options', a whole number, or a tuple of these
+    n_options : int
+        How many options there are
+
+    Returns
+    -------
+    tuple
+        Whole numbers
+    """
     sizes = shape if isinstance(shape, tuple) else (shape,)
     return tuple(n_options if size == 'options' else size for size in sizes)
 
@@ -179,6 +224,11 @@ class Cell:
 
     Two laws hold for every cell: a missing answer teaches nothing and is not scored; where what it gets was not shown
     (of several options: of the one chosen), a value that would need it stays as it was.
+
+    Parameters
+    ----------
+    **values : float
+        Values of parameters, in place of their defaults
     """
     params: dict = {}
     state: tuple = ()
@@ -244,7 +294,13 @@ class Cell:
         self.values = {name: param.check(values.get(name, param.default), name) for name, param in self.params.items()}
 
     def suits(self, trials: Trials) -> None: # The trials that it is to be shown
-        "Warn, or raise a `ValueError`, if these trials are not what the rules presume."
+        """Warn, or raise a `ValueError`, if these trials are not what the rules presume.
+
+        Parameters
+        ----------
+        trials : Trials
+            The trials that it is to be shown
+        """
         if self.reward_range is None or not np.isfinite(trials.reward).any(): return
         (low, high), (least, most) = self.reward_range, (np.nanmin(trials.reward), np.nanmax(trials.reward))
         if low <= least and most <= high: return
@@ -275,7 +331,13 @@ class Cell:
         return self.rules.get('update') is not _learns_nothing
 
     def p(self, **values: float) -> tuple: # Values of parameters, in place of this instance's
-        "The parameters as the rules see them: `p.alpha`, `p.beta`, …"
+        """The parameters as the rules see them: `p.alpha`, `p.beta`, …
+
+        Parameters
+        ----------
+        **values : float
+            Values of parameters, in place of this instance's
+        """
         values = {_written(name, self.params): x for name, x in values.items()}
         check_names(values, self.params)
         return namedtuple('P', self.params)(**(self.values | values))
@@ -309,7 +371,15 @@ class Cell:
         p: tuple,        # Parameters, as `cell.p()` gives them
         n_options: int=2 # How many options
     ) -> tuple:
-        "The state before the first trial."
+        """The state before the first trial.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        n_options : int
+            How many options
+        """
         shapes = self.shapes if set(self.shapes) == set(self.state) else dict.fromkeys(self.state, 'options')
         state = namedtuple('State', self.state)(*(np.zeros(shape_of(shapes[name], n_options)) for name in self.state))
         self._writes('init', self.rules['init'](p, state))
@@ -320,7 +390,17 @@ class Cell:
         state: tuple, # The state, as `init` or `update` gave it
         trial: tuple  # What there is to see, a `Trial`
     ) -> np.ndarray:
-        "One number per option: what the learner would choose. It sees neither the choice nor the reward."
+        """One number per option: what the learner would choose. It sees neither the choice nor the reward.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see, a `Trial`
+        """
         if 'probabilities' in self.rules:
             with np.errstate(divide='ignore', invalid='ignore'): return np.log(self.probabilities(p, state, trial))
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
@@ -335,7 +415,17 @@ class Cell:
         state: tuple, # The state, as `init` or `update` gave it
         trial: tuple  # What there is to see, a `Trial`
     ) -> np.ndarray:
-        "Probability of each option, as the rule `probabilities` says it; of those on offer they sum to 1."
+        """Probability of each option, as the rule `probabilities` says it; of those on offer they sum to 1.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see, a `Trial`
+        """
         unseen, state = self._before(trial, ('choice', 'reward', *self._later())), type(state)(*map(_to_read, state))
         out = np.array(self._rule('probabilities', p, state, unseen), float)
         if out.shape != (len(trial.reward),):
@@ -352,7 +442,17 @@ class Cell:
         state: tuple, # The state, as `init` or `update` gave it
         trial: tuple  # What there is to see, a `Trial`
     ) -> tuple:
-        "The distribution of the answer, one of the kinds of answer. It sees neither the answer nor what follows."
+        """The distribution of the answer, one of the kinds of answer. It sees neither the answer nor what follows.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see, a `Trial`
+        """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('response', p, type(state)(*map(_to_read, state)), unseen)
 
@@ -361,7 +461,17 @@ class Cell:
         state: tuple, # The state, as `init` or `update` gave it
         trial: tuple  # What there is to see, and the answer
     ) -> float:
-        "Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows."
+        """Log probability, or density, of the answer, by the rule `log_likelihood`. It does not see what follows.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see, and the answer
+        """
         seen = self._before(trial, ('reward', *(name for name in self.gets if name != 'reward')))
         return float(self._rule('log_likelihood', p, type(state)(*map(_to_read, state)), seen))
 
@@ -371,7 +481,19 @@ class Cell:
         trial: tuple,            # What there is to see
         rng: np.random.Generator # Where random numbers come from
     ) -> float | tuple:
-        "An answer drawn by the rule `sample`: a number, or a tuple in the order of `does`."
+        """An answer drawn by the rule `sample`: a number, or a tuple in the order of `does`.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see
+        rng : np.random.Generator
+            Where random numbers come from
+        """
         unseen = self._before(trial, ('choice', 'reward', *self._later()))
         return self._rule('sample', p, type(state)(*map(_to_read, state)), unseen, rng)
 
@@ -390,7 +512,17 @@ class Cell:
         state: tuple, # The state, as `init` or `update` gave it
         trial: tuple  # What there is to see, a `Trial`
     ) -> tuple:
-        "The state after the feedback; `state` itself is left as it is."
+        """The state after the feedback; `state` itself is left as it is.
+
+        Parameters
+        ----------
+        p : tuple
+            Parameters, as `cell.p()` gives them
+        state : tuple
+            The state, as `init` or `update` gave it
+        trial : tuple
+            What there is to see, a `Trial`
+        """
         after = type(state)(*map(np.copy, state))
         if not self.watches and not self._answered(trial): return after
         hidden = self._hidden(trial)
@@ -405,7 +537,15 @@ def check_cell(
     cell: object,    # What came
     name: str='cell' # Name of the argument, for the message
 ) -> Cell:
-    "Return `cell`, or raise a `TypeError` that says what came in place of a learner."
+    """Return `cell`, or raise a `TypeError` that says what came in place of a learner.
+
+    Parameters
+    ----------
+    cell : object
+        What came
+    name : str
+        Name of the argument, for the message
+    """
     if isinstance(cell, Cell): return cell
     if isinstance(cell, type): raise TypeError(f"{cell.__name__} is a class, not a learner: write {cell.__name__}()")
     hint = f"; the order is {name} first, then trials" if isinstance(cell, Trials) else ''

@@ -47,7 +47,13 @@ def _expression(rule, value):
 def one_option(
     rule: Callable # The rule `logits` of a cell's class
 ) -> Callable | None:
-    "The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None."
+    """The same rule as `logit(p, state, trial, option)`, where `logits` is one expression; else None.
+
+    Parameters
+    ----------
+    rule : Callable
+        The rule `logits` of a cell's class
+    """
     try:
         view = run_frontend(rule)
         if len(view.blocks) != 1 or view.arg_count != 3: return None
@@ -62,7 +68,13 @@ def one_option(
 def quick_rules(
     rules: dict # Rules of a cell's class, by name
 ) -> dict:
-    "The same rules; `logits` is written for one option where it can be."
+    """The same rules; `logits` is written for one option where it can be.
+
+    Parameters
+    ----------
+    rules : dict
+        Rules of a cell's class, by name
+    """
     made = one_option(rules['logits']) if COMPILED and 'logits' in rules else None
     return rules if made is None else {k: f for k, f in rules.items() if k != 'logits'} | {'logit': made}
 
@@ -374,7 +386,23 @@ def loop_text(
     n_options: int,          # How many options there are
     slopes: bool             # With the gradient and the information?
 ) -> str:
-    "The loop as Python text, made for this number of parameters, latent values and options."
+    """The loop as Python text, made for this number of parameters, latent values and options.
+
+    Parameters
+    ----------
+    params : Sequence[str]
+        Names of the parameters
+    state : Sequence[str]
+        Names of the latent values
+    rules : Collection[str]
+        Names of the rules: `init`, `logit` or `logits`, `update`
+    offers : str
+        'two', 'pair' or 'any'
+    n_options : int
+        How many options there are
+    slopes : bool
+        With the gradient and the information?
+    """
     n_steps, how = len(params) if slopes else 0, _OFFERS[offers]
     S, n_state = BUNDLE * (n_steps + 1), len(state)
     numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, n_options=n_options, S=S, L=BUNDLE)
@@ -396,8 +424,8 @@ _loop_type = types.void(_mat, _mat, types.boolean, *_rows_types, _ivec, _ivec, _
 # %% ../../nbs/00_core/02_codegen.ipynb #b55d726a
 _POINTER, _COMPILE = 2e-8, 2.   # seconds: the pointer loop for a lane and row; compiling a loop
 _TOOLS = dict(
-    Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _four=_four, _pair=_pair, _weigh_2=_weigh_2,
-    _weigh_any=_weigh_any, _probabilities_2=_probabilities_2, _slopes_2=_slopes_2,
+    Trial=Trial, np=np, _room=_room, _leave=_leave, _part=_part, _every=_every, _four=_four, _pair=_pair,
+    _weigh_2=_weigh_2, _weigh_any=_weigh_any, _probabilities_2=_probabilities_2, _slopes_2=_slopes_2,
     _probabilities_any=_probabilities_any, _slopes_any=_slopes_any, _add_2=_add_2, _add_any=_add_any, _count=_count)
 _READY, _WORK, _TOOK = {}, {}, {}   # by digest: compiled loops (None: cannot be); seconds of work so far; of compiling
 
@@ -408,7 +436,19 @@ def _tools():
                     *(f.__code__ for f in (one_option, _expression, loop_text)))
 
 class Loop:
-    "The specialised loop of a cell's class, on data of one kind."
+    """The specialised loop of a cell's class, on data of one kind.
+
+    Parameters
+    ----------
+    cls : type
+        The class of a cell that has rules
+    n_options : int
+        How many options there are
+    options : np.ndarray
+        Those on offer on each row, (rows, width)
+    n_offers : np.ndarray
+        How many of them, (rows,)
+    """
     def __init__(self,
         cls: type,           # The class of a cell that has rules
         n_options: int,      # How many options there are
@@ -428,7 +468,15 @@ class Loop:
         n_steps: int, # Neighbours of each lane: 0, or one for each parameter
         work: float   # Lanes × rows of this call, neighbours counted
     ) -> Callable | None:
-        "The compiled loop, if it is there or worth it; else None."
+        """The compiled loop, if it is there or worth it; else None.
+
+        Parameters
+        ----------
+        n_steps : int
+            Neighbours of each lane: 0, or one for each parameter
+        work : float
+            Lanes × rows of this call, neighbours counted
+        """
         if self.made_of is None or n_steps not in (0, len(self.params)): return None
         key = self.made_of, self.offers, self.n_options, n_steps
         if key in _READY: return _READY[key]

@@ -34,7 +34,13 @@ class StructuredCell(Cell, rules=False):
         raise NotImplementedError(f"{type(self).__name__} lacks kernels(self): write it into the class")
 
     def p(self, **values: float) -> np.ndarray: # Values of parameters, in place of the instance's
-        "All parameters, as an array."
+        """All parameters, as an array.
+
+        Parameters
+        ----------
+        **values : float
+            Values of parameters, in place of the instance's
+        """
         check_names(values, self.params)
         return np.array(list((self.values | values).values()), float)
 
@@ -144,7 +150,13 @@ def _compiled(cls, outside):
 
 # %% ../../nbs/00_core/03_compiling.ipynb #2e75086d
 def is_compiled(cell: Cell) -> bool: # The model
-    "Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)"
+    """Does this cell have compiled rules? (A trained network has none: it brings its own loop over trials.)
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    """
     check_cell(cell)
     return bool(cell.rules) or hasattr(cell, 'kernels')
 
@@ -160,7 +172,18 @@ def kernels(
 
     Compiled code does not look whether an index is inside its array, so an index that is not is found here: an
     `IndexError`
-    that says on which trial."""
+    that says on which trial.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    n_options : int
+        How many options its task has
+    offer : ArrayLike | None
+        Options on offer on a trial (default: all)
+    trials : Trials | None
+        The trials that it is to be shown, if there are any"""
     _try(cell, n_options, offer, trials)
     return _pointers(cell)
 

@@ -239,7 +239,18 @@ class Export(Table):
     def line(self,
         row: int # Number of the row, from 0
     ) -> str: # Line and file
-        "The line, and the file, from which a row came"
+        """The line, and the file, from which a row came
+
+        Parameters
+        ----------
+        row : int
+            Number of the row, from 0
+
+        Returns
+        -------
+        str
+            Line and file
+        """
         return self.origin[int(row)]
 
 # %% ../../nbs/00_core/00_conversion.ipynb #07e124f3
@@ -276,7 +287,31 @@ def read_export(
     """What a program for experiments wrote, as one table with a row for each trial, all cells as they were written
 
     What was left out is said in a warning. Raises a `ValueError` for files of different programs, a rule that no row
-    fits, and rows that may be trials or not."""
+    fits, and rows that may be trials or not.
+
+    Parameters
+    ----------
+    source : str | Path | list | tuple
+        A file, a folder (its .csv, .tsv, .txt, .json and .iqdat files, by name), or a list of
+        files
+    program : str | None
+        Which program wrote it, one of `PROGRAMS` (default: found by its marks; none: tables as
+        they are)
+    rows : str | dict | None
+        Which rows are trials: a dict column -> value or values; the name of a loop of PsychoPy
+    choice : Hashable
+        Column of the choice: to see which rows may be no trials
+    labels : str | Iterable[str]
+        Names of columns that hold labels, as for `read_table`
+    wide : str | Iterable[str]
+        Names with {} for the number of the trial, where a row is a person
+    participant : Hashable
+        Column of who took part; if there is none of this name, the program's own is taken
+
+    Returns
+    -------
+    Export
+        Its `frame` has one row a trial, and a column `file`"""
     if program is not None and program not in PROGRAMS:
         raise ValueError(f"the program must be one of {', '.join(_PROGRAMS)}; got {program!r}")
     wide, labels = check_labels(wide, 'wide', 'names with {}'), check_labels(labels, 'labels', 'names of columns')
@@ -327,7 +362,13 @@ def _as_table(found, paths, labels, rows):
 def is_export(
     source: str | Path | list | tuple # A path, that of a folder, or a list of paths
 ) -> bool:
-    "Is this more than one table in text: a folder, a list, JSON, a log, or what a known program wrote?"
+    """Is this more than one table in text: a folder, a list, JSON, a log, or what a known program wrote?
+
+    Parameters
+    ----------
+    source : str | Path | list | tuple
+        A path, that of a folder, or a list of paths
+    """
     if isinstance(source, (list, tuple)): return True
     path = _as_path(source, 'an export', 'a file, a folder or a list of files')
     if path.is_dir(): return True

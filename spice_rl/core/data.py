@@ -27,7 +27,42 @@ from .tensors import DatasetRNN, _counted, _labels_of_ids, _n_actions, _to_datas
 @dataclass(frozen=True, eq=False, repr=False)
 class Trials:
     """Trials of all people: what was on offer, what was chosen, what it paid. Made by `read_trials`, `from_arrays` or
-    `from_dataset`"""
+    `from_dataset`
+
+    Parameters
+    ----------
+    options : tuple
+        Labels of the options
+    participants : tuple
+        Labels of the people
+    choice : np.ndarray
+        Code of the chosen option, -1: missing, (trial,)
+    reward : np.ndarray
+        What each option paid, NaN: not shown, (trial, option)
+    offer : np.ndarray
+        Codes on offer, padded by -1, (trial, k)
+    participant : np.ndarray
+        Code of the person, (trial,)
+    session : np.ndarray
+        Code of the session, (trial,)
+    context : np.ndarray
+        Code of the set of stimuli, (trial,)
+    counted : np.ndarray
+        Does the choice enter the likelihood? (trial,)
+    _frame : pd.DataFrame
+        the rows as read, in the order of the file
+    _rows : np.ndarray
+        row of `_frame` behind each trial
+    _contexts : tuple | None
+        labels of the contexts, None: their codes
+    columns : dict
+        What else is seen, done and got, by name: (trial,) or (trial, option), NaN: not there
+    does : tuple
+        Names of what people do
+    gets : tuple
+        Names of what they are given afterwards, beside the reward
+    words : dict
+        Of a column that was text: name -> (label of 0, label of 1)"""
     options: tuple = None          # Labels of the options
     participants: tuple = None     # Labels of the people
     choice: np.ndarray = None      # Code of the chosen option, -1: missing, (trial,)
@@ -92,26 +127,55 @@ class Trials:
 
     @cached_property
     def starts(self) -> np.ndarray: # (session + 1,)
-        "First row of each session, then the number of trials"
+        """First row of each session, then the number of trials
+
+        Returns
+        -------
+        np.ndarray
+            (session + 1,)
+        """
         return _read_only(np.r_[np.flatnonzero(np.diff(self.session, prepend=-1)), len(self)])
 
     @cached_property
     def session_participant(self) -> np.ndarray: # (session,)
-        "Code of the person whose session it is"
+        """Code of the person whose session it is
+
+        Returns
+        -------
+        np.ndarray
+            (session,)
+        """
         return _read_only(self.participant[self.starts[:-1]])
 
     def __repr__(self): return _summary(self)
     def _repr_html_(self): return f'<p>{escape(_summary(self))}</p>' + self._frame.head().to_html()
 
     def to_frame(self) -> pd.DataFrame: # Same columns, order, values, dtypes and index as read
-        "The table that was read, nothing lost; for a subset, its rows"
+        """The table that was read, nothing lost; for a subset, its rows
+
+        Returns
+        -------
+        pd.DataFrame
+            Same columns, order, values, dtypes and index as read
+        """
         return self._frame.copy()
 
     def answered(self,
                  # Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
                  does: str | Iterable[str] | None=None
                 ) -> np.ndarray: # (trial,) of True and False
-        "Where an answer was made: the choice, and each column of what people do"
+        """Where an answer was made: the choice, and each column of what people do
+
+        Parameters
+        ----------
+        does : str | Iterable[str] | None
+            Names of what a model speaks of, such as `('choice', 'rt')`; default: all that people do
+
+        Returns
+        -------
+        np.ndarray
+            (trial,) of True and False
+        """
         made = np.ones(len(self), bool)
         does = self.does if does is None else check_labels(does, 'does', 'what people do')
         check_names(does, ('choice', *self.columns), 'name of what people do')
@@ -122,21 +186,44 @@ class Trials:
     def equals(self,
                other: object # What they are compared with
               ) -> bool:
-        "Are these the same trials, with the same columns and the same table?"
+        """Are these the same trials, with the same columns and the same table?
+
+        Parameters
+        ----------
+        other : object
+            What they are compared with
+        """
         return _equal(self, other)
 
     @classmethod
     def concat(cls,
                parts: Iterable[Self] # `Trials` of different people
               ) -> Self:
-        "The trials of several groups of people as one"
+        """The trials of several groups of people as one
+
+        Parameters
+        ----------
+        parts : Iterable[Self]
+            `Trials` of different people
+        """
         return _concat(parts)
 
     def per_participant(self,
                         # A column of the table that says one thing about each person, like their group
                         column: Hashable
                        ) -> pd.Series: # By participant
-        "What a column says about each person"
+        """What a column says about each person
+
+        Parameters
+        ----------
+        column : Hashable
+            A column of the table that says one thing about each person, like their group
+
+        Returns
+        -------
+        pd.Series
+            By participant
+        """
         _check_columns(self._frame, [('column', column)])
         values = pd.Series(self._frame[column].to_numpy()[self._rows]).groupby(self.participant)
         mixed = np.flatnonzero(values.nunique(dropna=False) != 1)
@@ -150,13 +237,37 @@ class Trials:
              participants: object=None,                # Labels of the people to keep, one or a list; default all
              sessions: int | Iterable[int] | None=None # Codes of the sessions to keep, one or a list; default all
             ) -> Self: # With the same options; people and sessions numbered anew
-        "Keep some people or sessions"
+        """Keep some people or sessions
+
+        Parameters
+        ----------
+        participants : object
+            Labels of the people to keep, one or a list; default all
+        sessions : int | Iterable[int] | None
+            Codes of the sessions to keep, one or a list; default all
+
+        Returns
+        -------
+        Self
+            With the same options; people and sessions numbered anew
+        """
         return _take(self, participants, sessions)
 
     def split_time(self,
                    test: float=.3 # Share of each session, at its end, to hold out
                   ) -> tuple[Self, Self]: # (train, test)
-        "Hold out the end of each session; in `test` its start teaches, but is not counted"
+        """Hold out the end of each session; in `test` its start teaches, but is not counted
+
+        Parameters
+        ----------
+        test : float
+            Share of each session, at its end, to hold out
+
+        Returns
+        -------
+        tuple[Self, Self]
+            (train, test)
+        """
         return _split_time(self, test)
 
     def split_sessions(self,
@@ -164,7 +275,20 @@ class Trials:
                        *,
                        seed: int | np.random.Generator=0 # Seed of the random numbers
                       ) -> tuple[Self, Self]: # (train, test)
-        "Hold out whole sessions of each person who has two or more"
+        """Hold out whole sessions of each person who has two or more
+
+        Parameters
+        ----------
+        test : float
+            Share of each person's sessions to hold out
+        seed : int | np.random.Generator
+            Seed of the random numbers
+
+        Returns
+        -------
+        tuple[Self, Self]
+            (train, test)
+        """
         return _split_sessions(self, test, seed)
 
     def split_participants(self,
@@ -172,13 +296,32 @@ class Trials:
                            *,
                            seed: int | np.random.Generator=0 # Seed of the random numbers
                           ) -> tuple[Self, Self]: # (train, test)
-        "Hold out whole people"
+        """Hold out whole people
+
+        Parameters
+        ----------
+        test : float
+            Share of the people to hold out
+        seed : int | np.random.Generator
+            Seed of the random numbers
+
+        Returns
+        -------
+        tuple[Self, Self]
+            (train, test)
+        """
         return _split_participants(self, test, seed)
 
     def to_dataset(self,
                    extra: str | Iterable[str]=() # Names of numeric columns to carry, placed before the id
                   ) -> DatasetRNN:
-        "The tensors `xs` and `ys` that networks train on, one row a session"
+        """The tensors `xs` and `ys` that networks train on, one row a session
+
+        Parameters
+        ----------
+        extra : str | Iterable[str]
+            Names of numeric columns to carry, placed before the id
+        """
         return _to_dataset(self, extra)
 
     @classmethod
@@ -201,7 +344,36 @@ class Trials:
                     does: dict | None=None,             # What is done beside, or in place of, a choice, NaN: missing
                     gets: dict | None=None              # What is shown afterwards, beside the reward
                    ) -> Self:
-        "Trials from codes, as a simulation has them"
+        """Trials from codes, as a simulation has them
+
+        Parameters
+        ----------
+        choice : ArrayLike | None
+            Code of the chosen option, (trial,); -1 or NaN: missing; None: another answer
+        reward : ArrayLike | None
+            What the chosen option paid, (trial,), or each option, (trial, option), or None
+        participant : ArrayLike | None
+            Label of the person, (trial,); default one person, 0
+        session : ArrayLike | None
+            Session within the person, (trial,); default one each
+        options : Iterable | None
+            Labels of the options; default their codes
+        offer : ArrayLike | None
+            Codes on offer, padded by -1, (trial, k); default all
+        context : ArrayLike | None
+            Code of the set of stimuli, (trial,); default 0
+        counted : ArrayLike | None
+            Does the choice enter the likelihood? (trial,); default yes
+        extra : dict | None
+            Further columns of the frame, by name
+        sees : dict | None
+            What is seen before the answer: a dict name -> (trial,), numbers or two labels, or
+            (trial, option)
+        does : dict | None
+            What is done beside, or in place of, a choice, NaN: missing
+        gets : dict | None
+            What is shown afterwards, beside the reward
+        """
         return _from_arrays(_Given(choice, reward, participant, session, options, offer, context, counted, extra,
                                    _declared(sees, does, gets)))
 
@@ -211,7 +383,17 @@ class Trials:
                      n_options: int | None=None,            # Needed for `xs` alone if it has extra features
                      participants: Iterable | None=None     # Label of each id; default the dataset's, or the ids
                     ) -> Self:
-        "The trials behind a dataset: padding dropped, missing choices kept"
+        """The trials behind a dataset: padding dropped, missing choices kept
+
+        Parameters
+        ----------
+        dataset_or_xs : DatasetRNN | ArrayLike
+            `DatasetRNN`, or `xs` alone: (session, trial, feature)
+        n_options : int | None
+            Needed for `xs` alone if it has extra features
+        participants : Iterable | None
+            Label of each id; default the dataset's, or the ids
+        """
         return _from_dataset(dataset_or_xs, n_options, participants)
 
 # %% ../../nbs/00_core/01_data.ipynb #1428aafa
@@ -392,7 +574,15 @@ def check_trials(
     trials: object,    # What came
     name: str='trials' # Name of the argument, for the message
 ) -> Trials:
-    "Return `trials`, or raise a `TypeError` that says how to make them of what came."
+    """Return `trials`, or raise a `TypeError` that says how to make them of what came.
+
+    Parameters
+    ----------
+    trials : object
+        What came
+    name : str
+        Name of the argument, for the message
+    """
     if isinstance(trials, Trials): return trials
     kind = trials.__name__ if isinstance(trials, type) else type(trials).__name__
     got = "nothing" if trials is None else kind

@@ -84,7 +84,30 @@ def add_density(
 ) -> None:
     """Make a kind of answer known, to plain Python and to compiled rules.
 
-    Functions that are not compiled yet (by `njit`) are compiled; those that they call must be."""
+    Functions that are not compiled yet (by `njit`) are compiled; those that they call must be.
+
+    Parameters
+    ----------
+    kind : AnswerKind
+        A class of named tuples, with `metaclass=AnswerKind`
+    log_density : Callable
+        Function of (answer, value) or (answer, first, second): the log density
+    draw : Callable
+        Function of (answer, rng): a value, or a tuple of two
+    mean : Callable
+        Function of (answer): the mean of each component
+    names : Sequence[str]
+        Names of the components: one or two
+    support : str
+        What a value can be, in words
+    limits : Mapping | None
+        `Limit` of each parameter that has one
+    many : Sequence[str]
+        Parameters that hold several numbers
+    together : Callable | None
+        Function of (answer): a sentence where parameters do not go together, or None
+    chances : Callable | None
+        Function of (answer, out): writes each choice's probability, returns the mean time"""
     if not isinstance(kind, AnswerKind) or not hasattr(kind, '_fields'):
         raise TypeError(f"kind must be a class of named tuples, class Mine(namedtuple('Mine', 'a b'), "
                         f"metaclass=AnswerKind), got {kind!r:.80}")
@@ -125,7 +148,18 @@ def _tidy(
 def check_answer(
     answer: tuple # Such as `Normal(0., 1.)`
 ) -> tuple: # The same, with floats
-    "Return the answer, or raise an error that says which of its parameters cannot be, and why."
+    """Return the answer, or raise an error that says which of its parameters cannot be, and why.
+
+    Parameters
+    ----------
+    answer : tuple
+        Such as `Normal(0., 1.)`
+
+    Returns
+    -------
+    tuple
+        The same, with floats
+    """
     entry, answer = _known(answer), _tidy(answer)
     for name, value in zip(answer._fields, answer):
         limit = entry.limits.get(name, Limit())
@@ -190,7 +224,20 @@ def log_density(
     answer: tuple,    # A named tuple of one of the kinds: `Normal(0., 1.)`
     *value: ArrayLike # What was answered: a number, or an array (n,), for each component
 ) -> float | np.ndarray: # A float, or an array (n,)
-    "Log density of a value: −inf outside the support, NaN where the value or a parameter is NaN or cannot be."
+    """Log density of a value: −inf outside the support, NaN where the value or a parameter is NaN or cannot be.
+
+    Parameters
+    ----------
+    answer : tuple
+        A named tuple of one of the kinds: `Normal(0., 1.)`
+    *value : ArrayLike
+        What was answered: a number, or an array (n,), for each component
+
+    Returns
+    -------
+    float | np.ndarray
+        A float, or an array (n,)
+    """
     entry, answer = _known(answer), _tidy(answer)
     if len(value) != len(entry.names):
         raise TypeError(f"an answer of the kind {type(answer).__name__} is {' and '.join(entry.names)}: "
@@ -205,7 +252,22 @@ def draw_answer(
     rng: int | np.random.Generator, # Seed of the random numbers
     n: int | None=None              # How many (default: one, as a number)
 ) -> float | np.ndarray | tuple: # A number or an array (n,); a tuple of them where the answer has two components
-    "Draw from the exact distribution; NaN, and −1 for a choice, where a parameter cannot be."
+    """Draw from the exact distribution; NaN, and −1 for a choice, where a parameter cannot be.
+
+    Parameters
+    ----------
+    answer : tuple
+        A named tuple of one of the kinds
+    rng : int | np.random.Generator
+        Seed of the random numbers
+    n : int | None
+        How many (default: one, as a number)
+
+    Returns
+    -------
+    float | np.ndarray | tuple
+        A number or an array (n,); a tuple of them where the answer has two components
+    """
     entry, answer, rng = _known(answer), _tidy(answer), np.random.default_rng(check_seed(rng, 'rng'))
     out = np.empty((len(entry.names), 1 if n is None else check_whole(n, 'n', 0)))
     _of(answer)[1][len(entry.names) - 1](answer, rng, out)
@@ -216,7 +278,18 @@ def draw_answer(
 def mean_answer(
     answer: tuple # A named tuple of one of the kinds
 ) -> float | tuple: # A float; a tuple of them where the answer has two components
-    "Mean of each component: of an answer, of a choice (between two, the probability of 1), of its time."
+    """Mean of each component: of an answer, of a choice (between two, the probability of 1), of its time.
+
+    Parameters
+    ----------
+    answer : tuple
+        A named tuple of one of the kinds
+
+    Returns
+    -------
+    float | tuple
+        A float; a tuple of them where the answer has two components
+    """
     answer = _tidy(answer)
     return _of(answer)[2](answer)
 
@@ -947,7 +1020,22 @@ def check_density(
     n: int=10_000,                   # How many draws
     rng: int | np.random.Generator=0 # Seed of the random numbers
 ) -> float: # By how many standard deviations Pearson's χ² of the draws is above its mean
-    "Return how well draws and density agree, a number around 0; a `ValueError` above 8: one of them is wrong."
+    """Return how well draws and density agree, a number around 0; a `ValueError` above 8: one of them is wrong.
+
+    Parameters
+    ----------
+    answer : tuple
+        Such as `Wiener(1, 1.5, .5, .2)`
+    n : int
+        How many draws
+    rng : int | np.random.Generator
+        Seed of the random numbers
+
+    Returns
+    -------
+    float
+        By how many standard deviations Pearson's χ² of the draws is above its mean
+    """
     entry, answer, rng = _known(answer), check_answer(answer), np.random.default_rng(check_seed(rng, 'rng'))
     n = check_whole(n, 'n', 1000)
     guide, counted = (np.reshape(draw_answer(answer, rng, n=n), (len(entry.names), n)) for _ in range(2))

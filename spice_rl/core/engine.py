@@ -29,7 +29,17 @@ def on_threads(
     n: int,                           # How many pieces of work
     threads: int | None=None          # How many threads (default: all cores)
 ) -> None:
-    "Run `work` over 0..n cut into as many runs as there are threads."
+    """Run `work` over 0..n cut into as many runs as there are threads.
+
+    Parameters
+    ----------
+    work : Callable[[int, int], None]
+        What is done to the pieces lo..hi: work(lo, hi)
+    n : int
+        How many pieces of work
+    threads : int | None
+        How many threads (default: all cores)
+    """
     threads = max(1, min(check_threads(threads) or os.cpu_count(), n))
     if threads == 1: return work(0, n)
     cuts = np.linspace(0, n, threads + 1).astype(int)
@@ -40,7 +50,17 @@ _WORTH = 2e6   # lanes × rows from which several threads pay: some ten millisec
 _FAR = 1e-3    # the largest difference of logits that is taken for a slope
 
 class Lanes:
-    "A cell on a data set, ready to be evaluated at many parameter vectors at once."
+    """A cell on a data set, ready to be evaluated at many parameter vectors at once.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell with compiled rules
+    trials : Trials
+        The choices
+    threads : int | None
+        How many threads (default: all cores)
+    """
     def __init__(self,
         cell: Cell,              # A cell with compiled rules
         trials: Trials,          # The choices
@@ -81,7 +101,15 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        "Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down."
+        """Negative log-likelihood, in nats, (lanes,). Not finite where the model breaks down.
+
+        Parameters
+        ----------
+        theta : ArrayLike
+            Parameters, (lanes, n_params)
+        who : ArrayLike
+            Which participant, (lanes,)
+        """
         theta = np.asarray(theta, float)
         return self._run(theta, np.empty((len(theta), 0)), who)[0]
 
@@ -93,7 +121,17 @@ class Lanes:
         """NLL, its gradient (lanes, n_params), and the expected information (lanes, n_params, n_params).
 
         Differences go to the side where the bound is farther; those that move the logits too far are taken anew,
-        smaller."""
+        smaller.
+
+        Parameters
+        ----------
+        theta : ArrayLike
+            Parameters, (lanes, n_params)
+        who : ArrayLike
+            Which participant, (lanes,)
+        size : float
+            Size of the differences, relative to the bounds' distance (or 1, or the value: the
+            larger)"""
         theta, who = np.asarray(theta, float), np.asarray(who, np.int64)
         steps = size * np.where(np.isfinite(self.wide), self.wide, np.maximum(1., abs(theta)))
         steps = np.where(self.upper - theta > theta - self.lower, 1., -1.) * np.maximum(steps, 1e-9 * abs(theta))
@@ -166,7 +204,15 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        "Gradient of the NLL, (lanes, n_params)."
+        """Gradient of the NLL, (lanes, n_params).
+
+        Parameters
+        ----------
+        theta : ArrayLike
+            Parameters, (lanes, n_params)
+        who : ArrayLike
+            Which participant, (lanes,)
+        """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .01), theta.shape[1]
         unit = h[:, :, None] * np.eye(n)                       # (lanes, parameter, n_params): the step of one parameter
@@ -184,7 +230,15 @@ class Lanes:
         theta: ArrayLike, # Parameters, (lanes, n_params)
         who: ArrayLike    # Which participant, (lanes,)
     ) -> np.ndarray:
-        "Second derivatives of the NLL, (lanes, n_params, n_params)."
+        """Second derivatives of the NLL, (lanes, n_params, n_params).
+
+        Parameters
+        ----------
+        theta : ArrayLike
+            Parameters, (lanes, n_params)
+        who : ArrayLike
+            Which participant, (lanes,)
+        """
         theta, who = np.array(theta, float), np.asarray(who, np.int64)
         (h, side), n = self._steps(theta, who, .02), theta.shape[1]
         j, k = np.triu_indices(n, 1)
@@ -275,7 +329,17 @@ def parameter_table(
     parameters: dict | pd.DataFrame | None, # None, a dict of numbers, or a frame with a row per participant
     participants: Collection                # Labels of the participants, in order
 ) -> pd.DataFrame:
-    "Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`."
+    """Everybody's parameters as a frame: one row per participant, the columns in the order of `cell.params`.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
+        None, a dict of numbers, or a frame with a row per participant
+    participants : Collection
+        Labels of the participants, in order
+    """
     check_cell(cell)
     frame = _as_frame(parameters, participants).rename(columns=lambda name: _written(name, cell.params))
     check_names(frame.columns, cell.params)
@@ -304,7 +368,13 @@ def parameter_table(
 
 # %% ../../nbs/00_core/03_engine.ipynb #552fbf4f
 def softmax(x: ArrayLike) -> np.ndarray: # Logits, (..., n_options); NaN: not on offer
-    "Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN."
+    """Choice probabilities; 0 for what is not on offer. Where a logit is infinite, or all are NaN, there are none: NaN.
+
+    Parameters
+    ----------
+    x : ArrayLike
+        Logits, (..., n_options); NaN: not on offer
+    """
     x = np.asarray(x, float)
     top = np.max(np.where(np.isnan(x), -np.inf, x), -1, keepdims=True)
     e = np.where(np.isnan(x), 0., np.exp(np.where(np.isnan(x), -np.inf, x) - np.where(np.isfinite(top), top, 0.)))
@@ -354,7 +424,19 @@ def nll(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.Series:
-    "Negative log-likelihood of each participant's choices, in nats: a Series."
+    """Negative log-likelihood of each participant's choices, in nats: a Series.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials | None
+        The choices
+    threads : int | None
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     lanes = Lanes(cell, trials, threads) if is_compiled(cell) else None
@@ -380,7 +462,19 @@ def gradient(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> pd.DataFrame:
-    "Gradient of each participant's NLL: a frame, (participants, parameters)."
+    """Gradient of each participant's NLL: a frame, (participants, parameters).
+
+    Parameters
+    ----------
+    cell : Cell
+        The model, with compiled rules
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials | None
+        The choices
+    threads : int | None
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return pd.DataFrame(
@@ -394,7 +488,19 @@ def hessian(
     trials: Trials | None=None, # The choices
     *, threads: int | None=None # How many threads (default: all cores)
 ) -> np.ndarray:
-    "Second derivatives of each participant's NLL, (participants, n_params, n_params)."
+    """Second derivatives of each participant's NLL, (participants, n_params, n_params).
+
+    Parameters
+    ----------
+    cell : Cell
+        The model, with compiled rules
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials | None
+        The choices
+    threads : int | None
+        How many threads (default: all cores)
+    """
     _given(cell, parameters, trials)
     theta = parameter_table(cell, parameters, trials.participants)
     return Lanes(cell, trials, threads).hessian(theta.to_numpy(), np.arange(len(theta)))

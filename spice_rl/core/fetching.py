@@ -20,7 +20,25 @@ from .folders import check_path
 # %% ../../nbs/00_core/06_fetching.ipynb #c875f485
 @dataclass(frozen=True)
 class Dataset:
-    "A public data set: where it lies, what proves that it came whole, whose it is, and how it is read."
+    """A public data set: where it lies, what proves that it came whole, whose it is, and how it is read.
+
+    Parameters
+    ----------
+    name : str
+        By which it is fetched
+    what : str
+        People and task, in a sentence
+    url : str
+        Where the file lies
+    sha256 : tuple
+        The first and the last digits of its fingerprint
+    licence : str
+        Under which terms
+    citation : str
+        What to cite
+    read : Callable
+        Path of the file -> `Trials`
+    """
     name: str          # By which it is fetched
     what: str          # People and task, in a sentence
     url: str           # Where the file lies
@@ -54,7 +72,13 @@ _DATASETS = {d.name: d for d in [
             "case of decision-making and its disorders. PLOS Computational Biology 15(6): e1006903", _read_dezfouli)]}
 
 def public_datasets() -> pd.DataFrame: # A row for each data set, by name
-    "What `fetch_dataset` can get: people and task, licence, citation, address."
+    """What `fetch_dataset` can get: people and task, licence, citation, address.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each data set, by name
+    """
     rows = [dict(name=d.name, what=d.what, licence=d.licence, citation=d.citation, url=d.url)
             for d in _DATASETS.values()]
     return pd.DataFrame(rows).set_index('name')
@@ -70,7 +94,16 @@ def fetch_dataset(
 
     `Trials.per_participant('group')` has the groups, where there are any. Raises a `ValueError` for a name
     that there is not, a `ConnectionError` without a network, and a `ValueError` for a file that is not the
-    published one."""
+    published one.
+
+    Parameters
+    ----------
+    name : str
+        Which one, such as 'dezfouli2019'; `public_datasets()` lists all
+    folder : str | os.PathLike | None
+        Where downloads are kept (default: the user's cache folder)
+    file : str | os.PathLike | None
+        A copy that you have already; then nothing is downloaded"""
     check_names([name], _DATASETS, 'data set')
     known = _DATASETS[name]
     path = _downloaded(known, folder) if file is None else check_path(file, 'file')

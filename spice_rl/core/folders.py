@@ -30,7 +30,15 @@ def check_path(
     path: object, # What came
     name: str     # Name of the argument, for the message
 ) -> Path:
-    "Return a path, or raise a `TypeError` if it is none."
+    """Return a path, or raise a `TypeError` if it is none.
+
+    Parameters
+    ----------
+    path : object
+        What came
+    name : str
+        Name of the argument, for the message
+    """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if isinstance(text, str) and '\0' not in text: return Path(text)
     raise TypeError(f"{name} must be a path, a text such as 'results', got {path!r:.80}")
@@ -39,7 +47,15 @@ def inside(
     folder: str | os.PathLike, # A folder
     name: str                  # Path of a file in it, as a text
 ) -> Path:
-    "The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link."
+    """The path of a file in a folder; a `ValueError` if it leads out of the folder, or over a symbolic link.
+
+    Parameters
+    ----------
+    folder : str | os.PathLike
+        A folder
+    name : str
+        Path of a file in it, as a text
+    """
     parts = PurePath(name).parts if isinstance(name, str) and '\0' not in name else ()
     if not parts or PurePath(name).is_absolute() or PurePath(name).drive or '..' in parts:
         raise ValueError(f"{name!r:.120} is no file in the folder {str(folder)!r}; files of a result lie inside it")
@@ -64,7 +80,15 @@ def file_names(
     labels: Iterable,       # Texts, numbers, … as the data have them
     taken: Iterable[str]=() # Names that none of them may have
 ) -> dict:
-    "A name without an ending for each label, {label: name}: safe on every system, and different for different labels."
+    """A name without an ending for each label, {label: name}: safe on every system, and different for different labels.
+
+    Parameters
+    ----------
+    labels : Iterable
+        Texts, numbers, … as the data have them
+    taken : Iterable[str]
+        Names that none of them may have
+    """
     safe = {label: _safe(str(label)) for label in labels}
     kinds = [name.casefold() for name in (*safe.values(), *taken)]
     alone = {label: name == str(label) and kinds.count(name.casefold()) == 1 for label, name in safe.items()}
@@ -103,7 +127,19 @@ def written(
 ) -> Iterator[Path]: # Where to write it
     """Write a file at once: under its name there is all of it, or what was there before.
 
-    Raises an `OSError` that names the file."""
+    Raises an `OSError` that names the file.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        Where the file is to stand
+    tidy : bool
+        Take away what killed processes left half written beside it?
+
+    Returns
+    -------
+    Iterator[Path]
+        Where to write it"""
     path = check_path(path, 'path')
     if not path.parent.is_dir():
         wrong = f"there is no folder {str(path.parent)!r}; make it, or choose another place"
@@ -128,7 +164,13 @@ def written(
 def naming(
     path: str | os.PathLike # A file that other code writes
 ) -> Iterator[None]:
-    "Name the file in an `OSError` that does not."
+    """Name the file in an `OSError` that does not.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        A file that other code writes
+    """
     try: yield
     except OSError as e:
         if e.filename is None and e.errno is not None: raise type(e)(e.errno, e.strerror, str(path)) from e
@@ -142,7 +184,15 @@ def write_text(
     path: str | os.PathLike, # Where the file is to stand
     text: str                # What it holds
 ) -> None:
-    "Write a text file at once, in UTF-8."
+    """Write a text file at once, in UTF-8.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        Where the file is to stand
+    text : str
+        What it holds
+    """
     with written(path) as part: part.write_text(text, encoding='utf-8', newline='\n')
 
 # %% ../../nbs/00_core/00_folders.ipynb #e0ff6c09
@@ -155,7 +205,15 @@ def say_formulas(
     labels: Iterable,        # Texts, and whatever else
     where: str | os.PathLike # Where they are written to
 ) -> None:
-    "Warn if a spreadsheet would take labels for formulas."
+    """Warn if a spreadsheet would take labels for formulas.
+
+    Parameters
+    ----------
+    labels : Iterable
+        Texts, and whatever else
+    where : str | os.PathLike
+        Where they are written to
+    """
     some = [x for x in dict.fromkeys(x for x in labels if isinstance(x, str)) if _formula(x)]
     if not some: return
     many = 'a label begins' if len(some) == 1 else f'{len(some)} labels begin'
@@ -171,7 +229,19 @@ def write_table(
     say: bool=True,          # Say it if texts in it look like formulas?
     **options: object        # For `DataFrame.to_csv`
 ) -> None:
-    "Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said."
+    """Write a frame as a CSV file at once, as it is; labels that a spreadsheet would take for formulas are said.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        The table
+    path : str | os.PathLike
+        Where the file is to stand
+    say : bool
+        Say it if texts in it look like formulas?
+    **options : object
+        For `DataFrame.to_csv`
+    """
     if say: say_formulas((x for column in _columns_of_texts(frame) for x in column.unique()), path)
     with written(path) as part: frame.to_csv(part, **options)
 
@@ -230,7 +300,23 @@ def held(
 ) -> Iterator[Path]: # The folder
     """Hold a folder for one run: made, locked, what a killed run was publishing published, its remains taken away.
 
-    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written."""
+    Raises a `FolderHeld` if another run is at work there, a `ValueError` if the folder cannot be made or written.
+
+    Parameters
+    ----------
+    folder : str | os.PathLike
+        A folder; it is made if it is not there
+    name : str
+        What the caller calls it, for messages
+    what : str
+        What is done, for whom it keeps out
+    lock : str
+        Name of the lock in the folder
+
+    Returns
+    -------
+    Iterator[Path]
+        The folder"""
     folder = check_path(folder, name)
     _made(folder, name)
     ours = _lock(folder, name, what, lock)
@@ -258,7 +344,16 @@ def listed(
 ) -> list:
     """Names of the files that the last run of a kind has written, as its list says; none, and said, if it is damaged.
 
-    Names that lead out of the folder are left out, and said."""
+    Names that lead out of the folder are left out, and said.
+
+    Parameters
+    ----------
+    folder : str | os.PathLike
+        A folder of results
+    kind : str
+        What kind of run wrote them: 'FIT', …
+    where : str
+        In which folder inside"""
     path = Path(folder) / _listing(kind, where)
     if not path.is_file() or path.is_symlink(): return []
     try: names = json.loads(path.read_bytes())
@@ -288,7 +383,17 @@ def staged(
 ) -> Iterator[Path]: # A hidden folder in it, to write into
     """A place to make the files of a result, gone at the end; `publish` moves them.
 
-    An `OSError` names the file that was to stand in the folder."""
+    An `OSError` names the file that was to stand in the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is held
+
+    Returns
+    -------
+    Iterator[Path]
+        A hidden folder in it, to write into"""
     place = folder / f'{_STAGED}{secrets.token_hex(4)}'
     place.mkdir()
     try: yield place
@@ -307,7 +412,15 @@ def check_places(
     folder: Path,        # A folder that is held
     names: Iterable[str] # Files that are to stand in it, with slashes
 ) -> None:
-    "Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder."
+    """Raise a `ValueError` if a file could not be moved there: over a link, onto a folder, into what is no folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is held
+    names : Iterable[str]
+        Files that are to stand in it, with slashes
+    """
     for name in names:
         inside(folder, f'{PurePath(name).parent.as_posix()}/x')
         path = folder / name
@@ -323,7 +436,23 @@ def claim(
     kinds: Mapping,
     names: Iterable[str]=() # Files that will be there, as far as they are known
 ) -> dict: # {kind: (folder inside, names of the files of the last run)}
-    "Before the work: read what earlier runs of these kinds have left, and see that there is room."
+    """Before the work: read what earlier runs of these kinds have left, and see that there is room.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is held
+    kinds : Mapping
+        What will be published: {kind of run: in which folder inside its files lie}, the most
+        special first
+    names : Iterable[str]
+        Files that will be there, as far as they are known
+
+    Returns
+    -------
+    dict
+        {kind: (folder inside, names of the files of the last run)}
+    """
     check_places(folder, names)
     return {kind: (where, listed(folder, kind, where)) for kind, where in kinds.items()}
 
@@ -334,7 +463,24 @@ def publish(
     claimed: Mapping,        # What `claim` returned
     keep: Collection[str]=() # Kinds whose old files stay, beside the new ones
 ) -> list: # Names of the new files
-    "Move the files of a result to their places, for those of the last run: all or none, even if it is killed."
+    """Move the files of a result to their places, for those of the last run: all or none, even if it is killed.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is held
+    place : Path
+        What `staged` gave: the new files
+    claimed : Mapping
+        What `claim` returned
+    keep : Collection[str]
+        Kinds whose old files stay, beside the new ones
+
+    Returns
+    -------
+    list
+        Names of the new files
+    """
     files, own, lists, taken = _names(place), set(), [], set()
     for kind, (where, before) in claimed.items():
         mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
@@ -415,7 +561,13 @@ def _read_plan(folder):
 def finished(
     folder: str | os.PathLike # A folder of results
 ) -> Path:
-    "The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now."
+    """The folder, after what a killed run was publishing is published; a `FolderHeld` if one is publishing just now.
+
+    Parameters
+    ----------
+    folder : str | os.PathLike
+        A folder of results
+    """
     folder = Path(folder)
     if os.path.lexists(folder / _PLAN):
         if not _writable(folder):

@@ -43,7 +43,18 @@ class Blank(metaclass=_OfBlank):
 def quiet(
     f: Callable # A loop
 ) -> Callable: # The same, which says nothing of a division by zero, as machine code does
-    "Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere."
+    """Run a loop without numpy's warnings of numbers that become infinite or NaN: what they lead to is said elsewhere.
+
+    Parameters
+    ----------
+    f : Callable
+        A loop
+
+    Returns
+    -------
+    Callable
+        The same, which says nothing of a division by zero, as machine code does
+    """
     @wraps(f)
     def run(*given):
         with np.errstate(all='ignore'): return f(*given)
@@ -85,7 +96,18 @@ else:
 def in_place_of(
     plain: Callable # What it does, as a Python function
 ) -> Callable: # A decorator
-    "A decorator: numba's `intrinsic` where there is a compiler; else `plain` takes the place of what it decorates."
+    """A decorator: numba's `intrinsic` where there is a compiler; else `plain` takes the place of what it decorates.
+
+    Parameters
+    ----------
+    plain : Callable
+        What it does, as a Python function
+
+    Returns
+    -------
+    Callable
+        A decorator
+    """
     return intrinsic if COMPILED else lambda f: plain
 
 # %% ../../nbs/00_core/00_jit.ipynb #f5c1e7a7
@@ -137,5 +159,18 @@ def ready_rule(
     f: Callable,      # A rule, as it was written
     **options: object # Of numba's `njit`
 ) -> Callable: # A function that loops call
-    "A rule made ready: compiled, or as plain Python that divides by zero as machine code does."
+    """A rule made ready: compiled, or as plain Python that divides by zero as machine code does.
+
+    Parameters
+    ----------
+    f : Callable
+        A rule, as it was written
+    **options : object
+        Of numba's `njit`
+
+    Returns
+    -------
+    Callable
+        A function that loops call
+    """
     return njit(**options)(f) if COMPILED else _unfailing_rule(f, {})

@@ -25,7 +25,15 @@ def layout_of(
     cell: Cell,    # Who reads them
     trials: Trials # The trials that it is shown
 ) -> Layout:
-    "The columns of a cell, as these trials have them."
+    """The columns of a cell, as these trials have them.
+
+    Parameters
+    ----------
+    cell : Cell
+        Who reads them
+    trials : Trials
+        The trials that it is shown
+    """
     names = ([n for n in part if n not in ('choice', 'reward')] for part in (cell.sees, cell.does, cell.gets))
     return Layout(*(tuple((n, trials.columns[n].ndim == 2) for n in part) for part in names))
 

@@ -83,7 +83,13 @@ def _parts(x):
 def contents(
     *objects: object # What the text is to change with
 ) -> str | None:
-    "A digest of all that these objects are made of: text, the same in each process. None if that cannot be said."
+    """A digest of all that these objects are made of: text, the same in each process. None if that cannot be said.
+
+    Parameters
+    ----------
+    *objects : object
+        What the text is to change with
+    """
     found, seen = hashlib.sha256(), {}
     def add(x):
         if id(x) in seen: return found.update(f'again {seen[id(x)]};'.encode())
@@ -219,7 +225,22 @@ def kept_or_compiled(
     kind: object,       # The signature for which it is compiled
     digest: str | None  # Text that says all that the machine code is made of; None: it is not kept
 ) -> Callable: # The compiled function
-    "Compile a function once, and keep its machine code on disk."
+    """Compile a function once, and keep its machine code on disk.
+
+    Parameters
+    ----------
+    function : Callable
+        A Python function
+    kind : object
+        The signature for which it is compiled
+    digest : str | None
+        Text that says all that the machine code is made of; None: it is not kept
+
+    Returns
+    -------
+    Callable
+        The compiled function
+    """
     if not COMPILED: return quiet(function)
     loop = njit(nogil=True, error_model='numpy')(function)
     try: path = digest and cache_folder() / f'{digest}.loop'

@@ -15,7 +15,21 @@ from .arguments import check_number
 # %% ../../nbs/00_core/01_params.ipynb #6d85ff24
 @dataclass(frozen=True)
 class Param:
-    "One parameter of a model: where it starts, where it may go, and what we believe about it."
+    """One parameter of a model: where it starts, where it may go, and what we believe about it.
+
+    Parameters
+    ----------
+    default : float
+        Value if nothing else is said
+    lower : float
+        Smallest value allowed
+    upper : float
+        Largest value allowed
+    prior : object
+        What we believe beforehand: a frozen `scipy.stats` distribution
+    unit : str
+        Unit, for tables and axes
+    """
     default: float         # Value if nothing else is said
     lower: float = -np.inf # Smallest value allowed
     upper: float = np.inf  # Largest value allowed
@@ -32,7 +46,15 @@ class Param:
         value: object,      # What it is to be
         name: str='default' # Its name, for the message
     ) -> float:
-        "Return `value` as a float, or say why it cannot be one of this parameter's."
+        """Return `value` as a float, or say why it cannot be one of this parameter's.
+
+        Parameters
+        ----------
+        value : object
+            What it is to be
+        name : str
+            Its name, for the message
+        """
         if not self.lower <= check_number(value, name, finite=False) <= self.upper:
             raise ValueError(f"{name} must lie in [{self.lower:g}, {self.upper:g}], got {float(value):g}")
         return float(value)
@@ -42,7 +64,15 @@ def to_line(
     theta: ArrayLike,       # Values inside their bounds, (..., n_params)
     params: Iterable[Param] # The `Param`s, in the order of the last axis
 ) -> np.ndarray:
-    "Map parameters from inside their bounds to the whole line."
+    """Map parameters from inside their bounds to the whole line.
+
+    Parameters
+    ----------
+    theta : ArrayLike
+        Values inside their bounds, (..., n_params)
+    params : Iterable[Param]
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     x = np.empty_like(theta)
     for j, p in enumerate(params):
@@ -58,7 +88,15 @@ def from_line(
     x: ArrayLike,           # Values on the whole line, (..., n_params)
     params: Iterable[Param] # The `Param`s, in the order of the last axis
 ) -> np.ndarray:
-    "Map values on the whole line back inside the bounds: the inverse of `to_line`."
+    """Map values on the whole line back inside the bounds: the inverse of `to_line`.
+
+    Parameters
+    ----------
+    x : ArrayLike
+        Values on the whole line, (..., n_params)
+    params : Iterable[Param]
+        The `Param`s, in the order of the last axis
+    """
     x = np.asarray(x, float)
     theta = np.empty_like(x)
     for j, p in enumerate(params):
@@ -78,7 +116,15 @@ def log_prior(
     theta: ArrayLike,       # Values inside their bounds, (..., n_params)
     params: Iterable[Param] # The `Param`s, in the order of the last axis
 ) -> float | np.ndarray:
-    "Sum of the log prior densities of the parameters that have a prior, in nats."
+    """Sum of the log prior densities of the parameters that have a prior, in nats.
+
+    Parameters
+    ----------
+    theta : ArrayLike
+        Values inside their bounds, (..., n_params)
+    params : Iterable[Param]
+        The `Param`s, in the order of the last axis
+    """
     theta = np.asarray(theta, float)
     return sum(
         (p.prior.logpdf(theta[..., j]) for j, p in enumerate(params) if p.prior is not None), np.zeros(theta.shape[:-1])

@@ -211,7 +211,20 @@ def run_pieces(
     one after the other, here.
 
     With a folder, each piece is written when it is finished, and what is there already is not done again; a damaged
-    piece is, after a warning."""
+    piece is, after a warning.
+
+    Parameters
+    ----------
+    work : Callable | None
+        Does one piece: `work(**arguments)` returns a frame; it must depend on nothing else
+    pieces : dict
+        {key: dict of arguments}; keys are short texts
+    folder : str | os.PathLike | None
+        Folder where finished pieces are kept (default: nothing is kept)
+    about : dict | None
+        What this run is, as plain data: a folder that holds pieces of another run is refused
+    title : str
+        For the progress bar"""
     about = _checked(pieces, about)
     if work is not None and not callable(work):
         raise TypeError(f"work must be a function that returns a frame, got {work!r:.80}")

@@ -24,11 +24,25 @@ def person_rng(
     seed: int,  # Seed of all people, as `as_seed` gives it
     person: int # Which person
 ) -> np.random.Generator:
-    "The random generator that belongs to one simulated person."
+    """The random generator that belongs to one simulated person.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of all people, as `as_seed` gives it
+    person : int
+        Which person
+    """
     return np.random.default_rng([seed, person])
 
 def as_seed(seed: int | np.random.Generator) -> int: # A number from 0, or a generator, of which one number is drawn
-    "An int: `seed` itself, or one drawn from the generator."
+    """An int: `seed` itself, or one drawn from the generator.
+
+    Parameters
+    ----------
+    seed : int | np.random.Generator
+        A number from 0, or a generator, of which one number is drawn
+    """
     seed = check_seed(seed)
     return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
@@ -69,7 +83,18 @@ def _simulate_python(cell, environment, theta, luck, played):
 def check_environment(
     environment: object # What came
 ) -> bool: # Whether it has trials of its own
-    "Has this environment trials of its own? A `TypeError` for what is none."
+    """Has this environment trials of its own? A `TypeError` for what is none.
+
+    Parameters
+    ----------
+    environment : object
+        What came
+
+    Returns
+    -------
+    bool
+        Whether it has trials of its own
+    """
     own = hasattr(environment, 'design')
     steps = hasattr(environment, 'n_actions') and hasattr(environment, 'kernels')
     if (own or steps) and not isinstance(environment, type): return own
@@ -110,7 +135,28 @@ def simulate(
 ) -> Trials:
     """Simulate people: `Trials`, with the reward probabilities `p_0`, `p_1`, … of each trial as further columns.
 
-    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …"""
+    The same seed gives the same data. People are the index of `parameters`, or 0, 1, …
+
+    Parameters
+    ----------
+    cell : Cell
+        Who chooses
+    environment : object
+        What pays: `BanditsDrift()`, or anything else that has `n_actions` and `kernels`, or
+        `design` and `chosen`
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per person
+    people : int
+        How many people (if `parameters` is not a frame)
+    sessions : int
+        Sessions of each person
+    n_trials : int | None
+        Trials of each session (default: 100, or what the task has), or rounds that its rule
+        `over` ends
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
+        How many threads (default: all cores)"""
     check_cell(cell)
     own_trials = check_environment(environment)
     if own_trials and (sessions, n_trials) != (1, None):
@@ -249,6 +295,21 @@ def play(
     """Choices of a simulated learner on the trials of each participant, (times, trials).
 
     Of a cell that does something else, its answers; of one that does several things, a dict of them by name.
+
+    Parameters
+    ----------
+    cell : Cell
+        Who chooses (with compiled rules)
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials
+        The trials to go through; their rewards are what every option pays
+    times : int
+        How often each participant goes through them
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    threads : int | None
+        How many threads (default: all cores)
     """
     check_cell(cell), check_trials(trials)
     times = check_whole(times, 'times', 1)

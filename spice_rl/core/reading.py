@@ -400,7 +400,53 @@ def read_trials(
     does: str | list | tuple | dict | None=None,
     gets: str | list | tuple | dict | None=None # What is shown afterwards, beside the reward; a name, or such a dict
 ) -> Trials:
-    "Read a tidy table, one row a trial"
+    """Read a tidy table, one row a trial
+
+    Parameters
+    ----------
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
+        Path to a table in text, to a folder, a list of paths, or a DataFrame (never changed)
+    participant : Hashable
+        Column of who; labels of any type
+    choice : Hashable
+        Column of the chosen option's label (or side: see `left`), empty: missing; None: see
+        `does`
+    reward : Hashable | list
+        Column of what the chosen option paid, a list of columns, one an option, or None: never
+        shown
+    block : Hashable
+        Column of the session; default one session a person
+    trial : Hashable
+        Column of the number that runs with time; default the order of the file
+    options : Iterable | None
+        Labels in the order of their codes; default sorted
+    context : Hashable
+        Column of the set of stimuli; its labels, sorted, are `Trials.contexts`
+    offer : Hashable | list
+        Columns of the labels on offer, empty: fewer; default all options on all trials
+    missing : object
+        Words and numbers in place of an answer, one or a list; or a dict of them by column
+    left : Hashable
+        Column of the option that stood left, if `choice` holds sides or keys
+    right : Hashable
+        Column of the option that stood right; beside these, a list of rewards is (left, right)
+    sides : Sequence | None
+        Labels of left and right in `choice`, such as ('f', 'j'); default left, right and the
+        like
+    source : str | None
+        Program that wrote the files, one of `PROGRAMS`; default found by its marks
+    rows : str | dict | None
+        Of such files, rows that are trials: a dict column -> value(s); the name of a PsychoPy
+        loop
+    sees : str | list | tuple | dict | None
+        What is seen before the answer: a dict name -> column of numbers, or of two labels,
+        which are read as 0 and 1 (`Trials.words`), or columns of numbers, one an option; among
+        these a number, such as 0 for a delay of now, is the same on every trial
+    does : str | list | tuple | dict | None
+        What is done beside, or in place of, a choice, empty: missing; a name, or such a dict
+    gets : str | list | tuple | dict | None
+        What is shown afterwards, beside the reward; a name, or such a dict
+    """
     names = [n for x in (participant, block, context, choice, offer, left, right) for n in _names(x, ())]
     wide = [n for n in names + _names(reward, ()) if isinstance(n, str) and '{}' in n]
     if options is not None: options = _check_options(options)
@@ -452,5 +498,13 @@ def convert_dataset(
     file_or_frame: str | Path | list | tuple | pd.DataFrame, # Path or DataFrame, one row a trial
     **columns: object # As in `read_trials`: participant, choice, reward, block, …
 ) -> DatasetRNN:
-    "Read a table as tensors: `read_trials(...).to_dataset()`"
+    """Read a table as tensors: `read_trials(...).to_dataset()`
+
+    Parameters
+    ----------
+    file_or_frame : str | Path | list | tuple | pd.DataFrame
+        Path or DataFrame, one row a trial
+    **columns : object
+        As in `read_trials`: participant, choice, reward, block, …
+    """
     return read_trials(file_or_frame, **columns).to_dataset()

@@ -23,7 +23,18 @@ from .wide_trials import WideTrials
 def by_option(
     cell: Cell # The model
 ) -> bool: # Its answer is one of k options, and each latent value has one number per option
-    "Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape."
+    """Can this cell be drawn option by option? Not if it answers something else, or remembers in another shape.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+
+    Returns
+    -------
+    bool
+        Its answer is one of k options, and each latent value has one number per option
+    """
     unlike = {'response', 'log_likelihood'} & set(cell.rules)
     return cell.does == ('choice',) and not unlike and set(cell.shapes.values()) <= {'options'}
 
@@ -36,7 +47,19 @@ def replay_arrays(
     *,
     after: bool=False # States after the feedback? (Default: before the choice)
 ) -> tuple:
-    "Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials."
+    """Logits (trials, options; NaN if not on offer) and states (trials, latents, options) of a cell shown these trials.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials
+        Somebody's trials
+    after : bool
+        States after the feedback? (Default: before the choice)
+    """
     check_cell(cell).suits(check_trials(trials))
     after = check_truth(after, 'after')
     theta = parameter_table(cell, parameters, trials.participants)
@@ -61,7 +84,17 @@ def option_names(
     trials: Trials # Somebody's trials
 ) -> list: # Texts, (options,)
     """The options' labels as they stand in names of columns; their codes where two labels read alike, or as something
-    else does there."""
+    else does there.
+
+    Parameters
+    ----------
+    trials : Trials
+        Somebody's trials
+
+    Returns
+    -------
+    list
+        Texts, (options,)"""
     names = [str(o) for o in trials.options]
     return (
         names
@@ -96,7 +129,21 @@ def replay(
     latent value `NAME_LABEL`. From the trial on where a value breaks down (NaN, infinite), probabilities are NaN, and a
     warning says whose.
     Of a cell whose answer is a density: `log_likelihood` of each answer, the mean `expected_NAME` of a rating or a
-    time, `p_LABEL` of a choice."""
+    time, `p_LABEL` of a choice.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    trials : Trials
+        Somebody's trials
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    after : bool
+        After the feedback? (Default: before the choice)
+    expected : bool
+        With the answer that is expected, of a cell with a rule `response`? (Of a race it takes
+        milliseconds)"""
     _given(cell, parameters, trials)
     expected = check_truth(expected, 'expected')
     trial = np.arange(trials.n_trials) - trials.starts[trials.session]
@@ -144,7 +191,20 @@ def latent_names(
     cell: Cell,    # The model
     trials: Trials # Somebody's trials
 ) -> list: # Texts, one for each number of its state
-    "Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of more."
+    """Names of a cell's latent values in `replay`: `q_LABEL` of an option, `mean` of one number, `table_0_1` of more.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    trials : Trials
+        Somebody's trials
+
+    Returns
+    -------
+    list
+        Texts, one for each number of its state
+    """
     names = []
     for name, shape in cell.shapes.items():
         sizes = [1] if shape == 1 else shape if isinstance(shape, tuple) else (shape,)
@@ -167,7 +227,17 @@ def thoughts(
     parameters: dict | pd.DataFrame | None,
     trials: Trials # Somebody's trials
 ) -> Thoughts:
-    "What any cell thinks before each answer, whatever its answers and latent values are."
+    """What any cell thinks before each answer, whatever its answers and latent values are.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model
+    parameters : dict | pd.DataFrame | None
+        None (the cell's own), a dict of numbers, or a frame with a row per participant
+    trials : Trials
+        Somebody's trials
+    """
     _given(cell, parameters, trials)
     if not cell.wide:
         x, states = replay_arrays(cell, parameters, trials)

@@ -45,7 +45,12 @@ def in_style(
     """The function, drawing in the style of the package; the settings of matplotlib are afterwards what they were.
 
     On axes that it is given letters have the colour that they have there. If it fails, the figures that it began are
-    closed."""
+    closed.
+
+    Parameters
+    ----------
+    draw : Callable
+        A function that draws"""
     @wraps(draw)
     def drawn(*args, **kwargs):
         asked = dict(zip(signature(draw).parameters, args)) | kwargs
@@ -69,7 +74,20 @@ def check_axes(
     given: object, # Axes of the caller: one, or an array of them
     name: str      # What the caller calls them
 ) -> np.ndarray: # Axes, (n,)
-    "Return the axes in a row, or raise a `TypeError` for what nothing can be drawn on."
+    """Return the axes in a row, or raise a `TypeError` for what nothing can be drawn on.
+
+    Parameters
+    ----------
+    given : object
+        Axes of the caller: one, or an array of them
+    name : str
+        What the caller calls them
+
+    Returns
+    -------
+    np.ndarray
+        Axes, (n,)
+    """
     axs = np.ravel(np.array(given, object))
     odd = next((a for a in axs if not hasattr(a, 'get_xlim')), None if len(axs) else given)
     if odd is None: return axs
@@ -88,7 +106,29 @@ def axes_for(
 ) -> np.ndarray: # Axes, (n,)
     """Axes to draw on: those given, or those of a new figure, row by row; what is not needed of a new figure is hidden.
 
-    Raises a `ValueError` if there are more or fewer than are needed."""
+    Raises a `ValueError` if there are more or fewer than are needed.
+
+    Parameters
+    ----------
+    given : Axes | Iterable | None
+        Axes of the caller: one, or an array of them; None for a new figure
+    size : tuple
+        Size of a new figure, (width, height) in inches
+    rows : int
+        How many rows of axes are needed
+    columns : int
+        And how many columns
+    need : Sequence[int] | None
+        Which of them are drawn on, counted row by row (default: all)
+    name : str
+        What the caller calls them
+    **options : object
+        For `plt.subplots`
+
+    Returns
+    -------
+    np.ndarray
+        Axes, (n,)"""
     need = list(range(rows * columns) if need is None else need)
     if given is not None:
         check_axes(given, name)
@@ -125,7 +165,18 @@ def save_figure(
 
     Equal figures give equal bytes (PDF, SVG, pixels). The figure itself has the new size afterwards. Raises a
     `ValueError`
-    for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written."""
+    for an ending that matplotlib cannot write and a width below 20 mm, an `OSError` if the file cannot be written.
+
+    Parameters
+    ----------
+    drawn : Artist | np.ndarray | list | tuple | dict
+        A figure, axes, or `(figure, axes)` as plotting functions return it
+    path : str | os.PathLike
+        Where to; the ending says what: .pdf, .svg or .eps for lines, .png or .tif for pixels
+        (300 to the inch)
+    width : float | None
+        Width in mm (one column of a journal has about 88, two 180); the height follows
+        (default: as it was drawn)"""
     figure, path = _figure(drawn), check_path(path, 'path')
     kind, known = path.suffix.lstrip('.').lower(), figure.canvas.get_supported_filetypes()
     if kind not in known:

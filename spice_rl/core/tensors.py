@@ -102,7 +102,22 @@ def check_xs_ys(
     ys: ArrayLike | None=None, # Next choice one-hot, NaN: none; (session, trial, option)
     n_actions: int | None=None # Number of options; default from `ys`, or from `xs` without extra features
 ) -> tuple: # (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
-    "Check tensors of sessions, from the shape to the meaning"
+    """Check tensors of sessions, from the shape to the meaning
+
+    Parameters
+    ----------
+    xs : ArrayLike
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys : ArrayLike | None
+        Next choice one-hot, NaN: none; (session, trial, option)
+    n_actions : int | None
+        Number of options; default from `ys`, or from `xs` without extra features
+
+    Returns
+    -------
+    tuple
+        (xs, ys) as float32 tensors, ys None if not given; the caller's own are not changed
+    """
     xs, ys = _tensor(xs, 'xs'), None if ys is None else _tensor(ys, 'ys')
     if ys is not None and xs.shape[:2] != ys.shape[:2]:
         raise ValueError(
@@ -141,7 +156,16 @@ def _n_actions(xs, ys, n_actions):
 # %% ../../nbs/00_core/00_tensors.ipynb #1f94b4f5
 class DatasetRNN:
     """Sessions as tensors: `xs` (session, trial, feature), `ys` (session, trial, option), the next choice; a torch
-    dataset"""
+    dataset
+
+    Parameters
+    ----------
+    xs : ArrayLike
+        Choice one-hot, reward of each option, extra, id; (session, trial, feature)
+    ys : ArrayLike
+        Next choice one-hot, NaN: none; (session, trial, option)
+    participants : Iterable | None
+        Label of each id; default the ids"""
     def __init__(self,
                  xs: ArrayLike, # Choice one-hot, reward of each option, extra, id; (session, trial, feature)
                  ys: ArrayLike, # Next choice one-hot, NaN: none; (session, trial, option)

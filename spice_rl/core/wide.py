@@ -435,7 +435,15 @@ def _own(x):
     return np.array(x, float, order='C')
 
 class WideLoops:
-    "The loops of a cell's class on trials with such columns."
+    """The loops of a cell's class on trials with such columns.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell that is `wide`
+    layout : Layout
+        Its columns, as `layout_of` gives them
+    """
     def __init__(self,
         cell: Cell,    # A cell that is `wide`
         layout: Layout # Its columns, as `layout_of` gives them
@@ -448,7 +456,22 @@ class WideLoops:
         environment: object=None, # Of 'world': the environment
         shown: tuple=()           # Of 'world': its columns
     ) -> Callable: # The compiled function
-        "One of the loops."
+        """One of the loops.
+
+        Parameters
+        ----------
+        name : str
+            'nll', 'replay', 'expect', 'play' or 'world'
+        environment : object
+            Of 'world': the environment
+        shown : tuple
+            Of 'world': its columns
+
+        Returns
+        -------
+        Callable
+            The compiled function
+        """
         world = None
         if environment is not None:
             world = contents(environment.rules, tuple(environment.settings), environment.does,

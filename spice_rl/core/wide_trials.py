@@ -24,7 +24,15 @@ def check_columns(
     cell: Cell,    # A cell
     trials: Trials # The trials that it is to be shown
 ) -> None:
-    "Raise a `ValueError` if these trials lack a column that the cell names, or a number in it."
+    """Raise a `ValueError` if these trials lack a column that the cell names, or a number in it.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell
+    trials : Trials
+        The trials that it is to be shown
+    """
     name = type(cell).__name__
     there = ', '.join(trials.columns) or 'no columns besides choices and rewards'
     for part in ('does', 'sees', 'gets'):
@@ -147,7 +155,15 @@ def try_rules(
     cell: Cell,    # A cell that is `wide`
     trials: Trials # The trials that it is to be shown
 ) -> None:
-    "Run the rules in plain Python on some of these trials, for their mistakes."
+    """Run the rules in plain Python on some of these trials, for their mistakes.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell that is `wide`
+    trials : Trials
+        The trials that it is to be shown
+    """
     check_columns(cell, trials)
     p, rng = cell.p(), np.random.default_rng(0)
     with _explained(cell, lambda: 'before the first trial'): state = cell.init(p, trials.n_options)
@@ -184,7 +200,19 @@ def _shapes_text(cell):
 def sessions_of(
     trials: Trials # Somebody's trials
 ) -> tuple: # (first row, last row + 1) of each session, (sessions,); where each person's sessions begin, (people + 1,)
-    "The sessions in an order in which those of a person stand together."
+    """The sessions in an order in which those of a person stand together.
+
+    Parameters
+    ----------
+    trials : Trials
+        Somebody's trials
+
+    Returns
+    -------
+    tuple
+        (first row, last row + 1) of each session, (sessions,); where each person's sessions
+        begin, (people + 1,)
+    """
     order = np.argsort(trials.session_participant, kind='stable')
     people = np.searchsorted(trials.session_participant[order], np.arange(trials.n_participants + 1))
     first, last = trials.starts[:-1][order], trials.starts[1:][order]
@@ -192,7 +220,15 @@ def sessions_of(
 
 # %% ../../nbs/00_core/02_wide_trials.ipynb #6ea1f6ff
 class WideTrials:
-    "A `wide` cell on a data set: what the loops need of both."
+    """A `wide` cell on a data set: what the loops need of both.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell that is `wide`
+    trials : Trials
+        The trials that it is shown
+    """
     def __init__(self,
         cell: Cell,    # A cell that is `wide`
         trials: Trials # The trials that it is shown
@@ -224,7 +260,24 @@ class WideTrials:
         hi: int,           # The last one + 1
         out: tuple         # Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps, n_steps)
     ) -> None:
-        "Write the likelihood of these lanes, and its slopes."
+        """Write the likelihood of these lanes, and its slopes.
+
+        Parameters
+        ----------
+        theta : np.ndarray
+            Parameters, (lanes, n_params)
+        steps : np.ndarray
+            Steps to the neighbours, (lanes, n_params), or (lanes, 0)
+        who : np.ndarray
+            Which participant, (lanes,)
+        lo : int
+            The first lane
+        hi : int
+            The last one + 1
+        out : tuple
+            Arrays for NLL (lanes,), gradient (lanes, n_steps), information (lanes, n_steps,
+            n_steps)
+        """
         with self._watched(theta[lo:hi], who[lo:hi]):
             self.loops.get('nll')(theta, steps, self.size, self.cell.needs_feedback, *self.rows, who, lo, hi, *out)
 
@@ -241,7 +294,20 @@ class WideTrials:
         theta: Iterable[float], # Parameters, (n_params,)
         who: int                # Which participant
     ) -> str | None: # A sentence, or None
-        "Where and why a likelihood breaks down; an `IndexError` if that is a rule's reach."
+        """Where and why a likelihood breaks down; an `IndexError` if that is a rule's reach.
+
+        Parameters
+        ----------
+        theta : Iterable[float]
+            Parameters, (n_params,)
+        who : int
+            Which participant
+
+        Returns
+        -------
+        str | None
+            A sentence, or None
+        """
         cell, trials = self.cell, self.trials
         p = namedtuple('P', cell.params)(*theta)
         for session in np.flatnonzero(trials.session_participant == who):
@@ -273,7 +339,21 @@ class WideTrials:
         theta: np.ndarray, # Parameters, (participants, n_params)
         after: bool        # States after the feedback?
     ) -> tuple: # Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials, numbers)
-        "What the cell would have thought on each trial."
+        """What the cell would have thought on each trial.
+
+        Parameters
+        ----------
+        theta : np.ndarray
+            Parameters, (participants, n_params)
+        after : bool
+            States after the feedback?
+
+        Returns
+        -------
+        tuple
+            Logits (trials, options) or NaN; log densities (trials,) or NaN; states (trials,
+            numbers)
+        """
         x, each = np.full(self.trials.reward.shape, np.nan), np.full(len(self.trials), np.nan)
         states = np.zeros((len(self.trials), self.size))
         theta, loop = _own(theta), self.loops.get('replay')
@@ -286,7 +366,21 @@ class WideTrials:
         theta: np.ndarray, # Parameters, (participants, n_params)
         states: np.ndarray # States before each answer, (trials, numbers), as `replay` gives them
     ) -> tuple: # Probabilities (trials, options), means of the other answer (trials,); None: there is none
-        "What each answer would be on average, where the rule is `response`."
+        """What each answer would be on average, where the rule is `response`.
+
+        Parameters
+        ----------
+        theta : np.ndarray
+            Parameters, (participants, n_params)
+        states : np.ndarray
+            States before each answer, (trials, numbers), as `replay` gives them
+
+        Returns
+        -------
+        tuple
+            Probabilities (trials, options), means of the other answer (trials,); None: there is
+            none
+        """
         n_options, parts = self.trials.n_options, len(self.cell.does)
         if 'response' not in self.cell.rules or self.cell.does == ('choice',): return None, None
         choose = 'choice' in self.cell.does
@@ -303,7 +397,22 @@ class WideTrials:
         rngs: Sequence[np.random.Generator], # Random numbers of each participant
         times: int                           # How often
     ) -> tuple: # Choices (times, trials), and other answers (times, trials, parts)
-        "Answers of simulated people on these trials."
+        """Answers of simulated people on these trials.
+
+        Parameters
+        ----------
+        theta : np.ndarray
+            Parameters, (participants, n_params)
+        rngs : Sequence[np.random.Generator]
+            Random numbers of each participant
+        times : int
+            How often
+
+        Returns
+        -------
+        tuple
+            Choices (times, trials), and other answers (times, trials, parts)
+        """
         n, parts, theta, loop = len(self.trials), len(self.cell.does), _own(theta), self.loops.get('play')
         choices, done = np.full((times, n), -1), np.full((times, n, self.rows[-3].shape[1]), np.nan)
         for i in range(len(theta)):
@@ -321,7 +430,24 @@ class WideTrials:
         choice: int,            # The choice that was drawn, or -1
         done: np.ndarray        # What else was drawn, (parts,)
     ) -> Exception: # The error to raise
-        "Why a simulated person could not go on."
+        """Why a simulated person could not go on.
+
+        Parameters
+        ----------
+        theta : Iterable[float]
+            Parameters, (n_params,)
+        row : int
+            Where
+        choice : int
+            The choice that was drawn, or -1
+        done : np.ndarray
+            What else was drawn, (parts,)
+
+        Returns
+        -------
+        Exception
+            The error to raise
+        """
         name, values = type(self.cell).__name__, {n: float(x) for n, x in zip(self.cell.params, theta)}
         at = f"at {_where(self.trials, row)}, with {values}"
         if not {'sample', 'response'} & set(self.cell.rules):
@@ -343,7 +469,28 @@ def check_response(
     n: int=4000,                      # How many draws on each
     seed: int | np.random.Generator=0 # Seed of the random numbers
 ) -> pd.Series: # By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
-    "Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong."
+    """Return how well draws and likelihood of a class agree, numbers around 0; a `ValueError` above 8: one is wrong.
+
+    Parameters
+    ----------
+    cell : Cell
+        A cell that answers by `response`, or by `log_likelihood` and `sample`
+    trials : Trials
+        Trials with what it sees
+    parameters : dict | None
+        Values in place of the cell's own, by name
+    rows : int
+        On how many trials, spread over all of them
+    n : int
+        How many draws on each
+    seed : int | np.random.Generator
+        Seed of the random numbers
+
+    Returns
+    -------
+    pd.Series
+        By trial: by how many standard deviations Pearson's χ² of the draws is above its mean
+    """
     if not {'response', 'log_likelihood'} & set(cell.rules):
         raise TypeError(f"{type(cell).__name__} chooses by logits or probabilities, so its draws and its likelihood "
                         f"come from the same numbers")

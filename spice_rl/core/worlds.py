@@ -24,7 +24,15 @@ def check_world(
     cell: Cell,         # Who is to live there
     environment: object # A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
 ) -> None:
-    "Raise an error if this cell cannot live in this world."
+    """Raise an error if this cell cannot live in this world.
+
+    Parameters
+    ----------
+    cell : Cell
+        Who is to live there
+    environment : object
+        A task with rules `start`, `pay` or `give`, and perhaps `show` and `over`
+    """
     name, task = type(cell).__name__, type(environment).__name__
     if not cell.rules or not hasattr(environment, 'rules'):
         raise TypeError(f"{name} and {task} must both be written as rules to be simulated together; {_INSTEAD}")
@@ -126,7 +134,29 @@ def simulate_world(
     # Trials of each session, or rounds, where a round has as many trials as the answers make it have
     n_trials: int
 ) -> tuple[Lived, Layout]: # What they met, and the `Layout` of its columns
-    "Answers of simulated people in a world."
+    """Answers of simulated people in a world.
+
+    Parameters
+    ----------
+    cell : Cell
+        Who answers
+    environment : object
+        What shows and pays
+    theta : np.ndarray
+        Parameters, (people, n_params)
+    rngs : Sequence[np.random.Generator]
+        Random numbers of each person
+    sessions : int
+        Sessions of each person
+    n_trials : int
+        Trials of each session, or rounds, where a round has as many trials as the answers make
+        it have
+
+    Returns
+    -------
+    tuple[Lived, Layout]
+        What they met, and the `Layout` of its columns
+    """
     check_world(cell, environment)
     shown = _layout_in(environment, cell)
     with rules_tried(environment): few = _few_trials(cell, environment, shown)

@@ -20,7 +20,7 @@ from ..core.engine import nll
 from ..inference.fitting import _bounds, _groups
 from ..inference.ascent import _ascend, _elsewhere, _place, _settled
 from ..inference.ascent import _sought
-from ..inference.hierarchy import _report
+from ..inference.hierarchy import _Design, _report
 from ..inference.population import _Prior, _Variances
 from ..core.params import from_line
 from .pulls import _checked_term
@@ -182,9 +182,9 @@ def _finished(search, model, name, seed):
     r = _settled(line, X, at, told, none)
     second = _elsewhere(line, X @ r['B'], r['spread'].s, r['u'], r['f'], draws, 2, 12)[2]
     r = r | dict(second=second, behind=np.inf, z=np.where(told, r['z'], X @ r['B']))
-    design = pd.DataFrame({'mean': 1.}, pd.Index(search.trials.participants, name='participant'))
-    bounds = _bounds(line.o.lanes.cell, None)
-    return _report(line, r, design, np.ones(1), search.trials, _groups(search.trials, None), name, bounds, none, {})
+    mean = pd.DataFrame({'mean': 1.}, pd.Index(search.trials.participants, name='participant'))
+    design = _Design(mean, np.ones(1), _groups(search.trials, None))
+    return _report(line, r, design, name, _bounds(line.o.lanes.cell, None), none, {})
 
 def _group_of(fit):
     "The group's numbers: typical value with its 95 % interval; mean, its error and the sd of people on the line."

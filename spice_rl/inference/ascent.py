@@ -199,7 +199,8 @@ def _top(line, X, at, told, prior, enough=1e-6, turns=100):
     reach, tilt, fresh = 3., None, False
     for turn in range(turns):
         if tilt is None: tilt, fresh = _tilt(line, at), True
-        ahead, gain = _group_step(_Parabolas(line, X, at.z, at.g + tilt, at.F, at.F, told, prior), at.B, at.spread, 1e-6)
+        parabolas = _Parabolas(line, X, at.z, at.g + tilt, at.F, at.F, told, prior)
+        ahead, gain = _group_step(parabolas, at.B, at.spread, 1e-6)
         rise = 0.
         if gain >= enough: at, reach, rise = _step_up(line, X, at, ahead, prior, reach)
         if rise < .1 * enough and fresh: return replace(at, done=True)

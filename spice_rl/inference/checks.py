@@ -23,7 +23,14 @@ class Check:
     `learning`: accuracy in percent by group, context and bin of trials; `transfer`: choice rate in percent by group and
     kind of symbol. `people` is the mean of the people,
     `model` that of simulated groups, `lower` and `upper` bound the middle 95 % of these. `learning_people` and
-    `transfer_people` have a row for each participant."""
+    `transfer_people` have a row for each participant.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    left_out : tuple
+        Participants whose choices say nothing about any parameter"""
     name: str                      # Name of the model
     learning: pd.DataFrame
     transfer: pd.DataFrame
@@ -55,7 +62,21 @@ def check(
     bins: int=4,                      # Into how many parts learning is cut
     seed: int | np.random.Generator=0 # Of all that is drawn at random
 ) -> Check:
-    "Let a fitted model take each participant's place, many times, and compare."
+    """Let a fitted model take each participant's place, many times, and compare.
+
+    Parameters
+    ----------
+    fit : Fit
+        What `fit` returned
+    trials : Trials
+        The trials it was fitted to (avoidance task)
+    times : int
+        How often each participant is simulated
+    bins : int
+        Into how many parts learning is cut
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    """
     if not isinstance(fit, Fit):
         raise TypeError(f"check needs what `fit` returned, got {type(fit).__name__}; the order is check(fit, trials)")
     check_trials(trials)

@@ -30,7 +30,23 @@ def _best(values):
 
 @dataclass(repr=False)
 class Comparison:
-    "Models side by side: a number for each participant and model (lower is better), and the participants' groups."
+    """Models side by side: a number for each participant and model (lower is better), and the participants' groups.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+        (participants, models), of those whose choices say something
+    criterion : str
+        What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
+    groups : pd.Series | None
+        Group of each participant
+    models : pd.DataFrame | None
+        Where they were fitted: NLL and parameters estimated, in all (nats), of each model
+    limits : tuple | None
+        NLL of guessing and of the ceiling, if there is one
+    left_out : tuple
+        Participants whose choices say nothing to any model
+    """
     values: pd.DataFrame # (participants, models), of those whose choices say something
     criterion: str       # What the numbers are: 'BIC', 'AIC' or 'held-out NLL'
     groups: pd.Series | None # Group of each participant
@@ -129,7 +145,19 @@ def compare(
     """Compare models by BIC or AIC. People are matched by their labels.
 
     People whose choices say nothing to any of the models are left out. Raises a `ValueError` if the fits are not of the
-    same people and choices, and a `TypeError` for what is no `Fit`."""
+    same people and choices, and a `TypeError` for what is no `Fit`.
+
+    Parameters
+    ----------
+    fits : Sequence[Fit]
+        Of different models to the same people
+    criterion : str
+        'bic' or 'aic'
+    ceiling : Cell | None
+        What says how well these choices can be predicted, with nothing left to fit: a trained
+        network
+    trials : Trials | None
+        The choices, for the ceiling"""
     fits = check_list(fits, 'fits', Fit, "what `fit` returned")
     check_one_of(criterion, 'criterion', ('bic', 'aic'), '; for held-out choices use cross_validate')
     names = [f.name for f in fits]
@@ -193,7 +221,20 @@ def cross_validate(
     """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
 
     A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the
-    models, in any fold, are left out."""
+    models, in any fold, are left out.
+
+    Parameters
+    ----------
+    cells : Sequence[Cell] | dict[str, Cell]
+        Models, perhaps by name
+    trials : Trials
+        The choices
+    folds : int
+        How many parts
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    **options : object
+        For `fit`"""
     check_trials(trials)
     folds, seed, cells = check_whole(folds, 'folds', 2), check_seed(seed), _named(cells)
     few = np.bincount(trials.participant[_scored(trials)], minlength=trials.n_participants)

@@ -30,7 +30,19 @@ def column_of(
     params: Collection[str] # Names of the model's parameters
 ) -> str: # Name of the column
     """The name of a column that no parameter has: a parameter called `k` keeps its name, and the number of parameters
-    is in `k_`."""
+    is in `k_`.
+
+    Parameters
+    ----------
+    what : str
+        What a column of a table of fits holds besides parameters: 'k', 'nll', 'se_alpha'
+    params : Collection[str]
+        Names of the model's parameters
+
+    Returns
+    -------
+    str
+        Name of the column"""
     while what in params: what += '_'
     return what
 
@@ -52,7 +64,28 @@ class Fit:
     sits at a bound, or where the likelihood has no curvature to tell), `nll` (nats), `k` free parameters, `n` choices
     that could have been others, `aic`, `bic`, `converged`, `at_bound` (names), `starts` spent and how many of them
     `agree` (ended within .01 nats of the best, at the same place). A model's parameter keeps its name; should it be
-    one of these, the other column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own."""
+    one of these, the other column gets a `_` behind it (`column_of`), and `diagnostics` has it under its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model
+    cell : Cell
+        What was fitted
+    table : pd.DataFrame
+        A row for each participant
+    names : tuple
+        Free parameters
+    bounds : dict
+        Their bounds
+    runs : pd.DataFrame | None
+        Where each start ended: participant, run, nll, parameters
+    groups : pd.Series | None
+        Group of each participant, if there are groups
+    silent : tuple
+        Participants whose choices say nothing about any parameter: they are in no mean
+    running : tuple
+        Pairs (participant, parameter) without bound: the farther, the likelier the choices"""
     name: str              # Name of the model
     cell: Cell             # What was fitted
     table: pd.DataFrame    # A row for each participant
@@ -86,7 +119,13 @@ class Fit:
         return self.diagnostics.nll
 
     def to_csv(self, path: str | os.PathLike) -> None: # Where to write
-        "Write the table, one row per participant."
+        """Write the table, one row per participant.
+
+        Parameters
+        ----------
+        path : str | os.PathLike
+            Where to write
+        """
         write_table(self.table, path, index_label=column_of('participant', self.cell.params))
 
     def _telling(self):
@@ -211,7 +250,38 @@ def fit(
     Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival
     that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises
     a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a
-    person."""
+    person.
+
+    Parameters
+    ----------
+    cell : Cell
+        The model: any cell with compiled rules
+    trials : Trials
+        The choices
+    starts : int
+        How hard to search: starts in the first round; where they disagree, up to 400 times as
+        many
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not fitted: name -> value
+    priors : dict | Literal[True] | None
+        For MAP: name -> frozen `scipy.stats` distribution, or True for the priors of the
+        model's parameters
+    start : dict | None
+        A point to start from, too: name -> value (default: the cell's own values)
+    draw : str | None
+        Starts: 'uniform' in the bounds; 'normal': the first ones around `start` (sd: a
+        fifteenth of the bounds' distance); None: `start` alone
+    name : str | None
+        For tables and figures (default: that of the cell's class)
+    groups : str | None
+        Column of `trials` that says each participant's group (default: `group_code`, if it is
+        there)
+    threads : int | None
+        How many (default: all cores)"""
     if not is_compiled(cell):
         raise TypeError(
             f"{type(cell).__name__} has no compiled rules, so there is nothing to fit: a trained network is read "

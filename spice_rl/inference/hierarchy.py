@@ -6,8 +6,10 @@
 __all__ = ['HierarchicalFit', 'fit_hierarchical']
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #a321d089
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import linalg, stats
@@ -16,12 +18,12 @@ from ..core.playing import as_seed
 from .descent import _scored
 from .fitting import Fit, _bounds, _groups, _start, column_of
 from ..core.arguments import check_mapping, check_names, check_one_of, check_whole
-from ..core.cell import check_cell
-from ..core.data import check_trials
+from ..core.cell import Cell, check_cell
+from ..core.data import Trials, check_trials
 from ..core.params import from_line
 from .ascent import _em, _group_step, _Parabolas, _weights
 from .design_matrix import _against, _design, _design_of, _group_rows, _is_formula, _labels
-from .intervals import _draws, _information, _intervals, _inverse, _spread_errors
+from .intervals import _draws, _Group, _information, _intervals, _inverse, _spread_errors
 from .modes import _both_by_u, _Line
 from .population import _beliefs, _Covariance, _EDGE, _Prior, _WIDEST
 
@@ -66,8 +68,7 @@ class HierarchicalFit(Fit):
     turns : int
         Turns of expectation maximisation
     prior : dict
-        What was believed about the group: a dict name -> {'typical': distribution, 'sd':
-        distribution}
+        What was believed about the group: name -> {'typical': distribution, 'sd': distribution}
     remarks : list
         Sentences for `notes`
     joint : np.ndarray
@@ -86,7 +87,7 @@ class HierarchicalFit(Fit):
     design: pd.DataFrame     # (people, effects)
     numbers: int             # Numbers estimated: means, effects, variances and covariances
     turns: int               # Turns of expectation maximisation
-    # What was believed about the group: a dict name -> {'typical': distribution, 'sd': distribution}
+    # What was believed about the group: name -> {'typical': distribution, 'sd': distribution}
     prior: dict
     remarks: list            # Sentences for `notes`
     joint: np.ndarray        # Covariance of the means and effects, (n_effects · n_free, …); NaN where nothing is known
@@ -96,27 +97,27 @@ class HierarchicalFit(Fit):
         return self.table[column_of(what, self.cell.params)]
 
     @property
-    def evidence(self):
+    def evidence(self) -> pd.Series:
         "Log evidence of each participant's choices under the group (nats), for `select_models`."
         return self._said("evidence").rename(self.name)
 
     @property
-    def log_likelihood(self):
+    def log_likelihood(self) -> float:
         "Log marginal likelihood: the sum of the people's evidences, at the group's estimated numbers."
         return float(self.evidence.sum())
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         """Log model evidence: the marginal likelihood, less ½ log(people whose choices say something) for each
         number of the group."""
         return self.log_likelihood - .5 * self.numbers * np.log(len(self.table) - len(self.silent))
 
     @property
-    def integrated_bic(self):
+    def integrated_bic(self) -> float:
         "−2 log marginal likelihood, plus log(choices) for each number of the group (Huys et al., 2011)."
         return float(-2 * self.log_likelihood + self.numbers * np.log(self._said("n").sum()))
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Typical value of each parameter (in each group) with its interval; mean and sd on the line; how much of the
         spread between people the choices of one leave open (`shrinkage`: 0 none, 1 all)."""
         m, left = self.means, self.variances.shrinkage
@@ -124,12 +125,12 @@ class HierarchicalFit(Fit):
         return m[['typical', 'typical_lower', 'typical_upper', 'mean', 'se']].assign(
             sd=[sd[p] for p, *_ in m.index], shrinkage=[left[p] for p, *_ in m.index])
 
-    def test(self, *effects): # Names of effects (default: all groups)
+    def test(self, *effects: str) -> pd.DataFrame: # Names of effects (default: all groups)
         """Wald F test of several effects together on each parameter, with the people's degrees of freedom.
 
         Parameters
         ----------
-        *effects
+        *effects : str
             Names of effects (default: all groups)
         """
         names = list(effects) or [
@@ -150,7 +151,7 @@ class HierarchicalFit(Fit):
             out[name] = dict(F=F, df1=len(at), df2=df, p=stats.f.sf(F, len(at), df))
         return pd.DataFrame(out).T
 
-    def notes(self): return list(self.remarks)
+    def notes(self) -> list[str]: return list(self.remarks)
 
     def _tables(self): return [t for t in (self.summary(), self.correlations, self.effects) if len(t)]
     def __repr__(self):
@@ -171,27 +172,28 @@ class HierarchicalFit(Fit):
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #e64cf205
 def fit_hierarchical(
-    cell,            # The model: any cell with compiled rules
-    trials,          # The choices
-    groups=None,     # Each person's group: a column, Series or dict by participant; or formulas ('~ group': of all)
-    # Numbers about each participant: a column of `trials`, a list of columns, a frame by participant, or a dict name ->
-    # Series
-    covariates=None,
+    cell: Cell,                        # The model: any cell with compiled rules
+    trials: Trials,                    # The choices
+    # Each person's group: a column, or by participant; or formulas ('~ group': of all)
+    groups: str | dict | pd.Series | Sequence | np.ndarray | None=None,
+    # Numbers about each participant: columns of `trials`, a frame by participant, or name -> Series
+    covariates: str | Sequence[str] | dict | pd.DataFrame | None=None,
     *,
-    # What is believed about the group: a dict name -> frozen `scipy.stats` distribution of the typical value, in the
+    # What is believed about the group: name -> frozen `scipy.stats` distribution of the typical value, in the
     # parameter's own units, or a dict with 'typical' and 'sd' (of people, on the line)
-    prior=None,
-    covariance='diagonal', # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    prior: dict | None=None,
+    # How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
+    covariance: str='diagonal',
     # How hard to search for each person's mode: twice as many draws from the group are tried, at the start and again at
     # the end
-    starts=10,
-    seed=0,          # An int or a numpy Generator
-    bounds=None,     # Bounds in place of the model's: a dict name -> (lower, upper)
-    hold=None,       # Parameters that are not fitted: a dict name -> value
-    # Where the group's mean starts: a dict name -> value (default: the prior's median, or the cell's own value)
-    start=None,
-    name=None,       # Name for tables and figures (default: that of the cell's class)
-    threads=None     # How many threads (default: all cores)
+    starts: int=10,
+    seed: int | np.random.Generator=0, # Of all that is drawn at random
+    bounds: dict | None=None,          # In place of the model's: name -> (lower, upper)
+    hold: dict | None=None,            # Parameters that are not fitted: name -> value
+    # Where the group's mean starts: name -> value (default: the prior's median, or the cell's own value)
+    start: dict | None=None,
+    name: str | None=None,             # For tables and figures (default: that of the cell's class)
+    threads: int | None=None           # How many (default: all cores)
 ) -> HierarchicalFit:
     """Fit all people together: the group's means and variances, effects of groups and covariates, and each person's
     parameters.
@@ -203,38 +205,37 @@ def fit_hierarchical(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The model: any cell with compiled rules
-    trials
+    trials : Trials
         The choices
-    groups
-        Each person's group: a column, Series or dict by participant; or formulas ('~ group': of
-        all)
-    covariates
-        Numbers about each participant: a column of `trials`, a list of columns, a frame by
-        participant, or a dict name -> Series
-    prior
-        What is believed about the group: a dict name -> frozen `scipy.stats` distribution of
-        the typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
+    groups : str | dict | pd.Series | Sequence | np.ndarray | None
+        Each person's group: a column, or by participant; or formulas ('~ group': of all)
+    covariates : str | Sequence[str] | dict | pd.DataFrame | None
+        Numbers about each participant: columns of `trials`, a frame by participant, or name ->
+        Series
+    prior : dict | None
+        What is believed about the group: name -> frozen `scipy.stats` distribution of the
+        typical value, in the parameter's own units, or a dict with 'typical' and 'sd' (of
         people, on the line)
-    covariance
+    covariance : str
         How people vary: 'diagonal' (variances) or 'full' (correlations between parameters, too)
-    starts
+    starts : int
         How hard to search for each person's mode: twice as many draws from the group are tried,
         at the start and again at the end
-    seed
-        An int or a numpy Generator
-    bounds
-        Bounds in place of the model's: a dict name -> (lower, upper)
-    hold
-        Parameters that are not fitted: a dict name -> value
-    start
-        Where the group's mean starts: a dict name -> value (default: the prior's median, or the
-        cell's own value)
-    name
-        Name for tables and figures (default: that of the cell's class)
-    threads
-        How many threads (default: all cores)"""
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    bounds : dict | None
+        In place of the model's: name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not fitted: name -> value
+    start : dict | None
+        Where the group's mean starts: name -> value (default: the prior's median, or the cell's
+        own value)
+    name : str | None
+        For tables and figures (default: that of the cell's class)
+    threads : int | None
+        How many (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     if not is_compiled(cell):
@@ -275,13 +276,28 @@ def fit_hierarchical(
         raise FloatingPointError(
             f"{type(cell).__name__} gives no finite likelihood for participant "
             f"{trials.participants[found['broken']]!r} at any of its starts: a value became infinite or NaN")
-    return _report(
-        line, found, X, scale, trials, _groups(trials, None) if group is None else group, name or type(cell).__name__,
-        bounds, belief, beliefs)
+    design = _Design(X, scale, _groups(trials, None) if group is None else group)
+    return _report(line, found, design, name or type(cell).__name__, bounds, belief, beliefs)
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #18e655eb
-def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
+class _Design(NamedTuple):
+    "What people's parameters depend on."
+    X: pd.DataFrame          # (people, effects)
+    scale: np.ndarray        # Unit of each effect in the search, (effects,)
+    group: pd.Series | None  # Group of each participant
+
+class _Known(NamedTuple):
+    "How much the choices tell of the group's numbers and of each person's."
+    left: np.ndarray    # Share of the spread that a person's choices leave open, (people, n_free)
+    C: np.ndarray       # Posterior covariances, (people, n_free, n_free)
+    dev: np.ndarray     # Modes minus means, (people, n_free)
+    gone: np.ndarray    # Whose variance went to 0, (n_free,)
+    unsure: np.ndarray  # Whose mean is open, (n_free,)
+    log_se: np.ndarray  # Errors of the logarithms of the variances, (n_free,)
+
+def _report(line, r, design, name, bounds, prior, beliefs):
     "What `_em` found as a `HierarchicalFit`."
+    (X, scale, group), trials = design, line.o.lanes.trials
     o, spread, told, n, k = line.o, r['spread'], r['told'], len(X), len(line.start)
     x, people, s, t = (
         X.to_numpy() / scale, pd.Index(trials.participants, name='participant'), spread.s, np.flatnonzero(told))
@@ -289,7 +305,7 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
     C, dev, numbers = _both_by_u(s.T, c), r['z'] - x @ r['B'], int(line.effects[:, t].sum()) + len(spread.entries(t)[0])
     left = C[:, range(k), range(k)] / spread.v
     gone = told & (spread.v < 1e-4 * line.unit**2) & (left.mean(0) > .99)
-    log_se, z_se = _spread_errors(x, r['H'], dev, spread, told, gone, r['B'], prior)
+    log_se, z_se = _spread_errors(_Group(x, r['B'], spread, r['H'], dev, prior), told, gone)
     joint, unit = _joint(line, x, r, dev, prior), np.repeat(1 / scale, k)
     mute = ~(np.diagonal(r['F'], axis1=1, axis2=2) * line.unit**2 > 1e-8).any(1)   # whose choices say nothing
     mute = mute & ~mute.all()   # if nobody's do, no number is estimated, and the notes say so
@@ -301,7 +317,8 @@ def _report(line, r, X, scale, trials, group, name, bounds, prior, beliefs):
         _variance_table(o.names, spread, told, log_se, left, draws),
         _correlation_table(o.names, spread, told & ~gone, z_se))
     unsure = told & ~(np.sqrt(np.diag(joint)[:k]) < 3 * line.unit)
-    remarks = [*_unheard(people[mute]), *_remarks(o.names, r, left, C, dev, gone, unsure, log_se, variances, people),
+    known = _Known(left, C, dev, gone, unsure, log_se)
+    remarks = [*_unheard(people[mute]), *_remarks(o.names, people, r, known, variances),
                *_at_walls(o.names, told, *prior.leans(r['B'], spread)),
                *_remarks_on_correlations(o.names, r, dev, told & ~gone), *_said(beliefs)]
     return HierarchicalFit(
@@ -340,7 +357,7 @@ def _joint(line, x, r, dev, prior):
         parabolas = _Parabolas(line, x, r['z'], r['g'], H, r['F'], r['told'], prior, p / 2)
         found = _group_step(parabolas, r['B'], wide)[0]
         wide, H = found.spread, parabolas.curvature(found.lame)
-    info = _information(x, H, dev, wide, t, none, none, none, r['B'], prior)
+    info = _information(_Group(x, r['B'], wide, H, dev, prior), t, none, none, none)
     out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out
 
@@ -414,8 +431,9 @@ def _effects(line, X, B, joint, heard, s):
     return pd.DataFrame(out, columns=columns).set_index(['parameter', 'effect_of'])
 
 # %% ../../nbs/20_inference/25_hierarchy.ipynb #bf0379db
-def _remarks(names, r, left, C, dev, gone, unsure, log_se, variances, people):
+def _remarks(names, people, r, known, variances):
     "What a reader should know before trusting the numbers: a list of sentences."
+    left, C, dev, gone, unsure, log_se = known
     who, out, n, told, v = (
         lambda rows: ', '.join(map(str, people[rows][:8])) + (' …' if rows.sum() > 8 else ''), [], len(people),
         r['told'], r['spread'].v)

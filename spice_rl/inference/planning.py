@@ -29,7 +29,14 @@ def correlation_power(
     people: int | Sequence[int] | np.ndarray # How many people
 ) -> float | np.ndarray:
     """Probability that a study finds this correlation at the 5 % level, two-sided (Fisher's transformation; Cohen,
-    1988)."""
+    1988).
+
+    Parameters
+    ----------
+    rho : float
+        Correlation in the population
+    people : int | Sequence[int] | np.ndarray
+        How many people"""
     check_number(rho, 'rho', -1, 1, ends=False)
     sizes = [check_whole(n, 'people', 1) for n in np.ravel(people).tolist()]
     z = np.sqrt(np.maximum(0, np.reshape(sizes, np.shape(people)) - 3.)) * np.arctanh(rho)
@@ -82,7 +89,16 @@ class Power:
     `at_bound`, the `power` to find a correlation of `effect` between the true parameter and an outside measure, and how
     many people that takes for a power of .8.
     For several models: a row for each number of trials, model and number of people: share of people `identified` by
-    their own model (± `se`), and how often the group as a whole is."""
+    their own model (± `se`), and how often the group as a whole is.
+
+    Parameters
+    ----------
+    effect : float
+        Correlation that is looked for
+    target : float
+        r (or share of people) that is wanted
+    warnings : dict
+        Notes of the recoveries, by number of trials"""
     table: pd.DataFrame
     effect: float      # Correlation that is looked for
     target: float      # r (or share of people) that is wanted
@@ -147,7 +163,37 @@ def power(
 
     For each number of trials one study with the largest number of people is simulated and fitted; what smaller studies
     would find follows from it (Fisher's transformation; models: a thousand
-    studies drawn from these people with replacement)."""
+    studies drawn from these people with replacement).
+
+    Parameters
+    ----------
+    cells : Cell | Sequence[Cell] | dict[str, Cell]
+        One (are its parameters recovered?), or several, perhaps by name (are they told apart?)
+    task : Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials] | None
+        An environment; or, for a task with trials of its own, a function from the number of
+        trials to the task
+    people : int | Sequence[int]
+        How many people
+    trials : int | Sequence[int]
+        How many trials: of each session, or what `task` makes of them
+    effect : float
+        Correlation of a parameter with an outside measure, that is looked for
+    target : float
+        The r (or share of people identified) that is wanted
+    draw : str | dict | Fit | pd.DataFrame
+        Where true parameters come from: see `parameter_recovery`
+    bounds : dict | None
+        In place of the models'
+    hold : dict | None
+        Parameters that are neither drawn nor fitted
+    starts : int
+        How hard to search: see `fit`
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    folder : str | os.PathLike | None
+        Where finished pieces are kept
+    threads : int | None
+        How many (default: all cores)"""
     people, trials, seed, rows, warnings = (
         _sizes(people, 'people', 4), _sizes(trials, 'trials', 1), as_seed(check_seed(seed)), [], {})
     if folder is not None: folder = check_path(folder, 'folder')

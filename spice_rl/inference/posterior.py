@@ -473,7 +473,7 @@ def posterior_notes(
 
     Parameters
     ----------
-    posterior : 'arviz.InferenceData | xarray.DataTree'
+    posterior : arviz.InferenceData | xarray.DataTree
         What `sample_posterior` returned, or ArviZ's with the groups `posterior` and
         `sample_stats`
     """
@@ -540,7 +540,7 @@ def loo_notes(
 
     Parameters
     ----------
-    posterior : 'arviz.InferenceData | xarray.DataTree'
+    posterior : arviz.InferenceData | xarray.DataTree
         What `sample_posterior` returned, with `pointwise='trial'` or 'participant'"""
     az, _ = _packages()
     kept = posterior.get('log_likelihood') if hasattr(posterior, 'get') else None

@@ -15,14 +15,30 @@ def fixed_priors(
     models: Sequence[str],      # Names of models, options included: a list such as ['QLearning+novel']
     overrides: dict | None=None # Values in place of these: {model: {parameter: value}}
 ) -> dict:
-    "Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}."
+    """Usual values of the parameters of each model, by its name without options: {model: {parameter: value}}.
+
+    Parameters
+    ----------
+    models : Sequence[str]
+        Names of models, options included: a list such as ['QLearning+novel']
+    overrides : dict | None
+        Values in place of these: {model: {parameter: value}}
+    """
     return _by_model(models, lambda p: p.default, overrides, 'overrides')
 
 def parameter_bounds(
     models: Sequence[str],      # Names of models, options included
     overrides: dict | None=None # Bounds in place of these: {model: {parameter: (lower, upper)}}
 ) -> dict:
-    "Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}."
+    """Bounds of the parameters of each model, by its name without options: {model: {parameter: (lower, upper)}}.
+
+    Parameters
+    ----------
+    models : Sequence[str]
+        Names of models, options included
+    overrides : dict | None
+        Bounds in place of these: {model: {parameter: (lower, upper)}}
+    """
     return _by_model(models, lambda p: (p.lower, p.upper), overrides, 'overrides')
 
 def _by_model(models, what, overrides, label):
@@ -41,7 +57,17 @@ def check_overrides(
     known: dict,        # What there is, in the same shape
     what: str           # What it is called, for the message
 ) -> None:
-    "Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are."
+    """Raise a `ValueError` unless a nested dictionary speaks of models and parameters that there are.
+
+    Parameters
+    ----------
+    given : dict | None
+        What came: {model: {parameter: …}}
+    known : dict
+        What there is, in the same shape
+    what : str
+        What it is called, for the message
+    """
     if given is None: return
     if not isinstance(given, dict):
         raise ValueError(f"{what} must be a dictionary {{model: {{parameter: …}}}}, got {given!r}")

@@ -84,7 +84,18 @@ class ParameterRecovery:
 
     `table` has a row for each model, simulated person and parameter: `sequence` (whose trials were gone through),
     `true`, `fitted`, `se` (missing at a bound, or where the likelihood has no
-    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model."""
+    curvature) and `at_bound`. `fits` holds what `fit` says about each person, by model.
+
+    Parameters
+    ----------
+    fits : dict
+        {model: table like that of `Fit`}
+    information : dict
+        {model: expected information of the estimates, (people, k, k)}
+    groups : pd.Series | None
+        Group of each simulated person
+    silent : dict
+        {model: people whose choices say nothing: their estimates are where the search began}"""
     table: pd.DataFrame
     fits: dict              # {model: table like that of `Fit`}
     information: dict       # {model: expected information of the estimates, (people, k, k)}
@@ -253,7 +264,41 @@ def parameter_recovery(
     threads: int | None=None               # How many (default: all cores)
 ) -> ParameterRecovery:
     """Simulate people with each model, fit them by the same model, and compare. The same seed gives the same people,
-    whatever else is simulated."""
+    whatever else is simulated.
+
+    Parameters
+    ----------
+    cells : Cell | Sequence[Cell] | dict[str, Cell]
+        One, or several, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated]
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people : int | None
+        How many simulated people (default: 100; with `Trials`, everybody once); with `Trials`,
+        their sequences are taken in turn
+    draw : str | dict | Fit | pd.DataFrame
+        True parameters: 'uniform' in the bounds, {model: {parameter: value}} (normal around it,
+        sd a fifteenth of the bounds' distance) or {model: {parameter: scipy.stats
+        distribution}} (a parameter left out: uniform), a `Fit` (its people, with replacement),
+        or a frame (a row for each person); {model: …} of these for several models
+    bounds : dict | None
+        Bounds in place of the models', for drawing and fitting: {model, with or without its
+        options: {parameter: (lower, upper)}}
+    hold : dict | None
+        Parameters that are neither drawn nor fitted: {model: {parameter: value}}; like `draw`
+        and `bounds`, without the model if there is one cell
+    n_trials : int | None
+        Trials of each session, for an environment without trials of its own
+    sessions : int
+        Sessions of each person
+    starts : int
+        How hard to search: see `fit`
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    folder : str | os.PathLike | None
+        Where finished pieces are kept, so that a run that was stopped goes on
+    threads : int | None
+        How many (default: all cores)"""
     search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)
     data = _given(models, task, people, draw, length) or _plan(models, task, people, *length, 1, search.seed)
@@ -325,7 +370,14 @@ class ModelRecovery:
 
     `table` has a row for each simulated person and fitted model: who `generated` the choices, who was `fitted`,
     `dataset`, `participant`, `group`, `nll`, `k`, `n`, `aic`, `bic`.
-    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides."""
+    `fits` holds what `fit` says, by fitted model, with the columns `generated`, `dataset` and `group` besides.
+
+    Parameters
+    ----------
+    criterion : str
+        'bic' or 'aic'
+    fits : dict
+        {fitted model: table}"""
     table: pd.DataFrame
     criterion: str          # 'bic' or 'aic'
     fits: dict              # {fitted model: table}
@@ -352,7 +404,14 @@ class ModelRecovery:
         group: object=None     # Only the people of this group (default: everybody)
     ) -> pd.DataFrame:
         """Share of the data of each model (rows) that each model (columns) describes best; models that are equally good
-        (within .02, as fits agree within .01 nats) share a win."""
+        (within .02, as fits agree within .01 nats) share a win.
+
+        Parameters
+        ----------
+        by : str
+            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        group : object
+            Only the people of this group (default: everybody)"""
         return (
             self._shares(by, group)
             .groupby('generated')
@@ -366,7 +425,14 @@ class ModelRecovery:
         group: object=None     # Only the people of this group (default: everybody)
     ) -> pd.DataFrame:
         """Given that a model (column) describes data best, the probability that each model (row) made them, if all are
-        as likely beforehand; NaN for one that never wins."""
+        as likely beforehand; NaN for one that never wins.
+
+        Parameters
+        ----------
+        by : str
+            Who is counted: each 'participant', or each 'dataset' (criterion summed over its people)
+        group : object
+            Only the people of this group (default: everybody)"""
         c = self.confusion(by, group)
         return c / c.sum().where(lambda x: x > 0)
 
@@ -431,7 +497,40 @@ def model_recovery(
     criterion: str='bic',                    # Who wins: the smallest 'bic' or 'aic'
     threads: int | None=None                 # How many (default: all cores)
 ) -> ModelRecovery:
-    "Simulate people with each model, fit all models to all of them, and count who wins."
+    """Simulate people with each model, fit all models to all of them, and count who wins.
+
+    Parameters
+    ----------
+    cells : Sequence[Cell] | dict[str, Cell]
+        Two or more, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials | Simulated | list[Simulated]
+        An environment, `Trials` (everybody's own sequence is played), or what `simulate_people`
+        returned
+    people : int | None
+        How many simulated people: see `parameter_recovery`
+    draw : str | dict | Fit | pd.DataFrame
+        True parameters: see `parameter_recovery`
+    bounds : dict | None
+        Bounds in place of the models', for drawing and fitting
+    hold : dict | None
+        Parameters that are neither drawn nor fitted
+    n_trials : int | None
+        Trials of each session, for an environment without trials of its own
+    sessions : int
+        Sessions of each person
+    datasets : int
+        How many data sets each model makes
+    starts : int
+        How hard to search: see `fit`
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    folder : str | os.PathLike | None
+        Where finished pieces are kept, so that a run that was stopped goes on
+    criterion : str
+        Who wins: the smallest 'bic' or 'aic'
+    threads : int | None
+        How many (default: all cores)
+    """
     check_one_of(criterion, 'criterion', ('bic', 'aic'))
     search, length = _search_options(seed, starts, threads), _Length(n_trials, sessions)
     models = _models(cells, bounds, hold, draw)

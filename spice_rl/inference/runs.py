@@ -16,7 +16,19 @@ from ..core.data import Trials, check_trials
 def run_lengths(
     trials: Trials # Choices of all people
 ) -> pd.DataFrame: # A row a run: participant, session (from 0), start (row of `trials`), option, length, whole
-    "Rows of equal choices, in order. `whole`: did it begin and end with another choice? Else its length is not known."
+    """Rows of equal choices, in order. `whole`: did it begin and end with another choice? Else its length is not known.
+
+    Parameters
+    ----------
+    trials : Trials
+        Choices of all people
+
+    Returns
+    -------
+    pd.DataFrame
+        A row a run: participant, session (from 0), start (row of `trials`), option, length,
+        whole
+    """
     check_trials(trials)
     choice, session = trials.choice, trials.session
     made = np.flatnonzero(choice >= 0)
@@ -43,7 +55,17 @@ def run_statistics(
 
     `repeat`: share of choices that repeat the one before. `run_correlation`: correlation of the log lengths of
     successive whole runs. `repeat_sd`: standard deviation between sessions of the share repeated, without the part that
-    is luck. `runs`: how many pairs of runs the correlation is made of."""
+    is luck. `runs`: how many pairs of runs the correlation is made of.
+
+    Parameters
+    ----------
+    trials : Trials
+        Choices of all people
+
+    Returns
+    -------
+    pd.DataFrame
+        (participants, ['repeat', 'run_correlation', 'repeat_sd', 'runs'])"""
     check_trials(trials)
     stays = _stays(trials)
     out = stays.groupby('participant', sort=False).stay.agg(['mean']).rename(columns=dict(mean='repeat'))
@@ -88,7 +110,17 @@ def repeat_by_run(
     """How often each person repeats a choice, by the length of the run so far and by what the last choice paid.
 
     Rewarded is what paid more than the mean of all rewards that were shown. NaN where there was no such choice; a run
-    of which the beginning is not known counts from where it is known. None if rewards never vary."""
+    of which the beginning is not known counts from where it is known. None if rewards never vary.
+
+    Parameters
+    ----------
+    trials : Trials
+        Choices of all people
+
+    Returns
+    -------
+    pd.DataFrame | None
+        (participants × run: how long it has lasted, ['rewarded', 'not rewarded'])"""
     runs, stays = run_lengths(trials), _stays(trials)
     paid = stays.paid.to_numpy()
     if np.isnan(paid).all() or np.ptp(paid[~np.isnan(paid)]) == 0: return None
@@ -108,7 +140,15 @@ _SAID = dict(
     repeat_sd="how much sessions differ in repeating (something changes between sessions that the model holds fixed)")
 
 class RunComparison:
-    "People's statistics beside those of simulated studies: `table`, `remarks()`. Made by `compare_runs`."
+    """People's statistics beside those of simulated studies: `table`, `remarks()`. Made by `compare_runs`.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        (statistics, ['people', 'se', 'simulated', 'low', 'high'])
+    studies : int
+        How many simulated studies
+    """
     def __init__(self,
         table: pd.DataFrame, # (statistics, ['people', 'se', 'simulated', 'low', 'high'])
         studies: int         # How many simulated studies
@@ -133,7 +173,14 @@ def compare_runs(
 
     The interval holds 95 % of the studies' means, and allows for the error of the people's own mean no further: each
     study has as many people and choices. At least 20 studies are needed for it. Raises a `ValueError` for fewer. What
-    cannot be counted (differences between sessions, where there is one) is left out."""
+    cannot be counted (differences between sessions, where there is one) is left out.
+
+    Parameters
+    ----------
+    trials : Trials
+        Choices of people
+    simulated : Sequence[Trials]
+        Studies of as many people, simulated with each person's parameters"""
     check_trials(trials)
     one = isinstance(simulated, Trials)
     what = 'simulated studies, as `simulate` returns them'

@@ -39,7 +39,23 @@ def simulate_like(
     threads: int | None=None # How many (default: all cores)
 ) -> Trials:
     """Simulated people on the trials of others: `Trials` with their choices, on all trials. People are the index of
-    `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out."""
+    `parameters`, or those of `trials`. Columns that say what somebody else did (response times) are left out.
+
+    Parameters
+    ----------
+    cell : Cell
+        Who chooses (with compiled rules)
+    trials : Trials
+        The trials to go through; every option's reward must be known where one was shown
+    parameters : dict | pd.DataFrame | None
+        Numbers by name, or a row for each simulated person (default: the cell's own)
+    sequences : Sequence | pd.Series | None
+        Whose trials each simulated person goes through (default: those of the person of the
+        same name)
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)"""
     check_cell(cell)
     check_trials(trials)
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(trials.participants)
@@ -264,11 +280,11 @@ def _check_task(task, n_trials, sessions, cells):
     if n_trials is not None: check_whole(n_trials, 'n_trials', 1)
     if isinstance(task, Trials):
         for cell in cells: _check_feedback(task, cell)
-    elif isinstance(task, Cell) or not (
+    elif isinstance(task, (Cell, type)) or not (
             hasattr(task, 'design') or hasattr(task, 'kernels') and hasattr(task, 'n_actions')):
         raise TypeError(
             "task must be an environment such as BanditsDrift(), Trials, or what simulate_people returned, got "
-            f"{type(task).__name__}")
+            + (f"{task.__name__}: write {task.__name__}()" if isinstance(task, type) else type(task).__name__))
     elif not hasattr(task, 'design'):
         for cell in cells:
             if cell.wide: check_world(cell, task)
@@ -278,7 +294,21 @@ def _check_task(task, n_trials, sessions, cells):
 # %% ../../nbs/20_inference/21_simulation.ipynb #c441c6f9
 @dataclass(repr=False)
 class Simulated:
-    "One data set made by one model."
+    """One data set made by one model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model that made it
+    trials : Trials | None
+        The choices of its people (None: still to be made)
+    true : pd.DataFrame | None
+        Their parameters (not needed for model recovery)
+    dataset : int
+        Number of the data set
+    sequence : pd.Series | None
+        Whose trials each person went through (default: their own)
+    """
     model: str                    # Name of the model that made it
     trials: Trials | None         # The choices of its people (None: still to be made)
     true: pd.DataFrame | None = None  # Their parameters (not needed for model recovery)
@@ -315,7 +345,39 @@ def simulate_people(
     seed: int | np.random.Generator=0, # Of all that is drawn at random
     threads: int | None=None           # How many (default: all cores)
 ) -> list[Simulated]: # One for each model and data set
-    "Simulate people with each model."
+    """Simulate people with each model.
+
+    Parameters
+    ----------
+    cells : Cell | Sequence[Cell] | dict[str, Cell]
+        Who chooses: one, or several, perhaps by name
+    task : Bandits | AvoidanceTask | TaskWorld | Trials
+        An environment; of `Trials`, everybody's own sequence is played
+    people : int | None
+        How many (default: 100; with `Trials`, everybody once); with `Trials`, their sequences
+        are taken in turn
+    draw : str | dict | Fit | pd.DataFrame
+        Where parameters come from: see `parameter_recovery`
+    bounds : dict | None
+        In place of the models': name -> (lower, upper)
+    hold : dict | None
+        Parameters that are not drawn: name -> value
+    n_trials : int | None
+        Trials of each session, for an environment without trials of its own
+    sessions : int
+        Sessions of each person
+    datasets : int
+        How often everybody is simulated, with new parameters each time
+    seed : int | np.random.Generator
+        Of all that is drawn at random
+    threads : int | None
+        How many (default: all cores)
+
+    Returns
+    -------
+    list[Simulated]
+        One for each model and data set
+    """
     seed = as_seed(check_seed(seed))
     models = _models(cells, bounds, hold, draw)
     plan = _plan(models, task, people, n_trials, sessions, datasets, seed)

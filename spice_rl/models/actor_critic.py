@@ -18,7 +18,17 @@ def bring_to_one(
     i: int,        # Which one
     j: int         # And which other
 ) -> None:
-    "Divide two weights by the sum of their sizes; both are ½ if that is 0."
+    """Divide two weights by the sum of their sizes; both are ½ if that is 0.
+
+    Parameters
+    ----------
+    w : np.ndarray
+        Weights; two of them are changed
+    i : int
+        Which one
+    j : int
+        And which other
+    """
     size = abs(w[i]) + abs(w[j])
     if size == 0.: w[i] = w[j] = .5
     else:

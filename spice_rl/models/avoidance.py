@@ -59,7 +59,16 @@ def read_avoidance(
     `choice_made` (0 left, 1 right);
     of the learning file also `symbol_names` (the pair) and `feedback_L`, `feedback_R` (points). Rewards are points /
     10. Order within a person is that of the file.
-    Raises a `ValueError` that names file, participant and line."""
+    Raises a `ValueError` that names file, participant and line.
+
+    Parameters
+    ----------
+    learning : str | Path | pd.DataFrame
+        Learning trials: path of a .csv or .tsv file, or a frame
+    transfer : str | Path | pd.DataFrame
+        Transfer trials: the same
+    missing_choices : bool
+        Are empty cells of `choice_made` choices that were not made? (default: an error)"""
     tables = {}
     for phase, file, columns in (('learning', learning, _LEARNING), ('transfer', transfer, _BOTH)):
         try:
@@ -201,7 +210,19 @@ def _trials(frame):
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #915fc5fa
 class AvoidanceTask:
-    "The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer."
+    """The avoidance-learning task as an environment: pairs in random order, outcomes at random, then transfer.
+
+    Parameters
+    ----------
+    n_learning : int
+        Learning trials of each of the four pairs
+    n_transfer : int
+        Transfer trials of each of the 32 pairs of unequal value
+    p_often : float
+        Probability of the likelier outcome
+    groups : dict | pd.Series | None
+        Group of each participant, by label (default: one group, 'everybody')
+    """
     n_actions = len(SYMBOLS)
 
     def __init__(self,
@@ -220,7 +241,15 @@ class AvoidanceTask:
         participants: Iterable,           # Labels of the people
         seed: int | np.random.Generator=0 # Seed of the random numbers
     ) -> Trials:
-        "New `Trials` with no choices yet, for these people."
+        """New `Trials` with no choices yet, for these people.
+
+        Parameters
+        ----------
+        participants : Iterable
+            Labels of the people
+        seed : int | np.random.Generator
+            Seed of the random numbers
+        """
         seed = as_seed(seed)
         if self.groups is not None:
             lost = [who for who in participants if who not in self.groups]
@@ -262,7 +291,15 @@ class AvoidanceTask:
         design: Trials,    # What `design` gave
         choice: np.ndarray # Code of the chosen symbol, (trial,)
     ) -> Trials:
-        "The same trials, with these choices made (codes of symbols, (trials,))."
+        """The same trials, with these choices made (codes of symbols, (trials,)).
+
+        Parameters
+        ----------
+        design : Trials
+            What `design` gave
+        choice : np.ndarray
+            Code of the chosen symbol, (trial,)
+        """
         frame, made = design.to_frame(), np.empty(len(design))
         made[design._rows] = choice
         code = {s: k for k, s in enumerate(SYMBOLS)}
@@ -277,7 +314,17 @@ def to_files(
     learning: str | os.PathLike, # Path of the learning trials to write
     transfer: str | os.PathLike  # Path of the transfer trials to write
 ) -> None:
-    "Write trials into two files that `read_avoidance` reads."
+    """Write trials into two files that `read_avoidance` reads.
+
+    Parameters
+    ----------
+    trials : Trials
+        Trials of the avoidance task
+    learning : str | os.PathLike
+        Path of the learning trials to write
+    transfer : str | os.PathLike
+        Path of the transfer trials to write
+    """
     if 'phase' not in check_trials(trials).to_frame():
         raise ValueError("trials must be of the avoidance task, with a column 'phase', such as read_avoidance or "
                          "simulate with AvoidanceTask() give them")
@@ -307,7 +354,13 @@ CHOICE_RULE = r'P(c) &= \frac{1}{1 + e^{-(x_c - x_u) / <temperature>}}'
 
 # %% ../../nbs/10_models/10_avoidance.ipynb #f009b121
 def parameter_symbol(name: str) -> str: # Name of a parameter
-    "How it is written in equations: as `SYMBOL_OF` says, or its name."
+    """How it is written in equations: as `SYMBOL_OF` says, or its name.
+
+    Parameters
+    ----------
+    name : str
+        Name of a parameter
+    """
     if not isinstance(name, str):
         raise TypeError(f"name must be a parameter's name, such as 'temperature', got {name!r:.80}")
     return SYMBOL_OF[name][0] if name in SYMBOL_OF else r'\mathit{' + name.replace('_', r'\ ') + '}'
@@ -322,7 +375,12 @@ class Avoidance(Cell, rules=False):
     cell's rules.
 
     Values are per symbol, in units of 10 points. All that happens in one trial is computed from the values before
-    it."""
+    it.
+
+    Parameters
+    ----------
+    **values : float
+        Values of parameters, in place of their defaults"""
     needs_feedback = True
     _called = dict(update='learn')
     options = ('novel', 'decay')   # options that apply
@@ -462,7 +520,12 @@ def _also(model, part, *lines): # lines: first those of the option, then the mod
 
 def with_bias(model: type) -> type: # A class of `Avoidance`
     """Gains and losses weigh differently, before anything else: (1 − valence_factor) r if r > 0, valence_factor r if r
-    < 0 (Gold et al., 2012)."""
+    < 0 (Gold et al., 2012).
+
+    Parameters
+    ----------
+    model : type
+        A class of `Avoidance`"""
     base = _of_avoidance(model).parts['learn']
     class Biased(model, option='bias'):
         params = model.params | dict(valence_factor=Param(.33, 0, 1))
@@ -479,7 +542,13 @@ def _weigh(valence_factor, r):
     return (1. - valence_factor) * r if r > 0. else valence_factor * r
 
 def with_novel(model: type) -> type: # A class of `Avoidance`
-    "The novel symbol has a value of its own, `novel_value`, in place of 0."
+    """The novel symbol has a value of its own, `novel_value`, in place of 0.
+
+    Parameters
+    ----------
+    model : type
+        A class of `Avoidance`
+    """
     class Novel(_of_avoidance(model), option='novel'):
         params = model.params | dict(novel_value=Param(0., -1, 1))
         with_options = (*model.with_options, 'novel')
@@ -488,7 +557,12 @@ def with_novel(model: type) -> type: # A class of `Avoidance`
 
 def with_decay(model: type) -> type: # A class of `Avoidance`
     """Between learning and transfer every q, the novel symbol's included, shrinks by the factor 1 − decay_factor (Geana
-    et al., 2021)."""
+    et al., 2021).
+
+    Parameters
+    ----------
+    model : type
+        A class of `Avoidance`"""
     class Decayed(_of_avoidance(model), option='decay'):
         params = model.params | dict(decay_factor=Param(.08, 0, .2))
         with_options = (*model.with_options, 'decay')

@@ -79,7 +79,18 @@ class Bandits:
     not written was not shown. A task without `choice` in `does` has no options.
 
     Where the number of trials depends on the answers, a rule `over(e, world)` says after each trial whether the round
-    (a balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds."""
+    (a balloon) is over; a round has at most `most` trials, and `n_trials` of `simulate` are rounds.
+
+    Parameters
+    ----------
+    n_actions : int
+        How many options
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    **settings : float
+        Settings of the task, in place of their defaults"""
     settings: dict = {}
     extra = 0
     sees: dict = {}
@@ -137,7 +148,18 @@ class Bandits:
         world    # State of the world, written in place
     ):
         """A rule: write the first reward probabilities, and what else the task keeps, into `world`, for settings `e`
-        and these random numbers."""
+        and these random numbers.
+
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        world
+            State of the world, written in place"""
 
     def pay(
         e,       # Numbers of the environment
@@ -147,7 +169,23 @@ class Bandits:
         normal,  # Draws from the standard normal
         reward   # What each option pays, written in place
     ):
-        "A rule: write what every option pays now into `reward`, then move `world` on."
+        """A rule: write what every option pays now into `reward`, then move `world` on.
+
+        Parameters
+        ----------
+        e
+            Numbers of the environment
+        world
+            State of the world, written in place
+        choice
+            The option chosen
+        uniform
+            Draws between 0 and 1
+        normal
+            Draws from the standard normal
+        reward
+            What each option pays, written in place
+        """
 
     def kernels(self) -> tuple:
         "The compiled rules."
@@ -168,7 +206,12 @@ class Bandits:
 
     def step(self, choice: int) -> np.ndarray: # The option chosen
         """What each arm pays, (n_actions,): NaN for an arm that was not chosen, unless `counterfactual`. Then the world
-        moves on."""
+        moves on.
+
+        Parameters
+        ----------
+        choice : int
+            The option chosen"""
         if not 0 <= choice < self.n_actions:
             raise ValueError(f"choice must be 0..{self.n_actions - 1}, got {choice}; are choices counted from 1?")
         reward = np.empty(self.n_actions)

@@ -31,7 +31,19 @@ def _draw(world, uniform, reward):
 
 # %% ../../nbs/10_models/10_bandits.ipynb #abf620bc
 class BanditsDrift(Bandits):
-    "Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform)."
+    """Reward probabilities that drift by N(0, sigma) a trial, within [0, 1]; a session starts anywhere (uniform).
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the drift, a trial
+    n_actions : int
+        How many options
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    """
     settings = dict(sigma=Param(.2, 0))
     draws = staticmethod(lambda n: (n, n))
 
@@ -51,7 +63,19 @@ class BanditsDrift(Bandits):
 
 # %% ../../nbs/10_models/10_bandits.ipynb #a9378ced
 class BanditsFixed(Bandits):
-    "Two arms that pay with fixed probabilities."
+    """Two arms that pay with fixed probabilities.
+
+    Parameters
+    ----------
+    high : float
+        P(reward) of the better arm
+    low : float
+        P(reward) of the other
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
 
     def __init__(self,
@@ -69,7 +93,20 @@ class BanditsFixed(Bandits):
 # %% ../../nbs/10_models/10_bandits.ipynb #febcf528
 class BanditsFlip(Bandits):
     """Two arms, one good and one bad, that swap with probability `flip` after each trial; which is good at first is a
-    coin toss."""
+    coin toss.
+
+    Parameters
+    ----------
+    high : float
+        P(reward) of the good arm
+    low : float
+        P(reward) of the bad one
+    flip : float
+        P(they swap) after a trial
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
@@ -91,7 +128,22 @@ class BanditsFlip(Bandits):
 # %% ../../nbs/10_models/10_bandits.ipynb #fdd7cf8a
 class BanditsSwitch(Bandits):
     """Two arms that jump, with probability `switch` after each trial, to another of seven pairs of high, middle and low
-    probabilities."""
+    probabilities.
+
+    Parameters
+    ----------
+    high : float
+        Highest P(reward)
+    middle : float
+        The one between
+    low : float
+        Lowest P(reward)
+    switch : float
+        P(another pair of them) after a trial
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -126,7 +178,18 @@ def _set_pair(e, world):
 # %% ../../nbs/10_models/10_bandits.ipynb #ab47d0b9
 class BanditsReversal(Bandits):
     """Two arms that swap after 7 to 15 rewards; the first correct choice of a block is always rewarded (Eckstein et
-    al., 2022)."""
+    al., 2022).
+
+    Parameters
+    ----------
+    high : float
+        P(reward) of the good arm
+    low : float
+        P(reward) of the bad one
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
@@ -157,7 +220,26 @@ class BanditsGeneral(Bandits):
 
     With correlation c the drift of arm k is `c z_0 + sqrt(1 - c²) z_k` times `sigma` (arm 0: `z_0`), with independent
     normal z; its
-    start is correlated in the same way."""
+    start is correlated in the same way.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the drift, a trial
+    hazard : float
+        P(a sudden reversal), a trial
+    correlation : float
+        Of the drifts of the arms
+    lower : float
+        Lowest P(reward)
+    upper : float
+        Highest P(reward)
+    n_actions : int
+        How many options
+    counterfactual : bool
+        Show rewards of the options not chosen, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(
         sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1),
         upper=Param(1.0, 0, 1))
@@ -204,7 +286,32 @@ class AgentQ(Cell):
     (ties at random)
     when it is simulated. `parameter_variance` is the standard deviation between learners, for all parameters that are
     not 0 or for each
-    by name; see `draw`."""
+    by name; see `draw`.
+
+    Parameters
+    ----------
+    n_actions : int
+        How many options
+    beta_reward : float
+        Inverse temperature
+    alpha_reward : float
+        Learning rate for rewards
+    alpha_penalty : float
+        Learning rate for no reward (−1: that for rewards)
+    alpha_counterfactual_reward : float
+        Learning rate of the options not chosen, for rewards
+    alpha_counterfactual_penalty : float
+        The same, for no reward
+    beta_choice : float
+        Weight of the choice trace
+    alpha_choice : float
+        Rate of the choice trace
+    forget_rate : float
+        How fast options not chosen return to .5
+    parameter_variance : float | dict
+        Standard deviation between learners: a number, or a dict by name
+    deterministic : bool
+        Always take the best option?"""
     rate = dict(lower=0., upper=1.)
     params = dict(
         alpha_reward=Param(.2, **rate), alpha_penalty=Param(.2, **rate), alpha_counterfactual_reward=Param(0., **rate),
@@ -242,7 +349,12 @@ class AgentQ(Cell):
 
     def suits(self, trials: Trials) -> None: # The trials that it is to be shown
         """As for every cell; and a `ValueError` if it should learn from an outcome that was not shown, which it takes
-        for 1 − reward, and rewards lie outside 0 … 1."""
+        for 1 − reward, and rewards lie outside 0 … 1.
+
+        Parameters
+        ----------
+        trials : Trials
+            The trials that it is to be shown"""
         super().suits(trials)
         rates = [
             name for name in ('alpha_counterfactual_reward', 'alpha_counterfactual_penalty') if self.values[name] > 0]
@@ -277,7 +389,14 @@ class AgentQ(Cell):
     ) -> pd.DataFrame:
         """Parameters of `n` learners around this one: a frame with a row for each.
 
-        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved)."""
+        Normal with standard deviation `parameter_variance`, cut off at the bounds (redrawn there, not moved).
+
+        Parameters
+        ----------
+        n : int
+            How many learners
+        seed : int | np.random.Generator
+            Seed of the random numbers"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -321,7 +440,24 @@ def create_dataset(
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
     Each frame has `participant`, `session`, `trial`, `choice`, `reward_0`, … (NaN: not shown), `p_0`, … (the true
-    reward probabilities)."""
+    reward probabilities).
+
+    Parameters
+    ----------
+    agent : Cell | list | tuple
+        An agent, or a list of agents: any cells
+    environment : object
+        The task, such as `BanditsDrift()`
+    n_trials : int
+        Trials of each session
+    n_sessions : int
+        Sessions of each agent
+    sample_parameters : bool
+        Draw a new learner for each session, as `agent.parameter_variance` says?
+    verbose : bool
+        Show a progress bar?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     if isinstance(agent, (list, tuple)): agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()')
     else: agents = [check_cell(agent, 'agent')]
     check_environment(environment)

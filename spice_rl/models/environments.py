@@ -14,7 +14,20 @@ from ..core.params import Param
 class TwoSteps(Bandits):
     """The two-step task (Daw, Gershman, Seymour, Dayan & Dolan, 2011, Neuron 69, 1204-1215): each step is a trial.
 
-    Options 0 and 1 lead to 2, 3 and to 4, 5; the four probabilities of a reward drift between `lower` and `upper`."""
+    Options 0 and 1 lead to 2, 3 and to 4, 5; the four probabilities of a reward drift between `lower` and `upper`.
+
+    Parameters
+    ----------
+    common : float
+        P(the usual pair follows)
+    drift : float
+        Standard deviation of the drift of P(reward), a trial
+    lower : float
+        Lowest P(reward)
+    upper : float
+        Highest P(reward)
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(common=Param(.7, 0, 1), drift=Param(.025, 0), lower=Param(.25, 0, 1), upper=Param(.75, 0, 1))
     extra, n_offer = 1, 2      # where somebody is: at the start, or at which pair
     draws = staticmethod(lambda n: (n, n))
@@ -51,7 +64,20 @@ class TwoSteps(Bandits):
 class SymbolPairs(Bandits):
     """Two of several symbols are on offer, any two alike often; they pay with probabilities from `high` to `low`.
 
-    In equal steps (after Frank, Seeberger & O'Reilly, 2004, Science 306, 1940-1943)."""
+    In equal steps (after Frank, Seeberger & O'Reilly, 2004, Science 306, 1940-1943).
+
+    Parameters
+    ----------
+    high : float
+        P(reward) of the best symbol
+    low : float
+        P(reward) of the worst
+    n_actions : int
+        How many symbols
+    counterfactual : bool
+        Show what the other one would have paid, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
     n_offer = 2
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -82,7 +108,22 @@ class AdjustingOffers(Bandits):
     """Delay discounting with adjusting amounts (Du, Green & Myerson, 2002, Psychol Rec 52, 479-492).
 
     Option 0: some of it now; 1: all of it later. Nothing is paid. For each of `delays` delays, in equal ratios from
-    `shortest` to `longest`, there are `steps` offers; then it begins anew."""
+    `shortest` to `longest`, there are `steps` offers; then it begins anew.
+
+    Parameters
+    ----------
+    amount : float
+        The amount later
+    shortest : float
+        The shortest delay
+    longest : float
+        The longest
+    delays : int
+        How many delays
+    steps : int
+        Offers for each delay
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(amount=Param(100, 0), shortest=Param(1, 0), longest=Param(365, 0), delays=Param(7, 2),
                     steps=Param(6, 1))
     sees, extra = dict(amount='options', delay='options'), 4    # the amount now, its next step; counts of both
@@ -118,7 +159,16 @@ class Decks(Bandits):
     """Four decks (Bechara, Damasio, Damasio & Anderson, 1994, Cognition 50, 7-15), gains and losses apart.
 
     Decks 0 and 1 gain 1 and lose 1.25 on average, 2 and 3 gain .5 and lose .25; 0 and 2 lose on half of the trials, 1
-    and 3 on a tenth. `loss` is its size; `scale` multiplies both."""
+    and 3 on a tenth. `loss` is its size; `scale` multiplies both.
+
+    Parameters
+    ----------
+    scale : float
+        What gains and losses are multiplied by
+    counterfactual : bool
+        Show what the other decks would have given, too?
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(scale=Param(1, 0))
     gets = dict(gain='options', loss='options')
 
@@ -144,7 +194,16 @@ class Balloons(Bandits):
     Option 0: stop and take the points; 1: pump. Each decision is a trial; a session has `n_trials` balloons.
 
     A balloon bursts at a pump that is any from the first to the `size`-th, alike often. `pumps`, those made, is seen;
-    `burst` (1 or 0) is shown; the reward is `points` for each pump, when one stops."""
+    `burst` (1 or 0) is shown; the reward is `points` for each pump, when one stops.
+
+    Parameters
+    ----------
+    size : int
+        The largest number of pumps
+    points : float
+        Reward for each pump
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(size=Param(32, 2, 1000), points=Param(1, 0))
     sees, gets = dict(pumps=1), dict(reward='options', burst=1)
     extra = 3                 # pumps made, the pump at which it bursts, is it over?
@@ -180,7 +239,20 @@ class ChangePoints(Bandits):
     """Predicting a number whose mean jumps (Nassar, Wilson, Heasly & Gold, 2010, J Neurosci 30, 12366-12378).
 
     Somebody does `rating` and gets `outcome`, which is normal around a mean that jumps, anywhere from `lowest` to
-    `highest`, with probability `hazard`."""
+    `highest`, with probability `hazard`.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation around the mean
+    hazard : float
+        P(the mean jumps) after a trial
+    lowest : float
+        Lowest mean
+    highest : float
+        Highest mean
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(sd=Param(10, 0), hazard=Param(.1, 0, 1), lowest=Param(0), highest=Param(300))
     does, gets, extra = 'rating', dict(outcome=1), 1
     draws = staticmethod(lambda n: (2, 1))
@@ -206,7 +278,16 @@ class Motion(Bandits):
     """Which way do the dots move (Palmer, Huk & Shadlen, 2005, J Vis 5(5), 376-404)?
 
     Option 1 is right where `coherence`, which is seen, is above 0; it is one of ±`highest`, ± a half of it, ± a
-    quarter, … `levels` of each. A right answer pays 1."""
+    quarter, … `levels` of each. A right answer pays 1.
+
+    Parameters
+    ----------
+    highest : float
+        The highest coherence
+    levels : int
+        How many, each half of the one before
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings = dict(highest=Param(.5, 0, 1), levels=Param(5, 1))
     sees, extra = dict(coherence=1), 1
     draws = staticmethod(lambda n: (1, 0))

@@ -62,7 +62,15 @@ def noisy_log_odds(
     p: tuple, # Parameters, with a `noise_factor`
     d: float  # Log odds without noise
 ) -> float:
-    "Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random."
+    """Log odds of choosing the first of two options, if `noise_factor` of the choices are made at random.
+
+    Parameters
+    ----------
+    p : tuple
+        Parameters, with a `noise_factor`
+    d : float
+        Log odds without noise
+    """
     if p.noise_factor == 0.: return d
     less = np.exp(-abs(d))
     odds = ((1.0 - p.noise_factor) + .5 * p.noise_factor * (1.0 + less)) / (

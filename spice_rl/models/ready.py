@@ -51,7 +51,13 @@ class BanditModel(Cell):
     _made = None   # how a class that was made for a task is made again: a function, its arguments
 
     def suits(self, trials: Trials) -> None: # The trials that it is to be shown
-        "Warn if rewards lie outside those that the model was made for."
+        """Warn if rewards lie outside those that the model was made for.
+
+        Parameters
+        ----------
+        trials : Trials
+            The trials that it is to be shown
+        """
         low, high = self.reward_range or (-np.inf, np.inf)
         shown = trials.reward[np.isfinite(trials.reward)]
         if not len(shown) or low <= shown.min() and shown.max() <= high: return
@@ -362,7 +368,16 @@ def for_rewards(
 
     Its values start in the middle (at 0 if there are gains and losses); the parameters that multiply a reward, and
     their bounds, are divided by the spread. Raises a `TypeError` for a cell that is not one of `bandit_models`, and a
-    `ValueError` if the highest is not above the lowest."""
+    `ValueError` if the highest is not above the lowest.
+
+    Parameters
+    ----------
+    cell : Cell
+        A model of this page, or `RescorlaWagner()`
+    lowest : float
+        Lowest reward
+    highest : float
+        Highest reward"""
     lowest, highest = check_number(lowest, 'lowest'), check_number(highest, 'highest')
     if not lowest < highest: raise ValueError(f"lowest must be below highest, got {lowest:g} and {highest:g}")
     known = _RescorlaWagner if type(check_cell(cell)) is RescorlaWagner else type(cell)
@@ -400,6 +415,13 @@ class ModelList(list):
     """Models, ready to be fitted: a list of cells that prints as a table.
 
     `left_out` says which are not there, and why: {name: reason}.
+
+    Parameters
+    ----------
+    cells : Iterable[Cell]
+        The models
+    left_out : Mapping | None
+        {name: why that model is not there}
     """
     def __init__(self,
         cells: Iterable[Cell],        # The models
@@ -435,7 +457,15 @@ def bandit_models(
 
     The list says which models are not in it, and why. Starting values and bounds follow the rewards that the trials
     hold, and the number of options.
-    `compare([fit(model, trials) for model in bandit_models(trials)])` compares them all."""
+    `compare([fit(model, trials) for model in bandit_models(trials)])` compares them all.
+
+    Parameters
+    ----------
+    trials : Trials | None
+        The choices they are for (default: none: for two options and rewards from 0 to 1)
+    most : int | None
+        How many parameters a model may have (default: one for every 25 choices of the typical
+        person, but three at least; without trials any number)"""
     about = _about(check_trials(trials)) if trials is not None else None
     if about and not trials.options:
         raise ValueError("these models speak of choices, and these trials have none: people do "
@@ -482,7 +512,13 @@ def _lacks(cls, about):
 
 # %% ../../nbs/10_models/14_ready.ipynb #e537ed61
 def avoidance_models(options: bool=False) -> list: # With all combinations of options?
-    "Names of all models there are, your own included."
+    """Names of all models there are, your own included.
+
+    Parameters
+    ----------
+    options : bool
+        With all combinations of options?
+    """
     if not check_truth(options, 'options'): return list(_MODELS)
     return [
         '+'.join((name, *some))
@@ -494,7 +530,15 @@ def avoidance_model(
     name: str,      # Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
     **values: float # Values of parameters, in place of their defaults
 ) -> Avoidance:
-    "The model of this name as a cell. Raises a `ValueError` that names the nearest valid name."
+    """The model of this name as a cell. Raises a `ValueError` that names the nearest valid name.
+
+    Parameters
+    ----------
+    name : str
+        Such as 'QLearning' or 'Hybrid2012+bias+novel'; options in any order
+    **values : float
+        Values of parameters, in place of their defaults
+    """
     if not isinstance(name, str): raise ValueError(f"a model's name is a text like 'QLearning+novel', got {name!r}")
     base, *given = name.split('+')
     if base not in _MODELS:

@@ -58,7 +58,12 @@ def rlwm(
 ) -> Cell:
     """Reinforcement learning and working memory (`RLWM`), made for the stimuli of these trials.
 
-    Raises a `ValueError` if a stimulus stands in blocks of different size, or rewards lie outside 0 to 1."""
+    Raises a `ValueError` if a stimulus stands in blocks of different size, or rewards lie outside 0 to 1.
+
+    Parameters
+    ----------
+    trials : Trials
+        The trials it is for: `context` is the stimulus, a session is a block"""
     shown = check_trials(trials).reward[np.isfinite(trials.reward)]
     if len(shown) and (shown.min() < 0 or shown.max() > 1):
         raise ValueError(f"RLWM remembers rewards from 0 to 1, got {shown.min():g} to {shown.max():g}; "

@@ -518,13 +518,13 @@ def _who(cell, task, participant):
             f"explore needs a cell such as AgentQ(), got {cell if isinstance(cell, type) else type(cell).__name__}; "
             "of an estimator take rnn_agent or spice_agent")
     if isinstance(task, Trials): people = list(task.participants)
-    elif hasattr(task, 'n_actions'):
+    elif hasattr(task, 'n_actions') and not isinstance(task, type):
         people = [w for w in getattr(cell, 'coefficients', pd.DataFrame()).index if w != 'everybody'] or list(
             getattr(cell, 'participants', None) or [])
     else:
         raise TypeError(
             "task must be an environment such as BanditsDrift(), or Trials; got "
-            f"{task if isinstance(task, type) else type(task).__name__}")
+            + (f"{task.__name__}: write {task.__name__}()" if isinstance(task, type) else type(task).__name__))
     if participant is None: return people[0] if people else 0
     if not people:
         raise ValueError(

@@ -21,7 +21,15 @@ class Delta(TaskCell):
 
 # %% ../../nbs/tasks/01_bandit2arm.ipynb #6ff4f831
 class TwoArms(TaskWorld):
-    "Two arms that pay 1 with a fixed probability each, and -1 otherwise."
+    """Two arms that pay 1 with a fixed probability each, and -1 otherwise.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    p : list | tuple | np.ndarray
+        Probability of 1, of each arm
+    """
     def __init__(self,
         n_trials: int=100,                     # Trials of each person
         p: list | tuple | np.ndarray=(.7, .35) # Probability of 1, of each arm

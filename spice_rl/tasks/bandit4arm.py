@@ -111,7 +111,16 @@ class Kalman(TaskCell):
 # %% ../../nbs/tasks/02_bandit4arm.ipynb #ce9b7b77
 class GainLossArms(TaskWorld):
     """Arms with chances of a gain of 1 and of a loss of 1, which drift by a normal step a trial and are turned back at
-    .1 and .9."""
+    .1 and .9.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    n_arms : int
+        How many arms
+    drift : float
+        Standard deviation of a step of the chances"""
     gets = 'gain', 'loss'
 
     def __init__(self,
@@ -132,7 +141,14 @@ class GainLossArms(TaskWorld):
 
 class RestlessArms(TaskWorld):
     """Arms whose mean payoffs drift around 50 (decay .98, standard deviation of a step 2.8), seen with noise of the
-    standard deviation 4, whole points from 1 to 100 (Daw et al., 2006)."""
+    standard deviation 4, whole points from 1 to 100 (Daw et al., 2006).
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    n_arms : int
+        How many arms"""
     def __init__(self,
         n_trials: int=200, # Trials of each person
         n_arms: int=4      # How many arms

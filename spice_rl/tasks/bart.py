@@ -57,7 +57,14 @@ class MeanVariance(_Balloons):
 # %% ../../nbs/tasks/16_bart.ipynb #db1e6110
 class Balloons(Bandits):
     """Balloons with room for `most` pumps, the last of which bursts for certain; the one that bursts is any of them
-    with the same chance. `n_trials` of `simulate` counts decisions, not balloons."""
+    with the same chance. `n_trials` of `simulate` counts decisions, not balloons.
+
+    Parameters
+    ----------
+    most : int
+        Room of a balloon, in pumps
+    seed : int | np.random.Generator
+        Seed of the random numbers"""
     settings, extra = dict(most=Param(64., 1)), 1   # the last place: pumps of this balloon
 
     def __init__(self,

@@ -67,7 +67,14 @@ class PavlovianTwo(Pavlovian):
 # %% ../../nbs/tasks/13_gng.ipynb #43c6ed55
 class GoCues(TaskWorld):
     """Cues in random order: go to win, hold still to win, go to avoid a loss, hold still to avoid it. Outcomes are 1, 0
-    or -1; with the chance `valid` they are what the action deserves, else the opposite."""
+    or -1; with the chance `valid` they are what the action deserves, else the opposite.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    valid : float
+        Chance of the outcome that the action deserves"""
     def __init__(self,
         n_trials: int=240, # Trials of each person
         valid: float=.8    # Chance of the outcome that the action deserves

@@ -95,7 +95,14 @@ class ExperienceWeighted(_Arms):
 # %% ../../nbs/tasks/10_prl.ipynb #96432357
 class Reversals(TaskWorld):
     """Two arms that pay 1 or -1; one wins with the chance `p`, the other with 1 - `p`, and after 15 to 20 trials they
-    swap."""
+    swap.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    p : float
+        Chance of a win of the better arm"""
     def __init__(self,
         n_trials: int=100, # Trials of each person
         p: float=.8        # Chance of a win of the better arm
@@ -110,7 +117,17 @@ class Reversals(TaskWorld):
         return dict(choice=np.zeros(self.n_trials, int), reward=np.where(win, 1., -1.), options=(1, 2))
 
 class ReversalBlocks(Reversals):
-    "`Reversals` in several blocks; people begin each of them anew."
+    """`Reversals` in several blocks; people begin each of them anew.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each block
+    p : float
+        Chance of a win of the better arm
+    n_blocks : int
+        How many blocks
+    """
     def __init__(self,
         n_trials: int=100, # Trials of each block
         p: float=.8,       # Chance of a win of the better arm

@@ -32,7 +32,14 @@ class GainLoss(OneRate):
 # %% ../../nbs/tasks/11_pst.ipynb #509600d4
 class StimulusPairs(TaskWorld):
     """Three pairs of stimuli in random order, left and right at random; each stimulus pays 1 with a chance of its own,
-    or 0."""
+    or 0.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    p : list | tuple | np.ndarray
+        Chance of a win, of each stimulus"""
     def __init__(self,
         n_trials: int=200, # Trials of each person
         p: list | tuple | np.ndarray=(.8, .2, .7, .3, .6, .4) # Chance of a win, of each stimulus

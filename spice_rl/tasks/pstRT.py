@@ -52,7 +52,13 @@ class LearnedCollapsing(Learned):
 
 # %% ../../nbs/tasks/17_pstRT.ipynb #1c81ea45
 class Conditions(TaskWorld):
-    "Three conditions, each of them once in three trials, in random order; nothing is paid."
+    """Three conditions, each of them once in three trials, in random order; nothing is paid.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person
+    """
     def __init__(self,
         n_trials: int=120 # Trials of each person
     ):

@@ -31,7 +31,21 @@ from ..core.playing import as_seed
 # %% ../../nbs/tasks/00_published.ipynb #35e38605
 @dataclass(frozen=True)
 class TaskColumn:
-    "One column that a task's table needs: what it means, and what can stand in it."
+    """One column that a task's table needs: what it means, and what can stand in it.
+
+    Parameters
+    ----------
+    what : str
+        What it means, with its unit
+    codes : tuple
+        The numbers that can stand in it; (): any from `lower` to `upper`
+    lower : float
+        Smallest number
+    upper : float
+        Largest number
+    whole : bool
+        Whole numbers only?
+    """
     what: str                # What it means, with its unit
     codes: tuple = ()        # The numbers that can stand in it; (): any from `lower` to `upper`
     lower: float = -np.inf   # Smallest number
@@ -41,7 +55,18 @@ class TaskColumn:
     def wrong(self,
         x: np.ndarray # Numbers, (rows,)
     ) -> np.ndarray: # (rows,)
-        "Which of these numbers cannot stand in this column?"
+        """Which of these numbers cannot stand in this column?
+
+        Parameters
+        ----------
+        x : np.ndarray
+            Numbers, (rows,)
+
+        Returns
+        -------
+        np.ndarray
+            (rows,)
+        """
         if self.codes: return ~np.isin(x, self.codes)
         return ~((self.lower <= x) & (x <= self.upper)) | (self.whole & (x != np.floor(x)))
 
@@ -60,7 +85,28 @@ class Task:
     """A task with published models.
 
     `read` takes the needed columns as a frame of numbers, with `participant` (labels) in front, one row a row that is
-    complete, and the options of reading by name; it returns the arguments of `Trials.from_arrays` as a dict."""
+    complete, and the options of reading by name; it returns the arguments of `Trials.from_arrays` as a dict.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, such as 'dd'
+    title : str
+        What people do, in a line
+    paper : str
+        Where it comes from
+    columns : dict
+        Name -> `TaskColumn`, besides `subjID`
+    read : Callable
+        Function of a frame that returns arguments of `Trials.from_arrays`
+    models : dict
+        Published name -> class of cells
+    world : type | None
+        Class of environments that simulated people live in
+    example : str
+        Name of its file in `spice_rl/datasets/tasks`; default: that of the task
+    options : dict
+        Options of reading, name -> default"""
     name: str                # What it is called, such as 'dd'
     title: str               # What people do, in a line
     paper: str               # Where it comes from
@@ -107,7 +153,13 @@ class TaskCell(Cell):
 
     @classmethod
     def made(cls, **options: object) -> type: # Options by name, in place of their defaults
-        "The class of the same model with these options."
+        """The class of the same model with these options.
+
+        Parameters
+        ----------
+        **options : object
+            Options by name, in place of their defaults
+        """
         check_names(options, cls.options, 'option')
         options = {name: cls.checks.get(name, check_number)(x, name) for name, x in options.items()}
         return _made(cls, tuple(sorted(options.items()))) if options else cls
@@ -134,7 +186,12 @@ class TaskWorld:
     A subclass has `draw(rng)`, which returns the arguments of `Trials.from_arrays` for one person: `options`, what they
     see, and what every option would pay or show; also an answer on every trial, whatever it is (`choice`, `does`),
     since rules are tried on these trials before anybody answers. `gets` names the columns that follow the answer,
-    beside rewards. With `shows_all`, people see what the options that they did not choose would have paid."""
+    beside rewards. With `shows_all`, people see what the options that they did not choose would have paid.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person"""
     gets: tuple = ()
     shows_all = False
 
@@ -146,14 +203,28 @@ class TaskWorld:
     def draw(self,
         rng: np.random.Generator # Where random numbers come from
     ) -> dict:
-        "Arguments of `Trials.from_arrays` for one person."
+        """Arguments of `Trials.from_arrays` for one person.
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            Where random numbers come from
+        """
         raise NotImplementedError(f"{type(self).__name__} lacks draw(self, rng): write it into the class")
 
     def design(self,
         participants: Sequence,           # Labels of the people
         seed: int | np.random.Generator=0 # Seed of the random numbers
     ) -> Trials:
-        "The trials that these people meet, with everything that could follow; their answers mean nothing."
+        """The trials that these people meet, with everything that could follow; their answers mean nothing.
+
+        Parameters
+        ----------
+        participants : Sequence
+            Labels of the people
+        seed : int | np.random.Generator
+            Seed of the random numbers
+        """
         seed = as_seed(seed)
         parts = [_arguments(self.draw(np.random.default_rng([seed, i, 1])), f'draw of {type(self).__name__}')
                  for i in range(len(participants))]
@@ -165,7 +236,15 @@ class TaskWorld:
         design: Trials,            # What `design` gave
         answers: np.ndarray | dict # What people did, (trial,), such as codes of choices; or answers by name
     ) -> Trials:
-        "The same trials with these answers; what was not chosen is hidden."
+        """The same trials with these answers; what was not chosen is hidden.
+
+        Parameters
+        ----------
+        design : Trials
+            What `design` gave
+        answers : np.ndarray | dict
+            What people did, (trial,), such as codes of choices; or answers by name
+        """
         answers = answers if isinstance(answers, dict) else {design.does[0]: answers}
         choice = answers.get('choice')
         def shown(x): return x if x.ndim == 1 or self.shows_all else of_chosen(x, choice)
@@ -220,7 +299,22 @@ def of_chosen(
     choice: ArrayLike, # Code of the chosen option, (rows,)
     n_options: int=2   # How many options there are, if `x` is (rows,)
 ) -> np.ndarray: # (rows, options)
-    "One number per option: that of the chosen one, NaN for the others."
+    """One number per option: that of the chosen one, NaN for the others.
+
+    Parameters
+    ----------
+    x : ArrayLike
+        A number for each row, (rows,), or for each option, (rows, options)
+    choice : ArrayLike
+        Code of the chosen option, (rows,)
+    n_options : int
+        How many options there are, if `x` is (rows,)
+
+    Returns
+    -------
+    np.ndarray
+        (rows, options)
+    """
     x = np.asarray(x, float)
     if x.ndim == 1: x = np.repeat(x[:, None], n_options, 1)
     return np.where(np.arange(x.shape[1]) == np.asarray(choice)[:, None], x, np.nan)
@@ -247,7 +341,12 @@ def find_task(
     name: str | Task # Its name, such as 'dd', or a `Task`
 ) -> Task:
     """A task: its columns, its models, its world. The name of a model finds its task, too; a `ValueError` names the
-    nearest."""
+    nearest.
+
+    Parameters
+    ----------
+    name : str | Task
+        Its name, such as 'dd', or a `Task`"""
     if isinstance(name, Task): return name
     if isinstance(name, str) and name not in _tasks() and name in _models(): return _models()[name]
     check_names([name], _tasks(), 'task')
@@ -273,7 +372,17 @@ def task_models(
     `not_recovered` names parameters that even `fit_hierarchical` did not find again in 100 simulated people with a
     usual
     number of trials (true and estimated values correlate less than .5; empty: none): do not compare people in them
-    without a recovery of your own design (`parameter_recovery`)."""
+    without a recovery of your own design (`parameter_recovery`).
+
+    Parameters
+    ----------
+    task : str | Task | None
+        Which task (default: all of them)
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each model: task, model, parameters, not_recovered, options, columns, paper"""
     tasks = _tasks().values() if task is None else [find_task(task)]
     rows = [dict(task=t.name, model=name, parameters=', '.join(n.rstrip('_') for n in cls.params),
                  not_recovered=_lost(name),
@@ -286,7 +395,15 @@ def task_model(
     name: str,        # Published name, such as 'dd_hyperbolic'
     **options: object # Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
 ) -> Cell:
-    """A published model. A `ValueError` names the nearest model, option or parameter for a name that there is not."""
+    """A published model. A `ValueError` names the nearest model, option or parameter for a name that there is not.
+
+    Parameters
+    ----------
+    name : str
+        Published name, such as 'dd_hyperbolic'
+    **options : object
+        Options of the model (`payscale`, `trans_prob`), and values of parameters, by name
+    """
     check_names([name], _models(), 'model')
     cls = _models()[name].models[name]
     own = {n: x for n, x in options.items() if n in cls.options}
@@ -301,7 +418,20 @@ def task_world(
     task: str | Task,  # Which task, such as 'dd'
     **settings: object # Settings of its world, such as n_trials
 ) -> object: # An environment
-    "The world of a task, for `simulate` and recoveries."
+    """The world of a task, for `simulate` and recoveries.
+
+    Parameters
+    ----------
+    task : str | Task
+        Which task, such as 'dd'
+    **settings : object
+        Settings of its world, such as n_trials
+
+    Returns
+    -------
+    object
+        An environment
+    """
     task = find_task(task)
     if task.world is None:
         raise ValueError(f"{task.name} has no world to simulate people in; simulate_like(cell, trials) takes them "
@@ -380,7 +510,16 @@ def read_task(
     Names of columns are matched without case and underscores (`level1_choice`, `Level1Choice`). Of the others those are
     kept that say one thing of each person, such as a group, for `fit(cell, trials, groups='group')`.
     Rows with a missing number in a needed column are taken out first, with a warning. A `ValueError` names a column
-    that is missing, or line, column and number that cannot be."""
+    that is missing, or line, column and number that cannot be.
+
+    Parameters
+    ----------
+    task : str | Task
+        Which task, such as 'dd'
+    file_or_frame : str | Path | pd.DataFrame
+        Path to a table in text (.csv, .tsv, .txt), or a frame (never changed); one row a trial
+    **options : object
+        Options of reading that the task has, such as Narm of 'banditNarm'"""
     task = find_task(task)
     check_names(options, task.options, f'option of reading {task.name}')
     frame, line, about = _needed_columns(task, file_or_frame)
@@ -408,6 +547,12 @@ def _with_groups(arrays, about):
 def task_example(
     task: str | Task # Which task, such as 'dd'
 ) -> Trials:
-    "The example that ships with a task: a small simulated table with the published columns, three people."
+    """The example that ships with a task: a small simulated table with the published columns, three people.
+
+    Parameters
+    ----------
+    task : str | Task
+        Which task, such as 'dd'
+    """
     task = find_task(task)
     return read_task(task, str(task.file))

@@ -36,7 +36,12 @@ class NoRiskAversion(Prospect):
 # %% ../../nbs/tasks/14_ra.ipynb #d4112882
 class Gambles(TaskWorld):
     """A gain of 2 to 30 against a loss of up to twice as much, or nothing; on a fifth of the trials there is no loss,
-    and a sure amount in place of nothing."""
+    and a sure amount in place of nothing.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person"""
     def __init__(self,
         n_trials: int=140 # Trials of each person
     ):

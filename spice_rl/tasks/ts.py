@@ -75,7 +75,17 @@ class Par7Daw(Par6):
 
 # %% ../../nbs/tasks/03_ts.ipynb #d4c5d0c3
 class TwoStepWorld(Bandits):
-    """The two-step task: a trial is two rows, so `n_trials` of `simulate` counts choices."""
+    """The two-step task: a trial is two rows, so `n_trials` of `simulate` counts choices.
+
+    Parameters
+    ----------
+    common : float
+        Chance of the common transition
+    drift : float
+        Standard deviation of a step of the chances of a reward
+    seed : int | np.random.Generator
+        Seed of the random numbers
+    """
     settings, extra, n_offer = dict(common=Param(.7, 0, 1), drift=Param(.025, 0)), 1, 2   # the last place: which pair
     draws = staticmethod(lambda n: (n, n))
 

@@ -48,7 +48,12 @@ class Delta(TaskCell):
 # %% ../../nbs/tasks/15_ug.ipynb #dfa4c531
 class Offers(TaskWorld):
     """Offers of whole coins out of 20: 8 or so in one half of the trials (standard deviation 1.5), 4 or so in the
-    other."""
+    other.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials of each person"""
     def __init__(self,
         n_trials: int=60 # Trials of each person
     ):
