@@ -254,6 +254,7 @@ class Lanes:
         root = np.where((side == 0).all(1), 4., 2.)[:, None, None]
         return _limit(bend, root) * (.02 / h[:, :, None] * (.02 / h[:, None]))
 
+# %% ../../nbs/00_core/03_engine.ipynb #1c5288fb
 def _limit(
     measure, # A difference over its step: measure(lanes, share of the full step), (lanes, …)
     root     # What an error shrinks by when the step is halved: 4, or 2 if the difference is one-sided; (lanes, 1 …)

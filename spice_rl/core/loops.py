@@ -125,6 +125,7 @@ def _write(g, h, steps, first, n, gradient, information):
             for l in range(k + 1):
                 information[at, k, l] = information[at, l, k] = h[k, l, s] / (steps[at, k] * steps[at, l])
 
+# %% ../../nbs/00_core/02_loops.ipynb #4fdc1315
 @njit(
     types.void(
         init_type, logits_type, update_type, mat, mat, vec, i8, types.boolean, rows_type, ivec, ivec, i8, i8, vec, mat,

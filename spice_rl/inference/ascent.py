@@ -106,6 +106,7 @@ def _spread_step(spread, w, W, t, prior, push):
     grow = spread.shortened(grow, t)
     return grow, score[inside] @ grow[inside]
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #1f68b5ea
 def _step_from(here, parabolas):
     "Means and variances by a step of Fisher scoring from `here`, as a pair of steps, and what they promise, in nats."
     line, X, t, prior, push = (getattr(parabolas, name) for name in ('line', 'X', 'told', 'prior', 'push'))
@@ -140,7 +141,6 @@ def _group_step(parabolas, B, spread, fine=1e-8):
         if not (here.spread.v <= far).all(): break
     return here, gain
 
-
 # %% ../../nbs/20_inference/24_ascent.ipynb #6d102b3b
 @dataclass
 class _Place:
@@ -172,6 +172,7 @@ def _better(line, mean, s, u, z):
     ahead, back = (line.nll(mean + _out(s, x), who) + .5 * (x**2).sum(1) for x in (u, last))
     return np.where((ahead <= back)[:, None], u, last)
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #85cd454f
 def _tilt(line, at):
     """How Laplace's approximation changes as modes move, ½ tr(C dF/dz), (people, n_free): a gradient beside that of the
     NLL."""
@@ -280,6 +281,7 @@ def _together(line, X, one, z, prior, sd=.5):
     u = np.zeros((len(X), len(one)))
     return _place(line, X, B, spread, _better(line, X @ B, spread.s, u, z) if z is not None else u, prior, 12)
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #836d2f8b
 def _says(line, F, told): return told | (np.diagonal(F, axis1=1, axis2=2).sum(0) * line.unit**2 > 1e-8 * len(F))
 
 def _told(line, looked):
@@ -290,6 +292,7 @@ def _told(line, looked):
     told = _says(line, line.scoring(looked['z'].reshape(-1, k), who)[2] / m, told)
     return _says(line, line.scoring(np.tile(looked['one'], (n, 1)), np.arange(n))[2], told)
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #12feb88e
 def _near(line, a, b): # a, b: _Places
     "Are they on the way to the same top?"
     return max((abs(a.B - b.B) / line.unit).max(), a.spread.far(b.spread)) < .2
@@ -326,6 +329,8 @@ def _sought(line, X, at, prior, draws, hard=False):
     return at, moved.any(), other, worse
 
 # nats, in all and a person: within so many of the best a place is followed up, since second derivatives may prefer it
+
+# %% ../../nbs/20_inference/24_ascent.ipynb #47a4b17e
 _NEAR = 5., .25
 _APART = .2   # nats a person: if second derivatives cost more, they may prefer other places
 
@@ -387,6 +392,7 @@ class _Anderson:
         step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #185c5bce
 def _modes(line, mean, s, u, H, most):
     """Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient
     and expected information."""
@@ -430,6 +436,7 @@ def _from_top(line, X, at, told, prior):
     top = _top(line, X, at, told, prior)
     return _settle(line, X, top, told, prior, 1) | dict(converged=top.done, top=True)
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #dad23730
 def _likelier(line, X, r, draws, best=2):
     """Of each person's modes that are known or found from draws and from where others are, is there one around which
     more of the posterior lies (by Laplace)? Who moves; the best other ones; and by how many nats those are worse."""
@@ -458,6 +465,7 @@ def _followed(line, X, r, told, prior, draws, most=6): # r: a fixed point
         r = new | dict(turns=r['turns'] + new['turns'])
     return r | dict(second=second)
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #54d24870
 def _fixed_points(line, X, ends, early, told, prior, full, between): # between: makes one more place to begin
     """The fixed point near the best end; if second derivatives cost much evidence, those near other places, too, as
     far below as it falls: the best first, each once."""

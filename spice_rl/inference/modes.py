@@ -127,6 +127,7 @@ def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None):
         u[up], f[up], g[up], a[up] = new[better], fn[better], gn[better], an[better]
     return u, f, g, a
 
+# %% ../../nbs/20_inference/23_modes.ipynb #845fdaee
 def _search_modes(line, mean, s, draws, best, most): # draws: (n, n_free), the same for everybody
     """Where each person's search ends that starts at the best few of the draws: modes (people, best, n_free), and their
     values."""
