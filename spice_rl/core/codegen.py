@@ -278,7 +278,7 @@ def _count(x, choice, times, n, S, top, z, total, product):
         for s in range(n): total[s], product[s] = total[s] + np.log(product[s]), 1.
 
 # %% ../../nbs/00_core/02_codegen.ipynb #2e1f55c5
-BUNDLE = 32   # lanes of one person that go side by side: more would not fit into the fastest memory
+BUNDLE = 32   # lanes of one person side by side, whole eights: more would not fit into the fastest memory
 FEW = 4       # less go one after the other: a lane alone needs no loops over lanes
 
 _LOOP = '''
