@@ -40,6 +40,38 @@ def _in_order(trials, given, what):
             f"trials.participants, got {len(given)}")
     return pd.Series(list(given), index=list(trials.participants))
 
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #2f58dcf7
+def _covariates(trials, given):
+    if given is None: return {}
+    if isinstance(given, str): given = [given]
+    if isinstance(given, pd.Series):
+        raise TypeError(
+            f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead"
+        )
+    if not isinstance(given, (pd.DataFrame, dict, list, tuple)):
+        raise TypeError(
+            "covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got "
+            f"{given!r:.80}")
+    columns = (
+        given.to_dict('series')
+        if isinstance(given, pd.DataFrame)
+        else given
+        if isinstance(given, dict)
+        else {c: c for c in given})
+    return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}
+
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #b08c385b
+def _check_design(X, spread):
+    least = X.shape[1] + spread
+    if len(X) <= least:
+        raise ValueError(
+            f"{X.shape[1]} means and effects and "
+            f"{'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} "
+            f"participants, got {len(X)}")
+    if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]:
+        raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
+
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #49a0aeb6
 def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
 def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 
@@ -70,6 +102,7 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
     _check_design(X, spread)
     return X, group
 
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #2db4ef77
 def _is_formula(given):
     texts = [given] if isinstance(given, str) else given if isinstance(given, (list, tuple)) else []
     return any(isinstance(text, str) and '~' in text for text in texts)
@@ -111,6 +144,7 @@ def _model_matrix(right, trials):
                          f"0 or -1")
     return pd.DataFrame(X).drop(columns='Intercept').astype(float)
 
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #adc275da
 def _design_of(formulas, trials, names, spread=1):
     "Design of formulas, (people, effects), and which effects each parameter has, (effects, n_free)."
     X, own = pd.DataFrame({'mean': 1.}, index=pd.Index(trials.participants, name='participant')), {}
@@ -123,38 +157,10 @@ def _design_of(formulas, trials, names, spread=1):
     _check_design(X, spread)
     return X, np.array([[e == 'mean' or e in own.get(n, ()) for n in names] for e in X])
 
-def _check_design(X, spread):
-    least = X.shape[1] + spread
-    if len(X) <= least:
-        raise ValueError(
-            f"{X.shape[1]} means and effects and "
-            f"{'a variance' if spread == 1 else f'covariances of {spread} parameters'} need more than {least} "
-            f"participants, got {len(X)}")
-    if np.linalg.matrix_rank(X / np.sqrt((X**2).sum())) < X.shape[1]:
-        raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
-
+# %% ../../nbs/20_inference/25_design_matrix.ipynb #31bf7d95
 def _group_rows(X, group):
     "Labels of the groups, and each group's row of the design, (groups, n_effects), at average covariates."
     labels, eye = [], np.eye(X.shape[1])
     if group is not None and (names := [c for c in _against(_labels(group)) if c in X]): labels = _labels(group)
     return labels, np.array(
         [eye[0] + (eye[list(X).index(names[g - 1])] if g else 0) for g in range(len(labels))] or [eye[0]])
-
-def _covariates(trials, given):
-    if given is None: return {}
-    if isinstance(given, str): given = [given]
-    if isinstance(given, pd.Series):
-        raise TypeError(
-            f"covariates as a Series have no name that an effect could have; give dict({given.name or 'age'}=…) instead"
-        )
-    if not isinstance(given, (pd.DataFrame, dict, list, tuple)):
-        raise TypeError(
-            "covariates must be a column of the trials, a list of columns, a frame or a dict name -> Series, got "
-            f"{given!r:.80}")
-    columns = (
-        given.to_dict('series')
-        if isinstance(given, pd.DataFrame)
-        else given
-        if isinstance(given, dict)
-        else {c: c for c in given})
-    return {str(name): _series(trials, values, f'covariate {name!r}') for name, values in columns.items()}

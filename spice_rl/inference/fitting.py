@@ -378,6 +378,7 @@ def _start(cell, start, bounds, names):
                 f"the start of {n} must lie within its bounds ({bounds[n][0]:g}, {bounds[n][1]:g}), got {float(x):g}")
     return np.array([np.clip(start.get(n, cell.values[n]), *bounds[n]) for n in names], float)
 
+# %% ../../nbs/20_inference/20_fitting.ipynb #a6378419
 def _runs(o, ended, trials):
     "All completed starts as a frame."
     theta = [o.theta(x) for x, _ in ended]
@@ -395,6 +396,7 @@ def _groups(trials, column):
     if column is not None: check_names([column], trials.to_frame().columns, 'column of the trials for groups')
     return trials.per_participant(column or 'group_code')
 
+# %% ../../nbs/20_inference/20_fitting.ipynb #5035a585
 def _at_bounds(o, x):
     """The estimates, those that are at a bound but for rounding put there: where that costs less than a millionth of a
     nat."""
@@ -409,6 +411,7 @@ def _at_bounds(o, x):
             out[np.flatnonzero(near)[fine], j] = end
     return out
 
+# %% ../../nbs/20_inference/20_fitting.ipynb #21e7aa3a
 def _running(o, x, v):
     """Whose parameters run away, (person, parameter) pairs: there is no bound on that side, ten times as far the
     others make up for it at no cost, and back at the default they do not."""
@@ -431,6 +434,7 @@ def _with(o, x, who, j, value):
     d.run(np.arange(1), 100, 1e-6)
     return d.v[0]
 
+# %% ../../nbs/20_inference/20_fitting.ipynb #e9306a25
 _NOTHING = 1e-9   # nats of curvature across the bounds below which choices say nothing
 
 def _silent(o, x, ended):

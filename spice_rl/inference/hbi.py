@@ -315,6 +315,7 @@ def _check_guess(guess, people, models):
             f"{people[bad.argmax()]!r}")
     return guess
 
+# %% ../../nbs/20_inference/28_hbi.ipynb #9bc2de4a
 def fit_hbi(
     cells: dict[str, Cell] | Sequence[Cell], # The models, by name; or several of different classes
     trials: Trials,                  # The choices
@@ -386,6 +387,7 @@ def fit_hbi(
             "of its starts: a value became infinite or NaN")
     return _report_hbi(candidates, found, trials, groups)
 
+# %% ../../nbs/20_inference/28_hbi.ipynb #32bdd19c
 def _mute(candidates, n):
     "Whose choices say nothing about any number of any model, from wherever they are looked at? (people,)"
     heard, rng = np.zeros(n, bool), np.random.default_rng(0)

@@ -40,6 +40,7 @@ def _informations(o, values): # (people, n_free)
             "parameters")
     return out
 
+# %% ../../nbs/20_inference/28_identifiability.ipynb #8e096eb0
 def _null(information, off, left): # (people, k, k), (people, k), numbers of the parameters that are considered
     """Parameters in a direction of which the choices of the typical person say nothing, strongest first; empty if there
     is none."""
@@ -55,6 +56,7 @@ def _null(information, off, left): # (people, k, k), (people, k), numbers of the
     part = np.median([abs(v) / abs(v).max() for _, v in found], 0)
     return [left[i] for i in np.argsort(-part, kind='stable') if part[i] > 1e-3]
 
+# %% ../../nbs/20_inference/28_identifiability.ipynb #f2700cab
 def _stays(o, x, who, j): # (n_free,), a person, a parameter
     "Does the likelihood stay what it is if this parameter moves by a tenth of its range, and the others follow?"
     value = np.array([x[j] - .1 * o.width[j], x[j] + .1 * o.width[j]])
