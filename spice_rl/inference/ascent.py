@@ -81,26 +81,6 @@ class _Parabolas:
         return _Look(B, spread, lame, W, _by_z(s, u), u, value)
 
 
-# %% ../../nbs/20_inference/24_ascent.ipynb #2509c4e8
-class _Anderson:
-    """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
-    best."""
-    def __init__(self, memory=6): self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
-
-    def arrived(self, gain): return self.change < 1e-7 or gain < 1e-12 # gain: nats that are left
-
-    def next(self, x, residual): # x, residual: (numbers,)
-        "Where to look next."
-        # a step that led away: begin anew
-        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
-        self.change = abs(residual).max(initial=0.)
-        self.points = self.points[-self.memory:] + [x]
-        self.residuals = self.residuals[-self.memory:] + [residual]
-        if len(self.points) < 2: return x + residual
-        X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
-        step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
-        return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
-
 # %% ../../nbs/20_inference/24_ascent.ipynb #c26242de
 def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the choices say something about
     "A step of their means and effects, (n_effects, len(t)), and the slope in its direction."
@@ -146,24 +126,10 @@ def _not_down(here, parabolas, step, grow):
         step, grow = step / 2, grow / 2
     return ahead, rise, step
 
-def _numbers(B, spread, unit):
-    "Means and how people vary as one row of numbers without bounds."
-    return np.append(B / unit, spread.numbers())
-
-def _mixed(old, here, parabolas, mix, far):
-    "Where a mixture of the last steps leads, if the likelihood is higher there and nobody is lame anew; else `here`."
-    unit, shape = parabolas.line.unit, here.B.shape
-    start = _numbers(old.B, old.spread, unit)
-    ahead = mix.next(start, _numbers(here.B, here.spread, unit) - start)
-    spread = here.spread.of(ahead[here.B.size:])
-    if not (spread.v <= far).all(): return here
-    look = parabolas.look(ahead[:here.B.size].reshape(shape) * unit, spread, here.lame)
-    return look if look.value > here.value and (look.lame == here.lame).all() else here
-
 def _group_step(parabolas, B, spread, fine=1e-8):
     """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units: where that is, and what it
     gains, in nats."""
-    unit, t, mix = parabolas.line.unit, parabolas.told, _Anderson()
+    unit, t = parabolas.line.unit, parabolas.told
     here, far = parabolas.look(B, spread), 1e6 * np.maximum(spread.v, unit**2)
     for turn in range(15 if spread.careful else 40):
         step, grow, promised = _step_from(here, parabolas)
@@ -173,7 +139,6 @@ def _group_step(parabolas, B, spread, fine=1e-8):
         if moved < fine or spread.careful and rise < 1e-10: break
         # so far from where they were drawn these parabolas say nothing: draw them anew
         if not (here.spread.v <= far).all(): break
-        if turn and not spread.careful: here = _mixed(old, here, parabolas, mix, far)
     return here, gain
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #6d102b3b
@@ -407,6 +372,26 @@ def _switched(line, X, at, told, prior, other, worse, most=5):
         if there.value > at.value + 1e-2: at = there
     return at
 
+# %% ../../nbs/20_inference/24_ascent.ipynb #2509c4e8
+class _Anderson:
+    """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
+    best."""
+    def __init__(self, memory=6): self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
+
+    def arrived(self, gain): return self.change < 1e-7 or gain < 1e-12 # gain: nats that are left
+
+    def next(self, x, residual): # x, residual: (numbers,)
+        "Where to look next."
+        # a step that led away: begin anew
+        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
+        self.change = abs(residual).max(initial=0.)
+        self.points = self.points[-self.memory:] + [x]
+        self.residuals = self.residuals[-self.memory:] + [residual]
+        if len(self.points) < 2: return x + residual
+        X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
+        step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
+        return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
+
 # %% ../../nbs/20_inference/24_ascent.ipynb #185c5bce
 def _modes(line, mean, s, u, H, most):
     """Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient
@@ -434,7 +419,7 @@ def _settle(line, X, at, told, prior, turns=30): # at: a _Place
         # leads down; the fixed point itself lies a little beside the top
         if not r['value'] > first['value'] - .5 - .25 * len(X): break
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
-        here, there = (_numbers(b, v, line.unit) for b, v in ((B, spread), (new.B, new.spread)))
+        here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
         ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.spread.lives()), there - here, 0.))
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
         u = _better(line, X @ B, spread.s, new.u, z)
