@@ -7,6 +7,9 @@ Run it on a quiet machine; it takes about a minute.
 `python benchmarks/speed.py loop [PATH]` measures the specialised loop alone and replaces its rows only: each figure beside the pointer loop of the
 same build or, with PATH, beside another build of the package (a folder that holds `spice_rl/`). Both sides run in processes of their own, by turns.
 
+`python benchmarks/speed.py lanes PATH` measures it beside another build that has it, too, for few and for many lanes a person (a step of a hierarchical fit
+asks one), and writes results/speed_lanes.csv.
+
 `python benchmarks/speed.py fit` measures networks and the plain engine alone, and replaces their rows only.
 
 `python benchmarks/speed.py wide` measures cells that see, do or get other things (delays, ratings, response times) and replaces their rows only;
@@ -182,6 +185,26 @@ for name in sys.argv[1:]:
         out[f'{name} {what}'] = 1e9 * min(times) / len(who) / lanes.n_rows
 print(json.dumps(out))
 """
+FEW_AND_MANY = """
+import json, sys, time
+import numpy as np
+from spice_rl import AgentQ, BanditsDrift, GQL, Lanes, RescorlaWagner, simulate
+out = {}
+for cell in RescorlaWagner(), AgentQ(), GQL():
+    trials = simulate(cell, BanditsDrift(), people=50, n_trials=200, seed=0)
+    own = np.array([p.default for p in cell.params.values()])
+    for n in 1, 4, 32:
+        who = np.repeat(np.arange(50), n)
+        theta, times = own * np.random.default_rng(1).uniform(.8, 1.1, (len(who), len(own))), []
+        lanes = Lanes(cell, trials, 1)
+        lanes.scoring(theta, who)
+        for _ in range(30 if n < 32 else 5):
+            began = time.process_time()
+            lanes.scoring(theta, who)
+            times.append(time.process_time() - began)
+        out[f'{type(cell).__name__} {n}'] = 1e9 * min(times) / len(who) / lanes.n_rows
+print(json.dumps(out))
+"""
 FIRST = """
 import json, sys, time
 from spice_rl import BanditsDrift, RescorlaWagner, nll, simulate, fit
@@ -244,6 +267,18 @@ def loop_times(rows, other=None):
                 subprocess.run([sys.executable, '-c', 'import spice_rl.core.engine'], env=os.environ | dict(PYTHONPATH=str(here), NUMBA_CACHE_DIR=empty), check=True)   # the package's own loops
                 cold.append(next(iter(measured(FIRST, ['first call'], here, 'auto', empty).values())))
         rows.append(dict(what='first likelihood in a process, RescorlaWagner, one person, nothing on disk', ours=min(cold), unit='CPU s', reference=reference, theirs=rows[-4]['theirs']))
+
+
+def few_and_many(other):
+    "Likelihood, gradient and information of few and of many lanes a person, beside another build: ns a trial and lane, by turns."
+    best = [{}, {}]
+    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+        for turn in range(3):
+            for side, path, cache in zip(best, (Path(__file__).resolve().parents[1], Path(other).resolve()), (ours, theirs)):
+                for what, ns in measured(FEW_AND_MANY, [], path, 'now', cache).items(): side[what] = min(ns, side.get(what, np.inf))
+    table = pd.DataFrame([dict(model=what.split()[0], lanes=int(what.split()[1]), ours=ns, before=best[1][what], ratio=best[1][what] / ns) for what, ns in best[0].items()])
+    table.to_csv(RESULTS / 'speed_lanes.csv', index=False, float_format='%.4g')
+    print(table.round(2).to_string())
 
 
 WIDE = 'plain numpy, trial by trial'   # the reference of cells with columns of their own
@@ -356,6 +391,7 @@ def only_fits():
 
 def main():
     if sys.argv[1:2] == ['loop']: return only_loops(*(sys.argv[2:] or [None]))
+    if sys.argv[1:2] == ['lanes']: return few_and_many(sys.argv[2])
     if sys.argv[1:2] == ['fit']: return only_fits()
     if sys.argv[1:2] == ['wide']: return only_wide(sys.argv[2:] == ['short'])
     rows = []
