@@ -111,6 +111,12 @@ def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, monkeypatc
     same_bits(cell, odd_trials(n_options, seed=3, offers=offers), monkeypatch)
 
 
+def test_one_class_on_tasks_of_other_sizes(folder, monkeypatch):
+    "How many options there are stands in the loop as a number: each number has its own, in memory and on disk"
+    for n_options in (3, 4, 3): same_bits(RescorlaWagner(), odd_trials(n_options, seed=n_options), monkeypatch)
+    assert len(loops(folder)) == 4      # two sizes, with slopes and without
+
+
 @pytest.mark.parametrize("name, all_options", [*((name, True) for name in PUBLISHED), ("QLearning", False), ("Hybrid2021", False)])
 def test_avoidance_models_have_the_pointers_bits(name, all_options, monkeypatch):
     model = type(avoidance_model(name))
