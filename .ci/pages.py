@@ -75,6 +75,7 @@ def processed(path):
             exported = [cell for cell in self.nb.cells if cell.cell_type == "code" and {"export", "exporti"} & cell.directives_.keys()]
             for cell in exported: cell.source = ""
             module = [cell.directives_["default_exp"][0] for cell in self.nb.cells if cell.cell_type == "code" and "default_exp" in cell.directives_]
+            if module: late_types(importlib.import_module(f"{get_config().lib_name}.{module[0]}"))
             if module: self.nb.cells.insert(1, mk_cell(f"#| hide\n#| exec_doc\nfrom {get_config().lib_name}.{module[0]} import *"))
 
     class Filter(FilterDefaults):
@@ -87,6 +88,13 @@ def processed(path):
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
             data["text/markdown"] = whole_sentence(with_line(without_links("".join(data["text/markdown"]))))
     return nb
+
+
+def late_types(module):
+    "Give a module what it imports for its types only (`if TYPE_CHECKING:`): nbdev evaluates types that stand in quotation marks"
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            exec(compile(ast.Module(node.body, []), module.__file__, "exec"), vars(module))
 
 
 def with_line(text):
