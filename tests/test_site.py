@@ -155,7 +155,7 @@ def whole(
 
 def test_a_page_explains_an_argument_once(site):
     text = unescape((site/"nbs/20_inference/fitting.html").read_text())
-    said = next(line for line in inspect.getsource(spice_rl.fit).splitlines() if line.strip().startswith("trials,")).partition("# ")[2]
+    said = next(line for line in inspect.getsource(spice_rl.fit).splitlines() if line.strip().startswith("hold: ")).partition("# ")[2]
     assert said in spice_rl.fit.__doc__ and text.count(said) == 1 and "----------" not in text
 
 
