@@ -86,7 +86,7 @@ def processed(path):
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
-            data["text/markdown"] = whole_sentence(with_line(without_links("".join(data["text/markdown"]))))
+            data["text/markdown"] = whole_sentence(said_once(with_line(without_links("".join(data["text/markdown"])))))
     return nb
 
 
@@ -101,6 +101,11 @@ def with_line(text):
     "Documentation with the line of its source, which nbdev knows only of what the notebook itself defined"
     what = re.search(r"/blob/[^/\s]+/(\S+\.py)#LNone.*?^#+ ([\w.]+)", text, re.DOTALL | re.MULTILINE)
     return text.replace("#LNone", f"#L{lines(ROOT/what[1])[what[2]]}") if what else text
+
+
+def said_once(text):
+    "Documentation without a comment behind what a function returns that is its last argument's: of one line nbdev takes it for both"
+    return re.sub(r", # (.+)\n\)->(.+): # \1\n", r", # \1\n)->\2:\n", text)
 
 
 def whole_sentence(text):

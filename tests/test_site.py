@@ -164,6 +164,12 @@ def test_links_stay_out_of_code():
     assert PAGES.without_links(text) == "Of [`fit`](./fitting.html#fit), [`fit`](20_fitting.ipynb) and `_inner`\n\n```python\nx, # See `fit`\n```\n"
 
 
+def test_a_comment_is_of_an_argument_or_of_what_comes_back():
+    assert PAGES.said_once("def f(\n    path:str, # Where\n)->None: # Where\n") == "def f(\n    path:str, # Where\n)->None:\n"
+    other = "def f(\n    path:str, # Where\n)->int: # How many\n"
+    assert PAGES.said_once(other) == other
+
+
 def test_a_first_sentence_is_in_italics_to_its_end():
     assert PAGES.whole_sentence("```python\ndef f(*values):\n```\n\n*One two*\nthree.\n\nMore.") == "```python\ndef f(*values):\n```\n\n*One two three.*\n\nMore."
     assert PAGES.whole_sentence("*All of it.*\n\nMore.") == "*All of it.*\n\nMore."
