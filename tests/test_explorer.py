@@ -220,7 +220,7 @@ ERRORS = [
     (TypeError, "explore needs a cell", (AgentQ, TASK), {}),
     (TypeError, "got int; of an estimator take rnn_agent", (3, TASK), {}),
     (TypeError, "task must be an environment", (AgentQ(), "bandit"), {}),
-    (TypeError, "got <class", (AgentQ(), BanditsDrift), {}),
+    (TypeError, r"got BanditsDrift: write BanditsDrift\(\)", (AgentQ(), BanditsDrift), {}),
     (ValueError, "did you mean 'beta_reward'", (AgentQ(), TASK), dict(bounds=dict(beta_rewrd=(0, 3)))),
     (ValueError, "unknown parameter 'beta'", (AgentQ(), TASK), dict(hold=dict(beta=3))),
     (ValueError, r"alpha_reward must lie in \[0, 1\], got 2", (AgentQ(), TASK), dict(hold=dict(alpha_reward=2))),
