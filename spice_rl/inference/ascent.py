@@ -310,6 +310,10 @@ def _others(line, mean, s, u, draws, best, most):
     "Where searches for everybody's mode end that begin at draws and where others are, and their values."
     return _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(len(u), 60)]]), best, most)
 
+def _several(u): # u: everybody's mode, (people, n_free)
+    "From how many of the best draws a thorough search begins: the more parameters, the more solutions there are."
+    return min(8, max(2, u.shape[1]))
+
 def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
     """Everybody's mode looked for anew, from draws and from where others are: whose is better there, and the best
     other solution, (people, n_free), with by how many nats it is worse (infinite: none was found)."""
@@ -322,7 +326,8 @@ def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
 def _sought(line, X, at, prior, draws, hard=False):
     """A place where each is at the best mode known; whether anybody moved, the best other solutions, and by how
     much they are worse."""
-    moved, other, worse = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *((2, 12) if hard else ()))
+    most = (_several(at.u), 12) if hard else ()
+    moved, other, worse = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *most)
     if moved.any():
         at = replace(_place(line, X, at.B, at.spread, np.where(moved[:, None], other, at.u), prior, 8 if hard else 3),
                      turns=at.turns)
@@ -353,9 +358,10 @@ def _search(line, X, prior, told, looked, draws):
         ends = _apart(line, go(ends[:2], .3, 10) + ends[2:])
     best, rest = ends[0], ends[1:2]
     for _ in range(5):
-        best = _ascend(line, X, best, told, prior)
+        best = _ascend(line, X, best, told, prior, .3)
         best, moved, other, worse = _sought(line, X, best, prior, draws, True)
         if not moved: break
+    best = _ascend(line, X, best, told, prior)
     best = _switched(line, X, best, told, prior, other, worse)
     ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if _is_near(end, best)])
     given_up = [best.value - end.value for end in rest if not _is_near(end, best)]
@@ -376,9 +382,14 @@ def _switched(line, X, at, told, prior, other, worse, most=5):
 class _Anderson:
     """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
     best."""
-    def __init__(self, memory=6): self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
+    def __init__(self, memory=6):
+        self.memory, self.points, self.residuals, self.change, self.calm = memory, [], [], np.inf, 0
 
-    def arrived(self, gain): return self.change < 1e-7 or gain < 1e-12 # gain: nats that are left
+    def arrived(self, gain, enough): # gain: nats that are left
+        """Is there nothing left to gain, or three times less than `enough`, so that hardly more than rounding still
+        moves the numbers?"""
+        self.calm = self.calm + 1 if gain < enough else 0
+        return self.change < 1e-7 or gain < 1e-12 or self.calm == 3
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
@@ -393,29 +404,32 @@ class _Anderson:
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #185c5bce
+_FINE, _ROUGH = 1e-7, 1e-2   # nats that a turn still promises: the solution that is reported; one to be compared
+
 def _modes(line, mean, s, u, H, most):
     """Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient
     and expected information."""
     u, f, g, a = _climb(line, mean, s, u, np.arange(len(u)), most, H=H)
     return u, f, mean + _out(s, u), _by_z(s, g - u), _both_by_z(s, a - np.eye(len(s)))
 
-def _second(line, z, F):
+def _second(line, z, F, who=None):
     "Second derivatives; the expected information for whom there are none."
-    J = line.hessian(z)
+    J = line.hessian(z, who)
     return np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
 
-def _settle(line, X, at, told, prior, turns=30): # at: a _Place
-    "The fixed point near a place, with second derivatives as everybody's curvature."
+def _settle(line, X, at, told, prior, turns=30, enough=_FINE): # at: a _Place
+    """The fixed point near a place, with second derivatives as everybody's curvature, to where three turns promise less
+    than `enough` nats."""
     B, spread, u, H, first, gain = at.B, at.spread, at.u, None, None, np.inf
     mix = _Anderson()
     for turn in range(turns):
         u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
         H, share = _trusted(_second(line, z, F), F, spread)
         r = dict(B=B, spread=spread, z=z, u=u, f=f, H=H, F=F, g=g, told=told, lame=share < 1, top=False,
-                 turns=at.turns + turn + 1)
+                 turns=at.turns + turn + 1, rough=enough > _FINE)
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
-        if mix.arrived(gain) or not told.any(): return r | dict(converged=True)
+        if mix.arrived(gain, enough) or not told.any(): return r | dict(converged=True)
         # leads down; the fixed point itself lies a little beside the top
         if not r['value'] > first['value'] - .5 - .25 * len(X): break
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
@@ -437,31 +451,35 @@ def _from_top(line, X, at, told, prior):
     return _settle(line, X, top, told, prior, 1) | dict(converged=top.done, top=True)
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #dad23730
-def _likelier(line, X, r, draws, best=2):
+_RIVAL = 5.   # nats that a solution may weigh less by the expected information, to be weighed by second derivatives
+
+def _likelier(line, X, r, draws):
     """Of each person's modes that are known or found from draws and from where others are, is there one around which
     more of the posterior lies (by Laplace)? Who moves; the best other ones; and by how many nats those are worse."""
     mean, s, n = X @ r['B'], r['spread'].s, len(X)
-    def less(z, F, f): # minus the log of the posterior's mass around z, and a constant
-        H = _trusted(_second(line, z, F), F, r['spread'])[0]
-        return f + .5 * np.linalg.slogdet(np.eye(z.shape[1]) + _both_by_u(s, H))[1]
-    others, theirs = _others(line, mean, s, r['u'], draws, best, 12)
-    far = (abs(others - r['u'][:, None]).max(2) > .5) & np.isfinite(theirs)
-    worse, here = np.full(theirs.shape, np.inf), less(r['z'], r['F'], r['f']) if far.any() else None
-    for j in np.flatnonzero(far.any(0)):
-        z = mean + _out(s, others[:, j])
-        worse[far[:, j], j] = (less(z, line.scoring(z, np.arange(n))[2], theirs[:, j]) - here)[far[:, j]]
+    def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
+    others, theirs = _others(line, mean, s, r['u'], draws, _several(r['u']), 12)
+    worse, far = np.full(theirs.shape, np.inf), (abs(others - r['u'][:, None]).max(2) > .5) & np.isfinite(theirs)
+    for j in range(1, far.shape[1]): far[:, j] &= (abs(others[:, :j] - others[:, j:j + 1]).max(2) > .01).all(1)
+    who, j = np.nonzero(far)
+    z = mean[who] + _out(s, others[who, j])
+    F, here = line.scoring(z, who)[2], less(r['f'], r['F'])
+    near = less(theirs[who, j], F) < here[who] + _RIVAL
+    who, j, z, F = who[near], j[near], z[near], F[near]
+    H = _trusted(_second(line, z, F, who), F, r['spread'])[0]
+    worse[who, j] = less(theirs[who, j], H) - less(r['f'], r['H'])[who]
     top = worse.argmin(1)
     return worse.min(1) < -2e-3, others[np.arange(n), top], worse.min(1)
 
-def _followed(line, X, r, told, prior, draws, most=6): # r: a fixed point
+def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
     """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
     weigh less."""
     for _ in range(most):
         moved, other, second = _likelier(line, X, r, draws)
         if r['top'] or not moved.any(): break
         at = _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior)
-        new = _settled(line, X, at, told, prior)
-        if not new['value'] > r['value'] - 1e-2: break
+        new = _settle(line, X, at, told, prior, enough=_ROUGH)
+        if not (new['converged'] and new['value'] > r['value'] - 1e-2): break
         r = new | dict(turns=r['turns'] + new['turns'])
     return r | dict(second=second)
 
@@ -475,7 +493,7 @@ def _fixed_points(line, X, ends, early, told, prior, full, between): # between: 
     fall = best.value - first['value']
     others = ends[1:] + early + [between()] if fall > _APART * len(X) else []
     others = [at for at in others if at.value > ends[0].value - fall][:4]
-    found = [first] + [_settle(line, X, covaried(at), told, prior) for at in others]
+    found = [first] + [_settle(line, X, covaried(at), told, prior, enough=_ROUGH) for at in others]
     found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
     if not found: return [_from_top(line, X, best, told, prior)]
     return [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
@@ -494,6 +512,7 @@ def _em(line, X, starts, seed, prior, full):
     found = _fixed_points(line, X, ends, early, told, prior, full, between)
     near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
     first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
+    if first['rough']: first = _to_the_end(line, X, first, told, prior)
     below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]
     return first | dict(behind=min(below + [behind]), z=np.where(told, first['z'], X @ first['B']))
 
@@ -506,6 +525,11 @@ def _with_covariances(line, X, at, told, prior):
         _place(line, X, at.B, spread, np.linalg.solve(spread.s, dev.T).T, prior)
         for spread in (_Covariance(np.diag(at.spread.v), line.unit), wide)]
     return max((_ascend(line, X, start, told, prior) for start in both), key=lambda end: end.value)
+
+def _to_the_end(line, X, r, told, prior): # r: a rough fixed point
+    "The fixed point that a rough one stands beside."
+    new = _settled(line, X, _place(line, X, r['B'], r['spread'], r['u'], prior), told, prior)
+    return new | dict(turns=r['turns'] + new['turns'], second=r['second'])
 
 def _marginal(r, prior):
     "Log marginal likelihood at modes, plus the log prior."

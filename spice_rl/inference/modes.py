@@ -74,14 +74,15 @@ class _Line:
         v[broken], g[broken], f[broken] = np.inf, 0., 0.
         return v, g, f
 
-    def hessian(self, z):
+    def hessian(self, z, who=None): # who: whose each row of z is (default: everybody's, in order)
         "Second derivatives of each person's NLL by `z`: central differences."
         k, h = z.shape[1], 1e-3 * self.unit
         j, l = np.triu_indices(k, 1)
         e = np.diag(h)
         moves = np.concatenate([e, e[j] + e[l]])
         points = z + np.concatenate([np.zeros((1, k)), moves, -moves])[:, None]
-        f = self.nll(points.reshape(-1, k), np.tile(np.arange(len(z)), len(points))).reshape(len(points), -1)
+        f = self.nll(points.reshape(-1, k), np.tile(np.arange(len(z)) if who is None else who, len(points)))
+        f = f.reshape(len(points), -1)
         f = np.where(f < 1e12, f, np.nan)   # where the model breaks down, there is no second derivative
         both = f[1:1 + len(moves)] - 2 * f[0] + f[1 + len(moves):]   # of each move, (moves, people)
         out = np.empty((len(z), k, k))
