@@ -185,6 +185,14 @@ def _written(name, params):
     "A parameter's name as rules write it: `lambda`, which Python keeps for itself, is `lambda_` there."
     return f'{name}_' if keyword.iskeyword(str(name)) and f'{name}_' in params else name
 
+def _way_to_answer(cls):
+    "The rules by which a class itself says how likely an answer is; () leaves its parent's. Two ways are refused."
+    mine = [group for group in _ANSWERS if set(group) & set(vars(cls))]
+    if len(mine) > 1 and mine != [('logits',), ('logit',)]:
+        raise ValueError(f"{cls.__name__} says in two ways how likely an answer is, "
+                         f"{' and '.join(g[0] for g in mine)}: keep one")
+    return mine[-1] if mine else ()
+
 def _check_slips(cls):
     "No rule whose name is misspelt: it would never be called."
     for name, f in vars(cls).items():
@@ -268,14 +276,12 @@ class Cell:
         "Move the rules out of the class, so that calling them on an instance runs the pure functions below."
         _check_slips(cls)
         _check_takes(cls, {name: vars(cls)[name] for name in _RULES if name in vars(cls)}, _HOW)
-        mine = [group for group in _ANSWERS if set(group) & set(vars(cls))]
-        if len(mine) > 1 and mine != [('logits',), ('logit',)]:
-            raise ValueError(f"{cls.__name__} says in two ways how likely an answer is, "
-                             f"{' and '.join(g[0] for g in mine)}: keep one")
-        if mine: cls.rules = {name: rule for name, rule in cls.rules.items() if name in (*mine[-1], 'init', 'update')}
+        answer = _way_to_answer(cls)
+        stay = (*answer, 'init', 'update') if answer else _RULES    # a parent's other way to answer goes
+        cls.rules = {name: rule for name, rule in cls.rules.items() if name in stay}
         for name in _RULES:
             if name not in vars(cls): continue
-            if not mine or name in (*mine[-1], 'init', 'update'): cls.rules[name] = vars(cls)[name]
+            if name in stay: cls.rules[name] = vars(cls)[name]
             delattr(cls, name)
         unlike = {'probabilities', 'response', 'log_likelihood', 'sample'} & set(cls.rules)
         cls.wide = bool(cls.sees or cls.does != ('choice',) or cls.gets != ('reward',) or unlike

@@ -66,13 +66,19 @@ def _labels_of(columns, missing=(), keep=()):
     there = [t for t in texts if t not in empty]
     numbers = _as_numbers([t for t in there if not _is_code(t, missing)] if len(missing) else there)
     values = pd.Index(there if numbers is None else _numbered(there, iter(numbers), missing))
-    place, words, found = {t: k for k, t in enumerate(there)}, {}, []
+    place, found = {t: k for k, t in enumerate(there)}, []
     for c, (codes, own) in zip(columns, coded):
         new = np.array([place.get(t, -1) for t in own] + [-1])[codes]
         found.append(pd.Series(pd.Categorical.from_codes(new, values), index=c.index, name=c.name))
-        for k, t in enumerate(own) if empty else ():
+    return found, _words_read_as_empty(coded, empty)
+
+def _words_read_as_empty(coded, empty):
+    "How often each word that counts as empty was written; a cell that holds nothing is no word"
+    words = {}
+    for codes, own in coded if empty else ():
+        for k, t in enumerate(own):
             if t in empty and t: words[t] = words.get(t, 0) + int((codes == k).sum())
-    return found, words
+    return words
 
 def _numbered(texts, numbers, missing):
     "The number that each text is; a code for missing stays what it is"
@@ -172,12 +178,20 @@ def _layout(lines, ending):
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(_MARKS)), len(lines) - 1)
     order = _ENDINGS.get(ending, '\t;,|')
     for i in range(first, min(first + 20, len(lines))):
-        fits = [(*_fits(lines[i:], s), s) for s in order if not any(s in above for above in lines[first:i])]
-        good = [f for f in fits if f[0] > (1 if i == first else 2) and (f[1] > .5 or i == first and f[1] > 0)]
-        if good: return _named_above(lines, i, max(good, key=lambda f: f[1])[2])
-    blank = len(lines[first].split()) > 1 and _fits(lines[first:], r'\s+')[1] > .5
-    most = max(order, key=lambda s: _fits(lines[first:], s)[0]) # no line like the header: the error names it later
-    return _named_above(lines, first, r'\s+' if blank and _fits(lines[first:], most)[0] == 1 else most)
+        if separator := _separator_from(lines, first, i, order): return _named_above(lines, i, separator)
+    return _named_above(lines, first, _likeliest(lines[first:], order))
+
+def _separator_from(lines, first, i, order):
+    "The separator by which line `i` is the header of the lines below it, or None"
+    fits = [(*_fits(lines[i:], s), s) for s in order if not any(s in above for above in lines[first:i])]
+    good = [f for f in fits if f[0] > (1 if i == first else 2) and (f[1] > .5 or i == first and f[1] > 0)]
+    return max(good, key=lambda f: f[1])[2] if good else None
+
+def _likeliest(lines, order):
+    "The separator where no line is like the first, which is taken as the header: the error names it later"
+    blank = len(lines[0].split()) > 1 and _fits(lines, r'\s+')[1] > .5
+    most = max(order, key=lambda s: _fits(lines, s)[0])
+    return r'\s+' if blank and _fits(lines, most)[0] == 1 else most
 
 def _named_above(lines, i, separator):
     "The last comment line is the header if it has as many fields as the next line, which holds a number"
@@ -189,18 +203,26 @@ def _named_above(lines, i, separator):
     return i, separator
 
 # %% ../../nbs/00_core/00_columns.ipynb #990b308d
+def _header(record):
+    "Names as the first record has them, without the mark of a comment; a column without one gets its number"
+    names = [f.lstrip('#%/ ') if i == 0 else f for i, f in enumerate(record)]
+    if all(n.startswith(' ') for n in names[1:]): names = [n.strip() for n in names] # a blank after each separator
+    return [n if n.strip() else f'Unnamed: {i}' for i, n in enumerate(names)]
+
 def _names(path, records, separator):
     "Names of the columns; of two equal ones pandas would change the second"
-    names = [f.lstrip('#%/ ') if i == 0 else f for i, f in enumerate(records[0])]
-    if all(n.startswith(' ') for n in names[1:]): names = [n.strip() for n in names] # a blank after each separator
-    names = [n if n.strip() else f'Unnamed: {i}' for i, n in enumerate(names)]
+    names = _header(records[0])
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None: raise ValueError(f'{names.count(twice)} columns of {str(path)!r} are called {twice!r}; give '
                                            f'each a name of its own')
     if len(records) < 2 or any(len(r) != len(names) + 1 for r in records[1:]): return names
-    if [r[0] for r in records[1:]] == [str(i + 1) for i in range(len(records) - 1)]: return ['row.names', *names]
-    if all(r[-1] == '' for r in records[1:]): return [*names, f'Unnamed: {len(names)}']
-    pairs = zip(records[1], records[1][1:]) if separator == ',' else ()
+    return _names_of_one_more(path, names, records[1:], separator)
+
+def _names_of_one_more(path, names, rows, separator):
+    "Names where every row has one field more than the header: R's numbers of rows, or a separator that ends each line"
+    if [r[0] for r in rows] == [str(i + 1) for i in range(len(rows))]: return ['row.names', *names]
+    if all(r[-1] == '' for r in rows): return [*names, f'Unnamed: {len(names)}']
+    pairs = zip(rows[0], rows[0][1:]) if separator == ',' else ()
     comma = any(re.fullmatch(r'-?\d+', a) and re.fullmatch(r'\d+', b) for a, b in pairs)
     raise ValueError(f'the lines of {str(path)!r} have more fields than its header ({len(names)}); name every column'
                      + (', or if these are decimal commas, save it with semicolons between columns' if comma else ''))

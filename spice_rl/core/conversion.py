@@ -143,28 +143,34 @@ def _no_row(found, row):
 # %% ../../nbs/00_core/00_conversion.ipynb #ee31a05b
 def _kept(found, rows, choice):
     "The rows that are trials, by the user's rule"
-    if isinstance(rows, str):
-        loop = f'{rows}.thisN'
-        if loop not in found.names:
-            loops = [n.removesuffix('.thisN') for n in found.names if n.endswith('.thisN')]
-            raise ValueError(f"rows={rows!r} names a loop of PsychoPy, and the loops here are {loops}; for others say "
-                             f"rows={{'column': value}}")
-        return _real(found, [bool(r[found.names.index(loop)]) for r in found.rows])
+    if isinstance(rows, str): return _of_loop(found, rows)
     if rows is not None and not isinstance(rows, dict):
         raise TypeError(f"rows says which rows are trials, a dict rows={{'column': value}} or the name of a loop of "
                         f"PsychoPy, got {rows!r:.80}")
-    for column, values in (rows or {}).items():
-        if column not in found.names:
-            raise ValueError(f'rows names a column {column!r} that there is not; there are: {found.names[:30]}')
-        wanted = {_cell(v) for v in (values if isinstance(values, (list, tuple, set)) else [values])}
-        there = [r[found.names.index(column)] for r in found.rows]
-        if lost := sorted(wanted - set(there)):
-            raise ValueError(f'no row has {lost[0]!r} in {column!r}; it says: {sorted(set(there))[:12]}')
-        found = _real(found, [cell in wanted for cell in there])
+    for column, values in (rows or {}).items(): found = _where(found, column, values)
     if rows is not None: return found
     if found.program == 'psychopy' and choice in found.names: return _in_loop(found, choice)
     _check_screens(found, choice)
     return found
+
+def _of_loop(found, rows):
+    "Rows that a loop of PsychoPy wrote"
+    loop = f'{rows}.thisN'
+    if loop not in found.names:
+        loops = [n.removesuffix('.thisN') for n in found.names if n.endswith('.thisN')]
+        raise ValueError(f"rows={rows!r} names a loop of PsychoPy, and the loops here are {loops}; for others say "
+                         f"rows={{'column': value}}")
+    return _real(found, [bool(r[found.names.index(loop)]) for r in found.rows])
+
+def _where(found, column, values):
+    "Rows in which a column has the value, or one of several"
+    if column not in found.names:
+        raise ValueError(f'rows names a column {column!r} that there is not; there are: {found.names[:30]}')
+    wanted = {_cell(v) for v in (values if isinstance(values, (list, tuple, set)) else [values])}
+    there = [r[found.names.index(column)] for r in found.rows]
+    if lost := sorted(wanted - set(there)):
+        raise ValueError(f'no row has {lost[0]!r} in {column!r}; it says: {sorted(set(there))[:12]}')
+    return _real(found, [cell in wanted for cell in there])
 
 # %% ../../nbs/00_core/00_conversion.ipynb #6fa912a1
 def _in_loop(found, choice):
@@ -212,18 +218,27 @@ def _clues(found, answered, choice):
     return [(name, values) for _, _, name, values in sorted(out, key=lambda c: c[:2])]
 
 # %% ../../nbs/00_core/00_conversion.ipynb #13d2ebcf
+def _number_in(column, pattern):
+    "The number that stands in a column's name where the pattern has {}, or None"
+    start, end = pattern.split('{}', 1)
+    fits = column.startswith(start) and column.endswith(end)
+    number = column[len(start):len(column) - len(end)] if fits else ''
+    return int(number) if number.isdigit() else None
+
+def _numbered_places(columns, patterns):
+    "Where the columns of each trial stand, {number: {pattern: place}}; and the places of columns without a number"
+    places, other = {}, []
+    for k, column in enumerate(columns):
+        numbers = {n: t for n in patterns if (t := _number_in(column, n)) is not None}
+        for n, t in numbers.items(): places.setdefault(t, {})[n] = k
+        if not numbers: other.append(k)
+    return places, other
+
 def _long(found, names):
     "One row a trial, of columns that are named with {} for the number of the trial"
     patterns = [n for n in names if isinstance(n, str) and '{}' in n]
     if not patterns: return found
-    places, other = {}, []
-    for k, column in enumerate(found.names):
-        for n in patterns:
-            start, end = n.split('{}', 1)
-            fits = column.startswith(start) and column.endswith(end)
-            number = column[len(start):len(column) - len(end)] if fits else ''
-            if number.isdigit(): places.setdefault(int(number), {})[n] = k
-        if not any(k in p.values() for p in places.values()): other.append(k)
+    places, other = _numbered_places(found.names, patterns)
     for n in patterns:
         if not any(n in there for there in places.values()):
             raise ValueError(f'no column is called {n!r} with a number for {{}}; there are: {found.names[:30]}')
@@ -317,21 +332,28 @@ def read_export(
     wide, labels = check_labels(wide, 'wide', 'names with {}'), check_labels(labels, 'labels', 'names of columns')
     paths = _files(source)
     found = [(p, _rows_of(p, program or '')) for p in paths]
-    kinds = {f.program for _, f in found}
-    if len(kinds) > 1:
-        a, b = [next(p.name for p, f in found if f.program == kind) for kind in sorted(kinds)[:2]]
-        raise ValueError(f'{a!r} and {b!r} were not written by the same program; read them apart')
+    _check_one_program(found)
     whole = _long(_together(found), wide)
     kept = _kept(whole, rows, choice)
     if not kept.rows: raise ValueError(f'no row of {_several(paths)} is a trial by rows={rows!r}')
     if len(kept.rows) < len(whole.rows) and rows is not None:
         _say(f'{len(kept.rows)} of {len(whole.rows)} rows are trials by rows={rows!r}; the others are left out')
+    return _as_table(_with_participant(kept, participant), paths, labels, rows)
+
+def _check_one_program(found):
+    "Files that are read as one were written by one program"
+    kinds = {f.program for _, f in found}
+    if len(kinds) > 1:
+        a, b = [next(p.name for p, f in found if f.program == kind) for kind in sorted(kinds)[:2]]
+        raise ValueError(f'{a!r} and {b!r} were not written by the same program; read them apart')
+
+def _with_participant(kept, participant):
+    "Rows with a column of who took part: the program's own, under the name that is asked for"
     known = _PROGRAMS[kept.program].participant if kept.program else ()
     own = next((n for n in known if n in kept.names), None)
-    if participant not in kept.names and own is not None:
-        who = kept.names.index(own)
-        kept = _Rows([participant, *kept.names], [[r[who], *r] for r in kept.rows], kept.at, kept.program)
-    return _as_table(kept, paths, labels, rows)
+    if participant in kept.names or own is None: return kept
+    who = kept.names.index(own)
+    return _Rows([participant, *kept.names], [[r[who], *r] for r in kept.rows], kept.at, kept.program)
 
 def _several(paths): return repr(paths[0].name) if len(paths) == 1 else f'{len(paths)} files'
 

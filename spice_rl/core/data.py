@@ -505,8 +505,8 @@ def _without_choice(given):
                    does=none.does[1:])
 
 # %% ../../nbs/00_core/01_data.ipynb #3ad330fb
-def _concat(parts):
-    parts = check_list(parts, 'parts', Trials, 'Trials')
+def _check_one_study(parts):
+    "These trials are of one task, and no person is in two of them"
     first = parts[0]
     for t in parts[1:]:
         same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
@@ -515,7 +515,12 @@ def _concat(parts):
     people = sum((t.participants for t in parts), ())
     if len(set(people)) < len(people):
         raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
-                                                        'is in two of these; give each person a label of their own')
+                         'is in two of these; give each person a label of their own')
+
+def _concat(parts):
+    parts = check_list(parts, 'parts', Trials, 'Trials')
+    _check_one_study(parts)
+    first, people = parts[0], sum((t.participants for t in parts), ())
     def shifted(name, sizes):
         return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
     plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}

@@ -481,15 +481,8 @@ def publish(
     list
         Names of the new files
     """
-    files, own, lists, taken = _names(place), set(), [], set()
-    for kind, (where, before) in claimed.items():
-        mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
-        before = {f'{where}/{n}' if where else n for n in before}
-        taken |= mine
-        own |= mine & before if kind in keep else before   # these go, or are replaced
-        lists.append(_listing(kind, where))
-        listing = sorted(PurePath(n).relative_to(where).as_posix() for n in (mine | before if kind in keep else mine))
-        write_text(place / lists[-1], json.dumps(listing))
+    files = _names(place)
+    lists, own = _write_lists(place, files, claimed, keep)
     records = [f'run_{kind}.json' for kind in claimed]
     if any((folder / r).is_file() for r in records): own |= {*files}
     check_places(folder, [*files, *lists])
@@ -500,6 +493,19 @@ def publish(
     write_text(folder / _PLAN, json.dumps(plan, indent=1))
     _finish(folder)
     return files
+
+def _write_lists(place, files, claimed, keep):
+    "Write which files are of which kind, beside them: the lists' names, and those old files that go or are replaced."
+    own, lists, taken = set(), [], set()
+    for kind, (where, before) in claimed.items():
+        mine = {n for n in files if n not in taken and (not where or n.startswith(f'{where}/'))}
+        before = {f'{where}/{n}' if where else n for n in before}
+        taken |= mine
+        own |= mine & before if kind in keep else before
+        lists.append(_listing(kind, where))
+        listing = sorted(PurePath(n).relative_to(where).as_posix() for n in (mine | before if kind in keep else mine))
+        write_text(place / lists[-1], json.dumps(listing))
+    return lists, own
 
 _ABOUT = ("The files in this folder are being replaced. If no run is at work, it was killed while it moved the new "
           "ones here: the next run, or spice-rl report, moves the others")

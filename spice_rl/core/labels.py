@@ -55,7 +55,15 @@ def _check_columns(frame, roles):
 _SAID = dict(choice=re.compile(r'\.keys$|\.RESP$|^response$|choice|chosen|answer|decision', re.IGNORECASE),
              reward=re.compile(r'reward|points|payoff|^won$|outcome|feedback', re.IGNORECASE))   # as programs name them
 
+def _nearest(have, role, name):
+    "The column whose name is most like this one, or is what programs call this role; None if there is none"
+    near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
+    near = next((h for h in have if near and str(h).lower() == near[0]), None)
+    if near is not None or role not in _SAID: return near
+    return next((h for h in have if _SAID[role].search(str(h))), None)
+
 def _no_column(frame, role, name):
+    "What to say where a column is missing: another separator, no header, or the nearest name"
     have = list(frame.columns)
     if len(have) == 1 and any(s in str(have[0]) for s in ';\t,'):
         return (
@@ -64,9 +72,7 @@ def _no_column(frame, role, name):
     if have and all(_float(h) is not None or str(h).startswith('Unnamed: ') for h in have):
         return (f'no column {name!r} for {role}: the first line must name the columns, and it holds numbers, '
                 f'{_list(have, 30)}; add a header')
-    near = difflib.get_close_matches(str(name).lower(), [str(h).lower() for h in have], 1, .5)
-    near = next((h for h in have if near and str(h).lower() == near[0]), None)
-    if near is None: near = next((h for h in have if role in _SAID and _SAID[role].search(str(h))), None)
+    near = _nearest(have, role, name)
     wanted = f' for {role}' if role != 'column' else '' # a column as such plays no part
     return (f'no column {name!r}{wanted}; ' + (f'nearest is {near!r}; ' if near is not None else '')
             + f'there are {_list(have, 30)}. Name it: {role}=' + (repr(near) if near is not None else '...')
@@ -81,21 +87,28 @@ def _names(value, have):
 
 _OWN = dict(options='offer', choice='choice', reward='reward', context='context') # field of a trial → argument
 
+def _by_name(role, given):
+    "Columns by the names that rules use: a column that is only named keeps its own"
+    if given is None: return {}
+    if isinstance(given, str): given = [given]
+    if not isinstance(given, (dict, list, tuple)):
+        raise TypeError(f"{role} takes the name of a column, a list of them, or a dict name -> column, got "
+                        f"{given!r:.80}")
+    return given if isinstance(given, dict) else {name: name for name in given}
+
+def _check_field(role, name):
+    "A rule can write trial.name, and it means this column"
+    if name in _OWN: raise ValueError(f'{role} has {name!r}, which has an argument of its own: {_OWN[name]}=...')
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f'{role} has {name!r} as a name, and a rule could not write trial.{name}; '
+                         f'give it another one: {role}=dict(name={name!r})')
+
 def _declared(sees, does, gets):
     "(argument, name, column or list of columns) of what else is seen, done, got"
     out = []
     for role, given in dict(sees=sees, does=does, gets=gets).items():
-        if isinstance(given, str): given = [given]
-        if given is not None and not isinstance(given, (dict, list, tuple)):
-            raise TypeError(f"{role} takes the name of a column, a list of them, or a dict name -> column, got "
-                            f"{given!r:.80}")
-        if given is not None and not isinstance(given, dict): given = {name: name for name in given}
-        for name, column in (given or {}).items():
-            if name in _OWN:
-                raise ValueError(f'{role} has {name!r}, which has an argument of its own: {_OWN[name]}=...')
-            if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-                raise ValueError(f'{role} has {name!r} as a name, and a rule could not write trial.{name}; '
-                                 f'give it another one: {role}=dict(name={name!r})')
+        for name, column in _by_name(role, given).items():
+            _check_field(role, name)
             if name in [n for _, n, _ in out]: raise ValueError(f'{name!r} is named twice in sees, does and gets; '
                                                                 'each needs a name of its own')
             out.append((role, name, list(column) if isinstance(column, (list, tuple)) else column))

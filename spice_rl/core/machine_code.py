@@ -69,15 +69,23 @@ def _parts(x):
     if isinstance(x, FunctionType):
         if (x.__module__ or '').split('.')[0] in _KNOWN: return f'{x.__module__}.{x.__qualname__}', ()
         return x.__module__ or '', (x.__code__, x.__defaults__, x.__kwdefaults__, *_used(x))
-    if isinstance(x, Dispatcher): return '', (x.py_func, x.targetoptions)
-    if isinstance(getattr(x, '_numba_type_', None), types.Dispatcher): return '', (x._numba_type_.dispatcher,)
-    if hasattr(x, '_defn'): return '', (x._defn,)                                            # of numba's `intrinsic`
-    if isinstance(x, types.Type): return str(x), ()
-    if isinstance(x, ModuleType): return x.__name__, ()
-    if isinstance(x, type) and hasattr(x, '_fields'): return f'{x.__module__}.{x.__qualname__} {x._fields}', ()
+    if inside := _within(x): return '', inside
+    return _name_alone(x), ()
+
+def _within(x):
+    "What an object of numba holds; of any other nothing."
+    if isinstance(x, Dispatcher): return x.py_func, x.targetoptions
+    if isinstance(getattr(x, '_numba_type_', None), types.Dispatcher): return (x._numba_type_.dispatcher,)
+    return (x._defn,) if hasattr(x, '_defn') else ()                                        # of numba's `intrinsic`
+
+def _name_alone(x):
+    "The name of what is described by it: a type of numba, a module, a named tuple, what Python or numpy bring."
+    if isinstance(x, types.Type): return str(x)
+    if isinstance(x, ModuleType): return x.__name__
+    if isinstance(x, type) and hasattr(x, '_fields'): return f'{x.__module__}.{x.__qualname__} {x._fields}'
     named = isinstance(x, (type, BuiltinFunctionType, MethodDescriptorType, np.ufunc))
     module = getattr(x, '__module__', None) or 'numpy'
-    if named and module.split('.')[0].lstrip('_') in _KNOWN: return f'{module}.{x.__name__}', ()
+    if named and module.split('.')[0].lstrip('_') in _KNOWN: return f'{module}.{x.__name__}'
     raise _Unreadable
 
 def contents(

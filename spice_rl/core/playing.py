@@ -171,11 +171,7 @@ def simulate(
             f"{environment.n_actions}: {type(cell).__name__}(n_actions={environment.n_actions})")
     labels = list(parameters.index) if isinstance(parameters, pd.DataFrame) else list(range(people))
     theta = parameter_table(cell, parameters, labels)
-    if own_trials:
-        design = environment.design(labels, seed)
-        answers = play(cell, theta, design, seed=seed, threads=threads)
-        if isinstance(answers, dict): return environment.chosen(design, {name: x[0] for name, x in answers.items()})
-        return environment.chosen(design, answers[0])
+    if own_trials: return _simulate_design(cell, environment, theta, labels, seed, threads)
     shape, k, seed = (len(labels), sessions, n_trials), environment.n_actions, as_seed(seed)
     if cell.wide or {'show', 'give', 'over'} & set(getattr(environment, 'rules', ())):
         return _simulate_world(cell, environment, theta, shape, seed)
@@ -184,6 +180,13 @@ def simulate(
     for i, s, t in np.argwhere(choice == _NO_CHOICE)[:1]:
         raise _no_choice(cell, theta, labels[i], t, s if sessions > 1 else None)
     return _of_simulation(labels, choice, reward, {f'p_{j}': chance[..., j] for j in range(k)})
+
+def _simulate_design(cell, environment, theta, labels, seed, threads):
+    "`Trials` of a task that has its own: its design, gone through once."
+    design = environment.design(labels, seed)
+    answers = play(cell, theta, design, seed=seed, threads=threads)
+    if isinstance(answers, dict): return environment.chosen(design, {name: x[0] for name, x in answers.items()})
+    return environment.chosen(design, answers[0])
 
 def _simulate_world(cell, environment, theta, shape, seed):
     "`Trials` of a cell with columns of its own, or in a world that shows, gives, or ends rounds."

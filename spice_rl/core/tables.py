@@ -41,15 +41,19 @@ def _check_codes(choice, options, at):
                 if choice.max() == len(options) and not (choice == 0).any()
                 else '; name all options: options=[...]'))
 
-def _options_of(options, choice, reward, offer):
-    "Labels given, or codes for as many options as there are reward columns or choices"
-    if options is None and offer is None and reward.ndim == 1 and choice.max() > 1 and not (choice == 0).any():
+def _check_counted(choice):
+    "Where only the choices say how many options there are: counted from 0, and no number that means missing"
+    if choice.max() > 1 and not (choice == 0).any():
         raise ValueError(f'code 0 is never chosen: are choices counted from 1? Then subtract 1; or if 0 is an option, '
                          f'name them all: options=range({choice.max() + 1})')
     codes = np.unique(choice[choice >= 0]).tolist()
-    odd = _apart(codes, (9, *_CODES)) if options is None and offer is None and reward.ndim == 1 else []
-    if odd: raise ValueError(f'choice {odd[0]} stands beside {_list([k for k in codes if k not in odd])}: missing? '
-                             f'Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
+    if odd := _apart(codes, (9, *_CODES)):
+        raise ValueError(f'choice {odd[0]} stands beside {_list([k for k in codes if k not in odd])}: missing? '
+                         f'Then write -1; or if it is an option, name them all: options=range({odd[0] + 1})')
+
+def _options_of(options, choice, reward, offer):
+    "Labels given, or codes for as many options as there are reward columns or choices"
+    if options is None and offer is None and reward.ndim == 1: _check_counted(choice)
     if options is not None: labels = _check_options(options)
     else: labels = list(range(reward.shape[1] if reward.ndim == 2 else choice.max() + 1))
     if len(labels) < 2:
@@ -186,6 +190,13 @@ class _Choices(NamedTuple):
     context: np.ndarray = None # (trial,)
 
 # %% ../../nbs/00_core/00_tables.ipynb #b868467a
+def _new_columns(name, x, options, frame):
+    "One column, or one for each option, under names that the table has not yet"
+    new = {name: x} if x.ndim == 1 else {f'{name}_{label}': x[:, k] for k, label in enumerate(options)}
+    if taken := next((c for c in new if c in frame), None):
+        raise ValueError(f'{name!r} would be the column {taken!r} of the table, which is taken; call it otherwise')
+    return new
+
 def _table(choices, people, session, extra, more):
     "The tidy table that `read_trials` would read as these arrays"
     options, choice, reward, offer, context = choices
@@ -201,11 +212,7 @@ def _table(choices, people, session, extra, more):
     else: frame |= {f'reward_{label}': reward[:, k] for k, label in enumerate(options)}
     if context is not None: frame['context'] = context
     if offer is not None: frame |= {f'offer_{j}': _labels(offer[:, j], options) for j in range(offer.shape[1])}
-    for name, x in more.items():
-        new = {name: x} if x.ndim == 1 else {f'{name}_{label}': x[:, k] for k, label in enumerate(options)}
-        if taken := next((c for c in new if c in frame), None):
-            raise ValueError(f'{name!r} would be the column {taken!r} of the table, which is taken; call it otherwise')
-        frame |= new
+    for name, x in more.items(): frame |= _new_columns(name, x, options, frame)
     for name, x in extra.items():
         if name in frame and name != 'trial':
             raise ValueError(f'extra has a column {name!r}, which is taken; call it otherwise')
