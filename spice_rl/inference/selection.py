@@ -297,7 +297,8 @@ def select_models(
         by_family, risks['families'] = _stack(joint, families, 'family'), pd.Series(_risks(joint))
     return Selection(
         _stack(runs, models, 'model'), by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models),
-        _within_groups(runs, who, frame) if who else None, _same(L, who, runs) if len(who) > 1 else None, groups, source)
+        _within_groups(runs, who, frame) if who else None, _same(L, who, runs) if len(who) > 1 else None,
+        groups, source)
 
 def _in_each(L, who, prior, member): # who: rows of each group
     "What `_select` says of each group and of all people, `full`."

@@ -163,7 +163,7 @@ def _expand(models, x, u, small=1e-11):
     for c, group, at in zip(models, _unpack(models, x), u): c.expand(*_normal(group), at, small)
 
 def _ahead(models, x, old, step, last):
-    "Where the secant through the last two turns sees no further step, if that is near and no group is left without people."
+    "Where the secant of the last two turns sees no further step, if that is near and leaves every group some people."
     new, bend = x + step, step - last
     secant = new - step @ bend / (bend @ bend) * (x - old + bend)
     near = abs(secant - x).max() < 1 and min(N for N, *_ in _unpack(models, secant)) > 0
