@@ -283,6 +283,13 @@ def _together(line, priors, group, spread, seed, how, bar):
     mean, sd, _, u = target.parts(x)
     return mean[:, :, group] + sd[:, :, None] * u, mean, sd, numbers
 
+def _numbered(trials, groups):
+    "The groups' labels, and the number of each participant's among them, (people,)."
+    if groups is None: return ['everybody'], np.zeros(trials.n_participants, int)
+    group = _series(trials, groups, 'groups')
+    labels = _labels(group)
+    return labels, group.map({g: i for i, g in enumerate(labels)}).to_numpy(int)
+
 # %% ../../nbs/20_inference/29_posterior.ipynb #0c50e96e
 def sample_posterior(
     cell: Cell,                          # The model: any cell with compiled rules
@@ -372,12 +379,7 @@ def sample_posterior(
         total=how.all_draws * (1 if hierarchical else trials.n_participants), desc=type(cell).__name__,
         unit='draw') as bar:
         if hierarchical:
-            group = None if groups is None else _series(trials, groups, 'groups')
-            labels = ['everybody'] if group is None else _labels(group)
-            code = (
-                np.zeros(trials.n_participants, int)
-                if group is None
-                else group.map({g: i for i, g in enumerate(labels)}).to_numpy(int))
+            labels, code = _numbered(trials, groups)
             z, mean, sd, numbers = _together(line, priors, code, spread, seed, how, bar)
             more = dict(typical=from_line(mean, line.params), mean=mean, sd=sd)
         else:

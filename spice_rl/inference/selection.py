@@ -45,7 +45,10 @@ def _evidence(source):
             -factor * source.values, source.groups,
             f"log evidence taken to be {'minus the' if factor == 1 else 'minus half the'} {source.criterion}")
     if isinstance(source, pd.DataFrame): return source, None, "log evidence as given"
-    fits = list(source) if isinstance(source, (list, tuple)) else []
+    return _evidence_of_fits(list(source) if isinstance(source, (list, tuple)) else [])
+
+def _evidence_of_fits(fits):
+    "The same, of fits that know their evidence, one a model, all of the same people."
     if fits and all(isinstance(f, Fit) and not hasattr(f, 'evidence') for f in fits):
         raise TypeError(
             "a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
@@ -286,21 +289,27 @@ def select_models(
     groups = None if groups is None else _check_groups(groups, frame.index)
     L, one = frame.to_numpy(float), np.eye(len(models))
     who = {} if groups is None else {g: np.flatnonzero(groups == g) for g in sorted(groups.unique(), key=str)}
-    runs = {g: _select(L[rows], np.ones(len(models)), one) for g, rows in (who | dict(full=np.arange(len(L)))).items()}
-    risks, by_family = pd.DataFrame(dict(models={g: r[2] for g, r in runs.items()})).rename_axis('group'), None
+    runs = _in_each(L, who, np.ones(len(models)), one)
+    risks, by_family = pd.DataFrame(dict(models=_risks(runs))).rename_axis('group'), None
     if families:
         member = np.array([[m in members for m in models] for members in families.values()], float)
-        joint = {
-            g: _select(L[rows], (member / member.sum(1, keepdims=True)).sum(0), member)
-            for g, rows in (who | dict(full=np.arange(len(L)))).items()}
-        by_family, risks['families'] = _stack(joint, families, 'family'), pd.Series({g: r[2] for g, r in joint.items()})
-    own_group = (
-        pd.concat([pd.DataFrame(runs[g][1], frame.index[rows], models) for g, rows in who.items()]).reindex(frame.index)
-        if who
-        else None)
+        joint = _in_each(L, who, (member / member.sum(1, keepdims=True)).sum(0), member)
+        by_family, risks['families'] = _stack(joint, families, 'family'), pd.Series(_risks(joint))
     return Selection(
-        _stack(runs, models, 'model'), by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models), own_group,
-        _same(L, who, runs) if len(who) > 1 else None, groups, source)
+        _stack(runs, models, 'model'), by_family, risks, pd.DataFrame(runs['full'][1], frame.index, models),
+        _within_groups(runs, who, frame) if who else None, _same(L, who, runs) if len(who) > 1 else None,
+        groups, source)
+
+def _in_each(L, who, prior, member): # who: rows of each group
+    "What `_select` says of each group and of all people, `full`."
+    return {g: _select(L[rows], prior, member) for g, rows in (who | dict(full=np.arange(len(L)))).items()}
+
+def _risks(runs): return {g: risk for g, (_, _, risk, _) in runs.items()}   # omnibus, of each group
+
+def _within_groups(runs, who, frame):
+    "Everybody's responsibilities as those of their own group have it, in the order of the people."
+    parts = [pd.DataFrame(runs[g][1], frame.index[rows], list(frame.columns)) for g, rows in who.items()]
+    return pd.concat(parts).reindex(frame.index)
 
 def _stack(runs, names, what): # What `_select` returned for each group
     return pd.concat(

@@ -154,27 +154,42 @@ def _by_model(given, cells, what):
     """What each model gets, {model: …}, None if nothing was said; of parameters, only those that it has. What is said
     of a model with its options goes before what is said of it without."""
     if given is None or isinstance(given, str) and what == 'draw': return dict.fromkeys(cells, given)
+    said = _by_name(given, cells, what)
+    _check_said(said, cells, what)
+    return {name: _its_own(_said_of(name, said), cell) for name, cell in cells.items()}
+
+def _plain(name): return name.split('+')[0]   # a model's name without its options
+
+def _by_name(given, cells, what):
+    "{name of a model: …}, also where it was said of the one model that there is."
     whole = (dict, Fit, pd.DataFrame, str, type(None)) if what == 'draw' else (dict, type(None))
-    if not isinstance(given, dict) or given and not any(isinstance(v, whole) for v in given.values()):
-        if not isinstance(given, whole):
-            raise TypeError(
-                f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got "
-                f"{type(given).__name__}")
-        if len(cells) > 1:
-            raise ValueError(
-                f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
-        given = {name: given for name in cells}
-    check_names(given, dict.fromkeys([*cells, *(n.split('+')[0] for n in cells)]), f'model in {what}')
-    out = {n: given.get(n.split('+')[0]) for n in cells}
-    for key, some in given.items():
+    if isinstance(given, dict) and (not given or any(isinstance(v, whole) for v in given.values())): return given
+    if not isinstance(given, whole):
+        raise TypeError(
+            f"{what} must be a dictionary{', a Fit or a frame' if what == 'draw' else ''}, got "
+            f"{type(given).__name__}")
+    if len(cells) > 1:
+        raise ValueError(
+            f"{what} speaks of one model, but there are {len(cells)}; needed {{model: …}} for {', '.join(cells)}")
+    return {name: given for name in cells}
+
+def _check_said(said, cells, what):
+    "Every name is a model's, with or without its options, and every parameter one of such a model."
+    check_names(said, dict.fromkeys([*cells, *map(_plain, cells)]), f'model in {what}')
+    for key, some in said.items():
         if isinstance(some, dict):
-            check_names(
-                some, dict.fromkeys(p for n, c in cells.items() if key in (n, n.split('+')[0]) for p in c.params),
-                f'parameter in {what}[{key!r}]')
-        if key in cells: out[key] = out[key] | some if isinstance(some, dict) and isinstance(out[key], dict) else some
-    return {
-        n: {p: v for p, v in some.items() if p in cells[n].params} if isinstance(some, dict) else some
-        for n, some in out.items()}
+            known = dict.fromkeys(p for n, c in cells.items() if key in (n, _plain(n)) for p in c.params)
+            check_names(some, known, f'parameter in {what}[{key!r}]')
+
+def _said_of(name, said):
+    "What is said of a model under its own name, over what is said of it without options."
+    shared = said.get(_plain(name))
+    own = said.get(name, shared)
+    return shared | own if isinstance(shared, dict) and isinstance(own, dict) else own
+
+def _its_own(some, cell):
+    "Of parameters, those that the cell has; a string, a `Fit` or a frame as it is."
+    return {p: v for p, v in some.items() if p in cell.params} if isinstance(some, dict) else some
 
 def _model(name, cell, bounds, hold, draw):
     "One model, checked."

@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/20_inference/27_variational.ipynb #2ad5ade5
+from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp, softmax
 from .fitting import _bounds, _start
@@ -95,13 +96,18 @@ def _unpack(models, x):
     parts = np.split(x, np.cumsum([1 + 2 * len(c.a0) for c in models])[:-1])
     return [(p[0], p[1:1 + len(c.a0)] * c.unit, np.exp(p[1 + len(c.a0):]) * c.unit**2) for c, p in zip(models, parts)]
 
+def _normal(group): # N, a, sigma
+    "Center and sd, on the line, of the normal distribution that people of a group are taken to come from."
+    N, a, sigma = group
+    return a, np.sqrt(sigma / (_V + N / 2))
+
 # what it costs that k means and variances are not known
 def _price(N, k): return .5 * k * (digamma(_V + N / 2) - np.log(_V + N / 2) - 1 / (_B + N))
 
 def _evidences(models, groups, firm=True):
     """Log evidences (people, models), with the price of what is not known of the group; None where a parabola bends the
     wrong way."""
-    E = [c.explain(a, np.sqrt(sigma / (_V + N / 2)), firm) for c, (N, a, sigma) in zip(models, groups)]
+    E = [c.explain(*_normal(group), firm) for c, group in zip(models, groups)]
     return (
         None if any(e is None for e in E) else np.stack([e + _price(N, len(a)) for e, (N, a, _) in zip(E, groups)], 1))
 
@@ -117,20 +123,16 @@ def _turn(models, x, null=None, firm=True):
     bound = (L.mean(1) if null == 'held' else logsumexp(L + log_m, axis=1)).sum() - sum(
         _divergence(c, *g) for c, g in zip(models, groups))
     if not null: bound += _log_beta(counts) - _log_beta(prior) + ((prior - counts) * log_m).sum()
-    return (
-        _pack(
-            models, [
-                c.gather(r[:, k], a, np.sqrt(sigma / (_V + N / 2)))
-                for k, (c, (N, a, sigma)) in enumerate(zip(models, groups))]),
-        bound, r)
+    after = [c.gather(r[:, k], *_normal(group)) for k, (c, group) in enumerate(zip(models, groups))]
+    return _pack(models, after), bound, r
 
 # %% ../../nbs/20_inference/27_variational.ipynb #7a5ae5f4
 _FAR = .5   # how far from its mode a parabola is believed, in standard deviations of the group
 
 def _moved(models, x):
-    return max(
-        abs(a + np.sqrt(sigma / (_V + N / 2)) * c.u - c.z).max() / np.sqrt(sigma / (_V + N / 2)).min()
-        for c, (N, a, sigma) in zip(models, _unpack(models, x)))
+    "How far anybody's mode is from where its parabola was taken, in the smallest sd of the group."
+    normals = [(c, *_normal(group)) for c, group in zip(models, _unpack(models, x))]
+    return max(abs(a + s * c.u - c.z).max() / s.min() for c, a, s in normals)
 
 def _settle(models, x, null, most):
     """Turns on the parabolas, at most so many, until nothing moves or somebody's mode moves too far: squared
@@ -148,73 +150,103 @@ def _settle(models, x, null, most):
             x = three if higher >= bound and _moved(models, far) < _FAR else two
     return x
 
+class _Run(NamedTuple):
+    "Where a run of turns ended."
+    x: np.ndarray         # The groups, packed
+    u: list               # Everybody's modes, (people, n_free) of each model, in sds of the group
+    r: np.ndarray         # Responsibilities, (people, models)
+    bounds: list          # The bound, turn by turn
+    converged: bool
+
+def _expand(models, x, u, small=1e-11):
+    "Everybody's modes under the groups `x`, climbed to from `u`, and the parabolas there."
+    for c, group, at in zip(models, _unpack(models, x), u): c.expand(*_normal(group), at, small)
+
+def _ahead(models, x, old, step, last):
+    "Where the secant of the last two turns sees no further step, if that is near and leaves every group some people."
+    new, bend = x + step, step - last
+    secant = new - step @ bend / (bend @ bend) * (x - old + bend)
+    near = abs(secant - x).max() < 1 and min(N for N, *_ in _unpack(models, secant)) > 0
+    return secant if near else new
+
 def _infer(models, x, u, null=None, small=0.):
-    """Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): the groups, modes,
-    responsibilities, bounds turn by turn, and whether it converged."""
+    "Modes and parabolas, groups on the parabolas, and again (near the end by Anderson's secant): a `_Run`."
     # x: the groups to start from; u: everybody's modes, a list of (people, n_free); small: nats that the bound may
     # still move, turn by turn, for an end before nothing moves
     bounds, change, step, old = [], np.inf, None, None
     for turn in range(100):
-        for c, (N, a, sigma), at in zip(models, _unpack(models, x), u):
-            if turn < 10: c.lame[:] = 0
-            c.expand(a, np.sqrt(sigma / (_V + N / 2)), at, 1e-4 if change > .05 else 1e-11)
+        if turn < 10:
+            for c in models: c.lame[:] = 0
+        _expand(models, x, u, 1e-4 if change > .05 else 1e-11)
         next_x, bound, r = _turn(models, x, null)
         bounds.append(bound)
         # where parabolas hold only nearby, turns of the paper
         last, step = step, (_settle(models, x, null, 60) if turn < 12 else next_x) - x
         rate, change = min(.99, abs(step).max() / change) if np.isfinite(change) else .99, abs(step).max()
         if change * rate / (1 - rate) < 1e-5 or (turn > 2 and abs(np.diff(bounds[-4:])).max() < small):
-            return x, [c.mode for c in models], r, bounds, True
-        new = x + step
-        if rate < .95 and change < .3:
-            bend = step - last
-            secant = new - step @ bend / (bend @ bend) * (x - old + bend)
-            if abs(secant - x).max() < 1 and min(N for N, *_ in _unpack(models, secant)) > 0: new = secant
+            return _Run(x, [c.mode for c in models], r, bounds, True)
+        new = _ahead(models, x, old, step, last) if rate < .95 and change < .3 else x + step
         x, old = new, x
         _turn(models, x, null)
         u = [c.u for c in models]
-    return x, u, r, bounds, False
+    return _Run(x, u, r, bounds, False)
 
 # %% ../../nbs/20_inference/27_variational.ipynb #cc8357fe
+def _draw(c, starts, rng): # c: a `_Candidate`
+    "Where a search begins, (2 starts, n_free), in sds: the same for everybody, whatever their place in the data."
+    return rng.standard_normal((2 * starts, len(c.a0)))
+
+def _first_search(models, starts, seed):
+    "Everybody's best mode under the wide prior, (people, n_free) and values, of each model."
+    def begin(c): return np.vstack([np.zeros((1, len(c.a0))), _draw(c, starts, np.random.default_rng(seed))])
+    return [c.search(c.a0, c.wide, begin(c), 2, 8) for c in models]
+
+def _beginnings(models, guess):
+    "Groups that runs start from: everybody counts for every model; as far as it explains them; as was guessed."
+    E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
+    shares = [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]
+    return [_pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)]) for r in shares]
+
+def _runs(models, beginnings):
+    "A short `_Run` from each of these groups, everybody's parameters where the parabolas put them."
+    theta = [c.a0 + c.wide * c.u for c in models]
+    starts = [(x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))]) for x in beginnings]
+    return [_infer(models, x, u, small=.01) for x, u in starts]
+
+def _look_elsewhere(models, starts, rngs, run):
+    """Search from draws of each group: everybody's modes (higher ones in place of the run's), whether there are any,
+    and how far, in nats, everybody's second mode is below the first (inf: there is none), (people, models)."""
+    groups = _unpack(models, run.x)
+    others = [c.search(*_normal(group), _draw(c, starts, rng), 1, 8) for c, rng, group in zip(models, rngs, groups)]
+    _expand(models, run.x, run.u)
+    higher = [f < c.value - 2e-3 for c, (_, f) in zip(models, others)]
+    second = [np.where(abs(v - at).max(1) > .5, f - c.value, np.inf) for c, (v, f), at in zip(models, others, run.u)]
+    modes = [np.where(h[:, None], v, at) for h, (v, _), at in zip(higher, others, run.u)]
+    return modes, any(h.any() for h in higher), np.stack(second, 1)
+
 def _concurrent(models, starts, seed, guess=None): # guess: responsibilities to start from, too
     """The best run of `_infer`, the bound if all models are equally frequent, and people with another mode within 2
     nats: a dict."""
-    # the same for everybody: nobody's result depends on their place in the data, nor a model's on its own
-    draw = lambda c, rng: rng.standard_normal((2 * starts, len(c.a0)))
-    first = [
-        c.search(c.a0, c.wide, np.vstack([np.zeros((1, len(c.a0))), draw(c, np.random.default_rng(seed))]), 2, 8)
-        for c in models]
+    first = _first_search(models, starts, seed)
     for c, (_, f) in zip(models, first):
         if not np.isfinite(f).all(): return dict(broken=(c, int((~np.isfinite(f)).argmax())))
     for c, (u, _) in zip(models, first): c.expand(c.a0, c.wide, u)
-    E = np.stack([c.explain(c.a0, c.wide, True) for c in models], 1)
-    beginnings = [
-        _pack(models, [c.gather(r[:, k], c.a0, c.wide) for k, c in enumerate(models)])
-        for r in [np.ones(E.shape), _posterior(E, np.ones(len(models)))[1], *([] if guess is None else [guess])]]
-    theta = [c.a0 + c.wide * c.u for c in models]
-    runs = [_infer(models, x, [_stand(t, g) for t, g in zip(theta, _unpack(models, x))], small=.01) for x in beginnings]
-    best = max(runs, key=lambda run: run[3][-1])
-    best, rngs = _infer(models, *best[:2]), [np.random.default_rng([seed, 1]) for _ in models]
+    runs = _runs(models, _beginnings(models, guess))
+    best = _infer(models, *max(runs, key=lambda run: run.bounds[-1])[:2])
+    rngs = [np.random.default_rng([seed, 1]) for _ in models]
     for _ in range(3):
-        x, u, r, bounds, converged = best
-        others = [
-            c.search(a, np.sqrt(sigma / (_V + N / 2)), draw(c, rng), 1, 8)
-            for c, rng, (N, a, sigma) in zip(models, rngs, _unpack(models, x))]
-        for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
-        moved = [f < c.value - 2e-3 for c, (_, f) in zip(models, others)]
-        second = np.stack(
-            [np.where(abs(v - at).max(1) > .5, f - c.value, np.inf) for c, (v, f), at in zip(models, others, u)], 1)
-        if not any(m.any() for m in moved): break
-        best = _infer(models, x, [np.where(m[:, None], v, at) for m, (v, _), at in zip(moved, others, u)])
-    x, u, r, bounds, converged = best
-    nulls = [_infer(models, x, u, null, 1e-3) for null in ('free', 'held')]
-    for c, (N, a, sigma), at in zip(models, _unpack(models, x), u): c.expand(a, np.sqrt(sigma / (_V + N / 2)), at)
+        modes, higher, second = _look_elsewhere(models, starts, rngs, best)
+        if not higher: break
+        best = _infer(models, best.x, modes)
+    nulls = [_infer(models, best.x, best.u, null, 1e-3) for null in ('free', 'held')]
+    _expand(models, best.x, best.u)
+    groups = _unpack(models, best.x)
     return dict(
-        groups=_unpack(models, x), L=_evidences(models, _unpack(models, x)), r=r, bounds=np.array(bounds),
-        null=max(run[3][-1] for run in nulls), converged=converged and all(run[4] for run in nulls), second=second,
-        starts=[run[3][-1] for run in runs])
+        groups=groups, L=_evidences(models, groups), r=best.r, bounds=np.array(best.bounds),
+        null=max(run.bounds[-1] for run in nulls), converged=best.converged and all(run.converged for run in nulls),
+        second=second, starts=[run.bounds[-1] for run in runs])
 
 def _stand(theta, group): # theta: (people, n_free)
     "In standard deviations of a group."
-    N, a, sigma = group
-    return (theta - a) / np.sqrt(sigma / (_V + N / 2))
+    a, s = _normal(group)
+    return (theta - a) / s
