@@ -52,10 +52,10 @@ class _TraceLine(_Line):
         v[broken], g[broken], f[broken] = np.inf, 0., 0.
         return v, g, f
 
-    def hessian(self, z):
+    def hessian(self, z, who=None): # who: whose each row of z is (default: everybody's, in order)
         "Second derivatives of each person's NLL: differences of the exact slopes."
         n, k = z.shape
-        out, who = np.empty((n, k, k)), np.arange(n)
+        out, who = np.empty((n, k, k)), np.arange(n) if who is None else who
         here = self.scoring(z, who)[1]
         for j, h in enumerate(1e-4 * self.unit):
             out[:, j] = (self.scoring(z + h * (np.arange(k) == j), who)[1] - here) / h

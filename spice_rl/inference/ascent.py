@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #4de9cd3b
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 import numpy as np
 from .modes import _both_by_u, _both_by_z, _by_u, _by_z, _climb, _out, _search_modes
 from .population import _Covariance, _Variances
@@ -82,37 +83,60 @@ class _Parabolas:
 
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #c26242de
-def _mean_step(line, X, B, spread, w, W, t, prior): # t: parameters that the choices say something about
-    "A step of their means and effects, (n_effects, len(t)), and the slope in its direction."
-    (p, k), unit = B.shape, line.unit[t]
-    here = line.effects[:, t]                                              # (n_effects, len(t))
-    cells = (np.arange(p)[:, None] * k + t)[here]
-    A, slope = np.einsum('ip,ijl,iq->pjql', X, W, X), X.T @ w
+class _Pull(NamedTuple):
+    "What some of the group's numbers are drawn by."
+    score: np.ndarray        # Slope of the log likelihood, (numbers,)
+    information: np.ndarray  # How fast it changes, (numbers, numbers)
+    complete: np.ndarray     # The same if everybody's parameters were seen
+
+    def step(self, free): # free: indices of the numbers that may move
+        "A step of these, (numbers,)."
+        step, both = np.zeros(len(self.score)), np.ix_(free, free)
+        step[free] = np.linalg.solve(_or_complete(self.information[both], self.complete[both]), self.score[free])
+        return step
+
+def _mean_pull(here, parabolas):
+    "By the means and effects of parameters that the choices say something about; and which these are, (effects, told)."
+    line, X, B, prior, t = parabolas.line, parabolas.X, here.B, parabolas.prior, parabolas.told
+    p, k = B.shape
+    own = line.effects[:, t]
+    at = (np.arange(p)[:, None] * k + t)[own]
+    A, slope = np.einsum('ip,ijl,iq->pjql', X, here.W, X), X.T @ here.w
     first, second = prior.means(B)
     A, slope = A + prior.information(np.minimum(0., second)), slope + prior.rows.T @ first
-    A, slope = A.reshape(p * k, p * k)[np.ix_(cells, cells)], slope[:, t][here]
-    complete = np.kron(X.T @ X, np.diag(1 / np.maximum(spread.v, .01 * line.unit**2)[t]))
-    step = np.zeros(here.shape)
-    step[here] = np.linalg.solve(_or_complete(A, complete[np.ix_(here.ravel(), here.ravel())]), slope)
-    step *= min(1., 3 / max(1e-300, abs(step / unit).max()))
-    return step, slope @ step[here]
+    complete = np.kron(X.T @ X, np.diag(1 / np.maximum(here.spread.v, .01 * line.unit**2)[t]))
+    return _Pull(slope[:, t][own], A.reshape(p * k, p * k)[np.ix_(at, at)],
+                 complete[np.ix_(own.ravel(), own.ravel())]), own
 
-def _spread_step(spread, w, W, t, prior, push):
-    "A step of the variances, and the slope in its direction."
-    score, info, complete = spread.pull(w, W, t, prior, push)
-    inside, grow = spread.inside(t), np.zeros(len(score))
-    free = np.flatnonzero(spread.moves(t) | (score > 0))
-    grow[free] = np.linalg.solve(_or_complete(info[np.ix_(free, free)], complete[np.ix_(free, free)]), score[free])
-    grow = spread.shortened(grow, t)
-    return grow, score[inside] @ grow[inside]
+def _at_once(means, spreads, cross, free):
+    """Steps of means and of spreads that know of each other: Newton's; None where the likelihood does not bend down in
+    every direction."""
+    n, both = len(means.score), np.ix_(free, free)
+    A = np.block([[means.information, cross[:, free]], [cross[:, free].T, spreads.information[both]]])
+    A[:n, :n] += 1e-6 * means.complete
+    A[n:, n:] += 1e-6 * spreads.complete[both]
+    try: np.linalg.cholesky(A)
+    except np.linalg.LinAlgError: return None
+    step, grow = np.linalg.solve(A, np.append(means.score, spreads.score[free])), np.zeros(len(spreads.score))
+    grow[free] = step[n:]
+    return step[:n], grow
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #1f68b5ea
 def _step_from(here, parabolas):
-    "Means and variances by a step of Fisher scoring from `here`, as a pair of steps, and what they promise, in nats."
-    line, X, t, prior, push = (getattr(parabolas, name) for name in ('line', 'X', 'told', 'prior', 'push'))
-    step, climb = _mean_step(line, X, here.B, here.spread, here.w, here.W, t, prior)
-    grow, rise = _spread_step(here.spread, here.w, here.W, t, prior, push)
-    return step, grow, .5 * (climb + rise)
+    "A step of the means and one of the variances from `here`, and what they promise, in nats."
+    spread, t, unit = here.spread, parabolas.told, parabolas.line.unit
+    means, own = _mean_pull(here, parabolas)
+    spreads = _Pull(*spread.pull(here.w, here.W, t, parabolas.prior, parabolas.push))
+    inside, cross = spread.inside(t), spread.cross(parabolas.X, here.w, here.W, t)
+    found = None if cross is None else _at_once(
+        means, spreads, cross[own], np.flatnonzero(inside | (spreads.score > 0)))
+    if found is None:
+        found = means.step(np.arange(len(means.score))), spreads.step(
+            np.flatnonzero(spread.moves(t) | (spreads.score > 0)))
+    step, grow = np.zeros(own.shape), spread.shortened(found[1], t)
+    step[own] = found[0]
+    step *= min(1., 3 / max(1e-300, abs(step / unit[t]).max()))
+    return step, grow, .5 * (means.score @ step[own] + spreads.score[inside] @ grow[inside])
 
 def _not_down(here, parabolas, step, grow):
     "Where the step leads, halved until the likelihood does not fall; by how much it rises; the step of the means."
@@ -324,14 +348,13 @@ def _elsewhere(line, mean, s, u, f, draws, best=1, most=6):
     return worse.min(1) < -2e-3, others[np.arange(len(u)), best], worse.min(1)
 
 def _sought(line, X, at, prior, draws, hard=False):
-    """A place where each is at the best mode known; whether anybody moved, the best other solutions, and by how
-    much they are worse."""
+    "A place where each is at the best mode known, and whether anybody moved."
     most = (_several(at.u), 12) if hard else ()
-    moved, other, worse = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *most)
+    moved, other, _ = _elsewhere(line, X @ at.B, at.spread.s, at.u, at.f, draws, *most)
     if moved.any():
         at = replace(_place(line, X, at.B, at.spread, np.where(moved[:, None], other, at.u), prior, 8 if hard else 3),
                      turns=at.turns)
-    return at, moved.any(), other, worse
+    return at, moved.any()
 
 # nats, in all and a person: within so many of the best a place is followed up, since second derivatives may prefer it
 
@@ -359,24 +382,13 @@ def _search(line, X, prior, told, looked, draws):
     best, rest = ends[0], ends[1:2]
     for _ in range(5):
         best = _ascend(line, X, best, told, prior, .3)
-        best, moved, other, worse = _sought(line, X, best, prior, draws, True)
+        best, moved = _sought(line, X, best, prior, draws, True)
         if not moved: break
     best = _ascend(line, X, best, told, prior)
-    best = _switched(line, X, best, told, prior, other, worse)
     ends = _apart(line, [best] + [_ascend(line, X, end, told, prior) for end in rest if _is_near(end, best)])
     given_up = [best.value - end.value for end in rest if not _is_near(end, best)]
     near = lambda places: [at for at in places if _is_near(at, ends[0])]
     return near(ends), near(early)[:3], min(given_up, default=np.inf)
-
-def _switched(line, X, at, told, prior, other, worse, most=5):
-    "Is the group better off with somebody at a solution of theirs that is nearly as good? Tried one after the other."
-    for i in np.argsort(worse, kind='stable')[:most]:
-        if not worse[i] < 2: break
-        u = np.where(np.arange(len(X))[:, None] == i, other, at.u)
-        there = replace(_place(line, X, at.B, at.spread, u, prior), turns=at.turns)
-        there = _ascend(line, X, there, told, prior, turns=3)
-        if there.value > at.value + 1e-2: at = there
-    return at
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #2509c4e8
 class _Anderson:
@@ -479,7 +491,7 @@ def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
         if r['top'] or not moved.any(): break
         at = _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior)
         new = _settle(line, X, at, told, prior, enough=_ROUGH)
-        if not (new['converged'] and new['value'] > r['value'] - 1e-2): break
+        if not (new['converged'] and new['value'] > r['value'] + 1e-2): break
         r = new | dict(turns=r['turns'] + new['turns'])
     return r | dict(second=second)
 

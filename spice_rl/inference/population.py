@@ -44,6 +44,11 @@ class _Variances:
         sure = len(t) and np.isfinite(observed).all() and np.linalg.eigvalsh(observed)[0] > 1e-3 * len(w) / 2
         return own + push + first[t], observed if sure else expected, complete
 
+    def cross(self, X, w, W, t):
+        """Information that means and effects share with the logarithms of the variances `t`, (n_effects, len(t),
+        len(t))."""
+        return np.einsum('ip,ija,ia,a->pja', X, W[:, t][:, :, t], w[:, t], self.v[t])
+
     def shortened(self, grow, t): return grow * min(1., 1.5 / max(1e-300, abs(grow).max()))
 
     def grown(self, grow, t):
@@ -117,6 +122,8 @@ class _Covariance:
         return (
             score, .25 * info * times * times[:, None] + D.T @ (np.maximum(0., -second)[:, None] * D),
             len(w) / 2 * np.diag(times))
+
+    def cross(self, X, w, W, t): return None   # its expectation, 0
 
     def shortened(self, grow, t):
         return grow * min(
