@@ -193,27 +193,20 @@ def check_fit(
         one with a row for each participant and a column for each point
     seed : int | np.random.Generator
         Where randomness comes from"""
-    check_trials(trials)
-    if 'choice' not in trials.does:
-        raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
-                         "with their answers yourself")
+    _check_choices(trials)
     times, bins, seed = check_whole(times, 'times', 20), check_whole(bins, 'bins', 1), as_seed(check_seed(seed))
     refits = refits if refits is None else check_whole(refits, 'refits', 0)
-    if isinstance(found, Discovery): found = found.cell if found.fit is None else found.fit
+    found = _fit_of(found)
     name, cell, theta, silent = _model_of(found)
     trials, left_out = _who_tells(trials, silent)
     design, own_rt, own = _Design(trials, bins), _rt_of(trials, rt), _Views(views, trials)
     thetas = _thetas(found, cell, theta, trials, times, seed)
     way, how, studies, again = _simulated(cell, thetas, trials, design, environment, seed)
-    if way == 'environment':   # what is counted must be known of both
-        both = _Design(studies[0], bins).kinds
-        design = _Design(trials, bins, next(kind for kind in design.kinds if kind in both))
-    if own.points and way == 'one step ahead':
-        raise ValueError(f"views need people who live through choices of their own. {how}")
+    if way == 'environment': design = _known_of_both(design, studies[0], bins)
+    _check_lived(own, way, how)
     design.views = own
     weights = _panels(design, trials.choice, count=_many_of) if way == 'one step ahead' else {}
-    people = _panels(design, trials.choice, rt=own_rt) | own.of(trials)
-    if _has_runs(design, way): people[_RUNS] = _steadiness(trials)
+    people = _panels_of_people(design, way, own_rt)
     simulated, made = _panels_of(studies, way, design, bins)
     compared, which = _Compared(people, simulated, weights), _whose(found, cell, theta)
     if _can_refit(found, trials, which, again, refits) and (refits or compared.told()):
@@ -225,9 +218,35 @@ def check_fit(
         studies, which = _one_ahead(cell, _joint(found, trials, times, seed), trials, seed), 'together'
         compared = _Compared(people, _panels_of(studies, way, design, bins)[0], weights)
     table, tests, runs = _beside(design, compared)
-    words = {p: own.words.get(p) or _WORDS[p].format(what=design.what) for p in tests.index}
+    words = {panel: _in_words(design, panel) for panel in tests.index}
     notes = _notes_on(own_rt is not None and 'rt' not in simulated[0], way, which, tests)
     return Checkup(name, f'{how} {_PARAMETERS[which]}', way, times, table, tests, words, runs, left_out, notes)
+
+def _check_choices(trials):
+    "Raise an error unless these are trials in which people choose."
+    check_trials(trials)
+    if 'choice' not in trials.does:
+        raise ValueError(f"check_fit is about choices, and here people give {', '.join(trials.does)}; compare `play` "
+                         "with their answers yourself")
+
+def _check_lived(views, way, how):
+    "Raise a `ValueError` if there are views of one's own, and nobody who lives through choices of their own."
+    if views.points and way == 'one step ahead':
+        raise ValueError(f"views need people who live through choices of their own. {how}")
+
+def _fit_of(found):
+    "The fit of a discovered equation, or its cell where it has none; whatever else was found, as it is."
+    if not isinstance(found, Discovery): return found
+    return found.cell if found.fit is None else found.fit
+
+def _known_of_both(design, study, bins):
+    "The design anew, by the best way to say which option is better that a simulated study has, too."
+    both = _Design(study, bins).kinds
+    return _Design(design.trials, bins, next(kind for kind in design.kinds if kind in both))
+
+def _in_words(design, panel):
+    "What a panel shows, for a remark and a table."
+    return design.views.words.get(panel) or _WORDS[panel].format(what=design.what)
 
 def _notes_on(no_times, way, which, tests):
     "What could not be looked at, or not fairly, in sentences."
@@ -251,6 +270,12 @@ def _has_runs(design, way):
     "Can runs be compared: people live through their sessions, among the same options, and these are no single trials?"
     t = design.trials
     return way != 'one step ahead' and not design.sets.max() and t.n_trials >= 3 * t.n_sessions
+
+def _panels_of_people(design, way, rt):
+    "Panels of what people did, and of runs where those can be compared."
+    t = design.trials
+    panels = _panels(design, t.choice, rt=rt) | design.views.of(t)
+    return panels | {_RUNS: _steadiness(t)} if _has_runs(design, way) else panels
 
 def _panels_of(studies, way, design, bins):
     "Panels of each simulated study, and the studies as `Trials` (None one step ahead)."

@@ -169,22 +169,10 @@ class Pipeline:
         -------
         PipelineResult | ValidationResult | None
             What was found; None: help was asked for"""
-        for name in parameters:
-            if name in _GONE: raise ValueError(_GONE[name])
-        check_names(parameters, PARAMETERS)
-        p = {name: parameters.get(name, default) for name, (default, _) in PARAMETERS.items()}
+        p = _completed(parameters)
         if p['help']: return print(pipeline_help())
-        if p['mode'] not in _ONLY:
-            raise ValueError(
-                f"mode must be 'fit' or 'validation', got {p['mode']!r}"
-                if p['mode'] is not _NEEDED
-                else f"mode is needed: {PARAMETERS['mode'][1]}")
-        for mode, names in _ONLY.items():
-            alien = [name for name in names if name in parameters and p['mode'] != mode]
-            if alien: raise ValueError(f"{alien[0]} belongs to mode={mode!r}, got mode={p['mode']!r}")
-        made_up = p['task_design'] is not None or p['generate_data'] is False
-        lost = [name for name, value in p.items() if value is _NEEDED and not (made_up and name.endswith('_filename'))]
-        if lost: raise ValueError(f"{lost[0]} is needed: {PARAMETERS[lost[0]][1]}")
+        _check_mode(p, parameters)
+        _check_complete(p)
         result = self._fit(p) if p['mode'] == 'fit' else self._validate(p)
         self.output_dir = result.output_dir
         return result
@@ -238,7 +226,7 @@ class Pipeline:
         "Every model fitted and checked, by name."
         fits = {}
         for name, cell in tqdm(cells.items(), desc='fitting'):
-            base = name.split('+')[0]
+            base = _family(name)
             fits[name] = fit(
                 cell, trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base),
                 draw=draw, name=name, groups='group_code', threads=None if p['multiprocessing'] else 1)
@@ -286,9 +274,36 @@ class Pipeline:
             cells, about, bounds=p['bounds'], starts=p['number_of_runs'], seed=self.seed, folder=kept,
             threads=None if p['multiprocessing'] else 1)
 
-
-
 # %% ../../nbs/40_output/43_pipeline.ipynb #7575a38f
+def _completed(given):
+    "Every parameter, by default where it was not given. Raises a `ValueError` for names that are gone or unknown."
+    for name in given:
+        if name in _GONE: raise ValueError(_GONE[name])
+    check_names(given, PARAMETERS)
+    return {name: given.get(name, default) for name, (default, _) in PARAMETERS.items()}
+
+def _check_mode(p, given):
+    "Raise a `ValueError` unless the mode is one of the two, and nothing was given that only the other uses."
+    if p['mode'] is _NEEDED: raise ValueError(f"mode is needed: {PARAMETERS['mode'][1]}")
+    if p['mode'] not in _ONLY: raise ValueError(f"mode must be 'fit' or 'validation', got {p['mode']!r}")
+    for mode, names in _ONLY.items():
+        alien = [name for name in names if name in given and p['mode'] != mode]
+        if alien: raise ValueError(f"{alien[0]} belongs to mode={mode!r}, got mode={p['mode']!r}")
+
+def _check_complete(p):
+    "Raise a `ValueError` if something needed is missing; files are not, where people are made up."
+    made_up = p['task_design'] is not None or p['generate_data'] is False
+    lost = [name for name, value in p.items() if value is _NEEDED and not (made_up and name.endswith('_filename'))]
+    if lost: raise ValueError(f"{lost[0]} is needed: {PARAMETERS[lost[0]][1]}")
+
+def _family(name):
+    "A model's name without its options."
+    return name.split('+')[0]
+
+def _own(given, name, cell):
+    "Of what is given for a model's family (None: nothing), what this model has."
+    return {k: v for k, v in (given or {}).get(_family(name), {}).items() if k in cell.params}
+
 def _checked(p):
     """Cells by name, and how to draw; `fixed` and `bounds` completed in place. Raises a `ValueError` that says what was
     needed, what came, and what to do."""
@@ -298,15 +313,14 @@ def _checked(p):
     for name, least in dict(number_of_runs=1, number_of_participants=0, simulations=1, datasets_to_generate=1).items():
         p[name] = check_whole(p[name], name, least)
     cells = _cells(p['models'])
-    known = {name.split('+')[0]: {} for name in cells}
-    for name, cell in cells.items(): known[name.split('+')[0]] |= cell.params
+    known = {_family(name): {} for name in cells}
+    for name, cell in cells.items(): known[_family(name)] |= cell.params
     for what in ('fixed', 'bounds'): check_overrides(p[what], known, what)
     p['bounds'] = {m: dict((p['bounds'] or {}).get(m, {})) for m in known}
     p['fixed'] = {m: dict((p['fixed'] or {}).get(m, {})) for m in known}
     for name, cell in cells.items():
-        m = name.split('+')[0]
-        b = _bounds(cell, {k: v for k, v in p['bounds'][m].items() if k in cell.params})
-        _start(cell, {k: v for k, v in p['fixed'][m].items() if k in cell.params}, b, list(cell.params))
+        _start(
+            cell, _own(p['fixed'], name, cell), _bounds(cell, _own(p['bounds'], name, cell)), list(cell.params))
     return cells, draws[p['random_params']]
 
 def _read(p):
@@ -412,8 +426,7 @@ def _code(cell):
 
 def _about_model(name, cell, p):
     "A model in words and equations (or, without any, in code), and its parameters."
-    base = name.split('+')[0]
-    bounds, fixed = _bounds(cell, {k: v for k, v in p['bounds'][base].items() if k in cell.params}), p['fixed'][base]
+    bounds, fixed = _bounds(cell, _own(p['bounds'], name, cell)), _own(p['fixed'], name, cell)
     return dict(
         about=(type(cell).__doc__ or '').split('\n')[0], options=list(cell.with_options),
         latex=None if cell.equations is None else cell.latex(), code=_code(cell), parameters={
@@ -438,7 +451,7 @@ def _checked_validation(p, cells):
             raise ValueError(f"{name} says how to simulate people, but generate_data is False; leave one of them out")
     check_overrides(
         p['parameters'],
-        {m: {k: 0 for name, c in cells.items() if name.split('+')[0] == m for k in c.params} for m in p['fixed']},
+        {m: {k: 0 for name, c in cells.items() if _family(name) == m for k in c.params} for m in p['fixed']},
         'parameters')
     if p['number_of_participants'] == 1:
         raise ValueError("number_of_participants is 1, and a recovery compares people: needed two or more")
@@ -465,20 +478,20 @@ def _truth(p, cells, draw, task):
     "Where true parameters come from, as `simulate_people` wants it."
     if p['parameters'] is None and p['fit_filename'] is None and draw == 'uniform': return 'uniform'
     people = list(task.participants) if p['task_design'] is None else list(range(p['number_of_participants']))
-    fixed = {
-        n: c.values | {k: v for k, v in p['fixed'][n.split('+')[0]].items() if k in c.params} for n, c in cells.items()}
     if p['fit_filename'] is not None: return {n: _fitted(p['fit_filename'], n, c, people) for n, c in cells.items()}
-    given = {
-        n: {k: v for k, v in (p['parameters'] or {}).get(n.split('+')[0], {}).items() if k in c.params}
-        for n, c in cells.items()}
+    fixed = {n: c.values | _own(p['fixed'], n, c) for n, c in cells.items()}
     if p['parameters'] is None and draw == 'normal': return fixed
-    for n, values in given.items():
-        for k, v in values.items():
-            if np.ndim(v) and len(v) != len(people):
-                raise ValueError(
-                    f"parameters[{n.split('+')[0]!r}][{k!r}] must be a number, or one for each of the {len(people)} "
-                    f"participants, got {len(v)}")
+    given = {n: _own(p['parameters'], n, c) for n, c in cells.items()}
+    for n, values in given.items(): _check_lengths(n, values, len(people))
     return {n: pd.DataFrame(fixed[n] | given[n], index=people) for n in cells}
+
+def _check_lengths(name, given, people):
+    "Raise a `ValueError` unless each of these parameters of a model is a number, or as many as there are people."
+    for k, v in given.items():
+        if np.ndim(v) and len(v) != people:
+            raise ValueError(
+                f"parameters[{_family(name)!r}][{k!r}] must be a number, or one for each of the {people} "
+                f"participants, got {len(v)}")
 
 def _fitted(path, model, cell, people):
     "Parameters of these people as an earlier fit has them: a frame."

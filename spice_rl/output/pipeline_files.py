@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/40_output/42_pipeline_files.ipynb #9b96b6f6
 import pickle
 from dataclasses import replace
+from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -100,44 +101,54 @@ def _statistics(name, fit):
     """Four tables about one model: descriptives, analysis of variance, t-tests, Tukey's test. Without two groups the
     last three are empty."""
     groups = sorted(fit.groups.unique(), key=str)
-    describe, anova, pairs, tukey = [], [], [], []
+    members = [fit.groups.index[fit.groups == g] for g in groups]
+    describe, anova, pairs = [], [], []
     for parameter in fit.names:
-        x = [fit.table.loc[fit.groups.index[fit.groups == g], parameter].to_numpy() for g in groups]
-        describe.append(
-            dict(model=name, parameter=parameter)
-            | {g: f"{v.mean():.3f} ({v.std(ddof=1) if len(v) > 1 else np.nan:.3f})" for g, v in zip(groups, x)})
+        about, x = dict(model=name, parameter=parameter), [fit.table.loc[who, parameter].to_numpy() for who in members]
+        describe.append(about | {g: _mean_and_sd(v) for g, v in zip(groups, x)})
         if len(groups) < 2: continue
-        n, within = sum(map(len, x)), sum(((v - v.mean()) ** 2).sum() for v in x)
-        total = ((np.concatenate(x) - np.concatenate(x).mean()) ** 2).sum()
-        varies, residuals = within > 0, np.concatenate([v - v.mean() for v in x])
-        F, p = stats.f_oneway(*x) if varies else (np.nan, np.nan)
-        anova.append(
-            dict(
-                model=name, parameter=parameter, F=F, df_res=n - len(groups), df_model=len(groups) - 1, p_value=p,
-                r_squared=1 - within / total if total > 0 else np.nan,
-                normality=stats.shapiro(residuals).pvalue if varies and n > 2 else np.nan,
-                homogeneity=stats.levene(*x).pvalue if varies else np.nan))
-        h = stats.tukey_hsd(*x) if varies else None
-        for i in range(len(groups)):
-            for j in range(i + 1, len(groups)):
-                a, b = x[i], x[j]
-                pooled = np.sqrt((((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / (len(a) + len(b) - 2))
-                about = dict(
-                    model=name, parameter=parameter, group1=groups[i], group2=groups[j], difference=a.mean() - b.mean())
-                d = (a.mean() - b.mean()) / pooled if pooled > 0 else np.nan
-                t = stats.ttest_ind(a, b, equal_var=False) if pooled > 0 else None
-                pairs.append(
-                    about
-                    | dict(
-                        t=t.statistic if t else np.nan, df=t.df if t else np.nan, p_value=t.pvalue if t else np.nan,
-                        cohens_d=d))
-                tukey.append(about | dict(p_adjusted=h.pvalue[i, j] if varies else np.nan, cohens_d=d))
+        anova.append(about | _variance(x))
+        pairs += [about | pair for pair in _two_by_two(groups, x)]
     columns = (
         ['model', 'parameter', *groups],
         ['model', 'parameter', 'F', 'df_res', 'df_model', 'p_value', 'r_squared', 'normality', 'homogeneity'],
         ['model', 'parameter', 'group1', 'group2', 'difference', 't', 'df', 'p_value', 'cohens_d'],
         ['model', 'parameter', 'group1', 'group2', 'difference', 'p_adjusted', 'cohens_d'])
-    return [pd.DataFrame(rows, columns=c) for rows, c in zip((describe, anova, pairs, tukey), columns)]
+    return [pd.DataFrame(rows, columns=c) for rows, c in zip((describe, anova, pairs, pairs), columns)]
+
+def _mean_and_sd(v):
+    "Mean of a group and, in brackets, its standard deviation (nan of one person), as text."
+    return f"{v.mean():.3f} ({v.std(ddof=1) if len(v) > 1 else np.nan:.3f})"
+
+def _squares(v):
+    "Sum of squares about the mean."
+    return ((v - v.mean()) ** 2).sum()
+
+def _variance(x):
+    "One-way analysis of variance of one parameter, and of what it takes for granted; `x`: an array of each group."
+    everybody, within = np.concatenate(x), sum(map(_squares, x))
+    total, varies, residuals = _squares(everybody), within > 0, np.concatenate([v - v.mean() for v in x])
+    F, p = stats.f_oneway(*x) if varies else (np.nan, np.nan)
+    return dict(
+        F=F, df_res=len(everybody) - len(x), df_model=len(x) - 1, p_value=p,
+        r_squared=1 - within / total if total > 0 else np.nan,
+        normality=stats.shapiro(residuals).pvalue if varies and len(everybody) > 2 else np.nan,
+        homogeneity=stats.levene(*x).pvalue if varies else np.nan)
+
+def _two_by_two(groups, x):
+    "Every two groups beside each other: Welch's t-test, Cohen's d, and p of Tukey's test of all pairs."
+    undefined = np.full((len(x), len(x)), np.nan)
+    adjusted = stats.tukey_hsd(*x).pvalue if sum(map(_squares, x)) > 0 else undefined
+    return [
+        dict(group1=groups[i], group2=groups[j], p_adjusted=adjusted[i, j]) | _welch(x[i], x[j])
+        for i, j in combinations(range(len(x)), 2)]
+
+def _welch(a, b):
+    "Difference of two groups' means, Welch's t-test of it, and Cohen's d; without any spread only the first."
+    difference, pooled = a.mean() - b.mean(), np.sqrt((_squares(a) + _squares(b)) / (len(a) + len(b) - 2))
+    if not pooled > 0: return dict(difference=difference, t=np.nan, df=np.nan, p_value=np.nan, cohens_d=np.nan)
+    t = stats.ttest_ind(a, b, equal_var=False)
+    return dict(difference=difference, t=t.statistic, df=t.df, p_value=t.pvalue, cohens_d=difference / pooled)
 
 def _outliers(fit):
     """How many people sit at a bound of each parameter (the bounds that were used), or farther than 3 standard

@@ -227,17 +227,23 @@ def _rt_quantiles(d, hit, rt):
     return out
 
 def _cells_of(d, panel):
-    "Line and x of each cell of a panel."
-    if panel in d.views.points: return [(panel, x) for x in d.views.points[panel]]
-    if panel == 'learning':
-        return [(d.what, float(d.trial[d.bin == b].mean() + 1)) for b in range(d.bins)]
-    if panel == 'repeat':
-        lines = ('whatever it paid', '') if d.rewarded is None else ('after a reward', 'after none')
-        return [(line, x) for line in lines for x in _SO_FAR]
-    if panel == 'reversal': return [('the new better option', x) for x in range(-5, 15)]
-    if panel == 'blocks': return [(d.what, b + 1) for b in range(_block_cells(d)[1])]
-    if panel == 'runs': return [('runs', x) for x in _LENGTHS]
-    return [(line, q) for line in (d.what, d.other) for q in _QUANTILES]
+    "Line and x of each cell of a panel: all points of its first line, then of its second."
+    return [(line, x) for line in _lines_of(d, panel) for x in _points_of(d, panel)]
+
+def _lines_of(d, panel):
+    "The lines of a panel, by what a legend calls them."
+    if panel in d.views.points: return [panel]
+    paid = ('whatever it paid', '') if d.rewarded is None else ('after a reward', 'after none')
+    return dict(
+        learning=[d.what], repeat=paid, reversal=['the new better option'], blocks=[d.what], runs=['runs'],
+        rt=[d.what, d.other])[panel]
+
+def _points_of(d, panel):
+    "Where the points of each line stand: trials, numbers, or words."
+    if panel in d.views.points: return d.views.points[panel]
+    if panel == 'learning': return [float(d.trial[d.bin == b].mean() + 1) for b in range(d.bins)]
+    if panel == 'blocks': return range(1, _block_cells(d)[1] + 1)
+    return dict(repeat=_SO_FAR, reversal=range(-5, 15), runs=_LENGTHS, rt=_QUANTILES)[panel]
 
 # %% ../../nbs/40_output/45_views.ipynb #a6589c33
 def _rt_of(trials, column):
