@@ -29,7 +29,7 @@ def _number(c, digits): # A coefficient; decimals
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #9b1ed9da
 def _frame_of(coefficients, names):
-    "The coefficients as a frame of numbers: a row for each participant, or one for everybody; an error for other names."
+    "The coefficients as numbers, a row for each participant or one for everybody; an error for other names."
     if not isinstance(coefficients, (dict, pd.DataFrame)):
         raise TypeError(
             "coefficients must be a dict, or a frame with a row for each participant, got "
