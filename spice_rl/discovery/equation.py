@@ -13,9 +13,10 @@ import pandas as pd
 from ..core.compiling import StructuredCell
 from ..core.loops import Kernels
 from .library import symbol, term_latex, term_text
-from ..core.arguments import check_keys, check_list, check_mapping, check_names, check_number, check_whole
+from ..core.arguments import check_keys, check_list, check_mapping, check_names, check_number
 from ..core.params import Param
-from .rules import Rule, _as_numbers, _encode, _init, _logits, _update, check_rules, equation_names
+from .rules import Rule, _as_numbers, _encode, _init, _lists, _logits, _rule_from_dict, _rule_to_dict
+from .rules import _update, check_rules, equation_names
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #278a92ad
 def _decimals(c, digits): # A coefficient; decimals
@@ -25,6 +26,56 @@ def _decimals(c, digits): # A coefficient; decimals
 def _number(c, digits): # A coefficient; decimals
     "A coefficient as text: so many decimals, and no fewer digits than that if it is small."
     return f"{c:.{digits}f}" if abs(round(c, digits)) >= .1 or c == 0 else f"{c:.{digits}g}"
+
+# %% ../../nbs/30_discovery/34_equation.ipynb #9b1ed9da
+def _frame_of(coefficients, names):
+    "The coefficients as numbers, a row for each participant or one for everybody; an error for other names."
+    if not isinstance(coefficients, (dict, pd.DataFrame)):
+        raise TypeError(
+            "coefficients must be a dict, or a frame with a row for each participant, got "
+            f"{type(coefficients).__name__}")
+    frame = pd.DataFrame([coefficients], index=['everybody']) if isinstance(coefficients, dict) else coefficients
+    wrong = set(names) ^ set(frame.columns)
+    if wrong:
+        raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
+    return _as_numbers(frame[names])
+
+def _hard_coded(rules, frame):
+    "Names of the numbers that rules have `fixed`; an error if a row says otherwise."
+    given = {r.parameter(t): float(c) for r in rules for t, c in zip(r.terms, r.fixed)}
+    for name, c in given.items():
+        if (frame[name] != c).any():
+            raise ValueError(
+                f"{name!r} is hard-coded as {c:g} (`fixed`), got {frame[name][frame[name] != c].iloc[0]:g}; change "
+                "the rule, or leave its `fixed` out")
+    return list(given)
+
+def _check_rows(participants, covariance):
+    "Raise an error for two rows of one participant, or covariances that are not one for each row."
+    if not participants.is_unique:
+        raise ValueError(
+            f"two rows of coefficients for {participants[participants.duplicated()][0]!r}; needed: one for each "
+            "participant")
+    if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(participants)):
+        raise ValueError(
+            f"covariance must be a list with a frame for each of the {len(participants)} rows of coefficients, got "
+            f"{'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
+
+def _check_within(frame, bounds):
+    "Raise an error for a number outside its bounds."
+    for name in frame:
+        lower, upper = bounds.get(name, (-np.inf, np.inf))
+        out = ~frame[name].between(min(lower, upper), max(lower, upper))
+        if out.any():
+            raise ValueError(
+                f"{name!r} must lie in [{lower:g}, {upper:g}], got {frame[name][out].iloc[0]:g} for "
+                f"{frame.index[out][0]!r}")
+
+def _check_alike(frame):
+    "Raise an error for a number that differs between participants."
+    for name in frame:
+        if (frame[name] != frame[name].iloc[0]).any():
+            raise ValueError(f"{name!r} cannot be held: it differs between participants")
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #a8c01376
 class Equation(StructuredCell, rules=False):
@@ -65,48 +116,19 @@ class Equation(StructuredCell, rules=False):
                 list(latents) if isinstance(latents, dict) else latents, 'latents', str, 'names of latent values'))
         check_rules(self.equation_rules, self.state)
         names = equation_names(self.equation_rules, self.state)
-        if not isinstance(coefficients, (dict, pd.DataFrame)):
-            raise TypeError(
-                "coefficients must be a dict, or a frame with a row for each participant, got "
-                f"{type(coefficients).__name__}")
-        frame = pd.DataFrame([coefficients], index=['everybody']) if isinstance(coefficients, dict) else coefficients
-        wrong = set(names) ^ set(frame.columns)
-        if wrong:
-            raise ValueError(f"coefficients must have exactly the columns {names}; missing or unknown: {sorted(wrong)}")
-        self.coefficients = _as_numbers(frame[names])
-        given = {r.parameter(t): float(c) for r in self.equation_rules for t, c in zip(r.terms, r.fixed)}
-        for name, c in given.items():
-            if (self.coefficients[name] != c).any():
-                raise ValueError(
-                    f"{name!r} is hard-coded as {c:g} (`fixed`), got "
-                    f"{self.coefficients[name][self.coefficients[name] != c].iloc[0]:g}; change the rule, or leave "
-                    "its `fixed` out")
+        self.coefficients = _frame_of(coefficients, names)
+        given = _hard_coded(self.equation_rules, self.coefficients)
         held = [*held, *(name for name in given if name not in held)]
-        if not frame.index.is_unique:
-            raise ValueError(
-                f"two rows of coefficients for {frame.index[frame.index.duplicated()][0]!r}; needed: one for each "
-                "participant")
-        if covariance is not None and (isinstance(covariance, pd.DataFrame) or len(covariance) != len(frame)):
-            raise ValueError(
-                f"covariance must be a list with a frame for each of the {len(frame)} rows of coefficients, got "
-                f"{'a frame' if isinstance(covariance, pd.DataFrame) else len(covariance)}")
+        _check_rows(self.coefficients.index, covariance)
         check_names(held, names, 'parameter to be held')
         bounds = check_mapping(bounds, 'bounds', f"{names[0]!r}: (-1, 1)")
         check_names(bounds, names)
-        for name in names:
-            lower, upper = bounds.get(name, (-np.inf, np.inf))
-            out = ~self.coefficients[name].between(min(lower, upper), max(lower, upper))
-            if out.any():
-                raise ValueError(
-                    f"{name!r} must lie in [{lower:g}, {upper:g}], got {self.coefficients[name][out].iloc[0]:g} for "
-                    f"{self.coefficients.index[out][0]!r}")
+        _check_within(self.coefficients, bounds)
         first = self.coefficients.iloc[0]
         self.held, self.bounds, self.covariance = (
             {n: float(first[n]) for n in names if n in held}, {n: tuple(pair) for n, pair in bounds.items()},
             None if covariance is None else tuple(covariance))
-        for name in self.held:
-            if (self.coefficients[name] != first[name]).any():
-                raise ValueError(f"{name!r} cannot be held: it differs between participants")
+        _check_alike(self.coefficients[list(self.held)])
         self.params = {
             name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf)))
             for name in names
@@ -401,36 +423,32 @@ def _read_trace(rules, out, obstacles): # {where: `_Terms`}
     return ['choice perseveration' if out['beta_choice'] > 0 else 'choice alternation']
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #798828e4
+def _movers(equation, row, latent):
+    "The rules that move a latent value: those that leave it as it is do not count."
+    there = lambda r: {t: row[r.parameter(t)] for t in r.terms if row[r.parameter(t)] != 0}
+    stays = lambda r: there(r) == {(1,) + (0,) * len(r.signals): 1.0}
+    return [r for r in equation.equation_rules if r.state == latent and not stays(r)]
+
+def _is_paid(rules): return any(kind in ('reward', 'chosen_reward') for r in rules for _, kind in r.signals)
+
+def _is_known(rules, paid): # {where: `_Terms`}; is it a value that is paid, or a trace?
+    "Do these rules apply where those of a value or of a trace do, and read nothing else?"
+    reads = {kind for terms in rules.values() for _, kind in terms.rule.signals}
+    if None in rules or reads - set(('reward', 'chosen_reward') if paid else ('action',)): return False
+    if paid: return 'chosen' in rules and len(rules) <= 1 + ('others' in rules)
+    return 'all' not in rules or len(rules) == 1
+
 def _read_all(equation, row, rewards): # The numbers of one participant; all rewards that are paid
     """What an equation says as a learning rule: (kinds of value rules or None, kinds of trace rules, parameters,
     obstacles)."""
     weights = {s: row[f'weight: {s}'] for s in equation.state}
     value, trace, out, obstacles = None, [], {}, []
     for s in equation.state:
-        # the others leave the value as it is
-        mine = [
-            r
-            for r in equation.equation_rules
-            if r.state == s
-            and {t: row[r.parameter(t)] for t in r.terms if row[r.parameter(t)] != 0}
-            != {(1,) + (0,) * len(r.signals): 1.0}]
-        rules = {_where(r): _Terms(r, row, weights) for r in mine}
-        paid = any(kind in ('reward', 'chosen_reward') for r in mine for _, kind in r.signals)
-        foreign = [
-            name
-            for r in mine
-            for name, kind in r.signals
-            if kind not in (('reward', 'chosen_reward') if paid else ('action',))]
+        mine = _movers(equation, row, s)
         if not mine: continue
-        if (
-            len(rules) < len(mine)
-            or None in rules
-            or foreign
-            or weights[s] == 0
-            or paid
-            and (value is not None or 'chosen' not in rules or len(rules) > 1 + ('others' in rules))
-            or not paid
-            and (trace or 'all' in rules and len(rules) > 1)):
+        rules, paid = {_where(r): _Terms(r, row, weights) for r in mine}, _is_paid(mine)
+        taken = value is not None if paid else bool(trace)   # one value and one trace have names, a second has none
+        if taken or weights[s] == 0 or len(rules) < len(mine) or not _is_known(rules, paid):
             obstacles.append(
                 f"{s} is moved by {', '.join(r.module for r in mine)} in a way that is none of a value learned by "
                 "the option chosen, or of a trace of choices")
@@ -472,12 +490,7 @@ def equation_to_dict(equation: Equation) -> dict: # To be written to a file
     """
     c = equation.coefficients
     return dict(
-        latents=list(equation.state), rules=[
-            dict(
-                module=r.module, state=r.state, filters=[list(f) for f in r.filters],
-                signals=[list(s) for s in r.signals], terms=[list(t) for t in r.terms],
-                **(dict(fixed=list(r.fixed)) if r.fixed else {}))
-            for r in equation.equation_rules],
+        latents=list(equation.state), rules=[_rule_to_dict(r) for r in equation.equation_rules],
         participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns),
         coefficients=c.to_numpy().tolist(), held=list(equation.held),
         bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None
@@ -507,32 +520,6 @@ def equation_from_dict(d: dict) -> Equation: # What `equation_to_dict` gave
     covariance = d.get('covariance')
     if covariance is not None: covariance = [_covariance_of(one) for one in _lists(covariance, 'covariance')]
     return Equation(rules, d['latents'], pd.DataFrame(rows, people, names), held, bounds, covariance)
-
-def _rule_from_dict(d):
-    "A `Rule` from plain data."
-    check_keys(d, ('module', 'state', 'filters', 'signals', 'terms'), 'a rule', ('fixed',))
-    for name in ('module', 'state'):
-        if not isinstance(d[name], str): raise TypeError(f"{name} of a rule must be a name, got {d[name]!r:.80}")
-    lists = {name: tuple(map(tuple, _lists(d[name], name))) for name in ('filters', 'signals', 'terms')}
-    for t in lists['terms']:
-        for e in t: check_whole(e, 'each exponent', 0, 99)
-    for f in lists['filters']:
-        if len(f) == 3: check_number(f[2], f"the value of the filter {f[0]!r:.40}")
-    for one in (*lists['filters'], *lists['signals']):
-        if not all(isinstance(name, str) for name in one[:2]):
-            raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
-    return Rule(
-        d['module'], d['state'], **lists,
-        fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
-
-def _lists(value, what):
-    "A list of lists, or an error."
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"{what} must be a list of lists, got {type(value).__name__}")
-    for one in value:
-        if not isinstance(one, (list, tuple)):
-            raise TypeError(f"{what} must be a list of lists, got {type(one).__name__} in it")
-    return list(value)
 
 def _numbers_of(rows, what, n, k):
     "Rows of numbers, (n, k), as they stand; an error if there are others."

@@ -6,9 +6,7 @@
 __all__ = ['SpiceEstimator', 'load_spice']
 
 # %% ../../nbs/30_discovery/39_estimator.ipynb #511943e5
-import importlib
 import os
-import sys
 import warnings
 from dataclasses import fields
 import numpy as np
@@ -29,7 +27,7 @@ from .refinement import refine
 from .sindy import check_regression, regress, tells_apart
 from .trace_equations import TraceEquation
 from .training import Plan, seeded, train
-from .model_files import check_place, read_model, write_model
+from .model_files import _find_class, check_place, read_model, write_model
 from .sessions import Predictions, _mean, _Sessions, off_policy_sessions
 from .stages import CEILING, WIDE, _asked_for, _choices, _Stages, _wide_logp
 
@@ -527,12 +525,7 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
             raise ValueError("nothing to load: give path_rnn, path_spice, or both")
         network = None if path_rnn is None else read_model(path_rnn, 'network')
         equation = None if path_spice is None else read_model(path_spice, 'equation')
-        for path, content in ((path_rnn, network), (path_spice, equation)):
-            n = self.n_actions or (network or equation)['options']['n_actions']
-            if content and content['options']['n_actions'] != n:
-                raise ValueError(
-                    f"{str(path)!r} was made for n_actions={content['options']['n_actions']}, "
-                    f"{'this estimator' if self.n_actions else 'the network'} for {n}")
+        n = self._options_in((path_rnn, network), (path_spice, equation))
         made = None if network is None else self._loaded(network, path_rnn)
         if network:
             self.network_, self.n_participants_ = made, network['architecture']['n_participants']
@@ -542,6 +535,17 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
             if not network and equation['n_participants']: self.n_participants_ = equation['n_participants']
         self.n_actions_ = n
         return self
+
+    def _options_in(self, *files):
+        "How many options model files, (path, content or None), speak of; an error if they do not agree."
+        n = self.n_actions
+        for path, content in files:
+            if content is None: continue
+            here = content['options']['n_actions']
+            if here != (n := n or here):
+                raise ValueError(f"{str(path)!r} was made for n_actions={here}, "
+                                 f"{'this estimator' if self.n_actions else 'the network'} for {n}")
+        return n
 
     def _loaded(self, content, path):
         "The network that a model file holds."
@@ -586,15 +590,3 @@ def load_spice(
     return SpiceEstimator(rnn_class, SpiceConfig(**content['config']), **content['options']).load_spice(
         path_rnn, path_spice)
 
-def _find_class(architecture):
-    """The class a file speaks of: one of ours, or one that this session has already defined. A file never makes us
-    import anything."""
-    name, module = architecture['name'], architecture['module']
-    ours = module in ('spice_rl.precoded', 'spice_rl.discovery.precoded')  # the first in older files
-    home = importlib.import_module('spice_rl.discovery.precoded') if ours else sys.modules.get(module)
-    cls = next((vars(m)[name] for m in (home, sys.modules.get('__main__')) if m is not None and name in vars(m)), None)
-    if not (isinstance(cls, type) and issubclass(cls, BaseRNN)):
-        raise ValueError(
-            f"the file holds a network of the class {name} ({module}), and no such network is defined here: "
-            f"pass it, load_spice(…, rnn_class={name})")
-    return cls

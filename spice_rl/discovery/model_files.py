@@ -7,16 +7,18 @@ __all__ = ['write_model', 'check_place', 'read_model']
 
 # %% ../../nbs/30_discovery/38_model_files.ipynb #13403a65
 import hashlib
+import importlib
 import json
 import math
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 from .. import __version__
 from ..core.arguments import check_keys, check_list, check_number, check_whole
 from .equation import equation_from_dict
-from .rnn import SpiceConfig
+from .rnn import BaseRNN, SpiceConfig
 from .trace_equations import TraceEquation
 
 # %% ../../nbs/30_discovery/38_model_files.ipynb #f3e026fc
@@ -201,3 +203,17 @@ def _check_equation(content):
     equation_from_dict(content['equation'])
 
 KINDS = dict(network=_check_network, equation=_check_equation)
+
+# %% ../../nbs/30_discovery/38_model_files.ipynb #ed9c5970
+def _find_class(architecture):
+    """The class a file speaks of: one of ours, or one that this session has already defined. A file never makes us
+    import anything."""
+    name, module = architecture['name'], architecture['module']
+    ours = module in ('spice_rl.precoded', 'spice_rl.discovery.precoded')  # the first in older files
+    home = importlib.import_module('spice_rl.discovery.precoded') if ours else sys.modules.get(module)
+    cls = next((vars(m)[name] for m in (home, sys.modules.get('__main__')) if m is not None and name in vars(m)), None)
+    if not (isinstance(cls, type) and issubclass(cls, BaseRNN)):
+        raise ValueError(
+            f"the file holds a network of the class {name} ({module}), and no such network is defined here: "
+            f"pass it, load_spice(…, rnn_class={name})")
+    return cls

@@ -70,6 +70,11 @@ def _tables(s, columns=()):
     terms = [(place(s.weight(t)), *(rows.index(x) for x in t), *[-1] * (3 - len(t))) for t in s.terms]
     return np.array(traces, np.int64).reshape(-1, 6), np.array(terms, np.int64).reshape(-1, 4)
 
+def _middle(rewards):
+    "0 if there are gains and losses, else halfway."
+    low, high = rewards
+    return 0. if low < 0 < high else (low + high) / 2
+
 def _program(traces, terms, middle, zero):
     "The same as one array of numbers, for the engine."
     last = np.flatnonzero(traces[:, 0] == _LAST)
@@ -101,6 +106,14 @@ def _pull_loss(c, at, k, choice, reward):
     return -1, 0., False
 
 @njit(cache=True, error_model='numpy')
+def _pull_again(c, at, i, k, state, again):
+    "The same for what asks whether the last choice was made once more: `again` is 1 then, else -1."
+    kind, before = int(c[at]), state[int(c[0]) - 1, 0, 0]   # the reward before, less the middle, is the last trace
+    if kind == _STAY: return int(c[at + 2]), again, False
+    if kind == _RUN: return -2, max(state[i, k, 0], 1.) + 1. if again > 0. else 1., False
+    return int(c[at + 2]), again if before > 0. else -again if before < 0. else 0., False
+
+@njit(cache=True, error_model='numpy')
 def _pull(c, i, k, state, options, choice, reward):
     """Where trace `i` of option `k` is pulled: place of its rate (-1: it stays, -2: all the way), the input, and
     whether that is the value's start."""
@@ -116,11 +129,7 @@ def _pull(c, i, k, state, options, choice, reward):
     could = False
     for o in options: could |= state[last, o, 0] > 0.
     if not could or len(options) < 2: return -1, 0., False
-    again = 1. if state[last, choice, 0] > 0. else -1.
-    if kind == _STAY: return int(c[at + 2]), again, False
-    if kind == _RUN: return -2, max(state[i, k, 0], 1.) + 1. if again > 0. else 1., False
-    before = state[int(c[0]) - 1, 0, 0]   # the reward before, less the middle, is the last trace
-    return int(c[at + 2]), again if before > 0. else -again if before < 0. else 0., False
+    return _pull_again(c, at, i, k, state, 1. if state[last, choice, 0] > 0. else -1.)
 
 @njit(cache=True)
 def _everywhere(kind): return kind < _CHOICE or kind > _VALUE   # does it move where an option is not on offer?

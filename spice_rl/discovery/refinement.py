@@ -267,44 +267,46 @@ def _near(search, best, within=6.):
             for s, w in zip(out, weight / weight.sum())])
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #cfb08aeb
+def _lean(rule):
+    "A rule without signals that no term uses; a reward stays, since one that is hidden stops the rule, used or not."
+    keep = [j for j, (_, kind) in enumerate(rule.signals, 1) if kind in SIGNALS or any(t[j] for t in rule.terms)]
+    return replace(
+        rule, signals=tuple(rule.signals[j - 1] for j in keep),
+        terms=tuple((t[0], *(t[j] for j in keep)) for t in rule.terms))
+
+def _values_read(rules):
+    "Latent values that rules read, in their terms or to know where they apply."
+    kinds = {kind for r in rules for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters))}
+    return kinds - set(SIGNALS)
+
 def _spoken_of(rules, weighs): # Rules; latent values that count in the logits
     """The rules without signals that they do not use, and without hard-coded equations that nothing uses; and the
     latent values that they need."""
-    def lean(r):
-        # a reward that is hidden stops a rule, used or not
-        keep = [j for j, (_, kind) in enumerate(r.signals, 1) if kind in SIGNALS or any(t[j] for t in r.terms)]
-        return replace(
-            r, signals=tuple(r.signals[j - 1] for j in keep),
-            terms=tuple((t[0], *(t[j] for j in keep)) for t in r.terms))
-    rules, needed = [r if r.fixed else lean(r) for r in rules], None
-    reads = lambda some: {
-        kind
-        for r in some
-        for kind in (*(kind for _, kind in r.signals), *(kind for _, kind, _ in r.filters))
-        if kind not in SIGNALS}
+    rules, needed = [r if r.fixed else _lean(r) for r in rules], None
     there = [r for r in rules if not r.fixed or r.state in weighs]
-    while needed != (needed := {r.state for r in there} | reads(there)):
+    while needed != (needed := {r.state for r in there} | _values_read(there)):
         there = [r for r in rules if not r.fixed or r.state in weighs | needed]
     return there, needed
 
+def _found_in(library, found, used):
+    "The rules of the library that anybody needs, with the terms that anybody has."
+    out, lost = [], lambda j: [j in s.gone for s in found.values()]
+    for q, r in enumerate(library.rules):
+        mine = [j for j, rule in enumerate(library.of) if rule == q]
+        if r.fixed: out.append(r)
+        elif any(used(j) or any(lost(j)) for j in mine):
+            there = [j for j in mine if used(j) or j in library.own and not all(lost(j))]
+            out.append(replace(r, terms=tuple(library.term[j] for j in there)))
+    return out
+
 def _assemble(library, found, covariances): # {who: `Structure`}; the covariance of each one's estimates
     "One equation with a row for each, with the terms that anybody needs."
-    rules, names, n = [], library.names, len(library.latents)
+    names, n = library.names, len(library.latents)
     used = lambda j: any(j in s.free for s in found.values())
-    for q, r in enumerate(library.rules):
-        mine = [j for j in range(2 * n, len(names)) if library.of[j] == q]
-        if r.fixed: rules.append(r)
-        elif any(used(j) or j in s.gone for j in mine for s in found.values()):
-            rules.append(
-                replace(
-                    r, terms=tuple(
-                        library.term[j]
-                        for j in mine
-                        if used(j) or j in library.own and not all(j in s.gone for s in found.values()))))
-    weighs = {s for i, s in enumerate(library.latents) if used(i) or any(f.numbers[n + i] for f in found.values())}
-    rules, needed = _spoken_of(rules, weighs)
-    needed |= {s for i, s in enumerate(library.latents) if used(i)}
-    latents = [s for s in library.latents if s in needed] or library.latents[:1]
+    started = {s for i, s in enumerate(library.latents) if used(i)}
+    weighs = started | {s for i, s in enumerate(library.latents) if any(f.numbers[n + i] for f in found.values())}
+    rules, needed = _spoken_of(_found_in(library, found, used), weighs)
+    latents = [s for s in library.latents if s in needed | started] or library.latents[:1]
     wanted = equation_names(rules, latents)
     frame = pd.DataFrame([s.numbers for s in found.values()], list(found), names)[wanted]
     free = [name for name in wanted if used(names.index(name)) or frame[name].nunique() > 1]
@@ -320,6 +322,23 @@ def _bounds(library, j, values):
     return -room, room
 
 # %% ../../nbs/30_discovery/36_refinement.ipynb #ab6ce4e7
+def _pair_of(rules, latent):
+    "The two rules of a value, for options not chosen and for the one chosen, if they see the same; None if not."
+    mine = [r for r in rules if r.state == latent]
+    by_choice = {
+        r.filters[0][2]: r for r in mine if len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
+    if len(mine) != 2 or set(by_choice) != {0., 1.} or latent in [r.module for r in rules]: return None
+    others, chosen = by_choice[0.], by_choice[1.]
+    if others.signals != chosen.signals or any(kind in SIGNALS for _, kind in chosen.signals): return None
+    return others, chosen
+
+def _joined(others, chosen):
+    "One rule in place of two, with the choice as its first signal: each term alone, and times the choice."
+    terms = dict.fromkeys([*others.terms, *chosen.terms])
+    return Rule(
+        chosen.state, chosen.state, (), (chosen.filters[0][:2], *chosen.signals),
+        tuple((t[0], a, *t[1:]) for a in (0, 1) for t in terms))
+
 def one_rule(
     equation: Equation # Its rules stay as they are
 ) -> Equation:
@@ -332,29 +351,16 @@ def one_rule(
         Its rules stay as they are"""
     rules, out = list(equation.equation_rules), equation.coefficients.copy()
     for s in equation.state:
-        pair = {
-            r.filters[0][2]: r
-            for r in rules
-            if r.state == s and len(r.filters) == 1 and r.filters[0][1] == 'action' and not r.fixed}
-        mine = [r for r in rules if r.state == s]
-        if (
-            len(mine) != 2
-            or set(pair) != {0., 1.0}
-            or pair[0.].signals != pair[1.0].signals
-            or any(kind in SIGNALS for _, kind in pair[1.0].signals)
-            or s in [r.module for r in rules]):
-            continue
-        terms = dict.fromkeys([*pair[0.].terms, *pair[1.].terms])
-        one = Rule(
-            s, s, (), (pair[1.0].filters[0][:2], *pair[1.0].signals),
-            tuple((t[0], a, *t[1:]) for a in (0, 1) for t in terms))
-        of = lambda value, t: out[pair[value].parameter(t)] if t in pair[value].terms else 0.
+        pair = _pair_of(rules, s)
+        if pair is None: continue
+        others, chosen = pair
+        one = _joined(others, chosen)
+        of = lambda rule, t: out[rule.parameter(t)] if t in rule.terms else 0.
         out = out.assign(
-            **{
-                one.parameter((t[0], a, *t[1:])): of(1.0, t) - of(0., t) if a else of(0., t)
-                for t in terms
-                for a in (0, 1)})
-        rules = [one if r is mine[0] else r for r in rules if r is not mine[1]]
+            **{one.parameter((m, a, *more)): of(chosen, (m, *more)) - of(others, (m, *more)) if a
+               else of(others, (m, *more)) for m, a, *more in one.terms})
+        first, second = (r for r in rules if r.state == s)
+        rules = [one if r is first else r for r in rules if r is not second]
     if rules == list(equation.equation_rules): return equation
     names = equation_names(rules, equation.state)
     return Equation(rules, equation.state, out[names], [n for n in equation.held if n in names])
@@ -443,15 +449,18 @@ def _held(equation, rules, latents):
     equations keep the values that they speak of in their own units."""
     hard, row = [r for r in rules if r.fixed], equation.row()
     moved, read = {r.state for r in hard}, {kind for r in hard for _, kind in r.signals}
-    def weight(s):
-        w = row[f'weight: {s}'] if s in equation.state else None
-        if w is None: return None if s in moved else 1.
-        return 0. if w == 0 else None if s in moved else w if s in read else 1.
-    silent = [
-        s
-        for s in moved & set(equation.state)
-        if row[f'weight: {s}'] == 0 and not any(r.state == s and (not r.fixed or _remembers(r)) for r in rules)]
-    return {s: weight(s) for s in latents}, {s: float(row[f'start: {s}']) for s in silent}
+    has = {s: row[f'weight: {s}'] if s in equation.state else None for s in latents}
+    weights = {s: _weight_held(has[s], s in moved, s in read) for s in latents}
+    learned = {r.state for r in rules if not r.fixed or _remembers(r)}
+    silent = [s for s in latents if s in moved - learned and has[s] == 0]
+    return weights, {s: float(row[f'start: {s}']) for s in silent}
+
+def _weight_held(weight, moved, read):
+    """At what the weight of a value is held, None if it is estimated. `weight`: what it has in the equation, None if it
+    is not in it; is it moved or read by a hard-coded rule?"""
+    if weight == 0: return 0.
+    if moved: return None
+    return weight if read and weight is not None else 1.
 
 def _in_logits(equation, row, weights):
     """An equation's numbers with every latent value in logits, so that its weight becomes 1; or in the units in which

@@ -13,7 +13,7 @@ from ..core.loops import init_type, logits_type, update_type
 from ..core.codegen import _view
 from ..core.jit import njit
 from .library import term_text
-from ..core.arguments import check_number, check_whole
+from ..core.arguments import check_keys, check_list, check_number, check_whole
 from ..core.loops import Rows
 
 # %% ../../nbs/30_discovery/33_rules.ipynb #7089ebc1
@@ -79,6 +79,40 @@ class Rule:
             Its exponents: one for the value, one for each signal
         """
         return f"{self.module}: {term_text(term, self.names).replace('[k]', '')}"
+
+# %% ../../nbs/30_discovery/33_rules.ipynb #7c3a1e55
+def _rule_to_dict(rule):
+    "A `Rule` as plain data."
+    return dict(
+        module=rule.module, state=rule.state, filters=[list(f) for f in rule.filters],
+        signals=[list(s) for s in rule.signals], terms=[list(t) for t in rule.terms],
+        **(dict(fixed=list(rule.fixed)) if rule.fixed else {}))
+
+def _rule_from_dict(d):
+    "A `Rule` from plain data."
+    check_keys(d, ('module', 'state', 'filters', 'signals', 'terms'), 'a rule', ('fixed',))
+    for name in ('module', 'state'):
+        if not isinstance(d[name], str): raise TypeError(f"{name} of a rule must be a name, got {d[name]!r:.80}")
+    lists = {name: tuple(map(tuple, _lists(d[name], name))) for name in ('filters', 'signals', 'terms')}
+    for t in lists['terms']:
+        for e in t: check_whole(e, 'each exponent', 0, 99)
+    for f in lists['filters']:
+        if len(f) == 3: check_number(f[2], f"the value of the filter {f[0]!r:.40}")
+    for one in (*lists['filters'], *lists['signals']):
+        if not all(isinstance(name, str) for name in one[:2]):
+            raise TypeError(f"filters and signals begin with two names, got {one!r:.80}")
+    return Rule(
+        d['module'], d['state'], **lists,
+        fixed=tuple(check_list(d.get('fixed', ()), 'fixed', (int, float), 'numbers', 0)))
+
+def _lists(value, what):
+    "A list of lists, or an error."
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{what} must be a list of lists, got {type(value).__name__}")
+    for one in value:
+        if not isinstance(one, (list, tuple)):
+            raise TypeError(f"{what} must be a list of lists, got {type(one).__name__} in it")
+    return list(value)
 
 # %% ../../nbs/30_discovery/33_rules.ipynb #d6c68199
 def _encode(rules, latents, parameter, held):

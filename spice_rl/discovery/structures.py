@@ -171,28 +171,37 @@ class _Library:
         # weights that are held (None: estimated); starts that are held (others: estimated, or 0)
         self.rules, self.latents, self.trials = list(rules), list(latents), trials
         self.names = equation_names(rules, latents)
-        self._count_numbers(weights, origins or {})
+        self._list_numbers()
+        self._find_learned()
+        self._free_numbers(weights, origins or {})
         self.needs = {j: self._factors(j) for j in self.can if self.of[j] is not None and sum(self.term[j]) > 1}
         self._take_choices(sessions)
         self._look_at_signals()
         # which of two that say the same is plainer: one with fewer constants, and lower powers
         self.plain = [self._plainness(q, t) for q, t in zip(self.of, self.term)]
 
-    def _count_numbers(self, weights, origins):
-        "Which rule and term each number belongs to, which are held, which can be estimated, and what all are at rest."
-        rules, latents = self.rules, self.latents
-        n = len(latents)
-        self.of = [None] * 2 * n + [q for q, r in enumerate(rules) for _ in r.terms]   # rule of each number
-        self.term = [None] * 2 * n + [t for r in rules for t in r.terms]
-        given = [None] * 2 * n + [c for r in rules for c in r.fixed or [None] * len(r.terms)]
+    def _list_numbers(self):
+        "Which rule and which term each number belongs to (None: starts and weights), and which are hard-coded."
+        before, rules = [None] * 2 * len(self.latents), self.rules
+        self.of = before + [q for q, r in enumerate(rules) for _ in r.terms]   # rule of each number
+        self.term = before + [t for r in rules for t in r.terms]
+        given = before + [c for r in rules for c in r.fixed or [None] * len(r.terms)]
         self.fixed = {j: c for j, c in enumerate(given) if c is not None}
+
+    def _find_learned(self):
+        "Rules that are paid, and values that learn from what is paid."
+        rules = self.rules
+        self.paid = [q for q, r in enumerate(rules) if {'reward', 'chosen_reward'} & {kind for _, kind in r.signals}]
+        self.valued = {rules[q].state for q in self.paid if not rules[q].fixed or _remembers(rules[q])}
+
+    def _free_numbers(self, weights, origins):
+        "Which numbers can be estimated, and what all are while nothing changes."
+        latents, n = self.latents, len(self.latents)
         keeps = [t is not None and sum(t) == 1 and t[0] == 1 for t in self.term]       # the value's own coefficient
         self.own = [j for j, kept in enumerate(keeps) if kept and j not in self.fixed]
         self.scales = [n + i for i, s in enumerate(latents) if weights.get(s) is None]   # weights to be estimated
         at_rest = [self.fixed.get(j, float(keeps[j])) for j in range(2 * n, len(self.names))]   # nothing changes
         self.base = np.r_[[origins.get(s, 0.) for s in latents], [weights[s] or 0. for s in latents], at_rest]
-        self.paid = [q for q, r in enumerate(rules) if {'reward', 'chosen_reward'} & {kind for _, kind in r.signals}]
-        self.valued = {rules[q].state for q in self.paid if not rules[q].fixed or _remembers(rules[q])}
         self.starts = [i for i, s in enumerate(latents) if s in self.valued and s not in origins]
         self.can = self.starts + self.scales + [j for j in range(2 * n, len(self.names)) if j not in self.fixed]
 
@@ -242,29 +251,44 @@ class _Library:
         return Scoring(rules, self.latents, self.rows, [self.names[j] for j in free]), there
 
 # %% ../../nbs/30_discovery/35_structures.ipynb #5f541044
-def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
-    """A structure fitted from these numbers; None if it breaks down there. `hold`: numbers at given values; above
-    `bar`, an NLL, it may stop early."""
-    hold, free, x = hold or {}, sorted(set(free) - set(hold or {})), numbers.copy()
+def _first_numbers(library, free, gone, hold, numbers):
+    "All numbers as a fit begins: those not free at rest, those `gone` at 0, those of `hold` at their values."
+    x = numbers.copy()
     still = [j for j in library.can if j not in free]
     x[still] = library.base[still]
     x[list(gone)] = 0.
     for j, value in hold.items(): x[j] = value
+    return x
+
+def _damped_step(g, f, damping, unit): # Gradient, information; what the numbers are counted in
+    "A damped step, and how many nats it promises; each number is counted in what the information tells of it."
+    unit = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12 / unit**2))
+    step = -unit * np.linalg.solve(f * unit[:, None] * unit + damping * np.eye(len(g)), g * unit)
+    return step, -(g @ step + .5 * step @ f @ step)
+
+def _is_lower(w, h, e, v):
+    "Is an NLL below `v`, and all else finite there?"
+    return np.isfinite(w) and w < v and np.isfinite(h).all() and np.isfinite(e).all()
+
+def _fit(library, free, gone, numbers, *, hold=None, bar=np.inf, most=60):
+    """A structure fitted from these numbers; None if it breaks down there. `hold`: numbers at given values; above
+    `bar`, an NLL, it may stop early."""
+    hold = hold or {}
+    free = sorted(set(free) - set(hold))
+    x = _first_numbers(library, free, gone, hold, numbers)
     score, there = library.scoring(free, hold)
     v, g, f = score(x[there])
     if not (np.isfinite(v) and np.isfinite(f).all()): return None
     damping, done = 1e-3, not free
     for step_number in range(most):
         if done: break
-        unit = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12 / library.unit[free]**2))
-        step = -unit * np.linalg.solve(f * unit[:, None] * unit + damping * np.eye(len(free)), g * unit)
-        gain = -(g @ step + .5 * step @ f @ step)
+        step, gain = _damped_step(g, f, damping, library.unit[free])
         done = gain < 1e-5 and damping <= 1e-2
         if done or damping > 1e8 or step_number > 3 and damping <= 1e-2 and v - 10 * gain > bar: break
         y = x.copy()
         y[free] += step
         w, h, e = score(y[there])
-        if np.isfinite(w) and w < v and np.isfinite(h).all() and np.isfinite(e).all():
+        if _is_lower(w, h, e, v):
             damping = max(damping / 10, 1e-9) if v - w > .5 * gain else damping
             x, v, g, f = y, w, h, e
         else: damping *= 10

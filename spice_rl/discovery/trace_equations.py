@@ -18,7 +18,7 @@ from ..core.loops import Kernels
 from ..core.compiling import StructuredCell
 from ..core.params import Param
 from .pulls import _COMMON, _OPTION, _OTHERS, _RATES, _STARTS, _WEIGHTS, _checked_term
-from .pulls import _init, _kind, _learn, _logits, _program, _rank, _tables, _update
+from .pulls import _init, _kind, _learn, _logits, _middle, _program, _rank, _tables, _update
 from ..core.data import Trials
 
 # %% ../../nbs/30_discovery/36_trace_equations.ipynb #9a3e6d24
@@ -250,11 +250,6 @@ def _written_rules(s, program):
     exec(_RULES.format(**fill), scope)
     return {name: scope[name] for name in ('init', 'logit', 'update')}
 
-def _middle(rewards):
-    "0 if there are gains and losses, else halfway."
-    low, high = rewards
-    return 0. if low < 0 < high else (low + high) / 2
-
 # %% ../../nbs/30_discovery/36_trace_equations.ipynb #c5c246e0
 class TraceEquation(StructuredCell, rules=False):
     """An equation made of traces, as a cell: the logit of an option is a weighted sum of products of traces.
@@ -479,24 +474,27 @@ _SAID = dict(
     stay='stay trace', win_stay='win-stay trace', reward_rate='reward rate',
     since_switch='log of equal choices in a row', reward='last reward')
 
+_REPEATS = dict(
+    stay='a stay trace', win_stay='win-stay, lose-shift', reward='repetition by reward',
+    reward_rate='repetition by reward rate', since_switch='repetition by run length')
+
 def _name_of(s):
     "The name of a structure."
-    parts, values = [], ('value',) in s.terms
-    if values and s.rates == 'two': parts.append('two rates')
-    if ('loss',) in s.terms: parts.append('losses of their own weight')
-    if values and s.others != 'kept': parts.append('counterfactual learning' if s.others == 'shown' else 'forgetting')
-    if any(t[0].startswith('choice') for t in s.terms): parts.append('a choice kernel')
+    parts, seen = _names_of_learning(s), {x for t in s.terms for x in t[1:]}
+    if any(t[0] in ('choice', 'choice_2') for t in s.terms): parts.append('a choice kernel')
     if ('last',) in s.terms: parts.append('perseveration')
-    seen = {x for t in s.terms for x in t[1:]}
-    if 'stay' in seen: parts.append('a stay trace')
-    if 'win_stay' in seen: parts.append('win-stay, lose-shift')
-    if 'reward' in seen: parts.append('repetition by reward')
-    if 'reward_rate' in seen: parts.append('repetition by reward rate')
-    if 'since_switch' in seen: parts.append('repetition by run length')
-    parts += _names_of_columns(s)
+    parts += [what for signal, what in _REPEATS.items() if signal in seen] + _names_of_columns(s)
     listed = ' and '.join(filter(None, [', '.join(parts[:-1]), *parts[-1:]]))
-    if values: return f"Rescorla-Wagner{' with ' if parts else ''}{listed}"
+    if ('value',) in s.terms: return f"Rescorla-Wagner{' with ' if parts else ''}{listed}"
     return listed or 'guessing'
+
+def _names_of_learning(s):
+    "What is more than Rescorla-Wagner in how values and losses are learned, for the name of a structure."
+    out, values = [], ('value',) in s.terms
+    if values and s.rates == 'two': out.append('two rates')
+    if ('loss',) in s.terms: out.append('losses of their own weight')
+    if values and s.others != 'kept': out.append('counterfactual learning' if s.others == 'shown' else 'forgetting')
+    return out
 
 def _names_of_columns(s):
     "What columns that trials see do, for the name of a structure."
@@ -553,37 +551,40 @@ def _latex_loss(s, numbers, show):
 
 def _words(s, numbers, digits):
     "Sentences."
-    show, out = lambda n: f"{numbers[n]:.{digits}f}", []
+    show = lambda n: f"{numbers[n]:.{digits}f}"
     rate = lambda signal: ''.join(f" (rate {show(n)})" for n in s._rates(signal))
-    if ('value',) in s.terms:
-        rates = (
-            f"rate {show('alpha')}"
-            if s.rates == 'one'
-            else f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others")
-        others = dict(
-            kept='stay as they are', forgotten=f"fade at {show('forget')}" if s.others == 'forgotten' else '',
-            together='fade at the learning rate',
-            shown=f"follow what they would have paid at {show('alpha_other')}" if s.others == 'shown' else '')[s.others]
-        out.append(
-            f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse "
-            f"temperature {show('beta')}")
-    for t in s.terms:
-        more = ''.join(f" × {s._says(x)}{rate(x)}" for x in t[1:])
-        toward = 'toward' if numbers[s.weight(t)] > 0 else 'away from'
-        if t[0] == 'value' and len(t) > 1: out.append(_words_of_value(s, t, numbers, digits, more))
-        if t[0] == 'loss':
-            out.append(f"what an option lost, as a positive amount{rate('loss')}{more}, counts {show(s.weight(t))} "
-                       f"beside its value: {toward} it")
-        if t[0].startswith('choice'):
-            out.append(
-                f"a trace of choices{rate(t[0])}{more} counts {show(s.weight(t))}: "
-                f"{toward} what was chosen")
-        if t[0] not in _WEIGHTS: out.append(_words_of_pull(s, t, show(s.weight(t)), toward, more))
+    out = [_words_of_learning(s, show)] if ('value',) in s.terms else []
+    out += filter(None, (_words_of_term(s, t, numbers, digits, show, rate) for t in s.terms))
     again = [(show(s.weight(t)), ' × '.join(s._says(x) + rate(x) for x in t[1:])) for t in s.terms if t[0] == 'last']
     if again: out.append(f"repeats by {_sum(again)}")
-    if {'stay', 'reward'} <= s.signals and ('last', 'stay', 'reward') in s.terms and numbers['kappa_stay_reward'] < 0:
+    if ('last', 'stay', 'reward') in s.terms and numbers['kappa_stay_reward'] < 0:
         out.append("a reward interrupts the pattern of repeating or switching")
     return out
+
+def _words_of_learning(s, show):
+    "How values are learned, and what choices make of them."
+    rates = (
+        f"rate {show('alpha')}"
+        if s.rates == 'one'
+        else f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others")
+    others = dict(
+        kept='stay as they are', forgotten=f"fade at {show('forget')}" if s.others == 'forgotten' else '',
+        together='fade at the learning rate',
+        shown=f"follow what they would have paid at {show('alpha_other')}" if s.others == 'shown' else '')[s.others]
+    return (f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse "
+            f"temperature {show('beta')}")
+
+def _words_of_term(s, t, numbers, digits, show, rate):
+    "What one product does; None of values alone, and of repeating, which have sentences of their own."
+    more = ''.join(f" × {s._says(x)}{rate(x)}" for x in t[1:])
+    toward = 'toward' if numbers[s.weight(t)] > 0 else 'away from'
+    if t[0] not in _WEIGHTS: return _words_of_pull(s, t, show(s.weight(t)), toward, more)
+    if t[0] == 'value' and len(t) > 1: return _words_of_value(s, t, numbers, digits, more)
+    if t[0] == 'loss':
+        return (f"what an option lost, as a positive amount{rate('loss')}{more}, counts {show(s.weight(t))} "
+                f"beside its value: {toward} it")
+    if t[0].startswith('choice'):
+        return f"a trace of choices{rate(t[0])}{more} counts {show(s.weight(t))}: {toward} what was chosen"
 
 def _words_of_value(s, t, numbers, digits, more):
     "What changes how strongly values guide choices."

@@ -152,17 +152,19 @@ def _kinds_of(search):
     while (better := _next_kinds(search, now)) is not None: now = better
     return now if len(now.kinds) > 1 else None
 
-def _next_kinds(search, now):
-    "The best mixture with a kind more, or with a kind made simpler; None if none is better."
+def _moves(search, now):
+    "Kinds to look at next, each set once, and how much better they must be: one kind more, or a kind made simpler."
     moves = []
     for i, kind in enumerate(now.kinds):
         for part in filter(None, (_part_of(search, kind, s) for s in _parts(kind.structure))):
             if part.structure in [k.structure for k in now.kinds]: continue
             if len(now.kinds) < _MOST_KINDS: moves.append(([*now.kinds, part], _CLEAR))
             if len(now.kinds) > 1: moves.append(([*now.kinds[:i], part, *now.kinds[i + 1:]], 0.))
-    # each once
-    moves = {tuple(sorted(map(repr, (k.structure for k in kinds)))): (kinds, clear) for kinds, clear in moves}.values()
-    guesses = [(_mixed(search, [replace(k, line=None) for k in kinds]), clear) for kinds, clear in moves]
+    return {tuple(sorted(repr(k.structure) for k in kinds)): (kinds, clear) for kinds, clear in moves}.values()
+
+def _next_kinds(search, now):
+    "The best mixture with a kind more, or with a kind made simpler; None if none is better."
+    guesses = [(_mixed(search, [replace(k, line=None) for k in kinds]), clear) for kinds, clear in _moves(search, now)]
     near = sorted((g for g in guesses if g[0].bic < now.bic + _SLACK), key=lambda g: g[0].bic + g[1])
     found = [
         (_mixed(search, _with_lines(search, guess.kinds), guess.r, 3, now.bic), clear)

@@ -380,6 +380,17 @@ def _verdicts(starts, chance, apart=APART):
         return 'best' if s.score == best else 'agrees'
     return [say(s) for s in starts]
 
+# %% ../../nbs/30_discovery/32_training.ipynb #44433b81
+def _checked(network, starts, rounds, seed, options):
+    "How many starts and rounds, and the seed, as whole numbers; an error for what is no network or no option."
+    if not isinstance(network, BaseRNN):
+        raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
+    numbers = check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0)
+    known = [f.name for f in fields(Plan)]
+    if lost := [name for name in options if name not in known]:
+        raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
+    return numbers
+
 # %% ../../nbs/30_discovery/32_training.ipynb #9cb983c2
 def train(
     network: BaseRNN,              # It is trained in place
@@ -422,13 +433,7 @@ def train(
         Where randomness comes from
     **options : object
         See `Plan`"""
-    if not isinstance(network, BaseRNN):
-        raise TypeError(f"network must be a BaseRNN, such as RescorlaWagnerRNN(), got {type(network).__name__}")
-    starts, rounds, seed = (
-        check_whole(starts, 'starts', 1), check_whole(rounds, 'rounds', 1), check_whole(seed, 'seed', 0))
-    known = [f.name for f in fields(Plan)]
-    if lost := [name for name in options if name not in known]:
-        raise TypeError(f"train has no option {lost[0]!r}; there are: {', '.join(known)}")
+    starts, rounds, seed = _checked(network, starts, rounds, seed, options)
     if (xs_test is None) != (ys_test is None):
         raise ValueError("test data need both xs_test and ys_test; one of them is missing")
     plan = Plan(**options)

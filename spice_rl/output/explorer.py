@@ -497,15 +497,20 @@ def explore(
         trials = lambda theta: mine
     else: trials = _player(cell, task, who, n_trials, seed)
     labels = mine.options if replayed else SYMBOLS if isinstance(task, AvoidanceTask) else tuple(range(task.n_actions))
+    options, signals = _drawn(options, signals, labels, cell)
+    known = not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',))
+    return Explorer(cell, who, trials, replayed=replayed, known=known, start=start, ranges=ranges, options=options,
+                    signals=signals)
+
+def _drawn(options, signals, labels, cell):
+    "Codes of the options to draw, and names of the latent values: all, or those that are named, each once."
     options, signals = (None if x is None else list(dict.fromkeys(check_labels(x, name, 'names')))
                         for name, x in dict(options=options, signals=signals).items())
     if options == []: raise ValueError("options is empty: name at least one, or leave it out for all")
     check_names(options or [], labels, 'option')
     check_names(signals or [], cell.state, 'signal')
     codes = range(len(labels)) if options is None else map(labels.index, options)
-    known = not replayed and not hasattr(task, 'design') and 'pay' in getattr(task, 'rules', ('pay',))
-    return Explorer(cell, who, trials, replayed=replayed, known=known, start=start, ranges=ranges, options=list(codes),
-                    signals=list(cell.state if signals is None else signals))
+    return list(codes), list(cell.state if signals is None else signals)
 
 def _held(cell, name, value):
     check_names([name], cell.params)

@@ -291,8 +291,7 @@ def plot_session(
         Figure, and axes: for P, for Q or what else is answered, for each signal"""
     agents, signals = _by_label(agents), check_labels(signals_to_plot, 'signals_to_plot', 'latent values')
     trials, names = _one_session(experiment, labels)
-    if names and (type(option) is bool or np.ndim(option) or option not in range(len(names))):
-        raise ValueError(f"option must be 0..{len(names) - 1}, got {option!r:.80}; are options counted from 1?")
+    if names: _check_option(option, len(names))
     by_shape = not all(map(by_option, agents.values()))
     rows = _answer_rows(agents, trials, signals) if by_shape else ['P', 'Q', *signals]
     if not by_shape: check_names(signals, list(dict.fromkeys(s for a in agents.values() for s in a.state)), 'signal')
@@ -308,6 +307,11 @@ def plot_session(
     return axs[0].figure, axs
 
 # %% ../../nbs/40_output/40_plotting.ipynb #52c569a5
+def _check_option(option, n):
+    "Raise an error for an option that is none of `n`."
+    if type(option) is bool or np.ndim(option) or option not in range(n):
+        raise ValueError(f"option must be 0..{n - 1}, got {option!r:.80}; are options counted from 1?")
+
 def _draw_session(axs, agents, trials, signals, option):
     "Draw the line of each agent in each row."
     for label, style in _line_styles(agents).items():

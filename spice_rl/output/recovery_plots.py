@@ -51,6 +51,12 @@ def _rows_of_panels(names, columns):
     n = -(-len(names) // -(-len(names) // columns))
     return [names[i:i + n] for i in range(0, len(names), n)]
 
+def _grid(axs, lengths):
+    "Axes for rows of panels, so many in each; a row that is shorter than others leaves places empty."
+    widest, n = max(lengths), len(lengths)
+    need = [i * widest + j for i, length in enumerate(lengths) for j in range(length)]
+    return axes_for(axs, (max(2.2, .55 + 1.6 * widest), .3 + 2.1 * n), n, widest, need=need)
+
 def _key_of_bounds(axs, alone): # alone: is the figure all ours?
     "A legend, if anybody is at a bound."
     found = {label: h for ax in axs for h, label in zip(*ax.get_legend_handles_labels())}
@@ -94,18 +100,14 @@ def plot_recovery(
         (m, names)
         for m in (models if model is None else [model])
         for names in _rows_of_panels(list(dict.fromkeys(t.parameter[t.model == m])), columns)]
-    widest, lengths, alone = max(len(names) for _, names in rows), [len(names) for _, names in rows], axs is None
-    axs = axes_for(
-        axs, (max(2.2, .55 + 1.6 * widest), .3 + 2.1 * len(rows)), len(rows), widest,
-        need=[i * widest + j for i, n in enumerate(lengths) for j in range(n)])
-    for ax, (m, name, i, j) in zip(
-        axs, [(m, name, i, j) for i, (m, names) in enumerate(rows) for j, name in enumerate(names)]):
+    lengths, alone = [len(names) for _, names in rows], axs is None
+    axs = _grid(axs, lengths)
+    places = [(m, name, i, j) for i, (m, names) in enumerate(rows) for j, name in enumerate(names)]
+    for ax, (m, name, i, j) in zip(axs, places):
         _panel(ax, t[(t.model == m) & (t.parameter == name)], name)
-        if not any(n > j for n in lengths[i + 1 :]):
-            ax.set_xlabel('true')
-        if j == 0:
-            ax.set_ylabel(
-                (f"{_readable(m.replace('+', ' + '))}\n" if len(models) > 1 and model is None else '') + 'fitted')
+        if not any(n > j for n in lengths[i + 1:]): ax.set_xlabel('true')
+        many = len(models) > 1 and model is None
+        if j == 0: ax.set_ylabel((f"{_readable(m.replace('+', ' + '))}\n" if many else '') + 'fitted')
     _key_of_bounds(axs, alone)
     return axs[0].figure, axs
 
