@@ -21,8 +21,8 @@ from ..inference.population import _Prior, _Variances
 from ..core.params import from_line, to_line
 from ..core.wide_trials import _holes, _where
 from .pulls import _COMMON, _OPTION, _OTHERS, _SEEN, _VALUE, _checked_term, _Data, _kind
-from .pulls import _score_lanes, _slopes, _tables
-from .trace_equations import TraceColumn, TraceEquation, TraceStructure, _middle
+from .pulls import _middle, _score_lanes, _slopes, _tables
+from .trace_equations import TraceColumn, TraceEquation, TraceStructure
 
 # %% ../../nbs/30_discovery/37_trace_search.ipynb #b5fc98af
 class _TraceLine(_Line):
@@ -272,23 +272,28 @@ def _column_of(trials, name):
     digits = 1 - int(np.floor(np.log10(scale)))
     return TraceColumn(name, 0. if each else round(float(values.mean()), digits), scale, each)
 
-def _columns_for(trials, terms, sees):
-    "The columns that a search may read, terms of them beside those that are given, and why others are left out."
+def _columns_in(terms, trials):
+    "Columns of the trials that terms name, where no signal has the name."
     parts = [t if isinstance(t, (tuple, list)) else (t,) for t in terms]
     named = {s for part in parts for s in part if isinstance(s, str)}
-    mentioned = [name for name in trials.sees if name in named and name not in (*_OPTION, *_COMMON)]
+    return [name for name in trials.sees if name in named and name not in (*_OPTION, *_COMMON)]
+
+def _terms_of(column):
+    "Terms that read a column: its own pull, or how it changes the weights of values and of the last choice."
+    return [(column.name,)] if column.each else [('value', column.name), ('last', column.name)]
+
+def _columns_for(trials, terms, sees):
+    "The columns that a search may read, terms of them beside those that are given, and why others are left out."
     free = sees is None and tuple(terms) == TRACE_TERMS
     asked = list(trials.sees) if free else [] if sees is None else check_labels(sees, 'sees', 'columns of these trials')
     for name in asked: check_one_of(name, 'a column of sees', trials.sees or ('(these trials see no columns)',))
-    wanted = list(dict.fromkeys([*asked, *mentioned]))
+    wanted = list(dict.fromkeys([*asked, *_columns_in(terms, trials)]))
     why = {name: _cannot_read(trials, name, not free) for name in wanted}
-    if not free:
-        for reason in filter(None, why.values()): raise ValueError(reason)
+    unread, idle = list(filter(None, why.values())), [repr(name) for name in trials.sees if name not in wanted]
+    if unread and not free: raise ValueError(unread[0])
     columns = [_column_of(trials, name) for name in wanted if not why[name]]
-    own = [t for c in columns if c.name in asked
-           for t in ([(c.name,)] if c.each else [('value', c.name), ('last', c.name)])]
-    idle = [repr(name) for name in trials.sees if name not in wanted]
-    return columns, own, [*filter(None, why.values()), *([f"what {' and '.join(idle)} say"] if idle else [])]
+    own = [t for c in columns if c.name in asked for t in _terms_of(c)]
+    return columns, own, [*unread, *([f"what {' and '.join(idle)} say"] if idle else [])]
 
 # %% ../../nbs/30_discovery/37_trace_search.ipynb #8f287706
 class _Tables(NamedTuple):
