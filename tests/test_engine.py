@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
                       simulate, softmax)
 
 
@@ -183,7 +183,6 @@ def by_hand(cell, trials):
 @pytest.mark.parametrize("cell", [Watcher(), Blinker()])
 @pytest.mark.parametrize("lanes", [1, 5000])
 def test_who_watches_is_updated_where_the_choice_is_missing(cell, lanes):
-    from spice_rl import Lanes
     choice, reward = np.array([0, -1, 1, -1, -1, 0, 1]), np.array([1., np.nan, 0., np.nan, np.nan, 1., np.nan])
     trials = Trials.from_arrays(choice, reward, options=[0, 1])
     total, states = by_hand(cell, trials)
@@ -221,3 +220,14 @@ def test_replay_names_options_by_their_labels():
     assert {"p_left", "logit_right", "q_left"} <= set(replay(RescorlaWagner(), trials))
     odd = Trials.from_arrays([0, 1, 1], [1., 0., 1.], options=["chosen", "other"])   # trialwise has a column p_chosen
     assert {"p_0", "p_1"} <= set(replay(RescorlaWagner(), odd))
+
+
+def test_lanes_may_stand_in_any_memory():
+    "People and parameters that are every second row of a larger array are read like others"
+    trials = simulate(RescorlaWagner(), BanditsDrift(), people=4, n_trials=30, seed=0)
+    theta, who = np.tile([.3, 3., 9.], (8, 1)) * np.linspace(.5, 1., 8)[:, None], np.repeat(np.arange(4), 2)
+    apart, lanes = (theta[::2, :2], who[::2]), Lanes(RescorlaWagner(), trials, 1)
+    together = tuple(map(np.ascontiguousarray, apart))
+    assert not apart[0].flags.contiguous and not apart[1].flags.contiguous
+    np.testing.assert_array_equal(lanes.nll(*apart), lanes.nll(*together))
+    for one, other in zip(lanes.scoring(*apart), lanes.scoring(*together)): np.testing.assert_array_equal(one, other)

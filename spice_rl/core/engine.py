@@ -149,7 +149,7 @@ class Lanes:
     def _run(self, theta, steps, who):
         "NLL, gradient and information of lanes in any order."
         if self.columns is not None: return self._run_wide(theta, steps, who)
-        order, first, people = _bundles(np.asarray(who, np.int64))
+        order, first, people = _bundles(np.ascontiguousarray(who, np.int64))
         theta, steps, (n, k) = theta[order], steps[order], steps.shape
         sorted_, out = (
             (np.empty(n), np.empty((n, k)), np.empty((n, k, k))), (np.empty(n), np.empty((n, k)), np.empty((n, k, k))))
