@@ -222,12 +222,14 @@ def test_replay_names_options_by_their_labels():
     assert {"p_0", "p_1"} <= set(replay(RescorlaWagner(), odd))
 
 
-def test_lanes_may_stand_in_any_memory():
-    "People and parameters that are every second row of a larger array are read like others"
+@pytest.mark.parametrize("pointers", [False, True])
+def test_lanes_may_stand_in_any_memory(pointers):
+    "People and parameters that are every second row of a larger array are read like others, by either loop"
     trials = simulate(RescorlaWagner(), BanditsDrift(), people=4, n_trials=30, seed=0)
     theta, who = np.tile([.3, 3., 9.], (8, 1)) * np.linspace(.5, 1., 8)[:, None], np.repeat(np.arange(4), 2)
     apart, lanes = (theta[::2, :2], who[::2]), Lanes(RescorlaWagner(), trials, 1)
     together = tuple(map(np.ascontiguousarray, apart))
+    if pointers: lanes.loop = None
     assert not apart[0].flags.contiguous and not apart[1].flags.contiguous
     np.testing.assert_array_equal(lanes.nll(*apart), lanes.nll(*together))
     for one, other in zip(lanes.scoring(*apart), lanes.scoring(*together)): np.testing.assert_array_equal(one, other)
