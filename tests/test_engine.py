@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spice_rl.core import loops, wide
 from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
                       simulate, softmax)
 
@@ -221,3 +222,19 @@ def test_replay_names_options_by_their_labels():
     assert {"p_left", "logit_right", "q_left"} <= set(replay(RescorlaWagner(), trials))
     odd = Trials.from_arrays([0, 1, 1], [1., 0., 1.], options=["chosen", "other"])   # trialwise has a column p_chosen
     assert {"p_0", "p_1"} <= set(replay(RescorlaWagner(), odd))
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+@pytest.mark.parametrize("home", [loops._draw, wide._pick])
+def test_an_option_without_weight_is_never_drawn(home, greedy):
+    "The sum of weights is rounded, so the largest luck can leave something over: it belongs to the last option that has a weight"
+    column = home is loops._draw
+    for k in range(1, 200):
+        logits = np.array([0., -np.log(k), -np.log(k), -np.inf, -800.])
+        for order in ([0, 1, 2, 3, 4], [3, 0, 4, 1, 2], [3, 0, 1, 2, 4]):
+            x = logits[order]
+            luck = [0., .25, .5, .75, np.nextafter(1, 0)]
+            drawn = [home(x[:, None].copy() if column else x, np.arange(5), u, greedy) for u in luck]
+            assert all(np.exp(x[j]) > 0 for j in drawn), (k, order, drawn)
+            if k > 1 and greedy: assert all(x[j] == 0 for j in drawn)
+            elif k == 1: assert len(set(drawn)) == 3
