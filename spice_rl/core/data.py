@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _done, _got, _list, _n, _people
-from .parts import _split_participants, _split_sessions, _split_time, _take
+from .parts import _concat, _split_participants, _split_sessions, _split_time, _take
 from .tables import _Besides, _Choices, _Rows, _all_options, _check_codes, _floats, _integers, _labels
 from .tables import _length, _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
@@ -206,7 +206,7 @@ class Trials:
         parts : Iterable[Self]
             `Trials` of different people
         """
-        return _concat(parts)
+        return _concat(check_list(parts, 'parts', cls, 'Trials'))
 
     def per_participant(self,
                         # A column of the table that says one thing about each person, like their group
@@ -505,60 +505,6 @@ def _without_choice(given):
                    does=none.does[1:])
 
 # %% ../../nbs/00_core/01_data.ipynb #3ad330fb
-def _check_one_study(parts):
-    "These trials are of one task, and no person is in two of them"
-    first = parts[0]
-    for t in parts[1:]:
-        same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
-        if not same or _widths(t) != _widths(first):
-            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
-    people = sum((t.participants for t in parts), ())
-    if len(set(people)) < len(people):
-        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
-                         'is in two of these; give each person a label of their own')
-
-def _widths(t):
-    "Which columns there are, and which of them have a number for each option"
-    return {name: x.ndim for name, x in t.columns.items()}
-
-def _merged_contexts(parts):
-    "Labels of the contexts of all parts, and the code of each trial's among them; (None, codes) where none has labels"
-    bare = [t for t in parts if t._contexts is None]
-    if len(bare) == len(parts): return None, np.concatenate([t.context for t in parts])
-    if bare:
-        named = next(t for t in parts if t._contexts is not None)
-        raise ValueError(
-            f'contexts must have labels in all of these trials or in none, got the labels {_list(named.contexts)} with '
-            f'participant {named.participants[0]!r} and only codes with participant {bare[0].participants[0]!r}; name '
-            f"the column that says the context in each table: read_trials(table, context='context')")
-    labels = dict.fromkeys(label for t in parts for label in t.contexts)
-    try: labels = sorted(labels)
-    except TypeError: labels = list(labels)   # numbers in one and words in another: as they appear
-    code = {label: k for k, label in enumerate(labels)}
-    places = [np.array([code[label] for label in t.contexts], np.int64) for t in parts]
-    return tuple(labels), np.concatenate([place[t.context] for place, t in zip(places, parts)])
-
-def _same_width(offers):
-    "What was on offer in all parts, padded to the widest, (trial, k)"
-    width = max(x.shape[1] for x in offers)
-    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1])), constant_values=-1) for x in offers])
-
-def _concat(parts):
-    parts = check_list(parts, 'parts', Trials, 'Trials')
-    _check_one_study(parts)
-    first, people = parts[0], sum((t.participants for t in parts), ())
-    def shifted(name, sizes):
-        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
-    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in ('choice', 'reward', 'counted')}
-    contexts, context = _merged_contexts(parts)
-    return Trials(first.options, people, **plain, context=context, _contexts=contexts,
-                  offer=_same_width([t.offer for t in parts]), participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]),
-                  _frame=pd.concat([t._frame for t in parts], ignore_index=True),
-                  _rows=shifted('_rows', [len(t._frame) for t in parts]),
-                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
-                  does=first.does, gets=first.gets, words=first.words)
-
 def _equal(t, other):
     if not isinstance(other, Trials): return False
     same = all(getattr(t, name) == getattr(other, name)
