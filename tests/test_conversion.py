@@ -74,6 +74,23 @@ def test_a_row_a_person(tmp_path):
         read_trials(tmp_path/"q.csv", choice="pick_{}", reward="won_{}")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_two_columns_of_one_trial_are_named(tmp_path):
+    for other in "choice_01", "choice_١":   # an Arabic 1
+        text = f"ResponseId,choice_1,{other},choice_2\nR_1,f,j,f\nR_2,j,f,j\n"
+        with pytest.raises(ValueError, match=f"'choice_1' and '{other}'"):
+            read_trials(write(tmp_path, q__csv=text)/"q.csv", choice="choice_{}", reward=None)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_raised_digit_is_no_number_of_a_trial(tmp_path):
+    text = "ResponseId,RecordedDate,choice_1,choice_2,choice_²\nR_1,x,f,j,x\nR_2,x,j,f,y\n"
+    trials = read_trials(write(tmp_path, q__csv=text)/"q.csv", choice="choice_{}", reward=None)
+    assert trials.choice.tolist() == [0, 1, 1, 0] and trials.to_frame()["choice_²"].tolist() == ["x", "x", "y", "y"]
+    trials = read_trials(write(tmp_path, q__csv=text.replace("²", "٣"))/"q.csv", choice="choice_{}", reward=None, options=["f", "j", "x", "y"])
+    assert trials.choice.tolist() == [0, 1, 2, 1, 0, 3]   # a decimal digit of another script is one
+
+
 def test_errors_name_file_and_line(tmp_path):
     text = "ID,blockcode,trialcode,subject,response,won\n" + "\n".join(f"1,b,t,{w},f,{r}" for w, r in [(1, 1), (1, 0), (2, 1), (2, "x")])
     write(tmp_path, a__csv=text + "\n", b__csv=text.replace("x", "1") + "\n")

@@ -597,3 +597,40 @@ def test_a_column_of_two_labels_is_read_as_0_and_1():
     with pytest.raises(ValueError, match=r"column 'cue' must hold numbers, or two labels, .* the 3 labels \('easy', 'hard', 'odd'\): write columns of 0 and 1"):
         read_trials(table.assign(cue=["hard", "easy", "odd", "odd"]), sees="cue")
     with pytest.raises(ValueError, match="must hold numbers, got 'low'"): read_trials(table.assign(cue=["low", "high", "low", "low"]), gets="cue")
+
+
+def met(who, contexts, named=True):
+    "One person who met these contexts, a trial each; with codes only, if they are not named"
+    n = len(contexts)
+    if not named: return Trials.from_arrays(np.arange(n) % 2, np.ones(n), [who]*n, context=contexts, options=[0, 1])
+    return read_trials(pd.DataFrame(dict(participant=who, choice=np.arange(n) % 2, reward=1., context=pd.Series(contexts, dtype=object))), context='context', options=[0, 1])
+
+
+def test_concat_keeps_apart_what_are_different_contexts():
+    both = Trials.concat([met('ann', ['easy', 'hard']), met('bob', ['hard', 'odd', 'hard'])])
+    assert both.contexts == ('easy', 'hard', 'odd') and both.context.tolist() == [0, 1, 1, 2, 1]
+    before = Trials.concat([met('ann', ['middle', 'odd']), met('bob', ['easy', 'odd'])])     # what is new may stand first
+    assert before.contexts == ('easy', 'middle', 'odd') and before.context.tolist() == [1, 2, 0, 2]
+    assert both.equals(read_trials(both.to_frame(), context='context', options=[0, 1]))      # as one table would have them
+    for part in both.take('ann'), both.take('bob'): assert part.contexts == both.contexts
+    again = Trials.concat([both.take('bob'), both.take('ann')])
+    assert again.contexts == both.contexts and again.context.tolist() == [1, 2, 1, 0, 1]
+    mixed = Trials.concat([met('ann', ['easy', 'hard']), met('bob', [2, 1])])                # no order: as they appear
+    assert mixed.contexts == ('easy', 'hard', 1, 2) and mixed.context.tolist() == [0, 1, 3, 2]
+
+
+def test_concat_of_contexts_without_labels():
+    codes = Trials.concat([met('ann', [0, 1], False), met('bob', [0, 2], False)])
+    assert codes._contexts is None and codes.context.tolist() == [0, 1, 0, 2]
+    for parts in ([met('ann', ['easy', 'hard']), met('bob', [0, 1], False)], [met('bob', [0, 1], False), met('ann', ['easy', 'hard'])]):
+        with refuses("labels in all of these trials or in none", "('easy', 'hard') with participant 'ann'", "only codes with participant 'bob'", "read_trials(table, context="):
+            Trials.concat(parts)
+
+
+def test_concat_of_offers_and_columns_of_other_widths():
+    two = Trials.from_arrays([0, 2], [1, 0], ['ann']*2, options=range(3), offer=[[0, 1], [1, 2]])
+    three = Trials.from_arrays([0, 1], [1, 0], ['bob']*2, options=range(3))
+    assert Trials.concat([two, three]).offer.tolist() == [[0, 1, -1], [1, 2, -1], [0, 1, 2], [0, 1, 2]]
+    assert Trials.concat([three, two]).offer.tolist() == [[0, 1, 2], [0, 1, 2], [0, 1, -1], [1, 2, -1]]
+    one = lambda who, size: Trials.from_arrays([0, 1], [1, 0], [who]*2, sees=dict(size=size))
+    with refuses("different tasks", "size of each option"): Trials.concat([one('ann', [1., 2]), one('bob', [[1., 2], [3, 4]])])

@@ -223,14 +223,18 @@ def _number_in(column, pattern):
     start, end = pattern.split('{}', 1)
     fits = column.startswith(start) and column.endswith(end)
     number = column[len(start):len(column) - len(end)] if fits else ''
-    return int(number) if number.isdigit() else None
+    return int(number) if number.isdecimal() else None
 
 def _numbered_places(columns, patterns):
     "Where the columns of each trial stand, {number: {pattern: place}}; and the places of columns without a number"
     places, other = {}, []
     for k, column in enumerate(columns):
         numbers = {n: t for n in patterns if (t := _number_in(column, n)) is not None}
-        for n, t in numbers.items(): places.setdefault(t, {})[n] = k
+        for n, t in numbers.items():
+            first = places.setdefault(t, {}).setdefault(n, k)
+            if first != k:
+                raise ValueError(f'each trial needs one column {n!r}, and {columns[first]!r} and {column!r} are both '
+                                 f'number {t}; rename one of them, or leave it out')
         if not numbers: other.append(k)
     return places, other
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 import pandas as pd
 from .arguments import check_labels, check_list, check_names
 from .labels import _Row, _check_columns, _declared, _done, _got, _list, _n, _people
-from .parts import _PER_TRIAL, _split_participants, _split_sessions, _split_time, _take
+from .parts import _concat, _split_participants, _split_sessions, _split_time, _take
 from .tables import _Besides, _Choices, _Rows, _all_options, _check_codes, _floats, _integers, _labels
 from .tables import _length, _more_arrays, _without_words
 from .tables import _offer_codes, _options_of, _pay, _series, _table
@@ -206,7 +206,7 @@ class Trials:
         parts : Iterable[Self]
             `Trials` of different people
         """
-        return _concat(parts)
+        return _concat(check_list(parts, 'parts', cls, 'Trials'))
 
     def per_participant(self,
                         # A column of the table that says one thing about each person, like their group
@@ -505,33 +505,6 @@ def _without_choice(given):
                    does=none.does[1:])
 
 # %% ../../nbs/00_core/01_data.ipynb #3ad330fb
-def _check_one_study(parts):
-    "These trials are of one task, and no person is in two of them"
-    first = parts[0]
-    for t in parts[1:]:
-        same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
-        if not same or t.columns.keys() != first.columns.keys():
-            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
-    people = sum((t.participants for t in parts), ())
-    if len(set(people)) < len(people):
-        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
-                         'is in two of these; give each person a label of their own')
-
-def _concat(parts):
-    parts = check_list(parts, 'parts', Trials, 'Trials')
-    _check_one_study(parts)
-    first, people = parts[0], sum((t.participants for t in parts), ())
-    def shifted(name, sizes):
-        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
-    plain = {name: np.concatenate([getattr(t, name) for t in parts]) for name in _PER_TRIAL}
-    return Trials(first.options, people, **plain, participant=shifted('participant', [t.n_participants for t in parts]),
-                  session=shifted('session', [t.n_sessions for t in parts]),
-                  _frame=pd.concat([t._frame for t in parts], ignore_index=True),
-                  _rows=shifted('_rows', [len(t._frame) for t in parts]), _contexts=first._contexts
-                  if all(t._contexts == first._contexts for t in parts) else None,
-                  columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns},
-                  does=first.does, gets=first.gets, words=first.words)
-
 def _equal(t, other):
     if not isinstance(other, Trials): return False
     same = all(getattr(t, name) == getattr(other, name)

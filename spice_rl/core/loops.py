@@ -223,6 +223,7 @@ def _draw(x, options, luck, greedy):
     while j < len(options) - 1 and left >= x[options[j], 0]:
         left -= x[options[j], 0]
         j += 1
+    while x[options[j], 0] == 0.: j -= 1   # what rounding left over belongs to the last option that has a weight
     return options[j]
 
 # %% ../../nbs/00_core/02_loops.ipynb #db667ae6

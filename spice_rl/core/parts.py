@@ -9,6 +9,7 @@ __all__ = []
 import difflib
 from dataclasses import replace
 import numpy as np
+import pandas as pd
 from .arguments import check_number, check_seed
 from .labels import _list
 
@@ -99,3 +100,59 @@ def _split_participants(t, test, seed):
     held = np.random.default_rng(seed).permutation(t.n_participants)[:_held(test, np.array(t.n_participants))]
     out = np.isin(t.participant, held)
     return _subset(t, ~out), _subset(t, out)
+
+# %% ../../nbs/00_core/00_parts.ipynb #07b5b987
+def _check_one_study(parts):
+    "These trials are of one task, and no person is in two of them"
+    first = parts[0]
+    for t in parts[1:]:
+        same = all(getattr(t, name) == getattr(first, name) for name in ('options', 'does', 'gets', 'words'))
+        if not same or _widths(t) != _widths(first):
+            raise ValueError(f'these trials are of different tasks: one has {first!r}, another {t!r}')
+    people = sum((t.participants for t in parts), ())
+    if len(set(people)) < len(people):
+        raise ValueError(f'participant {next(p for p in people if people.count(p) > 1)!r} '
+                         'is in two of these; give each person a label of their own')
+
+def _widths(t):
+    "Which columns there are, and which of them have a number for each option"
+    return {name: x.ndim for name, x in t.columns.items()}
+
+def _merged_contexts(parts):
+    "Labels of the contexts of all parts, and the code of each trial's among them; (None, codes) where none has labels"
+    bare = [t for t in parts if t._contexts is None]
+    if len(bare) == len(parts): return None, np.concatenate([t.context for t in parts])
+    if bare:
+        named = next(t for t in parts if t._contexts is not None)
+        raise ValueError(
+            f'contexts must have labels in all of these trials or in none, got the labels {_list(named.contexts)} with '
+            f'participant {named.participants[0]!r} and only codes with participant {bare[0].participants[0]!r}; name '
+            f"the column that says the context in each table: read_trials(table, context='context')")
+    labels = dict.fromkeys(label for t in parts for label in t.contexts)
+    try: labels = sorted(labels)
+    except TypeError: labels = list(labels)   # numbers in one and words in another: as they appear
+    code = {label: k for k, label in enumerate(labels)}
+    places = [np.array([code[label] for label in t.contexts], np.int64) for t in parts]
+    return tuple(labels), np.concatenate([place[t.context] for place, t in zip(places, parts)])
+
+def _same_width(offers):
+    "What was on offer in all parts, padded to the widest, (trial, k)"
+    width = max(x.shape[1] for x in offers)
+    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1])), constant_values=-1) for x in offers])
+
+def _concat(parts):
+    "The trials of several groups of people as one"
+    _check_one_study(parts)
+    first, people = parts[0], sum((t.participants for t in parts), ())
+    def joined(name): return np.concatenate([getattr(t, name) for t in parts])
+    def shifted(name, sizes):
+        return np.concatenate([getattr(t, name) + by for t, by in zip(parts, np.cumsum([0, *sizes]))])
+    contexts, context = _merged_contexts(parts)
+    return replace(
+        first, participants=people, choice=joined('choice'), reward=joined('reward'), counted=joined('counted'),
+        offer=_same_width([t.offer for t in parts]), context=context, _contexts=contexts,
+        participant=shifted('participant', [t.n_participants for t in parts]),
+        session=shifted('session', [t.n_sessions for t in parts]),
+        _frame=pd.concat([t._frame for t in parts], ignore_index=True),
+        _rows=shifted('_rows', [len(t._frame) for t in parts]),
+        columns={name: np.concatenate([t.columns[name] for t in parts]) for name in first.columns})

@@ -70,7 +70,9 @@ def _pick(x, options, luck, greedy):
     for option in options:
         left -= (1. if x[option] == top else 0.) if greedy else exp(x[option] - top)
         if left < 0: return option
-    return options[len(options) - 1]
+    for place in range(len(options) - 1, -1, -1): # what rounding left over: the last option that has a weight
+        if x[options[place]] == top or not greedy and exp(x[options[place]] - top) > 0: return options[place]
+    return -1
 
 @_helper
 def _flat(x): return _view(x).reshape(x.size)

@@ -79,7 +79,8 @@ class Fit:
     bounds : dict
         Their bounds
     runs : pd.DataFrame | None
-        Where each start ended: participant, run, nll, parameters
+        Where each start ended: participant, run, nll (with priors: less their logarithms, as
+        minimised), parameters
     groups : pd.Series | None
         Group of each participant, if there are groups
     silent : tuple
@@ -91,7 +92,8 @@ class Fit:
     table: pd.DataFrame    # A row for each participant
     names: tuple           # Free parameters
     bounds: dict           # Their bounds
-    runs: pd.DataFrame | None = field(default=None) # Where each start ended: participant, run, nll, parameters
+    # Where each start ended: participant, run, nll (with priors: less their logarithms, as minimised), parameters
+    runs: pd.DataFrame | None = field(default=None)
     groups: pd.Series | None = field(default=None)  # Group of each participant, if there are groups
     silent: tuple = ()     # Participants whose choices say nothing about any parameter: they are in no mean
     running: tuple = ()    # Pairs (participant, parameter) without bound: the farther, the likelier the choices
