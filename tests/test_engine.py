@@ -5,12 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-<<<<<<< HEAD
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
-=======
 from spice_rl.core import loops, wide
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
->>>>>>> wt-fix
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
                       simulate, softmax)
 
 
@@ -227,7 +223,6 @@ def test_replay_names_options_by_their_labels():
     assert {"p_0", "p_1"} <= set(replay(RescorlaWagner(), odd))
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("pointers", [False, True])
 def test_lanes_may_stand_in_any_memory(pointers):
     "People and parameters that are every second row of a larger array are read like others, by either loop"
@@ -239,7 +234,8 @@ def test_lanes_may_stand_in_any_memory(pointers):
     assert not apart[0].flags.contiguous and not apart[1].flags.contiguous
     np.testing.assert_array_equal(lanes.nll(*apart), lanes.nll(*together))
     for one, other in zip(lanes.scoring(*apart), lanes.scoring(*together)): np.testing.assert_array_equal(one, other)
-=======
+
+
 @pytest.mark.parametrize("greedy", [False, True])
 @pytest.mark.parametrize("home", [loops._draw, wide._pick])
 def test_an_option_without_weight_is_never_drawn(home, greedy):
@@ -250,4 +246,3 @@ def test_an_option_without_weight_is_never_drawn(home, greedy):
         assert home(shaped(x), np.arange(len(x)), np.nextafter(1, 0), greedy) == (1 if greedy else home(shaped(x[:-2]), np.arange(len(x) - 2), np.nextafter(1, 0), greedy))
     few = np.log([1., 2., 1.])
     assert [home(shaped(few), np.arange(3), u, False) for u in (0., .2, .3, .7, .8, np.nextafter(1, 0))] == [0, 0, 1, 1, 2, 2]
->>>>>>> wt-fix
