@@ -446,7 +446,8 @@ def _settle(line, X, at, told, prior, turns=30, enough=_FINE): # at: a _Place
         if not r['value'] > first['value'] - .5 - .25 * len(X): break
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
-        ahead = mix.next(here, np.where(np.append(np.ones(B.size, bool), new.spread.lives()), there - here, 0.))
+        live = np.append(np.ones(B.size, bool), new.spread.lives())   # a variance that goes to its floor goes there
+        ahead = np.where(live, mix.next(here, np.where(live, there - here, 0.)), there)
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
         u = _better(line, X @ B, spread.s, new.u, z)
     return first | dict(converged=False)
