@@ -324,9 +324,9 @@ def sample_posterior(
     `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions,
     and `notes` as JSON.
 
-    The same seed gives the same draws; those of people apart do not depend on who else is there, or in which order. Warns of all that
-    `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
-    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
+    The same seed gives the same draws; those of people apart do not depend on who else is there, or in which order.
+    Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a
+    `FloatingPointError` where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
 
     Parameters
     ----------
