@@ -55,6 +55,9 @@ def _lazily(package):
             return space[name]
         if name in folders(): return _module(name, name)
         if name in modules(): return _module(modules()[name], name)
+        if name in _owners():
+            place = f"{__name__}.{_owners()[name].partition('.')[0]}"
+            raise AttributeError(f"{package} has no {name!r}: it is in {place}; from {__name__} import {name}")
         near = difflib.get_close_matches(name, owners(), 1)
         raise AttributeError(f"{package} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 

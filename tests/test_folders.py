@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from killing import files, hidden, in_a_fork, verdict
 from spice_rl.models.avoidance import avoidance_tutorial_files
-from spice_rl.models.bandits import AgentQ, BanditsDrift
+from spice_rl.models.bandits import AgentQ, BanditsDrift, BanditsFlip, RescorlaWagner
 from spice_rl.output.cli import main
 from spice_rl.output.equation_folder import DiscoveryFolder, write_discovery
 from spice_rl.core.playing import simulate
@@ -18,6 +18,7 @@ from spice_rl.discovery.estimator import SpiceEstimator
 from spice_rl.inference.fitting import fit
 from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written
 from spice_rl.core.pieces import _to_text, run_pieces
+from spice_rl.output.page import write_page
 from spice_rl.output.pipeline import Pipeline
 from spice_rl.output.apa import literal
 from spice_rl.output.report import write_report
@@ -382,3 +383,17 @@ def test_a_report_of_a_killed_run_is_of_the_new_one(tables, quick, tmp_path):
     assert in_a_fork(lambda: second(tmp_path/"a"), tmp_path/"a", when=record_comes)[0] == "killed"
     assert (tmp_path/"a/UNFINISHED.json").exists() and not (tmp_path/"a/run_FIT.json").exists()
     assert RunFolder(tmp_path/"a").models.keys() == {"Advantage"} and list(pd.read_csv(tmp_path/"a/group_BIC.csv")) == ["group", "Advantage", "best_model"] and not (tmp_path/"a/UNFINISHED.json").exists()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_page_of_a_killed_run_is_of_the_new_one(tmp_path, capsys, before):
+    trials = simulate(RescorlaWagner(), BanditsFlip(), pd.DataFrame(dict(alpha=.4, beta=4.), index=["a", "b"]), n_trials=30, seed=1)
+    def write(name): write_page(fit(RescorlaWagner(), trials, starts=1, name=name), trials, tmp_path/"o", checks=False)
+    if before: write("first model")
+    (tmp_path/"o").mkdir(exist_ok=True)
+    def record_comes(event, args): return event == "os.rename" and str(args[1]) == str(tmp_path/"o/run_FITS.json") and ".unfinished-" in str(args[0])
+    assert in_a_fork(lambda: write("second model"), tmp_path/"o", when=record_comes)[0] == "killed"
+    assert (tmp_path/"o/UNFINISHED.json").exists() and not (tmp_path/"o/run_FITS.json").exists()
+    assert main(["report", str(tmp_path/"o")]) == 0 and "page.html" in capsys.readouterr().out
+    page = (tmp_path/"o/page.html").read_text()
+    assert "second model" in page and "first model" not in page

@@ -30,6 +30,23 @@ def test_comparison_is_whole():
     assert marks and marks == notes, f"marks without a note, or notes without a mark: {sorted(marks ^ notes)}"
 
 
+def test_places_of_a_new_trace_are_there():
+    "Each name of the table that says where a developer goes stands in that module; further signals are named in `_REPEATS`, all of them"
+    table = next(cell for cell in prose(ROOT/"nbs/howto/extend.ipynb") if "| pulls: `_OPTION` or `_COMMON` |" in cell)
+    modules, seen = dict(pulls="pulls", equations="trace_equations", search="trace_search"), 0
+    for where, place in re.findall(r"^\| (?=pulls|equations)(.+?) \| (?=the|when|where|which|is|its)|^\| (search: .+?) \|", table, re.MULTILINE):
+        for part in (where or place).split("; "):
+            module, _, names = part.partition(": ")
+            text = (ROOT/f"spice_rl/discovery/{modules[module]}.py").read_text(encoding="utf-8")
+            for name in re.findall(r"`(\w+)`", names):
+                seen += 1
+                assert re.search(rf"\b{name}\b", text), f"{name} is not in {module}"
+    assert seen >= 14, seen
+    from spice_rl.discovery.pulls import _COMMON
+    from spice_rl.discovery.trace_equations import _REPEATS
+    assert set(_REPEATS) == set(_COMMON)
+
+
 def test_oldest_versions_are_the_bounds_of_the_settings():
     spec = importlib.util.spec_from_file_location("versions", ROOT/".ci/versions.py")
     versions = importlib.util.module_from_spec(spec)

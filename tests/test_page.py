@@ -2,13 +2,14 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, discover, fit, fit_hierarchical, page_of, simulate, task_example,
-                      task_model, write_page)
+                      search_library, task_model, write_page)
 from spice_rl.output.page import check_folder
 from spice_rl.output.page_text import _whole_code
 
@@ -116,6 +117,27 @@ def test_what_is_refused(tmp_path):
     (tmp_path/"x").mkdir()
     (tmp_path/"x/run_FITS.json").write_text('{"what": ')
     with pytest.raises(ValueError, match="damaged or cut off"): page_of(tmp_path/"x")
+
+
+def test_fits_of_other_choices(tmp_path):
+    "The same people with fewer choices, or one more that is missing"
+    p = pd.DataFrame(dict(alpha=.4, beta=4.), index=["a", "b", "c"])
+    fewer, trials = (simulate(RescorlaWagner(), BanditsFlip(), p, n_trials=n, seed=1) for n in (40, 60))
+    old, new = (fit(RescorlaWagner(), t, starts=1, name=f"of {t.n_trials}") for t in (fewer, trials))
+    for fits in ([old], [new, old], [old, new]):
+        with pytest.raises(ValueError, match=r"of 120 was fitted to other choices than those of these trials: 'a' has 40 there and 60 here \(3 people differ\)"):
+            write_page(fits, trials, tmp_path/"o", checks=False)
+    choice = trials.choice.copy()
+    choice[70] = -1
+    with pytest.raises(ValueError, match="of 180 was fitted to other choices than those of these trials: 'b' has 60 there and 59 here$"):
+        write_page(new, replace(trials, choice=choice), tmp_path/"o", checks=False)
+    for found in (search_library(fewer), discover(fewer, people="alike", budget=1)):
+        with pytest.raises(ValueError, match="was found in other choices than those of these trials: 120 there, 180 here"): write_page([new, found], trials, tmp_path/"o", checks=False)
+    assert not (tmp_path/"o").exists()
+    offer = trials.offer.copy()
+    offer[5] = trials.choice[5], -1   # a forced choice counts for no fit
+    forced = replace(trials, choice=choice, offer=offer)
+    assert write_page([fit(RescorlaWagner(), forced, starts=1), search_library(forced), discover(forced, people="alike", budget=1)], forced, tmp_path/"o", checks=False)
 
 
 def test_nothing_that_was_asked_for_is_ignored(tmp_path):

@@ -1,6 +1,7 @@
 """Work in pieces: bit for bit from disk and from every backend, resumed after kill -9, refused where it would mix two runs."""
 import os, random, signal, subprocess, sys, time, warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import cloudpickle
 import joblib
@@ -18,6 +19,7 @@ from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.models.ready import avoidance_model
 from spice_rl.core.params import Param
 from spice_rl.core.pieces import _file, _from_text, _to_text, run_pieces
+from spice_rl.inference.digest import _digest as digest
 
 SCRIPT = Path(__file__).with_name("pieces_script.py")
 
@@ -375,3 +377,21 @@ def test_killed_ten_times_the_result_is_the_same(tmp_path):
     assert again.communicate()[0] == whole and again.returncode == 0
     files = [{p.name: p.read_bytes() for p in (tmp_path/name/"pieces").iterdir()} for name in ("whole", "killed")]
     assert files[0] == files[1] and len(files[0]) == 20
+
+
+# What a run is
+
+LONG, OTHER = np.arange(2000), np.r_[np.arange(1000), -1, np.arange(1001, 2000)]
+
+
+@pytest.mark.parametrize("hold", [lambda x: [x], lambda x: (1, x), lambda x: [["a", [x]]], lambda x: {"a": [x]}, lambda x: [{"a": x}], lambda x: [SimpleNamespace(a=x)], lambda x: SimpleNamespace(a=[x]),
+                                  lambda x: np.array([x, None], object), lambda x: [pd.DataFrame(dict(a=x))], lambda x: pd.Series([x, "b"]), lambda x: [pd.Series(x)], lambda x: (lambda: x)])
+def test_what_differs_in_the_middle_is_another_run(hold):
+    "Python prints three numbers of a long array at each end"
+    assert digest(hold(LONG)) == digest(hold(LONG.copy())) != digest(hold(OTHER))
+
+
+def test_what_a_run_may_hold():
+    assert digest([1, "a", None, .5]) != digest([1, "a", None, .25]) and digest(np.int64(3)) != digest(np.int64(4))
+    assert digest({"a", "b"}) == digest({"b", "a"}) != digest({"a"}) and digest([(1,), [2]]) != digest([[1], (2,)])
+    assert digest(lambda x: x + 1) != digest(lambda x: x + 2) and digest(lambda x=1: x) != digest(lambda x=2: x)

@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from spice_rl import Avoidance, Param, Pipeline, avoidance_model, avoidance_tutorial_files, fixed_priors, nll, pipeline_help, read_avoidance
+from spice_rl.inference.fitting import Fit
 from spice_rl.output.cli import main
+from spice_rl.output.fit_plots import _cohens_d
+from spice_rl.output.pipeline_files import _statistics, _two_by_two, _variance
 
 LETTERS = ["A", "B", "E", "F", "N"]
 
@@ -72,6 +76,24 @@ def test_differences_and_effect_sizes_have_one_sign(done):
         assert len(t) and (np.sign(t.difference) == np.sign(t.cohens_d)).all()
 
 
+@pytest.mark.parametrize("x", [(np.full(26, .3), np.full(29, .3)), (np.full(26, .3), np.full(29, .7)), (np.full(2, .1 + .2), np.full(50, .1), np.full(7, 1e-3))])
+def test_where_nobody_varies_no_test_is_defined(x):
+    "The mean of 26 times .3 is not .3, so a sum of squares is not 0, and Welch's p was 1.8e-9"
+    names = [f"g{i}" for i in range(len(x))]
+    found = Fit("M", None, pd.DataFrame(dict(a=np.concatenate(x))), ("a",), {}, groups=pd.Series(np.repeat(names, [len(v) for v in x])))
+    _, anova, pairs, tukey = _statistics("M", found)
+    assert anova[["F", "p_value", "r_squared", "normality", "homogeneity"]].isna().all(axis=None)
+    assert pairs[["t", "df", "p_value", "cohens_d"]].isna().all(axis=None) and tukey[["p_adjusted", "cohens_d"]].isna().all(axis=None)
+    assert pairs.difference[0] == tukey.difference[0] == x[0][0] - x[1][0] and _cohens_d(*x[:2]) is None
+
+
+def test_where_one_group_varies_tests_are_those_of_scipy():
+    x = np.full(26, .3), np.linspace(.1, .9, 9)
+    with pytest.warns(RuntimeWarning, match="Precision loss"): pair, = _two_by_two(["a", "b"], x)
+    with pytest.warns(RuntimeWarning, match="Precision loss"): assert pair["p_value"] == stats.ttest_ind(*x, equal_var=False).pvalue
+    assert pair["cohens_d"] == pytest.approx((.3 - .5) / np.sqrt(((x[1] - .5)**2).sum() / 33)) and _variance(x)["homogeneity"] == stats.levene(*x).pvalue
+
+
 def test_same_seed_same_files(done, tables, tmp_path):
     again = run(tables, tmp_path, random_params="normal", fixed=fixed_priors(["QLearning+novel", "Advantage"]), bounds={"QLearning": {"temperature": (.01, .5)}}, multiprocessing=True)
     for name in done[0].files:
@@ -112,6 +134,16 @@ def test_a_class_of_ones_own(tables, tmp_path):
         def value(p, q): return q
         def learn(p, state, chosen, other, r_chosen, r_other): state.q[chosen] += p.lr * (r_chosen - state.q[chosen])
     assert list(run(tables, tmp_path, models=[Half, "Half+novel"], bounds=dict(Half=dict(lr=(.1, .5)))).fits) == ["Half", "Half+novel"]
+
+
+def test_each_model_takes_what_it_has(tables, tmp_path):
+    given = dict(bounds={"QLearning": {"novel_value": (-.5, .5), "temperature": (.01, .2)}}, fixed={"QLearning": {"novel_value": .25}})
+    both = ["QLearning", "QLearning+novel"]
+    fits = run(tables, tmp_path, models=both, **given).fits
+    assert list(fits) == both and fits["QLearning+novel"].bounds["novel_value"] == (-.5, .5) and "novel_value" not in fits["QLearning"].bounds
+    assert fits["QLearning+novel"].table.novel_value.abs().max() <= .5 and all(f.bounds["temperature"] == (.01, .2) for f in fits.values())
+    for what in given:   # a name that no model of the family has stays an error
+        with pytest.raises(ValueError, match="novel_value"): run(tables, tmp_path, models=["QLearning", "Advantage+novel"], **{what: given[what]})
 
 
 def test_first_participants(tables, tmp_path):

@@ -132,6 +132,13 @@ def test_same_seed_same_draws_whoever_else_is_there(six):
     assert not np.array_equal(a, c)
 
 
+def test_who_stands_before_a_person_changes_no_draw(six):
+    def draws(t): return sample_posterior(Q(), t, hierarchical=False, draws=20, tune=20, chains=2, seed=0).posterior.theta
+    with pytest.warns(UserWarning): a, b, c = draws(six), draws(six.take([3, 1])), draws(six.take([5]))
+    np.testing.assert_array_equal(a.sel(participant=[3, 1]).values, b.sel(participant=[3, 1]).values)
+    np.testing.assert_array_equal(a.sel(participant=[5]).values, c.values)
+
+
 # Never silent
 
 def test_too_few_draws_are_named(six):

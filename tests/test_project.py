@@ -327,6 +327,14 @@ def test_layers_have_their_names(layer):
     with pytest.raises(AttributeError, match=f"spice_rl.{layer} has no 'nothing_of_it'"): package.nothing_of_it
 
 
+def test_a_name_of_another_layer_is_told_from_a_slip():
+    "`write_discovery` writes files, so it is of `output`; the package has it as it has all names"
+    import spice_rl.discovery
+    with pytest.raises(AttributeError, match="^spice_rl.discovery has no 'write_discovery': it is in spice_rl.output; from spice_rl import write_discovery$"): spice_rl.discovery.write_discovery
+    assert spice_rl.output.write_discovery is spice_rl.write_discovery and not hasattr(spice_rl.discovery, "write_discovery")
+    with pytest.raises(AttributeError, match="spice_rl.output has no 'read_task': it is in spice_rl.tasks"): spice_rl.output.read_task
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_house_rules(module):
     for node in ast.walk(MODULES[module]):

@@ -230,6 +230,14 @@ def test_fits_are_matched_by_label():
     with pytest.raises(ValueError, match="B was fitted to other people than A.*p3.*q3"): select_models(fits)
 
 
+def test_fits_of_other_choices():
+    L = people()
+    fits = [SimpleNamespace(name=m, evidence=L[m], diagnostics=pd.DataFrame(dict(n=60), L.index)) for m in L]
+    assert len(select_models(fits).people) == len(L)
+    fits[1].diagnostics.loc["p3", "n"] = 40
+    with pytest.raises(ValueError, match="B was fitted to other choices than A: 'p3' has 40 there and 60 in A"): select_models(fits)
+
+
 def test_nothing_of_the_callers_changes():
     L, groups = people(), {f"p{i}": "xy"[i % 2] for i in range(30)}
     before = L.copy()

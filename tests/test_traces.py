@@ -311,6 +311,13 @@ def test_what_cannot_be_is_said(wrong, says):
     with pytest.raises((ValueError, TypeError), match=says): wrong()
 
 
+def test_names_from_an_array_are_names():
+    one, two, last, stay = np.array(["forgotten", "two", "last", "stay"])
+    s = TraceStructure(("value", (last, stay)), rates=two, others=one)
+    assert s == TraceStructure(("value", ("last", "stay")), rates="two", others="forgotten") and "str_" not in repr(s)
+    with pytest.raises(ValueError, match="rates must be 'one' or 'two', got 'tow'; did you mean 'two'"): TraceStructure(("value",), rates=np.str_("tow"))
+
+
 def test_a_simpler_structure_is_tried_again_from_the_best_ones_numbers():
     "Three people of one mechanism: plain learning, fitted first and from poor numbers, ended 15 nats too low, and forgetting that forgets nothing won"
     own = [.1, .4, .8]

@@ -108,6 +108,13 @@ def test_one_process_or_two(tables, validated, tmp_path):
     pd.testing.assert_frame_equal(validated[1].recovery.table, again.recovery.table)
 
 
+@pytest.mark.parametrize("recovery", ["parameter", "model"])
+def test_each_model_takes_what_it_has(tables, tmp_path, recovery):
+    both = ["QLearning", "QLearning+novel"]
+    found = run(tables, tmp_path, models=both, recovery=recovery, bounds={"QLearning": {"novel_value": (-.5, .5)}}, fixed={"QLearning": {"novel_value": .25}}).recovery
+    assert list(found.fits) == both
+
+
 SCRIPT = """
 import sys; sys.path.insert(0, {here!r})
 import pandas as pd

@@ -50,7 +50,7 @@ def check_one_of(
     known: Collection, # The values that it may take
     hint: str=''       # What else may help, for the end of the message
 ) -> object:
-    """Return `value`, or raise a `ValueError` that lists what it may be.
+    """Return `value` (a NumPy string as a text), or raise a `ValueError` that lists what it may be.
 
     Parameters
     ----------
@@ -63,10 +63,13 @@ def check_one_of(
     hint : str
         What else may help, for the end of the message
     """
-    if any(type(value) is type(k) and value == k for k in known): return value
+    value = _as_text(value)
+    if any(type(value) is type(k) and value == k for k in map(_as_text, known)): return value
     *first, last = map(repr, known)
     there = f"{', '.join(first)} or {last}" if first else last
     raise ValueError(f"{name} must be {there}, got {value!r}{hint or _nearest(value, known)}")
+
+def _as_text(x): return str(x) if isinstance(x, np.str_) else x
 
 # %% ../../nbs/00_core/00_arguments.ipynb #44ad4ece
 def check_number(

@@ -35,8 +35,8 @@ def _checked_term(term, columns=()):
                          f"differs between them, as in ('value', {option!r})")
     if wrong := [s for s in common if s in each]:
         raise ValueError(f"{wrong[0]!r} has a number for each option: it comes first in a term, as in ({wrong[0]!r},)")
-    check_one_of(option, 'the first signal of a term', (*_OPTION, *each))
-    for s in common: check_one_of(s, 'a further signal of a term', (*_COMMON, *same))
+    option = check_one_of(option, 'the first signal of a term', (*_OPTION, *each))
+    common = [check_one_of(s, 'a further signal of a term', (*_COMMON, *same)) for s in common]
     if len(common) > 2: raise ValueError(f"a term is a product of up to three signals, got {term!r}")
     return (option, *sorted(set(common), key=_order))
 

@@ -141,7 +141,7 @@ class TraceStructure:
         for weight, many in Counter(map(self.weight, terms)).items():
             if many > 1: raise ValueError(f"two terms of {terms} have the weight {weight}: call the column otherwise")
         for name, known in (('rates', _RATES), ('others', _OTHERS), ('start', _STARTS)):
-            check_one_of(getattr(self, name), name, known)
+            object.__setattr__(self, name, check_one_of(getattr(self, name), name, known))
         if 'value' in self.signals: return
         for name, usual in dict(rates='one', others='kept', start='middle').items():
             object.__setattr__(self, name, usual)   # there are no values: one form for one structure

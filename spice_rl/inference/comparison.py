@@ -190,8 +190,11 @@ def _check_same(name, table, other, first, criterion):
     if set(table.index) != set(first.index):
         odd = sorted(map(str, set(table.index) ^ set(first.index)))[:6]
         raise ValueError(f"{name} was fitted to other people than {other}: {odd} are in one only")
-    if (table.n.reindex(first.index) != first.n).any():
-        raise ValueError(f"{name} was fitted to another number of choices than {other}")
+    odd = first.index[table.n.reindex(first.index) != first.n]
+    if len(odd):
+        raise ValueError(
+            f"{name} was fitted to another number of choices than {other}: {odd[0]!r} has {table.n[odd[0]]} there and "
+            f"{first.n[odd[0]]} in {other}")
 
 def _limits(ceiling, trials, table, keep): # Diagnostics of the first model; whom to count
     "NLL of guessing, and of the ceiling."

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../../nbs/20_inference/20_digest.ipynb #647b80a0
 import hashlib
 from inspect import unwrap
+from types import FunctionType
 import numpy as np
 import pandas as pd
 from .. import __version__
@@ -40,7 +41,7 @@ def _plain(x):
         return (
             (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest())
             if x.dtype != object
-            else repr(x.tolist()))
+            else _plain(x.tolist()))
     if isinstance(x, (pd.DataFrame, pd.Series)):
         return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
     if isinstance(x, Trials):
@@ -51,15 +52,27 @@ def _plain(x):
             *([_plain(x.columns)] if x.columns else ()),
             _plain(x._frame.group_code) if 'group_code' in x._frame else None)
     if isinstance(x, dict): return sorted((repr(k), _plain(v)) for k, v in x.items())
-    if isinstance(x, np.random.Generator) or x is None or isinstance(x, (str, int, float, list, tuple)):
-        return None if isinstance(x, np.random.Generator) else repr(x)
+    if isinstance(x, np.random.Generator): return None
+    if _is_text(x): return repr(x)
+    if isinstance(x, (list, tuple)): return type(x).__name__, [_plain(v) for v in x]
+    if isinstance(x, (set, frozenset)): return type(x).__name__, sorted(repr(_plain(v)) for v in x)
+    if isinstance(x, FunctionType):
+        held = [v for v in (c.cell_contents for c in x.__closure__ or ()) if _is_text(v) or isinstance(v, np.ndarray)]
+        return x.__name__, _code(x.__code__), _plain([x.__defaults__, x.__kwdefaults__, held])
     return type(x).__name__, _plain({k: v for k, v in vars(x).items() if k not in ('rng', 'world')})
+
+def _is_text(x):
+    "Does Python print all of it? Names and numbers, and lists of them; of long arrays it leaves out the middle."
+    if isinstance(x, (list, tuple)): return all(map(_is_text, x))
+    return x is None or isinstance(x, (str, bytes, int, float, complex, np.generic))
+
+def _code(c):
+    "Compiled code as lists of texts."
+    return [c.co_code.hex(), repr(c.co_names), [_code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
 
 def _rules_of(cell):
     "The compiled code of a cell, as lists of texts, and its constants."
-    def code(c):
-        return [c.co_code.hex(), repr(c.co_names), [code(k) if hasattr(k, 'co_code') else repr(k) for k in c.co_consts]]
     rules = dict(cell.rules) | {f'part {k}': f for k, f in getattr(cell, 'parts', {}).items()}
     kind = [repr((cell.sees, cell.does, cell.gets, cell.shapes))] if cell.wide else []
-    return [list(cell.params), cell.values, *kind, *([k, code(unwrap(f).__code__)] for k, f in rules.items()),
+    return [list(cell.params), cell.values, *kind, *([k, _code(unwrap(f).__code__)] for k, f in rules.items()),
             *([cell.kernels().constants] if hasattr(cell, 'kernels') else [])]

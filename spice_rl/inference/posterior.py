@@ -9,6 +9,7 @@ __all__ = ['sample_posterior', 'posterior_notes', 'loo_notes']
 import json, warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
@@ -272,7 +273,7 @@ def _apart(line, priors, participants, seed, how, bar):
     """Each person's draws on the line, (chains, draws, people, n_free), and the sampler's numbers, (chains, draws,
     people)."""
     each = [
-        _nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, i), how, bar)
+        _nuts(_Person(line, priors, i), f"participant {who!r}", _one_seed(seed, crc32(str(who).encode())), how, bar)
         for i, who in enumerate(participants)]
     return np.stack([x for x, _ in each], 2), {name: np.stack([s[name] for _, s in each], 2) for name in each[0][1]}
 
@@ -323,9 +324,9 @@ def sample_posterior(
     `observed_data` and `constant_data`: the choices and what they were about. `attrs`: cell, priors, seed, versions,
     and `notes` as JSON.
 
-    The same seed gives the same draws; those of people apart do not depend on who else is there. Warns of all that
-    `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a `FloatingPointError`
-    where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
+    The same seed gives the same draws; those of people apart do not depend on who else is there, or in which order.
+    Warns of all that `posterior_notes` finds. Raises a `ValueError` for names and numbers that cannot be, a
+    `FloatingPointError` where the model breaks down, and an `ImportError` without nutpie and ArviZ (the extra `bayes`).
 
     Parameters
     ----------

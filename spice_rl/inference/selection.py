@@ -62,10 +62,21 @@ def _evidence_of_fits(fits):
         if odd:
             raise ValueError(
                 f"{f.name} was fitted to other people than {fits[0].name}: {sorted(map(str, odd))[:6]} are in one only")
+        _check_choices(f, fits[0])
     _once([f.name for f in fits], 'model')
     return (
         pd.DataFrame({f.name: f.evidence.reindex(fits[0].evidence.index) for f in fits}),
         getattr(fits[0], 'groups', None), "log evidence of the fits")
+
+def _check_choices(fit, first):
+    "Raise a `ValueError` if two fits keep how many choices they are of, and differ in that."
+    n, of_first = (getattr(f, 'diagnostics', pd.DataFrame()).get('n') for f in (fit, first))
+    if n is None or of_first is None: return
+    odd = of_first.index[n.reindex(of_first.index) != of_first]
+    if len(odd):
+        raise ValueError(
+            f"{fit.name} was fitted to other choices than {first.name}: {odd[0]!r} has {n[odd[0]]} there and "
+            f"{of_first[odd[0]]} in {first.name}; evidences of other choices cannot be compared")
 
 def _once(names, what):
     twice = pd.Index(names)[pd.Index(names).duplicated()]

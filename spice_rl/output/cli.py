@@ -154,7 +154,9 @@ def _add_discover(commands):
     about = ('Read a table with one row per choice (.csv, .tsv) and print the equation by which these people learn: a '
              'network is trained on the choices, an equation is read out of it, and its numbers are estimated with '
              'standard errors. Beside it stand a wide search for mechanisms that this network cannot have, and a '
-             'network without any structure, all judged on held-out choices.')
+             'network without any structure, all judged on held-out choices. It reads choices and rewards alone: where '
+             'people see more before a choice, such as a load or a dose, call read_trials(FILE, sees=...) and '
+             'discover(trials) in Python.')
     p = commands.add_parser('discover', help='find the equation by which people learn, in a table of choices',
                             epilog='Example:\n  spice-rl discover choices.csv --trial trial --out found',
                             description=about)

@@ -420,7 +420,8 @@ def _fit_avoidance(args):
 # %% ../../nbs/40_output/49_commands.ipynb #a3858705
 def _write_report(args):
     "`spice-rl report`"
-    from pathlib import Path
-    if (Path(args.folder) / 'run_FITS.json').is_file(): from spice_rl.output.page_text import page_of as write
+    from spice_rl.core.folders import finished
+    # what a killed run was moving, before asking whose it is
+    if (finished(args.folder) / 'run_FITS.json').is_file(): from spice_rl.output.page_text import page_of as write
     else: from spice_rl.output.report import write_report as write
     print('Written: ' + ', '.join(map(str, write(args.folder, args.out))))

@@ -79,7 +79,8 @@ def _stay(t):
     "Means and standard deviations over people, and a paired t-test; None if nobody has both kinds of rewards."
     both = t.dropna()
     if not len(both): return None
-    test = stats.ttest_rel(both.above, both.others) if len(both) > 1 and np.ptp(both.above - both.others) > 0 else None
+    varies = len(both) > 1 and np.ptp(both.above - both.others) > 1e-12   # shares: equal but for rounding
+    test = stats.ttest_rel(both.above, both.others) if varies else None
     return dict(
         n=len(both), above=[float(both.above.mean()), _finite(both.above.std())],
         others=[float(both.others.mean()), _finite(both.others.std())],

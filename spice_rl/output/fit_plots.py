@@ -327,9 +327,8 @@ def plot_runs(
 def _cohens_d(x, y): # Numbers of two groups
     """The difference in pooled standard deviations, and its standard error (Hedges & Olkin, 1985); None if nothing
     varies."""
-    if len(x) + len(y) < 3: return None
+    if not any(np.ptp(v) > 0 for v in (x, y) if len(v)): return None
     pooled = np.sqrt((((x - x.mean()) ** 2).sum() + ((y - y.mean()) ** 2).sum()) / (len(x) + len(y) - 2))
-    if not pooled > 0: return None
     d = (x.mean() - y.mean()) / pooled
     return d, np.sqrt(1 / len(x) + 1 / len(y) + d**2 / (2 * (len(x) + len(y))))
 

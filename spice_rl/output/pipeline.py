@@ -226,10 +226,10 @@ class Pipeline:
         "Every model fitted and checked, by name."
         fits = {}
         for name, cell in tqdm(cells.items(), desc='fitting'):
-            base = _family(name)
+            bounds, start = _own(p['bounds'], name, cell), _own(p['fixed'], name, cell)
             fits[name] = fit(
-                cell, trials, p['number_of_runs'], self.seed, bounds=p['bounds'].get(base), start=p['fixed'].get(base),
-                draw=draw, name=name, groups='group_code', threads=None if p['multiprocessing'] else 1)
+                cell, trials, p['number_of_runs'], self.seed, bounds=bounds, start=start, draw=draw, name=name,
+                groups='group_code', threads=None if p['multiprocessing'] else 1)
         checks = {
             name: check(f, trials, p['simulations'], seed=self.seed) for name, f in tqdm(fits.items(), desc='checking')}
         return fits, checks

@@ -124,29 +124,38 @@ def _squares(v):
     "Sum of squares about the mean."
     return ((v - v.mean()) ** 2).sum()
 
+def _vary(x):
+    "Does anybody differ from others of the same group? (Rounding leaves equal numbers some way from their mean.)"
+    return any(np.ptp(v) > 0 for v in x)
+
+def _distances_vary(x):
+    "Do distances from the median differ in any group? Levene's test divides by that; in groups of two they cannot."
+    return any(np.ptp(abs(v - np.median(v))) > 1e-12 * np.ptp(v) for v in x)
+
 def _variance(x):
     "One-way analysis of variance of one parameter, and of what it takes for granted; `x`: an array of each group."
     everybody, within = np.concatenate(x), sum(map(_squares, x))
-    total, varies, residuals = _squares(everybody), within > 0, np.concatenate([v - v.mean() for v in x])
+    varies, residuals = _vary(x), np.concatenate([v - v.mean() for v in x])
     F, p = stats.f_oneway(*x) if varies else (np.nan, np.nan)
     return dict(
         F=F, df_res=len(everybody) - len(x), df_model=len(x) - 1, p_value=p,
-        r_squared=1 - within / total if total > 0 else np.nan,
+        r_squared=1 - within / _squares(everybody) if varies else np.nan,
         normality=stats.shapiro(residuals).pvalue if varies and len(everybody) > 2 else np.nan,
-        homogeneity=stats.levene(*x).pvalue if varies else np.nan)
+        homogeneity=stats.levene(*x).pvalue if _distances_vary(x) else np.nan)
 
 def _two_by_two(groups, x):
     "Every two groups beside each other: Welch's t-test, Cohen's d, and p of Tukey's test of all pairs."
     undefined = np.full((len(x), len(x)), np.nan)
-    adjusted = stats.tukey_hsd(*x).pvalue if sum(map(_squares, x)) > 0 else undefined
+    adjusted = stats.tukey_hsd(*x).pvalue if _vary(x) else undefined
     return [
         dict(group1=groups[i], group2=groups[j], p_adjusted=adjusted[i, j]) | _welch(x[i], x[j])
         for i, j in combinations(range(len(x)), 2)]
 
 def _welch(a, b):
     "Difference of two groups' means, Welch's t-test of it, and Cohen's d; without any spread only the first."
+    if not _vary([a, b]):
+        return dict(difference=a[0] - b[0], t=np.nan, df=np.nan, p_value=np.nan, cohens_d=np.nan)
     difference, pooled = a.mean() - b.mean(), np.sqrt((_squares(a) + _squares(b)) / (len(a) + len(b) - 2))
-    if not pooled > 0: return dict(difference=difference, t=np.nan, df=np.nan, p_value=np.nan, cohens_d=np.nan)
     t = stats.ttest_ind(a, b, equal_var=False)
     return dict(difference=difference, t=t.statistic, df=t.df, p_value=t.pvalue, cohens_d=difference / pooled)
 
