@@ -112,7 +112,7 @@ def write_page(
     names, recovery, parts = _words_given(names, fits), _recoveries(recovery), _checked_parts(parts)
     folder, seed = check_path(folder, 'folder'), check_seed(seed)
     if starts is not None: starts = check_whole(starts, 'starts', 1)
-    _same_choices([*fits, *equations], trials)
+    _same_choices(fits, trials)
     _check_checks(checks, fits, equations, trials, environment)
     with held(folder, what='write_page') as folder:
         claimed = _claimed(folder)
@@ -184,31 +184,19 @@ def _sorted_out(fits):
                          "write a page for each")
     return found, equations
 
-def _same_choices(found, trials):
-    "Fits and equations are of these people, with as many choices as they have here."
+def _same_choices(fits, trials):
+    "The fits are of these people, with as many choices as they have here."
     scored = _scored(trials)
     here = pd.Series(np.bincount(trials.participant[scored], minlength=trials.n_participants), trials.participants)
-    for f in found:
-        name = getattr(f, 'name', 'the equation')
-        if isinstance(f, _EQUATIONS):
-            there, counted = _choices_of(f, trials)
-            if there == counted: continue
-            raise ValueError(f"{name} was found in other choices than those of these trials: {there} there, "
-                             f"{counted} here")
+    for f in fits:
         there = f.diagnostics.n
         if set(there.index) != set(here.index):
-            raise ValueError(f"{name} was fitted to other people than those of these trials")
+            raise ValueError(f"{f.name} was fitted to other people than those of these trials")
         odd = here.index[there.reindex(here.index) != here]
         if len(odd):
             more = f' ({len(odd)} people differ)' if len(odd) > 1 else ''
-            raise ValueError(f"{name} was fitted to other choices than those of these trials: {odd[0]!r} has "
+            raise ValueError(f"{f.name} was fitted to other choices than those of these trials: {odd[0]!r} has "
                              f"{there[odd[0]]} there and {here[odd[0]]} here{more}")
-
-def _choices_of(found, trials):
-    "How many choices an equation was found in, of all people, and how many it would count in these trials."
-    if isinstance(found, Discovery): return found.choices, int(_scored(trials).sum())
-    # forced choices, too
-    return int(found.scores.n.sum()), int((trials.counted & trials.answered()).sum())
 
 def _claimed(folder):
     "Before the work: the folder takes a page."
