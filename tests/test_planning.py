@@ -79,3 +79,8 @@ def test_same_seed_same_table():
     (dict(bounds=dict(betta=(1, 2))), ValueError, "did you mean 'beta'")])
 def test_wrong_calls(change, error, why):
     with pytest.raises(error, match=why): power(**(dict(cells=TwoRates(), task=TASK, people=[10], trials=[20]) | change))
+
+
+def test_a_task_is_needed():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'task'"): power(TwoRates())
+    with pytest.raises(TypeError, match="power needs a task: an environment such as"): power(TwoRates(), None)

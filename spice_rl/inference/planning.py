@@ -145,7 +145,7 @@ def power(
     # One (are its parameters recovered?), or several, perhaps by name (are they told apart?)
     cells: Cell | Sequence[Cell] | dict[str, Cell],
     # An environment; or, for a task with trials of its own, a function from the number of trials to the task
-    task: Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials] | None=None,
+    task: Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials],
     people: int | Sequence[int]=(20, 50, 100),  # How many people
     trials: int | Sequence[int]=(50, 100, 200), # How many trials: of each session, or what `task` makes of them
     *,
@@ -169,7 +169,7 @@ def power(
     ----------
     cells : Cell | Sequence[Cell] | dict[str, Cell]
         One (are its parameters recovered?), or several, perhaps by name (are they told apart?)
-    task : Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials] | None
+    task : Bandits | Callable[[int], Bandits | AvoidanceTask | TaskWorld | Trials]
         An environment; or, for a task with trials of its own, a function from the number of
         trials to the task
     people : int | Sequence[int]
