@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp
-from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
+from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, RescorlaWagner, Trials, avoidance_model, check, compare, fit, fit_hierarchical, from_line, nll, read_trials, rescorla_wagner_equation, simulate
 from spice_rl.inference import hierarchy, intervals, modes, population
 from test_project import ROOT, load
 from worlds import HELD, Bias, Q
@@ -470,6 +470,14 @@ def test_a_group_that_em_hardly_holds_is_fitted():
     f = fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, group, threads=1)
     assert np.isfinite(f.table.evidence).all() and np.isfinite(f.variances.variance).all()
     assert f.log_likelihood > fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, threads=1).log_likelihood - 1. and f.table.converged.all()
+
+
+@pytest.mark.parametrize("people, length, seed", [(8, 60, 4), (40, 40, 0), (40, 40, 4)])
+def test_a_variance_that_can_hardly_be_told_from_nothing_has_an_end(people, length, seed):
+    "All people are the same: parabolas drawn where alpha's variance is large send it to 0, and those drawn there send it back"
+    trials = simulate(RescorlaWagner(), BanditsDrift(), dict(alpha=.3, beta=3.), people=people, n_trials=length, seed=seed)
+    found = fit_hierarchical(RescorlaWagner(), trials, threads=1)
+    assert found.table.converged.all() and not any("led nowhere" in note for note in found.notes())
 
 
 def points(seed, by):

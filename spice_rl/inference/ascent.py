@@ -405,12 +405,13 @@ class _Anderson:
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
-        # a step that led away: begin anew
-        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
+        # a step that led away: begin anew, half as far
+        back = abs(residual).max(initial=0.) > 2 * self.change
+        if back: self.points, self.residuals = [], []
         self.change = abs(residual).max(initial=0.)
         self.points = self.points[-self.memory:] + [x]
         self.residuals = self.residuals[-self.memory:] + [residual]
-        if len(self.points) < 2: return x + residual
+        if len(self.points) < 2: return x + (.5 if back else 1.) * residual
         X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
         step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
@@ -429,7 +430,7 @@ def _second(line, z, F, who=None):
     J = line.hessian(z, who)
     return np.where(np.isfinite(J).all((1, 2), keepdims=True), J, F)
 
-def _settle(line, X, at, told, prior, turns=30, enough=_FINE): # at: a _Place
+def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
     """The fixed point near a place, with second derivatives as everybody's curvature, to where three turns promise less
     than `enough` nats."""
     B, spread, u, H, first, gain = at.B, at.spread, at.u, None, None, np.inf
@@ -446,8 +447,7 @@ def _settle(line, X, at, told, prior, turns=30, enough=_FINE): # at: a _Place
         if not r['value'] > first['value'] - .5 - .25 * len(X): break
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
-        live = np.append(np.ones(B.size, bool), new.spread.lives())   # a variance that goes to its floor goes there
-        ahead = np.where(live, mix.next(here, np.where(live, there - here, 0.)), there)
+        ahead = here + np.clip(mix.next(here, there - here) - here, -2., 2.)
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
         u = _better(line, X @ B, spread.s, new.u, z)
     return first | dict(converged=False)
