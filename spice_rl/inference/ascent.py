@@ -405,13 +405,12 @@ class _Anderson:
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
-        # a step that led away: begin anew, half as far
-        back = abs(residual).max(initial=0.) > 2 * self.change
-        if back: self.points, self.residuals = [], []
+        # a step that led away: begin anew
+        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
         self.change = abs(residual).max(initial=0.)
         self.points = self.points[-self.memory:] + [x]
         self.residuals = self.residuals[-self.memory:] + [residual]
-        if len(self.points) < 2: return x + (.5 if back else 1.) * residual
+        if len(self.points) < 2: return x + residual
         X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
         step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
