@@ -472,7 +472,7 @@ def test_a_group_that_em_hardly_holds_is_fitted():
     assert f.log_likelihood > fit_hierarchical(rescorla_wagner_equation(.3, 3.), trials, threads=1).log_likelihood - 1. and f.table.converged.all()
 
 
-@pytest.mark.parametrize("people, length, seed", [(8, 60, 4), (40, 40, 0), (40, 40, 4)])
+@pytest.mark.parametrize("people, length, seed", [(8, 60, 4), (40, 40, 4)])
 def test_a_variance_that_can_hardly_be_told_from_nothing_has_an_end(people, length, seed):
     "All people are the same: parabolas drawn where alpha's variance is large send it to 0, and those drawn there send it back"
     trials = simulate(RescorlaWagner(), BanditsDrift(), dict(alpha=.3, beta=3.), people=people, n_trials=length, seed=seed)

@@ -108,9 +108,11 @@ def _mean_pull(here, parabolas):
     return _Pull(slope[:, t][own], A.reshape(p * k, p * k)[np.ix_(at, at)],
                  complete[np.ix_(own.ravel(), own.ravel())]), own
 
-def _at_once(means, spreads, cross, free):
+_FAR_MEAN, _FAR_SPREAD = 3., 1.5   # units, and logarithms of variances: no step goes farther
+
+def _at_once(means, spreads, cross, free, unit): # unit: of each mean
     """Steps of means and of spreads that know of each other: Newton's; None where the likelihood does not bend down in
-    every direction."""
+    every direction, or so little that they would lead far away."""
     n, both = len(means.score), np.ix_(free, free)
     A = np.block([[means.information, cross[:, free]], [cross[:, free].T, spreads.information[both]]])
     A[:n, :n] += 1e-6 * means.complete
@@ -119,7 +121,8 @@ def _at_once(means, spreads, cross, free):
     except np.linalg.LinAlgError: return None
     step, grow = np.linalg.solve(A, np.append(means.score, spreads.score[free])), np.zeros(len(spreads.score))
     grow[free] = step[n:]
-    return step[:n], grow
+    near = abs(step[:n] / unit).max(initial=0.) < _FAR_MEAN and abs(grow).max(initial=0.) < _FAR_SPREAD
+    return (step[:n], grow) if near else None
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #1f68b5ea
 def _step_from(here, parabolas):
@@ -129,13 +132,14 @@ def _step_from(here, parabolas):
     spreads = _Pull(*spread.pull(here.w, here.W, t, parabolas.prior, parabolas.push))
     inside, cross = spread.inside(t), spread.cross(parabolas.X, here.w, here.W, t)
     found = None if cross is None else _at_once(
-        means, spreads, cross[own], np.flatnonzero(inside | (spreads.score > 0)))
+        means, spreads, cross[own], np.flatnonzero(inside | (spreads.score > 0)),
+        np.broadcast_to(unit[t], own.shape)[own])
     if found is None:
         found = means.step(np.arange(len(means.score))), spreads.step(
             np.flatnonzero(spread.moves(t) | (spreads.score > 0)))
     step, grow = np.zeros(own.shape), spread.shortened(found[1], t)
     step[own] = found[0]
-    step *= min(1., 3 / max(1e-300, abs(step / unit[t]).max()))
+    step *= min(1., _FAR_MEAN / max(1e-300, abs(step / unit[t]).max()))
     return step, grow, .5 * (means.score @ step[own] + spreads.score[inside] @ grow[inside])
 
 def _not_down(here, parabolas, step, grow):
