@@ -355,7 +355,7 @@ def _search(o, n_people, starts, seed, first, draw):
     """The best solution of each person, its value, how it was found, and where all starts ended: (points, values)
     for each person."""
     people = range(n_people)
-    rngs = [np.random.default_rng([seed, i]) for i in people]   # a person's starts: by their place, whoever stands behind
+    rngs = [np.random.default_rng([seed, i]) for i in people]   # a person's starts: by their place alone
     x, v, edges = _rounds(o, n_people, starts, rngs, first, draw)
     top = [_distinct(o, x[i], v[i], _BEST) for i in people]
     d = _Descent(o, np.concatenate([x[i][top[i]] for i in people]), np.repeat(people, [len(t) for t in top]))
