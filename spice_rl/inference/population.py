@@ -61,7 +61,6 @@ class _Variances:
     def of(self, x): # x: as `numbers` gives them
         return _Variances(np.maximum(np.exp(x), _FLOOR) * self.unit**2, self.unit)
 
-    def lives(self): return self.inside(slice(None))   # which of the numbers are not at the floor
     def far(self, new): return abs(np.log(new.v / self.v)).max()
     def toward(self, new, pace): return _Variances(self.v * (new.v / self.v)**pace, self.unit)
 
@@ -146,11 +145,6 @@ class _Covariance:
         np.fill_diagonal(root, np.exp(np.diagonal(root)))
         root *= self.unit[:, None]
         return _Covariance(root @ root.T, self.unit)
-
-    def lives(self):
-        "Which of the numbers are not of a variance at the floor."
-        live = self.v > 2 * _FLOOR * self.unit**2
-        return (live & live[:, None])[np.tril_indices(len(live))]
 
     def far(self, new):
         "How far the entry moved that moved most, in standard deviations; variances at the floor do not count."
