@@ -111,12 +111,13 @@ def timed(job, path):
 
 
 def processes():
-    """How to start the process of a notebook: forked from one that has imported what most notebooks import of others
+    """How to start the process of a notebook: forked from one that has imported what notebooks import, this package too
 
-    (Nothing of this package: a notebook imports that anew. Where nothing can be forked, it imports everything anew.)"""
+    (Where nothing can be forked, each imports everything anew.)"""
     if "forkserver" not in multiprocessing.get_all_start_methods(): return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(OTHERS)
+    ours = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules()]
+    context.set_forkserver_preload([*OTHERS, *ours])
     return context
 
 
