@@ -96,6 +96,7 @@ def small(output):
 def check_one(path, slow=False):
     "Run one notebook as nbdev does (without `#| eval: false` and, if not asked for, the slow cells), writing nothing"
     gc.set_threshold(50_000, 20, 20)  # to compile makes many objects, few of them in circles
+    gc.freeze()  # what was imported stays
     from nbdev.config import get_config
     from nbdev.test import test_nb
     skip = [] if slow else get_config(path=ROOT).tst_flags.split()

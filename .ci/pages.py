@@ -11,7 +11,7 @@ Formulas and fonts come from other sites, ours from none; code is torn apart by 
 And it checks links, as we do, but neither pictures, nor litter, nor documentation, nor what scrolls sideways. So: pandoc here,
 Quarto for the public.
 """
-import argparse, ast, base64, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
+import argparse, ast, base64, gc, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
 from functools import cache
 from html import escape, unescape
 from html.parser import HTMLParser
@@ -87,6 +87,7 @@ def processed(path):
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
             data["text/markdown"] = whole_sentence(said_once(with_line(without_links("".join(data["text/markdown"])))))
+    gc.freeze()  # the shell of each notebook looks for garbage when Python ends: 180 times through all that is there took a minute
     return nb
 
 

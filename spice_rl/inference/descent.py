@@ -297,25 +297,36 @@ def _ends(o, x, v):
         ends[i, :len(few)], values[i, :len(few)] = points[few], each[few]
     return ends, values
 
+def _down(o, new, who, x, v): # x, v: where starts of these people ended before
+    "Starts of these people on their way down, to its end."
+    d = _Descent(o, new, who)
+    many = len(o.names) >= _MANY
+    # long first steps come to other places; with many parameters, seldom to good ones
+    if not many: d.damping[::3] = .1
+    d.run(np.arange(len(d.x)), 200, 1e-3, None if many else _ends(o, x, v))
+    d.arrived()
+    return d
+
+def _given_starts(o, first, rngs, draw):
+    "What is tried besides starts from anywhere, (starts, n_free) for each person; how many of them lie around `first`."
+    around = 24 if draw == 'normal' else 0
+    def start(rng):
+        spread = rng.standard_normal((around, len(o.names))) * o.width / 15
+        return np.clip(first + np.vstack([0 * first, spread]), o.lower, o.upper)
+    return [start(rng) for rng in rngs], around
+
 def _rounds(o, n_people, starts, rngs, first, draw):
     """Where starts ended, (points, values) of each person, in rounds of more and more starts as long as they
     disagree; and how many got stuck that explain much of what can be explained."""
     k, most, spent, guess = len(o.names), _MOST * starts, 0, _guessing(o)
-    around = 24 if draw == 'normal' else 0
-    given = [np.clip(first + np.vstack([0 * first, rng.standard_normal((around, k)) * o.width / 15]), o.lower, o.upper)
-             for rng in rngs]
+    given, around = _given_starts(o, first, rngs, draw)
     x, v, stuck = [np.empty((0, k))] * n_people, [np.empty(0)] * n_people, [np.empty(0, bool)] * n_people
     todo = np.arange(n_people)
     while len(todo):
         n = min(max(starts, spent // 2), (most if spent < most else _EDGED * most) - spent, 256) if draw else 0
         new = _drawn(o, todo, n, rngs) if n else [np.empty((0, k))] * len(todo)
         if not spent: new = [np.vstack(both) for both in zip(given, new)]
-        d = _Descent(o, np.concatenate(new), np.repeat(todo, len(new[0])))
-        # long first steps come to other places; with many parameters, seldom to good ones
-        if k < _MANY: d.damping[::3] = .1
-        d.run(
-            np.arange(len(d.x)), 200, 1e-3, _ends(o, [x[i] for i in todo], [v[i] for i in todo]) if k < _MANY else None)
-        d.arrived()
+        d = _down(o, np.concatenate(new), np.repeat(todo, len(new[0])), [x[i] for i in todo], [v[i] for i in todo])
         for i, points, values, lost in zip(todo, *(np.split(what, len(todo)) for what in (d.x, d.v, d.stuck()))):
             x[i], v[i], stuck[i] = np.vstack([x[i], points]), np.append(v[i], values), np.append(stuck[i], lost)
         spent += n

@@ -37,29 +37,35 @@ def _digest(*parts):
 
 def _plain(x):
     "The contents of an object, as text that is the same in each process."
-    if isinstance(x, np.ndarray):
-        return (
-            (x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest())
-            if x.dtype != object
-            else _plain(x.tolist()))
+    if isinstance(x, np.ndarray): return _plain_array(x)
     if isinstance(x, (pd.DataFrame, pd.Series)):
         return repr(list(x.index)), repr(list(getattr(x, 'columns', ()))), _plain(x.to_numpy())
-    if isinstance(x, Trials):
-        return (
-            repr((x.options, x.participants)), [
-                _plain(getattr(x, n))
-                for n in ('choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted')],
-            *([_plain(x.columns)] if x.columns else ()),
-            _plain(x._frame.group_code) if 'group_code' in x._frame else None)
+    if isinstance(x, Trials): return _plain_trials(x)
     if isinstance(x, dict): return sorted((repr(k), _plain(v)) for k, v in x.items())
     if isinstance(x, np.random.Generator): return None
     if _is_text(x): return repr(x)
     if isinstance(x, (list, tuple)): return type(x).__name__, [_plain(v) for v in x]
     if isinstance(x, (set, frozenset)): return type(x).__name__, sorted(repr(_plain(v)) for v in x)
-    if isinstance(x, FunctionType):
-        held = [v for v in (c.cell_contents for c in x.__closure__ or ()) if _is_text(v) or isinstance(v, np.ndarray)]
-        return x.__name__, _code(x.__code__), _plain([x.__defaults__, x.__kwdefaults__, held])
+    if isinstance(x, FunctionType): return _plain_function(x)
     return type(x).__name__, _plain({k: v for k, v in vars(x).items() if k not in ('rng', 'world')})
+
+def _plain_array(x):
+    "Shape and SHA-256 of numbers; objects one by one."
+    if x.dtype == object: return _plain(x.tolist())
+    return x.shape, hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+
+def _plain_trials(x):
+    "What each trial holds, columns and groups where there are any."
+    names = 'choice', 'reward', 'offer', 'participant', 'session', 'context', 'counted'
+    return (
+        repr((x.options, x.participants)), [_plain(getattr(x, n)) for n in names],
+        *([_plain(x.columns)] if x.columns else ()),
+        _plain(x._frame.group_code) if 'group_code' in x._frame else None)
+
+def _plain_function(x):
+    "Its name, code and defaults, and the text, numbers and arrays that it closes over."
+    held = [v for v in (c.cell_contents for c in x.__closure__ or ()) if _is_text(v) or isinstance(v, np.ndarray)]
+    return x.__name__, _code(x.__code__), _plain([x.__defaults__, x.__kwdefaults__, held])
 
 def _is_text(x):
     "Does Python print all of it? Names and numbers, and lists of them; of long arrays it leaves out the middle."

@@ -241,11 +241,11 @@ def _intervals(line, draws, z0, told): # z0: the group's mean for each person, (
     if len(z0) > 2000:
         low[:, t], high[:, t] = z0[:, t] + mean - 1.96 * sd[:, t], z0[:, t] + mean + 1.96 * sd[:, t]
         return low, high, sd
-    ends = np.array([_quantiles(w, draws.mean, draws.var, q) for q in (.025, .975)])
     z, weight = _weighed(line, draws, z0, told)
     sound = (weight**2).sum(0) < 1 / 40     # as good as forty points at least
     far = np.repeat(weight[..., None], len(t), 2)
-    ends = np.where(sound[:, None], [_weighted_quantile(z, far, q) for q in (.025, .975)], ends)
+    ends = np.array([_weighted_quantile(z, far, q) for q in (.025, .975)])
+    ends[:, ~sound] = [_quantiles(w, draws.mean[:, ~sound], draws.var[:, ~sound], q) for q in (.025, .975)]
     middle = (far * z).sum(0)
     sd[:, t] = np.where(sound[:, None], np.sqrt((far * (z - middle)**2).sum(0)), sd[:, t])
     low[:, t], high[:, t] = z0[:, t] + ends
