@@ -106,9 +106,10 @@ def test_bad_input(mixed):
     with pytest.raises(ValueError, match="every choice is missing"): individual_equations(read_trials(frame))
 
 
-def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
+def test_the_estimator_says_what_differs_between_people(tmp_path):
+    mixed = mixture(6, alpha_reward=.7)
     data = mixed.to_dataset()
-    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=200, starts=1, wide=False).fit(data.xs, data.ys)
+    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=60, starts=1, wide=False).fit(data.xs, data.ys)
     told = estimator.differences()
     assert {"mean", "sd", "left_open"} <= set(told) and "alpha" in told.index.get_level_values("what")
     alpha = estimator.refinement_.rules().alpha
