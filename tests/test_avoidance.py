@@ -1,8 +1,8 @@
-"The avoidance task and its eight models, against the same models written again; the reference's numbers are in test_avoidance_laws.py"
+"The avoidance task and its files; what its eight models are, their likelihoods and laws are in test_avoidance_laws.py"
 import numpy as np
 import pandas as pd
 import pytest
-from spice_rl import (SYMBOLS, AvoidanceTask, Avoidance, Lanes, Param, avoidance_model, avoidance_models, avoidance_tutorial_files, nll, play,
+from spice_rl import (SYMBOLS, AvoidanceTask, Avoidance, Param, avoidance_model, avoidance_models, avoidance_tutorial_files, nll, play,
                       read_avoidance, simulate, to_files, with_bias, with_decay, with_novel)
 
 @pytest.fixture(scope="module")
@@ -18,100 +18,12 @@ def tables():
     return [f[f.participant_id.isin(["s01", "s02", "s16", "s17", "s31", "s32"])].reset_index(drop=True) for f in frames]
 
 
-# The models written again, slowly
-
-def by_hand(model, p, trials):
-    "NLL of one person, from the equations of the papers"
-    base, *options = model.split("+")
-    q, w, v, c = np.zeros(9), np.full(9, .01), np.zeros(4), np.zeros(4)
-    q[8] = w[8] = p.get("novel_value", 0.)
-    total, transfer = 0., False
-    for k, (a, b) in enumerate(trials.offer[:, :2]):
-        learning = not np.isnan(trials.reward[k, a])
-        if not learning and not transfer:
-            transfer = True
-            q = q * (1 - p.get("decay_factor", 0.))
-        mix = dict(QLearning=1, Relative=1, Advantage=1, ActorCritic=0).get(base, p.get("mixing_factor"))
-        h = (1 - mix) * w + mix * q
-        odds = np.exp(np.array([h[a], h[b]]) / p["temperature"] - max(h[a], h[b]) / p["temperature"])
-        prob = odds / odds.sum() * (1 - p.get("noise_factor", 0.)) + p.get("noise_factor", 0.) / 2
-        choice = trials.choice[k]
-        if choice < 0: continue
-        total -= np.log(prob[0 if choice == a else 1])
-        if not learning: continue
-        r = trials.reward[k, [a, b]].copy()
-        if "bias" in options: r = np.where(r > 0, (1 - p["valence_factor"]) * r, p["valence_factor"] * r)
-        pair, chosen = a // 2, [choice == a, choice == b]
-        only = base.startswith("Standard")
-        rate = lambda f, cf: np.where(chosen, p.get(f, 0.), 0. if only else p.get(cf, 0.))
-        reference = {"Relative": c[pair], "Advantage": p.get("weighting_factor", 0.) * r.mean()}.get(base, 0.)
-        q[[a, b]] += rate("factual_lr", "counterfactual_lr") * (r - reference - q[[a, b]])
-        c[pair] += p.get("contextual_lr", 0.) * (r.mean() - c[pair])
-        w[[a, b]] += rate("factual_actor_lr", "counterfactual_actor_lr") * (r - v[pair])
-        w[[a, b]] = w[[a, b]] / abs(w[[a, b]]).sum() if abs(w[[a, b]]).sum() else .5
-        v[pair] += p.get("critic_lr", 0.) * (r[chosen].item() - v[pair])
-    return total
-
-
-@pytest.mark.parametrize("model", ["QLearning+novel+decay", "ActorCritic+bias+novel", "Relative+novel+decay", "Advantage+novel+decay", "Hybrid2012+bias+novel+decay", "Hybrid2021+bias+novel+decay", "StandardHybrid2012+novel", "StandardHybrid2021+bias+novel+decay"])
-def test_against_the_model_by_hand(model, people):
-    cell, rng = avoidance_model(model), np.random.default_rng(0)
-    theta = pd.DataFrame({n: rng.uniform(p.lower, p.upper, 3) for n, p in cell.params.items()}, index=people.participants)
-    found = nll(cell, theta, people)
-    for who in people.participants: assert found[who] == pytest.approx(by_hand(model, dict(theta.loc[who]), people.take(participants=[who])), abs=1e-9)
-
-
-# Laws
-
-@pytest.mark.parametrize("model", ["Advantage+novel", "Hybrid2021+novel"])
-def test_scoring_is_the_gradient(model, people):
-    cell, rng = avoidance_model(model), np.random.default_rng(1)
-    lanes = Lanes(cell, people, 1)
-    theta, who = rng.uniform(lanes.lower + .05, lanes.upper - .05 * (lanes.upper - lanes.lower), (3, len(lanes.lower))), np.arange(3)
-    value, gradient, information = lanes.scoring(theta, who)
-    np.testing.assert_allclose(value, lanes.nll(theta, who))
-    np.testing.assert_allclose(gradient, lanes.gradient(theta, who), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(information, information.swapaxes(1, 2))
-    assert np.linalg.eigvalsh(information).min() > -1e-8 * abs(information).max()
-
-
-def test_counting_trials_together_changes_nothing(people):
-    class OneByOne(type(avoidance_model("QLearning+novel")), option="one by one"): needs_feedback = False
-    theta = dict(factual_lr=.4, temperature=.3, novel_value=.2)
-    np.testing.assert_allclose(nll(OneByOne(), theta, people), nll(avoidance_model("QLearning+novel"), theta, people), rtol=1e-12)
-
-
-def test_missing_choices_add_nothing(tables):
-    learning, transfer = tables
-    trials = read_avoidance(learning, transfer.assign(choice_made=transfer.choice_made.astype(float).mask(transfer.index % 5 == 0)), missing_choices=True)
-    without = read_avoidance(learning, transfer[transfer.index % 5 != 0])
-    cell = avoidance_model("Advantage+novel")
-    np.testing.assert_allclose(nll(cell, trials=trials), nll(cell, trials=without), rtol=1e-12)
-    assert trials.n_counted == without.n_counted
-
-
-def test_left_and_right_are_alike(tables):
-    def mirrored(f):
-        swap = {c: c.replace("_L", "_#").replace("_R", "_L").replace("_#", "_R") for c in f if "_L_" in c or "_R_" in c or c in ("feedback_L", "feedback_R")}
-        return f.rename(columns=swap).assign(choice_made=1 - f.choice_made)
-    cell = avoidance_model("Hybrid2012+novel")
-    np.testing.assert_allclose(nll(cell, trials=read_avoidance(*tables)), nll(cell, trials=read_avoidance(*map(mirrored, tables))), rtol=1e-12)
-
-
 def test_files_come_back(people, tmp_path):
     paths = tmp_path / "learning.csv", tmp_path / "transfer.csv"
     to_files(people, *paths)
     again = read_avoidance(*paths)
     for name in ("choice", "reward", "offer", "context", "participant"): np.testing.assert_array_equal(getattr(again, name), getattr(people, name))
     assert dict(again.per_participant("group_code")) == dict(a="x", b="x", c="y")
-
-
-def test_simulation_follows_its_seed():
-    task, cell = AvoidanceTask(n_learning=3, n_transfer=1), avoidance_model("Relative")
-    a, b, c = (simulate(cell, task, people=4, seed=s) for s in (1, 1, 2))
-    np.testing.assert_array_equal(a.choice, b.choice)
-    assert (a.choice != c.choice).any() and a.to_frame().choice_made.isin([0, 1]).all()
-    with pytest.raises(ValueError, match="has its own trials"): simulate(cell, task, n_trials=20)
 
 
 def test_play_keeps_to_the_offer(people):

@@ -35,7 +35,14 @@ OPTION = dict(bias=("valence_factor", .33), novel=("novel_value", 0.), decay=("d
 OPTIONS = {name: ["novel", "decay"] if name in ("QLearning", "Relative", "Advantage") else list(OPTION) for name in DEFAULTS}
 MODELS = ["+".join((name, *some)) for name in DEFAULTS for n in range(4) for some in combinations(OPTIONS[name], n)]
 FULL = ["+".join((name, *OPTIONS[name])) for name in DEFAULTS]
-COMPILED = [m for m in MODELS if "+bias" not in m or m.count("+") != 2]  # the 42 of the golden file; each takes a second to compile
+GOLDEN = [m for m in MODELS if "+bias" not in m or m.count("+") != 2]
+# Each takes a second to compile: all models with all options; without bias, which no value of its parameter turns off; some with less
+COMPILED = [*FULL, *(f"{name}+novel+decay" for name in DEFAULTS if "bias" in OPTIONS[name]), "QLearning", "QLearning+novel", "Relative", "ActorCritic"]
+
+
+def whole(name):
+    "Of a model, itself or the same with novel and decay, whose parameters change nothing at 0"
+    return name if name in COMPILED else "+".join([name.split("+")[0], *["bias"] * ("+bias" in name), "novel", "decay"])
 
 
 def model(name, **values):
@@ -131,17 +138,19 @@ def golden(shared):
     return pd.DataFrame(json.loads(file.read_text())), read_avoidance(*data)
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", GOLDEN)
 def test_golden(name, golden):
     rows, trials = golden
-    rows = rows[rows.model == name].set_index("participant")
+    rows, cell = rows[rows.model == name].set_index("participant"), model(whole(name))
     assert len(rows) == 2
-    found = nll(model(name), pd.DataFrame(list(rows.parameters), index=rows.index), trials.take(participants=list(rows.index)))
+    theta = pd.DataFrame(list(rows.parameters), index=rows.index)
+    assert set(theta) == set(model(name).params)
+    found = nll(cell, theta.reindex(columns=list(cell.params), fill_value=0.), trials.take(participants=list(rows.index)))
     np.testing.assert_allclose(found[rows.index], rows.nll, rtol=0, atol=1e-6)
 
 
 def test_golden_leaves_no_model_out(golden):
-    assert len(COMPILED) == 42 and sorted(golden[0].model) == sorted(2 * COMPILED)
+    assert len(GOLDEN) == 42 and sorted(golden[0].model) == sorted(2 * GOLDEN)
 
 
 def test_the_reference_here_is_the_reference(golden):
@@ -154,7 +163,7 @@ def test_the_reference_here_is_the_reference(golden):
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_likelihood_is_the_specified_one(name):
-    cell, trials = model(name), people(name.split("+")[0])
+    cell, trials = model(name), people()
     for theta in draws(cell, 8).reshape(4, 2, -1):
         table = pd.DataFrame(theta, columns=list(cell.params))
         found, want = nll(cell, table, trials), reference(name, table.to_dict("index"), *tables(trials))
@@ -164,7 +173,7 @@ def test_likelihood_is_the_specified_one(name):
 @pytest.mark.parametrize("name", FULL)
 def test_likelihood_on_the_bounds(name):
     "Also where a weight is 0, all noise is gone or one half of the mixture is"
-    cell, trials = model(name), people(name.split("+")[0])
+    cell, trials = model(name), people()
     for side in ("lower", "upper", "default"):
         p = {k: getattr(v, side) for k, v in cell.params.items()}
         want = reference(name, dict.fromkeys(trials.participants, p), *tables(trials))
@@ -175,7 +184,7 @@ def test_likelihood_on_the_bounds(name):
 
 @pytest.mark.parametrize("name", FULL)
 def test_scoring_is_the_slope(name):
-    cell, trials = model(name), people(name.split("+")[0], n_transfer=2)
+    cell, trials = model(name), people(n_transfer=2)
     lanes, who, theta, h = Lanes(cell, trials, 1), np.arange(4) % 2, draws(cell, 4, seed=5, margin=.1), 1e-6
     value, gradient, information = lanes.scoring(theta, who)
     np.testing.assert_array_equal(value, lanes.nll(theta, who))
@@ -189,7 +198,7 @@ def test_scoring_is_the_slope(name):
 @pytest.mark.parametrize("name", ["QLearning+novel+decay", "Hybrid2021+bias+novel+decay"])
 def test_information_is_the_expected_one(name):
     "Of two options, P (1 − P) times the slope of their difference in logits, squared; the slope by central differences of a replay"
-    cell, trials, h = model(name), people(name.split("+")[0], n_transfer=2), 1e-6
+    cell, trials, h = model(name), people(n_transfer=2), 1e-6
     theta = draws(cell, 1, seed=5, margin=.1)[0]
     def difference(at):
         x = replay_arrays(cell, dict(zip(cell.params, at)), trials)[0]
@@ -208,7 +217,7 @@ def test_counting_transfer_together_changes_nothing():
     cell = model("StandardHybrid2021+bias+novel+decay")
     class OneByOne(type(cell), option="one by one"): needs_feedback = False
     assert type(cell).needs_feedback
-    trials = people("StandardHybrid2021", n_transfer=3)
+    trials = people(n_transfer=3)
     theta, who = draws(cell, 4), np.arange(4) % 2
     together, single = Lanes(cell, trials, 1), Lanes(OneByOne(), trials, 1)
     assert len(together.rows.choice) < len(single.rows.choice)  # something was counted together
@@ -216,7 +225,7 @@ def test_counting_transfer_together_changes_nothing():
     for a, b in zip(together.scoring(theta, who), single.scoring(theta, who)): np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["Hybrid2021+bias+novel+decay", "Relative+novel"])
+@pytest.mark.parametrize("name", ["Hybrid2021+bias+novel+decay", "Relative+novel+decay"])
 def test_missing_choices_add_nothing(name):
     "They are not scored, and nothing is learned from them"
     rng, cell = np.random.default_rng(0), model(name)
@@ -246,7 +255,7 @@ def test_left_and_right_are_names():
     some = [pd.concat([t[m], mirrored(t)[~m]]).sort_index() for t in full for m in [rng.random(len(t)) < .5]]
     for other in (b, read_avoidance(*some)):
         assert_same_trials(a, other)
-        assert nll(model("Hybrid2012+novel"), None, a).equals(nll(model("Hybrid2012+novel"), None, other))
+        assert nll(model("Hybrid2012+novel+decay"), None, a).equals(nll(model("Hybrid2012+novel+decay"), None, other))
 
 
 def test_pairs_of_one_kind_are_names():
@@ -255,12 +264,12 @@ def test_pairs_of_one_kind_are_names():
     full = tables(people(n_transfer=2))
     swapped = [t.assign(**{c: t[c].map(other) for c in ("symbol_L_name", "symbol_R_name")}) for t in full]
     swapped[0] = swapped[0].assign(symbol_names=swapped[0].symbol_names.map(lambda s: s[:-1] + "21"[int(s[-1]) - 1]))
-    for name in ("Hybrid2021+bias+novel+decay", "Relative+novel"):
+    for name in ("Hybrid2021+bias+novel+decay", "Relative+novel+decay"):
         np.testing.assert_allclose(nll(model(name), None, read_avoidance(*full)), nll(model(name), None, read_avoidance(*swapped)), rtol=1e-12)
 
 
 def test_order_of_participants_does_not_matter():
-    full, cell = tables(people(n=4, n_transfer=2)), model("Advantage+novel")
+    full, cell = tables(people(n=4, n_transfer=2)), model("Advantage+novel+decay")
     want = nll(cell, None, read_avoidance(*full))
     by = lambda t, order: pd.concat([t[t.participant_id == who] for who in order])
     mixed = lambda t: t.iloc[np.argsort(t.groupby("participant_id").cumcount(), kind="stable")]  # everybody's first trial, everybody's second, …
@@ -279,15 +288,16 @@ def test_only_ratios_to_the_temperature_count():
     "Feedback in other units is the same person at another temperature, as long as all values come from feedback"
     full = tables(people(n_transfer=2))
     half = [full[0].assign(feedback_L=full[0].feedback_L / 2, feedback_R=full[0].feedback_R / 2), full[1]]
-    for name in ("QLearning+decay", "Relative", "Advantage"):
+    for name in ("QLearning+novel+decay", "Relative", "Advantage+novel+decay"):   # a novel symbol is worth 0
         np.testing.assert_allclose(nll(model(name, temperature=.2), None, read_avoidance(*half)), nll(model(name, temperature=.4), None, read_avoidance(*full)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("outer, inner, values", [
     ("Hybrid2012+novel+decay", "QLearning+novel+decay", dict(mixing_factor=1.)), ("Hybrid2012+bias+novel+decay", "ActorCritic+bias+novel+decay", dict(mixing_factor=0.)),
-    ("Hybrid2021+novel", "Hybrid2012+novel", dict(noise_factor=0.)), ("StandardHybrid2021+novel", "StandardHybrid2012+novel", dict(noise_factor=0.)),
-    ("Advantage+novel", "QLearning+novel", dict(weighting_factor=0.)), ("QLearning+novel+decay", "QLearning+novel", dict(decay_factor=0.)),
-    ("Relative+novel", "Relative", dict(novel_value=0.)), ("ActorCritic+decay", "ActorCritic", dict(decay_factor=.17))])
+    ("Hybrid2021+novel+decay", "Hybrid2012+novel+decay", dict(noise_factor=0.)), ("StandardHybrid2021+novel+decay", "StandardHybrid2012+novel+decay", dict(noise_factor=0.)),
+    ("Advantage+novel+decay", "QLearning+novel+decay", dict(weighting_factor=0.)), ("QLearning+novel+decay", "QLearning+novel", dict(decay_factor=0.)),
+    ("QLearning+novel", "QLearning", dict(novel_value=0.)), ("Relative+novel+decay", "Relative", dict(novel_value=0., decay_factor=0.)),
+    ("ActorCritic+novel+decay", "ActorCritic", dict(novel_value=0., decay_factor=.17))])
 def test_models_contain_each_other(outer, inner, values):
     a, b, trials = model(outer), model(inner), people(n_transfer=2)
     for p in draws(a, 3):
@@ -298,14 +308,14 @@ def test_models_contain_each_other(outer, inner, values):
 def test_half_the_valence_is_half_the_feedback():
     full = tables(people())
     half = [full[0].assign(feedback_L=full[0].feedback_L / 2, feedback_R=full[0].feedback_R / 2), full[1]]
-    np.testing.assert_allclose(nll(model("Hybrid2012+bias", valence_factor=.5), None, read_avoidance(*full)), nll(model("Hybrid2012"), None, read_avoidance(*half)), rtol=1e-12)
+    np.testing.assert_allclose(nll(model("Hybrid2012+bias+novel+decay", valence_factor=.5), None, read_avoidance(*full)), nll(model("Hybrid2012+novel+decay"), None, read_avoidance(*half)), rtol=1e-12)
 
 
 def test_the_first_choice_costs_log_two():
     "Before the first trial both symbols are alike"
     learning, transfer = tables(people().take(participants=[0]))
     one = read_avoidance(learning[:1], transfer.assign(choice_made=np.nan), missing_choices=True)
-    for name in DEFAULTS: assert nll(model(name), None, one)[0] == pytest.approx(np.log(2), rel=1e-12)
+    for name in FULL: assert nll(model(name), None, one)[0] == pytest.approx(np.log(2), rel=1e-12)
 
 
 # Simulation
@@ -360,7 +370,7 @@ def test_people_choose_as_the_likelihood_says(name):
 
 
 def test_play_keeps_the_offers():
-    trials, cell = people(n_transfer=2), model("Hybrid2012+novel", temperature=.5)
+    trials, cell = people(n_transfer=2), model("Hybrid2012+novel+decay", temperature=.5)
     before = [getattr(trials, k).copy() for k in ("choice", "reward", "offer")]
     choices = play(cell, None, trials, times=30, seed=1)
     assert choices.shape == (30, len(trials)) and (choices[..., None] == trials.offer).any(2).all()

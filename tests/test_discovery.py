@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from test_report import text_of
+from test_report import coarse, text_of
 from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
 from spice_rl.output.equation_folder import _analysed, _recovered, _stay
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
@@ -23,6 +23,13 @@ def made(n_sessions, agents, n_actions=2, shared=True):
     return d
 
 
+@pytest.fixture(scope="module", autouse=True)
+def coarse_figures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spice_rl.core.style.save_figure", coarse)
+        yield
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     "One equation for everybody, that of the regression alone, one for each of two people, and kinds of people"
@@ -30,7 +37,7 @@ def folders(tmp_path_factory):
     few, many = ([AgentQ(alpha_reward=a, beta_reward=3.) for a in rates] for rates in ((.2, .6), (.2, .3, .4, .5, .6)))
     for name, data, options in (("one", made(15, AgentQ(alpha_reward=.3, beta_reward=3.)), dict()), ("regression", made(12, AgentQ(3, alpha_reward=.4, beta_reward=3., forget_rate=.2), 3), dict(rnn_class=ForgettingRNN, spice_config=FORGETTING_CONFIG, n_actions=3, refine=False)),
                                 ("each", made(2, few, shared=False), dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG)), ("kinds", made(2, many, shared=False), dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG))):
-        e = SpiceEstimator(starts=2 if name == "one" else 1, epochs=100, **options).fit(data.xs, data.ys)
+        e = SpiceEstimator(starts=2 if name == "one" else 1, epochs=40, **options).fit(data.xs, data.ys)
         names = write_discovery(e, DatasetRNN(data.xs, data.ys), base/name, truth=rescorla_wagner_equation(.3, 3.) if name == "one" else None)
         out[name] = SimpleNamespace(folder=base/name, names=names, estimator=e, data=data, run=DiscoveryFolder(base/name))
     return out
@@ -52,7 +59,7 @@ def test_folder(folders, name):
     r, d = f.run.record, f.data
     choices = ~np.isnan(d.xs[..., 0].numpy())
     assert r["data"]["choices"] == choices.sum() and r["data"]["sessions"] == len(d.xs) and r["data"]["participants"] == len(np.unique(d.xs[..., -1])) and r["data"]["rewards"] == dict(few=[0., 1.])
-    assert r["training"]["nll"] == pytest.approx(f.estimator.training_.nll) and r["network"]["optimiser"] == "L-BFGS" and r["settings"]["epochs"] == 100 and r["seed"] == 0
+    assert r["training"]["nll"] == pytest.approx(f.estimator.training_.nll) and r["network"]["optimiser"] == "L-BFGS" and r["settings"]["epochs"] == 40 and r["seed"] == 0
     assert r["network"]["tells_apart"] == (name in ("each", "kinds"))
     pd.testing.assert_frame_equal(f.run.scores, f.estimator.summary().dropna(axis=1, how="all").pipe(lambda s: s.assign(probability=np.exp(-s.nll_per_choice))[["nll_per_choice", "probability", *s.columns[1:]]]).rename_axis("model"), check_dtype=False)
     assert len(f.run.table("starts")) == len(f.estimator.training_.table)
@@ -162,7 +169,7 @@ def test_both_and_neither(folders, tmp_path):
     with pytest.raises(ValueError, match="holds no discovery.*write_discovery"): DiscoveryFolder(tmp_path/"empty")
     shutil.copytree(folders["one"].folder, tmp_path/"lost")
     (tmp_path/"lost/terms.csv").unlink()
-    with pytest.raises(ValueError, match="no terms.csv; write it anew"): write_report(tmp_path/"lost")
+    with pytest.raises(ValueError, match="no terms.csv; write it anew"): DiscoveryFolder(tmp_path/"lost").table("terms")
 
 
 # What the page says of unusual runs
@@ -180,20 +187,16 @@ def test_a_mechanism_that_was_not_found_is_not_recovered():
         assert _recovered(SimpleNamespace(record=dict(truth=dict(beside=[number, *more]))))[0] == done
 
 
-def test_one_participant_of_a_shared_network_and_bagging(tmp_path):
+def test_one_participant_of_a_shared_network_and_bagging_and_labels_are_no_markdown(tmp_path):
     d = made(2, [AgentQ(alpha_reward=a, beta_reward=3.) for a in (.2, .6)], shared=False)
-    e = SpiceEstimator(starts=1, epochs=60, bagging=True, spice_participant_id=1).fit(d.xs, d.ys)
+    e = SpiceEstimator(starts=1, epochs=40, bagging=True, spice_participant_id=1).fit(d.xs, d.ys)
     write_discovery(e, DatasetRNN(d.xs, d.ys), tmp_path)
+    record = json.loads((tmp_path/RECORD).read_text())
+    record["data"]["options"], record["command"] = ["$5 *now*", "<b>$10_later_"], "spice-rl discover a.csv --options '$5 *now*' '<b>$10_later_' `$x$`"
+    (tmp_path/RECORD).write_text(json.dumps(record))
     text = text_of(write_report(tmp_path)[0].read_text())
     assert "All participants share the weights" in text and "embedding" not in text and "The equation of participant 1 is" in text and "those of that participant, by maximum likelihood" in text
     assert "Not drawn" not in text and DiscoveryFolder(tmp_path).record["figures"] == ["equation.png", "scores.png", "session.png"]
     assert "not finite or worse than guessing was replaced" in text and "random start was trained, each" in text
-
-
-def test_labels_are_no_markdown(folders, tmp_path):
-    shutil.copytree(folders["one"].folder, tmp_path/"found")
-    record = json.loads((tmp_path/"found"/RECORD).read_text())
-    record["data"]["options"], record["command"] = ["$5 *now*", "<b>$10_later_"], "spice-rl discover a.csv --options '$5 *now*' '<b>$10_later_' `$x$`"
-    (tmp_path/"found"/RECORD).write_text(json.dumps(record))
-    text = unescape(text_of(write_report(tmp_path/"found")[0].read_text()))
+    text = unescape(text)
     assert "($5 *now*, <b>$10_later_)" in text and record["command"] in text

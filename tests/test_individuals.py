@@ -81,9 +81,10 @@ def test_differences_between_people_are_not_taken_for_mechanisms():
     assert error(shared.rules().alpha.to_numpy()) < error(1 - alone.parameters[f"{CHOSEN}: {CHOSEN}"].to_numpy())
 
 
-def test_it_starts_from_an_equation_too(mixed, found):
-    start = individual_equations(mixed, equation=rescorla_wagner_equation(.3, 3, forget=.1), kinds=2)
-    assert pd.crosstab(start.people.kind, found.people.kind).max(axis=1).sum() >= 19
+def test_it_starts_from_an_equation_too(mixed):
+    start = individual_equations(mixed, equation=rescorla_wagner_equation(.3, 3, forget=.1), kinds=1)
+    alpha = start.rules().alpha
+    assert alpha[alpha.index.str[0] == "a"].mean() < .4 < alpha[alpha.index.str[0] == "b"].mean()
     assert {r.module for r in start.equation.equation_rules} <= {CHOSEN, OTHERS}
 
 
@@ -106,9 +107,10 @@ def test_bad_input(mixed):
     with pytest.raises(ValueError, match="every choice is missing"): individual_equations(read_trials(frame))
 
 
-def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
+def test_the_estimator_says_what_differs_between_people(tmp_path):
+    mixed = mixture(6, alpha_reward=.7)
     data = mixed.to_dataset()
-    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=200, starts=1, wide=False).fit(data.xs, data.ys)
+    estimator = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, epochs=60, starts=1, wide=False).fit(data.xs, data.ys)
     told = estimator.differences()
     assert {"mean", "sd", "left_open"} <= set(told) and "alpha" in told.index.get_level_values("what")
     alpha = estimator.refinement_.rules().alpha
@@ -123,7 +125,7 @@ def test_the_estimator_says_what_differs_between_people(mixed, tmp_path):
 
 def test_the_estimator_without_people_says_why_it_cannot_tell():
     data = mixture(3, 60, alpha_reward=.7).to_dataset()
-    with pytest.raises(ValueError, match="tells people apart"): SpiceEstimator(epochs=5, starts=1).fit(data.xs, data.ys).differences()
+    with pytest.raises(ValueError, match="tells people apart"): SpiceEstimator(epochs=5, starts=1, wide=False).fit(data.xs, data.ys).differences()
 
 
 def test_the_figure(found):

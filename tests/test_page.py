@@ -10,8 +10,18 @@ import pytest
 
 from spice_rl import (BanditsFlip, RescorlaWagner, Trials, bandit_models, check_fit, compare, discover, fit, fit_hierarchical, page_of, simulate, task_example,
                       task_model, write_page)
+from spice_rl.output import page
 from spice_rl.output.page import check_folder
 from spice_rl.output.page_text import _whole_code
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pdf():
+    "The figures beside a page are made, those for papers without what a PDF holds: test_plotting.py renders one"
+    write = page.save_figure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "save_figure", lambda drawn, path: path.touch() if path.suffix == ".pdf" else write(drawn, path))
+        yield
+
 
 PEOPLE = pd.DataFrame(dict(alpha=np.linspace(.2, .7, 6), beta=4.), index=[f"p{i}" for i in range(6)])
 
@@ -142,15 +152,15 @@ def test_nothing_that_was_asked_for_is_ignored(tmp_path):
     trials = bandit(("a", "b"))
     found, other = fit(RescorlaWagner(), trials, starts=1), fit(bandit_models(trials)[1], trials, starts=1)
     assert other.name != found.name
-    def page(**options): return write_page(found, trials, tmp_path/"o", **dict(checks=False) | options)
+    def written(**options): return write_page(found, trials, tmp_path/"o", **dict(checks=False) | options)
     with pytest.raises(ValueError, match=r"unknown model or parameter in names 'alfa'; did you mean 'alpha'\? \(there are: RescorlaWagner, alpha, beta\)"):
-        page(names=dict(alfa="speed"))
-    with pytest.raises(ValueError, match=r"names\['alpha'\] must be a text, such as 'learning rate', got ''"): page(names=dict(alpha=""))
-    with pytest.raises(ValueError, match="with checks=False there is none; leave it out"): page(environment=BanditsFlip())
-    with pytest.raises(TypeError, match="checks must be True, False, or what check_fit returned, got str"): page(checks="no")
-    with pytest.raises(ValueError, match="starts must be a whole number of at least 1"): page(starts=0)
+        written(names=dict(alfa="speed"))
+    with pytest.raises(ValueError, match=r"names\['alpha'\] must be a text, such as 'learning rate', got ''"): written(names=dict(alpha=""))
+    with pytest.raises(ValueError, match="with checks=False there is none; leave it out"): written(environment=BanditsFlip())
+    with pytest.raises(TypeError, match="checks must be True, False, or what check_fit returned, got str"): written(checks="no")
+    with pytest.raises(ValueError, match="starts must be a whole number of at least 1"): written(starts=0)
     checked = check_fit(found, trials, times=20, seed=4)
-    with pytest.raises(ValueError, match="a check that was made already; leave it out"): page(checks=checked, environment=BanditsFlip())
+    with pytest.raises(ValueError, match="a check that was made already; leave it out"): written(checks=checked, environment=BanditsFlip())
     with pytest.raises(ValueError, match="unknown model in checks 'RescorlaWagner'"): write_page(other, trials, tmp_path/"o", checks=checked)
     assert not (tmp_path/"o").exists()
     best, worse = sorted((found, other), key=lambda f: f.diagnostics.bic.mean())

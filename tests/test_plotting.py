@@ -28,6 +28,7 @@ from spice_rl.output.recovery_plots import plot_confusion, plot_profile, plot_re
 from spice_rl.discovery.precoded import RescorlaWagnerRNN
 from spice_rl.discovery.network_cell import NetworkCell
 from spice_rl.discovery.refinement import search_library
+from spice_rl.discovery.structures import bandit_library
 from spice_rl.core.style import COLOURS, save_figure
 
 MARKERS = {"rewarded": TICKUP, "not rewarded": TICKDOWN, "reward not shown": "|", "choice missing": "."}
@@ -384,7 +385,7 @@ def fits():
     trials = simulate(RescorlaWagner(alpha=.3, beta=3.), BanditsDrift(), people=12, n_trials=60, seed=2)
     groups = pd.Series(list("ab") * 6, index=trials.participants)
     cells = dict(a=RescorlaWagner(), b=AgentQ())
-    return trials, groups, [fit(cell, trials, starts=3, threads=1, name=name) for name, cell in cells.items()]
+    return trials, groups, [fit(cell, trials, starts=1, threads=1, name=name) for name, cell in cells.items()]
 
 
 def test_a_comparison_shows_differences_of_the_same_people(fits):
@@ -422,8 +423,8 @@ def test_a_hierarchical_fit_is_drawn_with_its_own_intervals(fits):
 
 
 def test_an_equation_is_drawn_with_the_rewards_it_was_found_on():
-    base = simulate(RescorlaWagner(alpha=.3, beta=2.), BanditsDrift(), people=10, n_trials=60, seed=1)
-    found = search_library(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]))
+    base = simulate(RescorlaWagner(alpha=.3, beta=2.), BanditsDrift(), people=3, n_trials=60, seed=1)
+    found = search_library(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]), bandit_library(1, trace=False))
     for drawn, asked in ((found, None), (found.equation, None), (rescorla_wagner_equation(.3, 3), (-1, 1))):
         fig, axs = plot_equation(drawn, rewards=asked)
         assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward -1", "reward 1"]

@@ -47,7 +47,7 @@ def test_an_estimator_needs_nothing_else(kind, tmp_path, capsys):
     d, people = data(), data is people_dataset
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")   # short training: starts need not agree, and little is kept
-        e = SpiceEstimator(cls, config, epochs=12, starts=2, refine=False).fit(d.xs, d.ys)
+        e = SpiceEstimator(cls, config, epochs=6, starts=1, refine=False, wide=False).fit(d.xs, d.ys)
     e.print_spice_model()
     assert "(x_value_reward_chosen)[k+1] =" in capsys.readouterr().out
     assert list(e.get_spice_features()) == ([0, 1, 2] if people else ["everybody"])
@@ -72,7 +72,7 @@ def test_embedding_size_is_an_argument(kind, tmp_path):
     d = people_dataset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        e = SpiceEstimator(cls, config, epochs=3, starts=1, refine=False, embedding_size=3).fit(d.xs, d.ys)
+        e = SpiceEstimator(cls, config, epochs=3, starts=1, refine=False, wide=False, embedding_size=3).fit(d.xs, d.ys)
     assert e.get_participant_embeddings().shape == (3, 3)
     e.save_spice(path_rnn=tmp_path / "rnn.json")
     np.testing.assert_array_equal(load_spice(tmp_path / "rnn.json").get_participant_embeddings(), e.get_participant_embeddings())
@@ -156,7 +156,7 @@ def two_back(weight=0.):
 def test_refinement_leaves_buffers_alone():
     "What nothing reads is left out, and the rest comes back"
     truth = two_back()
-    trials = simulate(truth, BanditsDrift(.2, 3), n_trials=100, sessions=40, seed=0)
+    trials = simulate(truth, BanditsDrift(.2, 3), n_trials=100, sessions=20, seed=0)
     more = Rule("x_choice_2", "x_choice_2", (), (("x_choice_1", "x_choice_1"),), ((0, 1),), (1.,))
     habit = replace(truth.equation_rules[1], signals=(("c_action", "action"), ("x_choice_1", "x_choice_1"), ("x_choice_2", "x_choice_2")), terms=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)))
     rules = [truth.equation_rules[0], habit, truth.equation_rules[2], more]

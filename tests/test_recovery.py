@@ -290,7 +290,7 @@ def test_pieces_can_be_sent():
 def test_what_a_run_is():
     "The digest of a run is the same in another process, and another for anything that matters"
     def about(cell=None, task=TASK, **more): return digest._about("x", m := simulation._models(cell or avoidance_model("Hybrid2021+bias"), None, None, None), simulation._plan(m, task, 3, None, 1, 1, 0), task, **more)
-    code = ("from spice_rl.inference import digest, simulation as s; from spice_rl import *; m = s._models(avoidance_model('Hybrid2021+bias'), None, None, None); t = AvoidanceTask(groups={0: 'a', 1: 'b', 2: 'c'});"
+    code = ("from spice_rl.inference import digest, simulation as s; from spice_rl.models.avoidance import AvoidanceTask; from spice_rl.models.ready import avoidance_model; m = s._models(avoidance_model('Hybrid2021+bias'), None, None, None); t = AvoidanceTask(groups={0: 'a', 1: 'b', 2: 'c'});"
             "print(digest._about('x', m, s._plan(m, t, 3, None, 1, 1, 0), t))")
     task = AvoidanceTask(groups={0: "a", 1: "b", 2: "c"})
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == str(about(task=task))

@@ -32,7 +32,6 @@ START, OWN, PAID, BOTH, KEPT = f"start: {VALUE}", f"{C}: {C}", f"{C}: c_reward",
 
 LEARNERS = {
     "slow": (dict(alpha_reward=.1), {START, OWN, PAID}),
-    "middling": (dict(alpha_reward=.3), {START, OWN, PAID}),
     "fast": (dict(alpha_reward=.6), {START, OWN, PAID}),
     "two rates": (dict(alpha_reward=.6, alpha_penalty=.2), {START, OWN, PAID, BOTH}),
     "forgetting": (dict(alpha_reward=.3, forget_rate=.2), {f"{C}: 1", OWN, PAID, KEPT}),
@@ -41,7 +40,9 @@ LEARNERS = {
 
 
 @cache
-def learner(name): return simulate(AgentQ(**LEARNERS[name][0]), BanditsDrift(.2), sessions=100, seed=1)
+def learner(name):
+    "With a slow change of values that are not chosen, or of a trace, it takes more choices until the exact terms are by far the best"
+    return simulate(AgentQ(**LEARNERS[name][0]), BanditsDrift(.2), sessions=100 if name in ("forgetting", "perseveration") else 30, seed=1)
 
 
 @cache
@@ -58,11 +59,18 @@ def small():
 def small_found(): return search_library(small())
 
 
+FEW = bandit_library(1, trace=False)   # a value and what is paid: where it does not matter what else there may be
+
+
 @cache
 def points():
     "Rewards of any size between 0 and 1, learned from"
     rng = np.random.default_rng(0)
     return rebuild(small(), reward=small().reward * rng.random(small().reward.shape))
+
+
+@cache
+def points_found(): return search_library(points())
 
 
 def labels(trials): return np.array(trials.participants, object)[trials.participant]
@@ -92,12 +100,13 @@ def test_the_learner_comes_back(name):
     assert d.scores.nll["everybody"] == pytest.approx(nll(d.equation, None, learner(name)).sum(), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["middling", "forgetting"])
+@pytest.mark.parametrize("name", ["fast", "forgetting"])
 def test_no_move_makes_it_better(name):
     "The table of terms: none in that is better out, none out that is better in"
     d = found(name)
     assert (d.terms.bic_change.dropna() > -.02).all() and set(d.terms.parameter[d.terms.in_equation]) == set(d.estimates.parameter)
-    np.testing.assert_allclose(d.terms.bic_change - 2 * d.terms.nll_change, np.round((d.terms.bic_change - 2 * d.terms.nll_change) / np.log(10000)) * np.log(10000), atol=1e-6)
+    numbers = (d.terms.bic_change - 2 * d.terms.nll_change) / np.log(len(learner(name)))
+    np.testing.assert_allclose(numbers, np.round(numbers), atol=1e-7)
     assert d.structures.weight.sum() == pytest.approx(1) and d.structures.bic.iloc[0] <= d.structures.bic.min() + .02 and (d.structures.bic < d.structures.bic.min() + 6).all()
     assert set(d.shared()) <= set(d.structures.terms.iloc[0])
 
@@ -148,19 +157,20 @@ def test_intervals(number):
     d = small_found()
     f, x, names = loop_of(d, small())
     i = names.index(number)
+    scale = np.linalg.cholesky(np.linalg.inv(np.delete(np.delete(np.linalg.inv(d.equation.covariance[0].to_numpy()), i, 0), i, 1)))   # of the others, so that the search is short
     for end in d.estimates.set_index("parameter").loc[number, ["lower", "upper"]]:
         others = np.delete(x + d.equation.covariance[0].to_numpy()[:, i] / d.equation.covariance[0].iloc[i, i] * (end - x[i]), i)
-        profile = minimize(lambda y: f(np.insert(y, i, end)), others, method="BFGS", options=dict(gtol=.05)).fun
+        profile = minimize(lambda y: f(np.insert(others + scale @ y, i, end)), np.zeros(len(others)), method="BFGS", options=dict(gtol=.05)).fun
         assert profile - f(x) == pytest.approx(1.9207, abs=.03)
 
 
 # What must not matter
 
 @pytest.mark.parametrize("times", [1e-4, 1e3])
-@pytest.mark.parametrize("data", [small, points])
-def test_rewards_in_another_unit(data, times):
+@pytest.mark.parametrize("data, in_shares", [(small, small_found), (points, points_found)])
+def test_rewards_in_another_unit(data, in_shares, times):
     "Points in place of shares: the same terms and likelihood, coefficients and errors by the power of the unit"
-    a, b = search_library(data()), search_library(rebuild(data(), reward=data().reward * times))
+    a, b = in_shares(), search_library(rebuild(data(), reward=data().reward * times))
     power = [n.split(": ")[1].count("c_reward") + n.endswith("c_reward^2") for n in a.estimates.parameter]
     scale = times ** np.array(power, float)
     b.estimates[["estimate", "se", "lower", "upper"]] = b.estimates[["estimate", "se", "lower", "upper"]].mul(scale, axis=0)
@@ -171,11 +181,11 @@ def test_rewards_in_another_unit(data, times):
 
 def test_rates_at_what_is_paid():
     "The same choices, rewards of -1 and 1, or of 0 and 100, in place of 0 and 1: the same two rates"
-    a, b, c = (search_library(rebuild(small(), reward=r)).as_rl() for r in (small().reward, small().reward * 100, small().reward * 2 - 1))
+    a, b, c = (d.as_rl() for d in (small_found(), *(search_library(rebuild(small(), reward=r)) for r in (small().reward * 100, small().reward * 2 - 1))))
     assert dict(a.parameters.value[["alpha_reward", "alpha_penalty"]]) == pytest.approx(dict(b.parameters.value[["alpha_reward", "alpha_penalty"]]), rel=1e-3)
     np.testing.assert_allclose(a.parameters.se[["alpha_reward", "alpha_penalty"]], b.parameters.se[["alpha_reward", "alpha_penalty"]], rtol=1e-2)
     for what, truth in (("alpha_reward", .7), ("alpha_penalty", .3)): assert abs(c.parameters.value[what] - truth) < 4 * c.parameters.se[what]
-    assert "alpha_reward" not in search_library(points()).as_rl().parameters.index
+    assert "alpha_reward" not in points_found().as_rl().parameters.index
 
 
 @pytest.mark.parametrize("change", ["options", "sessions", "people", "missing", "taken"])
@@ -209,11 +219,11 @@ def test_the_way_an_equation_is_written_does_not_matter():
 
 def test_the_same_seed():
     state = np.random.get_state()[1].copy()
-    a, b = (search_library(small(), criterion="heldout", folds=4, seed=5) for _ in range(2))
+    a, b = (search_library(small(), FEW, criterion="heldout", folds=4, seed=5) for _ in range(2))
     pd.testing.assert_frame_equal(a.estimates, b.estimates)
     assert a.scores.held_out.equals(b.scores.held_out) and (np.random.get_state()[1] == state).all()
     assert a.scores.held_out.sum() > a.scores.nll.sum() and a.scores.held_out.sum() < np.log(2) * len(small())
-    c = search_library(small(), criterion="heldout", folds=4, seed=np.random.default_rng(7))
+    c = search_library(small(), FEW, criterion="heldout", folds=4, seed=np.random.default_rng(7))
     assert c.criterion == "heldout" and np.isfinite(c.scores.held_out).all()
 
 
@@ -351,7 +361,7 @@ def test_the_avoidance_data(shared):
     files = [shared/"data"/f"tutorial_{phase}_data.csv" for phase in ("learning", "transfer")]
     if not all(f.exists() for f in files): pytest.skip("no avoidance data")
     trials = read_avoidance(*files)
-    trials = trials.take(participants=list(trials.participants[:3]))
+    trials = trials.take(participants=list(trials.participants[:2]))
     d = search_library(trials)
     assert d.scores.nll.sum() == pytest.approx(loop_nll(d.equation.equation_rules, d.equation.state, d.equation.row(), trials), rel=1e-7)
     assert d.scores.nll.sum() < np.log(2) * trials.n_counted
@@ -368,12 +378,16 @@ def crowd():
                                                                                                     mixed=np.arange(len(t)) % 2))
 
 
+@cache
+def crowd_found(): return search_library(crowd(), FEW)
+
+
 @pytest.mark.parametrize("by, who", [("participant", ["d", "c", "b", "a"]), ("kind", ["slow", "fast"]), ("code", [7, 3])])
 def test_one_for_each(by, who):
-    d = search_library(crowd(), by=by)
+    d = search_library(crowd(), FEW, by=by)
     assert set(d.scores.index) == set(who) == set(d.equation.coefficients.index)
     people = {w: [p for p, g in zip(["d", "c", "b", "a"], ["d", "c", "b", "a"] if by == "participant" else np.repeat(who, 2)) if g == w] for w in who}
-    alone = search_library(crowd().take(participants=people[who[0]]))
+    alone = search_library(crowd().take(participants=people[who[0]]), FEW)
     mine = d.estimates[d.estimates.who == who[0]]
     assert list(mine.parameter) == list(alone.estimates.parameter)
     np.testing.assert_allclose(mine.estimate, alone.estimates.estimate, rtol=1e-4)
@@ -394,9 +408,9 @@ def test_rows_of_their_own_are_refined():
 
 
 def test_how_much_people_share():
-    unlike, alike = pooled_or_apart(crowd(), groups="kind"), pooled_or_apart(small())
+    unlike, alike = pooled_or_apart(crowd(), FEW, groups="kind"), pooled_or_apart(small(), FEW)
     assert unlike.index[0] == "one per group" and alike.index[0] == "one for everybody"
-    own = fit(search_library(crowd()).equation, crowd()).table.nll.sum()
+    own = fit(crowd_found().equation, crowd()).table.nll.sum()
     assert unlike.nll["the same terms, everyone's own numbers"] == pytest.approx(own, abs=1e-3) and unlike.bic.is_monotonic_increasing
     np.testing.assert_allclose(unlike.bic, 2 * unlike.nll + unlike.k * np.log(len(crowd())))
 
@@ -411,7 +425,7 @@ def test_sharing_where_nothing_is_learned():
 def test_somebody_who_was_shown_nothing():
     "A person whose rewards are all hidden has an equation without reward, and bounds that are numbers"
     t = rebuild(crowd(), reward=np.where((labels(crowd()) == "d")[:, None], np.nan, crowd().reward))
-    d = judged(search_library(t, by="participant"), t)
+    d = judged(search_library(t, FEW, by="participant"), t)
     assert PAID not in set(d.estimates.parameter[d.estimates.who == "d"]) and PAID in set(d.estimates.parameter[d.estimates.who == "a"])
 
 
@@ -441,7 +455,7 @@ def test_terms_of_binary_signals_never_enter():
     d = small_found()
     assert not any("c_reward^2" in n or "c_action^2" in n for n in d.terms.parameter) and any("powers of c_reward" in s for s in d.unseen)
     assert any(f"{TRACE}: 1, which moves all options alike" in s for s in d.unseen)
-    assert f"{C}: c_reward^2" in set(search_library(points()).terms.parameter)
+    assert f"{C}: c_reward^2" in set(points_found().terms.parameter)
 
 
 @pytest.mark.parametrize("library, error, said", [
@@ -483,10 +497,10 @@ def test_what_cannot_be_asked(what, error, said):
 def test_sessions_drawn_anew():
     "The spread over draws is about the standard error for what is always chosen; the same seed draws the same; the data are left as they are"
     trials = learner("fast").take(sessions=list(range(8)))
-    before, d = trials.choice.copy(), search_library(trials).estimates.set_index("parameter")
-    a, b = stability(trials, n=4, seed=1), stability(trials, n=4, seed=1)
-    pd.testing.assert_frame_equal(a.draws, b.draws)
-    assert not a.draws.equals(stability(trials, n=2, seed=2).draws) and np.array_equal(before, trials.choice)
+    before, d = trials.choice.copy(), search_library(trials, FEW).estimates.set_index("parameter")
+    a, b, c = (stability(trials, FEW, n=n, seed=s) for n, s in ((4, 1), (2, 1), (2, 2)))
+    pd.testing.assert_frame_equal(a.draws.head(2), b.draws)
+    assert not b.draws.equals(c.draws) and np.array_equal(before, trials.choice)
     assert a.table.share_chosen[PAID] == 1 and a.structures.share.sum() == pytest.approx(1) and repr(a) and a._repr_html_()
     assert .2 < a.table.sd[PAID] / d.se[PAID] < 3
     assert a.table.estimate[OWN] == pytest.approx(d.estimate[OWN] - 1, abs=1e-4) and a.table.estimate[PAID] == pytest.approx(d.estimate[PAID], abs=1e-4)
@@ -494,7 +508,7 @@ def test_sessions_drawn_anew():
 
 def test_it_is_a_model_like_others():
     "Fitted to each person, within bounds, from a file, simulated: with no special case"
-    d = search_library(crowd(), by=None)
+    d = crowd_found()
     own = fit(d.equation, crowd())
     assert set(own.names) == set(d.estimates.parameter) and own.table.nll.sum() <= d.scores.nll.sum() + 1e-4
     again = simulate(d.equation, BanditsDrift(.2), people=2, sessions=3, n_trials=50, seed=0)
@@ -505,12 +519,12 @@ def test_it_is_a_model_like_others():
 def test_sessions_are_drawn_from_all_people():
     "With a session each there would be nothing to draw within a person, and everything would look stable"
     people = simulate(AgentQ(alpha_reward=.3), BanditsDrift(.2), people=12, sessions=1, n_trials=60, seed=3)
-    draws = stability(people, bandit_library(1, trace=False), n=4, seed=0).draws
+    draws = stability(people, FEW, n=4, seed=0).draws
     assert draws[PAID].nunique() == 4
 
 
 def test_draws_are_kept_and_belong_to_their_data(tmp_path):
-    trials, library = small().take(sessions=[0, 1, 2]), bandit_library(1, trace=False)
+    trials, library = small().take(sessions=[0, 1, 2]), FEW
     kept = stability(trials, library, n=2, folder=tmp_path)
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "pieces").iterdir()}
     pd.testing.assert_frame_equal(stability(trials, library, n=2, folder=tmp_path).draws, kept.draws)

@@ -1,4 +1,5 @@
 "The report: printed equations are the code, numbers are those of the files, what is missing is said, and the page needs nothing from outside"
+import copy
 import inspect
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
@@ -16,11 +18,41 @@ from scipy import stats
 from spice_rl import Avoidance, Param, Pipeline, QLearning, RunFolder, apa_number, apa_p, apa_r, apa_table, apa_test, avoidance_model, avoidance_models, avoidance_tutorial_files, rescorla_wagner_equation, ten_rules, with_mathml, write_report
 from spice_rl.models.avoidance import NOVEL, SYMBOL_OF, TRANSFER
 from spice_rl.core.cell import make_trial
+from spice_rl.core.style import _figure
+from spice_rl.output import report
 from spice_rl.output.cli import main
 from spice_rl.output.run_folder import comparison_table, disagreements, misses
 from spice_rl.output.run_folder import outside, recovery_table, run_call, worst_recovered
 
 MODELS = ["QLearning+novel", "Advantage"]
+
+
+def coarse(drawn, path):
+    "What `save_figure` writes, with few pixels and without what a PDF holds: to render figures takes most of a run, and test_pipeline.py does it"
+    _figure(drawn).savefig(path, dpi=20) if path.suffix == ".png" else path.touch()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse_figures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spice_rl.core.style.save_figure", coarse)
+        yield
+
+
+@pytest.fixture
+def no_pixels(monkeypatch):
+    "Figures are files without anything in them"
+    monkeypatch.setattr("spice_rl.core.style.save_figure", lambda drawn, path: path.touch())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def executed_once():
+    "A notebook that was run for a folder is not run for it again: to start a process for it takes most of a report"
+    execute = report._executed
+    known = cache(lambda template, *parameters: execute(template, **dict(parameters)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "_executed", lambda template, **parameters: copy.deepcopy(known(template, *parameters.items())))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +197,7 @@ def test_record(folders):
     assert r.best == pd.read_csv(folders.all/"group_BIC.csv").best_model.iloc[-1]
 
 
-def test_calls_make_the_same_run(folders, tmp_path):
+def test_calls_make_the_same_run(folders, tmp_path, no_pixels):
     call = run_call(RunFolder(folders.fit), "FIT")
     eval(call.replace(repr(str(folders.fit)), repr(str(tmp_path))), {"Pipeline": Pipeline})
     assert (tmp_path/"fits.csv").read_bytes() == (folders.fit/"fits.csv").read_bytes()
