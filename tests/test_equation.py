@@ -19,7 +19,7 @@ from worlds import people, rebuild
 def loop_nll(rules, latents, row, trials, who=None):
     "NLL of an equation, one trial after another, in plain Python"
     signal = dict(action=lambda k, c, r, v: float(k == c), reward=lambda k, c, r, v: r[k], chosen_reward=lambda k, c, r, v: r[c])
-    total = 0.
+    row, total = dict(row), 0.   # a series is slow to look up
     for s in range(trials.n_sessions):
         if who is not None and trials.participants[trials.session_participant[s]] != who: continue
         values = {x: np.full(trials.n_options, float(row[f"start: {x}"])) for x in latents}
