@@ -20,7 +20,7 @@ class OneRate(Cell):
 
 
 @pytest.fixture(scope="module")
-def people(): return simulate(OneRate(), TASK, pd.DataFrame(dict(alpha=[.2, .3, .4, .5], beta=[3., 4., 3., 4.]), list("abcd")), sessions=5, n_trials=100, seed=3)
+def people(): return simulate(OneRate(), TASK, pd.DataFrame(dict(alpha=[.2, .3, .4, .5], beta=[3., 4., 3., 4.]), list("abcd")), sessions=10, n_trials=100, seed=3)
 
 
 @pytest.fixture(scope="module")
