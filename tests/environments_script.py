@@ -137,7 +137,7 @@ def test_right_answers_are_paid():
 
 
 def test_parameters_come_back():
-    r = parameter_recovery(Predictor(), ChangePoints(), people=10, n_trials=40, starts=1, seed=1).summary().r
+    r = parameter_recovery(Predictor(), ChangePoints(), people=8, n_trials=30, starts=1, seed=1).summary().r
     assert (r > .8).all()
 
 

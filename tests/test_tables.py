@@ -37,7 +37,7 @@ LABELS = {'numbers': [3, 10, 7], 'text': ['left', 'right', 'up'], 'zeros': ['01'
           'umlauts': ['höher', 'tiefer', 'größer'], 'hashes': ['12e45', '1.2e46', '120e44'], 'commas': ['0,5', '1,5', 'a;b'], 'quotes': ['"q"', "it's", 'a b']}
 WAYS = st.fixed_dictionaries(dict(sep=st.sampled_from([',', ';', '\t', '|']), decimal=st.sampled_from(['.', ',']), encoding=st.sampled_from(['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'cp1252']),
                                   lineterminator=st.sampled_from(['\n', '\r\n']), na_rep=st.sampled_from(['', 'NA']), quoting=st.sampled_from([0, 2])))
-SLOW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+SLOW = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 
 
 @st.composite

@@ -6,6 +6,7 @@ is special about drawing its parameters in NARROW; its plain likelihoods stand i
 SPICE_RL_ALL_TASKS=1 in the environment compiles all of them."""
 import ast, inspect, json, os, pickle
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,8 @@ BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no go
 )
 PARAMETERS |= BEYOND
 OURS |= set(BEYOND)
-COMPILED = ["bandit2arm_delta", "bandit4arm_lapse", "ts_par7", "dd_cs", "choiceRT_ddm"]
+COMPILED = ["bandit4arm_lapse", "ts_par7", "dd_hyperbolic", "choiceRT_ddm"]   # what a usual learner compiles to, many other tests hold
+LIVED = ["ts_par7", "choiceRT_ddm"]   # of these the simulation is compiled, too: a world, and a design; recoveries in the notebooks of tasks compile others
 # by task: where parameters are drawn, if not anywhere in the bounds
 NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)), pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)),
               hgf=dict(kappa_2=(.2, 1.5), omega_2=(-6, -1), omega_3=(-8, -3)))
@@ -137,12 +139,15 @@ MODELS = task_models()
 TASK = dict(zip(MODELS.model, MODELS.task))
 TASKS = sorted(set(TASK.values()))
 each_model, each_task = pytest.mark.parametrize("model", MODELS.model), pytest.mark.parametrize("task", TASKS)
-if os.environ.get("SPICE_RL_ALL_TASKS"): COMPILED = list(MODELS.model)
+if os.environ.get("SPICE_RL_ALL_TASKS"): COMPILED = LIVED = list(MODELS.model)
 
 
 # What both sides of a comparison need
 
-def table(task): return pd.read_csv(find_task(task).file)
+read_csv, example = cache(pd.read_csv), cache(task_example)   # there are many models of a task
+
+
+def table(task): return read_csv(find_task(task).file).copy()
 
 
 def written(name): return name + "_" if name == "lambda" else name
@@ -175,7 +180,7 @@ def golden(shared):
         if not (shared/"golden"/file).is_file(): pytest.skip(f"no golden numbers in {shared}")
         for row in json.loads((shared/"golden"/file).read_text()):
             if row["model"] not in TASK: continue
-            rows = pd.read_csv(shared/"data/tasks"/find_task(TASK[row["model"]]).file.name)
+            rows = read_csv(shared/"data/tasks"/find_task(TASK[row["model"]]).file.name)
             yield row["model"], row.get("options", {}), flat(row["parameters"]), rows[rows.subjID == row["subject"]], \
                 row.get("loglik_exact_density", row["loglik"]), row["n_counted"]
 
@@ -212,7 +217,7 @@ def reading(task, options={}):
 
 @each_model
 def test_likelihood_is_the_plain_one(model):
-    rows, trials = table(TASK[model]), task_example(TASK[model])
+    rows, trials = table(TASK[model]), example(TASK[model])
     for seed, who in enumerate(trials.participants[:2]):
         p = drawn(model, seed)
         plain = LOGLIK[model](rows[rows.subjID == who].reset_index(drop=True), p)
@@ -342,7 +347,7 @@ def test_options_of_tasks_10_to_18():
 
 @pytest.mark.parametrize("model", COMPILED)
 def test_compiled_is_plain(model):
-    trials, p = task_example(TASK[model]), drawn(model, 3)
+    trials, p = example(TASK[model]), drawn(model, 3)
     for who, value in nll(task_model(model), p, trials).items():
         assert -value == pytest.approx(by_hand(task_model(model), trials.take(who), p), rel=1e-10)
 
@@ -418,7 +423,7 @@ def same(a, b):
 
 @each_task
 def test_file_and_frame_and_odd_names_are_one(task, tmp_path):
-    rows, own = table(task), task_example(task)
+    rows, own = table(task), example(task)
     odd = rows.rename(columns=lambda c: c.upper().replace("_", "") if len(c) % 2 else f"{c[:2]}_{c[2:].lower()}").assign(mood=3)
     same(read_task(task, rows), own)
     same(read_task(task, odd[sorted(odd)]), own)
@@ -428,7 +433,7 @@ def test_file_and_frame_and_odd_names_are_one(task, tmp_path):
 
 @each_task
 def test_people_come_in_the_order_of_their_first_row(task):
-    rows, own = table(task), task_example(task)
+    rows, own = table(task), example(task)
     turned = pd.concat([rows[rows.subjID == who] for who in ("s3", "s1", "s2")], ignore_index=True)
     back = read_task(task, turned)
     assert back.participants == ("s3", "s1", "s2")
@@ -504,7 +509,7 @@ def on_a_design(cell, world, seed):
     return world.chosen(design, {name: np.array([now[name] for now in out]) for name in cell.does})
 
 
-def in_a_world(cell, world, seed, n=60):
+def in_a_world(cell, world, seed, n=24):
     "The same where a world shows and pays as people go along"
     rng, settings, state, rows = np.random.default_rng(seed), dict(zip(world.settings, world.values)), None, []
     e, numbers, state = namedtuple("E", settings)(**settings), np.zeros(world.n_world), cell.init(cell.p(), world.n_actions)
@@ -527,15 +532,16 @@ def in_a_world(cell, world, seed, n=60):
 
 @each_model
 def test_simulated_people_have_a_likelihood(model):
-    cell, world, example = task_model(model), task_world(TASK[model]), task_example(TASK[model])
+    few = dict(n_trials=24) if "n_trials" in inspect.signature(find_task(TASK[model]).world).parameters else {}
+    cell, world, known = task_model(model), task_world(TASK[model], **few), example(TASK[model])
     made = (on_a_design if hasattr(world, "design") else in_a_world)(cell, world, 1)
     assert np.isfinite(by_hand(task_model(model), made, {}))
-    assert (made.n_options, made.does, sorted(made.columns)) == (example.n_options, example.does, sorted(example.columns))
-    for name, x in made.columns.items(): assert (x.ndim, np.isnan(x).any()) == (example.columns[name].ndim, np.isnan(example.columns[name]).any()), name
+    assert (made.n_options, made.does, sorted(made.columns)) == (known.n_options, known.does, sorted(known.columns))
+    for name, x in made.columns.items(): assert (x.ndim, np.isnan(x).any()) == (known.columns[name].ndim, np.isnan(known.columns[name]).any()), name
     assert (np.isfinite(made.reward).sum(1) <= 1).all()
 
 
-@pytest.mark.parametrize("model", COMPILED)
+@pytest.mark.parametrize("model", LIVED)
 def test_simulation_agrees_with_the_likelihood(model):
     "Twice: the same seed, the same people; and who else is there changes nothing"
     cell, world = task_model(model), task_world(TASK[model])
@@ -740,8 +746,9 @@ def test_a_number_in_place_of_a_column_is_the_same_on_every_trial():
     t = read_trials(frame, sees=dict(amount=["today", "later"], delay=[0, "days"]), **asked)
     np.testing.assert_array_equal(t.columns["delay"], np.c_[np.zeros(4), frame.days])
     assert list(frame.columns) == ["participant", "choice", "today", "later", "days"]
-    np.testing.assert_allclose(fit(task_model("dd_hyperbolic"), t, starts=1).nll, fit(task_model("dd_hyperbolic"), read_trials(
-        frame.assign(zero=0), sees=dict(amount=["today", "later"], delay=["zero", "days"]), **asked), starts=1).nll)
+    other = read_trials(frame.assign(zero=0), sees=dict(amount=["today", "later"], delay=["zero", "days"]), **asked)
+    np.testing.assert_array_equal(t.columns["delay"], other.columns["delay"])
+    np.testing.assert_allclose(nll(task_model("dd_hyperbolic"), trials=t), nll(task_model("dd_hyperbolic"), trials=other), rtol=1e-12)
     with pytest.raises(ValueError, match="no column 0 for sees"): read_trials(frame, sees=dict(delay=[0, 1]), **asked)
 
 

@@ -13,6 +13,7 @@ from spice_rl.discovery import pulls, trace_search, traces
 from spice_rl.inference import modes
 from spice_rl.core.engine import gradient
 from spice_rl.core.params import from_line, to_line
+from spice_rl.core.wide_trials import _log_likelihood, _trial_at
 
 TERMS = ["value", "choice", "choice_2", "last", ("last", "stay"), ("last", "stay", "reward"), ("last", "reward"), ("last", "reward_rate"), ("last", "win_stay"),
          ("last", "since_switch"), ("choice", "stay"), ("value", "stay")]
@@ -218,14 +219,17 @@ def test_the_result_is_a_cell_for_old_people_and_new(found, people):
 
 
 def test_the_same_at_any_seed_and_number_of_threads(found, people):
-    for options in (dict(threads=2), dict(seed=5)):
-        other = discover(people, verbose=False, **options)
-        assert other.structure == found.structure and other.integrated_bic == found.integrated_bic
-        assert np.allclose(other.group[["typical", "mean", "se"]], found.group[["typical", "mean", "se"]], rtol=1e-3)
+    other = discover(people, verbose=False, threads=2, seed=5)
+    assert other.structure == found.structure and other.integrated_bic == found.integrated_bic
+    assert np.allclose(other.group[["typical", "mean", "se"]], found.group[["typical", "mean", "se"]], rtol=1e-3)
 
 
-def test_alike_is_maximum_likelihood(people):
-    found = discover(people, people="alike", threads=1, verbose=False)
+@pytest.fixture(scope="module")
+def found_alike(people): return discover(people, people="alike", threads=1, verbose=False)
+
+
+def test_alike_is_maximum_likelihood(people, found_alike):
+    found = found_alike
     total = nll(found.cell, trials=people).sum()
     n = len(people)
     assert np.isclose(found.integrated_bic, 2 * total + len(found.group) * np.log(n)) and (found.people.nunique() == 1).all()
@@ -241,11 +245,14 @@ def test_a_budget_and_a_length_are_kept(people):
     assert len(few.group) <= 2 and any("no equation may have more than 2" in note for note in few.notes())
 
 
-def test_a_search_that_was_stopped_ends_where_an_unbroken_one_does(people, found):
-    "Also when it was stopped many times, was kept in a file between, and goes on with another number of threads"
-    part, turns = discover(people, budget=0, threads=1, verbose=False), 0
+@pytest.mark.parametrize("how, stops", [("alike", 99), ("differ", 4)])
+def test_a_search_that_was_stopped_ends_where_an_unbroken_one_does(people, found, found_alike, how, stops):
+    """Also when it was stopped many times (people who are alike: after each structure), was kept in a file between, and goes on with another
+    number of threads"""
+    if how == "alike": found = found_alike
+    part, turns = discover(people, people=how, budget=0, threads=1, verbose=False), 0
     while part.stopped:
-        part, turns = pickle.loads(pickle.dumps(part)).resume(0, threads=1 + turns % 2, verbose=False), turns + 1
+        part, turns = pickle.loads(pickle.dumps(part)).resume(0 if turns < stops else None, threads=1 + turns % 2, verbose=False), turns + 1
         assert part.integrated_bic >= found.integrated_bic and (not part.stopped or "resume(budget=…) goes on" in " ".join(part.notes()))
     assert turns > 3 and part.structure == found.structure and part.integrated_bic == found.integrated_bic
     pd.testing.assert_frame_equal(part.steps, found.steps)
@@ -374,8 +381,24 @@ def shown(trials, seed=0, **more):
                               offer=np.array(trials.offer), sees=sees | more)
 
 
+def by_rules(cell, trials, rows=None):
+    "NLL of each person by a cell's rules as plain Python: they are written for each structure, and compiling them takes seconds"
+    out = np.zeros(trials.n_participants)
+    for i, (first, last) in enumerate(zip(trials.starts[:-1], trials.starts[1:])):
+        who = trials.session_participant[i]
+        p = cell.p(**({} if rows is None else rows.iloc[who]))
+        state = cell.init(p, trials.n_options)
+        for t in range(first, last):
+            if trials.choice[t] < 0: continue
+            trial = _trial_at(cell, trials, t)
+            out[who] -= _log_likelihood(cell, p, state, trial)
+            state = cell.update(p, state, trial)
+    return out
+
+
 @pytest.mark.parametrize("n_options", [2, 3])
 def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
+    "The rules of each structure as plain Python; those of the longest, which holds every kind of term, compiled too"
     trials = shown(odd_trials(n_options))
     data = pulls._Data(trials, .5, COLUMNS[::-1])
     for s in SEEING:
@@ -383,13 +406,16 @@ def test_the_likelihood_with_columns_is_that_of_the_words(n_options):
         cell = TraceEquation(s, p)
         assert cell.sees == tuple(c.name for c in s.columns)
         true = [slowly(s, p, trials, i) for i in range(trials.n_participants)]
-        assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10), s
+        assert np.allclose(by_rules(cell, trials), true, rtol=1e-10), s
         line = trace_search._TraceLine(cell, trials, data, 1)
         z = np.tile(to_line(np.array(list(p.values())), line.params), (3, 1))
         v, g, f = line.scoring(z, np.arange(3))
         assert np.allclose(v, true, rtol=1e-10)
-        assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4), s
-        assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
+        at = [line.nll(z + h, np.arange(3)) for h in 1e-5 * np.r_[np.eye(len(p)), -np.eye(len(p))]]
+        assert np.allclose(g, (np.array(at[:len(p)]) - at[len(p):]).T / 2e-5, atol=2e-4, rtol=1e-4), s
+    assert np.allclose(nll(cell, trials=trials), true, rtol=1e-10)
+    assert np.allclose(g, gradient(cell, trials=trials).to_numpy() * line.slope(z), atol=2e-4, rtol=1e-4)
+    assert np.allclose(f, modes._Line.scoring(line, z, np.arange(3))[2], atol=1e-4, rtol=1e-3)
     with pytest.warns(UserWarning, match="NaN or infinite logits"): x = replay(cell, trials)   # where nothing is chosen, nobody knows what was seen
     there = trials.choice >= 0
     assert np.isclose(-np.log(x[[f"p_{k}" for k in range(n_options)]].to_numpy()[there, trials.choice[there]]).sum(), sum(true), rtol=1e-10)
@@ -407,7 +433,7 @@ def test_a_score_of_a_column_is_the_slope_of_a_refit():
         cell = TraceEquation(s)
         def at(w):
             rows = theta.assign(**{n: w if n == s.weight(c.term) else c.rate for n in cell.params if n not in model.names})
-            return nll(cell, rows[list(cell.params)], trials).to_numpy()
+            return by_rules(cell, trials, rows[list(cell.params)])
         assert np.allclose(g[:, j], -(at(1e-4) - at(-1e-4)) / 2e-4, atol=1e-6), c
 
 
@@ -431,20 +457,34 @@ def loaded(): return under_load(-.5, 1)
 @pytest.fixture(scope="module")
 def found_loaded(loaded): return discover(loaded[0], threads=1, verbose=False)
 
+@pytest.fixture(scope="module")
+def loaded_alike(loaded): return discover(loaded[0], people="alike", threads=1, verbose=False)
 
-@pytest.mark.parametrize("seed", [2, 3])
-def test_what_a_column_changes_is_found(seed):
-    trials, true = under_load(-.5, seed)
-    found = discover(trials, threads=1, verbose=False)
+
+def test_what_a_column_changes_is_found(loaded, found_loaded):
+    found, true = found_loaded, loaded[1]
     assert found.structure == TraceStructure(("value", ("value", "load")), columns=["load"]) and found.name == "Rescorla-Wagner with values by load"
     assert found.group.typical_lower.beta_load < true.mean() < found.group.typical_upper.beta_load < 0
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_what_a_column_does_not_change_is_not_found(seed):
-    found = discover(under_load(0., seed)[0], threads=1, verbose=False)
+def test_what_a_column_does_not_change_is_not_found():
+    found = discover(under_load(0., 0)[0], threads=1, verbose=False)
     assert found.structure == TraceStructure(("value",))
     assert "looked at, and in no term, since none lowers the integrated BIC: 'load'" in found.notes()
+
+
+def chosen_by_rules(cell, truth, trials, seed):
+    "What people choose, by a cell's rules as plain Python"
+    rng, out = np.random.default_rng(seed), np.zeros(len(trials), int)
+    for first, last, (_, own) in zip(trials.starts[:-1], trials.starts[1:], truth.iterrows()):
+        p = cell.p(**own)
+        state = cell.init(p, trials.n_options)
+        for t in range(first, last):
+            trial = _trial_at(cell, trials, t)
+            x = np.exp(cell.logits(p, state, trial))
+            out[t] = rng.choice(len(x), p=x / x.sum())
+            state = cell.update(p, state, trial._replace(choice=out[t]))
+    return out
 
 
 def test_a_bonus_and_a_dose_are_found_in_their_own_units():
@@ -454,7 +494,7 @@ def test_a_bonus_and_a_dose_are_found_in_their_own_units():
     truth = pd.DataFrame(dict(alpha=rng.beta(4, 6, 25), beta=rng.uniform(3, 5, 25), kappa=rng.normal(.5, .3, 25), kappa_dose=rng.normal(.8, .2, 25), beta_bonus=rng.normal(.9, .2, 25)))
     reward = np.random.default_rng(6).integers(0, 2, trials.reward.shape).astype(float)
     sees = {name: np.array(x) for name, x in trials.columns.items()}
-    choice = play(TraceEquation(s), truth, Trials.from_arrays(np.array(trials.choice), reward, np.array(trials.participant), sees=sees), seed=1)[0]
+    choice = chosen_by_rules(TraceEquation(s), truth, Trials.from_arrays(np.array(trials.choice), reward, np.array(trials.participant), sees=sees), seed=1)
     lived = Trials.from_arrays(choice, np.where(np.arange(2) == choice[:, None], reward, np.nan), np.array(trials.participant), sees=sees)
     found = discover(lived, threads=1, verbose=False)
     assert found.structure.terms == s.terms
@@ -488,8 +528,9 @@ def test_an_equation_with_columns_is_a_cell_like_others(loaded, found_loaded, tm
     assert abs(again.log_likelihood - found.fit.log_likelihood) < .05 and np.allclose(again.means["mean"], found.group["mean"], atol=.02)
     alone = fit(TraceEquation(found.structure), trials.take(participants=[0, 1]))
     assert (alone.table.nll <= own[:2].to_numpy() + 1e-6).all()
-    assert check_fit(found, trials, times=20).table is not None
-    assert "where load is 1 rather than 0 the inverse temperature is" in write_page([fit_hierarchical(RescorlaWagner(), trials), found], trials, tmp_path)[0].read_text(encoding="utf-8")
+    checked = check_fit(found, trials, times=20)
+    assert checked.table is not None
+    assert "where load is 1 rather than 0 the inverse temperature is" in write_page([found], trials, tmp_path, checks=checked)[0].read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="sees 'load', which these trials lack"):
         nll(cell, trials=Trials.from_arrays(np.array(trials.choice), np.array(trials.reward), np.array(trials.participant)))
     with pytest.raises(ValueError, match="has a number for each option in these trials, and one number a trial in the equation"):
@@ -510,27 +551,27 @@ class Loads(Bandits):
 
 
 def test_a_world_that_shows_the_column_holds_such_people():
-    cell = TraceEquation(TraceStructure(("last", ("last", "load")), columns=["load"]), dict(kappa=0., kappa_load=4.))
+    "Under load they take what pays more, and else anything"
+    cell = TraceEquation(TraceStructure(("value", ("value", "load")), columns=["load"]), dict(alpha=.2, beta=0., beta_load=20.))
     trials = simulate(cell, Loads(), people=5, n_trials=200, seed=1)
-    stays = (trials.choice[1:] == trials.choice[:-1]) & (trials.session[1:] == trials.session[:-1])
-    load = trials.columns["load"][1:] == 1
-    assert stays[load].mean() > .95 and abs(stays[~load].mean() - .5) < .07
+    better, load = trials.choice == 0, trials.columns["load"] == 1
+    assert better[load].mean() > .9 and abs(better[~load].mean() - .5) < .07
     with pytest.raises(ValueError, match="which BanditsDrift does not show"): simulate(cell, BanditsDrift())
 
 
-def test_labels_of_a_column_stay_with_the_equation(found_loaded):
+def test_labels_of_a_column_stay_with_the_equation(loaded_alike):
     trials, _ = under_load(-.5, 1, labels=("easy", "hard"))
-    found = discover(trials, threads=1, verbose=False)
-    assert trials.words == dict(load=("easy", "hard")) and found.integrated_bic == found_loaded.integrated_bic
+    found = discover(trials, people="alike", threads=1, verbose=False)
+    assert trials.words == dict(load=("easy", "hard")) and found.integrated_bic == loaded_alike.integrated_bic
     assert "[load = hard]" in found.cell.text() and any("where load is hard rather than easy" in w for w in found.words()) and r"1_{\mathrm{load}=\mathrm{hard}}" in found.latex()
     other = read_trials(trials.to_frame().replace(dict(load=dict(easy="night", hard="day"))), sees="load")
     with pytest.raises(ValueError, match="load has day and night in these trials, and easy and hard in the equation"): nll(found.cell, trials=other)
 
 
-def test_a_search_with_columns_that_was_stopped_goes_on(loaded, found_loaded):
-    part = discover(loaded[0], budget=0, threads=1, verbose=False)
+def test_a_search_with_columns_that_was_stopped_goes_on(loaded, found_loaded, loaded_alike):
+    part = discover(loaded[0], people="alike", budget=0, threads=1, verbose=False)
     whole = part.resume(threads=1, verbose=False)
-    assert whole.structure == found_loaded.structure and whole.integrated_bic == found_loaded.integrated_bic
+    assert "load" in whole.cell.sees and whole.structure == loaded_alike.structure and whole.integrated_bic == loaded_alike.integrated_bic
     assert traces._refitted(found_loaded, loaded[0])[0].structure == found_loaded.structure
 
 

@@ -24,7 +24,7 @@ SHORT = dict(starts=2, rounds=1, epochs=25)
 
 @pytest.fixture(scope="module")
 def data():
-    d = q_dataset(n_sessions=40, n_trials=30)
+    d = q_dataset(n_sessions=40, n_trials=20)
     return d.xs, d.ys
 
 
@@ -33,6 +33,10 @@ def quiet(*args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)
         return train(*args, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(data): return quiet(RescorlaWagnerRNN(), *data, **SHORT | dict(epochs=60))
 
 
 def weights(network): return torch.cat([p.detach().flatten() for p in network.parameters()])
@@ -174,7 +178,7 @@ def test_a_session_padded_at_its_end(data):
     with torch.no_grad(): assert Loss(net, *longer)().item() == pytest.approx(Loss(net, xs, ys)().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("n_steps", [1, 7, 29, 30, 1000])
+@pytest.mark.parametrize("n_steps", [1, 7, 19, 20, 1000])
 def test_cutting_the_gradient_keeps_the_loss(n_steps, data):
     net = network("rescorla")
     with torch.no_grad(): assert Loss(net, *data, n_steps=n_steps)().item() == pytest.approx(Loss(net, *data)().item(), rel=1e-12)
@@ -190,7 +194,7 @@ def test_cutting_the_gradient_at_a_missing_trial_keeps_the_loss(n_steps, data):
 def test_training_sees_through_holes(data):
     "The same network comes out, whether missing trials stand in the data or not"
     d = DatasetRNN(*(x[:10] for x in data))
-    holed = holes(d.xs, d.ys, share=.3)
+    holed = holes(d.xs, d.ys, seed=3, share=.2)   # some begin with a missing trial, none with two: the second choice is the one that is asked for
     trials = Trials.from_dataset(holed)
     there = trials.choice >= 0
     first = np.isin(np.arange(trials.n_trials), trials.starts[:-1])
@@ -358,7 +362,7 @@ def test_same_seed_same_weights(data):
     assert not torch.equal(weights(a.network), weights(c.network))
 
 
-@pytest.mark.parametrize("options", [{}, dict(batch_size=5), dict(bagging=True), dict(n_steps_per_call=20)])
+@pytest.mark.parametrize("options", [{}, dict(batch_size=5), dict(bagging=True), dict(n_steps_per_call=15)])
 def test_global_generators_are_left_alone(options, data):
     xs, ys = (x[:10] for x in data)
     torch.manual_seed(5)
@@ -427,11 +431,11 @@ class MixedRNN(RescorlaWagnerRNN):
 
 
 @pytest.mark.parametrize("make", [LinearRNN, MixedRNN])
-def test_parameters_made_by_hand_train(make, data):
+def test_parameters_made_by_hand_train(make, data, trained):
     net = make()
     first = [p.detach().clone() for p in net.parameters()]
     out = quiet(net, *data, starts=2, rounds=1, epochs=60, seed=1)
-    assert out.nll == pytest.approx(quiet(RescorlaWagnerRNN(), *data, **(SHORT | dict(epochs=60))).nll, abs=2e-3)
+    assert out.nll == pytest.approx(trained.nll, abs=2e-3)
     assert all((p.double() != f.double()).any() for p, f in zip(net.parameters(), first))
     assert np.isfinite(nll(NetworkCell(out.network), None, people(2))).all()
 
@@ -454,11 +458,11 @@ def test_three_options():
 
 
 @pytest.mark.parametrize("scale", [100., .01])
-def test_points_may_be_large(scale, data):
+def test_points_may_be_large(scale, data, trained):
     xs, ys = data
     scaled = xs.clone()
     scaled[..., 2:4] *= scale
-    assert quiet(RescorlaWagnerRNN(), scaled, ys, **SHORT | dict(epochs=50)).nll == pytest.approx(quiet(RescorlaWagnerRNN(), xs, ys, **SHORT | dict(epochs=50)).nll, abs=2e-3)
+    assert quiet(RescorlaWagnerRNN(), scaled, ys, **SHORT | dict(epochs=60)).nll == pytest.approx(trained.nll, abs=2e-3)
 
 
 # Options
@@ -473,21 +477,21 @@ def test_minibatches(data):
 
 
 def test_every_option_does_something(data):
-    xs, ys = (x[:10] for x in data)
+    xs, ys = (x[:10, :8] for x in data)
     base = dict(starts=1, rounds=1, epochs=8, seed=0)
     run = lambda **o: weights(quiet(RescorlaWagnerRNN(), xs, ys, **base | o).network)
     adam = dict(batch_size=5, learning_rate=.1, epochs=15)
     plain, batches = run(), run(**adam)
     for option in (dict(learning_rate=.1), dict(l2_weight_decay=500.), dict(bagging=True), adam, dict(epochs=12), dict(seed=1)):
         assert not torch.equal(run(**option), plain), option
-    for option in (dict(scheduler=True), dict(learning_rate=.07), dict(l2_weight_decay=500.), dict(batch_size=3), dict(n_steps_per_call=10), dict(bagging=True)):
+    for option in (dict(scheduler=True), dict(learning_rate=.07), dict(l2_weight_decay=500.), dict(batch_size=3), dict(n_steps_per_call=3), dict(bagging=True)):
         assert not torch.equal(run(**adam | option), batches), option
 
 
 def test_truncated_gradients_differ(data):
     net = RescorlaWagnerRNN().reset(1, np.random.default_rng(0))
     grads = []
-    for n in (None, 30, 5):
+    for n in (None, 20, 5):
         net.zero_grad()
         Loss(net, *data, n_steps=n)().sum().backward()
         grads.append(net.submodules_rnn["x_value_reward_chosen"].weight.grad.clone())
@@ -531,7 +535,7 @@ def test_test_data_decide(data):
 
 def test_patience_ends_training(data):
     xs, ys = data
-    few, many = (xs[:2], ys[:2], xs[2:], ys[2:]), dict(starts=1, rounds=1, epochs=120, l2_weight_decay=0., convergence_threshold=0.)
+    few, many = (xs[:2], ys[:2], xs[2:], ys[2:]), dict(starts=1, rounds=1, epochs=50, l2_weight_decay=0., convergence_threshold=0.)
     assert quiet(RescorlaWagnerRNN(), *few, **many, patience=2).table.passes[0] < quiet(RescorlaWagnerRNN(), *few, **many, patience=1000).table.passes[0]
 
 
@@ -593,8 +597,8 @@ def test_both_orders_of_axes(data):
     with torch.no_grad():
         (a, s), (b, r) = net(xs, batch_first=True), net(xs.transpose(0, 1))
     assert torch.equal(a, b.transpose(0, 1)) and all(torch.equal(s[k], r[k]) for k in s)
-    first, state = net(xs[:, :20], batch_first=True)
-    second, _ = net(xs[:, 20:], state, batch_first=True)
+    first, state = net(xs[:, :12], batch_first=True)
+    second, _ = net(xs[:, 12:], state, batch_first=True)
     torch.testing.assert_close(torch.cat([first, second], 1), a)
 
 
