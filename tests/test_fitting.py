@@ -67,12 +67,11 @@ def test_best_known_optimum():
 
 
 @pytest.mark.skipif(not (SHARED / "data/tutorial_learning_data.csv").is_file(), reason="../shared is not here")
-@pytest.mark.parametrize("model, known, who", [("Relative+novel", 2586.0261, None), ("ActorCritic", 943.6917, ["p03", "p06", "p07", "p09"])])
-def test_no_better_optimum_is_known(model, known, who):
-    """Totals of the tutorial's people from thousands of starts: one of them misses 5.5 nats if it believes the first ten starts that agree.
-    Of the actor-critic, whose fits take longest, the people whose starts agree last."""
+@pytest.mark.parametrize("model, known", [("Relative+novel", 2586.0261), ("ActorCritic", 2774.7635)])
+def test_no_better_optimum_is_known(model, known):
+    "Totals of the tutorial's people from thousands of starts: one of them misses 5.5 nats if it believes the first ten starts that agree"
     trials = read_avoidance(SHARED / "data/tutorial_learning_data.csv", SHARED / "data/tutorial_transfer_data.csv")
-    assert fit(avoidance_model(model), trials.take(participants=who) if who else trials).nll.sum() < known + .01
+    assert fit(avoidance_model(model), trials).nll.sum() < known + .01
 
 
 class Edge(Cell):
