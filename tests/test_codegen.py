@@ -231,6 +231,13 @@ def cell_of(start, table=None):
     return Made()
 
 
+@pytest.fixture(scope="module")
+def guesses():
+    "Choices and rewards of two people; nothing need be compiled for them, as it were to simulate them"
+    rng = np.random.default_rng(0)
+    return Trials.from_arrays(rng.integers(0, 2, 100), rng.random(100), np.repeat([0, 1], 50))
+
+
 def by_hand(start, trials, alpha=.3, beta=3.):
     "The same likelihood as a plain loop"
     total = 0.
@@ -242,21 +249,20 @@ def by_hand(start, trials, alpha=.3, beta=3.):
     return total
 
 
-def test_classes_made_in_a_loop_are_never_stale(folder, monkeypatch):
+def test_classes_made_in_a_loop_are_never_stale(folder, guesses, monkeypatch):
     monkeypatch.setenv("SPICE_RL_COMPILE", "now")
-    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
     for start in (.5, .1, .5):
-        assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
+        assert nll(cell_of(start), trials=guesses).sum() == pytest.approx(by_hand(start, guesses), rel=1e-12)
     assert len(loops(folder)) == 2
 
 
-def test_a_table_that_changes_in_place_is_never_stale(folder, monkeypatch):
+def test_a_table_that_changes_in_place_is_never_stale(folder, guesses, monkeypatch):
     monkeypatch.setenv("SPICE_RL_COMPILE", "now")
-    trials, table = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0), np.array([0., .5])
+    table = np.array([0., .5])
     cell = cell_of(0., table)
-    assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.5, trials), rel=1e-12)
+    assert nll(cell, trials=guesses).sum() == pytest.approx(by_hand(.5, guesses), rel=1e-12)
     table *= .25
-    assert nll(cell, trials=trials).sum() == pytest.approx(by_hand(.125, trials), rel=1e-12)
+    assert nll(cell, trials=guesses).sum() == pytest.approx(by_hand(.125, guesses), rel=1e-12)
 
 
 @pytest.fixture
@@ -267,12 +273,11 @@ def compiled(monkeypatch):
     return took
 
 
-def test_rules_are_read_from_disk_and_never_stale(folder, monkeypatch, compiled):
+def test_rules_are_read_from_disk_and_never_stale(folder, guesses, monkeypatch, compiled):
     monkeypatch.setenv("SPICE_RL_COMPILE", "pointers")
-    trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=50, seed=0)
     for start, new in ((.5, 3), (.1, 3), (.5, 0)):          # another class each time; the third is made of what the first was
         before = len(compiled)
-        assert nll(cell_of(start), trials=trials).sum() == pytest.approx(by_hand(start, trials), rel=1e-12)
+        assert nll(cell_of(start), trials=guesses).sum() == pytest.approx(by_hand(start, guesses), rel=1e-12)
         assert len(compiled) - before == new
 
 
