@@ -46,7 +46,7 @@ def main(out):
     few = demo.take(participants=list(demo.participants[:2]))
     found["demo"] = {"choices": [demo.choice], "html": [len(demo._repr_html_())]}
     found["RescorlaWagner"] = through(RescorlaWagner(), few) | {"simulate": simulate(RescorlaWagner(), task, people=2, n_trials=30, seed=3)}
-    equation, fewer = rescorla_wagner_equation(.3, 3), few.split_time(.3)[0]      # equations are slow in plain Python
+    equation, fewer = rescorla_wagner_equation(.3, 3), Trials.from_arrays(few.choice[:40], few.reward[:40])      # equations are slow in plain Python
     found["equation"] = through(equation, fewer) | {"refine": refine(equation, fewer).equation.values}
     model = avoidance_model("Hybrid2021+bias+novel+decay")
     lived = simulate(model, AvoidanceTask(n_learning=4, n_transfer=1), people=2, seed=1)
