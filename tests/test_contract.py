@@ -871,12 +871,8 @@ def test_a_held_out_answer_before_t0_is_said():
 
 def test_models_are_compared_and_mixed(worlds):
     cell, t = worlds["rating"]
-    class Same(Rating):
-        "The same answer on all trials: what stands in the place of guessing"
-        params = dict(level=Param(50, 0, 100), sd=Param(8, .5, 40))
-        def response(p, state, trial): return Normal(p.level, p.sd)
-        def update(p, state, trial): pass
-    mixed = fit_hbi(dict(learns=cell, same=Same()), t)
+    # who learns nothing says the same on all trials: what stands in the place of guessing
+    mixed = fit_hbi(dict(learns=cell, same=Rating(alpha=0)), t, options=dict(same=dict(hold=dict(alpha=0))))
     assert mixed.models.frequency.learns > .6
     with pytest.raises(ValueError, match="a ceiling is measured from guessing, and nobody guesses rating"):
         from spice_rl.inference.comparison import _limits
