@@ -301,8 +301,9 @@ def test_functions_of_an_answer_are_compiled_where_they_are_not():
     try:
         assert S.check_density(kind(2.)) < 8 and S.mean_answer(kind(2.)) == 3
         cell = made(Cell, does="rating", gets="outcome", state=dict(x=1), response=lambda p, state, trial: kind(state.x[0]))
-        said = simulate(cell(), S.ChangePoints(), n_trials=50, seed=1).columns["rating"]
-        assert (said >= 0).all() and nll(cell(), trials=simulate(cell(), S.ChangePoints(), n_trials=50, seed=1)).iloc[0] == pytest.approx(said.sum())
+        said = S.draw_answer(kind(0.), 1, n=50)
+        trials = Trials.from_arrays(participant=np.zeros(50, int), does=dict(rating=said), gets=dict(outcome=said))
+        assert (said >= 0).all() and nll(cell(), trials=trials).iloc[0] == pytest.approx(said.sum())
     finally: del S.density.DENSITIES[kind]
 
 

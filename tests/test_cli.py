@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +43,14 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def undrawn():
+    "No figures of a discovery, where they do not matter"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spice_rl.output.equation_folder._figures", lambda *_: ({}, {}))
+        yield patch
+
+
 # Help
 
 def test_help_is_a_table_of_contents(capsys):
@@ -73,14 +80,15 @@ def test_each_command_says_what_it_does_and_has_one_example(capsys, command):
     assert not rest and args.command == command
 
 
-def test_the_examples_run(here, capsys):
-    shutil.copy(demo_file(), "choices.csv")
+def test_the_examples_run(here, table, undrawn, capsys):
+    table.to_csv("choices.csv", index=False)
     assert main(shlex.split(example("discover"))[1:]) == 0
     said = capsys.readouterr().out
-    assert "Rescorla-Wagner: alpha = 0.29" in said and "Written to found: " in said and "spice-rl report found" in said
+    assert "Rescorla-Wagner: alpha = 0." in said and "Written to found: " in said and "spice-rl report found" in said
+    undrawn.undo()
     assert main(shlex.split(example("demo"))[1:]) == 0
     said = capsys.readouterr().out
-    assert "Beside the truth:" in said and (here/"demo/run_DISCOVER.json").is_file() and json.loads((here/"demo/run_DISCOVER.json").read_text())["command"] == "spice-rl demo --out demo"
+    assert "Rescorla-Wagner: alpha = 0.29" in said and "Beside the truth:" in said and (here/"demo/run_DISCOVER.json").is_file() and json.loads((here/"demo/run_DISCOVER.json").read_text())["command"] == "spice-rl demo --out demo"
     (here/"demo").rename("modelling")
     assert main(shlex.split(example("report"))[1:]) == 0 and capsys.readouterr().out == f"Written: {Path('modelling/report.html')}\n"
     assert "spice-rl demo --out demo" in (here/"modelling/report.html").read_text()
@@ -115,7 +123,7 @@ def test_read_of_a_folder_of_screens(here, capsys):
 
 # Discover, end to end on a small table
 
-def test_discover_reads_what_it_is_told(here, table, capsys):
+def test_discover_reads_what_it_is_told(here, table, undrawn, capsys):
     t = table.rename(columns=dict(participant="who", choice="key", reward="points")).assign(key=lambda d: (d.key == "left").astype(int))
     t.to_csv("t.csv", index=False)
     assert main(["discover", "t.csv", "--participant", "who", "--choice", "key", "--reward", "points", "--options", "0", "1", "2", "--out", "o"]) == 0
@@ -410,7 +418,8 @@ def test_what_is_wrong_with_a_fit_of_a_task(here, table, capsys):
 
 def test_fit_of_a_published_task_hierarchical(here, capsys):
     from spice_rl import find_task
-    shutil.copy(find_task("dd").file, "d.csv")
+    d = pd.read_csv(find_task("dd").file)
+    d[d.subjID.isin(d.subjID.unique()[:6])].to_csv("d.csv", index=False)
     assert main(["fit", "d.csv", "--task", "dd", "--models", "dd_hyperbolic", "--hierarchical", "--out", "o"]) == 0
     assert "together, log evidence" in capsys.readouterr().out and "discount rate (k)" in (here/"o/page.html").read_text()
 
@@ -460,7 +469,8 @@ def test_interrupted(monkeypatch, here, capsys):
 
 def test_nobody_reads_on(here, table):
     table.to_csv("t.csv", index=False)
-    p = subprocess.Popen([sys.executable, "-c", "import sys; from spice_rl.output.cli import main; sys.exit(main())", "discover", "t.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    words = ["fit", "t.csv", "--task", "bandit", "--models", "RandomChoice", "ChoiceKernel", "--runs", "1"]       # says what was read, works, and says what was found
+    p = subprocess.Popen([sys.executable, "-c", "import sys; from spice_rl.output.cli import main; sys.exit(main())", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here, env=os.environ | dict(PYTHONPATH=str(ROOT)))
     assert p.stdout.readline().startswith("4 participants")
     p.stdout.close()
     assert p.stderr.read() == "" and p.wait() == 141
@@ -485,10 +495,12 @@ def forgetful(n_arms, people, trials, seed):
     return pd.DataFrame(rows, columns=["participant", "block", "choice", "reward"])
 
 
-@pytest.mark.parametrize("n_arms, people, trials, seed", [(2, 20, 75, 1), (4, 16, 75, 2)], ids=["reversals", "four arms"])
-def test_a_mechanism_that_the_network_lacks_is_said(here, capsys, n_arms, people, trials, seed):
-    "The network of Rescorla-Wagner agrees with its own equation; the wide search beside it names forgetting, is better on held-out choices, and by how much is said"
-    forgetful(n_arms, people, trials, seed).to_csv("t.csv", index=False)
+def test_a_mechanism_that_the_network_lacks_is_said(here, capsys):
+    """The network of Rescorla-Wagner agrees with its own equation; the wide search beside it names forgetting, is better on held-out choices, and by how much is said.
+
+    (Four arms; `39_estimator` and the tutorial on perseveration show the same of two.)"""
+    people = 16
+    forgetful(4, people, trials=75, seed=2).to_csv("t.csv", index=False)
     assert main(["discover", "t.csv", "--block", "block"]) == 0
     out, err = capsys.readouterr()
     assert "Rescorla-Wagner: alpha = 0." in out and re.search(r"Beside it, a wide search .*: Rescorla-Wagner with .*forgetting", out)

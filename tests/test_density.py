@@ -1,6 +1,7 @@
 """Densities of answers: against 40 digits and more, each sampler against its density, one rule for what cannot be."""
 import math, subprocess, sys
 from collections import namedtuple
+from functools import cache
 
 import mpmath as mp
 import numpy as np
@@ -564,22 +565,20 @@ def test_wrong_things_are_named():
 
 # Compiled rules, and the caller's things
 
+@cache
+def rule_of(kind):
+    "A compiled rule that reckons with answers of this kind: density, draw and mean"
+    return njit(error_model="numpy")(
+        lambda f, value, rng: (log_density(kind(*f), *value), draw_answer(kind(*f), rng), mean_answer(kind(*f))))
+
+
 @each
 def test_compiled_rules_get_the_same(answer):
     kind, many = type(answer), DENSITIES[type(answer)].many
     fields = tuple(np.array(x, float) if n in many else float(x) for n, x in zip(kind._fields, answer))
-    density_of, drawn, mean = (
-        njit(error_model="numpy")(f)
-        for f in (
-            lambda f, value: log_density(kind(*f), *value),
-            lambda f, rng: draw_answer(kind(*f), rng),
-            lambda f: mean_answer(kind(*f)),
-        )
-    )
     value = tuple(v[0] for v in some_values(answer))
-    assert density_of(fields, value) == log_density(answer, *value)
-    assert np.array_equal(drawn(fields, np.random.default_rng(2)), draw_answer(answer, 2))
-    assert mean(fields) == mean_answer(answer)
+    density, drawn, mean = rule_of(kind)(fields, value, np.random.default_rng(2))
+    assert density == log_density(answer, *value) and np.array_equal(drawn, draw_answer(answer, 2)) and mean == mean_answer(answer)
 
 
 def test_rules_may_use_defaults_names_and_whole_numbers():

@@ -261,7 +261,7 @@ def test_threads_and_processes_give_the_same(work, alone, tmp_path):
 def test_dask_gives_the_same(work, alone, tmp_path):
     from dask.distributed import Client, LocalCluster
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, Client(cluster), joblib.parallel_config(backend="dask"):
-        work = {k: v for k, v in work.items() if k.split(",")[0] in ("equation", "mine", "options", "my_options")}  # compiling takes a while
+        work = {k: v for k, v in work.items() if k.split(",")[0] in ("mine", "my_options")}  # compiling takes a while: those of a script, which a worker has to be taught
         found = run_pieces(chance, work, folder=tmp_path)
         with pytest.raises(RuntimeError, match="the piece 'bad' failed: ZeroDivisionError"): run_pieces(chance_or_not, dict(bad=dict(x=0)))
     assert numbers(found) == numbers({k: alone[k] for k in work}) and list(found) == list(work)
@@ -270,11 +270,6 @@ def test_dask_gives_the_same(work, alone, tmp_path):
 
 
 def chance_or_not(x): return pd.DataFrame(dict(y=[1 / x]))
-
-
-def test_a_backend_without_a_generator_goes_in_rounds(tmp_path):
-    with joblib.parallel_config(backend="multiprocessing", n_jobs=2): found = run_pieces(square, {str(i): dict(x=i) for i in range(20)}, folder=tmp_path)
-    assert texts(found) == texts(run_pieces(square, {str(i): dict(x=i) for i in range(20)}))
 
 
 def slow_first(x, folder):
@@ -308,16 +303,18 @@ def test_after_a_failure_pieces_at_work_are_finished_and_no_others_begun(tmp_pat
 
 
 def fail_last(x):
-    if x == 5: raise KeyError("five")
+    if x == 19: raise KeyError("nineteen")
     return square(x)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
 def test_what_was_finished_before_an_error_is_kept(backend, tmp_path):
-    with joblib.parallel_config(backend=backend, n_jobs=2), pytest.raises(RuntimeError, match="the piece 'piece 5' failed: KeyError: 'five'") as e: run_pieces(fail_last, PIECES, folder=tmp_path)
+    "Multiprocessing has no generator and goes in rounds"
+    pieces = {str(i): dict(x=i) for i in range(20)}
+    with joblib.parallel_config(backend=backend, n_jobs=2), pytest.raises(RuntimeError, match="the piece '19' failed: KeyError: 'nineteen'") as e: run_pieces(fail_last, pieces, folder=tmp_path)
     assert "in fail_last" in e.value.__notes__[0]
-    assert finished(tmp_path) == 5
-    assert texts(run_pieces(square, PIECES, folder=tmp_path)) == texts(run_pieces(square, PIECES))
+    assert finished(tmp_path) == 19
+    assert texts(run_pieces(lambda x: square(x) if x == 19 else never(), pieces, folder=tmp_path)) == texts(run_pieces(square, pieces))
 
 
 @pytest.mark.parametrize("name", list(cells()))
@@ -362,17 +359,18 @@ def test_a_second_run_is_refused_until_the_first_is_dead(tmp_path):
     run_pieces(lambda seed, trials: square(seed), pieces, folder=tmp_path, about=dict(trials=100))
 
 
-def test_killed_ten_times_the_result_is_the_same(tmp_path):
+def test_killed_five_times_the_result_is_the_same(tmp_path):
+    "(benchmarks/kills.py does it twenty times)"
     whole = start(tmp_path/"whole", 0).communicate()[0]
     rng, midway, before = random.Random(2026), 0, 0
-    for _ in range(10):
+    for _ in range(5):
         child = start(tmp_path/"killed", .05)
         time.sleep(rng.uniform(0, .15))
         child.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         child.wait()
         there = finished(tmp_path/"killed")
         midway, before = midway + (before < there < 20), there
-    assert midway >= 3, f"only {midway} of the kills came midway"
+    assert midway >= 2, f"only {midway} of the kills came midway"
     again = start(tmp_path/"killed", 0)
     assert again.communicate()[0] == whole and again.returncode == 0
     files = [{p.name: p.read_bytes() for p in (tmp_path/name/"pieces").iterdir()} for name in ("whole", "killed")]
