@@ -37,8 +37,15 @@ def changed(before, after): return sorted(k for k in before.keys() | after.keys(
 
 # Running ------------------------------------------------------------------------------------------------------------
 
+def forget(path):
+    "Import this package anew where a notebook defines models: two of one name may not be known in a process"
+    if path.parent.name == "10_models":
+        for name in [n for n in sys.modules if n.partition(".")[0] == "spice_rl"]: del sys.modules[name]
+
+
 def run_one(path):
     "Run one notebook and store its outputs; the error as text, if there is one"
+    forget(path)
     from execnb.nbio import read_nb, write_nb
     from execnb.shell import CaptureShell
     from nbdev.clean import clean_nb
@@ -97,6 +104,7 @@ def check_one(path, slow=False):
     "Run one notebook as nbdev does (without `#| eval: false` and, if not asked for, the slow cells), writing nothing"
     gc.set_threshold(50_000, 20, 20)  # to compile makes many objects, few of them in circles
     gc.freeze()  # what was imported stays
+    forget(path)
     from nbdev.config import get_config
     from nbdev.test import test_nb
     skip = [] if slow else get_config(path=ROOT).tst_flags.split()
