@@ -4,7 +4,7 @@ Quarto is pandoc and a theme. nbdev processes the notebooks, pandoc writes the p
 sheet: what is checked here is what the published workflow hands to Quarto.
 
 Why not `smalldocs` (0.5.4 on PyPI), which reads `_quarto.yml`? Tried in November 2026: it builds the site unchanged, in 6 CPU
-seconds, where ours takes 75. But 62 of these are nbdev's, who documents functions and links their names: smalldocs runs no
+seconds, where ours takes 40. But half of these are nbdev's, who documents functions and links their names: smalldocs runs no
 code, so from the bare notebooks it makes pages without one documented function (358 names stood on no page), and from those of
 `stage` pages of other names (it does not read `output-file`), whose brand leads to an index.html that it does not write.
 Formulas and fonts come from other sites, ours from none; code is torn apart by our style sheet, which is made for pandoc's.
