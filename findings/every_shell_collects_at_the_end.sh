@@ -21,12 +21,12 @@ atexit.register(lambda: print(searches))                      # registered first
 from execnb.shell import CaptureShell
 for _ in range(20): CaptureShell().run('1 + 1')
 gc.collect()                                                  # what can go has gone
+there = len(gc.get_objects())
 if 'frozen' in sys.argv: gc.freeze()
-begun = len(gc.get_objects())
 
 def count(phase, info):
     global searches
-    searches += phase == 'start' and info['generation'] == 2 and len(gc.get_objects()) > begun // 2
+    searches += phase == 'start' and info['generation'] == 2 and len(gc.get_objects()) > there // 2
 gc.callbacks.append(count)
 PY
 export IPYTHONDIR="$folder/ipython"
