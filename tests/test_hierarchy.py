@@ -620,22 +620,43 @@ def test_a_formula_and_covariates(studied):
 
 # Intervals and searches
 
-def test_intervals_are_those_of_the_choices_not_of_parabolas():
-    "One parameter, the group known: ends of each interval against quadrature, in standard deviations of the posterior"
+def group_that_is_known(mean, sd):
+    "One parameter of twelve people, 8 choices each: how many of them were the first option, and what `_intervals` takes"
     trials, k = bias_people(12, 8, 3)
-    mean, sd = .4, 1.
     f = fit_hierarchical(Bias(), trials)
     line = modes._Line(Bias(), trials, dict(bias=(-np.inf, np.inf)), {}, np.array([.5]), 1)
     z, x, one = f.modes.to_numpy(), np.ones((12, 1)), np.ones((1, 1))
     J, g = line.hessian(z), line.scoring(z, np.arange(12))[1]
     h = (J @ (z - mean)[..., None])[..., 0] - g
     draws = intervals._Draws(np.ones(1), sd * one, *intervals._given(x, J, h, one, sd * one, 1e12 * one)[1:], J, h)
-    low, high, spread = intervals._intervals(line, draws, np.full((12, 1), mean), np.array([True]))
+    return k, (line, draws, np.full((12, 1), mean), np.array([True]))
+
+
+def test_intervals_are_those_of_the_choices_not_of_parabolas():
+    "One parameter, the group known: ends of each interval against quadrature, in standard deviations of the posterior"
+    mean, sd = .4, 1.
+    k, known = group_that_is_known(mean, sd)
+    low, high, spread = intervals._intervals(*known)
     grid = np.linspace(-7, 8, 6001)
     mass = np.exp(k[:, None] * np.log(expit(grid)) + (8 - k[:, None]) * np.log(expit(-grid)) - .5 * ((grid - mean) / sd)**2)
     mass = np.cumsum(mass / mass.sum(1, keepdims=True), 1)
     exact = np.array([[np.interp(q, m, grid) for m in mass] for q in (.025, .975)])
     assert abs(np.array([low[:, 0], high[:, 0]]) - exact).max() < .12 * spread.max()
+
+
+def test_a_person_whose_points_say_too_little_gets_the_interval_of_the_parabola(monkeypatch):
+    "All the weight on one of the third person's points: their ends are those of a normal, and nobody else's change"
+    _, known = group_that_is_known(.4, 1.)
+    before, points = np.array(intervals._intervals(*known)), intervals._weighed
+    def failing(*arguments):
+        z, weight = points(*arguments)
+        weight[:, 2] = np.arange(len(weight)) == 5
+        return z, weight
+    monkeypatch.setattr(intervals, "_weighed", failing)
+    after, others = np.array(intervals._intervals(*known)), np.arange(12) != 2
+    np.testing.assert_array_equal(after[:, others], before[:, others])
+    middle, spread = .4 + known[1].mean[0, 2, 0], np.sqrt(known[1].var[0, 2, 0])
+    np.testing.assert_allclose(after[:, 2, 0], [*(middle + spread * stats.norm.ppf([.025, .975])), spread], rtol=1e-6)
 
 
 def test_the_seed_changes_nothing_where_there_is_one_top(twenty, found):
