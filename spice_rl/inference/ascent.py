@@ -395,17 +395,21 @@ def _search(line, X, prior, told, looked, draws):
     return near(ends), near(early)[:3], min(given_up, default=np.inf)
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #2509c4e8
+_IDLE = 1e-4   # nats that twelve turns may promise, one after the other, where a variance does not come to rest
+
 class _Anderson:
     """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
     best."""
     def __init__(self, memory=6):
-        self.memory, self.points, self.residuals, self.change, self.calm = memory, [], [], np.inf, 0
+        self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
+        self.calm, self.idle = 0, 0
 
     def arrived(self, gain, enough): # gain: nats that are left
         """Is there nothing left to gain, or three times less than `enough`, so that hardly more than rounding still
-        moves the numbers?"""
+        moves the numbers; or twelve times next to nothing?"""
         self.calm = self.calm + 1 if gain < enough else 0
-        return self.change < 1e-7 or gain < 1e-12 or self.calm == 3
+        self.idle = self.idle + 1 if gain < _IDLE else 0
+        return self.change < 1e-7 or gain < 1e-12 or self.calm == 3 or self.idle == 12
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
@@ -421,6 +425,7 @@ class _Anderson:
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #185c5bce
 _FINE, _ROUGH = 1e-7, 1e-2   # nats that a turn still promises: the solution that is reported; one to be compared
+_FALL = 1.   # nats a person that a fixed point may lie below the place where the way to it began
 
 def _modes(line, mean, s, u, H, most):
     """Everybody's mode from nearby, and the likelihood there: `u` and its value; on the line, the mode, gradient
@@ -446,8 +451,7 @@ def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
         if mix.arrived(gain, enough) or not told.any(): return r | dict(converged=True)
-        # leads down; the fixed point itself lies a little beside the top
-        if not r['value'] > first['value'] - .5 - .25 * len(X): break
+        if not r['value'] > first['value'] - .5 - _FALL * len(X): break   # leads down
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
         ahead = here + np.clip(mix.next(here, there - here) - here, -2., 2.)
@@ -469,47 +473,90 @@ def _from_top(line, X, at, told, prior):
 # %% ../../nbs/20_inference/24_ascent.ipynb #dad23730
 _RIVAL = 5.   # nats that a solution may weigh less by the expected information, to be weighed by second derivatives
 
-def _likelier(line, X, r, draws):
-    """Of each person's modes that are known or found from draws and from where others are, is there one around which
-    more of the posterior lies (by Laplace)? Who moves; the best other ones; and by how many nats those are worse."""
-    mean, s, n = X @ r['B'], r['spread'].s, len(X)
+class _Rivals(NamedTuple):
+    "The best other solution of each person."
+    u: np.ndarray      # As deviations, in standard deviations, (people, n_free)
+    f: np.ndarray      # Negative log posterior there, without its constant
+    g: np.ndarray      # Gradient of the NLL by `z`, (people, n_free)
+    F: np.ndarray      # Expected information
+    H: np.ndarray      # Curvature: second derivatives, where they can be trusted
+    worse: np.ndarray  # By how many nats it weighs less; infinite: there is none
+
+def _apart_from(u, others, there): # others: (people, solutions, n_free); there: (people, solutions)
+    "Who has a solution apart from `u`, and which one, each once: two index arrays."
+    new = (abs(others - u[:, None]).max(2) > .5) & there
+    for j in range(1, new.shape[1]): new[:, j] &= (abs(others[:, :j] - others[:, j:j + 1]).max(2) > .01).all(1)
+    return np.nonzero(new)
+
+def _rivals(line, X, r, draws):
+    "Other modes of each person, from draws and from where others are, weighed by how much of the posterior lies around."
+    mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
     others, theirs = _others(line, mean, s, r['u'], draws, _several(r['u']), 12)
-    worse, far = np.full(theirs.shape, np.inf), (abs(others - r['u'][:, None]).max(2) > .5) & np.isfinite(theirs)
-    for j in range(1, far.shape[1]): far[:, j] &= (abs(others[:, :j] - others[:, j:j + 1]).max(2) > .01).all(1)
-    who, j = np.nonzero(far)
-    z = mean[who] + _out(s, others[who, j])
-    F, here = line.scoring(z, who)[2], less(r['f'], r['F'])
+    here, weight = less(r['f'], r['F']), less(r['f'], r['H'])
+    who, j = _apart_from(r['u'], others, np.isfinite(theirs))
+    F = line.scoring(mean[who] + _out(s, others[who, j]), who)[2]
     near = less(theirs[who, j], F) < here[who] + _RIVAL
-    who, j, z, F = who[near], j[near], z[near], F[near]
-    H = _trusted(_second(line, z, F, who), F, r['spread'])[0]
-    worse[who, j] = less(theirs[who, j], H) - less(r['f'], r['H'])[who]
-    top = worse.argmin(1)
-    return worse.min(1) < -2e-3, others[np.arange(n), top], worse.min(1)
+    who, j = who[near], j[near]
+    u, f, g, a = _climb(line, mean[who], s, others[who, j], who, 60, 1e-6)   # some were not at a top of their own
+    F = _both_by_z(s, a - np.eye(len(s)))
+    own = (abs(u - r['u'][who]).max(1) > .5) & (less(f, F) < here[who] + _RIVAL)
+    who, u, f, g, F = who[own], u[own], f[own], g[own], F[own]
+    H = _trusted(_second(line, mean[who] + _out(s, u), F, who), F, r['spread'])[0]
+    worse = less(f, H) - weight[who]
+    best = _Rivals(*(r[what].copy() for what in 'ufgFH'), np.full(len(X), np.inf))
+    order = np.argsort(-worse, kind='stable')                                 # the best of each person comes last
+    for of, values in zip(best, (u, f, _by_z(s, g - u), F, H, worse)): of[who[order]] = values[order]
+    return best
+
+# %% ../../nbs/20_inference/24_ascent.ipynb #c4a81f36
+_SHY = 2., 6   # nats that a solution may weigh less, and of how many people, to ask whether the group would follow
+
+def _pulling(line, X, r, rivals, told, prior):
+    "Who, alone, would be better off at the other solution once the group's numbers follow, by .05 nats, (people,)."
+    (nats, most), none, s = _SHY, np.zeros(len(X), bool), r['spread'].s
+    who = [i for i in np.argsort(rivals.worse, kind='stable')[:most] if rivals.worse[i] < nats]
+    if not who: return none
+    z = X @ r['B'] + _out(s, rivals.u)
+    loss = rivals.f - .5 * (rivals.u**2).sum(1) - (r['f'] - .5 * (r['u']**2).sum(1))   # what NLLs gain by a move
+    def value(there): # there: who is at the other solution
+        each, both = there[:, None], there[:, None, None]
+        parabolas = _Parabolas(
+            line, X, np.where(each, z, r['z']), np.where(each, rivals.g, r['g']), np.where(both, rivals.H, r['H']),
+            np.where(both, rivals.F, r['F']), told, prior)
+        return _group_step(parabolas, r['B'], r['spread'], 1e-3)[0].value - loss[there].sum()
+    alone = np.arange(len(X)) == np.array(who)[:, None]
+    values = [value(one) for one in alone]
+    best = int(np.argmax(values))
+    return alone[best] if values[best] > value(none) + .05 else none
 
 def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
     """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
     weigh less."""
     for _ in range(most):
-        moved, other, second = _likelier(line, X, r, draws)
-        if r['top'] or not moved.any(): break
-        at = _place(line, X, r['B'], r['spread'], np.where(moved[:, None], other, r['u']), prior)
+        rivals = _rivals(line, X, r, draws)
+        if r['top']: break
+        move = rivals.worse < -2e-3
+        if not move.any(): move = _pulling(line, X, r, rivals, told, prior)
+        if not move.any(): break
+        at = _place(line, X, r['B'], r['spread'], np.where(move[:, None], rivals.u, r['u']), prior)
         new = _settle(line, X, at, told, prior, enough=_ROUGH)
         if not (new['converged'] and new['value'] > r['value'] + 1e-2): break
         r = new | dict(turns=r['turns'] + new['turns'])
-    return r | dict(second=second)
+    return r | dict(second=rivals.worse)
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #54d24870
-def _fixed_points(line, X, ends, early, told, prior, full, between): # between: makes one more place to begin
+def _fixed_points(line, X, ends, early, told, prior, full, pooled): # pooled: makes places near the pooled numbers
     """The fixed point near the best end; if second derivatives cost much evidence, those near other places, too, as
-    far below as it falls: the best first, each once."""
+    far below as it falls, and those to which pooled numbers lead: the best first, each once."""
     def covaried(at): return _with_covariances(line, X, at, told, prior) if full else at
     best = covaried(ends[0])
     first = _settle(line, X, best, told, prior)
     fall = best.value - first['value']
-    others = ends[1:] + early + [between()] if fall > _APART * len(X) else []
-    others = [at for at in others if at.value > ends[0].value - fall][:4]
-    found = [first] + [_settle(line, X, covaried(at), told, prior, enough=_ROUGH) for at in others]
+    others = []
+    if fall > _APART * len(X):
+        others = [covaried(at) for at in ends[1:] + early if at.value > ends[0].value - fall][:3] + pooled()
+    found = [first] + [_settle(line, X, at, told, prior, enough=_ROUGH) for at in others]
     found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
     if not found: return [_from_top(line, X, best, told, prior)]
     return [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
@@ -522,15 +569,17 @@ def _em(line, X, starts, seed, prior, full):
     told, draws = _told(line, looked), rng.standard_normal((2 * starts, k))
     looked |= {key: np.where(told, looked[key], line.start) for key in ('one', 'second')}
     ends, early, behind = _search(line, X, prior, told, looked, draws)
-    def between():
-        near = _ascend(line, X, _together(line, X, looked['one'], None, prior, 1.), told, prior, 1., 4, 3)
-        return _sought(line, X, near, prior, draws)[0]
-    found = _fixed_points(line, X, ends, early, told, prior, full, between)
+    def pooled():
+        places = [_together(line, X, looked[which], None, prior, sd) for which, sd in (('one', 2.5), ('second', 1.))]
+        return [_covarying(at, line.unit) for at in places] if full else places
+    found = _fixed_points(line, X, ends, early, told, prior, full, pooled)
     near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
     first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
     if first['rough']: first = _to_the_end(line, X, first, told, prior)
     below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]
     return first | dict(behind=min(below + [behind]), z=np.where(told, first['z'], X @ first['B']))
+
+def _covarying(at, unit): return replace(at, spread=_Covariance(np.diag(at.spread.v), unit))
 
 def _with_covariances(line, X, at, told, prior):
     "The better of two ascents to a full covariance matrix: from variances alone, and from how modes vary together."
