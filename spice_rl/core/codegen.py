@@ -500,7 +500,7 @@ class Loop:
         scope = _TOOLS | {f'rules_{name}': _inlined(rule) for name, rule in rules.items()} | dict(__name__=__name__)
         scope |= dict(P=namedtuple('P', self.params or ('none',)), V=namedtuple('S', self.state or ('none',)))
         exec(loop_text(self.params, self.state, rules, self.offers, self.n_options, n_steps), scope)
-        loop = njit(nogil=True, error_model='numpy')(scope['loop'])
+        loop = njit(nogil=True, error_model='numpy', no_cfunc_wrapper=True)(scope['loop'])
         if kept is not None: return _rebuilt(loop, kept)
         began = time.perf_counter()
         path = self._path(n_steps)

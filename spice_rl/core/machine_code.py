@@ -231,7 +231,9 @@ def _digest(*parts):
 def kept_or_compiled(
     function: Callable, # A Python function
     kind: object,       # The signature for which it is compiled
-    digest: str | None  # Text that says all that the machine code is made of; None: it is not kept
+    digest: str | None, # Text that says all that the machine code is made of; None: it is not kept
+    # Is it called by compiled code alone, by its address? What Python would call it by takes a sixth of compiling
+    by_address: bool=False
 ) -> Callable: # The compiled function
     """Compile a function once, and keep its machine code on disk.
 
@@ -243,6 +245,9 @@ def kept_or_compiled(
         The signature for which it is compiled
     digest : str | None
         Text that says all that the machine code is made of; None: it is not kept
+    by_address : bool
+        Is it called by compiled code alone, by its address? What Python would call it by takes
+        a sixth of compiling
 
     Returns
     -------
@@ -250,7 +255,7 @@ def kept_or_compiled(
         The compiled function
     """
     if not COMPILED: return quiet(function)
-    loop = njit(nogil=True, error_model='numpy')(function)
+    loop = njit(nogil=True, error_model='numpy', no_cpython_wrapper=by_address)(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: _rebuilt(loop, kept)
