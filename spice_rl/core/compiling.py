@@ -142,7 +142,7 @@ def _compiled(cls, outside):
     made, made_of = {}, contents(params, state, cls.rules)
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
         digest = _digest('rule', name, made_of, _shared())
-        try: made[name] = kept_or_compiled(scope[name], kind.signature, digest, by_address=True)
+        try: made[name] = kept_or_compiled(scope[name], kind.signature, digest, 'address')
         except NumbaError as e:
             raise TypeError(
                 f"the rule {name!r} of {cls.__name__} cannot be compiled: use numbers, loops and numpy only. "

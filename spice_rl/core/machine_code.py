@@ -232,8 +232,8 @@ def kept_or_compiled(
     function: Callable, # A Python function
     kind: object,       # The signature for which it is compiled
     digest: str | None, # Text that says all that the machine code is made of; None: it is not kept
-    # Is it called by compiled code alone, by its address? What Python would call it by takes a sixth of compiling
-    by_address: bool=False
+    # What calls it: 'python', or compiled code by its 'address'; None: both, which takes up to a sixth longer to compile
+    by: str | None=None
 ) -> Callable: # The compiled function
     """Compile a function once, and keep its machine code on disk.
 
@@ -245,9 +245,9 @@ def kept_or_compiled(
         The signature for which it is compiled
     digest : str | None
         Text that says all that the machine code is made of; None: it is not kept
-    by_address : bool
-        Is it called by compiled code alone, by its address? What Python would call it by takes
-        a sixth of compiling
+    by : str | None
+        What calls it: 'python', or compiled code by its 'address'; None: both, which takes up
+        to a sixth longer to compile
 
     Returns
     -------
@@ -255,7 +255,8 @@ def kept_or_compiled(
         The compiled function
     """
     if not COMPILED: return quiet(function)
-    loop = njit(nogil=True, error_model='numpy', no_cpython_wrapper=by_address)(function)
+    wrappers = dict(no_cpython_wrapper=by == 'address', no_cfunc_wrapper=by == 'python')
+    loop = njit(nogil=True, error_model='numpy', **wrappers)(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: _rebuilt(loop, kept)
