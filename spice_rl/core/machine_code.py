@@ -232,7 +232,7 @@ def kept_or_compiled(
     function: Callable, # A Python function
     kind: object,       # The signature for which it is compiled
     digest: str | None, # Text that says all that the machine code is made of; None: it is not kept
-    # What calls it: 'python', or compiled code by its 'address'; None: both, which takes up to a sixth longer to compile
+    # What calls it: 'python', or compiled code by its 'address'; None: both, and compiling takes longer
     by: str | None=None
 ) -> Callable: # The compiled function
     """Compile a function once, and keep its machine code on disk.
@@ -246,8 +246,8 @@ def kept_or_compiled(
     digest : str | None
         Text that says all that the machine code is made of; None: it is not kept
     by : str | None
-        What calls it: 'python', or compiled code by its 'address'; None: both, which takes up
-        to a sixth longer to compile
+        What calls it: 'python', or compiled code by its 'address'; None: both, and compiling
+        takes longer
 
     Returns
     -------
