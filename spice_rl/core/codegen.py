@@ -284,37 +284,39 @@ FEW = 4       # less go one after the other: a lane alone needs no loops over la
 _LOOP = '''
 def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, rewards, contexts, counts, sames,
          who, first, lo, hi, out, gradient, information):
-    n_options, width = {n_options}, {width}
+    # a number that stands in a call is a type of its own to numba, which compiles what is called anew for each
+    n_options, width, one = int({n_options}), int({width}), int(1)
+    S, L, N, R = int({S}), int({L}), int({n_steps}), int({row})
     offers, rewards = offers.reshape(offers.size), rewards.reshape(rewards.size)
-    p = _room({n_params} * {S})                                                         # (parameters, lanes)
-    x, unseen = _room(n_options * {S}), _room(n_options)                                # (options, lanes), (options,)
-    state, old = _room(n_options * {n_state} * {S}), _room(n_options * {n_state} * {S}) # (options, latents, lanes)
-    top, z, total = _room({L}), _room({L}), _room({L})                                  # (lanes,)
-    product, left, right = _room({L}), _room({L}), _room({L})                           # (lanes,)
-    prob, slope = _room(width * {L}), _room({row} * width * {L})    # (on offer, lanes), (neighbours, …)
-    g, h = _room({row} * {L}), _room({n_steps} * {row} * {L})       # (neighbours, lanes), (neighbours, …)
+    p = _room({n_params} * S)                                                     # (parameters, lanes)
+    x, unseen = _room(n_options * S), _room(n_options)                            # (options, lanes), (options,)
+    state, old = _room(n_options * {n_state} * S), _room(n_options * {n_state} * S) # (options, latents, lanes)
+    top, z, total = _room(L), _room(L), _room(L)                                # (lanes,)
+    product, left, right = _room(L), _room(L), _room(L)                         # (lanes,)
+    prob, slope = _room(width * L), _room(R * width * L)            # (on offer, lanes), (neighbours, …)
+    g, h = _room(R * L), _room(N * R * L)                     # (neighbours, lanes), (neighbours, …)
     for k in range(n_options): unseen[k] = np.nan
     for b in range(lo, hi):
         n = first[b + 1] - first[b]     # lanes without their neighbours
-        known = n * ({n_steps} + 1)     # with them
+        known = n * (N + 1)     # with them
         lanes = known if known < 8 or known % 8 < 4 else (known + 7) // 8 * 8   # and those that fill the last eight
         for s in range(n):
             at = first[b] + s
             total[s], product[s] = 0., 1.
-            for k in range({n_steps} + 1):
-                for j in range({n_params}): p[j * {S} + k * n + s] = theta[at, j]
-                if k > 0: p[(k - 1) * {S} + k * n + s] += steps[at, k - 1]
+            for k in range(N + 1):
+                for j in range({n_params}): p[j * S + k * n + s] = theta[at, j]
+                if k > 0: p[(k - 1) * S + k * n + s] += steps[at, k - 1]
         for j in range({n_params}):
-            for l in range(known, lanes): p[j * {S} + l] = theta[first[b], j]
-        for i in range({row} * n): slope[i], g[i] = 0., 0.
-        for i in range({n_steps} * {row} * n): h[i] = 0.
+            for l in range(known, lanes): p[j * S + l] = theta[first[b], j]
+        for i in range(R * n): slope[i], g[i] = 0., 0.
+        for i in range(N * R * n): h[i] = 0.
         for e in range(people[who[b]], people[who[b] + 1]):
             # begin
             for i in range(n_options * {n_state}):
-                for l in range(lanes): state[i * {S} + l] = 0.
+                for l in range(lanes): state[i * S + l] = 0.
             for l in range(lanes): rules_init({P}, {V})
             for t in range(starts[e], ends[e]):
-                choice, context, times, m = choices[t], contexts[t], counts[t], {m}
+                choice, context, times, m = choices[t], contexts[t], counts[t], int({m})
                 if choice < 0 and times >= 0: continue   # missing, and nobody watches
                 options, reward = {options}, _part(rewards, t * n_options, n_options)
                 if times > 0:
@@ -323,7 +325,7 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
                         trial = Trial(options, -1, unseen, context)
                         {look}
                     # answer
-                    mine = 0
+                    mine = int(0)
                     for j in range(m):
                         if options[j] == choice: mine = j
                     if n == 1:
@@ -335,42 +337,42 @@ def loop(theta, steps, still, starts, ends, people, offers, n_offers, choices, r
                 if hidden and still: continue
                 if hidden:
                     for i in range(n_options * {n_state}):
-                        for l in range(lanes): old[i * {S} + l] = state[i * {S} + l]
+                        for l in range(lanes): old[i * S + l] = state[i * S + l]
                 for l in range(lanes): rules_update({P}, {V}, trial)
                 if hidden:      # what turned into NaN stays as it was
                     for i in range(n_options * {n_state}):
                         for l in range(lanes):
-                            if np.isnan(state[i * {S} + l]): state[i * {S} + l] = old[i * {S} + l]
+                            if np.isnan(state[i * S + l]): state[i * S + l] = old[i * S + l]
         for s in range(n):
             at = first[b] + s
             out[at] = total[s] + np.log(product[s])
-            for k in range({n_steps}):
+            for k in range(N):
                 gradient[at, k] = g[k * n + s] / steps[at, k]
                 for l in range(k + 1):
-                    both = h[(k * {row} + l) * n + s] / (steps[at, k] * steps[at, l])
+                    both = h[(k * R + l) * n + s] / (steps[at, k] * steps[at, l])
                     information[at, k, l] = information[at, l, k] = both
     _leave(p); _leave(x); _leave(state); _leave(old); _leave(top); _leave(z); _leave(total); _leave(product)
     _leave(left); _leave(right); _leave(prob); _leave(slope); _leave(g); _leave(h); _leave(unseen)
 '''
 _ANSWER = '''if not sames[t]:
-                            _weigh_{kind}(x, options, {n}, {L}, {S}, top, left, z, prob)
+                            _weigh_{kind}(x, options, {n}, L, S, top, left, z, prob)
                             if {n_steps} > 0:
-                                _probabilities_{kind}(x, options, {n}, {L}, {S}, top, left, z, prob)
-                                _slopes_{kind}(x, options, {n}, {L}, {S}, {n_steps}, prob, slope, left, width)
-                        _count(x, choice, times, {n}, {S}, top, z, total, product)
+                                _probabilities_{kind}(x, options, {n}, L, S, top, left, z, prob)
+                                _slopes_{kind}(x, options, {n}, L, S, N, prob, slope, left, width)
+                        _count(x, choice, times, {n}, S, top, z, total, product)
                         if {n_steps} > 0:
-                            _add_{kind}(slope, prob, mine, times, {n}, {L}, {n_steps}, {row}, m, width, left, right,
+                            _add_{kind}(slope, prob, mine, times, {n}, L, N, R, m, width, left, right,
                                         g, h)'''
 _ONE_AFTER_ANOTHER = '''for option in options:
-                            row = _part(x, option * {S}, lanes)
+                            row = _part(x, option * S, lanes)
                             for l in range(lanes): row[l] = rules_logit({P}, {V}, trial, option)'''
-_BOTH = '''row = _part(x, options[0] * {S}, lanes)
+_BOTH = '''row = _part(x, options[0] * S, lanes)
                         for l in range(lanes): row[l] = rules_logit({P}, {V}, trial, options[0])
-                        row = _part(x, options[1] * {S}, lanes)
+                        row = _part(x, options[1] * S, lanes)
                         for l in range(lanes): row[l] = rules_logit({P}, {V}, trial, options[1])'''
 _AS_AN_ARRAY = '''for l in range(lanes):
                             row = rules_logits({P}, {V}, trial)
-                            for option in options: x[option * {S} + l] = row[option]'''
+                            for option in options: x[option * S + l] = row[option]'''
 
 # %% ../../nbs/00_core/02_codegen.ipynb #6ee220bb
 _Offers = namedtuple('Offers', 'options m kind width look')
@@ -407,12 +409,12 @@ def loop_text(
     S, n_state = BUNDLE * (n_steps + 1), len(state)
     numbers = dict(n_params=len(params), n_state=n_state, n_steps=n_steps, n_options=n_options, S=S, L=BUNDLE)
     numbers['row'] = (n_steps + 3) // 4 * 4     # of the information: whole fours
-    P = f"P({', '.join(f'p[{i * S} + l]' for i in range(len(params)))})" if params else 'P(0.)'
-    each = [f'_every(state, {i * S} + l, n_options, {n_state * S})' for i in range(n_state)]
+    P = f"P({', '.join(f'p[{i} * S + l]' for i in range(len(params)))})" if params else 'P(0.)'
+    each = [f'_every(state, {i} * S + l, n_options, {n_state} * S)' for i in range(n_state)]
     V = f"V({', '.join(each)})" if state else 'V(0.)'
     look = _AS_AN_ARRAY if 'logits' in rules else how.look
     words = dict(options=how.options, m=how.m, kind=how.kind, width=how.width, look=look.format(P=P, V=V, **numbers))
-    for name, n in dict(answer='n', answer_of_one='1').items():
+    for name, n in dict(answer='n', answer_of_one='one').items():
         words[name] = _ANSWER.format(n=n, kind=how.kind, **numbers)
     return _LOOP.format(P=P, V=V, **numbers, **words)
 
@@ -498,7 +500,7 @@ class Loop:
         scope = _TOOLS | {f'rules_{name}': _inlined(rule) for name, rule in rules.items()} | dict(__name__=__name__)
         scope |= dict(P=namedtuple('P', self.params or ('none',)), V=namedtuple('S', self.state or ('none',)))
         exec(loop_text(self.params, self.state, rules, self.offers, self.n_options, n_steps), scope)
-        loop = njit(nogil=True, error_model='numpy')(scope['loop'])
+        loop = njit(nogil=True, error_model='numpy', no_cfunc_wrapper=True)(scope['loop'])
         if kept is not None: return _rebuilt(loop, kept)
         began = time.perf_counter()
         path = self._path(n_steps)

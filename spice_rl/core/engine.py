@@ -357,15 +357,15 @@ def parameter_table(
         cell.table(participants)
         if hasattr(cell, 'table')
         else pd.DataFrame(cell.values, index=list(participants), dtype=float))
-    full = own.assign(**{name: frame.loc[list(participants), name].to_numpy(float) for name in frame.columns})
-    for name, param in cell.params.items():
-        bad = ~full[name].between(param.lower, param.upper)
-        if bad.any():
-            who = full.index[bad][0]
-            raise ValueError(
-                f"{name} must lie in [{param.lower:g}, {param.upper:g}], got {full.loc[who, name]:g} for "
-                f"participant {who!r}")
-    return full[list(cell.params)]
+    given = {name: frame.loc[list(participants), name].to_numpy(float) for name in frame.columns}
+    full = (own.assign(**given) if given else own)[list(cell.params)]
+    lower, upper = (np.array([getattr(p, end) for p in cell.params.values()], float) for end in ('lower', 'upper'))
+    x = full.to_numpy(float)
+    for k, i in np.argwhere(~((x >= lower) & (x <= upper)).T)[:1]:   # the first parameter, and of that the first person
+        raise ValueError(
+            f"{full.columns[k]} must lie in [{lower[k]:g}, {upper[k]:g}], got {x[i, k]:g} for participant "
+            f"{full.index[i]!r}")
+    return full
 
 # %% ../../nbs/00_core/03_engine.ipynb #552fbf4f
 def softmax(x: ArrayLike) -> np.ndarray: # Logits, (..., n_options); NaN: not on offer

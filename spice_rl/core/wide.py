@@ -14,7 +14,7 @@ import numpy as np
 from .machine_code import _here, contents, kept_or_compiled
 from .codegen import _part, _view
 from .density import DENSITIES
-from .jit import NumbaError, exp, log, njit, ready_rule, types
+from .jit import _INSIDE, NumbaError, exp, log, njit, ready_rule, types
 from .layouts import Layout, _BRIDGE, _CHECKED, _LOOK, _bridges
 from .cell import Cell
 
@@ -126,7 +126,7 @@ def _nll_parts(begin, look):
         for k in range(lanes):
             mine, state = _part(p, k * n_params, n_params), _part(s, k * size, size)
             look(mine, state, n, trial, _part(x, k * n, n))
-    return [njit(error_model='numpy', forceinline=True)(f) for f in (begin_all, look_all)]
+    return [njit(error_model='numpy', forceinline=True, **_INSIDE)(f) for f in (begin_all, look_all)]
 
 @_helper
 def _clear(numbers):
@@ -491,7 +491,7 @@ class WideLoops:
         if environment is not None: need |= _world_bridges(environment, shown)
         loop = factory(**need, choose=bool({'logit', 'logits', 'probabilities'} & set(self.cell.rules)))
         what = None if key is None else hashlib.sha256('\n'.join([name, key, _here()]).encode()).hexdigest()
-        try: return kept_or_compiled(loop, kind, what)
+        try: return kept_or_compiled(loop, kind, what, 'python')
         except NumbaError as e:
             raise TypeError(f"the rules of {type(self.cell).__name__} cannot be compiled: use numbers, loops and numpy "
                             f"only. numba says: {str(e).strip().splitlines()[-1]}\n{e}") from e

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from spice_rl.discovery.resampling import Stability
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #62138cde
-def _next_values(equation, row, rule, reward, values):
-    """The value after one trial on which `rule` applies, for each value before it, (values,), in logit units.
+def _step_of(equation, row, rule, reward):
+    """A function of values, (values,): the value after one trial on which `rule` applies, for each value before it, in
+    logit units.
 
     row: the parameters of the person; reward: what every option pays, or 'chosen' or 'not chosen' for a rule that asks
     for that."""
@@ -33,8 +34,10 @@ def _next_values(equation, row, rule, reward, values):
     start = equation.init(p, 2)
     chosen = next((value for _, kind, value in rule.filters if kind == 'action'), reward != 'not chosen')
     trial = make_trial(0 if chosen else 1, np.full(2, 0. if isinstance(reward, str) else float(reward)))
-    after = [equation.update(p, start._replace(**{rule.state: np.full(2, v / weight)}), trial) for v in values]
-    return weight * np.array([getattr(state, rule.state)[0] for state in after])
+    def step(values):
+        after = [equation.update(p, start._replace(**{rule.state: np.full(2, v / weight)}), trial) for v in values]
+        return weight * np.array([getattr(state, rule.state)[0] for state in after])
+    return step
 
 # %% ../../nbs/40_output/41_equation_plots.ipynb #f670965c
 def _start(equation, row, rule):
@@ -43,11 +46,12 @@ def _start(equation, row, rule):
 
 def _settles(equation, row, rule, reward):
     "The value after 200 equal trials, and whether it has settled by then; if not, at most 10 from its start."
-    after = lambda value: float(_next_values(equation, row, rule, reward, [value])[0])
+    step = _step_of(equation, row, rule, reward)
+    after = lambda value: float(step([value])[0])
     value = start = _start(equation, row, rule)
     for _ in range(200):
         before, value = value, after(value)
-        if not abs(value) < 1e6: break
+        if not abs(value) < 1e6 or value == before: break
     settled = abs(value - before) < 1e-3 and abs(after(value + .1) - value) < .1 - 1e-9
     return (value if settled else float(np.clip(value, start - 10, start + 10))), settled
 
@@ -90,14 +94,14 @@ def _draw_rule(ax, own, truth, rule, rewards, values): # own, truth: each a `_Pe
     ax.plot(values, values, color=COLOURS['guide'], lw=.8, zorder=1, label='no change')
     for reward in _rewards_of(rule, rewards):
         r, style = reward or 0., _reward_style(reward, rewards)
-        ax.plot(values, _next_values(*own, rule, r, values), lw=2.4, zorder=2, **style)
+        ax.plot(values, _step_of(*own, rule, r)(values), lw=2.4, zorder=2, **style)
         end, settled = _settles(*own, rule, r)
         if settled: ax.plot(end, end, 'o', ms=5, color=style['color'], zorder=3)
         # one origin for both: a constant added to all values changes no choice
         shift = 0. if truth is None else _start(*own, rule) - _start(*truth, rule)
         if truth is not None:
             ax.plot(
-                values, shift + _next_values(*truth, rule, r, values - shift), color=COLOURS['truth'], lw=1.2,
+                values, shift + _step_of(*truth, rule, r)(values - shift), color=COLOURS['truth'], lw=1.2,
                 ls=(0, (3, 2)), zorder=4, label='truth')
     ax.set_box_aspect(1)
     ax.set_title(rule.module)
