@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from scipy.optimize import minimize
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, Cell, Lanes, Param, Trials, avoidance_model, check, compare, cross_validate, fit, fixed_priors, nll, parameter_bounds,
+from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, Trials, avoidance_model, check, compare, cross_validate, fit, fixed_priors, nll, parameter_bounds,
                       read_avoidance, rescorla_wagner_equation, simulate)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -95,6 +95,28 @@ def one_sided():
     "A person who takes the first option whatever happens"
     rng = np.random.default_rng(3)
     return Trials.from_arrays(np.zeros(120, int), rng.integers(0, 2, 120), options=[0, 1])
+
+
+def test_who_learns_slowly_is_found():
+    "People who repeat themselves, as learners: the best rate is often below .01, a narrow valley that most starts pass by"
+    class Repeats(Cell):
+        params = dict(alpha=Param(.3, 0, 1), beta=Param(3, 0, 50), decay=Param(.3, 0, 1), stay=Param(1, 0, 50))
+        state = "q", "h"
+        def init(p, state): state.q[:] = .5
+        def logit(p, state, trial, k): return p.beta * state.q[k] + p.stay * state.h[k]
+        def update(p, state, trial):
+            state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+            for k in range(len(state.h)): state.h[k] += p.decay * ((1. if k == trial.choice else 0.) - state.h[k])
+
+    rng, n = np.random.default_rng(0), 600
+    truth = pd.DataFrame(dict(alpha=rng.uniform(0, 1, n), beta=rng.exponential(1, n), decay=rng.uniform(0, 1, n), stay=.5 + rng.exponential(1, n)))
+    odd = (41, 68, 89, 121, 175, 180, 191, 238, 289, 320, 334, 391, 495, 566, 597)
+    every = simulate(Repeats(), BanditsFixed(), truth, n_trials=1000, seed=1)
+    trials = every.take(participants=[every.participants[i] for i in odd])
+    rates, betas = np.meshgrid(np.r_[0, 10**np.linspace(-3.3, 0, 60)], np.r_[0, 10**np.linspace(-2, np.log10(20), 40)])
+    grid, lanes = np.c_[rates.ravel(), betas.ravel()], Lanes(TwoParameters(), trials, 1)
+    least = np.array([lanes.nll(grid, np.full(len(grid), i)).min() for i in range(len(odd))])
+    for seed in range(4): assert (fit(TwoParameters(), trials, seed=seed, threads=1).nll.to_numpy() < least + 1e-6).all()
 
 
 def test_one_sided_person_has_one_nll():

@@ -693,3 +693,24 @@ def test_pairs_that_go_together_are_named(seed):
     z, first, second = hierarchy._score_test(dict(H=H, g=np.zeros((60, 4)), spread=population._Variances(sd**2, np.ones(4))), deviations * sd, np.arange(4))
     best = abs(z).argmax()
     assert (first[best], second[best]) == (1, 3) and z[best] > 4
+
+
+def test_the_seed_does_not_choose_the_solution():
+    "Two learning rates do not suit these people: some have two solutions, and which one draws meet first must not matter"
+    data = SHARED / "data/dezfouli2019_train.csv.gz"
+    if not data.exists(): pytest.skip("needs ../shared")
+
+    class TwoRates(Cell):
+        params = dict(gain=Param(.3, 0, 1), loss=Param(.3, 0, 1), beta=Param(3, 0, 20))
+        state = "q",
+        def init(p, state): pass
+        def logit(p, state, trial, k): return p.beta * state.q[k]
+        def update(p, state, trial):
+            rate = p.gain if trial.reward[trial.choice] > 0 else p.loss
+            state.q[trial.choice] += rate * (trial.reward[trial.choice] - state.q[trial.choice])
+
+    table = pd.read_csv(data)
+    trials = read_trials(table[~table.block.isin([2, 8])], block="block")
+    some = trials.take(list(trials.participants[:25]))
+    one, other = (fit_hierarchical(TwoRates(), some, seed=seed, threads=1) for seed in (0, 1))
+    assert abs(one.log_likelihood - other.log_likelihood) < .1

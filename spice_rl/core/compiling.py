@@ -141,8 +141,7 @@ def _compiled(cls, outside):
     exec(_bridge.format(**fill, logits=(_all_at_once if 'logits' in rules else _one_by_one).format(**fill)), scope)
     made, made_of = {}, contents(params, state, cls.rules)
     for name, kind in dict(init=init_type, logits=logits_type, update=update_type).items():
-        digest = _digest('rule', name, made_of, _shared())
-        try: made[name] = kept_or_compiled(scope[name], kind.signature, digest, 'address')
+        try: made[name] = kept_or_compiled(scope[name], kind.signature, _digest('rule', name, made_of, _shared()))
         except NumbaError as e:
             raise TypeError(
                 f"the rule {name!r} of {cls.__name__} cannot be compiled: use numbers, loops and numpy only. "

@@ -232,8 +232,7 @@ def kept_or_compiled(
     function: Callable, # A Python function
     kind: object,       # The signature for which it is compiled
     digest: str | None, # Text that says all that the machine code is made of; None: it is not kept
-    # What calls it: 'python', or compiled code by its 'address'; None: both, and compiling takes longer
-    by: str | None=None
+    alone: bool=False   # Does nothing but Python call it, never compiled code by its address? It compiles faster
 ) -> Callable: # The compiled function
     """Compile a function once, and keep its machine code on disk.
 
@@ -245,9 +244,8 @@ def kept_or_compiled(
         The signature for which it is compiled
     digest : str | None
         Text that says all that the machine code is made of; None: it is not kept
-    by : str | None
-        What calls it: 'python', or compiled code by its 'address'; None: both, and compiling
-        takes longer
+    alone : bool
+        Does nothing but Python call it, never compiled code by its address? It compiles faster
 
     Returns
     -------
@@ -255,8 +253,7 @@ def kept_or_compiled(
         The compiled function
     """
     if not COMPILED: return quiet(function)
-    wrappers = dict(no_cpython_wrapper=by == 'address', no_cfunc_wrapper=by == 'python')
-    loop = njit(nogil=True, error_model='numpy', **wrappers)(function)
+    loop = njit(nogil=True, error_model='numpy', no_cfunc_wrapper=alone)(function)
     try: path = digest and cache_folder() / f'{digest}.loop'
     except RuntimeError: path = None    # there is no home
     if (kept := _load(path)) is not None: _rebuilt(loop, kept)

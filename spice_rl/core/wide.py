@@ -491,7 +491,7 @@ class WideLoops:
         if environment is not None: need |= _world_bridges(environment, shown)
         loop = factory(**need, choose=bool({'logit', 'logits', 'probabilities'} & set(self.cell.rules)))
         what = None if key is None else hashlib.sha256('\n'.join([name, key, _here()]).encode()).hexdigest()
-        try: return kept_or_compiled(loop, kind, what, 'python')
+        try: return kept_or_compiled(loop, kind, what, alone=True)
         except NumbaError as e:
             raise TypeError(f"the rules of {type(self.cell).__name__} cannot be compiled: use numbers, loops and numpy "
                             f"only. numba says: {str(e).strip().splitlines()[-1]}\n{e}") from e

@@ -159,12 +159,13 @@ def _group_step(parabolas, B, spread, fine=1e-8):
     gains, in nats."""
     unit, t = parabolas.line.unit, parabolas.told
     here, far = parabolas.look(B, spread), 1e6 * np.maximum(spread.v, unit**2)
+    least = 1e-10 if spread.careful else 100 * fine**2   # nats: a variance on its way to 0 moves for ever, for nothing
     for turn in range(15 if spread.careful else 40):
         step, grow, promised = _step_from(here, parabolas)
         if turn == 0: gain = promised
         old, (here, rise, step) = here, _not_down(here, parabolas, step, grow)
         moved = max(abs(step / unit[t]).max(), old.spread.far(here.spread))
-        if moved < fine or spread.careful and rise < 1e-10: break
+        if moved < fine or max(rise, promised) < least: break
         # so far from where they were drawn these parabolas say nothing: draw them anew
         if not (here.spread.v <= far).all(): break
     return here, gain
@@ -451,13 +452,15 @@ def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
         r['value'] = _marginal(r, prior)
         first = r if first is None else first
         if mix.arrived(gain, enough) or not told.any(): return r | dict(converged=True)
-        if not r['value'] > first['value'] - .5 - _FALL * len(X): break   # leads down
+        if _fell(r, first, X): break   # leads down
         new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
         ahead = here + np.clip(mix.next(here, there - here) - here, -2., 2.)
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
         u = _better(line, X @ B, spread.s, new.u, z)
     return first | dict(converged=False)
+
+def _fell(r, first, X): return not r['value'] > first['value'] - .5 - _FALL * len(X)
 
 def _settled(line, X, at, told, prior):
     """The fixed point with second derivatives; where there is none, the top of the evidence with the expected
@@ -472,6 +475,7 @@ def _from_top(line, X, at, told, prior):
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #dad23730
 _RIVAL = 5.   # nats that a solution may weigh less by the expected information, to be weighed by second derivatives
+_THOROUGH = 16   # best draws from which a search for other solutions begins, where somebody has one
 
 class _Rivals(NamedTuple):
     "The best other solution of each person."
@@ -492,9 +496,11 @@ def _rivals(line, X, r, draws):
     "Other modes of each person, from draws and from where others are, weighed by how much of the posterior lies around."
     mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
-    others, theirs = _others(line, mean, s, r['u'], draws, _several(r['u']), 12)
     here, weight = less(r['f'], r['F']), less(r['f'], r['H'])
-    who, j = _apart_from(r['u'], others, np.isfinite(theirs))
+    for shots in _several(r['u']), _THOROUGH:
+        others, theirs = _others(line, mean, s, r['u'], draws, shots, 12)
+        who, j = _apart_from(r['u'], others, np.isfinite(theirs))
+        if not len(who): break                                       # where nobody has two, few draws are enough
     F = line.scoring(mean[who] + _out(s, others[who, j]), who)[2]
     near = less(theirs[who, j], F) < here[who] + _RIVAL
     who, j = who[near], j[near]
@@ -510,13 +516,14 @@ def _rivals(line, X, r, draws):
     return best
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #c4a81f36
-_SHY = 2., 6   # nats that a solution may weigh less, and of how many people, to ask whether the group would follow
+_SHY = 2., 12   # nats that a solution may weigh less, and of how many people, to ask whether the group would follow
 
 def _pulling(line, X, r, rivals, told, prior):
-    "Who, alone, would be better off at the other solution once the group's numbers follow, by .05 nats, (people,)."
+    """Who would be better off at the other solution once the group's numbers follow, by .05 nats: the people who promise
+    most together, and the one who does alone, each (people,)."""
     (nats, most), none, s = _SHY, np.zeros(len(X), bool), r['spread'].s
     who = [i for i in np.argsort(rivals.worse, kind='stable')[:most] if rivals.worse[i] < nats]
-    if not who: return none
+    if not who: return []
     z = X @ r['B'] + _out(s, rivals.u)
     loss = rivals.f - .5 * (rivals.u**2).sum(1) - (r['f'] - .5 * (r['u']**2).sum(1))   # what NLLs gain by a move
     def value(there): # there: who is at the other solution
@@ -526,9 +533,11 @@ def _pulling(line, X, r, rivals, told, prior):
             np.where(both, rivals.F, r['F']), told, prior)
         return _group_step(parabolas, r['B'], r['spread'], 1e-3)[0].value - loss[there].sum()
     alone = np.arange(len(X)) == np.array(who)[:, None]
-    values = [value(one) for one in alone]
-    best = int(np.argmax(values))
-    return alone[best] if values[best] > value(none) + .05 else none
+    singly = [value(one) for one in alone]
+    order = np.argsort(-np.array(singly), kind='stable')
+    together = np.logical_or.accumulate(alone[order], 0)             # the first, the first two, …
+    values = [singly[order[0]], *(value(some) for some in together[1:])]
+    return [together[j] for j in dict.fromkeys((int(np.argmax(values)), 0)) if values[j] > value(none) + .05]
 
 def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
     """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
@@ -536,14 +545,20 @@ def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
     for _ in range(most):
         rivals = _rivals(line, X, r, draws)
         if r['top']: break
-        move = rivals.worse < -2e-3
-        if not move.any(): move = _pulling(line, X, r, rivals, told, prior)
-        if not move.any(): break
-        at = _place(line, X, r['B'], r['spread'], np.where(move[:, None], rivals.u, r['u']), prior)
-        new = _settle(line, X, at, told, prior, enough=_ROUGH)
-        if not (new['converged'] and new['value'] > r['value'] + 1e-2): break
-        r = new | dict(turns=r['turns'] + new['turns'])
+        alone = rivals.worse < -2e-3
+        new = _after(line, X, r, rivals, alone, told, prior)
+        for move in _pulling(line, X, r, rivals, told, prior) if new is None else ():
+            if new is None and (move != alone).any(): new = _after(line, X, r, rivals, move, told, prior)
+        if new is None: break
+        r = new
     return r | dict(second=rivals.worse)
+
+def _after(line, X, r, rivals, move, told, prior):
+    "The fixed point nearby when these people have moved to their other solutions, (people,); None: it is no better."
+    if not move.any(): return None
+    at = _place(line, X, r['B'], r['spread'], np.where(move[:, None], rivals.u, r['u']), prior)
+    new = _settle(line, X, at, told, prior, enough=_ROUGH)
+    return new | dict(turns=r['turns'] + new['turns']) if new['converged'] and new['value'] > r['value'] + 1e-2 else None
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #54d24870
 def _fixed_points(line, X, ends, early, told, prior, full, pooled): # pooled: makes places near the pooled numbers
@@ -558,7 +573,7 @@ def _fixed_points(line, X, ends, early, told, prior, full, pooled): # pooled: ma
         others = [covaried(at) for at in ends[1:] + early if at.value > ends[0].value - fall][:3] + pooled()
     found = [first] + [_settle(line, X, at, told, prior, enough=_ROUGH) for at in others]
     found = [r for r in sorted(found, key=lambda r: -r['value']) if r['converged']]
-    if not found: return [_from_top(line, X, best, told, prior)]
+    if not found or _fell(found[0], first, X): return [_from_top(line, X, best, told, prior)]
     return [r for i, r in enumerate(found) if i == 0 or r['value'] < found[i - 1]['value'] - 1e-3]
 
 def _em(line, X, starts, seed, prior, full):

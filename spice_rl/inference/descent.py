@@ -162,10 +162,18 @@ def _solve_within(a, b, low, high):
     return np.clip(d, low, high)
 
 # %% ../../nbs/20_inference/20_descent.ipynb #d37950bb
+_MANY = 5     # with so many parameters, starts that meet need not have the same way to go: there may be edges
+# with fewer: share of the numbers within two bounds that are drawn close to one, every fourth of them to the upper one
+_CLOSE = .5
+
 def _anywhere(o, n, rng):
-    "Starts drawn uniformly within the bounds; without bounds, around the default."
+    """Starts drawn uniformly within the bounds, of few parameters half of the numbers close to a bound; without bounds,
+    around the default."""
     unit, z = rng.random((n, len(o.width))), rng.standard_normal((n, len(o.width)))
     unit = np.where(rng.random(unit.shape) < .15, np.round(unit), unit)
+    if len(o.width) < _MANY:
+        part, which = 10**rng.uniform(-4, np.log10(.5), unit.shape), rng.random(unit.shape)
+        unit = np.where(which < _CLOSE, np.where(which < .25 * _CLOSE, 1 - part, part), unit)
     low, high = np.isfinite(o.begin), np.isfinite(o.end)
     x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
     x = np.where(
@@ -269,7 +277,6 @@ _BEST = 6        # solutions of a person that are taken to the last digit
 # most starts, in those of the first round; how many times as many where the likelihood has edges
 _MOST, _EDGED = 40, 10
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
-_MANY = 5        # with so many parameters, starts that meet need not have the same way to go: there may be edges
 
 def _enough(drawn, best, starts, k):
     """Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good
