@@ -21,7 +21,8 @@ from ..core.arguments import check_mapping, check_names, check_one_of, check_who
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials, check_trials
 from ..core.params import from_line
-from .ascent import _em, _group_step, _Parabolas, _weights
+from .ascent import _group_step, _Parabolas, _weights
+from .solutions import _em
 from .design_matrix import _against, _design, _design_of, _group_rows, _is_formula, _labels
 from .intervals import _draws, _Group, _information, _intervals, _inverse, _spread_errors
 from .modes import _both_by_u, _Line
