@@ -163,7 +163,7 @@ def _solve_within(a, b, low, high):
 
 # %% ../../nbs/20_inference/20_descent.ipynb #d37950bb
 _MANY = 5     # with so many parameters, starts that meet need not have the same way to go: there may be edges
-# with fewer: share of the numbers within two bounds that are drawn close to one, every fourth of them to the upper one
+# with fewer: share of the numbers between two bounds that are drawn close to one, every fourth of them to the upper one
 _CLOSE = .5
 
 def _anywhere(o, n, rng):
@@ -171,9 +171,10 @@ def _anywhere(o, n, rng):
     around the default."""
     unit, z = rng.random((n, len(o.width))), rng.standard_normal((n, len(o.width)))
     unit = np.where(rng.random(unit.shape) < .15, np.round(unit), unit)
-    if len(o.width) < _MANY:
+    sized = (o.begin >= 0) | (o.end <= 0)   # of something that has a size, and is not as well less than 0 as more
+    if len(o.width) < _MANY and sized.any():
         part, which = 10**rng.uniform(-4, np.log10(.5), unit.shape), rng.random(unit.shape)
-        unit = np.where(which < _CLOSE, np.where(which < .25 * _CLOSE, 1 - part, part), unit)
+        unit = np.where(sized & (which < _CLOSE), np.where(which < .25 * _CLOSE, 1 - part, part), unit)
     low, high = np.isfinite(o.begin), np.isfinite(o.end)
     x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
     x = np.where(
