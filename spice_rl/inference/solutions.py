@@ -35,7 +35,7 @@ def _apart_from(u, others, there): # others: (people, solutions, n_free); there:
     return np.nonzero(new)
 
 def _rivals(line, X, r, draws):
-    "Other modes of each person, from draws and from where others are, weighed by how much of the posterior lies around."
+    "Other modes of each person, from draws and from where others are, weighed by how much of the posterior is around."
     mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
     here, weight = less(r['f'], r['F']), less(r['f'], r['H'])
@@ -61,8 +61,8 @@ def _rivals(line, X, r, draws):
 _SHY = 2., 12   # nats that a solution may weigh less, and of how many people, to ask whether the group would follow
 
 def _pulling(line, X, r, rivals, told, prior):
-    """Who would be better off at the other solution once the group's numbers follow, by .05 nats: the people who promise
-    most together, and the one who does alone, each (people,)."""
+    """Who would be better off at the other solution once the group's numbers follow, by .05 nats: the people who
+    promise most together, and the one who does alone, each (people,)."""
     (nats, most), none, s = _SHY, np.zeros(len(X), bool), r['spread'].s
     who = [i for i in np.argsort(rivals.worse, kind='stable')[:most] if rivals.worse[i] < nats]
     if not who: return []
@@ -100,7 +100,8 @@ def _after(line, X, r, rivals, move, told, prior):
     if not move.any(): return None
     at = _place(line, X, r['B'], r['spread'], np.where(move[:, None], rivals.u, r['u']), prior)
     new = _settle(line, X, at, told, prior, enough=_ROUGH)
-    return new | dict(turns=r['turns'] + new['turns']) if new['converged'] and new['value'] > r['value'] + 1e-2 else None
+    better = new['converged'] and new['value'] > r['value'] + 1e-2
+    return new | dict(turns=r['turns'] + new['turns']) if better else None
 
 # %% ../../nbs/20_inference/24_solutions.ipynb #54d24870
 def _fixed_points(line, X, ends, early, told, prior, full, pooled): # pooled: makes places near the pooled numbers
