@@ -584,6 +584,7 @@ def test_a_formula_says_what_groups_and_covariates_say(studied):
     a, b = fit_hierarchical(Q(), studied, "group", "age"), fit_hierarchical(Q(), studied, "alpha + beta ~ group + age")
     np.testing.assert_allclose(b.effects[["effect", "se", "p"]], a.effects[["effect", "se", "p"]], rtol=1e-4, atol=1e-6)
     assert b.log_likelihood == pytest.approx(a.log_likelihood, abs=1e-5) and b.numbers == a.numbers
+    assert not any("led nowhere" in note for note in a.notes() + b.notes()), "the fixed point was not found"
 
 
 def test_a_formula_without_a_left_side_is_one_of_every_parameter(studied):

@@ -143,32 +143,33 @@ def _step_from(here, parabolas):
     return step, grow, .5 * (means.score @ step[own] + spreads.score[inside] @ grow[inside])
 
 def _not_down(here, parabolas, step, grow):
-    "Where the step leads, halved until the likelihood does not fall; by how much it rises; the step of the means."
+    """Where the step leads, halved until the likelihood does not fall and everybody's posterior keeps its precision; by
+    how much it rises; the step of the means; and for whose posterior it was halved, (people,)."""
+    wide = np.zeros(len(here.lame), bool)
     for _ in range(20):
         B = here.B.copy()
         B[:, parabolas.told] += step
         ahead = parabolas.look(B, here.spread.grown(grow, parabolas.told), here.lame)
-        if (ahead.lame > here.lame).any(): here = parabolas.look(here.B, here.spread, ahead.lame)
-        rise = ahead.value - here.value
-        if rise >= -1e-9: break
-        step, grow = step / 2, grow / 2
-    return ahead, rise, step
+        new = ahead.lame > here.lame
+        if not new.any() and ahead.value - here.value >= -1e-9: return ahead, ahead.value - here.value, step, wide
+        step, grow, wide = step / 2, grow / 2, new if new.any() else wide
+    return here, 0., 0. * step, wide
 
 def _group_step(parabolas, B, spread, fine=1e-8):
-    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units: where that is, and what it
-    gains, in nats."""
+    """Means (n_effects, n_free) and variances that suit these parabolas, to `fine` units: where that is; what it gains,
+    in nats; and whose posteriors would be too wide farther on, where it stops before, (people,)."""
     unit, t = parabolas.line.unit, parabolas.told
     here, far = parabolas.look(B, spread), 1e6 * np.maximum(spread.v, unit**2)
     least = 1e-10 if spread.careful else 100 * fine**2   # nats: a variance on its way to 0 moves for ever, for nothing
     for turn in range(15 if spread.careful else 40):
         step, grow, promised = _step_from(here, parabolas)
         if turn == 0: gain = promised
-        old, (here, rise, step) = here, _not_down(here, parabolas, step, grow)
+        old, (here, rise, step, wide) = here, _not_down(here, parabolas, step, grow)
         moved = max(abs(step / unit[t]).max(), old.spread.far(here.spread))
         if moved < fine or max(rise, promised) < least: break
         # so far from where they were drawn these parabolas say nothing: draw them anew
-        if not (here.spread.v <= far).all(): break
-    return here, gain
+        if wide.any() or not (here.spread.v <= far).all(): break
+    return here, gain, wide
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #6d102b3b
 @dataclass
@@ -217,7 +218,7 @@ def _ascend(line, X, at, told, prior, enough=1e-2, turns=100, most=8): # at: a _
     "Group steps, each taken only if the evidence rises, until a step gains less than `enough` nats."
     reach = 3.
     for turn in range(turns if told.any() else 0):
-        ahead, gain = _group_step(_Parabolas(line, X, at.z, at.g, at.F, at.F, told, prior), at.B, at.spread, 1e-3)
+        ahead, gain, _ = _group_step(_Parabolas(line, X, at.z, at.g, at.F, at.F, told, prior), at.B, at.spread, 1e-3)
         if gain < enough: break
         at, reach, rise = _step_up(line, X, at, ahead, prior, reach, most)
         if rise < .1 * enough: break
@@ -230,7 +231,7 @@ def _top(line, X, at, told, prior, enough=1e-6, turns=100):
     for turn in range(turns):
         if tilt is None: tilt, fresh = _tilt(line, at), True
         parabolas = _Parabolas(line, X, at.z, at.g + tilt, at.F, at.F, told, prior)
-        ahead, gain = _group_step(parabolas, at.B, at.spread, 1e-6)
+        ahead, gain, _ = _group_step(parabolas, at.B, at.spread, 1e-6)
         rise = 0.
         if gain >= enough: at, reach, rise = _step_up(line, X, at, ahead, prior, reach)
         if rise < .1 * enough and fresh: return replace(at, done=True)
@@ -397,13 +398,15 @@ def _search(line, X, prior, told, looked, draws):
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #2509c4e8
 _IDLE = 1e-4   # nats that twelve turns may promise, one after the other, where a variance does not come to rest
+# turns before steps are mixed; turns in which the change should halve; half steps where it does not
+_PLAIN, _STALLED, _HALF = 6, 8, 6
 
 class _Anderson:
     """The fixed point of a map from its last few steps (Anderson, 1965): the mixture of them whose residuals cancel
     best."""
     def __init__(self, memory=6):
         self.memory, self.points, self.residuals, self.change = memory, [], [], np.inf
-        self.calm, self.idle = 0, 0
+        self.calm, self.idle, self.turn, self.half, self.least, self.stalled = 0, 0, 0, 0, np.inf, 0
 
     def arrived(self, gain, enough): # gain: nats that are left
         """Is there nothing left to gain, or three times less than `enough`, so that hardly more than rounding still
@@ -414,15 +417,23 @@ class _Anderson:
 
     def next(self, x, residual): # x, residual: (numbers,)
         "Where to look next."
+        old, self.change, self.turn = self.change, abs(residual).max(initial=0.), self.turn + 1
+        self._watch()
         # a step that led away: begin anew
-        if abs(residual).max(initial=0.) > 2 * self.change: self.points, self.residuals = [], []
-        self.change = abs(residual).max(initial=0.)
+        if self.change > 2 * old or self.half: self.points, self.residuals = [], []
+        if self.half or self.turn <= _PLAIN: return x + residual * (.5 if self.half else 1.)
         self.points = self.points[-self.memory:] + [x]
         self.residuals = self.residuals[-self.memory:] + [residual]
         if len(self.points) < 2: return x + residual
         X, R = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
         step = residual - (X + R).T @ np.linalg.lstsq(R.T, residual, rcond=1e-8)[0]
         return x + step * min(1., (.5 + 3 * self.change) / max(1e-300, abs(step).max()))
+
+    def _watch(self):
+        "Half steps for a while where the change has not halved for long."
+        self.half, self.stalled = max(0, self.half - 1), self.stalled + 1
+        if self.change < .5 * self.least: self.least, self.stalled = self.change, 0
+        if self.stalled == _STALLED: self.half, self.least, self.stalled = _HALF, np.inf, 0
 
 # %% ../../nbs/20_inference/24_ascent.ipynb #185c5bce
 _FINE, _ROUGH = 1e-7, 1e-2   # nats that a turn still promises: the solution that is reported; one to be compared
@@ -453,7 +464,7 @@ def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
         first = r if first is None else first
         if mix.arrived(gain, enough) or not told.any(): return r | dict(converged=True)
         if _fell(r, first, X): break   # leads down
-        new, gain = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
+        new, gain, _ = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
         ahead = here + np.clip(mix.next(here, there - here) - here, -2., 2.)
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])

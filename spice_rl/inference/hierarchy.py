@@ -355,9 +355,12 @@ def _joint(line, x, r, dev, prior):
     here = line.effects[:, t]
     at, out = (np.arange(p)[:, None] * k + t)[here], np.full((p * k, p * k), np.nan)
     if len(t):
-        parabolas = _Parabolas(line, x, r['z'], r['g'], H, r['F'], r['told'], prior, p / 2)
-        found = _group_step(parabolas, r['B'], wide)[0]
-        wide, H = found.spread, parabolas.curvature(found.lame)
+        for _ in range(len(x)):
+            parabolas = _Parabolas(line, x, r['z'], r['g'], H, r['F'], r['told'], prior, p / 2)
+            found, _, lame = _group_step(parabolas, r['B'], r['spread'])
+            if not lame.any(): break
+            H = parabolas.curvature(lame)
+        wide = found.spread
     info = _information(_Group(x, r['B'], wide, H, dev, prior), t, none, none, none)
     out[np.ix_(at, at)] = _inverse(info[np.ix_(here.ravel(), here.ravel())])
     return out

@@ -11,13 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from .ascent import (
     _APART, _ROUGH, _Parabolas, _ascend, _fell, _first, _from_top, _group_step, _look_around, _others, _place, _search,
-    _second, _settle, _settled, _several, _shots, _together, _told, _trusted)
-from .modes import _both_by_u, _both_by_z, _by_z, _climb, _out
+    _second, _settle, _settled, _several, _shots, _spread_over, _together, _told, _trusted)
+from .modes import _both_by_u, _both_by_z, _by_z, _climb, _out, _search_modes
 from .population import _Covariance
 
 # %% ../../nbs/20_inference/24_solutions.ipynb #dad23730
 _RIVAL = 5.   # nats that a solution may weigh less by the expected information, to be weighed by second derivatives
-_THOROUGH = 16   # best draws from which a search for other solutions begins, where somebody has one
+# draws, where somebody has two solutions; the best of them and of where others are, which take a few steps each; the
+# best of those that are not on the way to the known solution, which go on
+_DRAWS, _TRIED, _STEPS, _KEPT = 128, 64, 3, 16
 
 class _Rivals(NamedTuple):
     "The best other solution of each person."
@@ -34,15 +36,30 @@ def _apart_from(u, others, there): # others: (people, solutions, n_free); there:
     for j in range(1, new.shape[1]): new[:, j] &= (abs(others[:, :j] - others[:, j:j + 1]).max(2) > .01).all(1)
     return np.nonzero(new)
 
-def _rivals(line, X, r, draws):
-    "Other modes of each person, from draws and from where others are, weighed by how much of the posterior is around."
+def _away(line, mean, s, u, draws):
+    "Ends of a thorough search away from everybody's known mode `u`: (people, few, n_free), and values, or infinity."
+    n = len(u)
+    starts, values = _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(n, 60)]]), _TRIED, _STEPS)
+    values = np.where(abs(starts - u[:, None]).max(2) > .5, values, np.inf)
+    few = np.argsort(values, 1, kind='stable')[:, :_KEPT]
+    who, there = np.repeat(np.arange(n), few.shape[1]), np.isfinite(np.take_along_axis(values, few, 1))
+    ends, best = np.take_along_axis(starts, few[..., None], 1), np.full(few.shape, np.inf)
+    who = who[there.ravel()]
+    ends[there], best[there], *_ = _climb(line, mean[who], s, ends[there], who, 12, 1e-4)
+    return ends, best
+
+def _rivals(line, X, r, draws, rng):
+    """Other modes of each person, from draws and from where others are, weighed by how much of the posterior is around;
+    where somebody has two, everybody's are looked for in new draws."""
     mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
     here, weight = less(r['f'], r['F']), less(r['f'], r['H'])
-    for shots in _several(r['u']), _THOROUGH:
-        others, theirs = _others(line, mean, s, r['u'], draws, shots, 12)
+    others, theirs = _others(line, mean, s, r['u'], draws, _several(r['u']), 12)
+    who, j = _apart_from(r['u'], others, np.isfinite(theirs))
+    if len(who):
+        found = _away(line, mean, s, r['u'], rng.standard_normal((_DRAWS, len(s))))
+        others, theirs = (np.concatenate(both, 1) for both in zip((others, theirs), found))
         who, j = _apart_from(r['u'], others, np.isfinite(theirs))
-        if not len(who): break                                       # where nobody has two, few draws are enough
     F = line.scoring(mean[who] + _out(s, others[who, j]), who)[2]
     near = less(theirs[who, j], F) < here[who] + _RIVAL
     who, j = who[near], j[near]
@@ -59,9 +76,10 @@ def _rivals(line, X, r, draws):
 
 # %% ../../nbs/20_inference/24_solutions.ipynb #c4a81f36
 _SHY = 2., 12   # nats that a solution may weigh less, and of how many people, to ask whether the group would follow
+_DETOUR, _DETOURS = .5, 2   # nats that a move may cost if the next one may pay for it; how many such moves in a row
 
 def _pulling(line, X, r, rivals, told, prior):
-    """Who would be better off at the other solution once the group's numbers follow, by .05 nats: the people who
+    """Who would be better off at the other solution once the group's numbers follow, or worse by little: the people who
     promise most together, and the one who does alone, each (people,)."""
     (nats, most), none, s = _SHY, np.zeros(len(X), bool), r['spread'].s
     who = [i for i in np.argsort(rivals.worse, kind='stable')[:most] if rivals.worse[i] < nats]
@@ -79,29 +97,50 @@ def _pulling(line, X, r, rivals, told, prior):
     order = np.argsort(-np.array(singly), kind='stable')
     together = np.logical_or.accumulate(alone[order], 0)             # the first, the first two, …
     values = [singly[order[0]], *(value(some) for some in together[1:])]
-    return [together[j] for j in dict.fromkeys((int(np.argmax(values)), 0)) if values[j] > here + .05]
+    return [together[j] for j in dict.fromkeys((int(np.argmax(values)), 0)) if values[j] > here - _DETOUR]
 
-def _followed(line, X, r, told, prior, draws, most=8): # r: a fixed point
+def _followed(line, X, r, told, prior, draws, rng, most=12): # r: a fixed point
     """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
     weigh less."""
+    seen, best, detours = [r['value']], None, 0
     for _ in range(most):
-        rivals = _rivals(line, X, r, draws)
-        if r['top']: break
-        alone = rivals.worse < -2e-3
-        new = _after(line, X, r, rivals, alone, told, prior)
-        for move in _pulling(line, X, r, rivals, told, prior) if new is None else ():
-            if new is None and (move != alone).any(): new = _after(line, X, r, rivals, move, told, prior)
-        if new is None: break
+        new, second = _next(line, X, r, told, prior, draws, rng, seen)
+        if best is None or r['value'] > best['value'] + 1e-2: best, detours = r | dict(second=second), 0
+        else: detours += 1
+        if new is None or detours > _DETOURS: break
         r = new
-    return r | dict(second=rivals.worse)
+        seen.append(r['value'])
+    return best if best['value'] > r['value'] - 1e-2 else r | dict(second=second)
+
+def _next(line, X, r, told, prior, draws, rng, seen): # seen: evidences where the way has been
+    """The fixed point to go to, None if two searches for other modes find none; and by how much everybody's best other
+    ones weigh less."""
+    second = np.full(len(X), np.inf)
+    for _ in range(2):
+        rivals = _rivals(line, X, r, draws, rng)
+        new, second = None, np.minimum(second, rivals.worse)
+        if r['top'] or not np.isfinite(second).any(): break
+        new = _moved(line, X, r, rivals, told, prior, seen)
+        if new is not None: break
+    return new, second
+
+def _moved(line, X, r, rivals, told, prior, seen):
+    """The fixed point when those who are better off elsewhere have moved; if none is better, when those have whom the
+    group would follow; if none is, either, the best of them that is little worse and new; None: there is none."""
+    alone = rivals.worse < -2e-3
+    found = _after(line, X, r, rivals, alone, told, prior) if alone.any() else []
+    if not found or found[0]['value'] < r['value'] + 1e-2:
+        for move in _pulling(line, X, r, rivals, told, prior):
+            if (move != alone).any(): found += _after(line, X, r, rivals, move, told, prior)
+            if found and found[-1]['value'] > r['value'] + 1e-2: break
+    new = [f for f in found if f['value'] > r['value'] - _DETOUR and min(abs(f['value'] - np.array(seen))) > 1e-2]
+    return max(new, key=lambda f: f['value'], default=None)
 
 def _after(line, X, r, rivals, move, told, prior):
-    "The fixed point nearby when these people have moved to their other solutions, (people,); None: it is no better."
-    if not move.any(): return None
+    "The fixed point nearby when these people have moved to their other solutions, (people,), in a list."
     at = _place(line, X, r['B'], r['spread'], np.where(move[:, None], rivals.u, r['u']), prior)
     new = _settle(line, X, at, told, prior, enough=_ROUGH)
-    better = new['converged'] and new['value'] > r['value'] + 1e-2
-    return new | dict(turns=r['turns'] + new['turns']) if better else None
+    return [new | dict(turns=r['turns'] + new['turns'])] * new['converged']
 
 # %% ../../nbs/20_inference/24_solutions.ipynb #54d24870
 def _fixed_points(line, X, ends, early, told, prior, full, pooled): # pooled: makes places near the pooled numbers
@@ -132,7 +171,7 @@ def _em(line, X, starts, seed, prior, full):
         return [_covarying(at, line.unit) for at in places] if full else places
     found = _fixed_points(line, X, ends, early, told, prior, full, pooled)
     near = [r for r in found[:2] if r['value'] > found[0]['value'] - 5]
-    first, *rest = sorted((_followed(line, X, r, told, prior, draws) for r in near), key=lambda r: -r['value'])
+    first, *rest = sorted((_followed(line, X, r, told, prior, draws, rng) for r in near), key=lambda r: -r['value'])
     if first['rough']: first = _to_the_end(line, X, first, told, prior)
     below = [first['value'] - r['value'] for r in rest + found[len(near):] if r['value'] < first['value'] - 1e-3]
     return first | dict(behind=min(below + [behind]), z=np.where(told, first['z'], X @ first['B']))
