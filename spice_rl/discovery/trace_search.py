@@ -503,7 +503,7 @@ def _without(search, model, term):
     j = model.names.index(model.structure.weight(term))
     B[0, j], v[gone] = 0., 1e-6 * line.unit[gone]**2   # 0 is the middle of its bounds
     parabolas = _Parabolas(line, X, at.z, at.g, at.F, at.F, told, none)
-    new, _ = _group_step(parabolas, B, _Variances(v, line.unit), fine=1e-3)
+    new, *_ = _group_step(parabolas, B, _Variances(v, line.unit), fine=1e-3)
     loss = parabolas.look(at.B, at.spread).value - new.value
     return model.bic + 2 * loss - (len(model.names) - len(s.parameters)) * search.price, s
 

@@ -275,17 +275,15 @@ def _along(o, x, v, who, rng, turns):
 
 # %% ../../nbs/20_inference/20_descent.ipynb #1721c9cd
 _BEST = 6        # solutions of a person that are taken to the last digit
-# most starts, in those of the first round; how many times as many where the likelihood has edges; enough of many
-# parameters where it has none
-_MOST, _EDGED, _SMOOTH = 40, 10, 20
+# most starts, in those of the first round; how many times as many where the likelihood has edges
+_MOST, _EDGED = 40, 10
 _LOOK = 8        # points that are looked at for every other start: it is the best of them
 
-def _enough(drawn, best, starts, k, smooth=False): # smooth: did hardly a start get stuck?
+def _enough(drawn, best, starts, k):
     """Are these values, where starts ended, enough to believe in the best one? Every rival that is nearly as good
-    asks for more; among many parameters the best top may be a rare one, most of all where the surface has edges."""
+    asks for more; among many parameters the best top may be a rare one."""
     near = np.sort(drawn[drawn < best + _NEAR])
     many = max(_MOST if k > 6 else 6 if k > 2 else 1, 2 * (np.diff(near) > _AGREE).sum())
-    if smooth and k > 6: many = _SMOOTH
     return (drawn < best + _AGREE).sum() >= .8 * starts and len(drawn) >= many * starts
 
 def _drawn(o, who, n, rngs):
@@ -342,8 +340,8 @@ def _rounds(o, n_people, starts, rngs, first, draw):
         spent += n
         edges = [(lost & (values < .7 * values.min() + .3 * much)).sum() for lost, values, much in zip(stuck, v, guess)]
         if not n or spent >= _EDGED * most: break
-        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k, edges[i] < 2)
-                     and (spent < most or edges[i] > 1) for i in todo]]
+        todo = todo[[not _enough(v[i][1 + around:], v[i].min(), starts, k) and (spent < most or edges[i] > 1)
+                     for i in todo]]
     return x, v, edges
 
 def _guessing(o):

@@ -129,13 +129,14 @@ def _climb(line, mean, s, u, who, most=60, small=1e-11, H=None):
     return u, f, g, a
 
 # %% ../../nbs/20_inference/23_modes.ipynb #845fdaee
-def _search_modes(line, mean, s, draws, best, most): # draws: (n, n_free), the same for everybody
-    """Where each person's search ends that starts at the best few of the draws: modes (people, best, n_free), and their
-    values."""
+def _search_modes(line, mean, s, draws, best, most, people=None): # draws: (n, n_free), the same for everybody
+    """Where the search of each of these people (all, in order, by default) ends that starts at the best few of the
+    draws: modes (people, best, n_free), and their values."""
     (n, k), m = mean.shape, len(draws)
-    f = line.nll((mean[:, None] + _out(s, draws)).reshape(-1, k), np.repeat(np.arange(n), m)).reshape(n, m) + .5 * (
+    people = np.arange(n) if people is None else people
+    f = line.nll((mean[:, None] + _out(s, draws)).reshape(-1, k), np.repeat(people, m)).reshape(n, m) + .5 * (
         draws**2).sum(1)
     top = np.argsort(np.where(np.isfinite(f), f, np.inf), 1, kind='stable')[:, :best]
-    who = np.repeat(np.arange(n), top.shape[1])
-    x, f, *_ = _climb(line, mean[who], s, draws[top].reshape(-1, k), who, most, 1e-4)
+    rows = np.repeat(np.arange(n), top.shape[1])
+    x, f, *_ = _climb(line, mean[rows], s, draws[top].reshape(-1, k), people[rows], most, 1e-4)
     return x.reshape(n, -1, k), f.reshape(n, -1)

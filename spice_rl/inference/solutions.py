@@ -20,6 +20,7 @@ _RIVAL = 5.   # nats that a solution may weigh less by the expected information,
 # draws, where somebody has two solutions; the best of them and of where others are, which take a few steps each; the
 # best of those that are not on the way to the known solution, which go on
 _DRAWS, _TRIED, _STEPS, _KEPT = 128, 64, 3, 16
+_AT_ONCE = 1000   # people whose searches are in memory at once
 
 class _Rivals(NamedTuple):
     "The best other solution of each person."
@@ -38,15 +39,18 @@ def _apart_from(u, others, there): # others: (people, solutions, n_free); there:
 
 def _away(line, mean, s, u, draws):
     "Ends of a thorough search away from everybody's known mode `u`: (people, few, n_free), and values, or infinity."
-    n = len(u)
-    starts, values = _search_modes(line, mean, s, np.vstack([draws, u[_spread_over(n, 60)]]), _TRIED, _STEPS)
-    values = np.where(abs(starts - u[:, None]).max(2) > .5, values, np.inf)
-    few = np.argsort(values, 1, kind='stable')[:, :_KEPT]
-    who, there = np.repeat(np.arange(n), few.shape[1]), np.isfinite(np.take_along_axis(values, few, 1))
-    ends, best = np.take_along_axis(starts, few[..., None], 1), np.full(few.shape, np.inf)
-    who = who[there.ravel()]
-    ends[there], best[there], *_ = _climb(line, mean[who], s, ends[there], who, 12, 1e-4)
-    return ends, best
+    draws = np.vstack([draws, u[_spread_over(len(u), 60)]])
+    def of(people):
+        starts, values = _search_modes(line, mean[people], s, draws, _TRIED, _STEPS, people)
+        values = np.where(abs(starts - u[people, None]).max(2) > .5, values, np.inf)
+        few = np.argsort(values, 1, kind='stable')[:, :_KEPT]
+        there = np.isfinite(np.take_along_axis(values, few, 1))
+        ends, best = np.take_along_axis(starts, few[..., None], 1), np.full(few.shape, np.inf)
+        who = np.repeat(people, few.shape[1])[there.ravel()]
+        ends[there], best[there], *_ = _climb(line, mean[who], s, ends[there], who, 12, 1e-4)
+        return ends, best
+    parts = [of(people) for people in np.array_split(np.arange(len(u)), 1 + len(u) // _AT_ONCE)]
+    return tuple(np.concatenate(both) for both in zip(*parts))
 
 def _rivals(line, X, r, draws, rng):
     """Other modes of each person, from draws and from where others are, weighed by how much of the posterior is around;
