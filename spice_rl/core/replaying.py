@@ -70,14 +70,20 @@ def replay_arrays(
     if cell.wide:
         raise TypeError(f"{type(cell).__name__} has latent values or answers of its own kind, so there are no arrays "
                         f"by option; replay(cell, trials) has them by name")
-    f = kernels(cell, trials.n_options, _an_offer(trials), trials)
-    x = np.full((trials.n_trials, trials.n_options), np.nan)
-    states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
-    values = np.array(theta, float, order='C')
-    _replay_lanes(
-        f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, _rows(trials, cell.watches), after, 0,
-        len(theta), x, states)
-    return x, states
+    return _replayer(cell, trials, after)(theta)
+
+def _replayer(cell, trials, after=False): # cell: compiled, by options
+    "A function of parameters, (people, n_params), that gives what `replay_arrays` does: made once, asked many times."
+    f, rows = kernels(cell, trials.n_options, _an_offer(trials), trials), _rows(trials, cell.watches)
+    def replayed(parameters):
+        x = np.full((trials.n_trials, trials.n_options), np.nan)
+        states = np.zeros((trials.n_trials, len(cell.state), trials.n_options))
+        values = np.array(parameters, float, order='C')
+        _replay_lanes(
+            f.init, f.logits, f.update, values, f.constants, cell.needs_feedback, rows, after, 0, len(values), x,
+            states)
+        return x, states
+    return replayed
 
 # %% ../../nbs/00_core/03_replaying.ipynb #8f83aa10
 def option_names(

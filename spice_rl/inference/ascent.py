@@ -452,8 +452,9 @@ def _second(line, z, F, who=None):
 
 def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
     """The fixed point near a place, with second derivatives as everybody's curvature, to where three turns promise less
-    than `enough` nats."""
-    B, spread, u, H, first, gain = at.B, at.spread, at.u, None, None, np.inf
+    than `enough` nats; if the way goes on for ever, the best place on it where a turn promised next to nothing, unless
+    it led down."""
+    B, spread, u, H, first, still, gain = at.B, at.spread, at.u, None, None, None, np.inf
     mix = _Anderson()
     for turn in range(turns):
         u, f, z, g, F = _modes(line, X @ B, spread.s, u, H, 15)
@@ -465,11 +466,12 @@ def _settle(line, X, at, told, prior, turns=60, enough=_FINE): # at: a _Place
         if mix.arrived(gain, enough) or not told.any(): return r | dict(converged=True)
         if _fell(r, first, X): break   # leads down
         new, gain, _ = _group_step(_Parabolas(line, X, z, g, H, F, told, prior), B, spread)
+        if gain < _IDLE and r['value'] > (still or first)['value']: still = r
         here, there = (np.append(b / line.unit, v.numbers()) for b, v in ((B, spread), (new.B, new.spread)))
         ahead = here + np.clip(mix.next(here, there - here) - here, -2., 2.)
         B, spread = ahead[:B.size].reshape(B.shape) * line.unit, spread.of(ahead[B.size:])
         u = _better(line, X @ B, spread.s, new.u, z)
-    return first | dict(converged=False)
+    return first | dict(converged=False) if still is None else still | dict(converged=True)
 
 def _fell(r, first, X): return not r['value'] > first['value'] - .5 - _FALL * len(X)
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .. import __version__
 from ..core.cell import Cell, check_cell
 from ..core.data import Trials, check_trials
-from ..core.replaying import replay_arrays
+from ..core.replaying import _replayer
 from ..core.compiling import is_compiled
 from ..core.playing import as_seed
 from ..core.wide_trials import WideTrials
@@ -450,10 +450,11 @@ def _of_trials(line, trials, theta, scored):
     "Log likelihood of each choice that counts, (chains, draws, choices)."
     out, cell = np.empty((*theta.shape[:2], len(scored))), line.o.lanes.cell
     wide = WideTrials(cell, trials) if cell.wide else None
+    replayed = _replayer(cell, trials) if wide is None else None
     for at in np.ndindex(theta.shape[:2]):
-        frame = pd.DataFrame(line.o.theta(theta[at]), list(trials.participants), list(cell.params))
-        if wide is None: x = replay_arrays(cell, frame, trials)[0][scored]
-        else: x, each, _ = (part[scored] for part in wide.replay(frame.to_numpy(), False))
+        values = line.o.theta(theta[at])
+        if wide is None: x = replayed(values)[0][scored]
+        else: x, each, _ = (part[scored] for part in wide.replay(values, False))
         if wide is not None and not np.isnan(each).all():
             out[at] = each
             continue

@@ -19,7 +19,7 @@ from .population import _Covariance
 _RIVAL = 5.   # nats that a solution may weigh less by the expected information, to be weighed by second derivatives
 # draws, where somebody has two solutions; the best of them and of where others are, which take a few steps each; the
 # best of those that are not on the way to the known solution, which go on
-_DRAWS, _TRIED, _STEPS, _KEPT = 128, 64, 3, 16
+_DRAWS, _TRIED, _STEPS, _KEPT = 128, 32, 3, 16
 _AT_ONCE = 1000   # people whose searches are in memory at once
 
 class _Rivals(NamedTuple):
@@ -52,18 +52,21 @@ def _away(line, mean, s, u, draws):
     parts = [of(people) for people in np.array_split(np.arange(len(u)), 1 + len(u) // _AT_ONCE)]
     return tuple(np.concatenate(both) for both in zip(*parts))
 
-def _rivals(line, X, r, draws, rng):
-    """Other modes of each person, from draws and from where others are, weighed by how much of the posterior is around;
-    where somebody has two, everybody's are looked for in new draws."""
+def _looked_for(line, mean, s, u, draws, rng, several): # several: is it known that somebody has two?
+    """Ends of searches for everybody's other modes, (people, ends, n_free), and their values: from few draws and from
+    where others are; where somebody has two, away from the known ones, in new draws."""
+    found = [] if several else [_others(line, mean, s, u, draws, _several(u), 12)]
+    if several or len(_apart_from(u, found[0][0], np.isfinite(found[0][1]))[0]):
+        found.append(_away(line, mean, s, u, rng.standard_normal((_DRAWS, len(s)))))
+    return tuple(np.concatenate(both, 1) for both in zip(*found))
+
+def _rivals(line, X, r, draws, rng, several=False):
+    "Other modes of each person, weighed by how much of the posterior is around."
     mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
     here, weight = less(r['f'], r['F']), less(r['f'], r['H'])
-    others, theirs = _others(line, mean, s, r['u'], draws, _several(r['u']), 12)
+    others, theirs = _looked_for(line, mean, s, r['u'], draws, rng, several)
     who, j = _apart_from(r['u'], others, np.isfinite(theirs))
-    if len(who):
-        found = _away(line, mean, s, r['u'], rng.standard_normal((_DRAWS, len(s))))
-        others, theirs = (np.concatenate(both, 1) for both in zip((others, theirs), found))
-        who, j = _apart_from(r['u'], others, np.isfinite(theirs))
     F = line.scoring(mean[who] + _out(s, others[who, j]), who)[2]
     near = less(theirs[who, j], F) < here[who] + _RIVAL
     who, j = who[near], j[near]
@@ -106,9 +109,10 @@ def _pulling(line, X, r, rivals, told, prior):
 def _followed(line, X, r, told, prior, draws, rng, most=12): # r: a fixed point
     """The fixed point nearby where each person is at the mode that weighs most, and by how much their best other ones
     weigh less."""
-    seen, best, detours = [r['value']], None, 0
+    seen, best, detours, several = [r['value']], None, 0, False
     for _ in range(most):
-        new, second = _next(line, X, r, told, prior, draws, rng, seen)
+        new, second = _next(line, X, r, told, prior, draws, rng, seen, several)
+        several = several or np.isfinite(second).any()
         if best is None or r['value'] > best['value'] + 1e-2: best, detours = r | dict(second=second), 0
         else: detours += 1
         if new is None or detours > _DETOURS: break
@@ -116,12 +120,12 @@ def _followed(line, X, r, told, prior, draws, rng, most=12): # r: a fixed point
         seen.append(r['value'])
     return best if best['value'] > r['value'] - 1e-2 else r | dict(second=second)
 
-def _next(line, X, r, told, prior, draws, rng, seen): # seen: evidences where the way has been
+def _next(line, X, r, told, prior, draws, rng, seen, several): # seen: evidences where the way has been
     """The fixed point to go to, None if two searches for other modes find none; and by how much everybody's best other
     ones weigh less."""
     second = np.full(len(X), np.inf)
     for _ in range(2):
-        rivals = _rivals(line, X, r, draws, rng)
+        rivals = _rivals(line, X, r, draws, rng, several or np.isfinite(second).any())
         new, second = None, np.minimum(second, rivals.worse)
         if r['top'] or not np.isfinite(second).any(): break
         new = _moved(line, X, r, rivals, told, prior, seen)
