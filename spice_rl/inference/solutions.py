@@ -60,7 +60,7 @@ def _looked_for(line, mean, s, u, draws, rng, several): # several: is it known t
         found.append(_away(line, mean, s, u, rng.standard_normal((_DRAWS, len(s)))))
     return tuple(np.concatenate(both, 1) for both in zip(*found))
 
-def _rivals(line, X, r, draws, rng, several=False):
+def _rivals(line, X, r, draws, rng, several):
     "Other modes of each person, weighed by how much of the posterior is around."
     mean, s = X @ r['B'], r['spread'].s
     def less(f, H): return f + .5 * np.linalg.slogdet(np.eye(len(s)) + _both_by_u(s, H))[1]
