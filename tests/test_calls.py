@@ -165,6 +165,30 @@ def test_a_wrong_call_ends_in_one_sentence(said):
     assert said in str(raised.value)
 
 
+def balloons():
+    "The example of the balloon task, its participants counted, one row impossible."
+    rows = pd.read_csv(S.find_task("bart").file).assign(subjID=7)
+    return rows.assign(pumps=0, explosion=1)
+
+
+NUMBERED = simulate(RescorlaWagner(), TASK, people=3, n_trials=20, seed=1)
+TWICE = pd.DataFrame({"alpha": .2, "beta": 1.}, pd.Index([0, 1, 2, 2], name="participant"))
+COUNTED = {   # the participant as the error names it: the call
+    "for participant 0": lambda: S.replay_arrays(RescorlaWagner(), dict(alpha=2., beta=1.), NUMBERED),
+    "two rows of parameters for participant 2": lambda: S.replay_arrays(RescorlaWagner(), TWICE, NUMBERED),
+    "one participant (2)":
+        lambda: S.fit_hierarchical(RescorlaWagner(), NUMBERED, groups={0: "a", 1: "a", 2: "b"}),
+    "of person 4 under": lambda: S.select_models(pd.DataFrame({"a": [1., np.nan], "b": [1., 2.]}, index=[3, 4])),
+    "of participant 7 (": lambda: S.read_task("bart", balloons()),
+}
+
+
+@pytest.mark.parametrize("said", COUNTED)
+def test_an_error_names_numbered_people_by_their_number(said):
+    with pytest.raises(ValueError) as raised: COUNTED[said]()
+    assert said in str(raised.value) and "np." not in str(raised.value)
+
+
 def test_a_wrong_trial_teaches_an_agent_nothing():
     agent = to_agent(AgentQ()).update(1, 1.)
     before = agent.predict()

@@ -351,8 +351,8 @@ def parameter_table(
             f"{', '.join(map(str, frame.index[:6]))} …)")
     if not frame.index.is_unique:
         raise ValueError(
-            f"two rows of parameters for participant {frame.index[frame.index.duplicated()][0]!r}; needed: one per "
-            "participant")
+            f"two rows of parameters for participant {frame.index[frame.index.duplicated()].tolist()[0]!r}; needed: one "
+            "per participant")
     own = (
         cell.table(participants)
         if hasattr(cell, 'table')
@@ -364,7 +364,7 @@ def parameter_table(
     for k, i in np.argwhere(~((x >= lower) & (x <= upper)).T)[:1]:   # the first parameter, and of that the first person
         raise ValueError(
             f"{full.columns[k]} must lie in [{lower[k]:g}, {upper[k]:g}], got {x[i, k]:g} for participant "
-            f"{full.index[i]!r}")
+            f"{full.index.tolist()[i]!r}")
     return full
 
 # %% ../../nbs/00_core/03_engine.ipynb #552fbf4f

@@ -69,7 +69,7 @@ def _check_within(frame, bounds):
         if out.any():
             raise ValueError(
                 f"{name!r} must lie in [{lower:g}, {upper:g}], got {frame[name][out].iloc[0]:g} for "
-                f"{frame.index[out][0]!r}")
+                f"{frame.index[out].tolist()[0]!r}")
 
 def _check_alike(frame):
     "Raise an error for a number that differs between participants."

@@ -222,7 +222,8 @@ def _as_numbers(frame):
     if wrong.any():
         i, j = np.argwhere(wrong)[0]
         raise ValueError(
-            f"the coefficient {out.columns[j]!r} of {out.index[i]!r} must be a finite number, got {out.iloc[i, j]}")
+            f"the coefficient {out.columns[j]!r} of {out.index.tolist()[i]!r} must be a finite number, got "
+            f"{out.iloc[i, j]}")
     return out.astype(float)
 
 def equation_names(

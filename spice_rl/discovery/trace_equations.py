@@ -303,7 +303,7 @@ class TraceEquation(StructuredCell, rules=False):
             raise ValueError(
                 f"people must have exactly the columns {list(self.params)}; missing or unknown: {sorted(wrong)}")
         if not people.index.is_unique:
-            raise ValueError(f"two rows for participant {people.index[people.index.duplicated()][0]!r}")
+            raise ValueError(f"two rows for participant {people.index[people.index.duplicated()].tolist()[0]!r}")
         for name, param in self.params.items():
             for who, x in people[name].items(): param.check(x, f"{name} of {who!r}")
         return people[list(self.params)].astype(float)

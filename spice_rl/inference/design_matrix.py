@@ -86,8 +86,8 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
         lone = [g for g in labels if (group == g).sum() < 2]
         if lone:
             raise ValueError(
-                f"group {lone[0]!r} has one participant ({group.index[group == lone[0]][0]!r}); a group needs at "
-                "least two")
+                f"group {lone[0]!r} has one participant ({group.index[group == lone[0]].tolist()[0]!r}); a group needs "
+                "at least two")
         for name, g in zip(_against(labels), labels[1:]): X[name] = (group == g).astype(float).to_numpy()
     for name, values in _covariates(trials, covariates).items():
         try: x = values.to_numpy(float)
@@ -133,7 +133,8 @@ def _model_matrix(right, trials):
     for column in needed:
         if frame[column].isna().any():
             raise ValueError(f"column {column!r} says nothing about participant "
-                             f"{frame.index[frame[column].isna()][0]!r}: leave them out (trials.take) or fill it in")
+                             f"{frame.index[frame[column].isna()].tolist()[0]!r}: leave them out "
+                             "(trials.take) or fill it in")
     try:
         X = formulaic.model_matrix(right, frame) if needed else frame.assign(Intercept=1.)
     except (formulaic.errors.FormulaicError, ValueError) as e:

@@ -96,7 +96,7 @@ def _check_evidence(frame):
     bad = np.argwhere(~np.isfinite(frame.to_numpy(float)))
     if len(bad):
         raise ValueError(
-            f"log evidence of person {frame.index[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} is "
+            f"log evidence of person {frame.index.tolist()[bad[0][0]]!r} under model {frame.columns[bad[0][1]]!r} is "
             f"{frame.iat[*bad[0]]} ({len(bad)} such in all); needed a finite number: fit again, or leave the person "
             "out")
 

@@ -80,7 +80,7 @@ def read_avoidance(
         odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
         if len(odd):
             raise ValueError(
-                f"the column 'phase' of the {phase} trials says {odd.iloc[0]!r}; that column is added here and says "
+                f"the column 'phase' of the {phase} trials says {odd.tolist()[0]!r}; that column is added here and says "
                 "'learning' or 'transfer': rename yours")
         frames[phase] = _check(frame.reset_index(drop=True), phase, missing_choices, tables[phase].line)
     _check_people(frames)
@@ -118,7 +118,7 @@ def _check_symbols(frame, first): # first: of rows that are wrong, which the fir
         bad = ~frame[c].isin(SYMBOLS).to_numpy()
         if bad.any():
             raise ValueError(
-                f"unknown symbol {frame[c][bad].iloc[0]!r} in column {c!r} of {first(bad)}; symbols are "
+                f"unknown symbol {frame[c][bad].tolist()[0]!r} in column {c!r} of {first(bad)}; symbols are "
                 f"{_list(list(SYMBOLS), 9)}")
     left, right = (frame[c].map(VALUES).to_numpy() for c in ('symbol_L_name', 'symbol_R_name'))
     if (left == right).any():
@@ -188,8 +188,8 @@ def _check_people(tables):
     if other.any():
         who = _item(other.index[other][0])
         raise ValueError(
-            f"participant {who!r} is in group {groups['learning'][who]!r} in the learning trials but in "
-            f"{groups['transfer'][who]!r} in the transfer trials; needed one")
+            f"participant {who!r} is in group {_item(groups['learning'][who])!r} in the learning trials but in "
+            f"{_item(groups['transfer'][who])!r} in the transfer trials; needed one")
 
 def _trials(frame):
     "`Trials` of a checked table with the column `phase`."

@@ -282,7 +282,7 @@ def plot_individuals(
     marks = pd.Series('everybody', people.index) if truth is None else pd.Series(truth).reindex(people.index)
     if marks.isna().any():
         raise ValueError(
-            f"truth says nothing of participant {marks.index[marks.isna()][0]!r}; give one for each of the "
+            f"truth says nothing of participant {marks.index[marks.isna()].tolist()[0]!r}; give one for each of the "
             f"{len(people)}")
     shapes = dict(zip(sorted(marks.unique(), key=str), cycle('o^sDv')))
     (ax,) = axes_for(ax, (5, 3.2), name='ax')

@@ -59,7 +59,7 @@ def _read(rows):
     wrong = ~np.isin(pair, [1, 2, 3, 4, 5, 6]).all(1) | (pair[:, 0] == pair[:, 1])
     if wrong.any():
         raise ValueError(f"type must be two different digits from 1 to 6, those of the stimuli shown (34), got "
-                         f"{rows.type[wrong].iloc[0]:g} of participant {rows.participant[wrong].iloc[0]!r} "
+                         f"{rows.type[wrong].iloc[0]:g} of participant {rows.participant[wrong].tolist()[0]!r} "
                          f"({wrong.sum()} such rows)")
     choice = np.where(rows.choice == 1, pair[:, 0], pair[:, 1]) - 1
     return dict(choice=choice, reward=rows.reward, options=(1, 2, 3, 4, 5, 6), offer=pair - 1)
