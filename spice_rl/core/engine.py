@@ -351,8 +351,8 @@ def parameter_table(
             f"{', '.join(map(str, frame.index[:6]))} …)")
     if not frame.index.is_unique:
         raise ValueError(
-            f"two rows of parameters for participant {frame.index[frame.index.duplicated()].tolist()[0]!r}; needed: one "
-            "per participant")
+            f"two rows of parameters for participant {frame.index[frame.index.duplicated()].tolist()[0]!r}; "
+            "needed: one per participant")
     own = (
         cell.table(participants)
         if hasattr(cell, 'table')

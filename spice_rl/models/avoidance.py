@@ -80,8 +80,8 @@ def read_avoidance(
         odd = frame.phase[frame.phase != phase] if 'phase' in frame else []
         if len(odd):
             raise ValueError(
-                f"the column 'phase' of the {phase} trials says {odd.tolist()[0]!r}; that column is added here and says "
-                "'learning' or 'transfer': rename yours")
+                f"the column 'phase' of the {phase} trials says {odd.tolist()[0]!r}; that column is added here and "
+                "says 'learning' or 'transfer': rename yours")
         frames[phase] = _check(frame.reset_index(drop=True), phase, missing_choices, tables[phase].line)
     _check_people(frames)
     return _trials(pd.concat([t.assign(phase=phase) for phase, t in frames.items()], ignore_index=True))

@@ -86,8 +86,8 @@ def _read(rows):
     wrong = (pumps == 0) & (burst == 1)
     if wrong.any():
         raise ValueError(f"pumps counts the one that burst the balloon, so it must be at least 1 where explosion is 1, "
-                         f"got 0 of participant {rows.participant[wrong].tolist()[0]!r} ({wrong.sum()} such rows); add 1 "
-                         f"if your table leaves it out")
+                         f"got 0 of participant {rows.participant[wrong].tolist()[0]!r} ({wrong.sum()} such rows); "
+                         f"add 1 if your table leaves it out")
     times = pumps + 1 - burst
     last = np.zeros(times.sum(), bool)
     last[np.cumsum(times) - 1] = True
