@@ -1,8 +1,9 @@
-"""Docstrings of the exported modules: each argument explained, in numpydoc form, from the comment that stands beside it.
+"""Docstrings of the exported modules: each argument explained, in numpydoc form, from the comment that stands beside
+it.
 
-In a notebook an argument is explained once, by its comment (`trials, # What people did`). nbdev's pages read such comments;
-`help()`, `?` and editors do not. So `make export` writes them into the docstrings of `spice_rl/*.py`, under "Parameters" and
-"Returns"; `plain` takes them out again, for `notebooks.py update`.
+In a notebook an argument is explained once, by its comment (`trials, # What people did`). nbdev's pages read such
+comments; `help()`, `?` and editors do not. So `make export` writes them into the docstrings of `spice_rl/*.py`, under
+"Parameters" and "Returns"; `plain` takes them out again, for `notebooks.py update`.
 """
 import ast, inspect, io, re, textwrap, tokenize
 
@@ -51,7 +52,9 @@ def rewritten(source, text):
         old = node.body[0].value
         indent = " " * old.col_offset if old.lineno > node.lineno else " " * (node.col_offset + 4)
         first, last = lines[old.lineno - 1][:old.col_offset], lines[old.end_lineno - 1][old.end_col_offset:]
-        alone = not lines[old.end_lineno - 1][:old.end_col_offset].decode().strip("\"' ") or old.lineno == old.end_lineno
+        alone = (
+            not lines[old.end_lineno - 1][: old.end_col_offset].decode().strip("\"' ") or old.lineno == old.end_lineno
+        )
         lines[old.lineno - 1:old.end_lineno] = [first + literal(new, indent, alone).encode() + last]
     new = b"".join(lines).decode()
     if bare(new) != bare(source): raise AssertionError("writing docstrings changed more than docstrings")
@@ -75,7 +78,10 @@ def literal(text, indent, alone):
         try:
             if inspect.cleandoc(ast.literal_eval(source)) == text: return source
         except SyntaxError: continue
-    raise ValueError(f"no literal gives the docstring {text!r}: it has quotation marks where they cannot stand, or a backslash at its end")
+    raise ValueError(
+        f"no literal gives the docstring {text!r}: it has quotation marks where they cannot stand, or a backslash at "
+        f"its end"
+    )
 
 
 # What comments say --------------------------------------------------------------------------------------------------
@@ -83,12 +89,15 @@ def literal(text, indent, alone):
 def sections(node, comments):
     "What stands under the docstring of a function or class: its arguments, and what it returns"
     maker = node
-    if isinstance(node, ast.ClassDef): maker = next((m for m in node.body if getattr(m, "name", "") == "__init__"), None)
+    if isinstance(node, ast.ClassDef):
+        maker = next((m for m in node.body if getattr(m, "name", "") == "__init__"), None)
     given = arguments(maker) if maker else fields(node)
     told = [entry(*one) for one in explained(given, comments) if one[2]]
     parts = ["Parameters\n----------\n" + "\n".join(told)] if told else []
     if maker is node and (what := returned(node, given, comments)):
-        parts.append("Returns\n-------\n" + (entry(written(node.returns), "", what) if node.returns else wrapped(what, "")))
+        parts.append(
+            "Returns\n-------\n" + (entry(written(node.returns), "", what) if node.returns else wrapped(what, ""))
+        )
     return parts
 
 
@@ -127,7 +136,8 @@ def comment(line, comments):
     "The comment that ends this line with those below it that go on in its column; or else those that stand above it"
     if line in comments and not comments[line][2]: return " ".join([comments[line][1], *going_on(line, comments)])
     above = []
-    while (line := line - 1) in comments and comments[line][2] and not continues(line, comments): above.insert(0, comments[line][1])
+    while (line := line - 1) in comments and comments[line][2] and not continues(line, comments):
+        above.insert(0, comments[line][1])
     return " ".join(above)
 
 
@@ -138,8 +148,13 @@ def going_on(line, comments):
 
 def continues(line, comments):
     "Does the comment of this line go on with the one above it?"
-    return line in comments and comments[line][2] and line - 1 in comments and comments[line][0] == comments[line - 1][0] \
+    return (
+        line in comments
+        and comments[line][2]
+        and line - 1 in comments
+        and comments[line][0] == comments[line - 1][0]
         and (not comments[line - 1][2] or continues(line - 1, comments))
+    )
 
 
 def returned(node, given, comments):
@@ -151,14 +166,20 @@ def returned(node, given, comments):
 
 def written(annotation):
     "A type as readers see it: one that stands in quotation marks, because its library is loaded late, without them"
-    return annotation.value if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str) else ast.unparse(annotation)
+    return (
+        annotation.value
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+        else ast.unparse(annotation)
+    )
 
 
 def entry(names, kind, what): return f"{names} : {kind}\n{wrapped(what)}" if kind else f"{names}\n{wrapped(what)}"
 
 
 def wrapped(text, indent="    "):
-    return textwrap.fill(text, WIDTH - 8, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        text, WIDTH - 8, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 # What readers find --------------------------------------------------------------------------------------------------
@@ -168,12 +189,14 @@ def unexplained(thing):
     if inspect.isclass(thing):
         maker = next(c for c in thing.__mro__ if "__init__" in vars(c) or "__new__" in vars(c))
         if maker.__module__ == "builtins": return []
-        docs = [inspect.cleandoc(c.__doc__ or "") for c in thing.__mro__ if c.__module__ != "builtins"]  # a dataclass has its base's fields
+        # a dataclass has its base's fields
+        docs = [inspect.cleandoc(c.__doc__ or "") for c in thing.__mro__ if c.__module__ != "builtins"]
         given, told = list(inspect.signature(maker).parameters), set(re.findall(r"`(\w+)`", "\n".join(docs)))
     else:
         docs, told = [inspect.getdoc(thing) or ""], set()
         given = [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
     for doc in docs:
         section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n|\Z)", doc, re.DOTALL | re.MULTILINE)
-        for line in re.findall(r"^(\S.*)$", section[1] if section else "", re.MULTILINE): told |= set(re.findall(r"\w+", line.partition(" : ")[0]))
+        for line in re.findall(r"^(\S.*)$", section[1] if section else "", re.MULTILINE):
+            told |= set(re.findall(r"\w+", line.partition(" : ")[0]))
     return [name for name in given if name not in told]

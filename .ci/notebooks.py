@@ -14,8 +14,25 @@ ROOT = Path(__file__).resolve().parents[1]
 README, IMAGES = ROOT/"README.md", "nbs/images/readme-"  # figures of the README: nbs/images/readme-<cell id>-<n>.png
 ENV = dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())
 
-OTHERS = ["nbdev.test", "nbdev.clean", "execnb.shell", "fastcore.test", "matplotlib.pyplot", "numba", "pandas", "pysindy", "scipy.optimize",
-          "scipy.stats", "sklearn.linear_model", "sympy", "torch", "tqdm.auto", "joblib", "formulaic", "ipywidgets"]
+OTHERS = [
+    "nbdev.test",
+    "nbdev.clean",
+    "execnb.shell",
+    "fastcore.test",
+    "matplotlib.pyplot",
+    "numba",
+    "pandas",
+    "pysindy",
+    "scipy.optimize",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sympy",
+    "torch",
+    "tqdm.auto",
+    "joblib",
+    "formulaic",
+    "ipywidgets",
+]
 
 
 def notebooks():
@@ -58,7 +75,8 @@ def run_one(path):
         shell.cell(cell)
         if shell.exc:
             last = [o for o in cell.outputs if o["output_type"] == "error"][-1]
-            return f"{path.relative_to(ROOT)}, cell {cell.idx_} (id {cell.id}):\n{cell.source}\n\n{''.join(last['traceback'])}"
+            return (f"{path.relative_to(ROOT)}, cell {cell.idx_} (id "
+                    f"{cell.id}):\n{cell.source}\n\n{''.join(last['traceback'])}")
         if any(o.get("name") == "stderr" for o in cell.outputs):
             print(f"  {path.name}, cell {cell.idx_}: its stderr is stored as output", flush=True)
         if "show_doc(" in cell.source: cell.outputs = []  # the page shows the documentation anew
@@ -84,7 +102,8 @@ def placeless(output):
 
 
 def small(output):
-    "An output whose picture has at most 256 colours, each the commonest of those that it stands for: half the bytes, and nobody sees it"
+    """An output whose picture has at most 256 colours, each the commonest of those that it stands for: half the
+    bytes, and nobody sees it"""
     import numpy as np
     from PIL import Image
     data = output.get("data", {})
@@ -144,12 +163,16 @@ def run(files): each(run_one, [Path(f).resolve() for f in files])
 def check():
     before = state()
     each(check_one, notebooks())
-    if left := changed(before, state()): sys.exit("Running the notebooks changed or left files:\n  " + "\n  ".join(left))
+    if left := changed(before, state()):
+        sys.exit("Running the notebooks changed or left files:\n  " + "\n  ".join(left))
 
 
 # Colab --------------------------------------------------------------------------------------------------------------
 
-BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{repo}/blob/{branch}/{path})"
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{repo}/blob/{branch}/{path})"
+)
 INSTALL = """#| hide
 #| eval: false
 import sys
@@ -163,13 +186,21 @@ def taught():
 
 
 def for_colab(path, text):
-    "The notebook with its badge and the cell that installs the package in Colab, each in a cell of its own behind the title"
+    """The notebook with its badge and the cell that installs the package in Colab, each in a cell of its own behind
+    the title"""
     from nbdev.config import get_config
     cfg, name, nb = get_config(path=ROOT), path.relative_to(ROOT).as_posix(), json.loads(text)
     fill = dict(repo=cfg.git_url.removeprefix("https://github.com/"), url=cfg.git_url, branch=cfg.branch, path=name)
     number = lambda what: hashlib.sha256(f"{name} {what}".encode()).hexdigest()[:8]  # an id that stays
     badge = dict(cell_type="markdown", id=number("badge"), metadata={}, source=[BADGE.format(**fill)])
-    install = dict(cell_type="code", execution_count=None, id=number("install"), metadata={}, outputs=[], source=INSTALL.format(**fill).splitlines(True))
+    install = dict(
+        cell_type="code",
+        execution_count=None,
+        id=number("install"),
+        metadata={},
+        outputs=[],
+        source=INSTALL.format(**fill).splitlines(True),
+    )
     rest = [c for c in nb["cells"] if not re.search("colab-badge|google.colab", "".join(c["source"]))]
     if nb["cells"] == (cells := [rest[0], badge, install, *rest[1:]]): return text
     return json.dumps(nb | dict(cells=cells), indent=1, ensure_ascii=False) + "\n"
@@ -201,7 +232,8 @@ def modules():
 
 
 def update():
-    "Carry what was changed in the modules back into the notebooks, without what `export` wrote into docstrings; then export"
+    """Carry what was changed in the modules back into the notebooks, without what `export` wrote into docstrings;
+    then export"""
     from nbdev.sync import nbdev_update
     os.environ.pop("IN_TEST", None)
     for path in modules(): path.write_text(plain(path.read_text(encoding="utf-8")), encoding="utf-8")
@@ -214,8 +246,10 @@ def insync():
     before = state()
     export()
     if moved := changed(before, state()):
-        sys.exit("Not in sync: `nbdev_clean`, `nbdev_export` and the README changed the files below (now written; look at\n"
-                 "them, and edit notebooks, not spice_rl/):\n  " + "\n  ".join(moved))
+        sys.exit(
+            "Not in sync: `nbdev_clean`, `nbdev_export` and the README changed the files below (now written; look at\n"
+            "them, and edit notebooks, not spice_rl/):\n  " + "\n  ".join(moved)
+        )
     print("in sync: notebooks clean, modules and README as the notebooks give them")
 
 
@@ -240,10 +274,13 @@ def markdown(nb, image, table, prose):
         if opts.get("output") == "false" or "hide_output" in opts: continue
         for n, o in enumerate(cell.get("outputs", [])):
             data = {k: v if isinstance(v, str) else "".join(v) for k, v in o.get("data", {}).items()}
-            if o["output_type"] == "error": raise ValueError(f"cell {cell.id} stores an error: {o['ename']} {o['evalue']}")
+            if o["output_type"] == "error":
+                raise ValueError(f"cell {cell.id} stores an error: {o['ename']} {o['evalue']}")
             if o["output_type"] == "stream": out.append(fence("".join(o["text"])))
             elif "text/markdown" in data: out.append(data["text/markdown"].strip())
-            elif "image/png" in data: out.append(image(base64.b64decode(data["image/png"]), f"{cell.id}-{n}.png", o.get("metadata", {}).get("image/png", {}).get("width")))
+            elif "image/png" in data:
+                width = o.get("metadata", {}).get("image/png", {}).get("width")
+                out.append(image(base64.b64decode(data["image/png"]), f"{cell.id}-{n}.png", width))
             elif "text/html" in data: out.append(table(re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.S)))
             elif "text/latex" in data: out.append(data["text/latex"].replace(r"\displaystyle ", "").strip())
             elif "text/plain" in data: out.append(fence(data["text/plain"]))
@@ -276,12 +313,15 @@ def readme():
         text = re.sub(r"^:::+.*\n?", "", text, flags=re.M)  # Quarto's divisions mean nothing to GitHub
         return relink(text, lambda link: os.path.normpath(f"nbs/{link}")).strip()
 
-    return "<!-- Written from nbs/index.ipynb by `make export`: edit that. -->\n\n" + markdown(nb, image, table, prose), images
+    return "<!-- Written from nbs/index.ipynb by `make export`: edit that. -->\n\n" + markdown(
+        nb, image, table, prose
+    ), images
 
 
 def same_environment():
     "Start again with the environment of .ci/env if this is another: hashes are seeded when Python starts"
-    if any(os.environ.get(k) != v for k, v in ENV.items()): os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENV)
+    if any(os.environ.get(k) != v for k, v in ENV.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENV)
 
 
 if __name__ == "__main__":

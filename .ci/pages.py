@@ -1,15 +1,15 @@
 """The site without Quarto: build its pages and check them. `make docs` does both, tests/test_site.py too.
 
-Quarto is pandoc and a theme. nbdev processes the notebooks, pandoc writes the pages, `_quarto.yml` gives navigation and style
-sheet: what is checked here is what the published workflow hands to Quarto.
+Quarto is pandoc and a theme. nbdev processes the notebooks, pandoc writes the pages, `_quarto.yml` gives navigation and
+style sheet: what is checked here is what the published workflow hands to Quarto.
 
-Why not `smalldocs` (0.5.4 on PyPI), which reads `_quarto.yml`? Tried in November 2026: it builds the site unchanged, in 6 CPU
-seconds, where ours takes 40. But half of these are nbdev's, who documents functions and links their names: smalldocs runs no
-code, so from the bare notebooks it makes pages without one documented function (358 names stood on no page), and from those of
-`stage` pages of other names (it does not read `output-file`), whose brand leads to an index.html that it does not write.
-Formulas and fonts come from other sites, ours from none; code is torn apart by our style sheet, which is made for pandoc's.
-And it checks links, as we do, but neither pictures, nor litter, nor documentation, nor what scrolls sideways. So: pandoc here,
-Quarto for the public.
+Why not `smalldocs` (0.5.4 on PyPI), which reads `_quarto.yml`? Tried in November 2026: it builds the site unchanged, in
+6 CPU seconds, where ours takes 40. But half of these are nbdev's, who documents functions and links their names:
+smalldocs runs no code, so from the bare notebooks it makes pages without one documented function (358 names stood on no
+page), and from those of `stage` pages of other names (it does not read `output-file`), whose brand leads to an
+index.html that it does not write. Formulas and fonts come from other sites, ours from none; code is torn apart by our
+style sheet, which is made for pandoc's. And it checks links, as we do, but neither pictures, nor litter, nor
+documentation, nor what scrolls sideways. So: pandoc here, Quarto for the public.
 """
 import argparse, ast, base64, gc, importlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
 from functools import cache
@@ -65,21 +65,47 @@ def processed(path):
     from nbdev.processors import FilterDefaults, add_show_docs
 
     class add_methods(Processor):
-        "Documentation of the methods of an exported class, behind that of the class, where nbdev has none. What is exported is imported, not run: that is faster"
+        """Documentation of the methods of an exported class, behind that of the class, where nbdev has none. What is
+        exported is imported, not run: that is faster"""
         def begin(self):
-            methods = {name: own for cell in self.nb.cells if cell.cell_type == "code" and "export" in cell.directives_ for name, own in public_methods(cell.source)}
+            methods = {
+                name: own
+                for cell in self.nb.cells
+                if cell.cell_type == "code" and "export" in cell.directives_
+                for name, own in public_methods(cell.source)
+            }
             for at in reversed(range(len(self.nb.cells))):
                 cell = self.nb.cells[at]
-                for method in reversed(methods.get(cell.source[len("show_doc("):-1], []) if getattr(cell, "has_sd", False) else []):
-                    self.nb.cells.insert(at + 1, mk_cell(f"show_doc({cell.source[len('show_doc('):-1]}.{method}, title_level=4)"))
-            exported = [cell for cell in self.nb.cells if cell.cell_type == "code" and {"export", "exporti"} & cell.directives_.keys()]
+                for method in reversed(
+                    methods.get(cell.source[len("show_doc(") : -1], []) if getattr(cell, "has_sd", False) else []
+                ):
+                    self.nb.cells.insert(
+                        at + 1, mk_cell(f"show_doc({cell.source[len('show_doc(') : -1]}.{method}, title_level=4)")
+                    )
+            exported = [
+                cell
+                for cell in self.nb.cells
+                if cell.cell_type == "code" and {"export", "exporti"} & cell.directives_.keys()
+            ]
             for cell in exported: cell.source = ""
-            module = [cell.directives_["default_exp"][0] for cell in self.nb.cells if cell.cell_type == "code" and "default_exp" in cell.directives_]
+            module = [
+                cell.directives_["default_exp"][0]
+                for cell in self.nb.cells
+                if cell.cell_type == "code" and "default_exp" in cell.directives_
+            ]
             if module: late_types(importlib.import_module(f"{get_config().lib_name}.{module[0]}"))
-            if module: self.nb.cells.insert(1, mk_cell(f"#| hide\n#| exec_doc\nfrom {get_config().lib_name}.{module[0]} import *"))
+            if module:
+                self.nb.cells.insert(
+                    1, mk_cell(f"#| hide\n#| exec_doc\nfrom {get_config().lib_name}.{module[0]} import *")
+                )
 
     class Filter(FilterDefaults):
-        def base_procs(self): return [step for proc in super().base_procs() for step in ([proc, add_methods] if proc is add_show_docs else [proc])]
+        def base_procs(self):
+            return [
+                step
+                for proc in super().base_procs()
+                for step in ([proc, add_methods] if proc is add_show_docs else [proc])
+            ]
 
     nb = read_nb(path)
     Filter()(nb)
@@ -87,12 +113,14 @@ def processed(path):
         if cell.cell_type == "markdown": cell.source = without_links(cell.source)
         for data in (o["data"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})):
             data["text/markdown"] = whole_sentence(said_once(with_line(without_links("".join(data["text/markdown"])))))
-    gc.freeze()  # the shell of each notebook looks for garbage when Python ends: 180 times through all that is there took a minute
+    # the shell of each notebook looks for garbage when Python ends: 180 times through all that is there took a minute
+    gc.freeze()
     return nb
 
 
 def late_types(module):
-    "Give a module what it imports for its types only (`if TYPE_CHECKING:`): nbdev evaluates types that stand in quotation marks"
+    """Give a module what it imports for its types only (`if TYPE_CHECKING:`): nbdev evaluates types that stand in
+    quotation marks"""
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             exec(compile(ast.Module(node.body, []), module.__file__, "exec"), vars(module))
@@ -105,21 +133,25 @@ def with_line(text):
 
 
 def said_once(text):
-    "Documentation without a comment behind what a function returns that is its last argument's: of one line nbdev takes it for both"
+    """Documentation without a comment behind what a function returns that is its last argument's: of one line nbdev
+    takes it for both"""
     return re.sub(r", # (.+)\n\)->(.+): # \1\n", r", # \1\n)->\2:\n", text)
 
 
 def whole_sentence(text):
-    "Documentation whose first sentence is in italics to its end: nbdev sets the first line so, and sentences go on below it"
+    """Documentation whose first sentence is in italics to its end: nbdev sets the first line so, and sentences go on
+    below it"""
     def joined(m): return m[0] if "*" in m[2] else f"*{m[1]} {m[2]}*"
     return re.sub(r"^\*([^*\n]+)\*\n([^\n].*?)(?=\n\n|\Z)", joined, text, flags=re.DOTALL | re.MULTILINE)
 
 
 def wrapped(text):
-    "`text` with formulas that stand side by side (`\\qquad` between them) as formulas of their own, which a narrow page sets below each other"
+    ("`text` with formulas that stand side by side (`\\qquad` between them) as formulas of their own, which a narrow "
+     "page sets below each other")
     def apart(m):
         parts = [part.strip() for part in m[1].split(r"\qquad")]
-        if len(parts) < 2 or r"\begin" in m[1] or any(part.count("{") != part.count("}") or not part for part in parts): return m[0]
+        if len(parts) < 2 or r"\begin" in m[1] or any(part.count("{") != part.count("}") or not part for part in parts):
+            return m[0]
         return "::: equations\n\n" + "\n\n".join(f"$${part}$$" for part in parts) + "\n\n:::"
     return re.sub(r"^\$\$([^$\n]+)\$\$$", apart, text, flags=re.MULTILINE)
 
@@ -128,18 +160,31 @@ def wrapped(text):
 def lines(path):
     "The line of each function, class and method of a module"
     nodes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")]
-    return {node.name: node.lineno for node in nodes} | {f"{node.name}.{m.name}": m.lineno for node in nodes for m in node.body if hasattr(m, "name")}
+    return {node.name: node.lineno for node in nodes} | {
+        f"{node.name}.{m.name}": m.lineno for node in nodes for m in node.body if hasattr(m, "name")
+    }
 
 
 def public_methods(code):
     "The classes that `code` defines, each with its methods that have a docstring of their own"
     if not re.search(r"^class \w", code, re.MULTILINE): return []
-    return [(c.name, [m.name for m in c.body if isinstance(m, ast.FunctionDef) and m.name[0] != "_" and ast.get_docstring(m) and not m.decorator_list])
-            for c in ast.parse(code).body if isinstance(c, ast.ClassDef)]
+    return [
+        (
+            c.name,
+            [
+                m.name
+                for m in c.body
+                if isinstance(m, ast.FunctionDef) and m.name[0] != "_" and ast.get_docstring(m) and not m.decorator_list
+            ],
+        )
+        for c in ast.parse(code).body
+        if isinstance(c, ast.ClassDef)
+    ]
 
 
 def without_links(text):
-    "`text` without links to private names, which have no heading, without links inside of links, and inside of code, where they are noise"
+    """`text` without links to private names, which have no heading, without links inside of links, and inside of
+    code, where they are noise"""
     text = re.sub(r"\[\[(`[^`\n]*`)\]\([^)\s]*\)\]\(", r"[\1](", text)
     link = r"\[(`[^`\n]*`)\]\([^)\s]*%s[^)\s]*\)"
     text = re.sub(link % "#_", r"\1", text)
@@ -156,14 +201,15 @@ def content(path):
         figures[f"{path.stem}_files/{name}"] = png
         return f"![]({path.stem}_files/{name})" + (f"{{width={width}}}" if width else "")
 
-    def raw(html): return f"``````{{=html}}\n{html}\n``````" if "<script" in html else html   # as Quarto does: pandoc would read what stands in a div
+    # as Quarto does: pandoc would read what stands in a div
+    def raw(html): return f"``````{{=html}}\n{html}\n``````" if "<script" in html else html
 
     return front, markdown(nb, image, raw, lambda s: s), figures
 
 
 def llms(fronts, page):
-    """`llms.txt`: what the package is, its first calls, and each page with its address and what it is about, all of it taken
-    from the pages. `fronts`: the front matter of each file; `page`: where each is written"""
+    """`llms.txt`: what the package is, its first calls, and each page with its address and what it is about, all of
+    it taken from the pages. `fronts`: the front matter of each file; `page`: where each is written"""
     site, order = quarto()["website"], []
     for _, text, file in rows(site["sidebar"]["contents"]):
         if not file: order.append(f"\n## {text}\n")
@@ -172,20 +218,36 @@ def llms(fronts, page):
             title = text or fronts[file].get("title", Path(file).stem)
             order.append(f"- [{title}]({site['site-url']}/{page[file]})" + (f": {about}" if about else ""))
     home = json.loads((ROOT/"nbs/index.ipynb").read_text(encoding="utf-8"))["cells"]
-    what = next("".join(c["source"]) for c in home if c["cell_type"] == "markdown" and not "".join(c["source"]).startswith("# "))
+    what = next(
+        "".join(c["source"]) for c in home if c["cell_type"] == "markdown" and not "".join(c["source"]).startswith("# ")
+    )
     what = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", what.partition("\n```")[0])
-    calls = ["".join(c["source"]) for c in home if c["cell_type"] == "code" and not "".join(c["source"]).startswith("#|")]
-    return "\n".join([f"# {site['title']}\n\n> {site['description']}\n\n{what.strip()}\n\nThe first calls, as on the first page "
-                      f"(code: {site['repo-url']}):\n\n```python", *calls, "```\n\n## First\n", *order, ""])
+    calls = [
+        "".join(c["source"]) for c in home if c["cell_type"] == "code" and not "".join(c["source"]).startswith("#|")
+    ]
+    return "\n".join(
+        [
+            f"# {site['title']}\n\n> {site['description']}\n\n{what.strip()}\n\nThe first calls, as on the first page "
+            f"(code: {site['repo-url']}):\n\n```python",
+            *calls,
+            "```\n\n## First\n",
+            *order,
+            "",
+        ]
+    )
 
 
 def pages_of(fronts):
     "Where the page of each file is written, beside it"
-    return {row: str(Path(row).with_name(front.get("output-file") or Path(row).stem + ".html")) for row, front in fronts.items()}
+    return {
+        row: str(Path(row).with_name(front.get("output-file") or Path(row).stem + ".html"))
+        for row, front in fronts.items()
+    }
 
 
 def stage(out):
-    "Write what Quarto renders into the folder `out`, which is emptied: the processed notebooks, and what stands beside them"
+    """Write what Quarto renders into the folder `out`, which is emptied: the processed notebooks, and what stands
+    beside them"""
     from execnb.nbio import write_nb
     config = quarto()
     shutil.rmtree(out, ignore_errors=True)
@@ -250,27 +312,68 @@ def build(out):
             (out/here/file).write_bytes(png)
         text = relink(text.replace(cfg.doc_host + cfg.doc_baseurl, to("nbs")), address)
         body = pypandoc.convert_text(wrapped(text), "html5", "markdown-implicit_figures", ["--mathml"])
-        body = re.sub(r'<math display="block".*?</math>|(?<=<p>)<math(?:(?!</math>).)*</math>(?=</p>)', r'<span class="equation">\g<0></span>', body, flags=re.DOTALL)
-        body = re.sub(r"(<mi[^>]*>\w+</mi>)<mo>&#8289;</mo>", r'<mspace width="0.17em"></mspace>\1<mspace width="0.17em"></mspace>', body)  # else "log a" reads "loga"
-        heads = [(int(h), i, re.sub("<.*?>", "", t)) for h, i, t in re.findall(r'<h([23])[^>]* id="([^"]+)">(.*?)</h', body, re.DOTALL)]
-        index += [(page[row], name[row], name[row])] + [(f"{page[row]}#{i}", unescape(t), name[row]) for _, i, t in heads]
-        head = f'<h1>{escape(front.get("title", ""))}</h1>' + (f'<p class="subtitle">{escape(front["description"])}</p>' if front.get("description") else "")
+        body = re.sub(
+            r'<math display="block".*?</math>|(?<=<p>)<math(?:(?!</math>).)*</math>(?=</p>)',
+            r'<span class="equation">\g<0></span>',
+            body,
+            flags=re.DOTALL,
+        )
+        # else "log a" reads "loga"
+        body = re.sub(
+            r"(<mi[^>]*>\w+</mi>)<mo>&#8289;</mo>",
+            r'<mspace width="0.17em"></mspace>\1<mspace width="0.17em"></mspace>',
+            body,
+        )
+        heads = [
+            (int(h), i, re.sub("<.*?>", "", t))
+            for h, i, t in re.findall(r'<h([23])[^>]* id="([^"]+)">(.*?)</h', body, re.DOTALL)
+        ]
+        index += [(page[row], name[row], name[row])] + [
+            (f"{page[row]}#{i}", unescape(t), name[row]) for _, i, t in heads
+        ]
+        head = f'<h1>{escape(front.get("title", ""))}</h1>' + (
+            f'<p class="subtitle">{escape(front["description"])}</p>' if front.get("description") else ""
+        )
         k = order.index(row)
-        near = "".join(f'<span>{arrow[0]}{link(order[n])}{arrow[1]}</span>' if 0 <= n < len(order) else "<span></span>"
-                       for n, arrow in ((k - 1, "← "), (k + 1, " →")) for arrow in [(arrow, "") if arrow[0] == "←" else ("", arrow)])
-        sidebar = "".join(f'<span class="depth{depth}{" here" if file == row else ""}">{link(file)}</span>' if file else f'<b class="depth{depth}">{escape(text)}</b>'
-                          for depth, text, file in side)
+        near = "".join(
+            f'<span>{arrow[0]}{link(order[n])}{arrow[1]}</span>' if 0 <= n < len(order) else "<span></span>"
+            for n, arrow in ((k - 1, "← "), (k + 1, " →"))
+            for arrow in [(arrow, "") if arrow[0] == "←" else ("", arrow)]
+        )
+        sidebar = "".join(
+            f'<span class="depth{depth}{" here" if file == row else ""}">{link(file)}</span>'
+            if file
+            else f'<b class="depth{depth}">{escape(text)}</b>'
+            for depth, text, file in side
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(PAGE.format(
-            title=escape(front.get("title", row)), description=escape(front.get("description") or site["description"]), site=escape(site["title"]), css=to(css),
-            home=to(page[order[0]]), root=to(".") + "/", sidebar=sidebar, body=head + body, near=near,
-            navbar="".join(link(item["href"], item["text"]) for item in site["navbar"]["left"]),
-            toc="<b>On this page</b>" + "".join(f'<a class="h{h}" href="#{i}">{t}</a>' for h, i, t in heads) if heads else ""), encoding="utf-8")
+        target.write_text(
+            PAGE.format(
+                title=escape(front.get("title", row)),
+                description=escape(front.get("description") or site["description"]),
+                site=escape(site["title"]),
+                css=to(css),
+                home=to(page[order[0]]),
+                root=to(".") + "/",
+                sidebar=sidebar,
+                body=head + body,
+                near=near,
+                navbar="".join(link(item["href"], item["text"]) for item in site["navbar"]["left"]),
+                toc="<b>On this page</b>" + "".join(f'<a class="h{h}" href="#{i}">{t}</a>' for h, i, t in heads)
+                if heads
+                else "",
+            ),
+            encoding="utf-8",
+        )
     (out/css).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT/css, out/css)
     (out/"llms.txt").write_text(llms(fronts, page), encoding="utf-8")
     (out/"search.js").write_text(SEARCH % json.dumps(index, ensure_ascii=False), encoding="utf-8")
-    (out/"index.html").write_text(f'<!doctype html><title>{escape(site["title"])}</title><meta http-equiv="refresh" content="0; url={page[order[0]]}">', encoding="utf-8")
+    (out / "index.html").write_text(
+        f'<!doctype html><title>{escape(site["title"])}</title><meta http-equiv="refresh" content="0; '
+        f'url={page[order[0]]}">',
+        encoding="utf-8",
+    )
     return len(files)
 
 
@@ -287,7 +390,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.anchors.add(attributes.get("id", ""))
-        self.links += [attributes[k] for k in ("href",) if attributes.get(k)] + ([attributes["src"]] if tag == "script" and "src" in attributes else [])
+        self.links += [attributes[k] for k in ("href",) if attributes.get(k)] + (
+            [attributes["src"]] if tag == "script" and "src" in attributes else []
+        )
         if tag == "img": self.pictures.append(attributes.get("src", ""))
         self.silent += tag in ("script", "style")
 
@@ -296,17 +401,24 @@ class Page(HTMLParser):
     def handle_data(self, data): self.text += "" if self.silent else data
 
 
-def read(folder): return {p.relative_to(folder): Page(p.read_text(encoding="utf-8")) for p in sorted(folder.rglob("*.html"))}
+def read(folder):
+    return {p.relative_to(folder): Page(p.read_text(encoding="utf-8")) for p in sorted(folder.rglob("*.html"))}
 
 
 def missing_file(folder, page, link):
     "The file that a link goes to if it should be here and is not: in the site, or in the repository"
     site = quarto()["website"]
     repo = site["repo-url"].removeprefix("https://github.com/")
-    inside = re.match(rf"https://(?:github|colab\.research\.google)\.com/(?:github/)?{repo}/(?:blob|tree)/([\w.-]+)/([^#?]*)", link)
+    inside = re.match(
+        rf"https://(?:github|colab\.research\.google)\.com/(?:github/)?{repo}/(?:blob|tree)/([\w.-]+)/([^#?]*)", link
+    )
     if inside: return None if inside[1] == site["repo-branch"] and (ROOT/unquote(inside[2])).exists() else inside[0]
     if re.match(r"[a-z]+:", link): return None
-    goal = os.path.normpath((folder/page).parent/unquote(link.partition("#")[0])) if link.partition("#")[0] else folder/page
+    goal = (
+        os.path.normpath((folder / page).parent / unquote(link.partition("#")[0]))
+        if link.partition("#")[0]
+        else folder / page
+    )
     return None if Path(goal).is_file() else link
 
 
@@ -318,8 +430,13 @@ def dead_links(folder):
             path, _, anchor = link.partition("#")
             if missing_file(folder, name, link): yield f"{name}: {link} leads nowhere"
             elif not re.match(r"[a-z]+:", link):
-                goal = Path(os.path.relpath(os.path.normpath((folder/name).parent/unquote(path)), folder)) if path else name
-                if goal in pages and unquote(anchor) not in pages[goal].anchors: yield f"{name}: {link}: {goal} has no such heading"
+                goal = (
+                    Path(os.path.relpath(os.path.normpath((folder / name).parent / unquote(path)), folder))
+                    if path
+                    else name
+                )
+                if goal in pages and unquote(anchor) not in pages[goal].anchors:
+                    yield f"{name}: {link}: {goal} has no such heading"
 
 
 def missing_pictures(folder):
@@ -332,35 +449,46 @@ def missing_pictures(folder):
             file = (folder/name).parent/unquote(source)
             if not source or not inline and not file.is_file(): yield f"{name}: picture {source[:80]!r} is not there"
             else:
-                kind, data = (inline[1], base64.b64decode(inline[2])) if inline else (file.suffix[1:], file.read_bytes())
-                if not data.lstrip().startswith(magic.get(kind, b"?")): yield f"{name}: {source[:80]!r} is no {kind} picture"
+                kind, data = (
+                    (inline[1], base64.b64decode(inline[2])) if inline else (file.suffix[1:], file.read_bytes())
+                )
+                if not data.lstrip().startswith(magic.get(kind, b"?")):
+                    yield f"{name}: {source[:80]!r} is no {kind} picture"
 
 
-LITTER = {"an error": r"Traceback \(most recent call last\)|^\w*Error\s+Traceback", "a memory address": r"\b0x[0-9a-f]{6,16}\b",
-          "a progress bar": r"\d+%\|[ #█▏▎▍▌▋▊▉]*\||\d+(?:\.\d+)?(?:it/s|s/it)\b", "an ANSI code": r"\x1b\[|\[(?:0;)?3[0-7]m", "raw markup": r"^:::+|^```|\]\(\.{0,2}/?[\w/]+\.(?:html|ipynb)"}
+LITTER = {
+    "an error": r"Traceback \(most recent call last\)|^\w*Error\s+Traceback",
+    "a memory address": r"\b0x[0-9a-f]{6,16}\b",
+    "a progress bar": r"\d+%\|[ #█▏▎▍▌▋▊▉]*\||\d+(?:\.\d+)?(?:it/s|s/it)\b",
+    "an ANSI code": r"\x1b\[|\[(?:0;)?3[0-7]m",
+    "raw markup": r"^:::+|^```|\]\(\.{0,2}/?[\w/]+\.(?:html|ipynb)",
+}
 
 
 def litter(folder):
     "Errors, memory addresses, remains of progress bars, ANSI codes and unread markup that a reader would see"
     for name, page in read(folder).items():
         for what, pattern in LITTER.items():
-            if hit := re.search(pattern, page.text, re.MULTILINE): yield f"{name} shows {what}: …{page.text[max(hit.start() - 30, 0):hit.end() + 50]!r}"
+            if hit := re.search(pattern, page.text, re.MULTILINE):
+                yield f"{name} shows {what}: …{page.text[max(hit.start() - 30, 0) : hit.end() + 50]!r}"
 
 
 def undocumented(package="spice_rl"):
-    "Public names without a docstring, public functions, methods and classes with an argument that their docstring does not explain"
+    """Public names without a docstring, public functions, methods and classes with an argument that their docstring
+    does not explain"""
     package = importlib.import_module(package)
     for name in package.__all__:
         thing = getattr(package, name)
         if not (inspect.isclass(thing) or inspect.isfunction(thing)): continue
         for called, what in [(name, thing), *(methods(thing) if inspect.isclass(thing) else [])]:
             if not inspect.getdoc(what): yield f"{thing.__module__}: {called} has no docstring"
-            elif not isinstance(what, property): yield from (f"{thing.__module__}: no comment explains {p!r} of {called}" for p in unexplained(what))
+            elif not isinstance(what, property): yield from (f"{thing.__module__}: no comment explains {p!r} of "
+                                                             f"{called}" for p in unexplained(what))
 
 
 def methods(thing):
-    """The public methods and properties that a class defines; those that take another's docstring are left out, and so are
-    the rules of an environment (e, world, …), which `Bandits` describes"""
+    """The public methods and properties that a class defines; those that take another's docstring are left out, and
+    so are the rules of an environment (e, world, …), which `Bandits` describes"""
     found = {}
     for key, value in vars(thing).items():
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
@@ -377,7 +505,8 @@ def undescribed(folder, package="spice_rl"):
     package = importlib.import_module(package)
     for name in package.__all__:
         thing = getattr(package, name)
-        if not (inspect.isclass(thing) or inspect.isfunction(thing)) or hasattr(thing, "_fields"): continue  # named tuples are described in the text
+        # named tuples are described in the text
+        if not (inspect.isclass(thing) or inspect.isfunction(thing)) or hasattr(thing, "_fields"): continue
         if thing.__module__.startswith(package.__name__) and name.lower() not in anchors:
             yield f"{thing.__module__}: {name} stands on no page"
 
@@ -393,18 +522,44 @@ def too_wide(folder, widths=(1280, 390), chromium=None):
     if not chromium: return None
     names, problems = [p.relative_to(folder) for p in sorted(folder.rglob("*.html")) if p != folder/"index.html"], []
     with tempfile.TemporaryDirectory() as tmp:
-        frames = "".join(f'<iframe data-name="{n}" src="file://{(folder/n).resolve()}" width="{w}" height="900" style="border:0"></iframe>' for n in names for w in widths)
+        frames = "".join(
+            f'<iframe data-name="{n}" src="file://{(folder / n).resolve()}" width="{w}" height="900" '
+            f'style="border:0"></iframe>'
+            for n in names
+            for w in widths
+        )
         (Path(tmp)/"measure.html").write_text(MEASURE % frames, encoding="utf-8")
-        dump = subprocess.run([chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", f"--user-data-dir={tmp}/profile",
-                               "--dump-dom", f"file://{tmp}/measure.html"], capture_output=True, text=True, timeout=300, check=True).stdout
+        dump = subprocess.run(
+            [
+                chromium,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--allow-file-access-from-files",
+                f"--user-data-dir={tmp}/profile",
+                "--dump-dom",
+                f"file://{tmp}/measure.html",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        ).stdout
     measured = [(n, int(w), int(s)) for n, w, s in re.findall(r"<p>(\S+) (\d+) (\d+) \d+</p>", dump)]
-    if len(measured) != len(names) * len(widths): raise RuntimeError(f"Chromium measured {len(measured)} of {len(names) * len(widths)} pages:\n{dump[:2000]}")
-    return [f"{name} is {wide} pixels wide in a window of {width}: it scrolls sideways" for name, width, wide in measured if wide > width]
+    if len(measured) != len(names) * len(widths):
+        raise RuntimeError(f"Chromium measured {len(measured)} of {len(names) * len(widths)} pages:\n{dump[:2000]}")
+    return [
+        f"{name} is {wide} pixels wide in a window of {width}: it scrolls sideways"
+        for name, width, wide in measured
+        if wide > width
+    ]
 
 
 def problems(folder):
     "Everything that is wrong with the pages in `folder` and with the documentation of the package"
-    found = [p for check in (dead_links, missing_pictures, litter, undescribed) for p in check(folder)] + list(undocumented())
+    found = [p for check in (dead_links, missing_pictures, litter, undescribed) for p in check(folder)] + list(
+        undocumented()
+    )
     return found + (too_wide(folder) or [])
 
 
@@ -422,4 +577,7 @@ if __name__ == "__main__":
     if args.command != "build":
         sys.path.insert(0, str(ROOT))
         if wrong := problems(out): sys.exit("\n".join(wrong) + f"\n{len(wrong)} problems")
-        print("no dead link, no missing picture, no error or litter on a page, nothing undocumented, nothing that scrolls sideways")
+        print(
+            "no dead link, no missing picture, no error or litter on a page, nothing undocumented, nothing that "
+            "scrolls sideways"
+        )

@@ -154,7 +154,8 @@ def kept(file, rows, model):
 
 
 if __name__ == '__main__':
-    if 'STAN' not in os.environ: sys.exit(print('beside_stan needs STAN=/path/to/python, a Python with PyStan and hBayesDM'))
+    if 'STAN' not in os.environ:
+        sys.exit(print('beside_stan needs STAN=/path/to/python, a Python with PyStan and hBayesDM'))
     for name in sys.argv[1:] or MODELS:
         means, times = [], []
         for way, each, seconds in compared(name):

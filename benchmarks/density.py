@@ -9,9 +9,10 @@ its default error (1e-4) and with 1e-10. PyDDM solves a model for all times at o
 look-ups of all decisions, 1 ms apart. `ratio`: their time by ours. `python benchmarks/density.py peers FILE` is the
 part that runs in their Python; it needs numpy only. Writes results/density.csv.
 
-`python benchmarks/density.py fits [PEOPLE]` recovers a diffusion model (60 people × 200 trials, parameters drawn evenly) and fits
-reinforcement learning with response times to as many: r, coverage, CPU seconds a person. With PEERS, PyDDM fits the diffusion
-model to the first three people, as it does by itself (`fit_adjust_model`, on a grid of 5 ms). Writes results/density_fits.csv (with PEOPLE: only prints).
+`python benchmarks/density.py fits [PEOPLE]` recovers a diffusion model (60 people × 200 trials, parameters drawn
+evenly) and fits reinforcement learning with response times to as many: r, coverage, CPU seconds a person. With PEERS,
+PyDDM fits the diffusion model to the first three people, as it does by itself (`fit_adjust_model`, on a grid of 5 ms).
+Writes results/density_fits.csv (with PEOPLE: only prints).
 """
 import os
 for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'): os.environ.setdefault(name, '1')
@@ -81,11 +82,19 @@ def fitted_by_pyddm(path):
         mine = trials['who'] == who
         sample = pyddm.Sample.from_numpy_array(np.c_[trials['rt'][mine], trials['choice'][mine]], [])
         value = lambda low, high: pyddm.Fittable(minval=low, maxval=high)
-        model = pyddm.Model(drift=pyddm.DriftConstant(drift=value(-6, 6)), noise=pyddm.NoiseConstant(noise=1), bound=pyddm.BoundConstant(B=value(.2, 2)),
-                            IC=pyddm.ICPointRatio(x0=value(-.8, .8)), overlay=pyddm.OverlayNonDecision(nondectime=value(0, .8)),
-                            dt=.005, dx=.005, T_dur=float(trials['rt'].max()) + .1)
+        model = pyddm.Model(
+            drift=pyddm.DriftConstant(drift=value(-6, 6)),
+            noise=pyddm.NoiseConstant(noise=1),
+            bound=pyddm.BoundConstant(B=value(.2, 2)),
+            IC=pyddm.ICPointRatio(x0=value(-.8, .8)),
+            overlay=pyddm.OverlayNonDecision(nondectime=value(0, .8)),
+            dt=.005,
+            dx=.005,
+            T_dur=float(trials['rt'].max()) + .1,
+        )
         began = time.process_time()
-        pyddm.fit_adjust_model(sample, model, lossfunction=pyddm.LossRobustLikelihood, verbose=False)   # the robust one: what it advises
+        # the robust one: what it advises
+        pyddm.fit_adjust_model(sample, model, lossfunction=pyddm.LossRobustLikelihood, verbose=False)
         took = time.process_time() - began
         v, b, x0, t0 = (float(x) for x in model.get_model_parameters())
         rows.append([int(who), took, [v, 2 * b, (1 + x0) / 2, t0]])
@@ -137,7 +146,8 @@ def fits(people=60, n_trials=200):
         params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .4, 4), t0=Param(.3, 0, .8))
         does, state = ('choice', 'rt'), 'q'
         def response(p, state, trial): return Wiener(p.v * (state.q[1] - state.q[0]), p.a, .5, p.t0)
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+        def update(p, state, trial):
+            state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
 
     rows, bounds = [], dict(v=(-3, 3), a=(.8, 2.5), z=(.3, .7), t0=(.1, .5))
     learner = dict(alpha=(.05, .7), v=(1, 5), a=(.8, 2.5), t0=(.1, .5))
@@ -151,7 +161,18 @@ def fits(people=60, n_trials=200):
         took = time.process_time() - began
         summary = parameter_recovery(cell, made, threads=1).summary().droplevel(0)
         for parameter, row in summary.iterrows():
-            rows.append(dict(what=name, who='spice_rl', people=people, cpu_s_a_person=took / people, parameter=parameter, r=row.r, bias=row.bias, coverage=row.coverage))
+            rows.append(
+                dict(
+                    what=name,
+                    who='spice_rl',
+                    people=people,
+                    cpu_s_a_person=took / people,
+                    parameter=parameter,
+                    r=row.r,
+                    bias=row.bias,
+                    coverage=row.coverage,
+                )
+            )
         if name == 'Diffusion' and 'PEERS' in os.environ: rows += beside(cell, made[0].trials, found, took / people)
     table = pd.DataFrame(rows)
     print(table.round(4).to_string())
@@ -183,7 +204,10 @@ def main():
         miss = abs(np.array(logs) - truth[what]).max() if what in truth else np.nan
         rows.append(dict(what=what, who=who, ns_a_density=1e9 * seconds / len(rt), worst_miss=miss))
 
-    for what, z, sv, sz in [*((k, Z, m.get('sv', 0.), m.get('sz', 0.)) for k, m in VARIED.items()), (MIDDLE, .5, 0., 0.)]:
+    for what, z, sv, sz in [
+        *((k, Z, m.get('sv', 0.), m.get('sz', 0.)) for k, m in VARIED.items()),
+        (MIDDLE, .5, 0., 0.),
+    ]:
         answer = Wiener(V, A, z, T0, sv, sz)
         ours[what] = cpu(lambda: each(answer, choice, rt, out))
         if sz == 0: truth[what] = np.array([exact(c, t, sv, z) for c, t in zip(choice[:500], rt[:500])])
@@ -195,8 +219,10 @@ def main():
     table = pd.DataFrame(rows)
     table['ratio'] = table.ns_a_density / (table.what.map(ours) * 1e9 / len(rt))
     print(table.to_string())
-    if theirs: table.to_csv(RESULTS / 'density.csv', index=False, float_format='%.4g')
-    else: print('neither hddm-wfpt nor PyDDM is installed (PEERS=/path/to/python): results/density.csv is left as it is')
+    if theirs:
+        table.to_csv(RESULTS / 'density.csv', index=False, float_format='%.4g')
+    else:
+        print('neither hddm-wfpt nor PyDDM is installed (PEERS=/path/to/python): results/density.csv is left as it is')
 
 
 if __name__ == '__main__':

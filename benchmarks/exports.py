@@ -1,5 +1,6 @@
-"""From an export to a page: twelve files as programs and laboratories write them, of simulated people, each read, fitted,
-compared, turned into an equation, checked and reported in at most six lines of Python; some on the command line, too.
+"""From an export to a page: twelve files as programs and laboratories write them, of simulated people, each read,
+fitted, compared, turned into an equation, checked and reported in at most six lines of Python; some on the command
+line, too.
 
 python benchmarks/exports.py             all of them; writes results/exports.csv
 python benchmarks/exports.py jspsych     these; the others stay as they are
@@ -284,34 +285,53 @@ def bandit(reading): return f'{IMPORT}trials = read_trials(FILE, {reading})\n{GO
 
 
 RECIPES = [
-    Recipe('jsPsych', jspsych, WRITTEN, bandit(
-        "rows=dict(task='choice', phase='main'), choice='response', left='left', right='right', sides=('f', 'j'), "
-        "reward='points'")),
+    Recipe(
+        'jsPsych',
+        jspsych,
+        WRITTEN,
+        bandit(
+            "rows=dict(task='choice', phase='main'), choice='response', left='left', right='right', sides=('f', 'j'), "
+            "reward='points'"
+        ),
+    ),
     Recipe('PsychoPy', psychopy, WRITTEN, bandit("rows='trials', choice='key_resp.keys', reward='won'")),
-    Recipe('Gorilla', gorilla, DOCUMENTED, bandit(
-        "rows={'Zone Type': 'response_button_image'}, choice='Response', reward='won', offer=['left', 'right']")),
+    Recipe(
+        'Gorilla',
+        gorilla,
+        DOCUMENTED,
+        bandit("rows={'Zone Type': 'response_button_image'}, choice='Response', reward='won', offer=['left', 'right']"),
+    ),
     Recipe('Qualtrics', qualtrics, DOCUMENTED, bandit("choice='T{}_choice', reward='T{}_points'")),
-    Recipe('E-Prime', eprime, DOCUMENTED, bandit(
-        "rows=dict(Procedure='TrialProc'), choice='Stim.RESP', reward='Won'")),
+    Recipe('E-Prime', eprime, DOCUMENTED, bandit("rows=dict(Procedure='TrialProc'), choice='Stim.RESP', reward='Won'")),
     Recipe('OpenSesame', opensesame, DOCUMENTED, bandit("rows=dict(practice='no'), choice='response', reward='won'")),
     Recipe('Inquisit', inquisit, DOCUMENTED, bandit("rows=dict(trialcode='choose'), choice='response', reward='won'")),
     Recipe('oTree', otree, DOCUMENTED, bandit("choice='bandit.{}.player.choice', reward='bandit.{}.player.payoff'")),
     Recipe('lab.js', labjs, WRITTEN, bandit("rows=dict(sender='Choice'), choice='response', reward='points'")),
-    Recipe('delay discounting', discounting, OWN, '''from spice_rl import compare, discover, fit, read_trials, task_model, write_page
+    Recipe(
+        'delay discounting',
+        discounting,
+        OWN,
+        '''from spice_rl import compare, discover, fit, read_trials, task_model, write_page
 trials = read_trials(FILE, participant='VP', choice='Wahl', options=['heute', 'spaeter'], reward=None, sees=dict(amount=['Heute', 'Spaeter'], delay=[0, 'Tage']))
 fits = [fit(task_model(name), trials) for name in ('dd_hyperbolic', 'dd_exp', 'dd_cs')]
 print(compare(fits))
 found = discover(trials)
 page = write_page([*fits, found], trials, PAGE)
-'''),
+''',
+    ),
     Recipe('reversal', reversal, OWN, bandit("participant='id', reward='points', block='block', trial='trial'")),
-    Recipe('two steps', two_step, OWN, '''from spice_rl import compare, discover, fit, read_task, task_model, write_page
+    Recipe(
+        'two steps',
+        two_step,
+        OWN,
+        '''from spice_rl import compare, discover, fit, read_task, task_model, write_page
 trials = read_task('ts', FILE)
 fits = [fit(task_model(name), trials, groups='group') for name in ('ts_par4', 'ts_par6')]
 print(compare(fits))
 found = discover(trials)
 page = write_page([*fits, found], trials, PAGE)
-'''),
+''',
+    ),
 ]
 
 RUN = '''
@@ -328,7 +348,8 @@ with warnings.catch_warnings(record=True) as heard:
     exec(code, names)
     sys.settrace(None)
 trials = names['trials']
-print(json.dumps(dict(lines=len(ran), rows=len(trials), people=trials.n_participants, fits=len(names['fits']), found=str(names['found']),
+print(json.dumps(dict(lines=len(ran), rows=len(trials), people=trials.n_participants, fits=len(names['fits']),
+                      found=str(names['found']),
                       said=[str(w.message) for w in heard])), file=open(sys.argv[2], 'w'))
 '''
 
@@ -348,7 +369,9 @@ def one(recipe, folder):
     page, script, result = folder / 'page', folder / 'recipe.py', folder / 'result.json'
     script.write_text(recipe.lines.replace('FILE', repr(str(path))).replace('PAGE', repr(str(page))), encoding='utf-8')
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, '-c', RUN, script, result], capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, '-c', RUN, script, result], capture_output=True, text=True, env=environment()
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     (folder / 'said.txt').write_text(done.stdout + done.stderr, encoding='utf-8')
     if done.returncode: raise SystemExit(f'{recipe.program}: the recipe failed\n{done.stderr[-2000:]}')
@@ -375,8 +398,16 @@ def main(wanted, keep):
             if wanted and recipe.program.lower() not in map(str.lower, wanted): continue
             row, heard = one(recipe, Path(keep or place) / recipe.program.replace(' ', '_'))
             known[row.pop('program')] = row
-            print(recipe.program, {k: row[k] for k in ('rows', 'people', 'lines', 'cpu_s', *STEPS)}, *heard, sep='\n  ', flush=True)
-            table = pd.DataFrame.from_dict({r.program: known[r.program] for r in RECIPES if r.program in known}, 'index')
+            print(
+                recipe.program,
+                {k: row[k] for k in ('rows', 'people', 'lines', 'cpu_s', *STEPS)},
+                *heard,
+                sep='\n  ',
+                flush=True,
+            )
+            table = pd.DataFrame.from_dict(
+                {r.program: known[r.program] for r in RECIPES if r.program in known}, 'index'
+            )
             table.rename_axis('program').to_csv(RESULTS)
 
 

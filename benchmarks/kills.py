@@ -1,8 +1,12 @@
-"""Is it the old result or the new one, wherever a writer is killed? Twenty SIGKILLs for each writer. Run: python benchmarks/kills.py
+"""Is it the old result or the new one, wherever a writer is killed? Twenty SIGKILLs for each writer. Run: python
+benchmarks/kills.py
 
-Every writer writes a second result over a first one and is killed before a change of the file system, ten times anywhere, ten times in the last third, where files are moved (seed 0), and five times in the middle of writing a file.
-After each kill the folder is compared bit for bit, as somebody sees it who lists it, and again after it was opened. `mixed` counts folders that show files of two runs, or a record without its result; `opened_*` what is there once
-the folder is opened. Then two runs are let loose on one folder. Writes results/kills.csv; some minutes. Needs a system with fork.
+Every writer writes a second result over a first one and is killed before a change of the file system, ten times
+anywhere, ten times in the last third, where files are moved (seed 0), and five times in the middle of writing a file.
+After each kill the folder is compared bit for bit, as somebody sees it who lists it, and again after it was opened.
+`mixed` counts folders that show files of two runs, or a record without its result; `opened_*` what is there once the
+folder is opened. Then two runs are let loose on one folder. Writes results/kills.csv; some minutes. Needs a system with
+fork.
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -18,7 +22,8 @@ import pandas as pd
 from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
 from killing import files, hidden, in_a_fork, verdict
-from spice_rl import AgentQ, BanditsDrift, Pipeline, SpiceEstimator, avoidance_tutorial_files, fit, plot_equation, rescorla_wagner_equation, run_pieces, save_figure, simulate, write_discovery, write_report
+from spice_rl import AgentQ, BanditsDrift, Pipeline, SpiceEstimator, avoidance_tutorial_files, fit, plot_equation
+from spice_rl import rescorla_wagner_equation, run_pieces, save_figure, simulate, write_discovery, write_report
 from spice_rl.core.folders import FolderHeld, held
 from spice_rl.core.pieces import _to_text
 
@@ -34,7 +39,14 @@ def discovery(seed, alpha):
 def pipeline(folder, models, **change):
     frames = [pd.read_csv(f) for f in avoidance_tutorial_files()]
     frames = [f[f.participant_id.isin(['s01', 's02', 's16', 's17'])].reset_index(drop=True) for f in frames]
-    arguments = dict(mode='fit', learning_filename=frames[0], transfer_filename=frames[1], models=models, number_of_runs=1, output_dir=folder)
+    arguments = dict(
+        mode='fit',
+        learning_filename=frames[0],
+        transfer_filename=frames[1],
+        models=models,
+        number_of_runs=1,
+        output_dir=folder,
+    )
     return Pipeline(seed=1).run(**(arguments | (dict(simulations=2) if 'mode' not in change else {}) | change))
 
 
@@ -60,10 +72,25 @@ def writers(base):
     validation = dict(mode='validation', recovery='parameter', random_params=False)
     write_discovery(a, ta, base / 'of which the page is')
     return {
-        'write_discovery': (lambda f: write_discovery(a, ta, f), lambda f: write_discovery(b, tb, f), 'run_DISCOVER.json'),
-        'Pipeline, fit': (lambda f: pipeline(f, ['QLearning']), lambda f: pipeline(f, ['QLearning', 'Advantage']), 'run_FIT.json'),
-        'Pipeline, validation': (lambda f: pipeline(f, ['QLearning'], **validation), lambda f: pipeline(f, ['Advantage'], **validation), 'run_PARAMETER.json'),
-        'write_report': (lambda f: (shutil.copytree(base / 'of which the page is', f, dirs_exist_ok=True), (f / 'report.html').write_text('old')), write_report, None),
+        'write_discovery':
+            (lambda f: write_discovery(a, ta, f), lambda f: write_discovery(b, tb, f), 'run_DISCOVER.json'),
+        'Pipeline, fit':
+            (lambda f: pipeline(f, ['QLearning']), lambda f: pipeline(f, ['QLearning', 'Advantage']), 'run_FIT.json'),
+        'Pipeline, validation':
+            (
+                lambda f: pipeline(f, ['QLearning'], **validation),
+                lambda f: pipeline(f, ['Advantage'], **validation),
+                'run_PARAMETER.json',
+            ),
+        'write_report':
+            (
+                lambda f: (
+                    shutil.copytree(base / 'of which the page is', f, dirs_exist_ok=True),
+                    (f / 'report.html').write_text('old'),
+                ),
+                write_report,
+                None,
+            ),
         'to_csv': (lambda f: one.to_csv(f / 'fits.csv'), lambda f: two.to_csv(f / 'fits.csv'), None),
         'save_figure, PDF': (lambda f: drawn(.3, f / 'a.pdf'), lambda f: drawn(.6, f / 'a.pdf'), None),
         'save_figure, PNG': (lambda f: drawn(.3, f / 'a.png'), lambda f: drawn(.6, f / 'a.png'), None)}
@@ -100,8 +127,15 @@ def killed(name, first, second, record, base):
         x = again()
         if in_a_fork(lambda: second(x), x, **stop)[0] == 'killed': out.append(looked_at(x, old, new, record))
     t = pd.DataFrame(out, columns=['seen', 'opened'])
-    return dict(writer=name, changes=n, kills=len(t), **{f'seen_{w}': int((t.seen == w).sum()) for w in ('old', 'new', 'unfinished')},
-                **{f'opened_{w}': int((t.opened == w).sum()) for w in ('old', 'new')}, mixed=int(t.opened.str.startswith('mixed').sum()), second_run=second_run(again(), second))
+    return dict(
+        writer=name,
+        changes=n,
+        kills=len(t),
+        **{f'seen_{w}': int((t.seen == w).sum()) for w in ('old', 'new', 'unfinished')},
+        **{f'opened_{w}': int((t.opened == w).sum()) for w in ('old', 'new')},
+        mixed=int(t.opened.str.startswith('mixed').sum()),
+        second_run=second_run(again(), second),
+    )
 
 
 def second_run(folder, run):
@@ -119,14 +153,29 @@ def killed_pieces(base):
     for at in rng.integers(0, n, KILLS):
         shutil.rmtree(base / 'x', ignore_errors=True)
         assert in_a_fork(lambda: pieces(base / 'x', 12), base / 'x', at=int(at))[0] == 'killed'
-        bad = [p for p in (base / 'x').rglob('[!.]*.piece') if p.read_bytes() != (base / 'whole/pieces' / p.name).read_bytes()]
+        bad = [
+            p
+            for p in (base / 'x').rglob('[!.]*.piece')
+            if p.read_bytes() != (base / 'whole/pieces' / p.name).read_bytes()
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter('error')   # a damaged piece would be said
-            resumed += not bad and {k: _to_text(f) for k, f in pieces(base / 'x', 12).items()} == whole and not hidden(base / 'x')
+            resumed += (
+                not bad
+                and {k: _to_text(f) for k, f in pieces(base / 'x', 12).items()} == whole
+                and not hidden(base / 'x')
+            )
     try:
         with held(base / 'x', lock='run.lock'): pieces(base / 'x', 12)
     except FolderHeld: said = 'refused'
-    return dict(writer='run_pieces', changes=n, kills=KILLS, opened_new=int(resumed), mixed=KILLS - int(resumed), second_run=said)
+    return dict(
+        writer='run_pieces',
+        changes=n,
+        kills=KILLS,
+        opened_new=int(resumed),
+        mixed=KILLS - int(resumed),
+        second_run=said,
+    )
 
 
 if __name__ == '__main__':

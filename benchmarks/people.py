@@ -1,7 +1,9 @@
-"""Real people: hBayesDM's example data (20 people × 100 trials, two arms, outcome ±1), read from ../shared where it is there. Run: make bench
+"""Real people: hBayesDM's example data (20 people × 100 trials, two arms, outcome ±1), read from ../shared where it is
+there. Run: make bench
 
-Compares, in NLL a choice: guessing, a two-parameter Rescorla-Wagner rule fitted by maximum likelihood with the engine (one for all; one per person), the network, and
-the equation of the regression, before it is refined on the choices. Writes results/people.csv and results/people_equation.txt.
+Compares, in NLL a choice: guessing, a two-parameter Rescorla-Wagner rule fitted by maximum likelihood with the engine
+(one for all; one per person), the network, and the equation of the regression, before it is refined on the choices.
+Writes results/people.csv and results/people_equation.txt.
 """
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -9,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from spice_rl import AgentQ, FORGETTING_CONFIG, ForgettingRNN, Lanes, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN, SpiceEstimator, read_trials
+from spice_rl import AgentQ, FORGETTING_CONFIG, ForgettingRNN, Lanes, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
+from spice_rl import SpiceEstimator, read_trials
 
 RESULTS = Path(__file__).parent / 'results'
 DATA = Path(__file__).parents[2] / 'shared' / 'data' / 'bandit2arm.tsv'
 
 
 def fit_rescorla_wagner(trials, who):
-    "Maximum-likelihood learning rate and inverse temperature of these people together, from nine starts: (nll, alpha, beta)."
+    """Maximum-likelihood learning rate and inverse temperature of these people together, from nine starts: (nll,
+    alpha, beta)."""
     agent = AgentQ()
     lanes, names = Lanes(agent, trials), list(agent.params)
     theta = np.tile([agent.values[n] for n in names], (len(who), 1))
@@ -25,7 +29,11 @@ def fit_rescorla_wagner(trials, who):
     def total(x):
         theta[:, rates], theta[:, beta] = x[0], x[1]
         return lanes.nll(theta, who).sum()
-    fits = [minimize(total, [a, b], bounds=[(0, 1), (0, 50)], method='L-BFGS-B') for a in (.1, .4, .8) for b in (.5, 2, 6)]
+    fits = [
+        minimize(total, [a, b], bounds=[(0, 1), (0, 50)], method='L-BFGS-B')
+        for a in (.1, .4, .8)
+        for b in (.5, 2, 6)
+    ]
     best = min(fits, key=lambda f: f.fun)
     return best.fun, *best.x
 
@@ -38,14 +46,27 @@ def main():
     first = trials.n_sessions * np.log(2)  # everybody's first choice is a coin toss, and networks do not predict it
     rows = [dict(model='guessing', parameters=0, nll=n * np.log(2))]
     together, alpha, beta = fit_rescorla_wagner(trials, everyone)
-    rows.append(dict(model=f'Rescorla-Wagner, one for all (alpha {alpha:.2f}, beta {beta:.2f})', parameters=2, nll=together - first))
+    rows.append(
+        dict(
+            model=f'Rescorla-Wagner, one for all (alpha {alpha:.2f}, beta {beta:.2f})',
+            parameters=2,
+            nll=together - first,
+        )
+    )
     each = sum(fit_rescorla_wagner(trials, np.array([i]))[0] for i in everyone)
     rows.append(dict(model='Rescorla-Wagner, one per person', parameters=2 * len(everyone), nll=each - first))
     texts = []
-    for name, network, config in [('rescorla-wagner', RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG), ('forgetting', ForgettingRNN, FORGETTING_CONFIG)]:
+    for name, network, config in [
+        ('rescorla-wagner', RescorlaWagnerRNN, RESCORLA_WAGNER_CONFIG),
+        ('forgetting', ForgettingRNN, FORGETTING_CONFIG),
+    ]:
         estimator = SpiceEstimator(network, config, refine=False, wide=False).fit(dataset.xs, dataset.ys)
-        scores, k = estimator.scores(dataset.xs, dataset.ys).nll_per_choice, int(estimator.regression_.table.query('chosen').terms.iloc[0])
-        rows += [dict(model=f'network ({name})', parameters=np.nan, nll=n * scores['network']), dict(model=f'equation ({name})', parameters=k, nll=n * scores['equation'])]
+        scores = estimator.scores(dataset.xs, dataset.ys).nll_per_choice
+        k = int(estimator.regression_.table.query('chosen').terms.iloc[0])
+        rows += [
+            dict(model=f'network ({name})', parameters=np.nan, nll=n * scores['network']),
+            dict(model=f'equation ({name})', parameters=k, nll=n * scores['equation']),
+        ]
         texts.append(f'--model {name}\n{estimator.equation_}\n')
     table = pd.DataFrame(rows)
     table['nll_per_choice'], table['bic'] = table.nll / n, 2 * table.nll + table.parameters * np.log(n)

@@ -4,8 +4,8 @@ python stan_program.py ts_par7 work.json draws.npz
 `work.json` holds the data, what to replace in the program ('replace': text -> text), how to sample ('sample'), first
 values ('init'), and which quantities to keep ('keep'). `draws.npz` gets those, (chain, draw, …), and seconds: `build`,
 wall and CPU of the compiler (NaN where PyStan had compiled the program before); `wall` and `cpu` of sampling, with all
-processes that it started. Stan has since changed how arrays are declared, so the text of the program is changed where it
-must be (`current`), and no further.
+processes that it started. Stan has since changed how arrays are declared, so the text of the program is changed where
+it must be (`current`), and no further.
 """
 import json
 import os
