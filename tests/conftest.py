@@ -3,11 +3,13 @@ import gc, os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-os.environ |= dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())  # before torch and numba are imported
+# before torch and numba are imported
+os.environ |= dict(line.split("=") for line in (ROOT/".ci/env").read_text().split())
 
 import pytest
 
-gc.set_threshold(50_000, 20, 20)  # to compile makes many objects, few of them in circles: a fifth of it went into looking for those
+# to compile makes many objects, few of them in circles: a fifth of it went into looking for those
+gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items):

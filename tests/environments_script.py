@@ -1,9 +1,10 @@
-"""Ready tasks beyond bandits, lived and judged one trial at a time. `test_environments.py` runs it as plain Python: nothing is compiled."""
+"""Ready tasks beyond bandits, lived and judged one trial at a time. `test_environments.py` runs it as plain Python:
+nothing is compiled."""
 import numpy as np
 import pytest
 
-from spice_rl import (AdjustingOffers, Balloons, Bandits, Cell, ChangePoints, Decks, Motion, Normal, Param, SymbolPairs, TwoSteps, Wiener,
-                      gradient, nll, parameter_recovery, replay, simulate)
+from spice_rl import AdjustingOffers, Balloons, Bandits, Cell, ChangePoints, Decks, Motion, Normal, Param, SymbolPairs
+from spice_rl import TwoSteps, Wiener, gradient, nll, parameter_recovery, replay, simulate
 from spice_rl.core.wide_trials import _log_likelihood, _trial_at
 
 
@@ -53,8 +54,15 @@ class Diffusion(Cell):
     def response(p, state, trial): return Wiener(p.v * trial.coherence, p.a, .5, p.t0)
 
 
-EACH = [(Learner, TwoSteps()), (Learner, SymbolPairs()), (Hyperbolic, AdjustingOffers()), (TwoSignals, Decks()), (Pumper, Balloons(size=16)),
-        (Predictor, ChangePoints()), (Diffusion, Motion())]
+EACH = [
+    (Learner, TwoSteps()),
+    (Learner, SymbolPairs()),
+    (Hyperbolic, AdjustingOffers()),
+    (TwoSignals, Decks()),
+    (Pumper, Balloons(size=16)),
+    (Predictor, ChangePoints()),
+    (Diffusion, Motion()),
+]
 each = pytest.mark.parametrize("kind, task", EACH, ids=[type(task).__name__ for _, task in EACH])
 
 
@@ -74,7 +82,9 @@ def one_by_one(cell, trials):
 def test_what_was_lived_is_what_is_judged(kind, task):
     cell = kind()
     t = simulate(cell, task, people=2, sessions=2, n_trials=14, seed=3)
-    assert t.n_sessions == 4 and np.isfinite(nll(cell, trials=t)).all() and np.isfinite(gradient(cell, trials=t)).all(axis=None)
+    assert t.n_sessions == 4
+    assert np.isfinite(nll(cell, trials=t)).all()
+    assert np.isfinite(gradient(cell, trials=t)).all(axis=None)
     np.testing.assert_allclose(nll(cell, trials=t), one_by_one(cell, t), rtol=1e-10)
     assert len(replay(cell, t)) == len(t)
 
@@ -88,7 +98,8 @@ def test_the_seed_says_all_and_nobody_depends_on_others(kind, task):
 @each
 def test_columns_are_in_the_table(kind, task):
     t = simulate(kind(), task, people=2, n_trials=8, seed=1)
-    assert {*t.columns} <= {name for name in t.to_frame()} | {name.rsplit("_", 1)[0] for name in t.to_frame()} and {*task.sees} <= {*t.columns}
+    assert {*t.columns} <= {name for name in t.to_frame()} | {name.rsplit("_", 1)[0] for name in t.to_frame()}
+    assert {*task.sees} <= {*t.columns}
 
 
 def test_balloons_burst_where_they_should():
@@ -121,13 +132,16 @@ def test_decks_pay_what_they_are_known_for():
     gain, loss = t.columns["gain"], t.columns["loss"]
     assert (gain == [1, 1, .5, .5]).all() and np.isnan(t.reward).all()
     off = abs(loss.mean(0) - [1.25, 1.25, .25, .25])
-    assert (off < 4 * np.array([1.25, 3.75, .25, .75]) / np.sqrt(1000)).all() and set(np.unique(loss)) == {0., .5, 2.5, 12.5}
+    assert (off < 4 * np.array([1.25, 3.75, .25, .75]) / np.sqrt(1000)).all()
+    assert set(np.unique(loss)) == {0., .5, 2.5, 12.5}
 
 
 def test_numbers_jump_as_often_as_said():
     t = simulate(Predictor(), ChangePoints(sd=.001, hazard=.2), people=2, n_trials=300, seed=1)
     jumps = abs(np.diff(t.columns["outcome"].reshape(2, 300))) > .1
-    assert abs(jumps.mean() - .2) < 4 * np.sqrt(.16 / 598) and t.options == () and np.isfinite(t.columns["rating"]).all()
+    assert abs(jumps.mean() - .2) < 4 * np.sqrt(.16 / 598)
+    assert t.options == ()
+    assert np.isfinite(t.columns["rating"]).all()
 
 
 def test_right_answers_are_paid():
@@ -144,9 +158,13 @@ def test_parameters_come_back():
 def test_a_task_that_cannot_be():
     with pytest.raises(TypeError, match="Half names does or gets, so it needs the rule give"):
         class Half(Bandits): gets = dict(gain="options")
-    with pytest.raises(ValueError, match="the column gain of Odd must have 1 number or one for each of the 'options', got 3"):
+    with pytest.raises(
+        ValueError, match="the column gain of Odd must have 1 number or one for each of the 'options', got 3"
+    ):
         class Odd(Bandits):
             gets = dict(gain=3)
             def give(e, world, done, uniform, normal, paid): pass
-    with pytest.raises(ValueError, match="TwoSignals gets gain and loss, and Balloons gives burst"): simulate(TwoSignals(), Balloons())
-    with pytest.raises(ValueError, match="Predictor does rating"): parameter_recovery(Predictor(), Motion(), people=4, n_trials=5)
+    with pytest.raises(ValueError, match="TwoSignals gets gain and loss, and Balloons gives burst"):
+        simulate(TwoSignals(), Balloons())
+    with pytest.raises(ValueError, match="Predictor does rating"):
+        parameter_recovery(Predictor(), Motion(), people=4, n_trials=5)

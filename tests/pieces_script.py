@@ -1,4 +1,5 @@
-"""A run of 20 small pieces that tests/test_pieces.py kills and starts again: `python pieces_script.py FOLDER [seconds a piece takes at least]`."""
+"""A run of 20 small pieces that tests/test_pieces.py kills and starts again: `python pieces_script.py FOLDER
+[seconds a piece takes at least]`."""
 import hashlib, sys, time
 import numpy as np
 import pandas as pd

@@ -1,8 +1,10 @@
-"""The judges: likelihoods written slowly and plainly from the published equations, without the package's cells and engine.
+"""The judges: likelihoods written slowly and plainly from the published equations, without the package's cells and
+engine.
 
-Sessions are lists of trials, and a trial is a dict: `choice` (None: missing), `reward` (a dict, option -> what was shown),
-`options` (those on offer), `counted`. A learner is a generator function: shown the trials one by one it yields, before each,
-a dict option -> logit. Everything works with complex parameters too, so that a derivative can be had to the last digit."""
+Sessions are lists of trials, and a trial is a dict: `choice` (None: missing), `reward` (a dict, option -> what was
+shown), `options` (those on offer), `counted`. A learner is a generator function: shown the trials one by one it
+yields, before each, a dict option -> logit. Everything works with complex parameters too, so that a derivative can
+be had to the last digit."""
 import cmath, math
 
 
@@ -37,9 +39,17 @@ def sessions_of(trials, person):
     for s in range(len(trials.starts) - 1):
         rows = range(trials.starts[s], trials.starts[s + 1])
         if trials.participants[trials.participant[rows[0]]] != person: continue
-        out.append([dict(choice=int(trials.choice[t]) if trials.choice[t] >= 0 else None,
-                         reward={k: float(r) for k, r in enumerate(trials.reward[t]) if not math.isnan(r)},
-                         options=[int(k) for k in trials.offer[t] if k >= 0], counted=bool(trials.counted[t])) for t in rows])
+        out.append(
+            [
+                dict(
+                    choice=int(trials.choice[t]) if trials.choice[t] >= 0 else None,
+                    reward={k: float(r) for k, r in enumerate(trials.reward[t]) if not math.isnan(r)},
+                    options=[int(k) for k in trials.offer[t] if k >= 0],
+                    counted=bool(trials.counted[t]),
+                )
+                for t in rows
+            ]
+        )
     return out
 
 
@@ -48,8 +58,9 @@ def sessions_of(trials, person):
 def q_learner(p, session, n=3):
     """AgentQ of SPEC_SPICE: asymmetric rates, counterfactual learning, forgetting and a choice trace.
 
-    All updates are computed from the old values and added. With partial feedback the others are imagined to have paid 1 - r, and
-    the sign of r picks the counterfactual rate; with full feedback it is the outcome shown, and its sign."""
+    All updates are computed from the old values and added. With partial feedback the others are imagined to have
+    paid 1 - r, and the sign of r picks the counterfactual rate; with full feedback it is the outcome shown, and its
+    sign."""
     q, trace = {k: .5 for k in range(n)}, {k: 0. for k in range(n)}
     for trial in session:
         yield {k: p["beta_reward"] * q[k] + p["beta_choice"] * trace[k] for k in trial["options"]}
@@ -74,13 +85,22 @@ def q_learner(p, session, n=3):
 
 def rescorla_wagner(p, session, n=3):
     "Only alpha and beta"
-    full = dict(alpha_reward=p["alpha"], alpha_penalty=p["alpha"], beta_reward=p["beta"], beta_choice=0., alpha_choice=1.,
-                forget_rate=0., alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0.)
+    full = dict(
+        alpha_reward=p["alpha"],
+        alpha_penalty=p["alpha"],
+        beta_reward=p["beta"],
+        beta_choice=0.,
+        alpha_choice=1.,
+        forget_rate=0.,
+        alpha_counterfactual_reward=0.,
+        alpha_counterfactual_penalty=0.,
+    )
     return q_learner(full, session, n)
 
 
 def line_learner(p, session, n=3):
-    "Values in logits: the chosen one becomes c0 + c1 V + c2 r, the others d0 + d1 V; all start at `start` and weigh `weight`"
+    """Values in logits: the chosen one becomes c0 + c1 V + c2 r, the others d0 + d1 V; all start at `start` and
+    weigh `weight`"""
     v = {k: p["start"] for k in range(n)}
     for trial in session:
         yield {k: p["weight"] * v[k] for k in trial["options"]}
@@ -111,7 +131,8 @@ def coin(p, session, n=2):
 # A module of a network
 
 def module(weight, value, inputs, hidden=6):
-    "value + f: a constant, a slope for each variable, the products of pairs, and bends w z/√(1 + z²), z linear in the variables"
+    """value + f: a constant, a slope for each variable, the products of pairs, and bends w z/√(1 + z²), z linear in
+    the variables"""
     x, w = [value, *inputs], list(weight)
     if any(math.isnan(i) for i in inputs): return value
     out = value + w.pop(0)
@@ -129,7 +150,8 @@ def module(weight, value, inputs, hidden=6):
 # Derivatives to any digit
 
 def exact_derivatives(trials, alpha, beta, start=.5, digits=50):
-    """Gradient and Hessian of the NLL of Rescorla-Wagner, one person and session, by alpha and beta: mpmath with `digits` digits.
+    """Gradient and Hessian of the NLL of Rescorla-Wagner, one person and session, by alpha and beta: mpmath with
+    `digits` digits.
 
     Differences with a step of 10^(-digits/3) lose nothing then."""
     import mpmath
@@ -137,7 +159,8 @@ def exact_derivatives(trials, alpha, beta, start=.5, digits=50):
         number, step = mpmath.mpf, mpmath.mpf(10)**-(digits // 3)
         rows = [(int(c), number(float(r[c]))) for c, r in zip(trials.choice, trials.reward)]
         def value(i, j):
-            a, b, out = number(alpha) + i * step * (number(alpha) or 1), number(beta) + j * step * (number(beta) or 1), number(0)
+            a, b = number(alpha) + i * step * (number(alpha) or 1), number(beta) + j * step * (number(beta) or 1)
+            out = number(0)
             q = [number(start)] * trials.n_options
             for choice, reward in rows:
                 out += mpmath.log(sum(mpmath.exp(b * (v - q[choice])) for v in q))
@@ -147,4 +170,7 @@ def exact_derivatives(trials, alpha, beta, start=.5, digits=50):
         at, up, down = value(0, 0), (value(1, 0), value(0, 1)), (value(-1, 0), value(0, -1))
         cross = (value(1, 1) - value(1, -1) - value(-1, 1) + value(-1, -1)) / (4 * h[0] * h[1])
         own = [(u - 2 * at + d) / s**2 for u, d, s in zip(up, down, h)]
-        return [float((u - d) / (2 * s)) for u, d, s in zip(up, down, h)], [[float(own[0]), float(cross)], [float(cross), float(own[1])]]
+        return [float((u - d) / (2 * s)) for u, d, s in zip(up, down, h)], [
+            [float(own[0]), float(cross)],
+            [float(cross), float(own[1])],
+        ]

@@ -1,6 +1,6 @@
-"""Slow log likelihoods of the published models, from the rows of one person's table as it stands in the file: the judge of
-`spice_rl.tasks`, reader included. Each takes the rows (a frame with the published columns) and the parameters by their published
-names as a dict, and options by name. `LOGLIK` holds them by model."""
+"""Slow log likelihoods of the published models, from the rows of one person's table as it stands in the file: the
+judge of `spice_rl.tasks`, reader included. Each takes the rows (a frame with the published columns) and the
+parameters by their published names as a dict, and options by name. `LOGLIK` holds them by model."""
 import math
 
 import numpy as np
@@ -136,7 +136,8 @@ def dd_cs(rows, p): return discounting(rows, p, lambda a, d: a * np.exp(-(p["r"]
 # choiceRT
 
 def log_first_passage(t, v, a, w):
-    "Log density of time t at the lower boundary: images of the source for small times, waves for large ones (Feller, 1968)"
+    """Log density of time t at the lower boundary: images of the source for small times, waves for large ones
+    (Feller, 1968)"""
     u, k = t / a**2, np.arange(-60, 61)
     if u < .3: series = ((w + 2 * k) * np.exp(-(w + 2 * k)**2 / (2 * u))).sum() / math.sqrt(2 * math.pi * u**3)
     else: series = math.pi * (k * np.exp(-(k * math.pi)**2 * u / 2) * np.sin(k * math.pi * w))[61:].sum()
@@ -160,7 +161,11 @@ def counterfactual(rows, p, own=False):
         x = p["beta"] * (p.get("alpha", 0) - (v[0] - v[1]))
         total += log_logistic(x if c else -x)
         surprise = [o - v[c], -o - v[1 - c]]
-        rates = [p["eta"]] * 2 if "eta" in p else [p["eta_pos"] if d >= 0 else p["eta_neg"] for d in (surprise if own else surprise[:1] * 2)]
+        rates = (
+            [p["eta"]] * 2
+            if "eta" in p
+            else [p["eta_pos"] if d >= 0 else p["eta_neg"] for d in (surprise if own else surprise[:1] * 2)]
+        )
         v[c], v[1 - c] = v[c] + rates[0] * surprise[0], v[1 - c] + rates[1] * surprise[1]
     return total
 
@@ -178,10 +183,14 @@ def prl_fictitious_rp_own(rows, p): return counterfactual(rows, p, own=True)
 
 
 def reward_punishment(rows, p, good):
-    "From the whole history of an arm: each outcome counts by its rate, times what the later ones on that arm left of it"
+    """From the whole history of an arm: each outcome counts by its rate, times what the later ones on that arm left
+    of it"""
     past, total = ([], []), 0.
     for c, o in signs(rows):
-        v = [sum(rate * r * math.prod(1 - later for later, _ in arm[i + 1:]) for i, (rate, r) in enumerate(arm)) for arm in past]
+        v = [
+            sum(rate * r * math.prod(1 - later for later, _ in arm[i + 1 :]) for i, (rate, r) in enumerate(arm))
+            for arm in past
+        ]
         total += log_softmax(p["beta"] * np.array(v), c)
         past[c].append((p["Arew"] if good(o, v[c]) else p["Apun"], o))
     return total
@@ -389,7 +398,9 @@ def rlddm(rows, p, initQ=.5):
     for row in records(rows):
         drifts.append(p["v"] * (q[row["cond"], 1] - q[row["cond"], 2]))
         error = row["feedback"] - q[row["cond"], row["choice"]]
-        q[row["cond"], row["choice"]] += error * (p["alpha"] if "alpha" in p else p["alpha_pos"] if error > 0 else p["alpha_neg"])
+        q[row["cond"], row["choice"]] += error * (
+            p["alpha"] if "alpha" in p else p["alpha_pos"] if error > 0 else p["alpha_neg"]
+        )
     return passages(rows, p, drifts, p["a"] * (rows.iter / 10)**p.get("bp", 0))
 
 
@@ -399,8 +410,13 @@ def rlddm(rows, p, initQ=.5):
 def peer_ocu(rows, p):
     total = 0.
     for row in records(rows):
-        worth = {kind: sum(chance * row[f"{kind}_{end}payoff"]**p["rho"] for end, chance in (("H", row["p_gamble"]), ("L", 1 - row["p_gamble"])))
-                 for kind in ("safe", "risky")}
+        worth = {
+            kind: sum(
+                chance * row[f"{kind}_{end}payoff"] ** p["rho"]
+                for end, chance in (("H", row["p_gamble"]), ("L", 1 - row["p_gamble"]))
+            )
+            for kind in ("safe", "risky")
+        }
         follow = {0: 0, 1: -p["ocu"], 2: 0, 3: p["ocu"]}[row["condition"]]
         x = p["tau"] * (worth["risky"] - worth["safe"] + follow)
         total += log_logistic(x if row["choice"] else -x)
@@ -415,7 +431,9 @@ def happiness(rows, p):
     for t, row in enumerate(records(rows)):
         if row["RT_happy"] != last:
             fade = [p["gam"]**(t - j) for j in range(t)]
-            mean = p["w0"] + sum(p[w] * sum(f * x[i] for f, x in zip(fade, past)) for i, w in enumerate(("w1", "w2", "w3")))
+            mean = p["w0"] + sum(
+                p[w] * sum(f * x[i] for f, x in zip(fade, past)) for i, w in enumerate(("w1", "w2", "w3"))
+            )
             total -= .5 * ((row["happy"] - mean) / p["sig"])**2 + math.log(p["sig"]) + .5 * math.log(2 * math.pi)
         last, mean = row["RT_happy"], (row["gain"] - abs(row["loss"])) / 2
         past.append((0, mean, row["outcome"] - mean) if row["gamble"] else (row["type"] * row["cert"], 0, 0))
@@ -425,8 +443,14 @@ def happiness(rows, p):
 # cra
 
 def lotteries(rows, p, chance):
-    return sum(log_logistic((2 * r["choice"] - 1) * p["gamma"] * (chance(r["prob"], r["ambig"]) * r["reward_var"]**p["alpha"]
-                                                                  - .5 * r["reward_fix"]**p["alpha"])) for r in records(rows))
+    return sum(
+        log_logistic(
+            (2 * r["choice"] - 1)
+            * p["gamma"]
+            * (chance(r["prob"], r["ambig"]) * r["reward_var"] ** p["alpha"] - .5 * r["reward_fix"] ** p["alpha"])
+        )
+        for r in records(rows)
+    )
 
 
 @judges("cra_linear")
@@ -451,7 +475,9 @@ def weighted(p, h, h_prob, l, cumulative):
 def described(rows, p, cumulative):
     total = 0.
     for r in records(rows):
-        x = np.array([p["beta"] * weighted(p, r[f"opt{k}hval"], r[f"opt{k}hprob"], r[f"opt{k}lval"], cumulative) for k in (1, 2)])
+        x = np.array(
+            [p["beta"] * weighted(p, r[f"opt{k}hval"], r[f"opt{k}hprob"], r[f"opt{k}lval"], cumulative) for k in (1, 2)]
+        )
         total += log_softmax(x, int(r["choice"]) - 1)
     return total
 
@@ -536,7 +562,9 @@ def card_sorting(rows, p, floor_first, sheet=None):
     for t, row in enumerate(records(rows)):
         matches = [rule[t] for rule in sheet]
         d, e = (p["d"], 1e-4) if t or floor_first else (1, 0)
-        weight = {deck: e + (1 - 2 * e) * sum(a**d for a, m in zip(attention, matches) if m == deck) for deck in (1, 2, 3, 4)}
+        weight = {
+            deck: e + (1 - 2 * e) * sum(a**d for a, m in zip(attention, matches) if m == deck) for deck in (1, 2, 3, 4)
+        }
         if weight[row["choice"]] == 0: return -math.inf
         total += math.log(weight[row["choice"]] / sum(weight.values()))
         fits = [a * ((m == row["choice"]) == bool(row["outcome"])) for a, m in zip(attention, matches)]
@@ -565,8 +593,12 @@ def gambling(rows, p, stakes=(5, 25, 50, 75, 95)):
         total += math.log((odds if r["red_chosen"] else 1) / (1 + odds))
         q = (r["n_red_boxes"] if r["red_chosen"] else 10 - r["n_red_boxes"]) / 10
         in_time, points = sorted(stakes, reverse=not r["gamble_type"]), r["trial_initial_points"] / 100
-        worth = [q * math.log(1 + points * (1 + s / 100)) + (1 - q) * math.log(1 + p["rho"] * points * (1 - s / 100)) - p["beta"] * .25 * b
-                 for b, s in enumerate(in_time)]
+        worth = [
+            q * math.log(1 + points * (1 + s / 100))
+            + (1 - q) * math.log(1 + p["rho"] * points * (1 - s / 100))
+            - p["beta"] * .25 * b
+            for b, s in enumerate(in_time)
+        ]
         total += log_softmax(p["gamma"] * np.array(worth), in_time.index(r["percentage_staked"]))
     return total
 
@@ -583,7 +615,8 @@ def gaussian_filter(rows, p, L=3, mu0=(.5, 1), sigma0=(.1, 1), input_first=False
         if u not in (0, 1) or y not in (0, 1): continue
         m = 1 / (1 + math.exp(-mu[2]))
         used, expected = m if input_first else expected, m
-        if used is not None: total += math.log((used if y else 1 - used)**p["zeta"] / (used**p["zeta"] + (1 - used)**p["zeta"]))
+        if used is not None:
+            total += math.log((used if y else 1 - used) ** p["zeta"] / (used ** p["zeta"] + (1 - used) ** p["zeta"]))
         v = {l: sigma[l] + math.exp(omega[l] + (kappa[l] * mu[l + 1] if l < L else 0)) for l in mu}
         new, spread = {}, {}
         for l in range(2, L + 1):
@@ -611,7 +644,9 @@ def planned(rows, p, transitions, w, b1, b2, a1, a2, pi):
     "Two steps whose transitions are given by what was counted: a function of counts (2, 2) that returns (2, 2)"
     first, second, count, stuck, total = np.zeros(2), np.zeros((2, 2)), np.zeros((2, 2)), np.zeros(2), 0.
     for c, s, k, r in second_steps(rows):
-        total += log_softmax(b1 * (w * transitions(count) @ second.max(1) + (1 - w) * first) + pi * stuck, c) + log_softmax(b2 * second[s], k)
+        total += log_softmax(
+            b1 * (w * transitions(count) @ second.max(1) + (1 - w) * first) + pi * stuck, c
+        ) + log_softmax(b2 * second[s], k)
         d1, d2 = second[s, k] - first[c], r - second[s, k]
         first[c] += a1 * (d1 + p["lambda"] * d2)
         second[s, k] += a2 * d2
@@ -622,13 +657,25 @@ def planned(rows, p, transitions, w, b1, b2, a1, a2, pi):
 
 @judges("ts_par7_counts")
 def ts_counts(rows, p):
-    return planned(rows, p, lambda n: (1 + n) / (2 + n.sum(1, keepdims=True)), *(p[x] for x in ("w", "beta1", "beta2", "a1", "a2", "pi")))
+    return planned(
+        rows,
+        p,
+        lambda n: (1 + n) / (2 + n.sum(1, keepdims=True)),
+        *(p[x] for x in ("w", "beta1", "beta2", "a1", "a2", "pi")),
+    )
 
 
 @judges("ts_hybrid_mbmf")
 def ts_pyem(rows, p):
-    def snapped(n): return np.array([[.7, .3], [.3, .7]]) if n.trace() > n.sum() - n.trace() else np.array([[.3, .7], [.7, .3]])
-    return planned(rows, p, snapped, *(p[x] for x in ("omega", "beta1", "beta2", "alpha1", "alpha2")), p["beta1"] * p["r"])
+    def snapped(n):
+        return (
+            np.array([[.7, .3], [.3, .7]])
+            if n.trace() > n.sum() - n.trace()
+            else np.array([[.3, .7], [.7, .3]])
+        )
+    return planned(
+        rows, p, snapped, *(p[x] for x in ("omega", "beta1", "beta2", "alpha1", "alpha2")), p["beta1"] * p["r"]
+    )
 
 
 @judges("ts_kool")
@@ -636,7 +683,11 @@ def kool(rows, p, payscale=9):
     habit, place, last, side, total = {k: .5 for k in (1, 2, 3, 4)}, {1: .5, 0: .5}, None, None, 0.
     for row in records(rows):
         shown, c = (row["left"], row["right"]), row["choice"]
-        x = [p["beta"] * (p["w"] * place[k % 2] + (1 - p["w"]) * habit[k] + p["pi"] * (k == last) + p["rho"] * (i == side)) for i, k in enumerate(shown)]
+        x = [
+            p["beta"]
+            * (p["w"] * place[k % 2] + (1 - p["w"]) * habit[k] + p["pi"] * (k == last) + p["rho"] * (i == side))
+            for i, k in enumerate(shown)
+        ]
         total += log_softmax(x, shown.index(c))
         d1, d2 = place[c % 2] - habit[c], row["reward"] / payscale - place[c % 2]
         habit[c] += p["alpha"] * d1 + p["alpha"] * p["lambda"] * d2
@@ -648,7 +699,8 @@ def kool(rows, p, payscale=9):
 # beyond_risk
 
 def prospect(rows, p, weight):
-    "Cumulative: outcomes in order, gains by differences of weights from the best down, losses from the worst up; weight(probability, is it a gain?)"
+    """Cumulative: outcomes in order, gains by differences of weights from the best down, losses from the worst up;
+    weight(probability, is it a gain?)"""
     total = 0.
     def felt(x): return x**p["alpha"] if x >= 0 else -p["lambda"] * abs(x)**p.get("beta", p["alpha"])
     for row in records(rows):
@@ -673,7 +725,8 @@ def pt_tk(rows, p): return prospect(rows, p, lambda q, gain: tversky_kahneman(q,
 
 
 @judges("pt_tk1992")
-def pt_tk1992(rows, p): return prospect(rows, p, lambda q, gain: tversky_kahneman(q, p["gamma"] if gain else p["delta"]))
+def pt_tk1992(rows, p):
+    return prospect(rows, p, lambda q, gain: tversky_kahneman(q, p["gamma"] if gain else p["delta"]))
 
 
 @judges("pt_prelec")
@@ -682,7 +735,9 @@ def pt_prelec(rows, p): return prospect(rows, p, lambda q, gain: math.exp(-p["de
 
 @judges("pt_gonzalez_wu")
 def pt_gonzalez_wu(rows, p):
-    return prospect(rows, p, lambda q, gain: p["delta"] * q**p["gamma"] / (p["delta"] * q**p["gamma"] + (1 - q)**p["gamma"]))
+    return prospect(
+        rows, p, lambda q, gain: p["delta"] * q ** p["gamma"] / (p["delta"] * q ** p["gamma"] + (1 - q) ** p["gamma"])
+    )
 
 
 # beyond_discounting
@@ -710,23 +765,34 @@ def linear(rows, p): return bernoulli(p["beta"] * efforts(rows, lambda e: p["k"]
 
 @judges("effort_hyperbolic")
 def hyperbolic_effort(rows, p):
-    return bernoulli(p["beta"] * (rows.amount_hard / (1 + p["k"] * rows.effort_hard) - rows.amount_easy / (1 + p["k"] * rows.effort_easy)), rows.choice)
+    return bernoulli(
+        p["beta"]
+        * (rows.amount_hard / (1 + p["k"] * rows.effort_hard) - rows.amount_easy / (1 + p["k"] * rows.effort_easy)),
+        rows.choice,
+    )
 
 
 @judges("effort_others_2k")
 def parabolic_others(rows, p):
-    return sum(parabolic(mine, dict(p, k=p[k])) for k, mine in (("k_self", rows[rows.other == 0]), ("k_other", rows[rows.other == 1])))
+    return sum(
+        parabolic(mine, dict(p, k=p[k]))
+        for k, mine in (("k_self", rows[rows.other == 0]), ("k_other", rows[rows.other == 1]))
+    )
 
 
 @judges("probability_hyperbolic")
 def odds_against(rows, p):
     def worth(amount, q): return amount / (1 + p["k"] * (1 / q - 1))
-    return bernoulli(p["beta"] * (worth(rows.amount_risky, rows.prob_risky) - worth(rows.amount_safe, rows.prob_safe)), rows.choice)
+    return bernoulli(
+        p["beta"] * (worth(rows.amount_risky, rows.prob_risky) - worth(rows.amount_safe, rows.prob_safe)), rows.choice
+    )
 
 
 @judges("social_hyperbolic", "social_weighted")
 def social(rows, p):
-    return bernoulli(p["beta"] * (p.get("w", 1) * rows.amount_other / (1 + p["k"] * rows.distance) - rows.amount_self), rows.choice)
+    return bernoulli(
+        p["beta"] * (p.get("w", 1) * rows.amount_other / (1 + p["k"] * rows.distance) - rows.amount_self), rows.choice
+    )
 
 
 # beyond_confidence
@@ -734,7 +800,12 @@ def social(rows, p):
 def normal_log_share(low, high):
     "Log of the share of a standard normal between two numbers, in whichever tail it lies, with 50 digits"
     import mpmath
-    with mpmath.workdps(60): return float(mpmath.log((mpmath.erfc(mpmath.mpf(low) / mpmath.sqrt(2)) - mpmath.erfc(mpmath.mpf(high) / mpmath.sqrt(2))) / 2))
+    with mpmath.workdps(60):
+        return float(
+            mpmath.log(
+                (mpmath.erfc(mpmath.mpf(low) / mpmath.sqrt(2)) - mpmath.erfc(mpmath.mpf(high) / mpmath.sqrt(2))) / 2
+            )
+        )
 
 
 @judges("meta_d")
@@ -757,7 +828,8 @@ def meta_d(rows, p):
 @judges("bandit2arm_hmm")
 def hidden_markov(rows, p):
     "Forward algorithm with matrices"
-    belief, move, total = np.array([.5, .5]), np.array([[1 - p["hazard"], p["hazard"]], [p["hazard"], 1 - p["hazard"]]]), 0.
+    belief, move = np.array([.5, .5]), np.array([[1 - p["hazard"], p["hazard"]], [p["hazard"], 1 - p["hazard"]]])
+    total = 0.
     for c, r in zip(rows.choice - 1, rows.outcome):
         total += log_softmax(p["tau"] * belief, c)
         win = np.array([p["p_good"] if k == c else 1 - p["p_good"] for k in (0, 1)])
@@ -771,15 +843,34 @@ def change_points(rows, p):
     "By segments: the evidence of everything since a change is a ratio of beta functions (no runs that grow)"
     def log_beta(a, b): return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
     arms, wins, h, total = (rows.choice - 1).to_numpy(), (rows.outcome > 0).to_numpy(), p["hazard"], 0.
-    def counts(first, last): return [(sum(wins[t] and arms[t] == k for t in range(first, last)), sum(not wins[t] and arms[t] == k for t in range(first, last))) for k in (0, 1)]
-    begun = [1.]                                                      # probability of the data before t, and of a change at t
+    def counts(first, last):
+        return [
+            (
+                sum(wins[t] and arms[t] == k for t in range(first, last)),
+                sum(not wins[t] and arms[t] == k for t in range(first, last)),
+            )
+            for k in (0, 1)
+        ]
+    # probability of the data before t, and of a change at t
+    begun = [1.]
     for t, c in enumerate(arms):
         since = [counts(s, t) for s in range(t + 1)]
-        weight = np.array([begun[s] * math.exp(sum(log_beta(1 + a, 1 + b) for a, b in since[s])) * (1 - h)**(t - s) for s in range(t + 1)])
+        weight = np.array(
+            [
+                begun[s] * math.exp(sum(log_beta(1 + a, 1 + b) for a, b in since[s])) * (1 - h) ** (t - s)
+                for s in range(t + 1)
+            ]
+        )
         weight[-1] = begun[t]
         value = [sum(w * (1 + n[k][0]) / (2 + sum(n[k])) for w, n in zip(weight, since)) / weight.sum() for k in (0, 1)]
         total += log_softmax(p["tau"] * np.array(value), c)
-        begun.append(h * sum(begun[s] * math.exp(sum(log_beta(1 + a, 1 + b) for a, b in counts(s, t + 1))) * (1 - h)**(t - s) for s in range(t + 1)))
+        begun.append(
+            h
+            * sum(
+                begun[s] * math.exp(sum(log_beta(1 + a, 1 + b) for a, b in counts(s, t + 1))) * (1 - h) ** (t - s)
+                for s in range(t + 1)
+            )
+        )
     return total
 
 
@@ -799,7 +890,11 @@ def reduced_bayesian(rows, p):
     for said, x in zip(rows.prediction, rows.outcome):
         total += -.5 * ((said - belief) / p["sd"])**2 - math.log(p["sd"] * math.sqrt(2 * math.pi))
         variance = math.inf if run == 0 else 100 + 100 / run
-        usual = 0. if run == 0 else (1 - p["hazard"]) * math.exp(-(x - belief)**2 / (2 * variance)) / math.sqrt(2 * math.pi * variance)
+        usual = (
+            0.
+            if run == 0
+            else (1 - p["hazard"]) * math.exp(-((x - belief) ** 2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
+        )
         new = p["hazard"] / 300 / (p["hazard"] / 300 + usual)
         rate = new + (1 - new) / (run + 1)
         belief, run = belief + rate * (x - belief), (run + 1) * (1 - new) + new

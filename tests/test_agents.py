@@ -30,7 +30,8 @@ def test_agent_says_what_replay_says(cell, n_options):
             agent.update(None if chosen < 0 else trials.options[chosen], trials.reward[row, chosen])
     assert check_agent(agent, trials) > 0
     score = score_agent(agent, trials)
-    assert score["choices"] == 59 and score["nll_per_choice"] * 59 == pytest.approx(nll(cell, trials=trials).sum(), abs=1e-9)
+    assert score["choices"] == 59
+    assert score["nll_per_choice"] * 59 == pytest.approx(nll(cell, trials=trials).sum(), abs=1e-9)
 
 
 def test_a_history_is_gone_through_from_nothing():
@@ -79,4 +80,6 @@ def test_bad_input():
     with pytest.raises(ValueError, match="each once"): to_agent(AgentQ(), actions=[1, 1])
     with pytest.raises(ValueError, match="context must be a whole number"): to_agent(AgentQ()).reset(.5)
     with pytest.raises(ValueError, match="nobody made a choice"):
-        score_agent(to_agent(AgentQ()), Trials.from_arrays(np.full(4, -1), np.full(4, np.nan), ["a"] * 4, options=[1, 2]))
+        score_agent(
+            to_agent(AgentQ()), Trials.from_arrays(np.full(4, -1), np.full(4, np.nan), ["a"] * 4, options=[1, 2])
+        )

@@ -1,12 +1,13 @@
-"""The tasks pay as their definitions say, `step` and `simulate` tell the same story, and the golden likelihood is reached."""
+"""The tasks pay as their definitions say, `step` and `simulate` tell the same story, and the golden likelihood is
+reached."""
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.stats import kstest, ks_2samp
 
-from spice_rl.models.bandits import (DEMO, AgentQ, BanditsDrift, BanditsFixed, BanditsFlip, BanditsGeneral, BanditsReversal, BanditsSwitch,
-                              create_dataset, demo_trials)
+from spice_rl.models.bandits import DEMO, AgentQ, BanditsDrift, BanditsFixed, BanditsFlip, BanditsGeneral
+from spice_rl.models.bandits import BanditsReversal, BanditsSwitch, create_dataset, demo_trials
 from spice_rl.core.data import Trials
 from spice_rl.core.reading import read_trials
 from spice_rl.core.engine import Lanes, gradient, nll
@@ -15,8 +16,16 @@ from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.discovery.network_cell import NetworkCell
 from worlds import TwoRates, network
 
-TASKS = dict(drift=BanditsDrift(.2), drift4=BanditsDrift(.1, 4), fixed=BanditsFixed(), flip=BanditsFlip(), switch=BanditsSwitch(), reversal=BanditsReversal(),
-             general=BanditsGeneral(.1, .1, -.5, .1, .9), general3=BanditsGeneral(n_actions=3))
+TASKS = dict(
+    drift=BanditsDrift(.2),
+    drift4=BanditsDrift(.1, 4),
+    fixed=BanditsFixed(),
+    flip=BanditsFlip(),
+    switch=BanditsSwitch(),
+    reversal=BanditsReversal(),
+    general=BanditsGeneral(.1, .1, -.5, .1, .9),
+    general3=BanditsGeneral(n_actions=3),
+)
 BLIND = dict(beta_reward=0.)  # chooses at random
 
 
@@ -37,13 +46,15 @@ def rate(hits, p, at=4.):
 def test_pays_with_its_probability(name):
     task = TASKS[name]
     choice, reward, p = paths(task)
-    got, promised = np.take_along_axis(reward, choice[..., None], 2)[..., 0], np.take_along_axis(p, choice[..., None], 2)[..., 0]
+    got = np.take_along_axis(reward, choice[..., None], 2)[..., 0]
+    promised = np.take_along_axis(p, choice[..., None], 2)[..., 0]
     assert set(np.unique(got)) <= {0, 1} and np.isnan(reward).sum() == reward.size - choice.size
     if name == "reversal": return  # its first correct choice is a gift
     assert abs((got - promised).sum()) < 4 * np.sqrt((promised * (1 - promised)).sum())
     for low in (0, .25, .5, .75):
         at = (promised >= low) & (promised < low + .25)
-        if at.any(): assert abs((got - promised)[at].sum()) < 4.5 * np.sqrt((promised * (1 - promised))[at].sum()) + 1e-9
+        if at.any():
+            assert abs((got - promised)[at].sum()) < 4.5 * np.sqrt((promised * (1 - promised))[at].sum()) + 1e-9
 
 
 # Each task
@@ -116,7 +127,8 @@ def test_reversal():
 
 def test_reversal_pays_three_quarters():
     choice, reward, p = paths(BanditsReversal(), people=200)
-    got, promised = np.take_along_axis(reward, choice[..., None], 2)[..., 0], np.take_along_axis(p, choice[..., None], 2)[..., 0]
+    got = np.take_along_axis(reward, choice[..., None], 2)[..., 0]
+    promised = np.take_along_axis(p, choice[..., None], 2)[..., 0]
     assert set(np.unique(p)) == {0, .75}
     assert (got[promised == 0] == 0).all()
     assert .75 < got[promised == .75].mean() < .8  # a gift in each block
@@ -194,17 +206,37 @@ def test_what_is_shown():
     assert task.reward_probs.max() <= 1
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: BanditsDrift(-1), "sigma must lie in"), (lambda: BanditsDrift(n_actions=1), "n_actions must be a whole number of at least 2, got 1"), (lambda: BanditsFixed(1.2), "high must lie in"),
-    (lambda: BanditsFlip(flip=2), "flip must lie in"), (lambda: BanditsGeneral(lower=.5, upper=.2), "lower must be below upper"), (lambda: BanditsGeneral(correlation=-2), "correlation must lie in"),
-    (lambda: BanditsDrift(float("nan")), "sigma must be a finite number, got nan"), (lambda: BanditsDrift().step(2), "choice must be 0..1, got 2"), (lambda: BanditsDrift().step(-1), "choice must be 0..1, got -1")])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: BanditsDrift(-1), "sigma must lie in"),
+        (lambda: BanditsDrift(n_actions=1), "n_actions must be a whole number of at least 2, got 1"),
+        (lambda: BanditsFixed(1.2), "high must lie in"),
+        (lambda: BanditsFlip(flip=2), "flip must lie in"),
+        (lambda: BanditsGeneral(lower=.5, upper=.2), "lower must be below upper"),
+        (lambda: BanditsGeneral(correlation=-2), "correlation must lie in"),
+        (lambda: BanditsDrift(float("nan")), "sigma must be a finite number, got nan"),
+        (lambda: BanditsDrift().step(2), "choice must be 0..1, got 2"),
+        (lambda: BanditsDrift().step(-1), "choice must be 0..1, got -1"),
+    ],
+)
 def test_wrong_settings(make, message):
     with pytest.raises(ValueError, match=message): make()
 
 
 # Agents
 
-@pytest.mark.parametrize("name", ["alpha_reward", "alpha_penalty", "alpha_counterfactual_reward", "alpha_counterfactual_penalty", "alpha_choice", "forget_rate"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alpha_reward",
+        "alpha_penalty",
+        "alpha_counterfactual_reward",
+        "alpha_counterfactual_penalty",
+        "alpha_choice",
+        "forget_rate",
+    ],
+)
 @pytest.mark.parametrize("value", [1.5, -.1])
 def test_rates_have_bounds(name, value):
     with pytest.raises(ValueError, match=f"{name} must lie in"): AgentQ(**{name: value})
@@ -220,18 +252,26 @@ def test_draw_of_a_population():
     people = agent.draw(2000, seed=1)
     for name, param in agent.params.items():
         assert people[name].between(param.lower, param.upper).all()
-        assert (people[name] == 0).all() if agent.values[name] == 0 else people[name].nunique() == 2000  # what is switched off stays off
+        # what is switched off stays off
+        assert (people[name] == 0).all() if agent.values[name] == 0 else people[name].nunique() == 2000
     assert ((people == 0) | (people == 1)).to_numpy()[:, [0, 7]].sum() == 0  # redrawn at the bounds, not moved there
     assert (people.alpha_penalty == people.alpha_reward).all()
-    assert people.beta_reward.mean() == pytest.approx(3, abs=.02) and people.beta_reward.std() == pytest.approx(.2, rel=.06)
-    assert agent.draw(5, seed=1).equals(agent.draw(5, seed=1)) and not agent.draw(5, seed=1).equals(agent.draw(5, seed=2))
+    assert people.beta_reward.mean() == pytest.approx(3, abs=.02)
+    assert people.beta_reward.std() == pytest.approx(.2, rel=.06)
+    assert agent.draw(5, seed=1).equals(agent.draw(5, seed=1))
+    assert not agent.draw(5, seed=1).equals(agent.draw(5, seed=2))
     assert agent.values["alpha_reward"] == .1
 
 
 def test_draw_by_name():
-    agent = AgentQ(alpha_reward=.5, alpha_penalty=.3, parameter_variance=dict(alpha_reward=.05, beta_reward=.5, beta_choice=1.))
+    agent = AgentQ(
+        alpha_reward=.5,
+        alpha_penalty=.3,
+        parameter_variance=dict(alpha_reward=.05, beta_reward=.5, beta_choice=1.),
+    )
     people = agent.draw(4000)
-    assert people.alpha_reward.std() == pytest.approx(.05, rel=.05) and people.beta_reward.std() == pytest.approx(.5, rel=.05)
+    assert people.alpha_reward.std() == pytest.approx(.05, rel=.05)
+    assert people.beta_reward.std() == pytest.approx(.5, rel=.05)
     assert people.beta_choice.between(0, np.inf, inclusive="neither").all()  # half a normal distribution around 0
     assert (people.alpha_penalty == .3).all() and (people.forget_rate == 0).all()
     with pytest.raises(ValueError, match="unknown parameter 'alpha'"): AgentQ(parameter_variance=dict(alpha=.1))
@@ -291,19 +331,29 @@ def test_dataset_with_full_feedback():
 
 
 def test_dataset_of_several_agents():
-    agents = [AgentQ(alpha_reward=.1), AgentQ(alpha_reward=.9, beta_reward=20.), rescorla_wagner_equation(.3, 3), NetworkCell(network("rescorla"))]
+    agents = [
+        AgentQ(alpha_reward=.1),
+        AgentQ(alpha_reward=.9, beta_reward=20.),
+        rescorla_wagner_equation(.3, 3),
+        NetworkCell(network("rescorla")),
+    ]
     data, sessions, parameters = create_dataset(agents, BanditsDrift(.2), n_trials=15, n_sessions=3)
     assert len(data.xs) == 12 and len(sessions) == 12 and len(parameters) == 4
     assert data.xs[:, 0, -1].tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     assert [f.participant[0] for f in sessions] == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     assert parameters[1]["beta_reward"] == 20 and parameters[0]["alpha_reward"] == .1
     trials = Trials.from_dataset(data)
-    assert nll(agents[0], None, trials.take(participants=[0])).sum() < nll(agents[1], None, trials.take(participants=[0])).sum()
+    assert (
+        nll(agents[0], None, trials.take(participants=[0])).sum()
+        < nll(agents[1], None, trials.take(participants=[0])).sum()
+    )
 
 
 def test_dataset_of_drawn_learners():
     agent = AgentQ(alpha_reward=.3, parameter_variance=dict(alpha_reward=.2))
-    data, sessions, parameters = create_dataset([agent, AgentQ(beta_reward=5.)], BanditsDrift(.2), n_trials=10, n_sessions=4, sample_parameters=True)
+    data, sessions, parameters = create_dataset(
+        [agent, AgentQ(beta_reward=5.)], BanditsDrift(.2), n_trials=10, n_sessions=4, sample_parameters=True
+    )
     assert len(parameters) == len(sessions) == 8 and data.xs[:, 0, -1].tolist() == list(range(8))
     assert len({p["alpha_reward"] for p in parameters[:4]}) == 4 and {p["beta_reward"] for p in parameters[4:]} == {5.}
     assert all(p["alpha_penalty"] == p["alpha_reward"] for p in parameters)
@@ -315,7 +365,9 @@ def test_cells_that_cannot_be_drawn_say_so():
 
 
 def test_dataset_follows_its_seed():
-    make = lambda seed: create_dataset([AgentQ(), AgentQ()], BanditsDrift(.2), n_trials=10, n_sessions=2, seed=seed)[0].xs.numpy()
+    make = lambda seed: create_dataset([AgentQ(), AgentQ()], BanditsDrift(.2), n_trials=10, n_sessions=2, seed=seed)[
+        0
+    ].xs.numpy()
     np.testing.assert_array_equal(make(1), make(1))
     np.testing.assert_array_equal(make(np.random.default_rng(3)), make(np.random.default_rng(3)))
     assert not np.array_equal(make(1), make(2), equal_nan=True)
@@ -342,7 +394,8 @@ def test_demo_data_come_from_their_parameters():
     pool = lambda x: nll(cell, dict(alpha=x[0], beta=x[1]), trials).sum()
     best = minimize(pool, [.5, 2.], method="L-BFGS-B", bounds=[(0, 1), (0, 20)])
     assert best.x == pytest.approx([DEMO["alpha_reward"], DEMO["beta_reward"]], rel=.06)
-    assert pool([.3, 3.]) - best.fun < 6  # the truth is as good, up to noise: 2 × the difference is chi² with 2 degrees of freedom
+    # the truth is as good, up to noise: 2 × the difference is chi² with 2 degrees of freedom
+    assert pool([.3, 3.]) - best.fun < 6
 
 
 # Frozen numbers
@@ -352,7 +405,10 @@ def fit_each(cell, trials, starts):
     lanes, bounds, best = Lanes(cell, trials, 1), [(p.lower, p.upper) for p in cell.params.values()], []
     for who in range(trials.n_participants):
         f = lambda x: (lanes.nll(x[None], [who])[0], lanes.gradient(x[None], [who])[0])
-        runs = [minimize(f, x, jac=True, method="L-BFGS-B", bounds=bounds, options=dict(ftol=1e-13, gtol=1e-7)) for x in starts]
+        runs = [
+            minimize(f, x, jac=True, method="L-BFGS-B", bounds=bounds, options=dict(ftol=1e-13, gtol=1e-7))
+            for x in starts
+        ]
         best.append(min(runs, key=lambda r: r.fun))
     return np.array([b.fun for b in best]), np.array([b.x for b in best])
 

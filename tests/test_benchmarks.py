@@ -25,14 +25,22 @@ def span(x, digits=2, word=" to "): return f"{number(x.min(), digits)}{word}{num
 def terms():
     found, less = read("equation_structures"), read("equation_sessions")
     exact = less.groupby(["learner", "sessions", "seed"]).exact.first().groupby(level=[0, 1]).mean().unstack()
-    return [f"{found.exact.sum()} of {len(found)}", f"{span(100 * exact[10], 0)} %", f"{number(100 * exact[200].min(), 0)} % even with 20,000"]
+    return [
+        f"{found.exact.sum()} of {len(found)}",
+        f"{span(100 * exact[10], 0)} %",
+        f"{number(100 * exact[200].min(), 0)} % even with 20,000",
+    ]
 
 
 def numbers():
     n = read("equation_numbers").query("exact")
     inside = ((n.true >= n.lower) & (n.true <= n.upper)).mean()
     by = n.assign(square=(n.estimate - n.true)**2).groupby(["learner", "number"])
-    return [f"{len(n)} numbers", f"{100 * inside:.1f} % of 95 %", f"{number((by.square.mean()**.5 / by.bound.mean()).max())} times"]
+    return [
+        f"{len(n)} numbers",
+        f"{100 * inside:.1f} % of 95 %",
+        f"{number((by.square.mean() ** .5 / by.bound.mean()).max())} times",
+    ]
 
 
 def people():
@@ -43,7 +51,11 @@ def people():
 def lacking():
     t = read("equation_avoidance").set_index("model").behind
     words = {3: "three", 5: "five"}
-    return [f"beats {words[(t > t.discovered).sum()]}", f"loses to {words[(t < t.discovered).sum()]}", f"by {t.discovered:.0f} BIC"]
+    return [
+        f"beats {words[(t > t.discovered).sum()]}",
+        f"loses to {words[(t < t.discovered).sum()]}",
+        f"by {t.discovered:.0f} BIC",
+    ]
 
 
 def networks():
@@ -57,24 +69,43 @@ def networks():
 def optima():
     t = read("fitting_optima")
     missed = (t.missed_seed_0 + t.missed_seed_1).sum()
-    return [f"{len(t)} models", f"{len(t) * 30 - missed} of {len(t) * 30} fits", f"{number(t.worst_miss.max(), 3)} nats"]
+    return [
+        f"{len(t)} models",
+        f"{len(t) * 30 - missed} of {len(t) * 30} fits",
+        f"{number(t.worst_miss.max(), 3)} nats",
+    ]
 
 
 def parameters():
     t = read("recovery_parameters").query("people == 240")
     rates = t[t.model.str.startswith("Hybrid") & t.parameter.str.endswith("lr")]
     edged = t[t.model.str.startswith(("Hybrid", "ActorCritic"))]
-    return [f"r from {span(t[~t.model.str.startswith('Hybrid')].r)}", span(rates.r), f"{span(100 * edged.coverage, 0)} %"]
+    return [
+        f"r from {span(t[~t.model.str.startswith('Hybrid')].r)}",
+        span(rates.r),
+        f"{span(100 * edged.coverage, 0)} %",
+    ]
 
 
 def models():
-    t = read("recovery_models").query("models == 'eight' and group == 'full' and by == 'participant' and generated == best").set_index("generated").share * 100
+    t = (
+        read("recovery_models")
+        .query("models == 'eight' and group == 'full' and by == 'participant' and generated == best")
+        .set_index("generated")
+        .share
+        * 100
+    )
     hybrid = t.index.str.startswith("Hybrid2012")
     return [f"{span(t[~hybrid], 0)} %", f"Hybrid2012: {t[hybrid].iloc[0]:.0f} %"]
 
 
 def groups():
-    t = read("hierarchy_groups").query("test == 'hierarchical effect' and (effect_in_sd == 0 or parameter == 'beta')").significant * 100
+    t = (
+        read("hierarchy_groups")
+        .query("test == 'hierarchical effect' and (effect_in_sd == 0 or parameter == 'beta')")
+        .significant
+        * 100
+    )
     return [f"{span(t, 1)} %"]
 
 
@@ -86,22 +117,45 @@ def kinds():
 
 
 def single():
-    t, s = read("individuals_mixed").groupby("learners")[["right_terms", "right_terms_alone"]].mean() * 100, read("individuals_spread")
+    t = read("individuals_mixed").groupby("learners")[["right_terms", "right_terms_alone"]].mean() * 100
+    s = read("individuals_spread")
     words = {4: "four"}
-    return [f"{span(t.right_terms, 0)} %", f"alone {span(t.right_terms_alone, 0)} %", f"{words[(s.alpha_rmse_true_model_hierarchical < s.alpha_rmse).sum()]} of five"]
+    return [
+        f"{span(t.right_terms, 0)} %",
+        f"alone {span(t.right_terms_alone, 0)} %",
+        f"{words[(s.alpha_rmse_true_model_hierarchical < s.alpha_rmse).sum()]} of five",
+    ]
 
 
 def speed():
     t = read("fitting_speed").set_index("what").ratio
     starts = t[t.index.str.startswith("one start") & t.notna()]
     whole = t[t.index.str.contains("tutorial") & t.notna()]
-    return [f"{number(np.floor(starts.min() / 1000) * 1000, 0)} to {number(np.floor(starts.max() / 1000) * 1000, 0)} times", f"as a whole {whole.iloc[0]:.0f} times", f"{read('speed').ratio.iloc[0]:.0f} times"]
+    return [
+        f"{number(np.floor(starts.min() / 1000) * 1000, 0)} to {number(np.floor(starts.max() / 1000) * 1000, 0)} times",
+        f"as a whole {whole.iloc[0]:.0f} times",
+        f"{read('speed').ratio.iloc[0]:.0f} times",
+    ]
 
 
-@pytest.mark.parametrize("question, said", {
-    "Are the right terms found?": terms, "Are their numbers right?": numbers, "Does it hold for real people?": people, "What if the library lacks something?": lacking, "Does each network learn what it is for?": networks, "Is the best fit found?": optima,
-    "Are parameters recovered?": parameters, "Are models told apart?": models, "Do groups differ?": groups, "Are posteriors calibrated?": lambda: [f"diverged in {read('calibration').diverged.iloc[0]}"],
-    "Who follows which model?": kinds, "Equations of single people": single, "Speed": speed}.items())
+@pytest.mark.parametrize(
+    "question, said",
+    {
+        "Are the right terms found?": terms,
+        "Are their numbers right?": numbers,
+        "Does it hold for real people?": people,
+        "What if the library lacks something?": lacking,
+        "Does each network learn what it is for?": networks,
+        "Is the best fit found?": optima,
+        "Are parameters recovered?": parameters,
+        "Are models told apart?": models,
+        "Do groups differ?": groups,
+        "Are posteriors calibrated?": lambda: [f"diverged in {read('calibration').diverged.iloc[0]}"],
+        "Who follows which model?": kinds,
+        "Equations of single people": single,
+        "Speed": speed,
+    }.items(),
+)
 def test_the_overview_says_what_was_recorded(question, said):
     for words in said(): assert words in ROWS[question], f"{words!r} is not in\n{ROWS[question]}"
 
@@ -111,11 +165,14 @@ def not_recovered(models, least=.5):
     t, word = read("tasks"), "[benchmark](../benchmarks.ipynb#tasks-are-the-published-models-parameters-found-again)"
     lost = {m: t[(t.model == m) & ~(t.r_hierarchical >= least)] for m in models}
     def r(x): return number(x).replace("-0.", "-.")
-    lost = {m: ", ".join(f"`{x.parameter}` ({r(x.r_hierarchical)})" for x in rows.itertuples()) for m, rows in lost.items()}
+    lost = {
+        m: ", ".join(f"`{x.parameter}` ({r(x.r_hierarchical)})" for x in rows.itertuples()) for m, rows in lost.items()
+    }
     said = f"Of 100 simulated people who are fitted all together ({word}), true and estimated values correlate "
     if not any(lost.values()): said += "by .5 or more for every parameter of these models."
     else:
-        said += f"less than .5 for {'; '.join(f'{x} of `{m}`' for m, x in lost.items() if x)}. Differences between people in "
+        said += (f"less than .5 for {'; '.join(f'{x} of `{m}`' for m, x in lost.items() if x)}. Differences between "
+                 f"people in ")
         said += "these say little; `parameter_recovery` tells whether a longer design of your own does better."
     left = [f"`{m}`" for m in models if m not in set(t.model)]
     return said + (f" Not measured: {', '.join(left)}." if left else "")
@@ -142,7 +199,11 @@ def test_task_models_name_what_is_not_recovered():
 
 
 def test_the_page_says_what_stands_beside_stan():
-    t = read("beside_stan").set_index(["model", "participant", "parameter", "method"])[["mean", "sd", "mcse"]].unstack("method")
+    t = (
+        read("beside_stan")
+        .set_index(["model", "participant", "parameter", "method"])[["mean", "sd", "mcse"]]
+        .unstack("method")
+    )
     def beside(one, other):
         apart = (t["mean"][one] - t["mean"][other]).abs()
         inside = apart < 2 * np.hypot(t.mcse[one], t.mcse[other])
@@ -151,8 +212,18 @@ def test_the_page_says_what_stands_beside_stan():
     time = read("beside_stan_time").set_index(["method", "model"])
     cost = (time.cpu / time.least_ess).unstack("model")
     times = (cost.loc["Stan, ours"] / cost.loc["NUTS, ours"]).map(lambda x: number(x, 1))
-    said = [f"{span(same[0], 0)} % of the means", f"more than {number(same[1])} sd", f"{span(near[0], 0)} % do", f"{number(near[1])} sd for one",
-            f"{times.ts_par7} times our CPU in ts_par7", f"{times.choiceRT_ddm} times in choiceRT_ddm", f"{times.igt_orl} times in igt_orl",
-            f"R-hat {time.worst_r_hat['NUTS, ours', 'igt_orl']:.2f}", f"up to {number(beside('fit_hierarchical', 'NUTS, ours')[1])} sd"]
-    text = next(c for c in cells(NOTEBOOKS["nbs/benchmarks.ipynb"], "markdown") if c.startswith("With the same group model"))
+    said = [
+        f"{span(same[0], 0)} % of the means",
+        f"more than {number(same[1])} sd",
+        f"{span(near[0], 0)} % do",
+        f"{number(near[1])} sd for one",
+        f"{times.ts_par7} times our CPU in ts_par7",
+        f"{times.choiceRT_ddm} times in choiceRT_ddm",
+        f"{times.igt_orl} times in igt_orl",
+        f"R-hat {time.worst_r_hat['NUTS, ours', 'igt_orl']:.2f}",
+        f"up to {number(beside('fit_hierarchical', 'NUTS, ours')[1])} sd",
+    ]
+    text = next(
+        c for c in cells(NOTEBOOKS["nbs/benchmarks.ipynb"], "markdown") if c.startswith("With the same group model")
+    )
     for words in said: assert words in text, words

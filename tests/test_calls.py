@@ -152,7 +152,8 @@ WRONG = {   # what the error says: the call
         lambda: S.plot_equation(S.rescorla_wagner_equation(.3, 3.), axs=5),
     "ax must be axes of matplotlib, such as plt.subplots() makes, got str": lambda: S.axes_for("x", (1, 1), name="ax"),
     "signals_to_plot must be a list of latent values": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], 5),
-    "labels must be a list of names, or one of them, got 5": lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], labels=5),
+    "labels must be a list of names, or one of them, got 5":
+        lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], labels=5),
     "options is empty: name at least one": lambda: S.explore(RescorlaWagner(), TASK, options=[]),
     "option must be 0..1, got [1]; are options counted from 1?":
         lambda: S.plot_session(RescorlaWagner(), DATA.xs[0], option=[1]),
@@ -180,6 +181,11 @@ COUNTED = {   # the participant as the error names it: the call
         lambda: S.fit_hierarchical(RescorlaWagner(), NUMBERED, groups={0: "a", 1: "a", 2: "b"}),
     "of person 4 under": lambda: S.select_models(pd.DataFrame({"a": [1., np.nan], "b": [1., 2.]}, index=[3, 4])),
     "of participant 7 (": lambda: S.read_task("bart", balloons()),
+    "group 0 has one participant (0)":
+        lambda: S.fit_hierarchical(RescorlaWagner(), NUMBERED, groups=[0, 1, 1]),
+    "the person 3 is there twice": lambda: S.select_models(pd.DataFrame({"a": 1., "b": 2.}, index=[3, 3])),
+    "got inf for participant 1":
+        lambda: S.fit_hierarchical(RescorlaWagner(), NUMBERED, covariates=dict(age={0: 1., 1: np.inf, 2: 3.})),
 }
 
 
@@ -230,13 +236,19 @@ def returns_q(p, state, trial, option): return state.q[option]
 
 def coins(**changed):
     amount = S.tasks.published.TaskColumn("an amount", lower=0)
-    given = dict(columns=dict(amount=amount), read=lambda rows: dict(choice=(rows.amount > 1).astype(int)), models=dict(coins_delta=CHOOSER))
+    given = dict(
+        columns=dict(amount=amount),
+        read=lambda rows: dict(choice=(rows.amount > 1).astype(int)),
+        models=dict(coins_delta=CHOOSER),
+    )
     return S.Task("coins", "toss a coin", "nobody", **given | changed)
 
 
 RATE, HEAT = dict(lr=Param(.3, 0, 1)), dict(temperature=Param(.1, .01, 1))
 CHOOSER = made(S.TaskCell, logit=lambda p, state, trial, option: 0.)
-OF_AVOIDANCE = dict(params=RATE | HEAT, state="q", value=lambda p, q: q, learn=lambda p, state, chosen, other, r_chosen, r_other: None)
+OF_AVOIDANCE = dict(
+    params=RATE | HEAT, state="q", value=lambda p, q: q, learn=lambda p, state, chosen, other, r_chosen, r_other: None
+)
 WORLD = dict(start=lambda e, uniform, normal, world: None, pay=lambda e, world, choice, uniform, normal, reward: None)
 AMOUNTS = pd.DataFrame(dict(subjID=[1, 1, 2], amount=[0, 1, 2]))
 
@@ -247,61 +259,103 @@ MADE = {   # what the error says: how it is made
         lambda: made(Cell, response=lambda p, state: 0.),
     "the rule probabilities of Mine takes (p, trial), and is called as probabilities(p, state, trial)":
         lambda: made(Cell, probabilities=lambda p, trial: 0.),
-    "alpha of Mine must be a Param with a default and bounds, such as Param(.3, 0, 1), got 0.3": lambda: made(Cell, params=dict(alpha=.3)),
-    "params of Mine must be a dict, params = dict(alpha=Param(.3, 0, 1)), got ['alpha']": lambda: made(Cell, params=["alpha"]),
-    "the rule learn of Mine takes (p, state, trial), and is called as learn(p, state, chosen, other, r_chosen, r_other)":
+    "alpha of Mine must be a Param with a default and bounds, such as Param(.3, 0, 1), got 0.3":
+        lambda: made(Cell, params=dict(alpha=.3)),
+    "params of Mine must be a dict, params = dict(alpha=Param(.3, 0, 1)), got ['alpha']":
+        lambda: made(Cell, params=["alpha"]),
+    "the rule learn of Mine takes (p, state, trial), and is called as learn(p, state, chosen, other, r_chosen, "
+    "r_other)":
         lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(learn=lambda p, state, trial: None)),
-    "Mine needs the parameter temperature, such as Param(.1, .01, 1)": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(params=RATE)),
+    "Mine needs the parameter temperature, such as Param(.1, .01, 1)":
+        lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(params=RATE)),
     "value of Mine compares nothing: its arguments after p are latent values of one symbol, as in value(p, q)":
         lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(value=lambda p: 0.)),
-    "value of Mine asks for 'v', which is not in its state ('q',)": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(value=lambda p, v: v)),
-    "unknown option of Mine 'novl'; did you mean 'novel'?": lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(options="novl")),
-    "the limit of sd must be a Limit, such as Limit(0, ends=False), got (0, inf)": lambda: answer(limits=dict(sd=(0, np.inf))),
+    "value of Mine asks for 'v', which is not in its state ('q',)":
+        lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(value=lambda p, v: v)),
+    "unknown option of Mine 'novl'; did you mean 'novel'?":
+        lambda: made(S.Avoidance, **OF_AVOIDANCE | dict(options="novl")),
+    "the limit of sd must be a Limit, such as Limit(0, ends=False), got (0, inf)":
+        lambda: answer(limits=dict(sd=(0, np.inf))),
     "Odd has no parameter 'scale' (it has: mean, sd)": lambda: answer(limits=dict(scale=S.Limit(0))),
     "Mine lacks the rule pay(e, world, choice, uniform, normal, reward): write it into the class":
         lambda: made(S.Bandits, start=WORLD["start"], pays=WORLD["pay"])(),
-    "the rule pay of Mine takes (e, world, choice, reward), and is called as pay(e, world, choice, uniform, normal, reward)":
+    "the rule pay of Mine takes (e, world, choice, reward), and is called as pay(e, world, choice, uniform, normal, "
+    "reward)":
         lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, reward: None)),
     "gain of Mine must be a Param with a default and bounds, such as Param(.3, 0, 1), got 0.1":
         lambda: made(S.Bandits, **WORLD, settings=dict(gain=.1)),
-    "`world` has 2 places (2 for options, 0 by `extra`), and by `draws` there are 2 uniform and 0 normal random numbers on a trial":
+    "`world` has 2 places (2 for options, 0 by `extra`), and by `draws` there are 2 uniform and 0 normal random "
+    "numbers on a trial":
         lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: world.__setitem__(5, 1.)))(),
     "index 0 is out of bounds for axis 0 with size 0; `world` has":
         lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, uniform, normal, reward: normal[0]))(),
     "the rule update of Mine returns something; it writes into state, such as state.q[0] = .5, and returns nothing":
-        lambda: S.fit(made(Cell, params=RATE, state="q", init=nothing, logit=returns_q, update=lambda p, state, trial: state.q + 1)(), TRIALS),
-    "the rule update of Mine returns something; it writes into state, such as state.q[0] = .5, and returns": lambda: S.nll(
-        made(Cell, params=RATE, state="q", sees="load", init=nothing, logit=returns_q, update=lambda p, state, trial: trial.load)(),
-        trials=S.Trials.from_arrays([0, 1], [1., 0.], sees=dict(load=[1., 2.]))),
+        lambda: S.fit(
+            made(
+                Cell, params=RATE, state="q", init=nothing, logit=returns_q, update=lambda p, state, trial: state.q + 1
+            )(),
+            TRIALS,
+        ),
+    "the rule update of Mine returns something; it writes into state, such as state.q[0] = .5, and returns":
+        lambda: S.nll(
+            made(
+                Cell,
+                params=RATE,
+                state="q",
+                sees="load",
+                init=nothing,
+                logit=returns_q,
+                update=lambda p, state, trial: trial.load,
+            )(),
+            trials=S.Trials.from_arrays([0, 1], [1., 0.], sees=dict(load=[1., 2.])),
+        ),
     "the rule init of Mine returns something; it writes into state":
-        lambda: S.fit(made(Cell, params=RATE, state="q", init=lambda p, state: .5, logit=returns_q, update=nothing)(), TRIALS),
+        lambda: S.fit(
+            made(Cell, params=RATE, state="q", init=lambda p, state: .5, logit=returns_q, update=nothing)(), TRIALS
+        ),
     "the rule learn of Mine returns something; it writes into state":
-        lambda: simulate(made(S.Avoidance, **OF_AVOIDANCE | dict(learn=lambda p, state, chosen, other, r_chosen, r_other: p.lr))(),
-                         S.AvoidanceTask(n_learning=1, n_transfer=1), people=1),
-    "the rule pay of Mine returns something; it writes into what it is given (reward[choice] = 1.), and returns nothing":
+        lambda: simulate(
+            made(S.Avoidance, **OF_AVOIDANCE | dict(learn=lambda p, state, chosen, other, r_chosen, r_other: p.lr))(),
+            S.AvoidanceTask(n_learning=1, n_transfer=1),
+            people=1,
+        ),
+    "the rule pay of Mine returns something; it writes into what it is given (reward[choice] = 1.), and returns "
+    "nothing":
         lambda: made(S.Bandits, **WORLD | dict(pay=lambda e, world, choice, uniform, normal, reward: 1.))(),
     "the rule start of Mine returns something; it writes into what it is given (world[0] = .5), and returns nothing":
         lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: 1.))(),
     "'E' object has no attribute 'gian' (settings: gain)":
-        lambda: made(S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: e.gian), settings=dict(gain=Param(.1)))(),
-    "columns of the task 'coins' must be a dict, such as dict(amount=TaskColumn('an amount', lower=0)), got ['amount']": lambda: coins(columns=["amount"]),
-    "the model 'x' of the task 'coins' must be a class of TaskCell, got RescorlaWagner": lambda: coins(models=dict(x=RescorlaWagner)),
+        lambda: made(
+            S.Bandits, **WORLD | dict(start=lambda e, uniform, normal, world: e.gian), settings=dict(gain=Param(.1))
+        )(),
+    "columns of the task 'coins' must be a dict, such as dict(amount=TaskColumn('an amount', lower=0)), got ['amount']":
+        lambda: coins(columns=["amount"]),
+    "the model 'x' of the task 'coins' must be a class of TaskCell, got RescorlaWagner":
+        lambda: coins(models=dict(x=RescorlaWagner)),
     "read of the task 'coins' must be a function of a frame, got int": lambda: coins(read=5),
     "world of the task 'coins' must be a class, got": lambda: coins(world=S.TaskWorld(5)),
-    "read of the task coins must return a dict, arguments of Trials.from_arrays": lambda: S.read_task(coins(read=nothing), AMOUNTS),
+    "read of the task coins must return a dict, arguments of Trials.from_arrays":
+        lambda: S.read_task(coins(read=nothing), AMOUNTS),
     "unknown argument of Trials.from_arrays in read of the task coins 'choices'; did you mean 'choice'?":
         lambda: S.read_task(coins(read=lambda rows: dict(choices=rows.amount)), AMOUNTS),
-    "draw of Mine must return a dict, arguments of Trials.from_arrays": lambda: simulate(CHOOSER(), made(S.TaskWorld, draw=nothing)(5)),
+    "draw of Mine must return a dict, arguments of Trials.from_arrays":
+        lambda: simulate(CHOOSER(), made(S.TaskWorld, draw=nothing)(5)),
     "in line 2, participant 1 (1 such rows)": lambda: S.read_task(coins(), AMOUNTS.assign(amount=[-1, 1, 2])),
     "terms must be a list of terms, such as [('value',), ('last', 'stay')], got 5": lambda: S.discover(TRIALS, terms=5),
-    "a term must be a signal or a product of several, such as ('last', 'stay'), got 5": lambda: S.discover(TRIALS, terms=[5]),
-    "views must be a dict, views=dict(after_losses=function), got function": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=nothing),
-    "the view 'mine' must be a function of a table of choices, got int": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=5)),
+    "a term must be a signal or a product of several, such as ('last', 'stay'), got 5":
+        lambda: S.discover(TRIALS, terms=[5]),
+    "views must be a dict, views=dict(after_losses=function), got function":
+        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=nothing),
+    "the view 'mine' must be a function of a table of choices, got int":
+        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=5)),
     "the view 'mine' must return a frame, a row for each participant and a column for each point, got Series":
-        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=lambda t: t.groupby("participant").reward.mean())),
+        lambda: S.check_fit(
+            RescorlaWagner(), TRIALS, views=dict(mine=lambda t: t.groupby("participant").reward.mean())
+        ),
     "the view 'mine' must return one row for each participant (0, …) and one column for each point, got rows [1, 2, 3]":
         lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(mine=lambda t: t.groupby("trial")[["reward"]].mean())),
-    "a view needs a name of its own, a text, got 'runs'": lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(runs=nothing)),
+    "a view needs a name of its own, a text, got 'runs'":
+        lambda: S.check_fit(RescorlaWagner(), TRIALS, views=dict(runs=nothing)),
 }
 
 
@@ -324,7 +378,9 @@ def test_functions_of_an_answer_are_compiled_where_they_are_not():
     S.add_density(kind, density, draw, mean, support="a number from start on")
     try:
         assert S.check_density(kind(2.)) < 8 and S.mean_answer(kind(2.)) == 3
-        cell = made(Cell, does="rating", gets="outcome", state=dict(x=1), response=lambda p, state, trial: kind(state.x[0]))
+        cell = made(
+            Cell, does="rating", gets="outcome", state=dict(x=1), response=lambda p, state, trial: kind(state.x[0])
+        )
         said = S.draw_answer(kind(0.), 1, n=50)
         trials = Trials.from_arrays(participant=np.zeros(50, int), does=dict(rating=said), gets=dict(outcome=said))
         assert (said >= 0).all() and nll(cell(), trials=trials).iloc[0] == pytest.approx(said.sum())

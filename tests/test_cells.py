@@ -1,4 +1,5 @@
-"""Laws that hold for every cell, whoever wrote it: a rule, an equation or a trained network; `reference.py` is the judge."""
+"""Laws that hold for every cell, whoever wrote it: a rule, an equation or a trained network; `reference.py` is the
+judge."""
 import re
 from collections import namedtuple
 from functools import cache, partial
@@ -23,12 +24,23 @@ from spice_rl.core.params import Param
 from spice_rl.discovery.network_cell import NetworkCell
 from worlds import ARCHITECTURES, Coin, PearceHall, Rescorla, TwoRates, equation_of, network, people, rebuild
 
-# make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads; zero: parameters
-# with which all options are alike; value: the latent value that only rewards move; labels: what it calls people
-Case = namedtuple("Case", "make n full learner values zero value labels", defaults=(3, False, None, None, None, 0, None))
+# make: the cell; n: options; full: with full feedback; learner: its judge, and values: the parameters the judge reads;
+# zero: parameters with which all options are alike; value: the latent value that only rewards move; labels: what it
+# calls people
+Case = namedtuple(
+    "Case", "make n full learner values zero value labels", defaults=(3, False, None, None, None, 0, None)
+)
 TRIALS = simulate(RescorlaWagner(), BanditsDrift(.2), people=2, n_trials=20, seed=0)
-ALL = dict(alpha_reward=.3, alpha_penalty=.15, alpha_counterfactual_reward=.2, alpha_counterfactual_penalty=.1, beta_reward=3., beta_choice=.8,
-           alpha_choice=.6, forget_rate=.1)
+ALL = dict(
+    alpha_reward=.3,
+    alpha_penalty=.15,
+    alpha_counterfactual_reward=.2,
+    alpha_counterfactual_penalty=.1,
+    beta_reward=3.,
+    beta_choice=.8,
+    alpha_choice=.6,
+    forget_rate=.1,
+)
 
 
 def q_values(agent): return agent.values
@@ -36,8 +48,15 @@ def q_values(agent): return agent.values
 
 def line_values(e):
     row = e.row()
-    out = dict(start=row.get("start: x_value_reward", 0.), weight=row.get("weight: x_value_reward", 1.), c0=row.get(f"{CHOSEN}: 1", 0.), c1=row[f"{CHOSEN}: {CHOSEN}"],
-               c2=row[f"{CHOSEN}: c_reward"], d0=row.get(f"{OTHERS}: 1", 0.), d1=row.get(f"{OTHERS}: {OTHERS}", 1.))
+    out = dict(
+        start=row.get("start: x_value_reward", 0.),
+        weight=row.get("weight: x_value_reward", 1.),
+        c0=row.get(f"{CHOSEN}: 1", 0.),
+        c1=row[f"{CHOSEN}: {CHOSEN}"],
+        c2=row[f"{CHOSEN}: c_reward"],
+        d0=row.get(f"{OTHERS}: 1", 0.),
+        d1=row.get(f"{OTHERS}: {OTHERS}", 1.),
+    )
     return {k: float(v) for k, v in out.items()}
 
 
@@ -51,29 +70,52 @@ def discovered():
     "As `refine` and `search_library` return it: held numbers, bounds, no constant"
     rule = Rule(CHOSEN, "x_value_reward", (("c_action", "action", 1.),), (("c_reward", "reward"),), ((1, 0), (0, 1)))
     own, reward = rule.parameter((1, 0)), rule.parameter((0, 1))
-    return Equation([rule], ["x_value_reward"], {"start: x_value_reward": 1.5, "weight: x_value_reward": 1., own: .7, reward: .9}, held=["weight: x_value_reward"],
-                    bounds={"start: x_value_reward": (-15, 15), own: (-1, 1), reward: (-9, 9)})
+    return Equation(
+        [rule],
+        ["x_value_reward"],
+        {"start: x_value_reward": 1.5, "weight: x_value_reward": 1., own: .7, reward: .9},
+        held=["weight: x_value_reward"],
+        bounds={"start: x_value_reward": (-15, 15), own: (-1, 1), reward: (-9, 9)},
+    )
 
 
 NO_BETA = dict(beta_reward=0, beta_choice=0)
 CASES = dict(
     q=Case(partial(AgentQ, 3, alpha_reward=.3), learner=ref.q_learner, values=q_values, zero=NO_BETA),
     q_all=Case(partial(AgentQ, 3, **ALL), learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    q_asymmetric=Case(partial(AgentQ, 3, alpha_reward=.6, alpha_penalty=.2), learner=ref.q_learner, values=q_values, zero=NO_BETA),
+    q_asymmetric=Case(
+        partial(AgentQ, 3, alpha_reward=.6, alpha_penalty=.2), learner=ref.q_learner, values=q_values, zero=NO_BETA
+    ),
     q_full=Case(partial(AgentQ, 3, **ALL), full=True, learner=ref.q_learner, values=q_values, zero=NO_BETA),
-    equation=Case(partial(all_free, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
-    equation_forgetting=Case(partial(all_free, .3, 3, forget=.2), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}),
-    equation_discovered=Case(discovered, learner=ref.line_learner, values=line_values, zero={"start: x_value_reward": 0, f"{CHOSEN}: {CHOSEN}": 0, f"{CHOSEN}: c_reward": 0}),
+    equation=Case(
+        partial(all_free, .3, 3), learner=ref.line_learner, values=line_values, zero={"weight: x_value_reward": 0}
+    ),
+    equation_forgetting=Case(
+        partial(all_free, .3, 3, forget=.2),
+        learner=ref.line_learner,
+        values=line_values,
+        zero={"weight: x_value_reward": 0},
+    ),
+    equation_discovered=Case(
+        discovered,
+        learner=ref.line_learner,
+        values=line_values,
+        zero={"start: x_value_reward": 0, f"{CHOSEN}: {CHOSEN}": 0, f"{CHOSEN}: c_reward": 0},
+    ),
     pearce_hall=Case(PearceHall, learner=ref.pearce_hall, values=q_values, zero=dict(beta=0)),
     coin=Case(Coin, n=2, learner=ref.coin, values=q_values, zero=dict(bias=0), value=None),
     rescorla_network=Case(lambda: NetworkCell(network("rescorla")), n=2),
     forgetting_network=Case(lambda: NetworkCell(network("forgetting")), n=2),
-    people_network=Case(lambda: NetworkCell(network("people"), ["ann", "bob", "cem"]), n=2, labels=["ann", "bob", "cem"]),
+    people_network=Case(
+        lambda: NetworkCell(network("people"), ["ann", "bob", "cem"]), n=2, labels=["ann", "bob", "cem"]
+    ),
 )
 PEOPLE = ["ann", "bob", "cem"]
 for kind in ARCHITECTURES:
     own = dict(labels=PEOPLE) if kind in ("embedding", "weinhardt") else {}
-    CASES[f"{kind}_network"] = Case(lambda kind=kind, own=own: NetworkCell(network(kind), own.get("labels")), n=2, **own)
+    CASES[f"{kind}_network"] = Case(
+        lambda kind=kind, own=own: NetworkCell(network(kind), own.get("labels")), n=2, **own
+    )
     CASES[f"{kind}_equation"] = Case(partial(equation_of, kind), n=2)
 COMPILED = [name for name, c in CASES.items() if c.learner]
 each = pytest.mark.parametrize("name", CASES)
@@ -101,13 +143,20 @@ def python_nll(cell, trials, parameters):
         for t in range(trials.starts[s], trials.starts[s + 1]):
             options = trials.offer[t][trials.offer[t] >= 0]
             x = dict(enumerate(cell.logits(p, state, make_trial(n_options=trials.n_options, options=options))))
-            if trials.choice[t] >= 0 and trials.counted[t]: out[who] += ref.minus_log_softmax({k: float(x[k]) for k in options}, int(trials.choice[t]))
-            state = cell.update(p, state, make_trial(int(trials.choice[t]), trials.reward[t], trials.n_options, options))
+            if trials.choice[t] >= 0 and trials.counted[t]:
+                out[who] += ref.minus_log_softmax({k: float(x[k]) for k in options}, int(trials.choice[t]))
+            state = cell.update(
+                p, state, make_trial(int(trials.choice[t]), trials.reward[t], trials.n_options, options)
+            )
     return pd.Series(out)
 
 
 def own_parameters(cell, trials):
-    table = cell.table(trials.participants) if hasattr(cell, "table") else pd.DataFrame(cell.values, index=list(trials.participants))
+    table = (
+        cell.table(trials.participants)
+        if hasattr(cell, "table")
+        else pd.DataFrame(cell.values, index=list(trials.participants))
+    )
     return table.to_dict("index")
 
 
@@ -116,7 +165,9 @@ def own_parameters(cell, trials):
 @each
 def test_engine_agrees_with_the_rules_run_by_hand(name):
     _, cell, trials = world(name)
-    np.testing.assert_allclose(nll(cell, None, trials), python_nll(cell, trials, own_parameters(cell, trials)), rtol=1e-10)
+    np.testing.assert_allclose(
+        nll(cell, None, trials), python_nll(cell, trials, own_parameters(cell, trials)), rtol=1e-10
+    )
 
 
 @compiled
@@ -130,7 +181,9 @@ def test_engine_agrees_with_the_reference(name):
 def test_only_what_is_on_offer_counts(name):
     case, cell, trials = world(name)
     rng = np.random.default_rng(1)
-    offer = np.array([rng.permutation([c, (c + 1) % 3, -1] if c >= 0 and rng.random() < .5 else [0, 1, 2]) for c in trials.choice])
+    offer = np.array(
+        [rng.permutation([c, (c + 1) % 3, -1] if c >= 0 and rng.random() < .5 else [0, 1, 2]) for c in trials.choice]
+    )
     fewer = rebuild(trials, offer=offer)
     for who, value in nll(cell, None, fewer).items():
         assert value == pytest.approx(ref.nll(case.learner, case.values(cell), ref.sessions_of(fewer, who)), rel=1e-10)
@@ -152,7 +205,10 @@ def test_network_agrees_with_its_formula(kind):
             np.testing.assert_allclose(x[t] - x[t].mean(), np.array(v) - np.mean(v), atol=1e-10)
             c = trials.choice[t]
             if c < 0: continue
-            v = [ref.module(w, v[k], [trials.reward[t, k]]) if k == c else v[k] if d is None else ref.module(d, v[k], []) for k in range(2)]
+            v = [
+                ref.module(w, v[k], [trials.reward[t, k]]) if k == c else v[k] if d is None else ref.module(d, v[k], [])
+                for k in range(2)
+            ]
 
 
 # Time
@@ -190,7 +246,9 @@ def test_missing_is_dropped(name, shown):
     there = np.flatnonzero(trials.choice >= 0)
     dropped = rebuild(trials, keep=there)
     np.testing.assert_allclose(nll(cell, None, trials), nll(cell, None, dropped), rtol=1e-12)
-    np.testing.assert_allclose(replay_arrays(cell, None, trials)[0][there], replay_arrays(cell, None, dropped)[0], atol=1e-12)
+    np.testing.assert_allclose(
+        replay_arrays(cell, None, trials)[0][there], replay_arrays(cell, None, dropped)[0], atol=1e-12
+    )
     rows = np.sort(np.r_[np.arange(trials.n_trials), np.random.default_rng(0).integers(0, trials.n_trials, 20)])
     new = np.r_[False, np.diff(rows) == 0]  # a missing trial behind some of the others, with rewards in sight or not
     reward = np.where(new[:, None], .7 if shown else np.nan, trials.reward[rows])
@@ -204,7 +262,9 @@ def test_a_hidden_reward_leaves_the_value(name):
     case, cell, trials = world(name)
     if case.value is None: return
     before, after = replay_arrays(cell, None, trials)[1], replay_arrays(cell, None, trials, after=True)[1]
-    hidden = [t for t in range(trials.n_trials) if trials.choice[t] >= 0 and np.isnan(trials.reward[t, trials.choice[t]])]
+    hidden = [
+        t for t in range(trials.n_trials) if trials.choice[t] >= 0 and np.isnan(trials.reward[t, trials.choice[t]])
+    ]
     assert len(hidden) > 3
     for t in hidden:
         latents = range(before.shape[1]) if name == "pearce_hall" else [case.value]
@@ -223,7 +283,9 @@ def test_a_hidden_trial_is_a_trial(name):
     for r in (np.nan, 0., 1.):
         reward = trials.reward.copy()
         reward[t] = np.where(np.arange(trials.n_options) == trials.choice[t], r, np.nan)
-        variants.append(replay_arrays(cell, None, rebuild(trials, reward=reward), after=True)[1][t, case.value, trials.choice[t]])
+        variants.append(
+            replay_arrays(cell, None, rebuild(trials, reward=reward), after=True)[1][t, case.value, trials.choice[t]]
+        )
     assert len(set(variants)) == 3
 
 
@@ -255,8 +317,17 @@ def test_threads_change_no_bit(name):
     _, cell, trials = world(name)
     assert nll(cell, None, trials, threads=1).equals(nll(cell, None, trials, threads=2))
     assert nll(cell, None, trials, threads=1).equals(nll(cell, None, trials))
-    a, b = (simulate(cell, BanditsDrift(.2, trials.n_options), people=3 if CASES[name].labels is None else 1, n_trials=20, threads=k,
-                     parameters=None if CASES[name].labels is None else cell.table(["bob"])) for k in (1, 2))
+    a, b = (
+        simulate(
+            cell,
+            BanditsDrift(.2, trials.n_options),
+            people=3 if CASES[name].labels is None else 1,
+            n_trials=20,
+            threads=k,
+            parameters=None if CASES[name].labels is None else cell.table(["bob"]),
+        )
+        for k in (1, 2)
+    )
     assert a.to_frame().equals(b.to_frame())
 
 
@@ -267,9 +338,15 @@ def test_names_of_options_do_not_matter(name):
     reward = np.empty_like(trials.reward)
     reward[:, order] = trials.reward
     other = rebuild(trials, choice=np.where(trials.choice >= 0, order[trials.choice], -1), reward=reward)
-    np.testing.assert_allclose(nll(cell, dict(bias=-cell.values["bias"]) if name == "coin" else None, other), nll(cell, None, trials), rtol=1e-10)
+    np.testing.assert_allclose(
+        nll(cell, dict(bias=-cell.values["bias"]) if name == "coin" else None, other),
+        nll(cell, None, trials),
+        rtol=1e-10,
+    )
     if name != "coin":
-        np.testing.assert_allclose(replay_arrays(cell, None, other)[0][:, order], replay_arrays(cell, None, trials)[0], atol=1e-10)
+        np.testing.assert_allclose(
+            replay_arrays(cell, None, other)[0][:, order], replay_arrays(cell, None, trials)[0], atol=1e-10
+        )
 
 
 @compiled
@@ -282,7 +359,8 @@ def test_without_a_beta_all_is_chance(name):
 @pytest.mark.parametrize("name", COMPILED)
 def test_people_may_differ(name):
     case, cell, trials = world(name)
-    frame = pd.DataFrame([cell.values | case.zero, cell.values, cell.values], index=["cem", "ann", "bob"])  # rows in any order
+    # rows in any order
+    frame = pd.DataFrame([cell.values | case.zero, cell.values, cell.values], index=["cem", "ann", "bob"])
     mixed = nll(cell, frame, trials)
     assert mixed["ann"] == nll(cell, None, trials)["ann"] and mixed["cem"] == nll(cell, case.zero, trials)["cem"]
 
@@ -313,11 +391,13 @@ def test_data_and_parameters_stay(name):
     case, cell, trials = world(name)
     own = pd.DataFrame(own_parameters(cell, trials)).T
     own = pd.DataFrame(index=list(trials.participants)) if not len(own) else own
-    copies, before, values = [getattr(trials, k).copy() for k in ("choice", "reward", "offer", "counted")], own.copy(), dict(cell.values)
+    copies, before = [getattr(trials, k).copy() for k in ("choice", "reward", "offer", "counted")], own.copy()
+    values = dict(cell.values)
     nll(cell, own, trials)
     replay(cell, trials, own)
     simulate(cell, BanditsDrift(.2, case.n), own, n_trials=5)
-    for k, copy in zip(("choice", "reward", "offer", "counted"), copies): np.testing.assert_array_equal(getattr(trials, k), copy)
+    for k, copy in zip(("choice", "reward", "offer", "counted"), copies):
+        np.testing.assert_array_equal(getattr(trials, k), copy)
     assert own.equals(before) and cell.values == values
 
 
@@ -352,7 +432,15 @@ def simulated():
             case, cell, _ = world(name)
             task = BanditsDrift(.2, case.n, counterfactual=case.full)
             table = None if case.labels is None else cell.table(case.labels)
-            done[name] = simulate(cell, task, table, **({} if case.labels else dict(people=3)), sessions=2, n_trials=500 if case.learner else 150, seed=4)
+            done[name] = simulate(
+                cell,
+                task,
+                table,
+                **({} if case.labels else dict(people=3)),
+                sessions=2,
+                n_trials=500 if case.learner else 150,
+                seed=4,
+            )
         return done[name]
     return get
 
@@ -383,7 +471,9 @@ def test_simulation_follows_its_seed(name, simulated):
     count = {} if case.labels else dict(people=2)
     a, b, c = (simulate(cell, task, table, **count, n_trials=n, seed=s).to_frame() for s in (1, 1, 2))
     assert a.equals(b) and not a.equals(c)
-    d, e = (simulate(cell, task, table, **count, n_trials=n, seed=np.random.default_rng(7)).to_frame() for _ in range(2))
+    d, e = (
+        simulate(cell, task, table, **count, n_trials=n, seed=np.random.default_rng(7)).to_frame() for _ in range(2)
+    )
     assert d.equals(e)
     if case.labels is None:
         more = simulate(cell, task, people=4, n_trials=n, seed=1)
@@ -396,7 +486,8 @@ def test_simulation_touches_no_global_generator(name):
     state, torch_state = np.random.get_state(), torch.get_rng_state()
     table = None if case.labels is None else cell.table(case.labels)
     simulate(cell, BanditsDrift(.2, case.n), table, n_trials=10)
-    assert all(np.array_equal(a, b) for a, b in zip(state, np.random.get_state())) and torch.equal(torch_state, torch.get_rng_state())
+    assert all(np.array_equal(a, b) for a, b in zip(state, np.random.get_state()))
+    assert torch.equal(torch_state, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -409,31 +500,62 @@ def test_feedback_is_what_the_task_shows(full):
 # Derivatives, against complex steps
 
 def exact(case, values, trials):
-    return pd.DataFrame({who: ref.gradient(case.learner, values, ref.sessions_of(trials, who)) for who in trials.participants}).T
+    return pd.DataFrame(
+        {who: ref.gradient(case.learner, values, ref.sessions_of(trials, who)) for who in trials.participants}
+    ).T
 
 
 @pytest.mark.parametrize("name", ["q_all", "q_full", "pearce_hall", "coin"])
 def test_gradient_is_exact(name):
     case, cell, trials = world(name)
-    np.testing.assert_allclose(gradient(cell, None, trials), exact(case, cell.values, trials)[list(cell.params)], rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(
+        gradient(cell, None, trials), exact(case, cell.values, trials)[list(cell.params)], rtol=1e-6, atol=2e-6
+    )
 
 
 def test_gradient_of_an_equation():
     case, cell, trials = world("equation_forgetting")
     g = gradient(cell, None, trials)
     want = exact(case, line_values(cell), trials)
-    mine = dict(start="start: x_value_reward", weight="weight: x_value_reward", c0=f"{CHOSEN}: 1", c1=f"{CHOSEN}: {CHOSEN}", c2=f"{CHOSEN}: c_reward", d0=f"{OTHERS}: 1", d1=f"{OTHERS}: {OTHERS}")
+    mine = dict(
+        start="start: x_value_reward",
+        weight="weight: x_value_reward",
+        c0=f"{CHOSEN}: 1",
+        c1=f"{CHOSEN}: {CHOSEN}",
+        c2=f"{CHOSEN}: c_reward",
+        d0=f"{OTHERS}: 1",
+        d1=f"{OTHERS}: {OTHERS}",
+    )
     np.testing.assert_allclose(g[list(mine.values())], want[list(mine)], rtol=1e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("values", [dict(alpha=0., beta=3.), dict(alpha=1., beta=3.), dict(alpha=.3, beta=0.), dict(alpha=.5, beta=20.), dict(alpha=0., beta=0.), dict(alpha=1., beta=20.)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(alpha=0., beta=3.),
+        dict(alpha=1., beta=3.),
+        dict(alpha=.3, beta=0.),
+        dict(alpha=.5, beta=20.),
+        dict(alpha=0., beta=0.),
+        dict(alpha=1., beta=20.),
+    ],
+)
 def test_gradient_at_a_bound(values):
     cell, trials = TwoRates(), people(3)
     want = exact(Case(None, learner=ref.rescorla_wagner), values, trials)
     np.testing.assert_allclose(gradient(cell, values, trials), want[["alpha", "beta"]], rtol=2e-6, atol=2e-5)
 
 
-@pytest.mark.parametrize("name, values", [("pearce_hall", None), ("q_all", None), ("two_rates", dict(alpha=.3, beta=3.)), ("two_rates", dict(alpha=0., beta=3.)), ("two_rates", dict(alpha=1., beta=0.))])
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("pearce_hall", None),
+        ("q_all", None),
+        ("two_rates", dict(alpha=.3, beta=3.)),
+        ("two_rates", dict(alpha=0., beta=3.)),
+        ("two_rates", dict(alpha=1., beta=0.)),
+    ],
+)
 def test_hessian_is_the_slope_of_the_gradient(name, values):
     trials = people(3)
     cell, learner = (TwoRates(), ref.rescorla_wagner) if name == "two_rates" else (world(name)[1], CASES[name].learner)
@@ -450,12 +572,14 @@ def test_hessian_is_the_slope_of_the_gradient(name, values):
 
 
 class Scaled(Cell):
-    "Rescorla-Wagner whose parameters and rewards come in any unit: alpha in units of `rate`, beta in units of 1 / `pay`"
+    """Rescorla-Wagner whose parameters and rewards come in any unit: alpha in units of `rate`, beta in units of 1 /
+    `pay`"""
     params = dict(alpha=Param(.3), beta=Param(3.), rate=Param(1.), pay=Param(1.))
     state = "q",
     def init(p, state): state.q[:] = .5 * p.pay
     def logit(p, state, trial, option): return p.beta * state.q[option]
-    def update(p, state, trial): state.q[trial.choice] += p.alpha / p.rate * (trial.reward[trial.choice] - state.q[trial.choice])
+    def update(p, state, trial):
+        state.q[trial.choice] += p.alpha / p.rate * (trial.reward[trial.choice] - state.q[trial.choice])
 
 
 @cache
@@ -471,7 +595,11 @@ def lanes_in(pay, rate, bounds):
     trials = Trials.from_arrays(one.choice, one.reward * pay, options=one.options)
     lanes = Lanes(Scaled(), trials, 1)
     lanes.lower = np.zeros(4)
-    lanes.upper = np.array(dict(fit=[rate, 40 / pay, 2 * rate, 2 * pay], none=[np.inf] * 4, wide=[1e3 * rate, 1e4 / pay, 2 * rate, 2 * pay])[bounds])
+    lanes.upper = np.array(
+        dict(
+            fit=[rate, 40 / pay, 2 * rate, 2 * pay], none=[np.inf] * 4, wide=[1e3 * rate, 1e4 / pay, 2 * rate, 2 * pay]
+        )[bounds]
+    )
     lanes.wide = lanes.upper - lanes.lower
     return lanes
 
@@ -489,21 +617,30 @@ def test_derivatives_at_any_scale(pay, rate, bounds):
         error = 1 / np.sqrt(np.maximum(abs(np.diag(bend)), 1.))         # what a difference of one parameter is worth
         g, h = lanes.gradient(theta, [0])[0, :2] * unit, lanes.hessian(theta, [0])[0, :2, :2] * np.outer(unit, unit)
         s = lanes.scoring(theta, [0])[1][0, :2] * unit
-        np.testing.assert_array_less(abs(g - slope) * error, 1e-8 + 1e-8 * abs(slope * error), f"gradient at {alpha}, {beta}")
+        np.testing.assert_array_less(
+            abs(g - slope) * error, 1e-8 + 1e-8 * abs(slope * error), f"gradient at {alpha}, {beta}"
+        )
         np.testing.assert_array_less(abs(h - bend) * np.outer(error, error), 1e-4, f"hessian at {alpha}, {beta}")
-        np.testing.assert_array_less(abs(s - slope) * error, 1e-3 + 1e-3 * abs(slope * error), f"scoring at {alpha}, {beta}")
+        np.testing.assert_array_less(
+            abs(s - slope) * error, 1e-3 + 1e-3 * abs(slope * error), f"scoring at {alpha}, {beta}"
+        )
 
 
 def test_derivatives_of_narrow_bounds():
     "A rate bounded by 1e-4, and a standard error that does not depend on the unit of rewards"
     class Slow(Rescorla):
         params = dict(alpha=Param(2e-5, 0, 1e-4), beta=Param(3., 0, 20))
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * 1e4 * (trial.reward[trial.choice] - state.q[trial.choice])
+        def update(p, state, trial):
+            state.q[trial.choice] += p.alpha * 1e4 * (trial.reward[trial.choice] - state.q[trial.choice])
     trials = one_person()
     for alpha in (.2, .001, .99):
         slope, bend = exact_at(alpha, 3.)
-        np.testing.assert_allclose(gradient(Slow(), dict(alpha=alpha * 1e-4), trials).to_numpy()[0], slope * [1e4, 1], rtol=1e-6)
-        np.testing.assert_allclose(hessian(Slow(), dict(alpha=alpha * 1e-4), trials)[0], bend * [[1e8, 1e4], [1e4, 1]], rtol=1e-5)
+        np.testing.assert_allclose(
+            gradient(Slow(), dict(alpha=alpha * 1e-4), trials).to_numpy()[0], slope * [1e4, 1], rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            hessian(Slow(), dict(alpha=alpha * 1e-4), trials)[0], bend * [[1e8, 1e4], [1e4, 1]], rtol=1e-5
+        )
 
 
 def test_lanes_are_what_nll_and_gradient_are():
@@ -516,20 +653,23 @@ def test_lanes_are_what_nll_and_gradient_are():
 
 
 def test_a_network_has_no_compiled_gradient():
-    with pytest.raises((TypeError, ValueError), match="(?i)network"): gradient(NetworkCell(network("people"), ["ann", "bob", "cem"]), None, people(2))
+    with pytest.raises((TypeError, ValueError), match="(?i)network"):
+        gradient(NetworkCell(network("people"), ["ann", "bob", "cem"]), None, people(2))
 
 
 # Edges
 
 def test_extreme_parameters_stay_finite():
     trials = people(3)
-    for values in (dict(alpha=1., beta=20.), dict(alpha=0., beta=20.)): assert np.isfinite(nll(TwoRates(), values, trials)).all()
+    for values in (dict(alpha=1., beta=20.), dict(alpha=0., beta=20.)):
+        assert np.isfinite(nll(TwoRates(), values, trials)).all()
     assert np.isfinite(nll(AgentQ(beta_reward=1e6), None, trials)).all()
 
 
 def test_a_value_that_explodes_is_an_error():
     e = rescorla_wagner_equation(.3, 3)
-    with pytest.raises(FloatingPointError, match="participant 'ann'"): nll(e, {f"{CHOSEN}: {CHOSEN}": 1e60, f"{CHOSEN}: 1": 1.}, people(3))
+    with pytest.raises(FloatingPointError, match="participant 'ann'"):
+        nll(e, {f"{CHOSEN}: {CHOSEN}": 1e60, f"{CHOSEN}: 1": 1.}, people(3))
 
 
 @pytest.mark.parametrize("name", ["q", "equation", "rescorla_network", "people_network"])
@@ -541,7 +681,11 @@ def test_unknown_parameters_are_refused(name):
 
 def test_a_person_a_network_does_not_know():
     with pytest.raises(ValueError, match="unknown participant 'dan'"):
-        nll(NetworkCell(network("people"), ["ann", "bob", "cem"]), None, rebuild(people(2), participant=np.where(people(2).participant == 0, "dan", "cem").astype(object)))
+        nll(
+            NetworkCell(network("people"), ["ann", "bob", "cem"]),
+            None,
+            rebuild(people(2), participant=np.where(people(2).participant == 0, "dan", "cem").astype(object)),
+        )
 
 
 def test_a_network_tells_people_apart():
@@ -561,7 +705,9 @@ def test_a_cell_with_both_ways_to_write_logits():
         def logit(p, state, trial, option): return 3 * p.beta * state.q[option]
     trials = people(3)
     for cls, k in ((Whole, 2), (Each, 3)):
-        np.testing.assert_allclose(nll(cls(), dict(beta=2.), trials), nll(TwoRates(), dict(beta=2. * k), trials), rtol=1e-12)
+        np.testing.assert_allclose(
+            nll(cls(), dict(beta=2.), trials), nll(TwoRates(), dict(beta=2. * k), trials), rtol=1e-12
+        )
 
 
 def test_rules_may_not_write_through_logits():
@@ -572,7 +718,8 @@ def test_rules_may_not_write_through_logits():
             return p.beta * state.q
     cell = Scribbler()
     with pytest.raises(ValueError, match="Scribbler.*writes where it may only read"): nll(cell, None, people(3))
-    with pytest.raises(ValueError, match="read-only"): cell.logits(cell.p(), cell.init(cell.p(), 3), make_trial(0, 0., 3))
+    with pytest.raises(ValueError, match="read-only"):
+        cell.logits(cell.p(), cell.init(cell.p(), 3), make_trial(0, 0., 3))
 
 
 def test_rules_may_not_write_into_the_trial():
@@ -601,14 +748,32 @@ def test_a_cell_that_lacks_a_rule_says_which():
         state = "q",
         def value(p, q): return q
 
-    with pytest.raises(TypeError, match=re.escape("Half lacks the rule logits(p, state, trial): write it into the class")): Half()
-    with pytest.raises(TypeError, match=re.escape("Deaf lacks the rule learn(p, state, chosen, other, r_chosen, r_other)")): Deaf()
+    with pytest.raises(
+        TypeError, match=re.escape("Half lacks the rule logits(p, state, trial): write it into the class")
+    ):
+        Half()
+    with pytest.raises(
+        TypeError, match=re.escape("Deaf lacks the rule learn(p, state, chosen, other, r_chosen, r_other)")
+    ):
+        Deaf()
 
 
-@pytest.mark.parametrize("call", [lambda c: nll(c, trials=TRIALS), lambda c: simulate(c, BanditsDrift(.2)), lambda c: fit(c, TRIALS), lambda c: fit_hierarchical(c, TRIALS), lambda c: parameter_recovery(c, BanditsDrift(.2)),
-                                  lambda c: power(c, BanditsDrift(.2)), lambda c: identify(c, TRIALS), lambda c: plot_session(c, TRIALS.take(sessions=0))])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: nll(c, trials=TRIALS),
+        lambda c: simulate(c, BanditsDrift(.2)),
+        lambda c: fit(c, TRIALS),
+        lambda c: fit_hierarchical(c, TRIALS),
+        lambda c: parameter_recovery(c, BanditsDrift(.2)),
+        lambda c: power(c, BanditsDrift(.2)),
+        lambda c: identify(c, TRIALS),
+        lambda c: plot_session(c, TRIALS.take(sessions=0)),
+    ],
+)
 def test_forgotten_brackets_are_named(call):
-    with pytest.raises(TypeError, match=re.escape("RescorlaWagner is a class, not a learner: write RescorlaWagner()")): call(RescorlaWagner)
+    with pytest.raises(TypeError, match=re.escape("RescorlaWagner is a class, not a learner: write RescorlaWagner()")):
+        call(RescorlaWagner)
 
 
 # Never wrong in silence
@@ -623,10 +788,13 @@ def test_simulation_and_replay_stop_where_the_likelihood_does():
     trials = simulate(RescorlaWagner(), BanditsDrift(), people=2, n_trials=20, seed=1)
     full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=20, seed=1)
     broken = dict(alpha=1., beta=3.)
-    with pytest.raises(FloatingPointError, match="NaN or infinite logits"): simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20)
-    with pytest.warns(UserWarning, match="NaN or infinite logits"): assert replay(Hidden(), trials, broken).p_0[1:20].isna().all()
+    with pytest.raises(FloatingPointError, match="NaN or infinite logits"):
+        simulate(Hidden(), BanditsDrift(), broken, people=2, n_trials=20)
+    with pytest.warns(UserWarning, match="NaN or infinite logits"):
+        assert replay(Hidden(), trials, broken).p_0[1:20].isna().all()
     assert play(Hidden(), broken, full).shape == (1, 40)
-    with pytest.raises(ValueError, match=r"hide \(NaN\) what the options that were not chosen would have paid"): play(RescorlaWagner(), None, trials)
+    with pytest.raises(ValueError, match=r"hide \(NaN\) what the options that were not chosen would have paid"):
+        play(RescorlaWagner(), None, trials)
 
 
 def test_trials_in_the_place_of_parameters():

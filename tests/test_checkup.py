@@ -1,12 +1,13 @@
-"""People beside simulated people: what is counted is counted again by plain loops; how people are simulated is the strongest way that the trials allow, and said"""
+"""People beside simulated people: what is counted is counted again by plain loops; how people are simulated is the
+strongest way that the trials allow, and said"""
 import numpy as np
 import pandas as pd
 import pytest
 
 from scipy import stats
 
-from spice_rl import (BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, run_statistics, simulate, task_example,
-                      task_model, to_line)
+from spice_rl import BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, run_statistics
+from spice_rl import simulate, task_example, task_model, to_line
 from spice_rl.output.checkup import _any, _Compared, _distances, _share
 from spice_rl.output.simulated_people import _thetas
 from spice_rl.output.views import _Design, _panels, _steadiness
@@ -22,8 +23,13 @@ def missing(trials):
     "The same with every seventh choice missing"
     gone = np.arange(len(trials)) % 7 == 2
     frame = trials.to_frame()
-    return Trials.from_arrays(np.where(gone, -1, trials.choice), np.where(gone[:, None], np.nan, trials.reward), np.array(trials.participants)[trials.participant],
-                              trials.session % 2, extra={k: frame[k].to_numpy() for k in ("p_0", "p_1")})
+    return Trials.from_arrays(
+        np.where(gone, -1, trials.choice),
+        np.where(gone[:, None], np.nan, trials.reward),
+        np.array(trials.participants)[trials.participant],
+        trials.session % 2,
+        extra={k: frame[k].to_numpy() for k in ("p_0", "p_1")},
+    )
 
 
 def test_what_is_counted_is_the_definition(trials):
@@ -56,9 +62,17 @@ def test_the_way_is_the_strongest_there_is(trials):
     said = check_fit(RescorlaWagner(), trials, times=20)
     assert said.way == "schedule" and "own schedule" in said.how
     frame, who = trials.to_frame(), np.array(trials.participants)[trials.participant]
-    other = Trials.from_arrays(trials.choice, trials.reward, who, trials.session % 2, extra={"p_0": .01 + 0 * frame.p_0, "p_1": .01 + 0 * frame.p_0})
+    other = Trials.from_arrays(
+        trials.choice,
+        trials.reward,
+        who,
+        trials.session % 2,
+        extra={"p_0": .01 + 0 * frame.p_0, "p_1": .01 + 0 * frame.p_0},
+    )
     said = check_fit(RescorlaWagner(), other, times=20)
-    assert said.way == "one step ahead" and "0.01 of the choices should have been rewarded" in said.how and said.runs is None
+    assert said.way == "one step ahead"
+    assert "0.01 of the choices should have been rewarded" in said.how
+    assert said.runs is None
     shown = simulate(RescorlaWagner(), BanditsFlip(counterfactual=True), PEOPLE, n_trials=60, seed=1)
     assert check_fit(RescorlaWagner(), shown, times=20).way == "own trials"
     said = check_fit(RescorlaWagner(), trials, BanditsFlip(flip=.05), times=20)
@@ -90,7 +104,8 @@ def test_same_seed_same_table_and_missing_stays_missing(trials):
 def test_farthest_point_against_each_study():
     rng = np.random.default_rng(0)
     studies = rng.normal(size=(99, 6))
-    assert _share(_distances(np.r_[9., np.zeros(5)], studies)) == .01 and _share(_distances(studies.mean(0), studies)) == 1
+    assert _share(_distances(np.r_[9., np.zeros(5)], studies)) == .01
+    assert _share(_distances(studies.mean(0), studies)) == 1
 
 
 def test_response_times_of_a_density(trials):
@@ -98,17 +113,27 @@ def test_response_times_of_a_density(trials):
     said = check_fit(task_model("choiceRT_ddm"), t, times=20)
     assert said.way == "own trials" and "rt" in said.tests.index
     rt = said.table[said.table.panel == "rt"]
-    own = [np.quantile(next(t.columns[n] for n in t.does if n != "choice")[(t.participant == i) & (t.choice == 1)], .5) for i in range(t.n_participants)]
+    own = [
+        np.quantile(next(t.columns[n] for n in t.does if n != "choice")[(t.participant == i) & (t.choice == 1)], .5)
+        for i in range(t.n_participants)
+    ]
     row = rt[(rt.x == .5) & (rt.line == rt.line.iloc[0])]
     assert row.people.item() == pytest.approx(np.mean(own))
 
 
 def test_response_times_that_no_model_speaks_of(trials):
     frame, n = trials.to_frame(), len(trials)
-    t = Trials.from_arrays(trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2,
-                           extra=dict(rt=np.random.default_rng(1).gamma(3, .2, n), p_0=frame.p_0.to_numpy(), p_1=frame.p_1.to_numpy()))
+    t = Trials.from_arrays(
+        trials.choice,
+        trials.reward,
+        np.array(trials.participants)[trials.participant],
+        trials.session % 2,
+        extra=dict(rt=np.random.default_rng(1).gamma(3, .2, n), p_0=frame.p_0.to_numpy(), p_1=frame.p_1.to_numpy()),
+    )
     said = check_fit(RescorlaWagner(), t, times=20)
-    assert said.table[said.table.panel == "rt"].simulated.isna().all() and "says nothing of response times" in said.notes[0] and np.isnan(said.tests.p["rt"])
+    assert said.table[said.table.panel == "rt"].simulated.isna().all()
+    assert "says nothing of response times" in said.notes[0]
+    assert np.isnan(said.tests.p["rt"])
     figure, axs = said.plot()
     assert len(axs) == 6 and [ax.get_title("left") for ax in axs][-1] == "Response times"
     with pytest.raises(ValueError, match="unknown column"): check_fit(RescorlaWagner(), t, times=20, rt="rtt")
@@ -126,7 +151,12 @@ def test_statistics_of_all_people_at_once_are_those_of_run_statistics(trials):
     rng = np.random.default_rng(2)
     short = trials.take(participants=["a", "c"])
     frame = missing(trials)
-    for t in (trials, short, frame, Trials.from_arrays(rng.integers(0, 2, 9), np.ones(9), ["x", "x", "x", "y", "y", "y", "y", "y", "z"])):
+    for t in (
+        trials,
+        short,
+        frame,
+        Trials.from_arrays(rng.integers(0, 2, 9), np.ones(9), ["x", "x", "x", "y", "y", "y", "y", "y", "z"]),
+    ):
         judge = run_statistics(t)[["repeat", "run_correlation", "repeat_sd"]].to_numpy(float)
         np.testing.assert_allclose(_steadiness(t), judge, atol=1e-12)
 
@@ -151,14 +181,20 @@ def test_whose_parameters(trials):
     plain, anew = check_fit(found, trials, times=20, refits=0), check_fit(found, trials, times=20, refits=10)
     assert "as they are" in plain.how and "fitted and simulated once more" in anew.how
     assert plain.table.people.equals(anew.table.people) and not plain.table.simulated.equals(anew.table.simulated)
-    drawn_to_a_prior = fit(RescorlaWagner(), trials, starts=1, priors=dict(alpha=stats.beta(60, 40), beta=stats.gamma(60, scale=.05)))
+    drawn_to_a_prior = fit(
+        RescorlaWagner(), trials, starts=1, priors=dict(alpha=stats.beta(60, 40), beta=stats.gamma(60, scale=.05))
+    )
     assert "finds others" in check_fit(drawn_to_a_prior, trials, times=20, refits=10).how
     together = fit_hierarchical(RescorlaWagner(), trials)
     said = check_fit(together, trials, times=20)
     assert "drawn anew in each study" in said.how
-    with pytest.raises(ValueError, match="refits=10: nobody can be fitted anew, since parameters are not those of `fit`"): check_fit(together, trials, times=20, refits=10)
+    with pytest.raises(
+        ValueError, match="refits=10: nobody can be fitted anew, since parameters are not those of `fit`"
+    ):
+        check_fit(together, trials, times=20, refits=10)
     with pytest.raises(ValueError, match="one step ahead"): check_fit(found, bare(trials), times=20, refits=10)
-    some = check_fit(found, trials.take(participants=["b", "c"]), BanditsFlip(flip=.05), times=20)   # of more people than these
+    # of more people than these
+    some = check_fit(found, trials.take(participants=["b", "c"]), BanditsFlip(flip=.05), times=20)
     assert some.way == "environment"
 
 
@@ -167,16 +203,20 @@ def test_draws_are_those_of_the_posterior(trials):
     frames = _thetas(found, found.cell, found.parameters, trials, 4000, 3)
     line = to_line(np.array([f.to_numpy() for f in frames]), [Param(.5, *found.bounds[n]) for n in found.names])
     np.testing.assert_allclose(line.mean(0), found.modes, atol=.08 * np.sqrt(found.covariances.max()))
-    for i in range(3): np.testing.assert_allclose(np.cov(line[:, i].T), found.covariances[i], atol=.08 * found.covariances[i].max())
+    for i in range(3):
+        np.testing.assert_allclose(np.cov(line[:, i].T), found.covariances[i], atol=.08 * found.covariances[i].max())
 
 
 def bare(trials):
     "The same without a schedule"
-    return Trials.from_arrays(trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2)
+    return Trials.from_arrays(
+        trials.choice, trials.reward, np.array(trials.participants)[trials.participant], trials.session % 2
+    )
 
 
 def test_estimates_of_each_alone_give_way_to_a_joint_fit_one_step_ahead():
-    "The model is right, and many people's noisy estimates are told from them; draws of a joint fit are not, unless the user wants the estimates"
+    """The model is right, and many people's noisy estimates are told from them; draws of a joint fit are not, unless
+    the user wants the estimates"""
     rng, n = np.random.default_rng(1), 250
     truth = pd.DataFrame(dict(alpha=rng.beta(3, 4, n), beta=rng.gamma(4, 1, n)), index=[f"p{i}" for i in range(n)])
     t = bare(simulate(RescorlaWagner(), BanditsFlip(flip=.03), truth, n_trials=25, seed=6))

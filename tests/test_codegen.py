@@ -1,4 +1,5 @@
-"""The specialised loop: the pointer loop's numbers to the bit; never stale; whatever lies in its folder, right or not at all"""
+"""The specialised loop: the pointer loop's numbers to the bit; never stale; whatever lies in its folder, right or
+not at all"""
 import importlib
 import json
 import os
@@ -65,23 +66,39 @@ def loops(folder):
 
 
 def odd_trials(n_options, seed, length=60, people=4, offers=True):
-    "Choices with all that may happen: missing ones, hidden and shown rewards, contexts, trials that do not count, sessions, offers of 2 to k options"
+    """Choices with all that may happen: missing ones, hidden and shown rewards, contexts, trials that do not count,
+    sessions, offers of 2 to k options"""
     rng = np.random.default_rng(seed)
     n = people * length
-    offered = [np.sort(rng.permutation(n_options)[:rng.integers(2, n_options + 1) if offers else n_options]) for _ in range(n)]
+    offered = [
+        np.sort(rng.permutation(n_options)[: rng.integers(2, n_options + 1) if offers else n_options]) for _ in range(n)
+    ]
     choice = np.array([rng.choice(o) for o in offered])
     reward = np.where(rng.random((n, n_options)) < .5, np.nan, rng.normal(.5, 1, (n, n_options)))
     reward[rng.random(n) < .2] = np.nan
     missing = rng.random(n) < .1
     offer = np.array([np.r_[o, np.full(n_options - len(o), -1)] for o in offered])
-    return Trials.from_arrays(np.where(missing, -1, choice), reward, np.repeat(np.arange(people), length), np.tile(np.arange(length) // 23, people), options=range(n_options),
-                              offer=offer, context=rng.integers(0, 3, n), counted=rng.random(n) < .8)
+    return Trials.from_arrays(
+        np.where(missing, -1, choice),
+        reward,
+        np.repeat(np.arange(people), length),
+        np.tile(np.arange(length) // 23, people),
+        options=range(n_options),
+        offer=offer,
+        context=rng.integers(0, 3, n),
+        counted=rng.random(n) < .8,
+    )
 
 
 def lanes_of(cell, trials, seed):
     "1 to 100 lanes for each person, in no order: parameters inside the bounds, some at them"
     rng = np.random.default_rng(seed)
-    who = rng.permutation(np.repeat(np.arange(trials.n_participants), np.r_[1, 100, rng.integers(2, 99, trials.n_participants)][:trials.n_participants]))
+    who = rng.permutation(
+        np.repeat(
+            np.arange(trials.n_participants),
+            np.r_[1, 100, rng.integers(2, 99, trials.n_participants)][: trials.n_participants],
+        )
+    )
     lower, upper = (np.array([getattr(p, end) for p in cell.params.values()]) for end in ("lower", "upper"))
     low, high = np.where(np.isfinite(lower), lower, -5.), np.where(np.isfinite(upper), upper, 5.)
     theta = low + (high - low) * rng.random((len(who), len(low)))
@@ -95,19 +112,29 @@ def same_bits(cell, trials, monkeypatch, slopes=(True,)):
     for how in ("pointers", "now"):
         monkeypatch.setenv("SPICE_RL_COMPILE", how)
         lanes = Lanes(cell, trials, 1)
-        found[how] = [x for with_slopes in slopes for x in (lanes.scoring(theta, who) if with_slopes else [lanes.nll(theta, who)])]
+        found[how] = [
+            x for with_slopes in slopes for x in (lanes.scoring(theta, who) if with_slopes else [lanes.nll(theta, who)])
+        ]
         used = [lanes.loop.ready(len(cell.params) if with_slopes else 0, 0.) for with_slopes in slopes]
         assert all(used) if how == "now" else not any(used)
     assert np.isfinite(found["now"][0]).any()
     for one, other in zip(*found.values(), strict=True): np.testing.assert_array_equal(one, other)
 
 
-# A loop takes seconds to compile, so each thing that its text is made of is here once: what is on offer (always both options, any number of them, below a pair
-# of nine), logits that are one expression, an array or of one option, no latent value, one or several, and slopes of 1 to 8 parameters or none
-EVERY = [(RescorlaWagner(), 2, False, (False, True)), (Situations(), 2, False, (True,)), (Sum(), 3, True, (True,)), (Coin(), 2, False, (True,))]
+# A loop takes seconds to compile, so each thing that its text is made of is here once: what is on offer (always both
+# options, any number of them, below a pair of nine), logits that are one expression, an array or of one option, no
+# latent value, one or several, and slopes of 1 to 8 parameters or none
+EVERY = [
+    (RescorlaWagner(), 2, False, (False, True)),
+    (Situations(), 2, False, (True,)),
+    (Sum(), 3, True, (True,)),
+    (Coin(), 2, False, (True,)),
+]
 
 
-@pytest.mark.parametrize("cell, n_options, offers, slopes", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else "")
+@pytest.mark.parametrize(
+    "cell, n_options, offers, slopes", EVERY, ids=lambda x: type(x).__name__ if isinstance(x, Cell) else ""
+)
 def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, slopes, monkeypatch):
     trials = odd_trials(n_options, seed=3, offers=offers)
     assert Loop(type(cell), n_options, trials.offer, (trials.offer >= 0).sum(1)).offers == ("any" if offers else "two")
@@ -116,7 +143,8 @@ def test_bandit_cells_have_the_pointers_bits(cell, n_options, offers, slopes, mo
 
 def test_one_class_on_tasks_of_other_sizes(folder, monkeypatch):
     "How many options there are stands in the loop as a number: each number has its own, in memory and on disk"
-    for n_options in (3, 4, 3): same_bits(RescorlaWagner(), odd_trials(n_options, seed=n_options), monkeypatch, slopes=(False,))
+    for n_options in (3, 4, 3):
+        same_bits(RescorlaWagner(), odd_trials(n_options, seed=n_options), monkeypatch, slopes=(False,))
     assert len(loops(folder)) == 2
 
 
@@ -139,7 +167,8 @@ def test_a_logit_that_is_infinite_or_nan_has_the_pointers_bits(monkeypatch):
         params = dict(height=Param(0., -np.inf, np.inf), beta=Param(1., 0, 5))
         state = "q",
         def init(p, state): pass
-        def logit(p, state, trial, option): return p.height * (option + state.q[option]) if trial.context < 2 else p.beta
+        def logit(p, state, trial, option):
+            return p.height * (option + state.q[option]) if trial.context < 2 else p.beta
         def update(p, state, trial): state.q[trial.choice] = trial.context - 1.
     trials, who = odd_trials(2, 1, offers=False), np.tile(np.arange(4), 5)
     theta = np.c_[np.repeat([np.inf, -np.inf, np.nan, 1e308, 0.], 4), np.ones(20)]
@@ -156,7 +185,8 @@ def test_threads_change_nothing(monkeypatch):
     cell, trials = RescorlaWagner(), odd_trials(2, seed=3, offers=False)
     theta, who = (np.repeat(x, 60, 0) for x in lanes_of(cell, trials, 0))
     monkeypatch.setattr("spice_rl.core.engine._WORTH", 0)
-    for one, other in zip(Lanes(cell, trials, 1).scoring(theta, who), Lanes(cell, trials, 3).scoring(theta, who)): np.testing.assert_array_equal(one, other)
+    for one, other in zip(Lanes(cell, trials, 1).scoring(theta, who), Lanes(cell, trials, 3).scoring(theta, who)):
+        np.testing.assert_array_equal(one, other)
 
 
 # Logits that are one expression
@@ -164,21 +194,41 @@ def test_threads_change_nothing(monkeypatch):
 RATE = 3
 
 
-@pytest.mark.parametrize("rule, text", [
-    (lambda p, state, trial: p.beta * state.q, "(p.beta * state.q[option])"),
-    (lambda p, state, trial: state.q / p.tau - RATE * state.trace, "((state.q[option] / p.tau) - ((3) * state.trace[option]))"),
-    (lambda p, state, trial: -(p.a - .5) * trial.reward + trial.context, "(((-(p.a - (0.5))) * trial.reward[option]) + trial.context)"),
-])
+@pytest.mark.parametrize(
+    "rule, text",
+    [
+        (lambda p, state, trial: p.beta * state.q, "(p.beta * state.q[option])"),
+        (
+            lambda p, state, trial: state.q / p.tau - RATE * state.trace,
+            "((state.q[option] / p.tau) - ((3) * state.trace[option]))",
+        ),
+        (
+            lambda p, state, trial: -(p.a - 0.5) * trial.reward + trial.context,
+            "(((-(p.a - (0.5))) * trial.reward[option]) + trial.context)",
+        ),
+    ],
+)
 def test_a_rule_of_one_expression_is_written_for_one_option(rule, text): assert one_option(rule).text == text
 
 
 def outside(x): return x
 
 
-@pytest.mark.parametrize("rule", [
-    lambda p, state, trial: np.exp(state.q), lambda p, state, trial: outside(state.q), lambda p, state, trial: state.q[::-1],
-    lambda p, state, trial: state.q if p.beta > 1 else -state.q, lambda p, state, trial: state.q ** 2, lambda p, state, trial: state.q + (p.beta > 1),
-    lambda p, state, trial: np.array([p.beta, 0.]), lambda p, state, trial: p.beta, lambda p, state, trial: state.q + trial.options, lambda p, state, trial: state.q + True])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda p, state, trial: np.exp(state.q),
+        lambda p, state, trial: outside(state.q),
+        lambda p, state, trial: state.q[::-1],
+        lambda p, state, trial: state.q if p.beta > 1 else -state.q,
+        lambda p, state, trial: state.q**2,
+        lambda p, state, trial: state.q + (p.beta > 1),
+        lambda p, state, trial: np.array([p.beta, 0.]),
+        lambda p, state, trial: p.beta,
+        lambda p, state, trial: state.q + trial.options,
+        lambda p, state, trial: state.q + True,
+    ],
+)
 def test_any_other_rule_stays_as_it_is(rule): assert one_option(rule) is None
 
 
@@ -198,7 +248,14 @@ def closes_over(x):
     return init
 
 
-@pytest.mark.parametrize("rule, change", [(uses_helper, ("NUMBER", 3.)), (uses_table, ("TABLE", np.array([1., 3.]))), (uses_module, ("MODULE.rate", 4.))])
+@pytest.mark.parametrize(
+    "rule, change",
+    [
+        (uses_helper, ("NUMBER", 3.)),
+        (uses_table, ("TABLE", np.array([1., 3.]))),
+        (uses_module, ("MODULE.rate", 4.)),
+    ],
+)
 def test_contents_follow_what_a_rule_reads(rule, change, monkeypatch):
     before = contents(rule)
     monkeypatch.setattr(f"{__name__}.{change[0]}", change[1])
@@ -227,7 +284,8 @@ def cell_of(start, table=None):
         state = "q",
         def init(p, state): state.q[0] = state.q[1] = start if table is None else table[1]
         def logits(p, state, trial): return p.beta * state.q * (0., 1.)[1] if table is None else p.beta * state.q
-        def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
+        def update(p, state, trial):
+            state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])
     return Made()
 
 
@@ -275,7 +333,11 @@ def compiled(monkeypatch):
 
 def test_rules_are_read_from_disk_and_never_stale(folder, guesses, monkeypatch, compiled):
     monkeypatch.setenv("SPICE_RL_COMPILE", "pointers")
-    for start, new in ((.5, 3), (.1, 3), (.5, 0)):          # another class each time; the third is made of what the first was
+    for start, new in (
+        (.5, 3),
+        (.1, 3),
+        (.5, 0),
+    ):  # another class each time; the third is made of what the first was
         before = len(compiled)
         assert nll(cell_of(start), trials=guesses).sum() == pytest.approx(by_hand(start, guesses), rel=1e-12)
         assert len(compiled) - before == new
@@ -303,20 +365,26 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import spice_rl.core.codegen as codegen, spice_rl.core.machine_code as machine_code
-codegen.cache_folder = machine_code.cache_folder = lambda: Path(sys.argv[1])   # of this package's loops alone: what numba keeps by itself is not compiled anew
+# of this package's loops alone: what numba keeps by itself is not compiled anew
+codegen.cache_folder = machine_code.cache_folder = lambda: Path(sys.argv[1])
 from spice_rl.models.bandits import RescorlaWagner
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import Lanes
 rng = np.random.default_rng(0)
-lanes = Lanes(RescorlaWagner(), Trials.from_arrays(rng.integers(0, 2, 300), rng.random(300), np.repeat(range(3), 100)), 1)
+trials = Trials.from_arrays(rng.integers(0, 2, 300), rng.random(300), np.repeat(range(3), 100))
+lanes = Lanes(RescorlaWagner(), trials, 1)
 out = lanes.nll(np.tile([.25, 2.5], (3, 1)), np.arange(3))
-print(json.dumps(dict(out=[x.hex() for x in out], compiled=len(codegen._TOOK), there=lanes.loop.ready(0, 0.) is not None, digest=codegen.contents(RescorlaWagner.rules))))
+print(json.dumps(dict(out=[x.hex() for x in out], compiled=len(codegen._TOOK),
+                      there=lanes.loop.ready(0, 0.) is not None,
+                      digest=codegen.contents(RescorlaWagner.rules))))
 """
 
 
 def process(folder, seed):
     "Another process that asks for a likelihood"
-    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | dict(SPICE_RL_COMPILE="now", PYTHONHASHSEED=seed)
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | dict(
+        SPICE_RL_COMPILE="now", PYTHONHASHSEED=seed
+    )
     return subprocess.Popen([sys.executable, "-c", LEARNER, folder], env=env, stdout=subprocess.PIPE, text=True)
 
 
@@ -331,7 +399,8 @@ def test_two_processes_at_once_then_a_third_that_need_not_compile(folder, monkey
     one, other = map(said, first)
     assert one["compiled"] and other["compiled"] and one["out"] == other["out"] and one["digest"] == other["digest"]
     monkeypatch.setenv("SPICE_RL_COMPILE", "auto")
-    for module in (codegen, machine_code): monkeypatch.setattr(module, "cache_folder", machine_code.cache_folder)   # put back what the code changes
+    # put back what the code changes
+    for module in (codegen, machine_code): monkeypatch.setattr(module, "cache_folder", machine_code.cache_folder)
     monkeypatch.setattr(sys, "argv", ["", folder])
     exec(LEARNER, {})                                       # in this process, the third
     third = json.loads(capsys.readouterr().out)
@@ -358,7 +427,8 @@ def test_the_variable_is_checked(monkeypatch):
 # What lies in the folder
 
 def made(monkeypatch):
-    "Whether a function is compiled: it is not if it was kept. (The notebook shows the same of a loop, and of a loop whose file is damaged: they are read and written alike.)"
+    """Whether a function is compiled: it is not if it was kept. (The notebook shows the same of a loop, and of a
+    loop whose file is damaged: they are read and written alike.)"""
     took, keep = [], machine_code._keep
     with monkeypatch.context() as patch:
         patch.setattr(machine_code, "_keep", lambda path, compiled: took.append(path) or keep(path, compiled))
@@ -373,9 +443,11 @@ from numba import njit, types
 from spice_rl.core.machine_code import kept_or_compiled
 
 def loop_of(number):
-    steps = "".join(f"    x = np.sin(x) + np.exp(-x * x) + {number}\\n" for _ in range(60))   # too long to be taken into its caller
+    # too long to be taken into its caller
+    steps = "".join(f"    x = np.sin(x) + np.exp(-x * x) + {number}\\n" for _ in range(60))
     scope = dict(np=np, njit=njit, __name__="spice_rl.core.machine_code")
-    exec(f"@njit\\ndef begin(x):\\n{steps}    return x\\ndef loop(x): return begin(x) + begin(-x) * begin(2 * x)", scope)
+    loop = "def loop(x): return begin(x) + begin(-x) * begin(2 * x)"
+    exec(f"@njit\\ndef begin(x):\\n{steps}    return x\\n{loop}", scope)
     return scope["loop"]
 
 for number in sys.argv[1:]:
@@ -385,9 +457,13 @@ for number in sys.argv[1:]:
 
 
 def test_functions_of_one_name_from_two_processes_stay_apart(tmp_path, monkeypatch, capsys):
-    "Each process compiles a loop that calls its own `begin`; a third one, this, reads both, and neither takes the other's"
+    """Each process compiles a loop that calls its own `begin`; a third one, this, reads both, and neither takes the
+    other's"""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    for number in "12": assert subprocess.run([sys.executable, "-c", CALLERS, number], capture_output=True, text=True, check=True).stdout.split() == ["True"]
+    for number in "12":
+        assert subprocess.run(
+            [sys.executable, "-c", CALLERS, number], capture_output=True, text=True, check=True
+        ).stdout.split() == ["True"]
     monkeypatch.setattr(sys, "argv", ["", "1", "2"])
     monkeypatch.setattr(machine_code, "_keep", lambda *_: pytest.fail("compiled what two processes had kept"))
     exec(CALLERS, {})
@@ -454,7 +530,10 @@ def test_the_folder_is_bounded(folder, monkeypatch):
 
 def test_a_kept_loop_imports_nothing(folder, monkeypatch, tmp_path):
     "A rule of a module that is not there any more: the file is not read, and nothing of that name is run"
-    (tmp_path / "gone.py").write_text("from spice_rl.models.bandits import RescorlaWagner\nclass Gone(RescorlaWagner):\n    def init(p, state): state.q[:] = .5 / float(len(state.q) - 1)\n")
+    (tmp_path / "gone.py").write_text(
+        "from spice_rl.models.bandits import RescorlaWagner\nclass Gone(RescorlaWagner):\n    def init(p, state): "
+        "state.q[:] = .5 / float(len(state.q) - 1)\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("SPICE_RL_COMPILE", "now")
     gone = importlib.import_module("gone").Gone

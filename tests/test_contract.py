@@ -1,4 +1,5 @@
-"""The wide contract: cells that see, do or get more than options, choices and rewards; each judged by a plain numpy likelihood."""
+"""The wide contract: cells that see, do or get more than options, choices and rewards; each judged by a plain numpy
+likelihood."""
 import re
 
 import numpy as np
@@ -18,13 +19,16 @@ def offers(people=6, n=80, seed=0, **more):
     rng = np.random.default_rng(seed)
     shape = people * n, 2
     columns = dict(amount=rng.uniform(1, 6, shape), delay=rng.choice([0, 1, 3, 7, 20], shape))
-    return Trials.from_arrays(rng.integers(0, 2, shape[0]), participant=np.repeat([f"p{i}" for i in range(people)], n), sees=columns, **more)
+    return Trials.from_arrays(
+        rng.integers(0, 2, shape[0]), participant=np.repeat([f"p{i}" for i in range(people)], n), sees=columns, **more
+    )
 
 
 OFFERS = offers()
 
 
-def softmax_nll(x, choice): return np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1) - x[np.arange(len(x)), choice]
+def softmax_nll(x, choice):
+    return np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1) - x[np.arange(len(x)), choice]
 
 
 def by_person(each, trials): return np.bincount(trials.participant, each, trials.n_participants)
@@ -35,7 +39,11 @@ def by_person(each, trials): return np.bincount(trials.participant, each, trials
 def test_delay_discounting_equals_numpy():
     for k, beta in ((.05, 1.), (0, 10), (.9, .3)):
         x = beta * OFFERS.columns["amount"] / (1 + k * OFFERS.columns["delay"])
-        np.testing.assert_allclose(nll(Hyperbolic(), dict(k=k, beta=beta), OFFERS), by_person(softmax_nll(x, OFFERS.choice), OFFERS), rtol=1e-12)
+        np.testing.assert_allclose(
+            nll(Hyperbolic(), dict(k=k, beta=beta), OFFERS),
+            by_person(softmax_nll(x, OFFERS.choice), OFFERS),
+            rtol=1e-12,
+        )
 
 
 def test_derivatives_are_those_of_the_formula():
@@ -64,7 +72,8 @@ def test_discounting_is_recovered():
     hit = made.choice == np.arange(2)[:, None]
     assert (abs((hit.T - p).sum(0)) < 4 * np.sqrt((p * (1 - p)).sum(0))).all()
     found = fit(Hyperbolic(), made)
-    better = nll(Hyperbolic(), dict(k=.1, beta=1.), made) - found.nll          # twice this is a χ² of two degrees of freedom
+    # twice this is a χ² of two degrees of freedom
+    better = nll(Hyperbolic(), dict(k=.1, beta=1.), made) - found.nll
     assert (better > -1e-6).all() and better.sum() < 20
     got = parameter_recovery(Hyperbolic(), offers(n=250), people=40, bounds=dict(k=(0, .3), beta=(.5, 3)), seed=1)
     assert (got.summary().r > .85).all() and (got.summary().coverage > .85).all()
@@ -73,26 +82,47 @@ def test_discounting_is_recovered():
 def test_an_unseen_column_is_named():
     class Undeclared(Hyperbolic):
         sees = "amount"
-    with pytest.raises(AttributeError, match=re.escape("the rule logit of Undeclared reads trial.delay, which the class does not name: a trial has options, choice, reward, context, amount")):
+    with pytest.raises(
+        AttributeError,
+        match=re.escape(
+            "the rule logit of Undeclared reads trial.delay, which the class does not name: a trial has options, "
+            "choice, reward, context, amount"
+        ),
+    ):
         nll(Undeclared(), None, OFFERS)
     class Narrow(Cell):
         params = dict(beta=Param(1., 0, 2))
         def logit(p, state, trial, option): return p.beta * trial.size[option]
-    with pytest.raises(AttributeError, match="reads trial.size, which the class does not name"): nll(Narrow(), None, OFFERS)
+    with pytest.raises(AttributeError, match="reads trial.size, which the class does not name"):
+        nll(Narrow(), None, OFFERS)
 
 
 def test_a_lacking_column_is_named():
     bare = Trials.from_arrays(OFFERS.choice, sees=dict(amount=OFFERS.columns["amount"]))
-    with pytest.raises(ValueError, match=re.escape("Hyperbolic sees 'delay', which these trials lack (they have amount); name the column where they are read: read_trials(…, sees=dict(delay=")):
+    with pytest.raises(
+        ValueError,
+        match=re.escape(
+            "Hyperbolic sees 'delay', which these trials lack (they have amount); name the column where they are read: "
+            "read_trials(…, sees=dict(delay="
+        ),
+    ):
         nll(Hyperbolic(), None, bare)
-    with pytest.raises(ValueError, match="they have no columns besides choices and rewards"): nll(Hyperbolic(), None, Trials.from_arrays(OFFERS.choice))
+    with pytest.raises(ValueError, match="they have no columns besides choices and rewards"):
+        nll(Hyperbolic(), None, Trials.from_arrays(OFFERS.choice))
 
 
 def test_a_hole_is_found_where_somebody_answered():
     amount = OFFERS.columns["amount"].copy()
     amount[85, 1] = np.nan
-    def with_(choice): return Trials.from_arrays(choice, participant=np.repeat(range(6), 80), sees=dict(amount=amount, delay=OFFERS.columns["delay"]))
-    with pytest.raises(ValueError, match=re.escape("amount is missing at trial 5 of participant 1, where an answer was made (1 such trials)")): nll(Hyperbolic(), None, with_(OFFERS.choice))
+    def with_(choice):
+        return Trials.from_arrays(
+            choice, participant=np.repeat(range(6), 80), sees=dict(amount=amount, delay=OFFERS.columns["delay"])
+        )
+    with pytest.raises(
+        ValueError,
+        match=re.escape("amount is missing at trial 5 of participant 1, where an answer was made (1 such trials)"),
+    ):
+        nll(Hyperbolic(), None, with_(OFFERS.choice))
     there = np.arange(480) != 85
     left_out = offers()
     gone = nll(Hyperbolic(), None, with_(np.where(there, OFFERS.choice, -1)))
@@ -114,8 +144,15 @@ def test_what_is_not_on_offer_need_not_be_seen():
 
 
 def test_columns_are_carried_without_loss(tmp_path):
-    t = Trials.from_arrays([0, 1, 1, 0, -1, 1, 0, 1], [1, 0, 1, 0, np.nan, 1, 0, 1], participant=list("aaaabbbb"), session=[0, 0, 1, 1, 0, 0, 1, 1],
-                           sees=dict(size=np.arange(16.).reshape(8, 2), cue=np.arange(8)), does=dict(rt=[.3, np.nan, 1, 2, 3, 4, 5, 6]), gets=dict(loss=-np.arange(8.)))
+    t = Trials.from_arrays(
+        [0, 1, 1, 0, -1, 1, 0, 1],
+        [1, 0, 1, 0, np.nan, 1, 0, 1],
+        participant=list("aaaabbbb"),
+        session=[0, 0, 1, 1, 0, 0, 1, 1],
+        sees=dict(size=np.arange(16.).reshape(8, 2), cue=np.arange(8)),
+        does=dict(rt=[.3, np.nan, 1, 2, 3, 4, 5, 6]),
+        gets=dict(loss=-np.arange(8.)),
+    )
     assert t.does == ("choice", "rt") and t.n_counted == 6
     rows = np.concatenate([np.flatnonzero(t.participant == i) for i in (1, 0)])
     swapped = Trials.concat([t.take("b"), t.take("a")])
@@ -125,7 +162,9 @@ def test_columns_are_carried_without_loss(tmp_path):
         assert part.does == t.does
         for name, x in t.columns.items(): np.testing.assert_array_equal(part.columns[name], x[number])
     t.to_frame().to_csv(tmp_path / "t.csv", index=False)
-    again = read_trials(tmp_path / "t.csv", block="session", does="rt", gets="loss", sees=dict(size=["size_0", "size_1"], cue="cue"))
+    again = read_trials(
+        tmp_path / "t.csv", block="session", does="rt", gets="loss", sees=dict(size=["size_0", "size_1"], cue="cue")
+    )
     for name, x in t.columns.items(): np.testing.assert_array_equal(again.columns[name], x)
     assert t.equals(t.take(["a", "b"])) and t.equals(again) and not t.equals(swapped)
     with pytest.warns(UserWarning, match="left out: size, cue, rt, loss"): t.to_dataset()
@@ -146,17 +185,23 @@ def test_callers_columns_stay():
 
 # Names
 
-@pytest.mark.parametrize("body, message", [
-    (dict(sees=("context",)), "names 'context', which every trial has"),
-    (dict(sees=("a", "a")), "names 'a' twice"),
-    (dict(sees=("a",), gets=("a",)), "names 'a' twice"),
-    (dict(sees=("a b",)), "cannot have 'a b' as a name"),
-    (dict(does=()), "does of Odd is empty"),
-    (dict(state=dict(q=0)), "the latent value q of Odd has the shape 0"),
-    (dict(state=dict(q="option")), "has the shape 'option'; needed 'options'"),
-    (dict(updat=lambda p, state, trial: None), "has 'updat', which is no rule: is it 'update'?"),
-    (dict(response=lambda p, state, trial: None, logits=lambda p, state, trial: None), "says in two ways how likely an answer is"),
-])
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (dict(sees=("context",)), "names 'context', which every trial has"),
+        (dict(sees=("a", "a")), "names 'a' twice"),
+        (dict(sees=("a",), gets=("a",)), "names 'a' twice"),
+        (dict(sees=("a b",)), "cannot have 'a b' as a name"),
+        (dict(does=()), "does of Odd is empty"),
+        (dict(state=dict(q=0)), "the latent value q of Odd has the shape 0"),
+        (dict(state=dict(q="option")), "has the shape 'option'; needed 'options'"),
+        (dict(updat=lambda p, state, trial: None), "has 'updat', which is no rule: is it 'update'?"),
+        (
+            dict(response=lambda p, state, trial: None, logits=lambda p, state, trial: None),
+            "says in two ways how likely an answer is",
+        ),
+    ],
+)
 def test_a_class_that_cannot_be(body, message):
     with pytest.raises(ValueError, match=re.escape(message)): type("Odd", (Cell,), body)
 
@@ -168,12 +213,18 @@ def test_rules_that_lack():
     class Mute(Cell):
         does = "rating"
     with pytest.raises(TypeError, match=re.escape("Alone lacks the rule sample(p, state, trial, rng)")): Alone()
-    with pytest.raises(TypeError, match=re.escape("Mute lacks the rule response(p, state, trial), or log_likelihood and sample, for rating")): Mute()
+    with pytest.raises(
+        TypeError,
+        match=re.escape("Mute lacks the rule response(p, state, trial), or log_likelihood and sample, for rating"),
+    ):
+        Mute()
 
 
 # state of any shape, does, gets: each kind of answer beside a plain numpy likelihood
 
-from spice_rl.core.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density, mean_answer  # noqa: E402
+# noqa: E402
+from spice_rl.core.density import LBA, LogNormal, Normal, Poisson, VonMises, Wiener, draw_answer, log_density
+from spice_rl.core.density import mean_answer
 from spice_rl.core.replaying import latent_names  # noqa: E402
 
 RNG = np.random.default_rng(8)
@@ -192,7 +243,9 @@ class OwnRating(Rating):
 
 def ratings(rating=None, **more):
     rating = OUTCOME[RNG.permutation(len(OUTCOME))] if rating is None else rating
-    return Trials.from_arrays(participant=WHO, does=dict(rating=rating), gets=dict(outcome=more.pop("outcome", OUTCOME)), **more)
+    return Trials.from_arrays(
+        participant=WHO, does=dict(rating=rating), gets=dict(outcome=more.pop("outcome", OUTCOME)), **more
+    )
 
 
 def rating_nll(alpha, sd, trials, counted=True):
@@ -202,7 +255,8 @@ def rating_nll(alpha, sd, trials, counted=True):
         for t in range(trials.starts[s], trials.starts[s + 1]):
             y, x = trials.columns["rating"][t], trials.columns["outcome"][t]
             if np.isnan(y): continue
-            if trials.counted[t]: out[trials.participant[t]] += .5 * ((y - mean) / sd)**2 + np.log(sd) + .5 * np.log(2 * np.pi)
+            if trials.counted[t]:
+                out[trials.participant[t]] += .5 * ((y - mean) / sd) ** 2 + np.log(sd) + .5 * np.log(2 * np.pi)
             if not np.isnan(x): mean += alpha * (x - mean)
     return out
 
@@ -222,14 +276,18 @@ def test_missing_hidden_and_uncounted():
     np.testing.assert_allclose(nll(Rating(), None, t), rating_nll(.3, 8, t), rtol=1e-12)
     early, late = t.split_time(.4)
     np.testing.assert_allclose(nll(Rating(), None, late), rating_nll(.3, 8, late), rtol=1e-12)
-    np.testing.assert_allclose(nll(Rating(), None, early) + nll(Rating(), None, late), nll(Rating(), None, t), rtol=1e-12)
+    np.testing.assert_allclose(
+        nll(Rating(), None, early) + nll(Rating(), None, late), nll(Rating(), None, t), rtol=1e-12
+    )
 
 
 def test_a_class_that_watches_learns_where_nothing_was_answered():
     class Watcher(Rating):
         watches = True
     t = ratings(np.where(np.arange(len(WHO)) % 3 == 0, np.nan, OUTCOME[::-1]))
-    all_there = ratings(np.where(np.isnan(t.columns["rating"]), 1., t.columns["rating"]), counted=~np.isnan(t.columns["rating"]))
+    all_there = ratings(
+        np.where(np.isnan(t.columns["rating"]), 1., t.columns["rating"]), counted=~np.isnan(t.columns["rating"])
+    )
     np.testing.assert_allclose(nll(Watcher(), None, t), nll(Rating(), None, all_there), rtol=1e-12)
     assert (nll(Watcher(), None, t) != nll(Rating(), None, t)).all()
 
@@ -248,7 +306,9 @@ def choices_and_times(seed=1):
     from spice_rl.models.bandits import BanditsFixed, RescorlaWagner
     from spice_rl import simulate
     t = simulate(RescorlaWagner(), BanditsFixed(counterfactual=True), people=3, n_trials=80, seed=seed)
-    return simulate_like(DiffusionQ(), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=np.ones(240))), seed=5)
+    return simulate_like(
+        DiffusionQ(), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=np.ones(240))), seed=5
+    )
 
 
 def test_choices_with_times_equal_numpy():
@@ -278,7 +338,13 @@ def test_choices_with_times_are_recovered():
 def test_options_on_offer_have_places():
     "Of the options 2 and 1 on offer, in this order, 1 is the upper boundary"
     offer = np.array([[2, 1], [0, 2]] * 5)
-    t = Trials.from_arrays(offer[np.arange(10), [0, 1, 1, 0, 0, 0, 1, 1, 0, 1]], np.tile(np.arange(10)[:, None] % 3 / 2, 3), offer=offer, options=range(3), does=dict(rt=np.linspace(.4, 1.3, 10)))
+    t = Trials.from_arrays(
+        offer[np.arange(10), [0, 1, 1, 0, 0, 0, 1, 1, 0, 1]],
+        np.tile(np.arange(10)[:, None] % 3 / 2, 3),
+        offer=offer,
+        options=range(3),
+        does=dict(rt=np.linspace(.4, 1.3, 10)),
+    )
     q, out = np.full(3, .5), 0.
     for c, (lower, upper), reward, rt in zip(t.choice, offer, t.reward, t.columns["rt"]):
         out -= log_density(Wiener(2 * (q[upper] - q[lower]), 1.5, .5, .2), int(c == upper), rt)
@@ -296,7 +362,11 @@ def test_counts_and_angles_equal_numpy():
     dose = RNG.normal(size=len(WHO))
     t = Trials.from_arrays(participant=WHO, sees=dict(dose=dose), does=dict(count=RNG.poisson(np.exp(1 + .5 * dose))))
     from scipy import stats
-    np.testing.assert_allclose(nll(Count(), None, t), by_person(-stats.poisson.logpmf(t.columns["count"], np.exp(1 + .5 * dose)), t), rtol=1e-12)
+    np.testing.assert_allclose(
+        nll(Count(), None, t),
+        by_person(-stats.poisson.logpmf(t.columns["count"], np.exp(1 + .5 * dose)), t),
+        rtol=1e-12,
+    )
 
     class Turn(Cell):
         "An angle that follows a cue, with what is remembered of the last one"
@@ -307,7 +377,9 @@ def test_counts_and_angles_equal_numpy():
     target, angle = RNG.uniform(-np.pi, np.pi, (2, len(WHO)))
     t = Trials.from_arrays(participant=WHO, sees=dict(target=target), does=dict(angle=angle))
     last = np.where(np.arange(len(WHO)) % N == 0, 0, np.roll(angle, 1))
-    np.testing.assert_allclose(nll(Turn(), None, t), by_person(-stats.vonmises.logpdf(angle, 3., loc=target + .2 * last), t), rtol=1e-10)
+    np.testing.assert_allclose(
+        nll(Turn(), None, t), by_person(-stats.vonmises.logpdf(angle, 3., loc=target + .2 * last), t), rtol=1e-10
+    )
 
 
 class TwoStep(Cell):
@@ -350,7 +422,11 @@ def test_a_table_as_a_latent_value_equals_numpy():
     for r in range(len(t)):
         c, on = t.choice[r], t.offer[r]
         share = seen[:, 0] / seen.sum(1)
-        x = np.where(on > 1, 3 * q[on], 3 * (.5 * (share[on % 2] * max(q[2:4]) + (1 - share[on % 2]) * max(q[4:6])) + .5 * q[on]))
+        x = np.where(
+            on > 1,
+            3 * q[on],
+            3 * (.5 * (share[on % 2] * max(q[2:4]) + (1 - share[on % 2]) * max(q[4:6])) + .5 * q[on]),
+        )
         total += np.log(np.exp(x).sum()) - x[(on == c).argmax()]
         if c < 2: first = c
         else:
@@ -360,7 +436,9 @@ def test_a_table_as_a_latent_value_equals_numpy():
     names = latent_names(TwoStep(), t)
     assert names == [f"q_{k}" for k in range(6)] + ["last"] + [f"seen_{i}_{j}" for i in range(2) for j in range(2)]
     table = replay(TwoStep(), t)
-    assert set(names) <= set(table) and table.seen_0_0.iloc[0] == 1 and table.filter(regex="^seen").iloc[-1].sum() == 4 + 49
+    assert set(names) <= set(table)
+    assert table.seen_0_0.iloc[0] == 1
+    assert table.filter(regex="^seen").iloc[-1].sum() == 4 + 49
     np.testing.assert_allclose(table[[f"p_{k}" for k in range(6)]].sum(axis=1), 1)
 
 
@@ -391,8 +469,12 @@ def test_probabilities_in_place_of_logits():
     np.testing.assert_allclose(gradient(Lapse(), dict(lapse=1), t)[["alpha", "beta"]], 0, atol=1e-6)
     class Unfair(Lapse):
         def probabilities(p, state, trial): return p.beta * np.ones(3)
-    with pytest.raises(ValueError, match="must be at least 0 and sum to 1 over the options on offer"): nll(Unfair(), None, t)
-    with pytest.raises(ValueError, match=re.escape("Rounded, at trial 0 of participant 0: probabilities of Rounded must be")): nll(Rounded(), dict(alpha=.5), t)
+    with pytest.raises(ValueError, match="must be at least 0 and sum to 1 over the options on offer"):
+        nll(Unfair(), None, t)
+    with pytest.raises(
+        ValueError, match=re.escape("Rounded, at trial 0 of participant 0: probabilities of Rounded must be")
+    ):
+        nll(Rounded(), dict(alpha=.5), t)
 
 
 class Rounded(Cell):
@@ -437,9 +519,16 @@ def test_two_answers_a_trial():
             choice = 1 if rng.random() < right else 0
             return choice, rng.normal(right if choice == 1 else 1 - right, p.noise)
     rng = np.random.default_rng(2)
-    design = Trials.from_arrays(rng.integers(0, 2, 300), options=[0, 1], sees=dict(evidence=rng.normal(size=300)), does=dict(confidence=np.full(300, .5)))
+    design = Trials.from_arrays(
+        rng.integers(0, 2, 300),
+        options=[0, 1],
+        sees=dict(evidence=rng.normal(size=300)),
+        does=dict(confidence=np.full(300, .5)),
+    )
     both = play(Sure(), None, design, times=2, seed=1)
-    assert set(both) == {"choice", "confidence"} and both["choice"].shape == (2, 300) and (both["choice"][0] != both["choice"][1]).any()
+    assert set(both) == {"choice", "confidence"}
+    assert both["choice"].shape == (2, 300)
+    assert (both["choice"][0] != both["choice"][1]).any()
     made = simulate_like(Sure(), design, seed=1)
     np.testing.assert_array_equal(made.choice, both["choice"][0])
     np.testing.assert_array_equal(made.columns["confidence"], both["confidence"][0])
@@ -458,11 +547,18 @@ def test_times_that_cannot_be():
     t = choices_and_times()
     def with_(rt): return Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt))
     rt = t.columns["rt"].copy()
-    with pytest.raises(ValueError, match=re.escape("half of all rt are above")) as e: nll(DiffusionQ(), None, with_(1000 * rt))
+    with pytest.raises(ValueError, match=re.escape("half of all rt are above")) as e:
+        nll(DiffusionQ(), None, with_(1000 * rt))
     assert "are these milliseconds? Wiener takes seconds: divide them by 1000" in str(e.value)
-    with pytest.raises(FloatingPointError, match=re.escape("it is not after t0 = 0.9 (the fastest of this participant is")): nll(DiffusionQ(), dict(t0=.9), t)
+    with pytest.raises(
+        FloatingPointError, match=re.escape("it is not after t0 = 0.9 (the fastest of this participant is")
+    ):
+        nll(DiffusionQ(), dict(t0=0.9), t)
     rt[85] = 0
-    with pytest.raises(ValueError, match=re.escape("rt must be above 0, got 0 at trial 5 of participant 1 (1 such trials)")): nll(DiffusionQ(), None, with_(rt))
+    with pytest.raises(
+        ValueError, match=re.escape("rt must be above 0, got 0 at trial 5 of participant 1 (1 such trials)")
+    ):
+        nll(DiffusionQ(), None, with_(rt))
     rt[85] = np.nan
     assert np.isfinite(nll(DiffusionQ(), None, with_(rt))).all() and with_(rt).n_counted == 239
 
@@ -471,9 +567,13 @@ def test_a_density_that_says_nothing():
     class Shrinking(Rating):
         params = dict(alpha=Param(.3, 0, 1), sd=Param(8, -40, 40))
     t = ratings()
-    with pytest.raises(FloatingPointError, match=re.escape("at trial 0 of participant 0 the answer rating = ")) as e: nll(Shrinking(), dict(sd=-1), t)
+    with pytest.raises(FloatingPointError, match=re.escape("at trial 0 of participant 0 the answer rating = ")) as e:
+        nll(Shrinking(), dict(sd=-1), t)
     assert "has the log likelihood nan, where the rule response says Normal(mean=50.0, sd=-1.0)" in str(e.value)
-    with pytest.raises(ValueError, match=re.escape("Shrinking, at trial 0 of participant 0: sd of Normal must be above 0, got -1")): nll(Shrinking(sd=-1), None, t)
+    with pytest.raises(
+        ValueError, match=re.escape("Shrinking, at trial 0 of participant 0: sd of Normal must be above 0, got -1")
+    ):
+        nll(Shrinking(sd=-1), None, t)
     found = fit(Shrinking(sd=20), t)                            # the half where nothing can be said is no obstacle
     np.testing.assert_allclose(found.nll, fit(Rating(), t).nll, rtol=1e-6)
 
@@ -484,23 +584,42 @@ def test_answers_of_another_kind():
     class Number(Rating):
         def response(p, state, trial): return state.mean[0]
     t = ratings()
-    with pytest.raises(ValueError, match="Wiener is an answer of choice and rt, and Both does rating"): nll(Both(), None, t)
-    with pytest.raises(TypeError, match="the rule response of Number must return a kind of answer"): nll(Number(), None, t)
+    with pytest.raises(ValueError, match="Wiener is an answer of choice and rt, and Both does rating"):
+        nll(Both(), None, t)
+    with pytest.raises(TypeError, match="the rule response of Number must return a kind of answer"):
+        nll(Number(), None, t)
     with pytest.raises(ValueError, match="Rating does 'rating', which these trials lack"): nll(Rating(), None, OFFERS)
-    with pytest.raises(ValueError, match="Hyperbolic speaks of choices, and these trials have none: people do rating"): nll(Hyperbolic(), None, t)
+    with pytest.raises(ValueError, match="Hyperbolic speaks of choices, and these trials have none: people do rating"):
+        nll(Hyperbolic(), None, t)
     with pytest.raises(ValueError, match="nobody answers in these trials: rating is missing everywhere"):
-        nll(Rating(), None, Trials.from_arrays(participant=WHO, does=dict(rating=np.full(len(WHO), np.nan)), gets=dict(outcome=OUTCOME)))
+        nll(
+            Rating(),
+            None,
+            Trials.from_arrays(
+                participant=WHO, does=dict(rating=np.full(len(WHO), np.nan)), gets=dict(outcome=OUTCOME)
+            ),
+        )
 
 
 def test_an_index_that_only_the_data_know():
     "Late there is a third pair on offer, for which the table of transitions has no column"
     offer = np.tile([[0, 1], [2, 3]], (12, 1))
-    def trials(): return Trials.from_arrays(offer[:, 0], np.ones((24, 8)), np.repeat([0, 1], 12), offer=offer, options=range(8))
+    def trials():
+        return Trials.from_arrays(offer[:, 0], np.ones((24, 8)), np.repeat([0, 1], 12), offer=offer, options=range(8))
     assert np.isfinite(nll(TwoStep(), None, trials())).all()
     offer[21] = 6, 7
-    with pytest.raises(IndexError, match=re.escape("a rule of TwoStep reaches for what is not there, at trial 9 of participant 1: index 2 is out of bounds")):
+    with pytest.raises(
+        IndexError,
+        match=re.escape(
+            "a rule of TwoStep reaches for what is not there, at trial 9 of participant 1: index 2 is out of bounds"
+        ),
+    ):
         nll(TwoStep(), None, trials())
-    for reaches in (lambda: fit(TwoStep(), trials()), lambda: replay(TwoStep(), trials()), lambda: play(TwoStep(), None, trials())):
+    for reaches in (
+        lambda: fit(TwoStep(), trials()),
+        lambda: replay(TwoStep(), trials()),
+        lambda: play(TwoStep(), None, trials()),
+    ):
         with pytest.raises(IndexError, match="trial 9 of participant 1"): reaches()
 
 
@@ -508,7 +627,8 @@ def test_halves_that_disagree_are_found():
     class Wrong(OwnRating):
         def sample(p, state, trial, rng): return rng.normal(state.mean[0], 2 * p.sd)
     class Heavy(OwnRating):
-        def log_likelihood(p, state, trial): return .5 - .5 * ((trial.rating - state.mean[0]) / p.sd)**2 - np.log(p.sd) - .5 * np.log(2 * np.pi)
+        def log_likelihood(p, state, trial):
+            return .5 - .5 * ((trial.rating - state.mean[0]) / p.sd) ** 2 - np.log(p.sd) - .5 * np.log(2 * np.pi)
     class Outside(OwnRating):
         def log_likelihood(p, state, trial): return np.log(1 / 100) if 0 <= trial.rating <= 100 else -np.inf
         def sample(p, state, trial, rng): return rng.uniform(0, 130)
@@ -516,9 +636,16 @@ def test_halves_that_disagree_are_found():
         def sample(p, state, trial, rng): return 1., 2.
     t = ratings()
     for cell in (Rating(), OwnRating(), OwnRating(alpha=.9)): assert (check_response(cell, t, n=1000) < 8).all()
-    with pytest.raises(ValueError, match=re.escape("sample and log_likelihood of Wrong do not agree at trial 0 of participant 0")): check_response(Wrong(), t, n=1000)
+    with pytest.raises(
+        ValueError, match=re.escape("sample and log_likelihood of Wrong do not agree at trial 0 of participant 0")
+    ):
+        check_response(Wrong(), t, n=1000)
     with pytest.raises(ValueError, match="the likelihood sums to 1.5"): check_response(Heavy(), t, n=1000)
-    with pytest.raises(FloatingPointError, match="which its likelihood holds to be impossible: sample and log_likelihood must speak of the same answers"): play(Outside(), None, t)
+    with pytest.raises(
+        FloatingPointError,
+        match="which its likelihood holds to be impossible: sample and log_likelihood must speak of the same answers",
+    ):
+        play(Outside(), None, t)
     with pytest.raises(ValueError, match="the rule sample of Twice must return one number"): nll(Twice(), None, t)
     with pytest.raises(TypeError, match="chooses by logits or probabilities"): check_response(Hyperbolic(), OFFERS)
 
@@ -526,7 +653,8 @@ def test_halves_that_disagree_are_found():
 def test_a_rule_that_cannot_be_compiled():
     class Text(Rating):
         def response(p, state, trial): return Normal(float({"a": 50}["a"]), p.sd) if isinstance(trial, tuple) else None
-    with pytest.raises(TypeError, match="the rules of Text cannot be compiled: use numbers, loops and numpy only"): nll(Text(), None, ratings())
+    with pytest.raises(TypeError, match="the rules of Text cannot be compiled: use numbers, loops and numpy only"):
+        nll(Text(), None, ratings())
 
 
 # Memory
@@ -593,15 +721,19 @@ def test_the_two_step_task_is_simulated_as_it_is():
     assert (abs((hit - p).sum(0)) < 4 * np.sqrt((p * (1 - p)).sum(0))).all()     # simulation agrees with the likelihood
     again = simulate(TwoStep(), TwoStepTask(6), people=4, sessions=2, n_trials=200, seed=1)
     assert again.take([0, 1, 2]).to_frame().equals(t.to_frame())                  # nobody depends on who else is there
-    got = parameter_recovery(TwoStep(), TwoStepTask(6), people=20, n_trials=200, draw=dict(alpha=.5, beta=5., w=.5), hold=None, seed=2)
+    got = parameter_recovery(
+        TwoStep(), TwoStepTask(6), people=20, n_trials=200, draw=dict(alpha=.5, beta=5., w=.5), hold=None, seed=2
+    )
     assert got.summary().r.droplevel(0).beta > .5
 
 
 def test_a_world_without_columns_takes_wide_cells_too():
-    "Here one that answers; one of probabilities lives in a world of the explorer's test, and those of logits in the worlds that show"
+    """Here one that answers; one of probabilities lives in a world of the explorer's test, and those of logits in
+    the worlds that show"""
     t = simulate(DiffusionQ(), BanditsDrift(.2), people=2, n_trials=300, seed=3)
     assert t.does == ("choice", "rt") and t.offer.shape == (600, 2) and {"p_0", "p_1"} <= set(t.to_frame())
-    assert np.isfinite(nll(DiffusionQ(), None, t)).all() and (nll(DiffusionQ(), dict(v=0), t) > nll(DiffusionQ(), None, t)).all()
+    assert np.isfinite(nll(DiffusionQ(), None, t)).all()
+    assert (nll(DiffusionQ(), dict(v=0), t) > nll(DiffusionQ(), None, t)).all()
 
 
 def test_offers_follow_what_was_chosen():
@@ -612,8 +744,12 @@ def test_offers_follow_what_was_chosen():
         mine = t.participant == i
         assert now[mine][0] == 10 and (np.diff(now[mine]) == np.where(t.choice[mine][:-1] == 1, 1, -1)).all()
     assert abs(now[-20:].mean() - 20 / 1.6) < 2          # where both offers are worth the same
-    with pytest.raises(ValueError, match=re.escape("Hyperbolic sees 'amount', which BanditsDrift does not show (it shows no columns)")): simulate(Hyperbolic(), BanditsDrift(.2))
-    with pytest.raises(ValueError, match="BanditsDrift pays for choices, and Rating does rating"): simulate(Rating(), BanditsDrift(.2))
+    with pytest.raises(
+        ValueError, match=re.escape("Hyperbolic sees 'amount', which BanditsDrift does not show (it shows no columns)")
+    ):
+        simulate(Hyperbolic(), BanditsDrift(.2))
+    with pytest.raises(ValueError, match="BanditsDrift pays for choices, and Rating does rating"):
+        simulate(Rating(), BanditsDrift(.2))
 
 
 def test_cells_of_choices_live_in_worlds_that_show():
@@ -622,7 +758,8 @@ def test_cells_of_choices_live_in_worlds_that_show():
     assert set(map(tuple, t.offer)) == {(0, 1), (2, 3), (4, 5)} and len(set(t.choice)) == 6
     assert np.isfinite(nll(RescorlaWagner(), None, t)).all()
     from spice_rl import rescorla_wagner_equation
-    with pytest.raises(TypeError, match="must both be written as rules to be simulated together"): simulate(rescorla_wagner_equation(.3, 3.), TwoStepTask(6))
+    with pytest.raises(TypeError, match="must both be written as rules to be simulated together"):
+        simulate(rescorla_wagner_equation(.3, 3.), TwoStepTask(6))
 
 
 # Laws: what holds of every cell holds of these, too
@@ -634,8 +771,12 @@ from spice_rl.core.replaying import replay_arrays  # noqa: E402
 @pytest.fixture(scope="module")
 def worlds():
     "Cells with trials of several people that they simulated themselves"
-    return dict(rating=(Rating(), simulate_like(Rating(), ratings(), seed=1)), offers=(Hyperbolic(), simulate_like(Hyperbolic(), OFFERS, seed=1)),
-                steps=(TwoStep(), simulate(TwoStep(), TwoStepTask(6), people=3, sessions=2, n_trials=30, seed=1)), timed=(DiffusionQ(), choices_and_times()))
+    return dict(
+        rating=(Rating(), simulate_like(Rating(), ratings(), seed=1)),
+        offers=(Hyperbolic(), simulate_like(Hyperbolic(), OFFERS, seed=1)),
+        steps=(TwoStep(), simulate(TwoStep(), TwoStepTask(6), people=3, sessions=2, n_trials=30, seed=1)),
+        timed=(DiffusionQ(), choices_and_times()),
+    )
 
 
 each = pytest.mark.parametrize("name", ["rating", "offers", "steps", "timed"])
@@ -666,11 +807,19 @@ def test_the_future_changes_nothing(name, worlds):
     row = t.starts[1] + 8
     later = np.arange(len(t)) > row
     same = ~later | (t.session != t.session[row])
-    columns = {n: np.where(later if x.ndim == 1 else later[:, None], x[::-1], x) for n, x in t.columns.items() if n != "rt"}
+    columns = {
+        n: np.where(later if x.ndim == 1 else later[:, None], x[::-1], x) for n, x in t.columns.items() if n != "rt"
+    }
     reward = np.where(later[:, None], 1 - t.reward, t.reward)
     options = dict(choice=t.choice, reward=reward, options=t.options, offer=t.offer) if t.options else {}
     does = {n: t.columns[n] if n == "rt" else columns[n] for n in t.does if n != "choice"}
-    other = Trials.from_arrays(**options, participant=t.participant, session=t.session, does=does, sees={n: x for n, x in columns.items() if n not in does})
+    other = Trials.from_arrays(
+        **options,
+        participant=t.participant,
+        session=t.session,
+        does=does,
+        sees={n: x for n, x in columns.items() if n not in does},
+    )
     before, after = (replay(cell, x).iloc[:, 3:].to_numpy(float) for x in (t, other))
     np.testing.assert_array_equal(before[same & (np.arange(len(t)) <= row)], after[same & (np.arange(len(t)) <= row)])
     assert not np.array_equal(before[later], after[later], equal_nan=True)
@@ -695,7 +844,9 @@ def test_simulation_agrees_with_the_likelihood(name, worlds):
     cell, t = worlds[name]
     slope = gradient(cell, None, t)
     lanes = Lanes(cell, t)
-    information = lanes.scoring(np.tile(list(cell.values.values()), (t.n_participants, 1)).astype(float), np.arange(t.n_participants))[2]
+    information = lanes.scoring(
+        np.tile(list(cell.values.values()), (t.n_participants, 1)).astype(float), np.arange(t.n_participants)
+    )[2]
     z = slope.sum() / np.sqrt(np.diagonal(information, 0, 1, 2).sum(0))
     assert (abs(z) < 4).all()
 
@@ -710,15 +861,22 @@ def test_the_tools_follow(name, worlds):
     assert np.isfinite(together.log_evidence) and set(together.parameters.columns) == set(cell.params)
     assert identify(cell, t).n == np.median(np.bincount(t.participant[t.answered()]))
     table = trialwise(cell, t)
-    np.testing.assert_allclose(table.surprise[table.counted].groupby(table.participant).sum(), nll(cell, None, t).groupby(level=0).sum(), rtol=1e-9)
+    np.testing.assert_allclose(
+        table.surprise[table.counted].groupby(table.participant).sum(),
+        nll(cell, None, t).groupby(level=0).sum(),
+        rtol=1e-9,
+    )
     for latent in latent_names(cell, t): assert f"{latent}_change" in table
     with pytest.raises(ValueError, match="check knows the avoidance task only"): check(found, t)
-    if name == "offers":                                  # choices by logits, and nothing of another shape: drawn like a bandit's
+    if name == "offers":  # choices by logits, and nothing of another shape: drawn like a bandit's
         x, states = replay_arrays(cell, None, t)
         np.testing.assert_array_equal(x, replay(cell, t)[["logit_0", "logit_1"]])
         assert states.shape == (len(t), 0, 2)
         return
-    with pytest.raises(TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"): replay_arrays(cell, None, t)
+    with pytest.raises(
+        TypeError, match="has latent values or answers of its own kind, so there are no arrays by option"
+    ):
+        replay_arrays(cell, None, t)
 
 
 # The union: each tool follows each kind of answer, or says in a sentence why it does not
@@ -729,8 +887,13 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 import spice_rl as s  # noqa: E402
 
-BOUNDS = dict(rating=dict(alpha=(.1, .6), sd=(4, 12)), offers=dict(k=(.01, .2), beta=(.3, 2)), timed=dict(alpha=(.05, .5), v=(1, 4), a=(1, 2), t0=(.1, .3)))
-NO_CEILING = "a ceiling is measured from guessing, and nobody guesses .*: leave it out, and put a model beside the others whose answers are the same"
+BOUNDS = dict(
+    rating=dict(alpha=(.1, .6), sd=(4, 12)),
+    offers=dict(k=(.01, .2), beta=(.3, 2)),
+    timed=dict(alpha=(.05, .5), v=(1, 4), a=(1, 2), t0=(.1, .3)),
+)
+NO_CEILING = ("a ceiling is measured from guessing, and nobody guesses .*: leave it out, and put a model beside the "
+              "others whose answers are the same")
 NO_EQUATION = "an equation speaks of choices and rewards, and these trials have none: people do rating"
 
 
@@ -747,34 +910,65 @@ def fitted(cell, t): return fit(cell, t, starts=2)
 
 
 TOOLS = dict(
-    gradient=lambda c, t, b: gradient(c, None, t), hessian=lambda c, t, b: hessian(c, None, t), play=lambda c, t, b: play(c, None, t),
-    replay_after=lambda c, t, b: replay(c, t, after=True), trialwise=lambda c, t, b: trialwise(c, t, keep=list(t.columns)[:1] if "choice" in c.sees else ()),
-    fit=lambda c, t, b: repr(fitted(c, t)) + fitted(c, t)._repr_html_(), check=lambda c, t, b: check(fitted(c, t), t, times=2),
+    gradient=lambda c, t, b: gradient(c, None, t),
+    hessian=lambda c, t, b: hessian(c, None, t),
+    play=lambda c, t, b: play(c, None, t),
+    replay_after=lambda c, t, b: replay(c, t, after=True),
+    trialwise=lambda c, t, b: trialwise(c, t, keep=list(t.columns)[:1] if "choice" in c.sees else ()),
+    fit=lambda c, t, b: repr(fitted(c, t)) + fitted(c, t)._repr_html_(),
+    check=lambda c, t, b: check(fitted(c, t), t, times=2),
     compare=lambda c, t, b: repr(s.compare([fitted(c, t), fit(c, t, starts=2, name="held", hold=pair(c)[1]["held"])])),
-    ceiling=lambda c, t, b: s.compare([fitted(c, t)], ceiling=c, trials=t), cross_validate=lambda c, t, b: s.cross_validate([c], t, folds=2, starts=2).table(),
-    fit_hierarchical=lambda c, t, b: repr(fit_hierarchical(c, t)), fit_hbi=lambda c, t, b: repr(fit_hbi(pair(c)[0], t, starts=1)),
-    parameter_recovery=lambda c, t, b: repr(parameter_recovery(c, t, starts=1, bounds=b)) + parameter_recovery(c, t, starts=1, bounds=b)._repr_html_(),
+    ceiling=lambda c, t, b: s.compare([fitted(c, t)], ceiling=c, trials=t),
+    cross_validate=lambda c, t, b: s.cross_validate([c], t, folds=2, starts=2).table(),
+    fit_hierarchical=lambda c, t, b: repr(fit_hierarchical(c, t)),
+    fit_hbi=lambda c, t, b: repr(fit_hbi(pair(c)[0], t, starts=1)),
+    parameter_recovery=lambda c, t, b: (
+        repr(parameter_recovery(c, t, starts=1, bounds=b)) + parameter_recovery(c, t, starts=1, bounds=b)._repr_html_()
+    ),
     recovery_of_fits=lambda c, t, b: parameter_recovery(c, t, starts=1, draw=fitted(c, t)),
-    model_recovery=lambda c, t, b: repr(s.model_recovery(pair(c)[0], t, starts=1, bounds=dict.fromkeys(("free", "held"), b), hold=pair(c)[1])),
-    power=lambda c, t, b: s.power(c, lambda n: t, people=[4], trials=[20], starts=1, bounds=b), identify=lambda c, t, b: repr(identify(c, t)),
-    profile=lambda c, t, b: s.plot_profile(s.profile_likelihood(c, one(t), next(iter(c.params)))), plot_parameters=lambda c, t, b: s.plot_parameters(fitted(c, t)),
-    plot_recovery=lambda c, t, b: s.plot_recovery(parameter_recovery(c, t, starts=1, bounds=b)), plot_session=lambda c, t, b: plot_session(c, one(t)),
-    explore=lambda c, t, b: explore(c, one(t)), check_response=lambda c, t, b: s.check_response(c, t, n=1000), to_dataset=lambda c, t, b: t.to_dataset(),
-    discover=lambda c, t, b: s.discover(t), search_library=lambda c, t, b: s.search_library(t),
-    bandit_models=lambda c, t, b: s.bandit_models(t), simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
-    pipeline=lambda c, t, b: s.Pipeline(seed=1).run(mode="fit", learning_filename="a.csv", transfer_filename="b.csv", models=[c]))
-REFUSED = {(tool, name): said for tool, names, said in (
-    ("check", "rating offers timed", "check knows the avoidance task only"), ("ceiling", "rating timed", NO_CEILING), ("check_response", "offers", "chooses by logits or probabilities"), ("to_dataset", "rating", "tensors hold choices and their rewards"),
-    ("search_library", "rating", NO_EQUATION), ("discover", "rating", "speaks of choices, and these trials have none: people do rating"),
-    ("search_library", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
-    ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
-    ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"), ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
-    ("pipeline", "rating offers timed", "models must hold names such as")) for name in names.split()}
+    model_recovery=lambda c, t, b: repr(
+        s.model_recovery(pair(c)[0], t, starts=1, bounds=dict.fromkeys(("free", "held"), b), hold=pair(c)[1])
+    ),
+    power=lambda c, t, b: s.power(c, lambda n: t, people=[4], trials=[20], starts=1, bounds=b),
+    identify=lambda c, t, b: repr(identify(c, t)),
+    profile=lambda c, t, b: s.plot_profile(s.profile_likelihood(c, one(t), next(iter(c.params)))),
+    plot_parameters=lambda c, t, b: s.plot_parameters(fitted(c, t)),
+    plot_recovery=lambda c, t, b: s.plot_recovery(parameter_recovery(c, t, starts=1, bounds=b)),
+    plot_session=lambda c, t, b: plot_session(c, one(t)),
+    explore=lambda c, t, b: explore(c, one(t)),
+    check_response=lambda c, t, b: s.check_response(c, t, n=1000),
+    to_dataset=lambda c, t, b: t.to_dataset(),
+    discover=lambda c, t, b: s.discover(t),
+    search_library=lambda c, t, b: s.search_library(t),
+    bandit_models=lambda c, t, b: s.bandit_models(t),
+    simulate=lambda c, t, b: s.simulate(c, BanditsDrift(.2), n_trials=5),
+    pipeline=lambda c, t, b: s.Pipeline(seed=1).run(
+        mode="fit", learning_filename="a.csv", transfer_filename="b.csv", models=[c]
+    ),
+)
+REFUSED = {
+    (tool, name): said
+    for tool, names, said in (
+        ("check", "rating offers timed", "check knows the avoidance task only"),
+        ("ceiling", "rating timed", NO_CEILING),
+        ("check_response", "offers", "chooses by logits or probabilities"),
+        ("to_dataset", "rating", "tensors hold choices and their rewards"),
+        ("search_library", "rating", NO_EQUATION),
+        ("discover", "rating", "speaks of choices, and these trials have none: people do rating"),
+        ("search_library", "offers", "no reward is shown in these trials, and the usual library learns from rewards"),
+        ("bandit_models", "rating", "these models speak of choices, and these trials have none: people do rating"),
+        ("simulate", "rating", "BanditsDrift pays for choices, and Rating does rating"),
+        ("simulate", "offers", "sees 'amount', which BanditsDrift does not show"),
+        ("pipeline", "rating offers timed", "models must hold names such as"),
+    )
+    for name in names.split()
+}
 
 
 @pytest.mark.parametrize("cell", [Rating(), DiffusionQ()], ids=lambda c: type(c).__name__)
 def test_the_expected_answer_is_the_mean_of_its_kind(cell):
-    "`replay`, `trialwise`, `explore` and `plot_session` show what an answer of one number, or of a choice and its time, says of itself (test_density has the mean of each kind)"
+    """`replay`, `trialwise`, `explore` and `plot_session` show what an answer of one number, or of a choice and its
+    time, says of itself (test_density has the mean of each kind)"""
     rng, timed = np.random.default_rng(0), "rt" in cell.does
     if timed: t = Trials.from_arrays(rng.integers(0, 2, 12), rng.random((12, 2)), does=dict(rt=.3 + rng.random(12)))
     else: t = Trials.from_arrays(does=dict(rating=rng.normal(50, 8, 12)), gets=dict(outcome=rng.normal(50, 8, 12)))
@@ -802,17 +996,22 @@ def test_expected_choices_among_three_and_where_nothing_is_seen():
         does = "choice", "rt"
         def response(p, state, trial):
             drifts = np.empty(len(trial.options))
-            for i, k in enumerate(trial.options): drifts[i] = 1 + p.v * trial.strength[k]     # (an index of many takes seconds to compile)
+            # (an index of many takes seconds to compile)
+            for i, k in enumerate(trial.options): drifts[i] = 1 + p.v * trial.strength[k]
             return LBA(drifts, 1.2, .5, .15)
     strength = np.array([[1., 2., .5], [1., 2., .5], [np.nan] * 3])
     offer = np.array([[0, 1, 2], [0, 2, -1], [0, 1, 2]])
-    t = Trials.from_arrays([1, 2, -1], options=range(3), offer=offer, sees=dict(strength=strength), does=dict(rt=[.6, .9, np.nan]))
+    t = Trials.from_arrays(
+        [1, 2, -1], options=range(3), offer=offer, sees=dict(strength=strength), does=dict(rt=[.6, .9, np.nan])
+    )
     frame = replay(Race(), t)
     p = frame[["p_0", "p_1", "p_2"]].to_numpy()
     np.testing.assert_allclose(p[:2].sum(1), 1, rtol=1e-12)
     grid = np.exp(np.linspace(-6, 5, 4001)) + .15
     for k in range(3):
-        mass = np.trapezoid(np.exp(log_density(LBA(1 + strength[0], 1.2, .5, .15), k, grid)) * (grid - .15), np.log(grid - .15))
+        mass = np.trapezoid(
+            np.exp(log_density(LBA(1 + strength[0], 1.2, .5, .15), k, grid)) * (grid - .15), np.log(grid - .15)
+        )
         assert p[0, k] == pytest.approx(mass, abs=1e-6)
     assert p[1, 1] == 0 and p[1, 2] == pytest.approx(mean_answer(LBA([2., 1.5], 1.2, .5, .15))[0], rel=1e-12)
     assert np.isnan(p[2]).all() and np.isnan(frame.expected_rt[2])
@@ -825,7 +1024,8 @@ def test_the_explorer_follows_answers_of_every_kind(worlds):
     assert "NLL" in e.words()[0] and "the model expects" in e.words()[1]
     assert e.set(t0=1.).numbers["nll"] == np.inf and "impossible" in e.words()[0]
     assert e.reset().numbers["nll"] == pytest.approx(nll(cell, None, one(t)).iloc[0])
-    assert explore(OwnRating(), one(worlds["rating"][1])).words()[1].startswith("Mean rating of the person: ")     # a mean that nobody knows
+    # a mean that nobody knows
+    assert explore(OwnRating(), one(worlds["rating"][1])).words()[1].startswith("Mean rating of the person: ")
     class Pumps(Bandits):
         most, extra = 30, 1
         def start(e, uniform, normal, world): world[2] = 0
@@ -851,7 +1051,8 @@ def test_every_tool_follows_or_says_why(tool, name, worlds):
     cell, t = worlds[name]
     said = REFUSED.get((tool, name))
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)          # numpy's, of a number that nobody meant to take the logarithm of
+        # numpy's, of a number that nobody meant to take the logarithm of
+        warnings.simplefilter("error", RuntimeWarning)
         if said is None: TOOLS[tool](cell, t, BOUNDS[name])
         else:
             with pytest.raises((TypeError, ValueError), match=said): TOOLS[tool](cell, t, BOUNDS[name])
@@ -864,7 +1065,9 @@ def test_a_held_out_answer_before_t0_is_said():
     row = np.flatnonzero(t.participant == 0)[t.columns["rt"][t.participant == 0].argmin()]
     rt = t.columns["rt"].copy()
     rt[row] = .02
-    found = s.cross_validate(dict(q=DiffusionQ()), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt)), folds=4, starts=2)
+    found = s.cross_validate(
+        dict(q=DiffusionQ()), Trials.from_arrays(t.choice, t.reward, t.participant, does=dict(rt=rt)), folds=4, starts=2
+    )
     assert np.isinf(found.values.q[0]) and np.isfinite(found.values.q[1:]).all()
     assert any("under q, answers of 0 cannot be" in note for note in found.notes()) and "inf" in repr(found)
 
@@ -881,10 +1084,14 @@ def test_models_are_compared_and_mixed(worlds):
 
 def test_narrow_cells_say_what_they_need():
     from spice_rl import RescorlaWagner
-    with pytest.raises(ValueError, match="RescorlaWagner speaks of choices, and these trials have none: people do rating"): nll(RescorlaWagner(), None, ratings())
+    with pytest.raises(
+        ValueError, match="RescorlaWagner speaks of choices, and these trials have none: people do rating"
+    ):
+        nll(RescorlaWagner(), None, ratings())
     class Undeclared(Hyperbolic):
         sees = "amount"
-    with pytest.raises(AttributeError, match="the rule logit of Undeclared reads trial.delay"): simulate(Undeclared(), Staircase(), n_trials=5)
+    with pytest.raises(AttributeError, match="the rule logit of Undeclared reads trial.delay"):
+        simulate(Undeclared(), Staircase(), n_trials=5)
     timed = choices_and_times()
     from spice_rl.models.bandits import RescorlaWagner as RW
     assert np.isfinite(nll(RW(), None, timed)).all()                  # a model of choices alone, on choices with times
@@ -895,20 +1102,29 @@ def test_narrow_cells_say_what_they_need():
 def test_what_speaks_of_choices_alone_says_so():
     from spice_rl import rescorla_wagner_equation
     for call in (lambda c: nll(c, None, ratings()), lambda c: fit(c, ratings()), lambda c: replay(c, ratings())):
-        with pytest.raises(ValueError, match="speaks of choices, and these trials have none: people do rating"): call(rescorla_wagner_equation(.3, 3.))
-    with pytest.raises(ValueError, match="tensors hold choices and their rewards, and here people do something else: rating"): ratings().to_dataset()
+        with pytest.raises(ValueError, match="speaks of choices, and these trials have none: people do rating"):
+            call(rescorla_wagner_equation(.3, 3.))
+    with pytest.raises(
+        ValueError, match="tensors hold choices and their rewards, and here people do something else: rating"
+    ):
+        ratings().to_dataset()
 
 
 def test_another_kind_of_answer_under_the_same_name_is_another_model():
-    "Loops are kept by what they are made of; a kind of answer is one of these things, whatever it is called in the rule"
+    """Loops are kept by what they are made of; a kind of answer is one of these things, whatever it is called in the
+    rule"""
     import math
     from collections import namedtuple
     from numba import njit
     from spice_rl.core.density import AnswerKind, add_density
     class Laplace(namedtuple("Laplace", "mean sd"), metaclass=AnswerKind): "Heavier tails"
-    add_density(Laplace, njit(lambda answer, value: -abs(value - answer.mean) / answer.sd - math.log(2 * answer.sd)),
-                njit(lambda answer, rng: answer.mean + answer.sd * (rng.standard_exponential() - rng.standard_exponential())),
-                njit(lambda answer: answer.mean), support="any number")
+    add_density(
+        Laplace,
+        njit(lambda answer, value: -abs(value - answer.mean) / answer.sd - math.log(2 * answer.sd)),
+        njit(lambda answer, rng: answer.mean + answer.sd * (rng.standard_exponential() - rng.standard_exponential())),
+        njit(lambda answer: answer.mean),
+        support="any number",
+    )
     def made(kind):
         class Model(Rating):
             def response(p, state, trial): return kind(state.mean[0], p.sd)

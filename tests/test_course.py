@@ -37,7 +37,8 @@ def test_cells_are_short_with_a_sentence_between(path):
     for cell, source in visible(path):
         if cell["cell_type"] == "code":
             lines = sum(map(bool, map(str.strip, source.splitlines())))
-            most = 27 if "RNN(BaseRNN)" in source else 12 if is_one_thing(source) else 6  # a network is as long as in the published tutorial
+            # a network is as long as in the published tutorial
+            most = 27 if "RNN(BaseRNN)" in source else 12 if is_one_thing(source) else 6
             assert lines <= most, f"{lines} lines\n{source}"
             assert not before or re.match("(import|from) ", before), f"no sentence before\n{source}"
         before = source if cell["cell_type"] == "code" else ""
@@ -67,12 +68,19 @@ def test_each_figure_has_a_caption_in_italics(path):
 def test_one_learner_runs_through_the_course():
     "`RescorlaWagner` is written in tutorial 5 alone, as the package has it; the others import it"
     written = {p[14:16]: s for p in COURSE for s in cells(NOTEBOOKS[p], "code") if "class RescorlaWagner(" in s}
-    used = {p[14:16] for p in COURSE if any(re.search(r"import .*\bRescorlaWagner\b", s) for s in cells(NOTEBOOKS[p], "code"))}
+    used = {
+        p[14:16]
+        for p in COURSE
+        if any(re.search(r"import .*\bRescorlaWagner\b", s) for s in cells(NOTEBOOKS[p], "code"))
+    }
     assert list(written) == ["05"] and used >= {"06", "08", "10", "11", "12"}
     scope = dict(Cell=spice_rl.Cell, Param=spice_rl.Param)
     exec(written["05"], scope)
     trials = spice_rl.demo_trials()
-    ours, here = (spice_rl.nll(cell(), dict(alpha=.4, beta=2.), trials) for cell in (spice_rl.RescorlaWagner, scope["RescorlaWagner"]))
+    ours, here = (
+        spice_rl.nll(cell(), dict(alpha=.4, beta=2.), trials)
+        for cell in (spice_rl.RescorlaWagner, scope["RescorlaWagner"])
+    )
     assert ours.equals(here)
 
 
@@ -81,7 +89,8 @@ def test_ends_with_exercises_and_folded_answers(path):
     end = cells(NOTEBOOKS[path], "markdown")[-1]
     questions, _, answers = end.partition("## Exercises")[2].partition("<details><summary>Answers</summary>")
     count = len(re.findall(r"^\d\. ", questions, re.MULTILINE))
-    assert 2 <= count <= 3 and len(re.findall(r"^\d\. .{30}", answers.partition("</details>")[0], re.MULTILINE)) == count
+    assert 2 <= count <= 3
+    assert len(re.findall(r"^\d\. .{30}", answers.partition("</details>")[0], re.MULTILINE)) == count
 
 
 @pytest.mark.parametrize("path", COURSE)
@@ -94,7 +103,9 @@ def test_code_in_answers_can_be_typed(path):
 
 def test_one_chain_leads_through_all():
     for path, after in zip(COURSE, NAMES[1:]):
-        assert re.search(rf"Next: \[[^]]+\]\({after}\)", cells(NOTEBOOKS[path], "markdown")[-1]), f"{path}: the next is {after}"
+        assert re.search(rf"Next: \[[^]]+\]\({after}\)", cells(NOTEBOOKS[path], "markdown")[-1]), (
+            f"{path}: the next is {after}"
+        )
     assert "Where to go from here" in cells(NOTEBOOKS[COURSE[-1]], "markdown")[-1]
 
 

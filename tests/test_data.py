@@ -1,4 +1,5 @@
-"Pins `spice_rl.core.data`: nothing of a table is lost, splits leak nothing, and every wrong table or tensor is refused with a reason"
+"""Pins `spice_rl.core.data`: nothing of a table is lost, splits leak nothing, and every wrong table or tensor is
+refused with a reason"""
 import copy, pickle, re, warnings
 from pathlib import Path
 
@@ -127,8 +128,19 @@ def test_offer_and_context():
     assert moved.offer[0].tolist() == [0, -1] # padding is always last
 
 def test_files(tmp_path):
-    for name, sep in [('a.csv', ','), ('a.tsv', '\t'), ('tab.txt', '\t'), ('semi.txt', ';'), ('blank.txt', ' '), ('comma.txt', ','),
-                      ('semi.csv', ';'), ('tab.csv', '\t'), ('comma.tsv', ','), ('bar.dat', '|'), ('no_ending', ',')]:
+    for name, sep in [
+        ('a.csv', ','),
+        ('a.tsv', '\t'),
+        ('tab.txt', '\t'),
+        ('semi.txt', ';'),
+        ('blank.txt', ' '),
+        ('comma.txt', ','),
+        ('semi.csv', ';'),
+        ('tab.csv', '\t'),
+        ('comma.tsv', ','),
+        ('bar.dat', '|'),
+        ('no_ending', ','),
+    ]:
         table().to_csv(tmp_path/name, sep=sep, index=False)
         pd.testing.assert_frame_equal(read_trials(tmp_path/name).to_frame(), table())
         assert read_trials(str(tmp_path/name)).participants == ('ann', 'bob')
@@ -151,7 +163,8 @@ def test_prints_short():
 def test_frozen_and_copied():
     trials = read_trials(table())
     with pytest.raises(AttributeError): trials.options = ()
-    for other in (copy.deepcopy(trials), pickle.loads(pickle.dumps(trials))): np.testing.assert_array_equal(other.choice, trials.choice)
+    for other in (copy.deepcopy(trials), pickle.loads(pickle.dumps(trials))):
+        np.testing.assert_array_equal(other.choice, trials.choice)
 
 
 def test_a_tuple_can_be_a_name():
@@ -164,7 +177,16 @@ def test_a_tuple_can_be_a_name():
     assert both.reward[:2].tolist() == [[1, 0], [1, 2]]
 
 def sided(**columns):
-    return pd.DataFrame(dict(participant=[1]*6, choice=['f', 'j', 'j', None, 'f', 'j'], reward=[1, 0, 1, np.nan, 0, 1], left=list('ABABBA'), right=list('BABAAB')) | columns)
+    return pd.DataFrame(
+        dict(
+            participant=[1] * 6,
+            choice=['f', 'j', 'j', None, 'f', 'j'],
+            reward=[1, 0, 1, np.nan, 0, 1],
+            left=list('ABABBA'),
+            right=list('BABAAB'),
+        )
+        | columns
+    )
 
 ASK = dict(left='left', right='right', sides=('f', 'j'))
 
@@ -175,20 +197,28 @@ def test_sides_give_options():
     words = sided(choice=['Left', 'right', 'right', None, 'LEFT', 'right'])
     np.testing.assert_array_equal(read_trials(words, left='left', right='right').choice, trials.choice)
     taken = sided(choice=['A', 'A', 'B', None, 'B', 'B'])
-    same_ = read_trials(taken, left='left', right='right') # options in the choice column: what stood there is what was on offer
+    # options in the choice column: what stood there is what was on offer
+    same_ = read_trials(taken, left='left', right='right')
     for name in ARRAYS: np.testing.assert_array_equal(getattr(same_, name), getattr(trials, name))
     coded = sided(choice=['f', 'j', 'j', 'none', 'f', 'j'])
     np.testing.assert_array_equal(read_trials(coded, **ASK, missing='none').choice, trials.choice)
-    full = read_trials(sided(l=[1, 2, 3, 4, 5, 6], r=[-1, -2, -3, -4, -5, -6]), **ASK, reward=['l', 'r']) # what each side paid
+    # what each side paid
+    full = read_trials(sided(l=[1, 2, 3, 4, 5, 6], r=[-1, -2, -3, -4, -5, -6]), **ASK, reward=['l', 'r'])
     assert full.reward.tolist() == [[1, -1], [-2, 2], [3, -3], [-4, 4], [-5, 5], [6, -6]]
     many = read_trials(sided(right=list('BABACC')), **ASK, options=['C', 'B', 'A'])
     assert many.options == ('C', 'B', 'A') and many.choice.tolist() == [2, 2, 1, -1, 1, 0]
 
 def test_codes_in_structs_of_matlab():
     empty = np.array([])
-    frame = table(choice=[np.array([1.]), np.array([2.]), empty, 1., 2., 2., 1., 1.], reward=[np.array([1.]), 0., empty, 1., 0., 0., 1., 1.])
+    frame = table(
+        choice=[np.array([1.]), np.array([2.]), empty, 1., 2., 2., 1., 1.],
+        reward=[np.array([1.]), 0., empty, 1., 0., 0., 1., 1.],
+    )
     trials = read_trials(frame)
-    assert trials.options == (1, 2) and trials.choice.tolist() == [0, 1, -1, 0, 1, 1, 0, 0] and np.isnan(trials.reward[2]).all() and trials.reward[0, 0] == 1
+    assert trials.options == (1, 2)
+    assert trials.choice.tolist() == [0, 1, -1, 0, 1, 1, 0, 0]
+    assert np.isnan(trials.reward[2]).all()
+    assert trials.reward[0, 0] == 1
 
 def test_ids_counted_from_one_are_said():
     xs, ys = read_trials(table()).to_dataset().xs.clone(), read_trials(table()).to_dataset().ys
@@ -205,7 +235,8 @@ def test_ids_counted_from_one_are_said():
 
 def test_refuses_files(tmp_path):
     table().to_csv(tmp_path/'study.csv', index=False)
-    with refuses('no file', 'studdy.csv', "did you mean 'study.csv'", error=FileNotFoundError): read_trials(tmp_path/'studdy.csv')
+    with refuses('no file', 'studdy.csv', "did you mean 'study.csv'", error=FileNotFoundError):
+        read_trials(tmp_path / 'studdy.csv')
     (tmp_path/'empty.csv').write_text('')
     with refuses('is empty', 'needs a header'): read_trials(tmp_path/'empty.csv')
     (tmp_path/'header.csv').write_text('participant,choice,reward\n')
@@ -225,60 +256,179 @@ WRONG = {
     'a list': (lambda: read_trials([1, 2]), ['a list of files must hold paths', 'got int']),
     'a number': (lambda: read_trials(7), ['a path, a list of paths or a pandas DataFrame', 'got int']),
     'no rows': (lambda: read_trials(table()[:0]), ['no rows', "'choice'"]),
-    'no column': (lambda: read_trials(table(), choice='Choise'), ["no column 'Choise' for choice", "nearest is 'choice'", "there are ('participant', 'choice', 'reward')", "choice='choice'"]),
+    'no column':
+        (
+            lambda: read_trials(table(), choice='Choise'),
+            [
+                "no column 'Choise' for choice",
+                "nearest is 'choice'",
+                "there are ('participant', 'choice', 'reward')",
+                "choice='choice'",
+            ],
+        ),
     'no reward': (lambda: read_trials(table().drop(columns='reward')), ["no column 'reward'", 'reward=None']),
     'no name': (lambda: read_trials(table(), participant=None), ['participant needs the name of a column']),
     'list for one': (lambda: read_trials(table(), choice=['choice']), ['choice takes one column name']),
-    'column twice': (lambda: read_trials(pd.concat([table(), table()[['choice']]], axis=1)), ["2 columns are called 'choice'"]),
+    'column twice':
+        (lambda: read_trials(pd.concat([table(), table()[['choice']]], axis=1)), ["2 columns are called 'choice'"]),
     'two roles': (lambda: read_trials(table(), reward='choice'), ["column 'choice' is named twice", 'choice, reward']),
-    'slip': (lambda: read_trials(table(choice=list('LRRLLLRK'))), ["choice 'K' appears once", "participant 'bob', line 9", "options=['K', 'L', 'R']"]),
-    'blank': (lambda: read_trials(table(choice=[*'LRL', ' ', *'LR', ' ', 'R'])), ["choice ' '", "participant 'ann', line 5", 'is blank']),
-    'case': (lambda: read_trials(table(choice=list('LRRLlRRl'))), ["'L' and 'l'", 'differ only in case', "participant 'bob', line 6"]),
+    'slip':
+        (
+            lambda: read_trials(table(choice=list('LRRLLLRK'))),
+            ["choice 'K' appears once", "participant 'bob', line 9", "options=['K', 'L', 'R']"],
+        ),
+    'blank':
+        (
+            lambda: read_trials(table(choice=[*'LRL', ' ', *'LR', ' ', 'R'])),
+            ["choice ' '", "participant 'ann', line 5", 'is blank'],
+        ),
+    'case':
+        (
+            lambda: read_trials(table(choice=list('LRRLlRRl'))),
+            ["'L' and 'l'", 'differ only in case', "participant 'bob', line 6"],
+        ),
     'one option': (lambda: read_trials(table(choice='L')), ["only one option was ever chosen, 'L'", 'options=[...]']),
     'no choice': (lambda: read_trials(table(choice=None, reward=np.nan)), ['empty in every row']),
-    'minus one': (lambda: read_trials(table(choice=[1, 2, -1, 1, 2, -1, 1, 2])), ['choice -1', "participant 'ann', line 4", 'missing? Then empty the cell', 'options=[-1, 1, 2]']),
+    'minus one':
+        (
+            lambda: read_trials(table(choice=[1, 2, -1, 1, 2, -1, 1, 2])),
+            ['choice -1', "participant 'ann', line 4", 'missing? Then empty the cell', 'options=[-1, 1, 2]'],
+        ),
     'mixed': (lambda: read_trials(table(choice=[1, 'L']*4)), ['all numbers or all strings', 'options=[...]']),
     'lists in cells': (lambda: read_trials(table(choice=[[1]]*8)), ['choice needs plain labels']),
-    'unknown': (lambda: read_trials(table(), options=['L', 'M']), ["choice 'R' in participant 'ann', line 3", "options=['L', 'M']"]),
-    'text number': (lambda: read_trials(table(choice=[1, 2]*4), options=['1', '2']), ['text and number differ', "1 is not '1'"]),
+    'unknown':
+        (
+            lambda: read_trials(table(), options=['L', 'M']),
+            ["choice 'R' in participant 'ann', line 3", "options=['L', 'M']"],
+        ),
+    'text number':
+        (lambda: read_trials(table(choice=[1, 2]*4), options=['1', '2']), ['text and number differ', "1 is not '1'"]),
     'options text': (lambda: read_trials(table(), options='LR'), ['options takes a list', "'LR'"]),
     'options twice': (lambda: read_trials(table(), options=['L', 'L']), ['a label twice']),
     'options one': (lambda: read_trials(table(), options=['L']), ['at least two options']),
-    'reward text': (lambda: read_trials(table(reward=[1, 0, 'won', 1, 0, 1, 1, 0])), ["column 'reward' must hold numbers", "got 'won' in participant 'ann', line 4"]),
+    'reward text':
+        (
+            lambda: read_trials(table(reward=[1, 0, 'won', 1, 0, 1, 1, 0])),
+            ["column 'reward' must hold numbers", "got 'won' in participant 'ann', line 4"],
+        ),
     'reward comma': (lambda: read_trials(table(reward=['0,5']*8)), ["got '0,5'", '8 such cells']),
     'reward list': (lambda: read_trials(table(reward=[[1]]*8)), ['must hold numbers', 'got [1]']),
     'reward date': (lambda: read_trials(table(reward=pd.Timestamp('2026'))), ['must hold numbers, got datetime64']),
-    'reward inf': (lambda: read_trials(table(reward=[1, 0, 1, 0, np.inf, 0, 0, 0])), ['must be finite', "participant 'bob', line 6"]),
-    'reward of nothing': (lambda: read_trials(table(choice=['L', 'R', None, *'RLLRR'])), ['reward 1.0', "participant 'ann', line 4", 'choice is missing']),
+    'reward inf':
+        (
+            lambda: read_trials(table(reward=[1, 0, 1, 0, np.inf, 0, 0, 0])),
+            ['must be finite', "participant 'bob', line 6"],
+        ),
+    'reward of nothing':
+        (
+            lambda: read_trials(table(choice=['L', 'R', None, *'RLLRR'])),
+            ['reward 1.0', "participant 'ann', line 4", 'choice is missing'],
+        ),
     'reward columns': (lambda: read_trials(table(b=0), reward=['reward']), ['lists 1 columns', "2 options ('L', 'R')"]),
-    'backwards': (lambda: read_trials(table(trial=[1, 2, 4, 3]*2), trial='trial'), ['trial 3 comes after trial 4', 'lines 4 and 5', "participant 'ann'", "frame.sort_values(['participant', 'trial'])", 'block=']),
-    'twice': (lambda: read_trials(table(trial=[1, 2, 2, 3]*2, b=7), trial='trial', block='b'), ['trial 2 comes twice', 'lines 3 and 4', 'session 7', "['participant', 'b', 'trial']", 'remove duplicates']),
-    'no trial number': (lambda: read_trials(table(trial=[1, 2, None, 4]*2), trial='trial'), ['trial is empty', 'line 4']),
-    'trial text': (lambda: read_trials(table(trial='one'), trial='trial'), ["column 'trial' must hold numbers", "'one'"]),
-    'block returns': (lambda: read_trials(table(b=[1, 2, 1, 1]*2), block='b'), ["session 1 of participant 'ann' comes back in line 4", 'trial=...']),
+    'backwards':
+        (
+            lambda: read_trials(table(trial=[1, 2, 4, 3] * 2), trial='trial'),
+            [
+                'trial 3 comes after trial 4',
+                'lines 4 and 5',
+                "participant 'ann'",
+                "frame.sort_values(['participant', 'trial'])",
+                'block=',
+            ],
+        ),
+    'twice':
+        (
+            lambda: read_trials(table(trial=[1, 2, 2, 3] * 2, b=7), trial='trial', block='b'),
+            [
+                'trial 2 comes twice',
+                'lines 3 and 4',
+                'session 7',
+                "['participant', 'b', 'trial']",
+                'remove duplicates',
+            ],
+        ),
+    'no trial number':
+        (lambda: read_trials(table(trial=[1, 2, None, 4]*2), trial='trial'), ['trial is empty', 'line 4']),
+    'trial text':
+        (lambda: read_trials(table(trial='one'), trial='trial'), ["column 'trial' must hold numbers", "'one'"]),
+    'block returns':
+        (
+            lambda: read_trials(table(b=[1, 2, 1, 1] * 2), block='b'),
+            ["session 1 of participant 'ann' comes back in line 4", 'trial=...'],
+        ),
     'block empty': (lambda: read_trials(table(b=[1, 1, None, 2]*2), block='b'), ['block is empty in line 4']),
-    'person empty': (lambda: read_trials(table(participant=['ann']*4 + [None]*4)), ['participant is empty in line 6', '4 such rows']),
+    'person empty':
+        (
+            lambda: read_trials(table(participant=['ann'] * 4 + [None] * 4)),
+            ['participant is empty in line 6', '4 such rows'],
+        ),
     'person list': (lambda: read_trials(table(participant=[['ann']]*8)), ['participant needs plain labels']),
-    'single': (lambda: read_trials(table(participant=['a', 'a', 'b', 'c', *'dddd'])), ['two trials or more', "('b', 'c')"]),
-    'all missing': (lambda: read_trials(table(choice=[*'LRLR', None, None, None, None], reward=np.nan)), ['every choice is missing', "('bob')"]),
+    'single':
+        (lambda: read_trials(table(participant=['a', 'a', 'b', 'c', *'dddd'])), ['two trials or more', "('b', 'c')"]),
+    'all missing':
+        (
+            lambda: read_trials(table(choice=[*'LRLR', None, None, None, None], reward=np.nan)),
+            ['every choice is missing', "('bob')"],
+        ),
     'context empty': (lambda: read_trials(table(c=[1, None]*4), context='c'), ['context is empty', 'line 3']),
-    'not offered': (lambda: read_trials(table(a='L', b=[None, 'R']*4), offer=['a', 'b']), ["choice 'R' was not on offer", "participant 'ann', line 4", "only ['L']"]),
+    'not offered':
+        (
+            lambda: read_trials(table(a='L', b=[None, 'R'] * 4), offer=['a', 'b']),
+            ["choice 'R' was not on offer", "participant 'ann', line 4", "only ['L']"],
+        ),
     'left alone': (lambda: read_trials(sided(), left='left'), ['left and right come together']),
     'sides alone': (lambda: read_trials(sided(), sides=('f', 'j')), ['sides goes with left= and right=']),
-    'sides and offer': (lambda: read_trials(sided(), left='left', right='right', offer=['left', 'right']), ['leave out offer=']),
-    'which side': (lambda: read_trials(sided(), left='left', right='right'), ["which of the choices ('f', 'j') in column 'choice' is left?", 'sides=(LEFT, RIGHT)', "offer=['left', 'right']"]),
-    'sides by number': (lambda: read_trials(sided(choice=[0, 1, 1, None, 0, 1], left=[0, 1]*3, right=[1, 0]*3), left='left', right='right'), ['which of the choices (0, 1)', 'sides=(LEFT, RIGHT)']),
-    'no such side': (lambda: read_trials(sided(choice=list('fjjxfj')), **ASK), ["choice 'x' in participant 1, line 5", "not one of the sides ('f', 'j')"]),
-    'nothing stood there': (lambda: read_trials(sided(left=[None, *'BABBA']), **ASK), ["choice 'f' in participant 1, line 2 took a side where nothing stood: column 'left' is empty"]),
-    'sides text': (lambda: read_trials(sided(), left='left', right='right', sides='fj'), ["sides takes two labels", "got 'fj'"]),
-    'three rewards for two sides': (lambda: read_trials(sided(a=1, b=1, c=1), **ASK, reward=['a', 'b', 'c']), ['reward lists 3 columns', 'one for each side']),
+    'sides and offer':
+        (lambda: read_trials(sided(), left='left', right='right', offer=['left', 'right']), ['leave out offer=']),
+    'which side':
+        (
+            lambda: read_trials(sided(), left='left', right='right'),
+            [
+                "which of the choices ('f', 'j') in column 'choice' is left?",
+                'sides=(LEFT, RIGHT)',
+                "offer=['left', 'right']",
+            ],
+        ),
+    'sides by number':
+        (
+            lambda: read_trials(
+                sided(choice=[0, 1, 1, None, 0, 1], left=[0, 1] * 3, right=[1, 0] * 3), left='left', right='right'
+            ),
+            ['which of the choices (0, 1)', 'sides=(LEFT, RIGHT)'],
+        ),
+    'no such side':
+        (
+            lambda: read_trials(sided(choice=list('fjjxfj')), **ASK),
+            ["choice 'x' in participant 1, line 5", "not one of the sides ('f', 'j')"],
+        ),
+    'nothing stood there':
+        (
+            lambda: read_trials(sided(left=[None, *'BABBA']), **ASK),
+            ["choice 'f' in participant 1, line 2 took a side where nothing stood: column 'left' is empty"],
+        ),
+    'sides text':
+        (lambda: read_trials(sided(), left='left', right='right', sides='fj'), ["sides takes two labels", "got 'fj'"]),
+    'three rewards for two sides':
+        (
+            lambda: read_trials(sided(a=1, b=1, c=1), **ASK, reward=['a', 'b', 'c']),
+            ['reward lists 3 columns', 'one for each side'],
+        ),
     'no column to split by': (lambda: read_trials(table()).per_participant('sex'), ["no column 'sex'; there are"]),
-    'list to split by': (lambda: read_trials(table()).per_participant(['sex']), ["column takes one column name, got ['sex']"]),
+    'list to split by':
+        (lambda: read_trials(table()).per_participant(['sex']), ["column takes one column name, got ['sex']"]),
     'nothing in it': (lambda: Trials(), ['Trials need options, and got none', 'read_trials(table)']),
     'list of no files': (lambda: read_trials([]), ['got an empty list of files']),
-    'wrong options': (lambda: Trials.from_dataset(read_trials(table()).to_dataset().xs, n_options='2'), ['the number of options must be a whole number of at least 2', "got '2'"]),
+    'wrong options':
+        (
+            lambda: Trials.from_dataset(read_trials(table()).to_dataset().xs, n_options='2'),
+            ['the number of options must be a whole number of at least 2', "got '2'"],
+        ),
     'extra is a number': (lambda: read_trials(table()).to_dataset(extra=5), ['no column 5 for extra']),
-    'offered twice': (lambda: read_trials(table(a=list('LRRLLLRR'), b=list('LLLRRRLL')), offer=['a', 'b']), ['offered twice', 'line 2']),
+    'offered twice':
+        (
+            lambda: read_trials(table(a=list('LRRLLLRR'), b=list('LLLRRRLL')), offer=['a', 'b']),
+            ['offered twice', 'line 2'],
+        ),
 }
 
 @pytest.mark.parametrize('case', WRONG)
@@ -355,12 +505,14 @@ def test_split_of_a_split_counts_only_what_counted():
 def test_splits_refuse():
     trials = read_trials(table())
     for share in (0, 1, 30, -.1, np.nan):
-        with refuses('share to hold out, must be above 0 and below 1', repr(share), error=ValueError): trials.split_time(share)
+        with refuses('share to hold out, must be above 0 and below 1', repr(share), error=ValueError):
+            trials.split_time(share)
     for share in ('half', [.3], None):
         with refuses('share to hold out, must be a number', repr(share), error=TypeError): trials.split_time(share)
     for seed in ('a', None, -1, 1.5):
         with refuses('seed must be a whole number', repr(seed)): trials.split_participants(seed=seed)
-        with refuses('seed must be a whole number', repr(seed)): read_trials(table(b=[1, 1, 2, 2]*2), block='b').split_sessions(seed=seed)
+        with refuses('seed must be a whole number', repr(seed)):
+            read_trials(table(b=[1, 1, 2, 2] * 2), block='b').split_sessions(seed=seed)
     with refuses('two sessions or more', 'block=...'): trials.split_sessions()
     with refuses('two people or more', "('ann')"): trials.take('ann').split_participants()
     with refuses('session of two trials'): Trials.from_arrays([0, 1], [1, 1], session=[0, 1]).split_time()
@@ -372,7 +524,14 @@ def test_from_arrays_reads_back():
     rng = np.random.default_rng(0)
     choice, reward = rng.integers(-1, 3, 60), rng.normal(size=(60, 3))
     for r in (reward, np.where(np.arange(3) == choice[:, None], reward, np.nan)):
-        trials = Trials.from_arrays(choice, r, np.repeat(list('abc'), 20), np.tile(np.repeat([0, 1], 10), 6)[:60], options=['x', 'y', 'z'], extra=dict(rt=np.arange(60)))
+        trials = Trials.from_arrays(
+            choice,
+            r,
+            np.repeat(list('abc'), 20),
+            np.tile(np.repeat([0, 1], 10), 6)[:60],
+            options=['x', 'y', 'z'],
+            extra=dict(rt=np.arange(60)),
+        )
         frame = trials.to_frame()
         pay = [c for c in frame if str(c).startswith('reward')]
         same = read_trials(frame, block='session', reward=pay[0] if len(pay) == 1 else pay, options=['x', 'y', 'z'])
@@ -383,7 +542,10 @@ def test_from_arrays_forms():
     assert Trials.from_arrays([0, 1, np.nan], [1, 0, np.nan]).choice.tolist() == [0, 1, -1]
     assert Trials.from_arrays([0, 0], [[1, 0], [1, 0]]).n_options == 2
     assert Trials.from_arrays([0, 1], [1, 0], participant=['b', 'a']).participants == ('b', 'a')
-    assert Trials.from_arrays([0, 1], [1, 0], options=[('a', 1), ('b', 2)]).to_frame()['choice'].tolist() == [('a', 1), ('b', 2)]
+    assert Trials.from_arrays([0, 1], [1, 0], options=[('a', 1), ('b', 2)]).to_frame()['choice'].tolist() == [
+        ('a', 1),
+        ('b', 2),
+    ]
     mixed = Trials.from_arrays([0, 1, 0, 1], [1, 2, 3, 4], participant=[5, 6, 5, 6], counted=[True, True, False, True])
     assert mixed.choice.tolist() == [0, 0, 1, 1] and mixed.counted.tolist() == [True, False, True, True]
     offered = Trials.from_arrays([0, 2], [1, 2], options=range(3), offer=[[-1, 0], [1, 2]], context=[0, 3])
@@ -397,34 +559,43 @@ def test_from_arrays_leaves_the_callers():
     choice[0] = 1
     assert trials.choice[0] == 0 and reward.flags.writeable
 
-@pytest.mark.parametrize('call, parts', [
-    (dict(choice=[1, 2], options='ab'), ['options takes a list']),
-    (dict(choice=[1, 2], options=['a', 'b']), ['must be 0..1 or -1', 'got 2', 'participant 0, row 1', 'counted from 1?']),
-    (dict(choice=[0, -2]), ['codes 0, 1', 'got -2']),
-    (dict(choice=[0, .5]), ['got 0.5']),
-    (dict(choice=['a', 'b']), ['for labels use read_trials']),
-    (dict(choice=[1, 2]), ['code 0 is never chosen: are choices counted from 1?', 'options=range(3)']),
-    (dict(choice=[0, 1, 999, 1], reward=[1., 0, 0, 1]), ['choice 999 stands beside (0, 1): missing? Then write -1']),
-    (dict(choice=[0, 0]), ['at least two options', 'options=[...]']),
-    (dict(choice=[]), ['one value a trial', 'shape (0,)']),
-    (dict(choice=[[0, 1]]), ['one value a trial', 'shape (1, 2)']),
-    (dict(reward=[1, 2, 3]), ['reward must have one value a trial, 2 in all', 'shape (3,)']),
-    (dict(reward=['a', 'b']), ['reward must be numbers']),
-    (dict(reward=[1, np.inf]), ['reward must be finite', 'row 1']),
-    (dict(reward=[[1, 2], [3, 4]], options=['a', 'b', 'c']), ['each of the 3 options', 'shape (2, 2)']),
-    (dict(choice=[0, -1], options=['a', 'b']), ['belongs to no option', 'row 1']),
-    (dict(participant=[1]), ['participant must have one value a trial']),
-    (dict(participant=[1, None]), ['participant is empty']),
-    (dict(session=[1, 2, 3]), ['session must have one value']),
-    (dict(offer=[[0], [0]]), ['not on offer', 'row 1']),
-    (dict(offer=[[0, 1], [1, 7]]), ['offer must be 0..1', 'got 7']),
-    (dict(offer=[0, 1]), ['offer must have one row a trial']),
-    (dict(context=[0, -1]), ['context must be codes', 'got -1']),
-    (dict(counted=[0, 1]), ['True or False']),
-    (dict(extra=dict(choice=[1, 2])), ["column 'choice', which is taken"]),
-    (dict(extra=[1, 2]), ['extra must be a dict', 'got list']),
-    (dict(extra=dict(rt=[1])), ["extra column 'rt' must have one value"]),
-])
+@pytest.mark.parametrize(
+    'call, parts',
+    [
+        (dict(choice=[1, 2], options='ab'), ['options takes a list']),
+        (
+            dict(choice=[1, 2], options=['a', 'b']),
+            ['must be 0..1 or -1', 'got 2', 'participant 0, row 1', 'counted from 1?'],
+        ),
+        (dict(choice=[0, -2]), ['codes 0, 1', 'got -2']),
+        (dict(choice=[0, 0.5]), ['got 0.5']),
+        (dict(choice=['a', 'b']), ['for labels use read_trials']),
+        (dict(choice=[1, 2]), ['code 0 is never chosen: are choices counted from 1?', 'options=range(3)']),
+        (
+            dict(choice=[0, 1, 999, 1], reward=[1., 0, 0, 1]),
+            ['choice 999 stands beside (0, 1): missing? Then write -1'],
+        ),
+        (dict(choice=[0, 0]), ['at least two options', 'options=[...]']),
+        (dict(choice=[]), ['one value a trial', 'shape (0,)']),
+        (dict(choice=[[0, 1]]), ['one value a trial', 'shape (1, 2)']),
+        (dict(reward=[1, 2, 3]), ['reward must have one value a trial, 2 in all', 'shape (3,)']),
+        (dict(reward=['a', 'b']), ['reward must be numbers']),
+        (dict(reward=[1, np.inf]), ['reward must be finite', 'row 1']),
+        (dict(reward=[[1, 2], [3, 4]], options=['a', 'b', 'c']), ['each of the 3 options', 'shape (2, 2)']),
+        (dict(choice=[0, -1], options=['a', 'b']), ['belongs to no option', 'row 1']),
+        (dict(participant=[1]), ['participant must have one value a trial']),
+        (dict(participant=[1, None]), ['participant is empty']),
+        (dict(session=[1, 2, 3]), ['session must have one value']),
+        (dict(offer=[[0], [0]]), ['not on offer', 'row 1']),
+        (dict(offer=[[0, 1], [1, 7]]), ['offer must be 0..1', 'got 7']),
+        (dict(offer=[0, 1]), ['offer must have one row a trial']),
+        (dict(context=[0, -1]), ['context must be codes', 'got -1']),
+        (dict(counted=[0, 1]), ['True or False']),
+        (dict(extra=dict(choice=[1, 2])), ["column 'choice', which is taken"]),
+        (dict(extra=[1, 2]), ['extra must be a dict', 'got list']),
+        (dict(extra=dict(rt=[1])), ["extra column 'rt' must have one value"]),
+    ],
+)
 def test_from_arrays_refuses(call, parts):
     with refuses(*parts): Trials.from_arrays(**(dict(choice=[0, 1], reward=[1., 0]) | call))
 
@@ -450,14 +621,33 @@ def test_dataset_round_trip(seed):
         np.testing.assert_array_equal(back.counted[there], part.counted[there])
 
 def test_dataset_layout():
-    trials = read_trials(table(choice=['L', 'R', None, *'LLLRR'], reward=[1, 0, np.nan, 5, 1, 1, 0, 0], participant=['a']*5 + ['b']*3, rt=range(8)))
+    trials = read_trials(
+        table(
+            choice=['L', 'R', None, *'LLLRR'],
+            reward=[1, 0, np.nan, 5, 1, 1, 0, 0],
+            participant=['a'] * 5 + ['b'] * 3,
+            rt=range(8),
+        )
+    )
     data = trials.to_dataset(extra=['rt'])
     nan = np.nan
     assert data.xs.shape == (2, 5, 6) and data.ys.shape == (2, 5, 2) and data.xs.dtype == data.ys.dtype == torch.float32
-    np.testing.assert_array_equal(data.xs[0], [[1, 0, 1, nan, 0, 0], [0, 1, nan, 0, 1, 0], [nan, nan, nan, nan, 2, 0], [1, 0, 5, nan, 3, 0], [1, 0, 1, nan, 4, 0]])
+    np.testing.assert_array_equal(
+        data.xs[0],
+        [
+            [1, 0, 1, nan, 0, 0],
+            [0, 1, nan, 0, 1, 0],
+            [nan, nan, nan, nan, 2, 0],
+            [1, 0, 5, nan, 3, 0],
+            [1, 0, 1, nan, 4, 0],
+        ],
+    )
     np.testing.assert_array_equal(data.ys[0], [[0, 1], [nan, nan], [1, 0], [1, 0], [nan, nan]])
     np.testing.assert_array_equal(data.xs[1, 3:], [[nan]*5 + [1]]*2)
-    assert data.ys[1, 2:].isnan().all() and data.n_actions == 2 and data.participants == ('a', 'b') and '2 sessions' in repr(data)
+    assert data.ys[1, 2:].isnan().all()
+    assert data.n_actions == 2
+    assert data.participants == ('a', 'b')
+    assert '2 sessions' in repr(data)
 
 def test_dataset_is_a_torch_dataset():
     data = read_trials(random_table(0), **COLUMNS).to_dataset()
@@ -541,14 +731,19 @@ BAD = {
     'half NaN': (lambda x, y: edit(((0, 1, 0), NAN)), ['one-hot', 'xs[0, 1]']),
     'minus one': (lambda x, y: edit(((0, 3, slice(0, 2)), -1)), ['-1 for missing or padding? Replace it by NaN']),
     'ys not hot': (lambda x, y: edit(None, ((1, 1, 0), .5)), ['one-hot', 'ys[1, 1]']),
-    'guess': (lambda x, y: (torch.cat([x[..., :4], x[..., -2:], x[..., -1:]], -1),), ['3 options guessed from 7 features', 'pass n_actions']),
+    'guess':
+        (
+            lambda x, y: (torch.cat([x[..., :4], x[..., -2:], x[..., -1:]], -1),),
+            ['3 options guessed from 7 features', 'pass n_actions'],
+        ),
     'inf': (lambda x, y: edit(((1, 0, 3), float('inf'))), ['finite', 'xs[1, 0, 3]']),
     'id text': (lambda x, y: edit(((0, 0, 4), .5)), ['whole number from 0', 'got 0.5 in xs[0, 0]']),
     'id negative': (lambda x, y: edit(((slice(None), slice(None), 4), -1)), ['whole number from 0', 'got -1']),
     'id NaN': (lambda x, y: edit(((1, 3, 4), NAN)), ['whole number from 0', 'got nan', 'padding needs it too']),
     'id changes': (lambda x, y: edit(((0, 2, 4), 1)), ['changes within a session, from 0 to 1 in xs[0, 2]']),
     'same trial': (lambda x, y: (x, x[..., :2]), ['choice of the same trial', 'ys[:, :-1] = xs[:, 1:, :n_actions]']),
-    'contradicts': (lambda x, y: edit(None, ((1, 1), y[1, 1].flip(0))), ['must be the choice of xs[s, t + 1]', 'ys[1, 1]']),
+    'contradicts':
+        (lambda x, y: edit(None, ((1, 1), y[1, 1].flip(0))), ['must be the choice of xs[s, t + 1]', 'ys[1, 1]']),
     'ys knows': (lambda x, y: edit(((0, 1, slice(0, 4)), NAN)), ['ys knows a choice that xs lacks', 'ys[0, 0]']),
     'on padding': (lambda x, y: edit(((0, PAD, slice(0, 4)), NAN)), ['on padding', 'ys[0, 2]']),
 }
@@ -566,7 +761,9 @@ def test_dataset_refuses():
 def test_a_million_trials_read_in_seconds():
     import time
     n, rng = 10**6, np.random.default_rng(0)
-    frame = pd.DataFrame(dict(participant=np.repeat(np.arange(1000), 1000), choice=rng.integers(0, 2, n), reward=rng.random(n)))
+    frame = pd.DataFrame(
+        dict(participant=np.repeat(np.arange(1000), 1000), choice=rng.integers(0, 2, n), reward=rng.random(n))
+    )
     start = time.perf_counter()
     assert len(read_trials(frame)) == n
     assert time.perf_counter() - start < 20
@@ -584,34 +781,63 @@ def test_a_column_of_sessions_that_is_not_used_is_said(name):
 
 def test_a_column_of_two_labels_is_read_as_0_and_1():
     "Its labels go where the trials go; what is given afterwards is no part of what is seen"
-    table = pd.DataFrame(dict(participant=[1, 1, 2, 2], choice=["a", "b", "a", "b"], reward=1, cue=["hard", "easy", None, "hard"], on=[True, False, True, True], later=[1., 2, 3, 4]))
+    table = pd.DataFrame(
+        dict(
+            participant=[1, 1, 2, 2],
+            choice=["a", "b", "a", "b"],
+            reward=1,
+            cue=["hard", "easy", None, "hard"],
+            on=[True, False, True, True],
+            later=[1., 2, 3, 4],
+        )
+    )
     trials = read_trials(table, sees=["cue", "on"], gets="later")
-    assert np.array_equal(trials.columns["cue"], [1, 0, np.nan, 1], equal_nan=True) and trials.columns["on"].tolist() == [1, 0, 1, 1]
-    assert trials.words == dict(cue=("easy", "hard")) and trials.sees == ("cue", "on") and trials.gets == ("later",) and "cue (0: easy, 1: hard)" in repr(trials)
+    assert np.array_equal(trials.columns["cue"], [1, 0, np.nan, 1], equal_nan=True)
+    assert trials.columns["on"].tolist() == [1, 0, 1, 1]
+    assert trials.words == dict(cue=("easy", "hard"))
+    assert trials.sees == ("cue", "on")
+    assert trials.gets == ("later",)
+    assert "cue (0: easy, 1: hard)" in repr(trials)
     first, second = trials.take(participants=[1]), trials.take(participants=[2])
-    for part in first, second, pickle.loads(pickle.dumps(trials)): assert (part.words, part.gets) == (trials.words, trials.gets)
-    assert Trials.concat([first, second]).words == trials.words and read_trials(trials.to_frame(), sees=["cue", "on"], gets="later").equals(trials)
+    for part in first, second, pickle.loads(pickle.dumps(trials)):
+        assert (part.words, part.gets) == (trials.words, trials.gets)
+    assert Trials.concat([first, second]).words == trials.words
+    assert read_trials(trials.to_frame(), sees=["cue", "on"], gets="later").equals(trials)
     ordered = table.assign(cue=pd.Categorical(table.cue, ["hard", "easy"]))
     assert read_trials(ordered, sees="cue").words == dict(cue=("hard", "easy"))
-    with pytest.raises(ValueError, match="different tasks"): Trials.concat([first, read_trials(ordered, sees=["cue", "on"], gets="later").take(participants=[2])])
-    with pytest.raises(ValueError, match=r"column 'cue' must hold numbers, or two labels, .* the 3 labels \('easy', 'hard', 'odd'\): write columns of 0 and 1"):
+    with pytest.raises(ValueError, match="different tasks"):
+        Trials.concat([first, read_trials(ordered, sees=["cue", "on"], gets="later").take(participants=[2])])
+    with pytest.raises(
+        ValueError,
+        match=r"column 'cue' must hold numbers, or two labels, .* the 3 labels \('easy', 'hard', 'odd'\): write "
+              r"columns of 0 and 1",
+    ):
         read_trials(table.assign(cue=["hard", "easy", "odd", "odd"]), sees="cue")
-    with pytest.raises(ValueError, match="must hold numbers, got 'low'"): read_trials(table.assign(cue=["low", "high", "low", "low"]), gets="cue")
+    with pytest.raises(ValueError, match="must hold numbers, got 'low'"):
+        read_trials(table.assign(cue=["low", "high", "low", "low"]), gets="cue")
 
 
 def met(who, contexts, named=True):
     "One person who met these contexts, a trial each; with codes only, if they are not named"
     n = len(contexts)
     if not named: return Trials.from_arrays(np.arange(n) % 2, np.ones(n), [who]*n, context=contexts, options=[0, 1])
-    return read_trials(pd.DataFrame(dict(participant=who, choice=np.arange(n) % 2, reward=1., context=pd.Series(contexts, dtype=object))), context='context', options=[0, 1])
+    return read_trials(
+        pd.DataFrame(
+            dict(participant=who, choice=np.arange(n) % 2, reward=1., context=pd.Series(contexts, dtype=object))
+        ),
+        context='context',
+        options=[0, 1],
+    )
 
 
 def test_concat_keeps_apart_what_are_different_contexts():
     both = Trials.concat([met('ann', ['easy', 'hard']), met('bob', ['hard', 'odd', 'hard'])])
     assert both.contexts == ('easy', 'hard', 'odd') and both.context.tolist() == [0, 1, 1, 2, 1]
-    before = Trials.concat([met('ann', ['middle', 'odd']), met('bob', ['easy', 'odd'])])     # what is new may stand first
+    # what is new may stand first
+    before = Trials.concat([met('ann', ['middle', 'odd']), met('bob', ['easy', 'odd'])])
     assert before.contexts == ('easy', 'middle', 'odd') and before.context.tolist() == [1, 2, 0, 2]
-    assert both.equals(read_trials(both.to_frame(), context='context', options=[0, 1]))      # as one table would have them
+    # as one table would have them
+    assert both.equals(read_trials(both.to_frame(), context='context', options=[0, 1]))
     for part in both.take('ann'), both.take('bob'): assert part.contexts == both.contexts
     again = Trials.concat([both.take('bob'), both.take('ann')])
     assert again.contexts == both.contexts and again.context.tolist() == [1, 2, 1, 0, 1]
@@ -622,8 +848,16 @@ def test_concat_keeps_apart_what_are_different_contexts():
 def test_concat_of_contexts_without_labels():
     codes = Trials.concat([met('ann', [0, 1], False), met('bob', [0, 2], False)])
     assert codes._contexts is None and codes.context.tolist() == [0, 1, 0, 2]
-    for parts in ([met('ann', ['easy', 'hard']), met('bob', [0, 1], False)], [met('bob', [0, 1], False), met('ann', ['easy', 'hard'])]):
-        with refuses("labels in all of these trials or in none", "('easy', 'hard') with participant 'ann'", "only codes with participant 'bob'", "read_trials(table, context="):
+    for parts in (
+        [met('ann', ['easy', 'hard']), met('bob', [0, 1], False)],
+        [met('bob', [0, 1], False), met('ann', ['easy', 'hard'])],
+    ):
+        with refuses(
+            "labels in all of these trials or in none",
+            "('easy', 'hard') with participant 'ann'",
+            "only codes with participant 'bob'",
+            "read_trials(table, context=",
+        ):
             Trials.concat(parts)
 
 
@@ -633,4 +867,5 @@ def test_concat_of_offers_and_columns_of_other_widths():
     assert Trials.concat([two, three]).offer.tolist() == [[0, 1, -1], [1, 2, -1], [0, 1, 2], [0, 1, 2]]
     assert Trials.concat([three, two]).offer.tolist() == [[0, 1, 2], [0, 1, 2], [0, 1, -1], [1, 2, -1]]
     one = lambda who, size: Trials.from_arrays([0, 1], [1, 0], [who]*2, sees=dict(size=size))
-    with refuses("different tasks", "size of each option"): Trials.concat([one('ann', [1., 2]), one('bob', [[1., 2], [3, 4]])])
+    with refuses("different tasks", "size of each option"):
+        Trials.concat([one('ann', [1., 2]), one('bob', [[1., 2], [3, 4]])])

@@ -578,7 +578,9 @@ def test_compiled_rules_get_the_same(answer):
     fields = tuple(np.array(x, float) if n in many else float(x) for n, x in zip(kind._fields, answer))
     value = tuple(v[0] for v in some_values(answer))
     density, drawn, mean = rule_of(kind)(fields, value, np.random.default_rng(2))
-    assert density == log_density(answer, *value) and np.array_equal(drawn, draw_answer(answer, 2)) and mean == mean_answer(answer)
+    assert density == log_density(answer, *value)
+    assert np.array_equal(drawn, draw_answer(answer, 2))
+    assert mean == mean_answer(answer)
 
 
 def test_rules_may_use_defaults_names_and_whole_numbers():

@@ -1,4 +1,5 @@
-"The folder of a discovered equation and its report: facts are those of the data and the fit, citations have references, printed rules are the equation"
+"""The folder of a discovered equation and its report: facts are those of the data and the fit, citations have
+references, printed rules are the equation"""
 import json
 import re
 import shutil
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 from test_report import coarse, text_of
-from spice_rl import (AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN, SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references, rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report)
+from spice_rl import AgentQ, BanditsDrift, DatasetRNN, DiscoveryFolder, ForgettingRNN, ParticipantEmbeddingRNN
+from spice_rl import SpiceEstimator, Trials, create_dataset, discovery_rules, read_trials, references
+from spice_rl import rescorla_wagner_equation, rule_latex, stay_after_reward, write_discovery, write_report
 from spice_rl.output.equation_folder import _analysed, _recovered, _stay
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, PARTICIPANT_EMBEDDING_CONFIG
 from spice_rl.output.apa import REFERENCES
@@ -35,11 +38,34 @@ def folders(tmp_path_factory):
     "One equation for everybody, that of the regression alone, one for each of two people, and kinds of people"
     base, out = tmp_path_factory.mktemp("found"), {}
     few, many = ([AgentQ(alpha_reward=a, beta_reward=3.) for a in rates] for rates in ((.2, .6), (.2, .3, .4, .5, .6)))
-    for name, data, options in (("one", made(15, AgentQ(alpha_reward=.3, beta_reward=3.)), dict()), ("regression", made(12, AgentQ(3, alpha_reward=.4, beta_reward=3., forget_rate=.2), 3), dict(rnn_class=ForgettingRNN, spice_config=FORGETTING_CONFIG, n_actions=3, refine=False)),
-                                ("each", made(2, few, shared=False), dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG)), ("kinds", made(2, many, shared=False), dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG))):
+    for name, data, options in (
+        ("one", made(15, AgentQ(alpha_reward=.3, beta_reward=3.)), dict()),
+        (
+            "regression",
+            made(12, AgentQ(3, alpha_reward=.4, beta_reward=3., forget_rate=.2), 3),
+            dict(rnn_class=ForgettingRNN, spice_config=FORGETTING_CONFIG, n_actions=3, refine=False),
+        ),
+        (
+            "each",
+            made(2, few, shared=False),
+            dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG),
+        ),
+        (
+            "kinds",
+            made(2, many, shared=False),
+            dict(rnn_class=ParticipantEmbeddingRNN, spice_config=PARTICIPANT_EMBEDDING_CONFIG),
+        ),
+    ):
         e = SpiceEstimator(starts=2 if name == "one" else 1, epochs=40, **options).fit(data.xs, data.ys)
-        names = write_discovery(e, DatasetRNN(data.xs, data.ys), base/name, truth=rescorla_wagner_equation(.3, 3.) if name == "one" else None)
-        out[name] = SimpleNamespace(folder=base/name, names=names, estimator=e, data=data, run=DiscoveryFolder(base/name))
+        names = write_discovery(
+            e,
+            DatasetRNN(data.xs, data.ys),
+            base / name,
+            truth=rescorla_wagner_equation(.3, 3.) if name == "one" else None,
+        )
+        out[name] = SimpleNamespace(
+            folder=base / name, names=names, estimator=e, data=data, run=DiscoveryFolder(base / name)
+        )
     return out
 
 
@@ -55,13 +81,29 @@ def pages(folders): return {name: write_report(f.folder)[0].read_text() for name
 @pytest.mark.parametrize("name", ["one", "regression", "each", "kinds"])
 def test_folder(folders, name):
     f = folders[name]
-    assert sorted(f.names) == sorted(p.name for p in f.folder.iterdir() if p.name != "report.html" and p.name[0] != ".") and f.names[-1] == RECORD
+    assert sorted(f.names) == sorted(p.name for p in f.folder.iterdir() if p.name != "report.html" and p.name[0] != ".")
+    assert f.names[-1] == RECORD
     r, d = f.run.record, f.data
     choices = ~np.isnan(d.xs[..., 0].numpy())
-    assert r["data"]["choices"] == choices.sum() and r["data"]["sessions"] == len(d.xs) and r["data"]["participants"] == len(np.unique(d.xs[..., -1])) and r["data"]["rewards"] == dict(few=[0., 1.])
-    assert r["training"]["nll"] == pytest.approx(f.estimator.training_.nll) and r["network"]["optimiser"] == "L-BFGS" and r["settings"]["epochs"] == 40 and r["seed"] == 0
+    assert r["data"]["choices"] == choices.sum()
+    assert r["data"]["sessions"] == len(d.xs)
+    assert r["data"]["participants"] == len(np.unique(d.xs[..., -1]))
+    assert r["data"]["rewards"] == dict(few=[0., 1.])
+    assert r["training"]["nll"] == pytest.approx(f.estimator.training_.nll)
+    assert r["network"]["optimiser"] == "L-BFGS"
+    assert r["settings"]["epochs"] == 40
+    assert r["seed"] == 0
     assert r["network"]["tells_apart"] == (name in ("each", "kinds"))
-    pd.testing.assert_frame_equal(f.run.scores, f.estimator.summary().dropna(axis=1, how="all").pipe(lambda s: s.assign(probability=np.exp(-s.nll_per_choice))[["nll_per_choice", "probability", *s.columns[1:]]]).rename_axis("model"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        f.run.scores,
+        f.estimator.summary()
+        .dropna(axis=1, how="all")
+        .pipe(
+            lambda s: s.assign(probability=np.exp(-s.nll_per_choice))[["nll_per_choice", "probability", *s.columns[1:]]]
+        )
+        .rename_axis("model"),
+        check_dtype=False,
+    )
     assert len(f.run.table("starts")) == len(f.estimator.training_.table)
 
 
@@ -83,9 +125,13 @@ def test_bad_input(folders, tmp_path):
     f, e = folders["one"], folders["one"].estimator
     data = DatasetRNN(f.data.xs, f.data.ys)
     with pytest.raises(ValueError, match="call fit"): write_discovery(SpiceEstimator(), data, tmp_path)
-    with pytest.raises(ValueError, match="call fit"): write_discovery(SpiceEstimator().load_spice(f.folder/"network.json", f.folder/"equation.json"), data, tmp_path)
+    with pytest.raises(ValueError, match="call fit"):
+        write_discovery(
+            SpiceEstimator().load_spice(f.folder / "network.json", f.folder / "equation.json"), data, tmp_path
+        )
     with pytest.raises(TypeError, match="make DatasetRNN"): write_discovery(e, f.data.xs, tmp_path)
-    with pytest.raises(ValueError, match="these data have 5 participants, and the estimator was fitted to 1"): write_discovery(e, DatasetRNN(folders["kinds"].data.xs, folders["kinds"].data.ys), tmp_path)
+    with pytest.raises(ValueError, match="these data have 5 participants, and the estimator was fitted to 1"):
+        write_discovery(e, DatasetRNN(folders["kinds"].data.xs, folders["kinds"].data.ys), tmp_path)
     with pytest.raises(ValueError, match="is a file; name a folder"): write_discovery(e, data, f.folder/"scores.csv")
     assert not list(tmp_path.iterdir())
 
@@ -99,7 +145,9 @@ def test_stay_after_reward_by_hand(folders):
         same = choice[:, 1:] == choice[:, :-1]
         np.testing.assert_allclose(row, [same[paid[:, :-1] == 1].mean(), same[paid[:, :-1] == 0].mean()])
     said = folders["kinds"].run.record["data"]["stay"]
-    assert said["test"] == pytest.approx(list((lambda r: (r.statistic, r.df, r.pvalue))(stats.ttest_rel(t.above, t.others))))
+    assert said["test"] == pytest.approx(
+        list((lambda r: (r.statistic, r.df, r.pvalue))(stats.ttest_rel(t.above, t.others)))
+    )
 
 
 # The rule that is printed
@@ -107,10 +155,28 @@ def test_stay_after_reward_by_hand(folders):
 def test_the_printed_rule_is_the_learner():
     "Follow the printed lines, and compare choice probabilities with those of the agent"
     agent = AgentQ(alpha_reward=.3, beta_reward=2., forget_rate=.2, alpha_choice=.4, beta_choice=1.)
-    lines = rule_latex(["alpha", "beta", "Q at the start", "forget_rate", "forgets toward", "alpha_choice", "beta_choice"])
+    lines = rule_latex(
+        ["alpha", "beta", "Q at the start", "forget_rate", "forgets toward", "alpha_choice", "beta_choice"]
+    )
     space = dict(alpha=.3, beta=2., varphi=.2, Q_varphi=.5, alpha_C=.4, beta_C=1., Q=[.5, .5], C=[0., 0.])
-    steps = [l.split(r" &\leftarrow ") for l in lines.removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}").split(r" \\ ") if "leftarrow" in l]
-    plain = lambda x: re.sub(r"([QC])_c", r"\1[c]", re.sub(r"([QC])_u", r"\1[u]", x.replace(r"Q_{\varphi}", "Q_varphi").replace(r"\alpha_{C}", "alpha_C").replace(r"\alpha", "alpha").replace(r"\varphi", "varphi").replace(r"\,", "*")))
+    steps = [
+        l.split(r" &\leftarrow ")
+        for l in lines.removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}").split(r" \\ ")
+        if "leftarrow" in l
+    ]
+    plain = lambda x: re.sub(
+        r"([QC])_c",
+        r"\1[c]",
+        re.sub(
+            r"([QC])_u",
+            r"\1[u]",
+            x.replace(r"Q_{\varphi}", "Q_varphi")
+            .replace(r"\alpha_{C}", "alpha_C")
+            .replace(r"\alpha", "alpha")
+            .replace(r"\varphi", "varphi")
+            .replace(r"\,", "*"),
+        ),
+    )
     state = agent.init(agent.p())
     from spice_rl.core.cell import make_trial
     for c, r in ((0, 1.), (0, 0.), (1, 1.), (1, 1.), (0, 0.)):
@@ -119,7 +185,9 @@ def test_the_printed_rule_is_the_learner():
             space[left[0]][c if left.endswith("_c") else 1 - c] = value
         state = agent.update(agent.p(), state, make_trial(c, [r if k == c else np.nan for k in (0, 1)]))
         logits = agent.logits(agent.p(), state, make_trial())
-        assert logits[0] - logits[1] == pytest.approx(2. * (space["Q"][0] - space["Q"][1]) + (space["C"][0] - space["C"][1]))
+        assert logits[0] - logits[1] == pytest.approx(
+            2. * (space["Q"][0] - space["Q"][1]) + (space["C"][0] - space["C"][1])
+        )
 
 
 # The page
@@ -127,20 +195,35 @@ def test_the_printed_rule_is_the_learner():
 @pytest.mark.parametrize("name", ["one", "regression", "each", "kinds"])
 def test_page(folders, pages, name):
     page, f = pages[name], folders[name]
-    assert not re.search(r"<script|<link|<iframe|@import|url\(|src=\"(?!data:)|href=\"(?!#)", page) and set(re.findall(r"https?://[^\"' )<]+", page)) == {"http://www.w3.org/1998/Math/MathML"}
+    assert not re.search(r"<script|<link|<iframe|@import|url\(|src=\"(?!data:)|href=\"(?!#)", page) and set(
+        re.findall(r"https?://[^\"' )<]+", page)
+    ) == {"http://www.w3.org/1998/Math/MathML"}
     numbers = lambda kind: [int(n) for n in re.findall(rf"<strong>{kind} (\d+)</strong>", page)]
     for kind in ("Table", "Figure"): assert numbers(kind) == list(range(1, len(numbers(kind)) + 1))
-    assert page.count("<img") == len(f.run.record["figures"]) == 3 and "$" not in page and "Traceback" not in page and "nan" not in text_of(page) and "None" not in text_of(page)
+    assert page.count("<img") == len(f.run.record["figures"]) == 3
+    assert "$" not in page
+    assert "Traceback" not in page
+    assert "nan" not in text_of(page)
+    assert "None" not in text_of(page)
     text = text_of(page)
-    assert "not known here" not in text and "Weinhardt, D., Eckstein" in text and "Brunton, S. L., Proctor" in text and ("Piray, P." in text) == (name == "kinds") and ("Levenberg, K." in text) == (name in ("one", "each"))
+    assert "not known here" not in text
+    assert "Weinhardt, D., Eckstein" in text
+    assert "Brunton, S. L., Proctor" in text
+    assert ("Piray, P." in text) == (name == "kinds")
+    assert ("Levenberg, K." in text) == (name in ("one", "each"))
     for key, value in f.run.record["versions"].items(): assert value in text, key
     for score in f.run.scores.nll_per_choice: assert f"{score:.4f}" in text
-    assert f"{f.run.record['data']['choices']} choices" in text and f"SHA-256: {f.run.record['data']['sha256'][:16]}" in text
+    assert f"{f.run.record['data']['choices']} choices" in text
+    assert f"SHA-256: {f.run.record['data']['sha256'][:16]}" in text
 
 
 def test_numbers_are_those_of_the_files(folders, pages):
     text, f = text_of(pages["one"]), folders["one"]
-    for r in f.run.table("estimates").itertuples(): assert f"{r.estimate:.3f} {r.se:.3f} [{r.lower:.3f},\xa0{r.upper:.3f}]".replace("-", "−").replace("\xa0", " ") in text
+    for r in f.run.table("estimates").itertuples():
+        assert (
+            f"{r.estimate:.3f} {r.se:.3f} [{r.lower:.3f},\xa0{r.upper:.3f}]".replace("-", "−").replace("\xa0", " ")
+            in text
+        )
     for r in f.estimator.refinement_.as_rl().parameters.itertuples(): assert f"{r.value:.3f} {r.se:.3f}" in text
     for note in f.estimator.refinement_.notes(): assert note in text
     assert "Found and True" in text and "Dashed: the truth" in text
@@ -154,7 +237,10 @@ def test_rules(folders):
 
 
 def test_every_citation_has_a_reference(pages):
-    for page in pages.values(): assert len(references(text_of(page)[:text_of(page).rindex("References")])) == len(re.findall(r"\(\d{4}\)\. ", text_of(page)[text_of(page).rindex("References"):]))
+    for page in pages.values():
+        assert len(references(text_of(page)[: text_of(page).rindex("References")])) == len(
+            re.findall(r"\(\d{4}\)\. ", text_of(page)[text_of(page).rindex("References") :])
+        )
     for key, text in REFERENCES.items(): assert key[-4:] in text and text.startswith(re.match(r"[\w-]+", key)[0]), key
 
 
@@ -176,14 +262,24 @@ def test_both_and_neither(folders, tmp_path):
 
 def test_few_people_and_rewards_make_no_nan():
     rows = lambda who, reward: pd.DataFrame(dict(participant=who, choice=[0, 0, 1, 1], reward=reward))
-    one, none = (_stay(stay_after_reward(read_trials(t))) for t in (rows("a", [1, 0, 1, 0]), pd.concat([rows("a", 1), rows("b", 0)])))
+    one, none = (
+        _stay(stay_after_reward(read_trials(t)))
+        for t in (rows("a", [1, 0, 1, 0]), pd.concat([rows("a", 1), rows("b", 0)]))
+    )
     assert json.dumps(one, allow_nan=False) and one["n"] == 1 and one["above"] == [1., None] and none is None
-    assert _analysed(SimpleNamespace(record=dict(data=dict(simulated=False, stay=None)))) == (False, "nobody's rewards vary, so that choices after better and worse ones cannot be compared")
+    assert _analysed(SimpleNamespace(record=dict(data=dict(simulated=False, stay=None)))) == (
+        False,
+        "nobody's rewards vary, so that choices after better and worse ones cannot be compared",
+    )
 
 
 def test_a_mechanism_that_was_not_found_is_not_recovered():
     number = dict(what="alpha", found=.3, se=.02, truth=.31)
-    for more, done in (([], True), ([dict(what="forget_rate", found=None, se=None, truth=.2)], False), ([dict(what="forget_rate", found=.2, se=.01, truth=None)], False)):
+    for more, done in (
+        ([], True),
+        ([dict(what="forget_rate", found=None, se=None, truth=.2)], False),
+        ([dict(what="forget_rate", found=.2, se=.01, truth=None)], False),
+    ):
         assert _recovered(SimpleNamespace(record=dict(truth=dict(beside=[number, *more]))))[0] == done
 
 
@@ -192,11 +288,18 @@ def test_one_participant_of_a_shared_network_and_bagging_and_labels_are_no_markd
     e = SpiceEstimator(starts=1, epochs=40, bagging=True, spice_participant_id=1).fit(d.xs, d.ys)
     write_discovery(e, DatasetRNN(d.xs, d.ys), tmp_path)
     record = json.loads((tmp_path/RECORD).read_text())
-    record["data"]["options"], record["command"] = ["$5 *now*", "<b>$10_later_"], "spice-rl discover a.csv --options '$5 *now*' '<b>$10_later_' `$x$`"
+    record["data"]["options"], record["command"] = (
+        ["$5 *now*", "<b>$10_later_"],
+        "spice-rl discover a.csv --options '$5 *now*' '<b>$10_later_' `$x$`",
+    )
     (tmp_path/RECORD).write_text(json.dumps(record))
     text = text_of(write_report(tmp_path)[0].read_text())
-    assert "All participants share the weights" in text and "embedding" not in text and "The equation of participant 1 is" in text and "those of that participant, by maximum likelihood" in text
-    assert "Not drawn" not in text and DiscoveryFolder(tmp_path).record["figures"] == ["equation.png", "scores.png", "session.png"]
+    assert "All participants share the weights" in text
+    assert "embedding" not in text
+    assert "The equation of participant 1 is" in text
+    assert "those of that participant, by maximum likelihood" in text
+    assert "Not drawn" not in text
+    assert DiscoveryFolder(tmp_path).record["figures"] == ["equation.png", "scores.png", "session.png"]
     assert "not finite or worse than guessing was replaced" in text and "random start was trained, each" in text
     text = unescape(text)
     assert "($5 *now*, <b>$10_later_)" in text and record["command"] in text

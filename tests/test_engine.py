@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from spice_rl.core import loops, wide
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, RescorlaWagner, Trials, explore, gradient, hessian, nll, parameter_recovery, play, replay,
-                      simulate, softmax)
+from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, BanditsFixed, Cell, Lanes, Param, RescorlaWagner, Trials
+from spice_rl import explore, gradient, hessian, nll, parameter_recovery, play, replay, simulate, softmax
 
 
 class Hidden(RescorlaWagner):
@@ -44,7 +44,8 @@ def test_simulation_stops_with_person_and_trial(cell):
 def test_the_same_person_is_named_by_any_number_of_threads():
     said = []
     for threads in (1, 2):
-        with pytest.raises(FloatingPointError) as error: simulate(Hidden(), BanditsDrift(), people=6, n_trials=50, seed=1, threads=threads)
+        with pytest.raises(FloatingPointError) as error:
+            simulate(Hidden(), BanditsDrift(), people=6, n_trials=50, seed=1, threads=threads)
         said.append(str(error.value))
     assert said[0] == said[1]
 
@@ -59,7 +60,8 @@ def test_minus_infinity_is_a_choice_never_made():
 
 
 def test_replay_says_nothing_rather_than_zero_and_one():
-    with pytest.warns(UserWarning, match="NaN or infinite logits from trial 1 of participant 0 on"): table = replay(Hidden(), TRIALS)
+    with pytest.warns(UserWarning, match="NaN or infinite logits from trial 1 of participant 0 on"):
+        table = replay(Hidden(), TRIALS)
     first = table.trial == 0
     assert table.loc[first, ["p_0", "p_1"]].eq(.5).all(axis=None)
     assert table.loc[~first, ["p_0", "p_1"]].isna().all(axis=None)
@@ -72,7 +74,10 @@ def test_softmax_of_what_is_not_on_offer_and_of_nothing():
 
 
 def test_play_refuses_outcomes_that_nobody_knows():
-    with pytest.raises(ValueError, match=r"these trials hide \(NaN\) what the options that were not chosen would have paid \(participant 0"):
+    with pytest.raises(
+        ValueError,
+        match=r"these trials hide \(NaN\) what the options that were not chosen would have paid \(participant 0",
+    ):
         play(RescorlaWagner(), None, TRIALS)
     full = simulate(RescorlaWagner(), BanditsDrift(counterfactual=True), people=2, n_trials=30, seed=1)
     assert play(RescorlaWagner(), None, full, times=3).shape == (3, 60)
@@ -80,34 +85,61 @@ def test_play_refuses_outcomes_that_nobody_knows():
 
 def test_rewards_that_a_cell_does_not_presume():
     points = Trials.from_arrays(TRIALS.choice, TRIALS.reward * 2 - 1, TRIALS.participant, options=[0, 1])
-    with pytest.warns(UserWarning, match="rewards go from -1 to 1, and RescorlaWagner starts as for rewards from 0 to 1"): nll(RescorlaWagner(), trials=points)
+    with pytest.warns(
+        UserWarning, match="rewards go from -1 to 1, and RescorlaWagner starts as for rewards from 0 to 1"
+    ):
+        nll(RescorlaWagner(), trials=points)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         nll(RescorlaWagner(), trials=TRIALS)
     assert not said
-    with pytest.raises(ValueError, match="takes the outcome that was not shown for 1 − reward"): nll(AgentQ(alpha_counterfactual_reward=.3), trials=points)
+    with pytest.raises(ValueError, match="takes the outcome that was not shown for 1 − reward"):
+        nll(AgentQ(alpha_counterfactual_reward=.3), trials=points)
 
 
-@pytest.mark.parametrize("call, error, words", [
-    (lambda: nll(RescorlaWagner(), TRIALS), TypeError, r"write nll\(cell, trials=trials\)"),
-    (lambda: nll(RescorlaWagner()), TypeError, "trials must be Trials, got nothing"),
-    (lambda: gradient(RescorlaWagner(), None, TRIALS.to_frame()), TypeError, "trials must be Trials, got DataFrame"),
-    (lambda: hessian(RescorlaWagner(), TRIALS), TypeError, "parameters come before trials"),
-    (lambda: nll(RescorlaWagner(), [.3, 3], TRIALS), TypeError, "parameters must be None, a dict of numbers or a frame"),
-    (lambda: nll(RescorlaWagner(), dict(alpha="x"), TRIALS), TypeError, "alpha must be a number, got 'x'"),
-    (lambda: replay(TRIALS, RescorlaWagner()), TypeError, "the order is cell first, then trials"),
-    (lambda: simulate(RescorlaWagner(), TRIALS), TypeError, "environment must be a task such as BanditsDrift"),
-    (lambda: simulate(RescorlaWagner(), BanditsDrift), TypeError, r"write BanditsDrift\(\)"),
-    (lambda: simulate(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
-    (lambda: parameter_recovery(RescorlaWagner(), AvoidanceTask, people=2), TypeError, r"write AvoidanceTask\(\)"),
-    (lambda: explore(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
-    (lambda: simulate(RescorlaWagner(), BanditsDrift(), people=2.5), ValueError, "people must be a whole number of at least 1, got 2.5"),
-    (lambda: simulate(RescorlaWagner(), BanditsDrift(), seed=None), TypeError, "seed must be a whole number of at least 0, got None"),
-    (lambda: simulate(AgentQ(n_actions=2), BanditsDrift(n_actions=3)), ValueError, "made for 2 options, and BanditsDrift has 3"),
-    (lambda: BanditsDrift(n_actions="2"), TypeError, "n_actions must be a whole number of at least 2, got '2'"),
-    (lambda: RescorlaWagner(alpha=None), TypeError, "alpha must be a number, got None"),
-    (lambda: Param("a"), TypeError, "default must be a number, got 'a'"),
-])
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: nll(RescorlaWagner(), TRIALS), TypeError, r"write nll\(cell, trials=trials\)"),
+        (lambda: nll(RescorlaWagner()), TypeError, "trials must be Trials, got nothing"),
+        (
+            lambda: gradient(RescorlaWagner(), None, TRIALS.to_frame()),
+            TypeError,
+            "trials must be Trials, got DataFrame",
+        ),
+        (lambda: hessian(RescorlaWagner(), TRIALS), TypeError, "parameters come before trials"),
+        (
+            lambda: nll(RescorlaWagner(), [.3, 3], TRIALS),
+            TypeError,
+            "parameters must be None, a dict of numbers or a frame",
+        ),
+        (lambda: nll(RescorlaWagner(), dict(alpha="x"), TRIALS), TypeError, "alpha must be a number, got 'x'"),
+        (lambda: replay(TRIALS, RescorlaWagner()), TypeError, "the order is cell first, then trials"),
+        (lambda: simulate(RescorlaWagner(), TRIALS), TypeError, "environment must be a task such as BanditsDrift"),
+        (lambda: simulate(RescorlaWagner(), BanditsDrift), TypeError, r"write BanditsDrift\(\)"),
+        (lambda: simulate(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
+        (lambda: parameter_recovery(RescorlaWagner(), AvoidanceTask, people=2), TypeError, r"write AvoidanceTask\(\)"),
+        (lambda: explore(RescorlaWagner(), AvoidanceTask), TypeError, r"write AvoidanceTask\(\)"),
+        (
+            lambda: simulate(RescorlaWagner(), BanditsDrift(), people=2.5),
+            ValueError,
+            "people must be a whole number of at least 1, got 2.5",
+        ),
+        (
+            lambda: simulate(RescorlaWagner(), BanditsDrift(), seed=None),
+            TypeError,
+            "seed must be a whole number of at least 0, got None",
+        ),
+        (
+            lambda: simulate(AgentQ(n_actions=2), BanditsDrift(n_actions=3)),
+            ValueError,
+            "made for 2 options, and BanditsDrift has 3",
+        ),
+        (lambda: BanditsDrift(n_actions="2"), TypeError, "n_actions must be a whole number of at least 2, got '2'"),
+        (lambda: RescorlaWagner(alpha=None), TypeError, "alpha must be a number, got None"),
+        (lambda: Param("a"), TypeError, "default must be a number, got 'a'"),
+    ],
+)
 def test_wrong_calls_are_one_sentence(call, error, words):
     with pytest.raises(error, match=words): call()
 
@@ -118,7 +150,8 @@ class PerCue(Cell):
     state = 'v',
     def init(p, state): state.v[:] = 0.
     def logits(p, state, trial): return np.array([0., p.beta * state.v[trial.context]])
-    def update(p, state, trial): state.v[trial.context] += p.alpha * (trial.reward[trial.choice] - state.v[trial.context])
+    def update(p, state, trial):
+        state.v[trial.context] += p.alpha * (trial.reward[trial.choice] - state.v[trial.context])
 
 
 def cued(cues):
@@ -127,8 +160,15 @@ def cued(cues):
 
 def test_an_index_out_of_range_is_an_error_whatever_the_data_hold():
     assert np.isfinite(nll(PerCue(), trials=cued(2))).all()
-    for call in (lambda t: nll(PerCue(), trials=t), lambda t: replay(PerCue(), t), lambda t: gradient(PerCue(), None, t)):
-        with pytest.raises(IndexError, match=r"a rule of PerCue reaches for what is not there: index 2 .* context 2, options \[0, 1\]"): call(cued(4))
+    for call in (
+        lambda t: nll(PerCue(), trials=t),
+        lambda t: replay(PerCue(), t),
+        lambda t: gradient(PerCue(), None, t),
+    ):
+        with pytest.raises(
+            IndexError, match=r"a rule of PerCue reaches for what is not there: index 2 .* context 2, options \[0, 1\]"
+        ):
+            call(cued(4))
 
 
 TABLE = np.array([0., 1.])
@@ -202,7 +242,8 @@ def test_watching_differs():
 
 def test_contexts_that_nobody_reads_are_said_once():
     trials = Trials.from_arrays(np.arange(12) % 2, np.ones(12), context=np.arange(12) % 2)
-    with pytest.warns(UserWarning, match="Blinker never reads trial.context, and these trials have 2 contexts"): nll(Blinker(), trials=trials)
+    with pytest.warns(UserWarning, match="Blinker never reads trial.context, and these trials have 2 contexts"):
+        nll(Blinker(), trials=trials)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         nll(PerCue(), trials=trials)
@@ -210,7 +251,9 @@ def test_contexts_that_nobody_reads_are_said_once():
 
 
 def test_names_that_no_rule_could_write():
-    with pytest.raises(ValueError, match="cannot have 'lambda' as a name, since a rule could not write p.lambda; call it lambda_"):
+    with pytest.raises(
+        ValueError, match="cannot have 'lambda' as a name, since a rule could not write p.lambda; call it lambda_"
+    ):
         class Decay(Cell): params = dict([("lambda", Param(.5))])
     with pytest.raises(ValueError, match="call it learning_rate_"):
         class Rate(Cell): params = {"learning rate": Param(.5)}
@@ -239,10 +282,20 @@ def test_lanes_may_stand_in_any_memory(pointers):
 @pytest.mark.parametrize("greedy", [False, True])
 @pytest.mark.parametrize("home", [loops._draw, wide._pick])
 def test_an_option_without_weight_is_never_drawn(home, greedy):
-    "The sum of weights is rounded, so the largest luck can leave something over: it belongs to the last option that has a weight"
+    """The sum of weights is rounded, so the largest luck can leave something over: it belongs to the last option
+    that has a weight"""
     shaped = (lambda x: x[:, None].copy()) if home is loops._draw else np.copy
     for k in range(1, 100):
         x = np.r_[-np.inf, -np.log(1 + np.arange(100) * k / 7), -800., -np.inf]
-        assert home(shaped(x), np.arange(len(x)), np.nextafter(1, 0), greedy) == (1 if greedy else home(shaped(x[:-2]), np.arange(len(x) - 2), np.nextafter(1, 0), greedy))
+        assert home(shaped(x), np.arange(len(x)), np.nextafter(1, 0), greedy) == (
+            1 if greedy else home(shaped(x[:-2]), np.arange(len(x) - 2), np.nextafter(1, 0), greedy)
+        )
     few = np.log([1., 2., 1.])
-    assert [home(shaped(few), np.arange(3), u, False) for u in (0., .2, .3, .7, .8, np.nextafter(1, 0))] == [0, 0, 1, 1, 2, 2]
+    assert [home(shaped(few), np.arange(3), u, False) for u in (0., .2, .3, .7, .8, np.nextafter(1, 0))] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]

@@ -1,4 +1,5 @@
-"""The published tutorial runs as printed, scikit-learn takes the estimator for one of its own, and wrong data and files are refused."""
+"""The published tutorial runs as printed, scikit-learn takes the estimator for one of its own, and wrong data and
+files are refused."""
 import copy, hashlib, inspect, json, math, pickle, warnings
 
 import matplotlib
@@ -27,7 +28,8 @@ from spice_rl.discovery.sessions import off_policy_sessions
 from spice_rl.discovery.model_files import _digest, read_model, write_model
 from spice_rl.inference.hierarchy import fit_hierarchical
 from spice_rl.output.plotting import plot_session
-from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN, RescorlaWagnerRNN
+from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCOLA_WAGNER_CONFIG, RESCORLA_WAGNER_CONFIG, ForgettingRNN
+from spice_rl.discovery.precoded import RescorlaWagnerRNN
 from spice_rl.discovery.rnn import BaseRNN, SpiceConfig
 from spice_rl.discovery.traces import discover
 from spice_rl.discovery.trace_equations import TraceEquation
@@ -81,7 +83,8 @@ class CustomRNN(BaseRNN):
             # Now keep track of this value in the output array
             logits[timestep] = self.state['x_value_reward']
 
-        # post-process the forward pass; give here as inputs the logits, batch_first and all values from the memory state
+        # post-process the forward pass; give here as inputs the logits, batch_first and all values from the memory
+        # state
         logits = self.post_forward_pass(logits, batch_first)
 
         return logits, self.get_state()
@@ -102,22 +105,42 @@ custom_config = SpiceConfig(
 @pytest.fixture(scope="module")
 def fitted():
     d = q_dataset()
-    return SpiceEstimator(rnn_class=RescorlaWagnerRNN, spice_config=RESCOLA_WAGNER_CONFIG, learning_rate=1e-2, epochs=60, starts=2, verbose=False).fit(d.xs, d.ys)
+    return SpiceEstimator(
+        rnn_class=RescorlaWagnerRNN,
+        spice_config=RESCOLA_WAGNER_CONFIG,
+        learning_rate=1e-2,
+        epochs=60,
+        starts=2,
+        verbose=False,
+    ).fit(d.xs, d.ys)
 
 
 def test_the_stages_side_by_side(fitted):
-    "Each number of the summary, found again: NLL from `predict`, BIC from it, numbers from the refinement, the share kept"
+    """Each number of the summary, found again: NLL from `predict`, BIC from it, numbers from the refinement, the
+    share kept"""
     d, table = q_dataset(), fitted.summary()
-    assert list(table.index) == ["guessing", "ceiling", "wide search", "network", "equation (regression)", "equation (refined)"]
+    assert list(table.index) == [
+        "guessing",
+        "ceiling",
+        "wide search",
+        "network",
+        "equation (regression)",
+        "equation (refined)",
+    ]
     made = ~torch.isnan(d.ys).any(-1).numpy()
     n = made.sum()
     for what, p in zip(("network", "equation (refined)"), fitted.predict(d.xs)):
         assert table.nll_per_choice[what] == pytest.approx(-np.log(p[made][d.ys.numpy()[made] == 1]).mean(), rel=1e-9)
-    assert table.parameters["equation (refined)"] == len(fitted.refinement_.estimates) and table.nll_per_choice["guessing"] == pytest.approx(np.log(2))
+    assert table.parameters["equation (refined)"] == len(fitted.refinement_.estimates)
+    assert table.nll_per_choice["guessing"] == pytest.approx(np.log(2))
     beside = table.index.isin(["ceiling", "wide search"])
-    np.testing.assert_allclose(table.bic[~beside], (2 * n * table.nll_per_choice + table.parameters * np.log(n))[~beside])
+    np.testing.assert_allclose(
+        table.bic[~beside], (2 * n * table.nll_per_choice + table.parameters * np.log(n))[~beside]
+    )
     assert table.bic[beside].isna().all()   # learned from some of the sessions alone
-    np.testing.assert_allclose(table.share_kept, (np.log(2) - table.nll_per_choice) / (np.log(2) - table.nll_per_choice["network"]))
+    np.testing.assert_allclose(
+        table.share_kept, (np.log(2) - table.nll_per_choice) / (np.log(2) - table.nll_per_choice["network"])
+    )
     assert np.isfinite(table.held_out).all() and fitted.equation_ is fitted.refinement_.equation
     table.loc["network"] = 0
     assert fitted.summary().nll_per_choice["network"] > 0   # a copy
@@ -126,7 +149,9 @@ def test_the_stages_side_by_side(fitted):
 @pytest.fixture(scope="module")
 def custom():
     d = q_dataset()
-    return SpiceEstimator(rnn_class=CustomRNN, spice_config=custom_config, learning_rate=1e-2, epochs=60, starts=2, wide=False).fit(d.xs, d.ys)
+    return SpiceEstimator(
+        rnn_class=CustomRNN, spice_config=custom_config, learning_rate=1e-2, epochs=60, starts=2, wide=False
+    ).fit(d.xs, d.ys)
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +185,16 @@ def test_tutorial_environment():
     for index_trials in range(n_trials):
         reward_probabilities[index_trials] = environment.reward_probs
         environment.step(choice=0)
-    assert reward_probabilities.min() >= 0 and reward_probabilities.max() <= 1 and reward_probabilities.std(0).min() > .05
+    assert reward_probabilities.min() >= 0
+    assert reward_probabilities.max() <= 1
+    assert reward_probabilities.std(0).min() > .05
 
 
 def test_tutorial_data():
     agent = AgentQ(n_actions=2, alpha_reward=.3)
-    dataset, _, _ = create_dataset(agent=agent, environment=BanditsDrift(sigma=.2, n_actions=2), n_trials=100, n_sessions=100)
+    dataset, _, _ = create_dataset(
+        agent=agent, environment=BanditsDrift(sigma=.2, n_actions=2), n_trials=100, n_sessions=100
+    )
     dataset.xs[..., -1] = 0
     assert dataset.xs.shape == (100, 100, 5) and dataset.ys.shape == (100, 100, 2) and "tensor" in str(dataset.xs)
     fig, axs = plot_session(agents={'groundtruth': agent}, experiment=dataset.xs[0], signals_to_plot=['x_value_reward'])
@@ -175,11 +204,15 @@ def test_tutorial_data():
 def test_tutorial_precoded(fitted, capsys):
     fitted.print_spice_model()
     start, line = capsys.readouterr().out.strip().split("\n")
-    assert start.startswith("x_value_reward[0] = ") and line.startswith("(x_value_reward_chosen)[k+1] = ") and line.endswith("c_reward[k]") and "x_value_reward_chosen[k] + " in line
+    assert start.startswith("x_value_reward[0] = ")
+    assert line.startswith("(x_value_reward_chosen)[k+1] = ")
+    assert line.endswith("c_reward[k]")
+    assert "x_value_reward_chosen[k] + " in line
     raw = fitted.regression_.equation.terms()["x_value_reward_chosen"]
     assert raw["1"] == pytest.approx(-.3, abs=.25)
     for terms in (raw, fitted.get_spice_features()["everybody"]["x_value_reward_chosen"]):
-        assert terms["x_value_reward_chosen[k]"] == pytest.approx(.7, abs=.06) and terms["c_reward[k]"] == pytest.approx(.9, abs=.12)
+        assert terms["x_value_reward_chosen[k]"] == pytest.approx(.7, abs=.06)
+        assert terms["c_reward[k]"] == pytest.approx(.9, abs=.12)
     assert "1" not in terms and repr(fitted.equation_.as_rl()).startswith("Rescorla-Wagner: alpha = 0.")
     agents = {'groundtruth': AgentQ(alpha_reward=.3), 'rnn': fitted.rnn_agent, 'spice': fitted.spice_agent}
     fig, axs = plot_session(agents, q_dataset().xs[0], signals_to_plot=['x_value_reward'])
@@ -219,7 +252,10 @@ def test_forgetting_is_found(capsys):
 def test_clone_and_parameters(fitted):
     e = SpiceEstimator(CustomRNN, custom_config, epochs=7, seed=3)
     twin = clone(e)
-    assert twin is not e and twin.get_params() == e.get_params() and twin.rnn_class is CustomRNN and twin.spice_config == custom_config
+    assert twin is not e
+    assert twin.get_params() == e.get_params()
+    assert twin.rnn_class is CustomRNN
+    assert twin.spice_config == custom_config
     names = set(inspect.signature(SpiceEstimator.__init__).parameters) - {"self"}
     assert set(e.get_params()) == names
     for name in names: assert getattr(e, name) is e.get_params()[name]
@@ -243,8 +279,12 @@ def test_cross_validation():
 
 def test_grid_search():
     d = q_dataset(n_sessions=9, n_trials=40)
-    search = GridSearchCV(SpiceEstimator(**FAST), dict(l2_weight_decay=[5., 1e5], spice_library_polynomial_degree=[2]), cv=2).fit(d.xs.numpy(), d.ys.numpy())
-    assert len(search.cv_results_["params"]) == 2 and search.best_estimator_.spice_library_polynomial_degree == 2 and search.best_params_["l2_weight_decay"] in (5., 1e5)
+    search = GridSearchCV(
+        SpiceEstimator(**FAST), dict(l2_weight_decay=[5., 1e5], spice_library_polynomial_degree=[2]), cv=2
+    ).fit(d.xs.numpy(), d.ys.numpy())
+    assert len(search.cv_results_["params"]) == 2
+    assert search.best_estimator_.spice_library_polynomial_degree == 2
+    assert search.best_params_["l2_weight_decay"] in (5., 1e5)
     assert search.predict(d.xs.numpy())[1].shape == (9, 40, 2)
 
 
@@ -256,8 +296,11 @@ def test_cross_val_predict(cv, kind):
     p = cross_val_predict(SpiceEstimator(**FAST, refine=False), xs, ys, cv=cv, method="predict_proba")
     first = 6 // cv
     assert p.shape == (6, 30, 2)
-    np.testing.assert_array_equal(p[:first], SpiceEstimator(**FAST, refine=False).fit(xs[first:], ys[first:]).predict_proba(xs[:first]))
-    with pytest.raises(TypeError, match="method='predict_proba'"): cross_val_predict(SpiceEstimator(**FAST, refine=False), xs, ys, cv=cv)
+    np.testing.assert_array_equal(
+        p[:first], SpiceEstimator(**FAST, refine=False).fit(xs[first:], ys[first:]).predict_proba(xs[:first])
+    )
+    with pytest.raises(TypeError, match="method='predict_proba'"):
+        cross_val_predict(SpiceEstimator(**FAST, refine=False), xs, ys, cv=cv)
 
 
 def test_predictions_cannot_be_stacked(fitted):
@@ -265,7 +308,8 @@ def test_predictions_cannot_be_stacked(fitted):
     both = fitted.predict(xs)
     for stack in (np.array, np.asarray, np.stack, np.concatenate):
         for given_ in (both, [both, both]):
-            if stack in (np.stack, np.concatenate) and given_ is both: continue   # a pair, as a list of arrays: asked for by name
+            # a pair, as a list of arrays: asked for by name
+            if stack in (np.stack, np.concatenate) and given_ is both: continue
             with pytest.raises(TypeError, match="network, equation = estimator.predict"): stack(given_)
     network, equation = both
     assert len(both) == 2 and both[0] is network is both.network and both[1] is equation is both.equation
@@ -277,7 +321,9 @@ def test_people_not_seen_before():
     d = people_dataset()
     who = d.xs[:, 0, -1].numpy()
     with pytest.warns(UserWarning, match="1 of the participants were not among those that were learned from"):
-        scores = cross_val_score(SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, **FAST), d.xs.numpy(), d.ys.numpy(), groups=who, cv=GroupKFold(3))
+        scores = cross_val_score(
+            SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, **FAST), d.xs.numpy(), d.ys.numpy(), groups=who, cv=GroupKFold(3)
+        )
     assert np.isfinite(scores).all() and (scores > -np.log(2)).all()
     e = SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, **FAST).fit(d.xs[who < 2], d.ys[who < 2])
     assert e.participants_ == (0, 1)
@@ -294,9 +340,18 @@ def test_people_not_seen_before():
 @pytest.mark.skipif(not hasattr(BaseEstimator, "__sklearn_tags__"), reason="scikit-learn before 1.6 has no such tags")
 def test_tags_are_true(fitted):
     tags = fitted.__sklearn_tags__()
-    assert tags.input_tags.three_d_array and not tags.input_tags.two_d_array and tags.input_tags.allow_nan and not tags.input_tags.sparse
-    assert tags.target_tags.required and tags.target_tags.multi_output and tags.estimator_type is None and tags.requires_fit and not tags.non_deterministic
-    assert np.isfinite(fitted.score(*uneven_tensors())) and fitted.classes_.tolist() == [[0, 1]] * 60 and fitted.n_features_in_ == 5
+    assert tags.input_tags.three_d_array
+    assert not tags.input_tags.two_d_array
+    assert tags.input_tags.allow_nan
+    assert not tags.input_tags.sparse
+    assert tags.target_tags.required
+    assert tags.target_tags.multi_output
+    assert tags.estimator_type is None
+    assert tags.requires_fit
+    assert not tags.non_deterministic
+    assert np.isfinite(fitted.score(*uneven_tensors()))
+    assert fitted.classes_.tolist() == [[0, 1]] * 60
+    assert fitted.n_features_in_ == 5
 
 
 def uneven_tensors():
@@ -304,20 +359,47 @@ def uneven_tensors():
     return d.xs, d.ys
 
 
-TABLE = "hands over a table (samples, features); sessions have three axes, and on those it is asked here by a test of its own"
+TABLE = ("hands over a table (samples, features); sessions have three axes, and on those it is asked here by a test of "
+         "its own")
 WORDS = "wants scikit-learn's words; ours say what a session is and how it is made"
 NOT_FOR_SESSIONS = dict(
-    check_fit_score_takes_y=TABLE, check_estimators_overwrite_params=TABLE, check_dont_overwrite_parameters=TABLE, check_estimators_fit_returns_self=TABLE, check_readonly_memmap_input=TABLE,
-    check_n_features_in_after_fitting=TABLE, check_positive_only_tag_during_fit=TABLE, check_estimators_dtypes=TABLE, check_pipeline_consistency=TABLE, check_estimators_pickle=TABLE,
-    check_f_contiguous_array_estimator=TABLE, check_methods_sample_order_invariance=TABLE, check_methods_subset_invariance=TABLE, check_dict_unchanged=TABLE, check_fit_idempotent=TABLE,
-    check_fit_check_is_fitted=TABLE, check_n_features_in=TABLE, check_fit2d_predict1d=TABLE, check_complex_data=WORDS, check_dtype_object=WORDS, check_estimators_empty_data_messages=WORDS,
-    check_estimator_sparse_tag=WORDS, check_estimator_sparse_array=WORDS, check_estimator_sparse_matrix=WORDS, check_fit2d_1sample=WORDS, check_fit2d_1feature=WORDS,
-    check_parameters_default_constructible="allows plain numbers and names as defaults; spice_config is a SpiceConfig, frozen and comparable")
+    check_fit_score_takes_y=TABLE,
+    check_estimators_overwrite_params=TABLE,
+    check_dont_overwrite_parameters=TABLE,
+    check_estimators_fit_returns_self=TABLE,
+    check_readonly_memmap_input=TABLE,
+    check_n_features_in_after_fitting=TABLE,
+    check_positive_only_tag_during_fit=TABLE,
+    check_estimators_dtypes=TABLE,
+    check_pipeline_consistency=TABLE,
+    check_estimators_pickle=TABLE,
+    check_f_contiguous_array_estimator=TABLE,
+    check_methods_sample_order_invariance=TABLE,
+    check_methods_subset_invariance=TABLE,
+    check_dict_unchanged=TABLE,
+    check_fit_idempotent=TABLE,
+    check_fit_check_is_fitted=TABLE,
+    check_n_features_in=TABLE,
+    check_fit2d_predict1d=TABLE,
+    check_complex_data=WORDS,
+    check_dtype_object=WORDS,
+    check_estimators_empty_data_messages=WORDS,
+    check_estimator_sparse_tag=WORDS,
+    check_estimator_sparse_array=WORDS,
+    check_estimator_sparse_matrix=WORDS,
+    check_fit2d_1sample=WORDS,
+    check_fit2d_1feature=WORDS,
+    check_parameters_default_constructible="allows plain numbers and names as defaults; spice_config is a SpiceConfig, "
+                                           "frozen and comparable",
+)
 
 
-@pytest.mark.skipif(not hasattr(BaseEstimator, "__sklearn_tags__"), reason="scikit-learn before 1.6 says not which checks fail")
+@pytest.mark.skipif(
+    not hasattr(BaseEstimator, "__sklearn_tags__"), reason="scikit-learn before 1.6 says not which checks fail"
+)
 def test_the_checks_of_scikit_learn(recwarn):
-    "All of them, tables included: what is not in the list passes, and what is in it fails (or is no check of this version)"
+    """All of them, tables included: what is not in the list passes, and what is in it fails (or is no check of this
+    version)"""
     from sklearn.utils.estimator_checks import check_estimator
     class Tables(SpiceEstimator):
         __init__ = SpiceEstimator.__init__
@@ -328,12 +410,17 @@ def test_the_checks_of_scikit_learn(recwarn):
     found = check_estimator(Tables(epochs=2, starts=1), expected_failed_checks=NOT_FOR_SESSIONS, on_skip=None)
     outcome = {}
     for check in found: outcome.setdefault(check["check_name"], set()).add(check["status"])
-    assert {"check_estimator_cloneable", "check_estimators_unfitted", "check_requires_y_none", "check_set_params"} <= {name for name, how in outcome.items() if how == {"passed"}}
-    assert not [name for name, how in outcome.items() if name in NOT_FOR_SESSIONS and "xfail" not in how], "passes now: take it off the list"
+    assert {"check_estimator_cloneable", "check_estimators_unfitted", "check_requires_y_none", "check_set_params"} <= {
+        name for name, how in outcome.items() if how == {"passed"}
+    }
+    assert not [name for name, how in outcome.items() if name in NOT_FOR_SESSIONS and "xfail" not in how], (
+        "passes now: take it off the list"
+    )
 
 
 def test_data_of_any_make_give_the_same(fitted):
-    "What scikit-learn asks of tables, asked of sessions: types, order in memory, read-only memory, subsets, order of sessions, twice the same, nothing changed"
+    """What scikit-learn asks of tables, asked of sessions: types, order in memory, read-only memory, subsets, order
+    of sessions, twice the same, nothing changed"""
     d = q_dataset(n_sessions=8, n_trials=30)
     xs, ys = d.xs.numpy(), d.ys.numpy()
     frozen = [x.copy() for x in (xs, ys)]
@@ -341,20 +428,31 @@ def test_data_of_any_make_give_the_same(fitted):
     e = SpiceEstimator(**FAST)
     before, params = e.get_params(), copy.deepcopy(e.get_params())
     assert e.fit(xs, ys) is e and e.get_params() == before == params
-    text, attributes = e.equation_.text(digits=12), {k: copy.deepcopy(v) for k, v in vars(e).items() if k in ("n_actions_", "participants_", "n_features_in_")}
+    text = e.equation_.text(digits=12)
+    attributes = {
+        k: copy.deepcopy(v) for k, v in vars(e).items() if k in ("n_actions_", "participants_", "n_features_in_")
+    }
     p = e.predict_proba(xs)
     assert attributes == {k: getattr(e, k) for k in attributes}
-    for given_ in ((xs.astype(np.float64), ys.astype(np.float64)), (np.asfortranarray(xs), np.asfortranarray(ys)), frozen, (d.xs, d.ys), (xs, ys)):
+    for given_ in (
+        (xs.astype(np.float64), ys.astype(np.float64)),
+        (np.asfortranarray(xs), np.asfortranarray(ys)),
+        frozen,
+        (d.xs, d.ys),
+        (xs, ys),
+    ):
         assert e.fit(*given_).equation_.text(digits=12) == text
         np.testing.assert_array_equal(e.predict_proba(given_[0]), p)
     np.testing.assert_array_equal(e.predict_proba(xs[::-1].copy()), p[::-1])
     for i in range(8): np.testing.assert_allclose(e.predict_proba(xs[i:i + 1]), p[i:i + 1], atol=1e-12)
-    with pytest.raises(ValueError, match="X has 7 features, but SpiceEstimator is expecting 5"): e.predict_proba(np.concatenate([xs, xs[..., 3:]], -1))
+    with pytest.raises(ValueError, match="X has 7 features, but SpiceEstimator is expecting 5"):
+        e.predict_proba(np.concatenate([xs, xs[..., 3:]], -1))
 
 
 def test_pickle_and_copy(fitted):
     xs = q_dataset().xs[:2]
-    for twin in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)): assert same(twin.predict(xs), fitted.predict(xs))
+    for twin in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        assert same(twin.predict(xs), fitted.predict(xs))
 
 
 def test_same_seed_same_fit():
@@ -363,8 +461,10 @@ def test_same_seed_same_fit():
     a, b, c = (SpiceEstimator(**FAST, seed=s).fit(d.xs, d.ys) for s in (0, 0, 1))
     raw = [e.regression_.equation.text(digits=15) for e in (a, b, c)]
     assert raw[0] == raw[1] != raw[2]
-    assert a.equation_.text(digits=15) == b.equation_.text(digits=15) and a.equation_.text() == c.equation_.text()  # refined, the seed does not matter
-    assert torch.equal(torch_state, torch.get_rng_state()) and all(np.array_equal(x, y) for x, y in zip(state, np.random.get_state()))
+    # refined, the seed does not matter
+    assert a.equation_.text(digits=15) == b.equation_.text(digits=15) and a.equation_.text() == c.equation_.text()
+    assert torch.equal(torch_state, torch.get_rng_state())
+    assert all(np.array_equal(x, y) for x, y in zip(state, np.random.get_state()))
 
 
 @pytest.mark.parametrize("what", ["spice_agent", "rnn_agent"])
@@ -384,7 +484,10 @@ def test_predict(fitted):
         assert p.shape == (5, 60, 2) and (p > 0).all()
         np.testing.assert_allclose(p.sum(-1), 1)
     assert abs(network - equation).max() < .05
-    for i in range(5): assert all(np.allclose(a[i], b[0], atol=1e-12) for a, b in zip((network, equation), fitted.predict(xs[i:i + 1])))
+    for i in range(5):
+        assert all(
+            np.allclose(a[i], b[0], atol=1e-12) for a, b in zip((network, equation), fitted.predict(xs[i : i + 1]))
+        )
     assert same(fitted.predict(xs), fitted.predict(xs.numpy()))
 
 
@@ -407,7 +510,11 @@ def test_predict_sessions_of_different_lengths(fitted):
         for s, t in zip(*np.nonzero(np.isnan(x[..., 0]))):  # nothing is learned on a missing trial
             if 0 < t and np.isfinite(p[s, t]).all(): np.testing.assert_allclose(p[s, t], p[s, t - 1], atol=1e-12)
         np.testing.assert_allclose(p[1, 0], .5)
-    for i, n in enumerate((30, 12, 7, 25)): assert all(np.allclose(a[i, :n], b[0], atol=1e-12) for a, b in zip(fitted.predict(d.xs), fitted.predict(d.xs[i:i + 1, :n])))
+    for i, n in enumerate((30, 12, 7, 25)):
+        assert all(
+            np.allclose(a[i, :n], b[0], atol=1e-12)
+            for a, b in zip(fitted.predict(d.xs), fitted.predict(d.xs[i : i + 1, :n]))
+        )
 
 
 def test_network_and_equation_agree_where_a_session_ends(fitted):
@@ -423,16 +530,23 @@ def test_score_by_hand(fitted, data):
     d = data()
     ys = d.ys.numpy()
     network, equation = fitted.predict(d.xs)
-    by_hand = [[np.log(p[s, t, int(ys[s, t].argmax())]) for s, t in np.argwhere(~np.isnan(ys[..., 0]))] for p in (network, equation)]
+    by_hand = [
+        [np.log(p[s, t, int(ys[s, t].argmax())]) for s, t in np.argwhere(~np.isnan(ys[..., 0]))]
+        for p in (network, equation)
+    ]
     assert fitted.score(d.xs, d.ys) == pytest.approx(np.mean(by_hand[1]), rel=1e-9)
     table = fitted.scores(d.xs, d.ys)
     assert list(table.index) == ["guessing", "network", "equation", "wide search", "ceiling"]
-    assert table.nll_per_choice.to_numpy()[:3] == pytest.approx([np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9)
+    assert table.nll_per_choice.to_numpy()[:3] == pytest.approx(
+        [np.log(2), -np.mean(by_hand[0]), -np.mean(by_hand[1])], rel=1e-9
+    )
     np.testing.assert_allclose(table.probability, np.exp(-table.nll_per_choice))
     assert set(table.choices) == {len(by_hand[0])}
     trials = Trials.from_dataset(d)
     first = trials.choice[trials.starts[:-1]] >= 0
-    assert nll(fitted.spice_agent, None, trials).sum() == pytest.approx(-sum(by_hand[1]) + first.sum() * np.log(2), rel=1e-6)
+    assert nll(fitted.spice_agent, None, trials).sum() == pytest.approx(
+        -sum(by_hand[1]) + first.sum() * np.log(2), rel=1e-6
+    )
 
 
 def test_nothing_to_score(fitted):
@@ -457,7 +571,8 @@ def test_printed_by_participant(group, capsys):
         group.print_spice_model(i)
         lines.append(capsys.readouterr().out.strip())
         assert lines[-1] == group.equation_.text(i)
-    assert len(set(lines)) == 3 and all("logits = " in group.regression_.equation.text(i) for i in range(3))  # its beta is part of the network's equation
+    # its beta is part of the network's equation
+    assert len(set(lines)) == 3 and all("logits = " in group.regression_.equation.text(i) for i in range(3))
     group.print_spice_model()
     assert capsys.readouterr().out.strip() == lines[0]
     with pytest.raises(ValueError, match="nothing of participant 7"): group.print_spice_model(7)
@@ -493,7 +608,8 @@ def test_the_equation_of_one_person(group, capsys):
     assert same([e.predict(d.xs[mine])[1]], [group.predict(d.xs[mine])[1]])
     e.print_spice_model(1)
     assert capsys.readouterr().out
-    with pytest.raises(ValueError, match="no trials of participant 8"): clone(group).set_params(spice_participant_id=8).fit(d.xs, d.ys)
+    with pytest.raises(ValueError, match="no trials of participant 8"):
+        clone(group).set_params(spice_participant_id=8).fit(d.xs, d.ys)
 
 
 def test_the_only_equation_is_printed_without_being_named(group, capsys):
@@ -534,13 +650,20 @@ def test_dropout_follows_the_seed():
     d, runs = people_dataset(), []
     for s in (1, 2):
         torch.manual_seed(s)
-        runs.append(SpiceEstimator(PeopleRNN, PEOPLE_CONFIG, starts=1, epochs=6, learning_rate=.05, dropout=.3, wide=False, refine=False).fit(d.xs, d.ys).get_participant_embeddings())
+        runs.append(
+            SpiceEstimator(
+                PeopleRNN, PEOPLE_CONFIG, starts=1, epochs=6, learning_rate=.05, dropout=.3, wide=False, refine=False
+            )
+            .fit(d.xs, d.ys)
+            .get_participant_embeddings()
+        )
     assert runs[0].equals(runs[1])
 
 
 def test_dropout_that_would_do_nothing():
     d = q_dataset(n_sessions=5, n_trials=20)
-    with pytest.raises(ValueError, match="dropout=0.5 would do nothing"): SpiceEstimator(dropout=.5, **FAST).fit(d.xs, d.ys)
+    with pytest.raises(ValueError, match="dropout=0.5 would do nothing"):
+        SpiceEstimator(dropout=0.5, **FAST).fit(d.xs, d.ys)
 
 
 def test_experiments():
@@ -568,7 +691,8 @@ def test_train_test_ratio():
     d = q_dataset(n_sessions=10, n_trials=40)
     e = SpiceEstimator(**FAST, train_test_ratio=.7).fit(d.xs, d.ys)
     assert np.isfinite(e.training_.test_nll) and e.training_.test_nll != e.training_.nll
-    with pytest.raises(ValueError, match="train_test_ratio must be"): SpiceEstimator(train_test_ratio=1.5).fit(d.xs, d.ys)
+    with pytest.raises(ValueError, match="train_test_ratio must be"):
+        SpiceEstimator(train_test_ratio=1.5).fit(d.xs, d.ys)
     with pytest.raises(ValueError, match="leaves no session"): SpiceEstimator(train_test_ratio=.01).fit(d.xs, d.ys)
 
 
@@ -580,7 +704,17 @@ def test_test_data_without_choices():
 
 def test_off_policy_probes(fitted):
     d = q_dataset()
-    e = clone(fitted).set_params(wide=False, refine=False, n_sessions_off_policy=2, n_trials_off_policy=100, n_trials_same_action_off_policy=5).fit(d.xs, d.ys)
+    e = (
+        clone(fitted)
+        .set_params(
+            wide=False,
+            refine=False,
+            n_sessions_off_policy=2,
+            n_trials_off_policy=100,
+            n_trials_same_action_off_policy=5,
+        )
+        .fit(d.xs, d.ys)
+    )
     assert e.regression_.equation.text(digits=6) != fitted.regression_.equation.text(digits=6)
     a, b = (x.regression_.equation.terms()["x_value_reward_chosen"] for x in (e, fitted))
     assert list(a) == list(b) and np.allclose(list(a.values()), list(b.values()), atol=.1)
@@ -591,11 +725,16 @@ def test_off_policy_probes(fitted):
 
 def test_threshold_and_degree(fitted):
     d = q_dataset()
-    dense = clone(fitted).set_params(refine=False, wide=False, spice_optim_threshold=0., spice_library_polynomial_degree=2).fit(d.xs, d.ys)
+    dense = (
+        clone(fitted)
+        .set_params(refine=False, wide=False, spice_optim_threshold=0., spice_library_polynomial_degree=2)
+        .fit(d.xs, d.ys)
+    )
     assert len(dense.get_spice_features()["everybody"]["x_value_reward_chosen"]) == 5  # 1, V, r, V², V r: no r²
     empty = clone(fitted).set_params(refine=False, wide=False, spice_optim_threshold=5.).fit(d.xs, d.ys)
     assert empty.network_equation_.terms()["x_value_reward_chosen"] == {"x_value_reward_chosen[k]": 1.}
-    with pytest.raises(ValueError, match="unknown optimizer"): clone(fitted).set_params(spice_optimizer_type="SR4", **FAST).fit(d.xs, d.ys)
+    with pytest.raises(ValueError, match="unknown optimizer"):
+        clone(fitted).set_params(spice_optimizer_type="SR4", **FAST).fit(d.xs, d.ys)
 
 
 def test_bad_options_are_found_before_the_training(monkeypatch):
@@ -603,8 +742,15 @@ def test_bad_options_are_found_before_the_training(monkeypatch):
     def train(*args, **kwargs): raise AssertionError("training began")
     monkeypatch.setattr("spice_rl.discovery.estimator.train", train)
     d = q_dataset(n_sessions=5, n_trials=20)
-    for wrong in (dict(spice_optimizer_type="SR4"), dict(spice_participant_id=8), dict(spice_library_polynomial_degree=-1), dict(spice_optim_threshold=-1.), dict(spice_optim_regularization=0.),
-                  dict(spice_config=FORGETTING_CONFIG), dict(n_trials_off_policy=0, n_sessions_off_policy=1)):
+    for wrong in (
+        dict(spice_optimizer_type="SR4"),
+        dict(spice_participant_id=8),
+        dict(spice_library_polynomial_degree=-1),
+        dict(spice_optim_threshold=-1.),
+        dict(spice_optim_regularization=0.),
+        dict(spice_config=FORGETTING_CONFIG),
+        dict(n_trials_off_policy=0, n_sessions_off_policy=1),
+    ):
         with pytest.raises(ValueError): SpiceEstimator(**wrong).fit(d.xs, d.ys)
 
 
@@ -650,9 +796,24 @@ def test_what_cannot_be_is_said_before_the_training(monkeypatch, tmp_path):
         (ValueError, "requires y to be passed", {}, (d.xs,)),
         (ValueError, "xs carries gradients", {}, (d.xs.clone().requires_grad_(), d.ys)),
         (ValueError, "ys carries gradients", {}, (d.xs, d.ys.clone().requires_grad_())),
-        (ValueError, "save_path_rnn='.*' cannot be written: there is no folder", dict(save_path_rnn=str(tmp_path/"no"/"n.json")), (d.xs, d.ys)),
-        (ValueError, "save_path_spice must be the path of a file, and .* is a folder", dict(save_path_spice=tmp_path), (d.xs, d.ys)),
-        (ValueError, "cannot be written: there is no folder", dict(save_path_spice=tmp_path/"file"/"e.json"), (d.xs, d.ys)),
+        (
+            ValueError,
+            "save_path_rnn='.*' cannot be written: there is no folder",
+            dict(save_path_rnn=str(tmp_path / "no" / "n.json")),
+            (d.xs, d.ys),
+        ),
+        (
+            ValueError,
+            "save_path_spice must be the path of a file, and .* is a folder",
+            dict(save_path_spice=tmp_path),
+            (d.xs, d.ys),
+        ),
+        (
+            ValueError,
+            "cannot be written: there is no folder",
+            dict(save_path_spice=tmp_path / "file" / "e.json"),
+            (d.xs, d.ys),
+        ),
         (TypeError, "save_path_rnn must be the path of a file, got int", dict(save_path_rnn=3), (d.xs, d.ys)),
     ]:
         with pytest.raises(kind, match=said): SpiceEstimator(**options).fit(*data)
@@ -660,56 +821,90 @@ def test_what_cannot_be_is_said_before_the_training(monkeypatch, tmp_path):
 
 
 def test_never_worse_than_the_stage_before():
-    "People who always alternate need values that run away: refine has no such equation, so that of the regression is kept, and it is said"
+    """People who always alternate need values that run away: refine has no such equation, so that of the regression
+    is kept, and it is said"""
     xs, ys = alternating()
-    with pytest.warns(UserWarning, match="estimating the equation on the choices made it worse"): e = SpiceEstimator(epochs=150, starts=2).fit(xs, ys)
+    with pytest.warns(UserWarning, match="estimating the equation on the choices made it worse"):
+        e = SpiceEstimator(epochs=150, starts=2).fit(xs, ys)
     table = e.summary()
-    assert e.network_equation_ is e.regression_.equation and "so the network's equation is that of the regression" in e.remarks_[0]
-    assert table.index.drop("wide search")[-1] == "equation (regression)" and table.bic["equation (regression)"] < table.bic["equation (refined)"]
+    assert e.network_equation_ is e.regression_.equation
+    assert "so the network's equation is that of the regression" in e.remarks_[0]
+    assert table.index.drop("wide search")[-1] == "equation (regression)"
+    assert table.bic["equation (regression)"] < table.bic["equation (refined)"]
     assert table.bic.iloc[-1] <= table.bic.iloc[-2] and table.nll_per_choice.iloc[-1] == pytest.approx(-e.score(xs, ys))
 
 
 def forgetful(people, sessions, n_trials, seed=0):
     "People who forget what they do not choose, which the network of Rescorla-Wagner has no room for"
     rates = pd.DataFrame(dict(alpha_reward=np.linspace(.3, .6, people)))
-    trials = simulate(AgentQ(beta_reward=4., forget_rate=.4), BanditsDrift(.2), rates, people=people, sessions=sessions, n_trials=n_trials, seed=seed)
+    trials = simulate(
+        AgentQ(beta_reward=4., forget_rate=.4),
+        BanditsDrift(.2),
+        rates,
+        people=people,
+        sessions=sessions,
+        n_trials=n_trials,
+        seed=seed,
+    )
     return trials.to_dataset()
 
 
 def test_the_best_equation_may_be_that_of_the_wide_search(tmp_path):
-    "By held-out choices: then equation_ is a cell of traces with numbers from all choices, the network's own stays, and both are saved, scored and loaded"
+    """By held-out choices: then equation_ is a cell of traces with numbers from all choices, the network's own
+    stays, and both are saved, scored and loaded"""
     d = forgetful(8, 10, 60)
     trials = Trials.from_dataset(d)
-    with pytest.warns(UserWarning, match="and that is equation_, with numbers from all choices; the network's own stays network_equation_"): e = SpiceEstimator(starts=1, epochs=20).fit(d.xs, d.ys)
-    assert isinstance(e.equation_, TraceEquation) and "forgetting" in e.equation_.as_rl().name and e.equation_.structure == e.wide_.structure
+    with pytest.warns(
+        UserWarning,
+        match="and that is equation_, with numbers from all choices; the network's own stays network_equation_",
+    ):
+        e = SpiceEstimator(starts=1, epochs=20).fit(d.xs, d.ys)
+    assert isinstance(e.equation_, TraceEquation)
+    assert "forgetting" in e.equation_.as_rl().name
+    assert e.equation_.structure == e.wide_.structure
     whole = fit_hierarchical(TraceEquation(e.equation_.structure), trials)
-    np.testing.assert_allclose(e.equation_.numbers(), whole.means.typical.droplevel("group")[list(e.equation_.params)], rtol=.02)
-    assert e.summary().index[-1] == "wide search" and e.network_equation_ is e.spice_agent and e.network_equation_ is e.refinement_.equation
+    np.testing.assert_allclose(
+        e.equation_.numbers(), whole.means.typical.droplevel("group")[list(e.equation_.params)], rtol=.02
+    )
+    assert e.summary().index[-1] == "wide search"
+    assert e.network_equation_ is e.spice_agent
+    assert e.network_equation_ is e.refinement_.equation
     last = e.summary().loc["wide search"]
-    assert last.nll_per_choice == pytest.approx(-e.score(d.xs, d.ys)) and last.bic < e.summary().bic["equation (refined)"] - 100
+    assert last.nll_per_choice == pytest.approx(-e.score(d.xs, d.ys))
+    assert last.bic < e.summary().bic["equation (refined)"] - 100
     first_choices = trials.n_trials - int(np.nansum(d.ys.numpy()))
     assert last.bic == pytest.approx(whole.integrated_bic - 2 * first_choices * np.log(2), abs=.5)
     first = trials.starts[:-1]
-    assert nll(e.equation_, trials=trials).sum() == pytest.approx(len(first) * np.log(2) - (trials.n_trials - len(first)) * e.score(d.xs, d.ys), rel=1e-6)
+    assert nll(e.equation_, trials=trials).sum() == pytest.approx(
+        len(first) * np.log(2) - (trials.n_trials - len(first)) * e.score(d.xs, d.ys), rel=1e-6
+    )
     assert e.score(d.xs, d.ys) == pytest.approx(np.log(e.predict_proba(d.xs)[d.ys.numpy() == 1]).mean())
     assert e.score(d.xs, d.ys) > -e.scores(d.xs, d.ys).nll_per_choice["equation"] + .01
     e.save_spice(path_spice=tmp_path/"e.json")
     again = load_spice(path_spice=tmp_path/"e.json")
-    assert again.equation_.to_dict() == e.equation_.to_dict() and again.network_equation_.text() == e.network_equation_.text()
+    assert again.equation_.to_dict() == e.equation_.to_dict()
+    assert again.network_equation_.text() == e.network_equation_.text()
     content = json.loads((tmp_path/"e.json").read_text())
     content["best"]["numbers"]["alpha"] = 2.
     content.pop("sha256")
-    (tmp_path/"e.json").write_text(json.dumps(content | dict(sha256=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())))
-    with pytest.raises(ValueError, match="is no model that can be used: alpha must lie"): load_spice(path_spice=tmp_path/"e.json")
+    (tmp_path / "e.json").write_text(
+        json.dumps(content | dict(sha256=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()))
+    )
+    with pytest.raises(ValueError, match="is no model that can be used: alpha must lie"):
+        load_spice(path_spice=tmp_path / "e.json")
 
 
 def test_people_with_one_session_are_judged_by_its_last_fifth():
-    "So that numbers that differ between people are of people who are known; what comes before is learned from, and nothing else"
+    """So that numbers that differ between people are of people who are known; what comes before is learned from, and
+    nothing else"""
     d = forgetful(20, 1, 60)
     trials = Trials.from_dataset(d)
     e = SpiceEstimator(starts=1, epochs=15).fit(d.xs, d.ys)
-    alone = discover(Trials.from_dataset(DatasetRNN(d.xs[:, :48], d.ys[:, :48])), verbose=False)   # 12 of 59 choices are held out, and the first
-    assert e.wide_.choices == 20 * 48 and e.wide_.structure == alone.structure and e.wide_.integrated_bic == pytest.approx(alone.integrated_bic, abs=1e-6)
+    # 12 of 59 choices are held out, and the first
+    alone = discover(Trials.from_dataset(DatasetRNN(d.xs[:, :48], d.ys[:, :48])), verbose=False)
+    assert e.wide_.choices == 20 * 48
+    assert e.wide_.structure == alone.structure
+    assert e.wide_.integrated_bic == pytest.approx(alone.integrated_bic, abs=1e-6)
     logp = torch.log_softmax(torch.tensor(replay_arrays(e.wide_.cell, None, trials)[0]), -1).reshape(20, 60, 2).numpy()
     later = np.take_along_axis(logp, trials.choice.reshape(20, 60, 1), -1)[:, 48:, 0]
     assert e.summary().held_out["wide search"] == pytest.approx(-later.mean())
@@ -717,7 +912,13 @@ def test_people_with_one_session_are_judged_by_its_last_fifth():
 
 def alternating():
     rng = np.random.default_rng(0)
-    t = Trials.from_arrays(np.concatenate([(k + np.arange(50)) % 2 for k in rng.integers(0, 2, 20)]), rng.integers(0, 2, 1000), None, np.repeat(np.arange(20), 50), options=range(2))
+    t = Trials.from_arrays(
+        np.concatenate([(k + np.arange(50)) % 2 for k in rng.integers(0, 2, 20)]),
+        rng.integers(0, 2, 1000),
+        None,
+        np.repeat(np.arange(20), 50),
+        options=range(2),
+    )
     d = t.to_dataset()
     return d.xs, d.ys
 
@@ -726,12 +927,25 @@ def test_the_kept_equation_is_the_better_one(fitted, group):
     for e in (fitted, group):
         table = e.summary()
         assert table.bic.iloc[-1] == table.bic.filter(like="equation").min() and not e.remarks_
-        assert e.equation_ is (e.refinement_.equation if table.index[-1] == "equation (refined)" else e.regression_.equation)
+        assert e.equation_ is (
+            e.refinement_.equation if table.index[-1] == "equation (refined)" else e.regression_.equation
+        )
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(epochs=0), "epochs must be"), (dict(learning_rate=-1.), "learning_rate must be above 0"), (dict(starts=0), "starts must be"), (dict(batch_size=-3), "batch_size must be"), (dict(l2_weight_decay=-1.), "l2_weight_decay"),
-    (dict(convergence_threshold=-1.), "convergence_threshold"), (dict(scheduler=True), "scheduler"), (dict(n_participants=1), "n_participants=1 is too small"), (dict(n_actions=3), "ys must have 3 columns")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(epochs=0), "epochs must be"),
+        (dict(learning_rate=-1.), "learning_rate must be above 0"),
+        (dict(starts=0), "starts must be"),
+        (dict(batch_size=-3), "batch_size must be"),
+        (dict(l2_weight_decay=-1.), "l2_weight_decay"),
+        (dict(convergence_threshold=-1.), "convergence_threshold"),
+        (dict(scheduler=True), "scheduler"),
+        (dict(n_participants=1), "n_participants=1 is too small"),
+        (dict(n_actions=3), "ys must have 3 columns"),
+    ],
+)
 def test_wrong_options(options, message):
     d = people_dataset()
     with pytest.raises(ValueError, match=message): SpiceEstimator(**options).fit(d.xs, d.ys)
@@ -739,7 +953,8 @@ def test_wrong_options(options, message):
 
 def test_config_must_be_one():
     d = q_dataset(n_sessions=5, n_trials=20)
-    with pytest.raises(TypeError, match="spice_config must be a SpiceConfig, got dict"): SpiceEstimator(spice_config={}).fit(d.xs, d.ys)
+    with pytest.raises(TypeError, match="spice_config must be a SpiceConfig, got dict"):
+        SpiceEstimator(spice_config={}).fit(d.xs, d.ys)
 
 
 # Data
@@ -779,8 +994,12 @@ def test_wrong_data_are_refused(name):
 
 def test_nothing_of_the_callers_is_changed():
     d = q_dataset(n_sessions=5, n_trials=30)
-    given = dict(rnn_modules=["x_value_reward_chosen"], control_parameters=["c_action", "c_reward"], library_setup={"x_value_reward_chosen": ["c_reward"]},
-                 filter_setup={"x_value_reward_chosen": ["c_action", 1, True]})
+    given = dict(
+        rnn_modules=["x_value_reward_chosen"],
+        control_parameters=["c_action", "c_reward"],
+        library_setup={"x_value_reward_chosen": ["c_reward"]},
+        filter_setup={"x_value_reward_chosen": ["c_action", 1, True]},
+    )
     copies, before = copy.deepcopy(given), [x.numpy().copy() for x in (d.xs, d.ys)]
     config = SpiceConfig(**given)
     as_was = copy.deepcopy(config)
@@ -798,17 +1017,36 @@ def test_nothing_of_the_callers_is_changed():
 
 # The config
 
-GOOD = dict(rnn_modules=["m"], control_parameters=["c_action", "c_reward"], library_setup={"m": ["c_reward"]}, filter_setup={"m": ["c_action", 1, True]})
+GOOD = dict(
+    rnn_modules=["m"],
+    control_parameters=["c_action", "c_reward"],
+    library_setup={"m": ["c_reward"]},
+    filter_setup={"m": ["c_action", 1, True]},
+)
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(library_setup={"m": ["c_rewrad"]}), "unknown signal in library_setup.* 'c_rewrad'; did you mean 'c_reward'"), (dict(filter_setup={"m": ["c_acton", 1, True]}), "unknown signal in filter_setup.* 'c_acton'"),
-    (dict(library_setup={"n": []}), "unknown module in library_setup 'n'"), (dict(filter_setup={"m": [], "n": []}), "unknown module in filter_setup 'n'"),
-    (dict(library_setup={}), "library_setup says nothing about the module 'm'"), (dict(filter_setup={}), "filter_setup says nothing about the module 'm'"),
-    (dict(filter_setup={"m": ["c_action", 1]}), "a filter is"), (dict(filter_setup={"m": [["c_action", 1, True], ["c_reward", 1]]}), "a filter is"),
-    (dict(rnn_modules=["m", "n"]), "says nothing about the module 'n'"), (dict(control_parameters=["c_action"]), "unknown signal"),
-    (dict(library_setup={"m": "c_reward"}), "library_setup"), (dict(filter_setup={"m": ["c_action", "one", True]}), "filter"),
-    (dict(rnn_modules="mod", library_setup={"mod": []}, filter_setup={"mod": []}), "module"), (dict(rnn_modules=["m", "m"]), "twice|duplicate")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            dict(library_setup={"m": ["c_rewrad"]}),
+            "unknown signal in library_setup.* 'c_rewrad'; did you mean 'c_reward'",
+        ),
+        (dict(filter_setup={"m": ["c_acton", 1, True]}), "unknown signal in filter_setup.* 'c_acton'"),
+        (dict(library_setup={"n": []}), "unknown module in library_setup 'n'"),
+        (dict(filter_setup={"m": [], "n": []}), "unknown module in filter_setup 'n'"),
+        (dict(library_setup={}), "library_setup says nothing about the module 'm'"),
+        (dict(filter_setup={}), "filter_setup says nothing about the module 'm'"),
+        (dict(filter_setup={"m": ["c_action", 1]}), "a filter is"),
+        (dict(filter_setup={"m": [["c_action", 1, True], ["c_reward", 1]]}), "a filter is"),
+        (dict(rnn_modules=["m", "n"]), "says nothing about the module 'n'"),
+        (dict(control_parameters=["c_action"]), "unknown signal"),
+        (dict(library_setup={"m": "c_reward"}), "library_setup"),
+        (dict(filter_setup={"m": ["c_action", "one", True]}), "filter"),
+        (dict(rnn_modules="mod", library_setup={"mod": []}, filter_setup={"mod": []}), "module"),
+        (dict(rnn_modules=["m", "m"]), "twice|duplicate"),
+    ],
+)
 def test_wrong_configs(change, message):
     with pytest.raises((TypeError, ValueError), match=message): SpiceConfig(**GOOD | change)
 
@@ -816,7 +1054,13 @@ def test_wrong_configs(change, message):
 def test_good_configs():
     c = SpiceConfig(**GOOD)
     assert c.inputs("m") == ("c_reward",) and c.filter_setup == {"m": (("c_action", 1., True),)}
-    several = SpiceConfig(**GOOD | dict(library_setup={"m": ["c_reward", "c_action"]}, filter_setup={"m": [["c_action", 1, True], ["c_reward", 0, False]]}))
+    several = SpiceConfig(
+        **GOOD
+        | dict(
+            library_setup={"m": ["c_reward", "c_action"]},
+            filter_setup={"m": [["c_action", 1, True], ["c_reward", 0, False]]},
+        )
+    )
     assert several.inputs("m") == ("c_reward",) and len(several.filter_setup["m"]) == 2
     assert SpiceConfig(**GOOD | dict(filter_setup={"m": []})).filter_setup == {"m": ()}
     assert SpiceConfig(**json.loads(json.dumps(several.to_dict()))) == several
@@ -825,7 +1069,8 @@ def test_good_configs():
 
 def test_config_of_another_network():
     d = q_dataset(n_sessions=5, n_trials=20)
-    with pytest.raises(ValueError, match="'x_value_reward_not_chosen'"): SpiceEstimator(RescorlaWagnerRNN, FORGETTING_CONFIG, **FAST).fit(d.xs, d.ys)
+    with pytest.raises(ValueError, match="'x_value_reward_not_chosen'"):
+        SpiceEstimator(RescorlaWagnerRNN, FORGETTING_CONFIG, **FAST).fit(d.xs, d.ys)
 
 
 # Files
@@ -838,8 +1083,10 @@ def files(fitted, tmp_path):
 
 def test_either_or_both(fitted, files):
     xs = q_dataset().xs[:2]
-    both, net, equation = load_spice(files/"n.json", files/"e.json"), load_spice(files/"n.json"), load_spice(path_spice=files/"e.json")
-    assert same(both.predict(xs), fitted.predict(xs)) and both.equation_.coefficients.equals(fitted.equation_.coefficients)
+    both, net = load_spice(files/"n.json", files/"e.json"), load_spice(files/"n.json")
+    equation = load_spice(path_spice=files/"e.json")
+    assert same(both.predict(xs), fitted.predict(xs))
+    assert both.equation_.coefficients.equals(fitted.equation_.coefficients)
     assert repr(net.rnn_agent) == repr(fitted.rnn_agent) and equation.spice_agent.text() == fitted.spice_agent.text()
     assert equation.score(xs, q_dataset().ys[:2]) == fitted.score(xs, q_dataset().ys[:2])
     with pytest.raises(NotFittedError, match="path_spice"): net.spice_agent
@@ -848,7 +1095,8 @@ def test_either_or_both(fitted, files):
         with pytest.raises(ValueError, match="nothing to"): call()
     assert both.spice_config == fitted.spice_config and both.rnn_class is RescorlaWagnerRNN
     both.save_spice(files/"n2.json", files/"e2.json")
-    assert (files/"n2.json").read_text() == (files/"n.json").read_text() and (files/"e2.json").read_text() == (files/"e.json").read_text()
+    assert (files/"n2.json").read_text() == (files/"n.json").read_text()
+    assert (files/"e2.json").read_text() == (files/"e.json").read_text()
 
 
 def test_a_loaded_equation_is_a_cell(fitted, files):
@@ -863,7 +1111,9 @@ def test_people_survive_a_file(group, tmp_path):
     assert loaded.rnn_class is PeopleRNN and loaded.n_participants_ == 3
     assert same(loaded.predict(d.xs), group.predict(d.xs)) and loaded.get_spice_features() == group.get_spice_features()
     assert loaded.get_participant_embeddings().equals(group.get_participant_embeddings())
-    np.testing.assert_array_equal(nll(loaded.rnn_agent, None, Trials.from_dataset(d)), nll(group.rnn_agent, None, Trials.from_dataset(d)))
+    np.testing.assert_array_equal(
+        nll(loaded.rnn_agent, None, Trials.from_dataset(d)), nll(group.rnn_agent, None, Trials.from_dataset(d))
+    )
 
 
 def test_large_rewards_survive_a_file(tmp_path):
@@ -882,10 +1132,22 @@ def test_a_class_that_is_not_here(fitted, files, tmp_path):
     content["architecture"] |= dict(name="Elsewhere", module="no_such_module")
     write_model(tmp_path/"x.json", "network", content)
     with pytest.raises(ValueError, match="rnn_class=Elsewhere"): load_spice(tmp_path/"x.json")
-    assert same([load_spice(tmp_path/"x.json", rnn_class=CustomRNN)._network_logp(q_dataset().xs[:1])], [fitted._network_logp(q_dataset().xs[:1])])
+    assert same(
+        [load_spice(tmp_path / "x.json", rnn_class=CustomRNN)._network_logp(q_dataset().xs[:1])],
+        [fitted._network_logp(q_dataset().xs[:1])],
+    )
 
 
-@pytest.mark.parametrize("module, name", [("builtins", "dict"), ("os", "getcwd"), ("spice_rl.discovery.precoded", "RESCORLA_WAGNER_CONFIG"), ("torch.nn", "Linear"), ("spice_rl.discovery.precoded", "__doc__")])
+@pytest.mark.parametrize(
+    "module, name",
+    [
+        ("builtins", "dict"),
+        ("os", "getcwd"),
+        ("spice_rl.discovery.precoded", "RESCORLA_WAGNER_CONFIG"),
+        ("torch.nn", "Linear"),
+        ("spice_rl.discovery.precoded", "__doc__"),
+    ],
+)
 def test_a_file_calls_networks_only(module, name, files, tmp_path):
     "What a file names is opened only if it is a class of network"
     content = json.loads((files/"n.json").read_text())
@@ -896,8 +1158,10 @@ def test_a_file_calls_networks_only(module, name, files, tmp_path):
 
 
 def test_weights_of_another_class(files):
-    with pytest.raises(ValueError, match="weights of RescorlaWagnerRNN, which do not fit ForgettingRNN"): SpiceEstimator(ForgettingRNN, FORGETTING_CONFIG).load_spice(files/"n.json")
-    with pytest.raises(ValueError, match="n_actions=2, this estimator for 3"): SpiceEstimator(n_actions=3).load_spice(files/"n.json")
+    with pytest.raises(ValueError, match="weights of RescorlaWagnerRNN, which do not fit ForgettingRNN"):
+        SpiceEstimator(ForgettingRNN, FORGETTING_CONFIG).load_spice(files / "n.json")
+    with pytest.raises(ValueError, match="n_actions=2, this estimator for 3"):
+        SpiceEstimator(n_actions=3).load_spice(files / "n.json")
 
 
 class Bomb:
@@ -905,10 +1169,22 @@ class Bomb:
 
 
 FOREIGN = dict(
-    pickle=lambda text: pickle.dumps(Bomb()), empty=lambda text: b"", blank=lambda text: b"  \n", other_json=lambda text: b'{"a": 1}', a_list=lambda text: b"[1, 2]", a_number=lambda text: b"3",
-    csv=lambda text: b"participant,choice\n1,0\n", truncated=lambda text: text[:len(text) // 2].encode(), almost=lambda text: text[:-1].encode(), flipped=lambda text: text.replace("0.", "1.", 1).encode(),
-    no_checksum=lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "sha256"}).encode(), renamed=lambda text: text.replace("spice_rl model", "other model").encode(),
-    bytes=lambda text: bytes(range(256)), more=lambda text: (text + "x").encode(), no_kind=lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "kind"}).encode())
+    pickle=lambda text: pickle.dumps(Bomb()),
+    empty=lambda text: b"",
+    blank=lambda text: b"  \n",
+    other_json=lambda text: b'{"a": 1}',
+    a_list=lambda text: b"[1, 2]",
+    a_number=lambda text: b"3",
+    csv=lambda text: b"participant,choice\n1,0\n",
+    truncated=lambda text: text[: len(text) // 2].encode(),
+    almost=lambda text: text[:-1].encode(),
+    flipped=lambda text: text.replace("0.", "1.", 1).encode(),
+    no_checksum=lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "sha256"}).encode(),
+    renamed=lambda text: text.replace("spice_rl model", "other model").encode(),
+    bytes=lambda text: bytes(range(256)),
+    more=lambda text: (text + "x").encode(),
+    no_kind=lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "kind"}).encode(),
+)
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -918,7 +1194,8 @@ def test_foreign_and_damaged_files(name, kind, file, files):
     with pytest.raises(ValueError, match="damaged|not a model file"): read_model(files/file, kind)
     e = SpiceEstimator()
     before = dict(vars(e))
-    with pytest.raises(ValueError, match=file): e.load_spice(**{dict(network="path_rnn", equation="path_spice")[kind]: files/file})
+    with pytest.raises(ValueError, match=file):
+        e.load_spice(**{dict(network="path_rnn", equation="path_spice")[kind]: files / file})
     assert vars(e) == before  # nothing half loaded
 
 
@@ -956,23 +1233,58 @@ def opened(kind, path): return load_spice(path) if kind == "network" else load_s
 
 
 WRONG_FILES = dict(
-    newer=("was written by spice_rl 99.0.1, and this is", lambda c: c.update(version="99.0.1")), no_version=("its version is None", lambda c: c.pop("version")), odd_version=("its version is 'x'", lambda c: c.update(version="x")),
-    other_kind=("a model of kind 'cake'", lambda c: c.update(kind="cake")), a_list_as_kind=("a model of kind \\[", lambda c: c.update(kind=[])), save_path=("options has 'save_path_rnn'", lambda c: c["options"].update(save_path_rnn="x")),
-    unknown=("the file has 'colour'", lambda c: c.update(colour=1)), missing=("the file lacks 'options'", lambda c: c.pop("options")), kind_of_options=("options must be a dict", lambda c: c.update(options=[])),
-    fraction=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=2.5)), truth=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=True)), huge=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=10**12)),
-    text=("dropout must be a number", lambda c: c["options"].update(dropout="x")), nan=("dropout must be", lambda c: c["options"].update(dropout=math.nan)), config=("config lacks 'rnn_modules'", lambda c: c["config"].pop("rnn_modules")),
-    signals=("library_setup", lambda c: c["config"].update(library_setup={"x_value_reward_chosen": 3})))
+    newer=("was written by spice_rl 99.0.1, and this is", lambda c: c.update(version="99.0.1")),
+    no_version=("its version is None", lambda c: c.pop("version")),
+    odd_version=("its version is 'x'", lambda c: c.update(version="x")),
+    other_kind=("a model of kind 'cake'", lambda c: c.update(kind="cake")),
+    a_list_as_kind=("a model of kind \\[", lambda c: c.update(kind=[])),
+    save_path=("options has 'save_path_rnn'", lambda c: c["options"].update(save_path_rnn="x")),
+    unknown=("the file has 'colour'", lambda c: c.update(colour=1)),
+    missing=("the file lacks 'options'", lambda c: c.pop("options")),
+    kind_of_options=("options must be a dict", lambda c: c.update(options=[])),
+    fraction=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=2.5)),
+    truth=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=True)),
+    huge=("n_actions must be a whole number", lambda c: c["options"].update(n_actions=10**12)),
+    text=("dropout must be a number", lambda c: c["options"].update(dropout="x")),
+    nan=("dropout must be", lambda c: c["options"].update(dropout=math.nan)),
+    config=("config lacks 'rnn_modules'", lambda c: c["config"].pop("rnn_modules")),
+    signals=("library_setup", lambda c: c["config"].update(library_setup={"x_value_reward_chosen": 3})),
+)
 WRONG_NETWORKS = dict(
-    weight=("must be a finite number|must be a number", lambda c: next(iter(c["weights"].values()))["values"].__setitem__(0, math.nan)), infinite=("must be a finite number", lambda c: next(iter(c["weights"].values()))["values"].__setitem__(0, math.inf)),
-    shape=("needs 4", lambda c: next(iter(c["weights"].values())).update(shape=[2, 2])), fewer=("which do not fit RescorlaWagnerRNN", lambda c: c["weights"].popitem()), people=("n_participants must be", lambda c: c["architecture"].update(n_participants=10**15)),
-    name=("name of the architecture must be a name", lambda c: c["architecture"].update(name=3)), kind_of_weights=("weights must be a dict", lambda c: c.update(weights=[])))
+    weight=(
+        "must be a finite number|must be a number",
+        lambda c: next(iter(c["weights"].values()))["values"].__setitem__(0, math.nan),
+    ),
+    infinite=(
+        "must be a finite number",
+        lambda c: next(iter(c["weights"].values()))["values"].__setitem__(0, math.inf),
+    ),
+    shape=("needs 4", lambda c: next(iter(c["weights"].values())).update(shape=[2, 2])),
+    fewer=("which do not fit RescorlaWagnerRNN", lambda c: c["weights"].popitem()),
+    people=("n_participants must be", lambda c: c["architecture"].update(n_participants=10**15)),
+    name=("name of the architecture must be a name", lambda c: c["architecture"].update(name=3)),
+    kind_of_weights=("weights must be a dict", lambda c: c.update(weights=[])),
+)
 WRONG_EQUATIONS = dict(
-    coefficient=("must be a finite number", lambda c: c["equation"]["coefficients"][0].__setitem__(0, math.nan)), row=("must be 1 rows of", lambda c: c["equation"]["coefficients"].append([])), exponent=("each exponent must be a whole number", lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, 1.5)),
-    negative=("each exponent must be", lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, -2)), endless=("each exponent must be", lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, 10**9)), no_rules=("rules must be a list", lambda c: c["equation"].update(rules="x")),
-    nested=("must be", lambda c: c["equation"]["rules"][0].update(terms=[[[0]]])), unknown=("a rule has 'colour'", lambda c: c["equation"]["rules"][0].update(colour=1)), label=("labels", lambda c: c["equation"].update(participants=[math.nan])))
+    coefficient=("must be a finite number", lambda c: c["equation"]["coefficients"][0].__setitem__(0, math.nan)),
+    row=("must be 1 rows of", lambda c: c["equation"]["coefficients"].append([])),
+    exponent=(
+        "each exponent must be a whole number",
+        lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, 1.5),
+    ),
+    negative=("each exponent must be", lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, -2)),
+    endless=("each exponent must be", lambda c: c["equation"]["rules"][0]["terms"][0].__setitem__(0, 10**9)),
+    no_rules=("rules must be a list", lambda c: c["equation"].update(rules="x")),
+    nested=("must be", lambda c: c["equation"]["rules"][0].update(terms=[[[0]]])),
+    unknown=("a rule has 'colour'", lambda c: c["equation"]["rules"][0].update(colour=1)),
+    label=("labels", lambda c: c["equation"].update(participants=[math.nan])),
+)
 
 
-@pytest.mark.parametrize("kind, name", [("network", n) for n in WRONG_FILES | WRONG_NETWORKS] + [("equation", n) for n in WRONG_FILES | WRONG_EQUATIONS])
+@pytest.mark.parametrize(
+    "kind, name",
+    [("network", n) for n in WRONG_FILES | WRONG_NETWORKS] + [("equation", n) for n in WRONG_FILES | WRONG_EQUATIONS],
+)
 def test_each_way_in_which_a_file_can_be_wrong(kind, name, written, tmp_path):
     "With a checksum that is right: such a file was made, not damaged"
     content, path = content_of(written[kind]), tmp_path/"x.json"
@@ -983,14 +1295,27 @@ def test_each_way_in_which_a_file_can_be_wrong(kind, name, written, tmp_path):
     assert "\n" not in str(error.value) and "x.json" in str(error.value)
 
 
-@pytest.mark.parametrize("text, said", [('{"format": 1, "format": 2}', "it has 'format' twice"), ("[" * 100_000, "nested deeper than any model"), ('{"a":' * 100_000, "nested deeper"), ("NaN", "not a model file"), ("1e999", "not a model file")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ('{"format": 1, "format": 2}', "it has 'format' twice"),
+        ("[" * 100_000, "nested deeper than any model"),
+        ('{"a":' * 100_000, "nested deeper"),
+        ("NaN", "not a model file"),
+        ("1e999", "not a model file"),
+    ],
+)
 def test_odd_json(text, said, tmp_path):
     (tmp_path/"x.json").write_text(text)
     with pytest.raises(ValueError, match=said): load_spice(tmp_path/"x.json")
 
 
 def test_a_folder_is_no_file(tmp_path):
-    for call in (lambda: load_spice(tmp_path), lambda: load_spice(path_spice=str(tmp_path)), lambda: SpiceEstimator().load_spice(tmp_path)):
+    for call in (
+        lambda: load_spice(tmp_path),
+        lambda: load_spice(path_spice=str(tmp_path)),
+        lambda: SpiceEstimator().load_spice(tmp_path),
+    ):
         with pytest.raises(ValueError, match="is a folder, and a model is a file in it"): call()
     with pytest.raises(TypeError, match="given by its path, got int"): load_spice(3)
     with pytest.raises(TypeError, match="rnn_class must be a class"): load_spice(write_network(tmp_path), rnn_class=3)
@@ -1005,14 +1330,24 @@ def write_network(folder):
 def places(tree, at=()):
     "Every place in plain data, as a path of keys"
     yield at
-    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else (): yield from places(value, (*at, key))
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield from places(value, (*at, key))
 
 
-ODD = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([10**9, -1.5, .25, 1e300, math.nan, math.inf, "", "x", "x_value_reward", [], {}, [[]], {"a": 1}, ["x", 1]]))
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(
+        [10**9, -1.5, .25, 1e300, math.nan, math.inf, "", "x", "x_value_reward", [], {}, [[]], {"a": 1}, ["x", 1]]
+    ),
+)
 
 
 @pytest.mark.parametrize("kind", ["network", "equation"])
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_any_change_of_a_file_is_loaded_or_refused(kind, written, tmp_path, data):
     "What is loaded is what the file says: saved again, it is the same; what is not loaded is refused in one sentence"
@@ -1034,7 +1369,10 @@ def test_any_change_of_a_file_is_loaded_or_refused(kind, written, tmp_path, data
     assert same_data(again | dict(sha256=0, version=0), without_defaults(content, again) | dict(sha256=0, version=0))
 
 
-def sentence(text): assert "\n" not in text and len(text) < 2000 and ("x.json" in text or text.startswith("the file holds a network")), text
+def sentence(text):
+    assert (
+        "\n" not in text and len(text) < 2000 and ("x.json" in text or text.startswith("the file holds a network"))
+    ), text
 
 
 def without_defaults(content, again):
@@ -1043,7 +1381,8 @@ def without_defaults(content, again):
     out["config"].setdefault("degrees", {})
     if out["config"]["degrees"] is None: out["config"]["degrees"] = {}
     if out["kind"] == "equation":
-        for key in ("held", "bounds", "covariance"): out["equation"][key] = again["equation"][key] if out["equation"].get(key) is None else out["equation"][key]
+        for key in ("held", "bounds", "covariance"):
+            out["equation"][key] = again["equation"][key] if out["equation"].get(key) is None else out["equation"][key]
         for rule in out["equation"]["rules"]: rule.setdefault("fixed", []) or rule.pop("fixed")
     return out
 
@@ -1051,7 +1390,15 @@ def without_defaults(content, again):
 def same_data(a, b):
     "Equal plain data, where NaN is NaN and 1 is 1.0"
     text = lambda x: json.dumps(x, sort_keys=True)
-    numbers = lambda x: {k: numbers(v) for k, v in x.items()} if isinstance(x, dict) else [numbers(v) for v in x] if isinstance(x, list) else float(x) if isinstance(x, (int, float)) else x
+    numbers = lambda x: (
+        {k: numbers(v) for k, v in x.items()}
+        if isinstance(x, dict)
+        else [numbers(v) for v in x]
+        if isinstance(x, list)
+        else float(x)
+        if isinstance(x, (int, float))
+        else x
+    )
     return text(numbers(a)) == text(numbers(b))
 
 

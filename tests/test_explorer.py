@@ -1,4 +1,5 @@
-"""The explorer: a slider moves the picture and the words, nothing else does, and what is drawn is what the engine says."""
+"""The explorer: a slider moves the picture and the words, nothing else does, and what is drawn is what the engine
+says."""
 import base64
 import matplotlib
 matplotlib.use("Agg")
@@ -37,10 +38,14 @@ def nothing_left():
 def equation(): return rescorla_wagner_equation(.3, 3, forget=.2)
 
 
-CASES = {"q": lambda: explore(AgentQ(), TASK), "three arms": lambda: explore(AgentQ(3), BanditsDrift(.2, 3), n_trials=30),
-         "equation": lambda: explore(equation(), TASK), "person": lambda: explore(AgentQ(), demo_trials(), participant=3),
-         "equation, person": lambda: explore(equation(), demo_trials(), participant=3),
-         "hybrid": lambda: explore(avoidance_model("Hybrid2012+bias+novel+decay"), AvoidanceTask(4, 2))}
+CASES = {
+    "q": lambda: explore(AgentQ(), TASK),
+    "three arms": lambda: explore(AgentQ(3), BanditsDrift(.2, 3), n_trials=30),
+    "equation": lambda: explore(equation(), TASK),
+    "person": lambda: explore(AgentQ(), demo_trials(), participant=3),
+    "equation, person": lambda: explore(equation(), demo_trials(), participant=3),
+    "hybrid": lambda: explore(avoidance_model("Hybrid2012+bias+novel+decay"), AvoidanceTask(4, 2)),
+}
 
 
 @pytest.mark.parametrize("name", ["q", "equation, person", "hybrid"])
@@ -54,8 +59,10 @@ def test_each_slider_moves_the_picture(name):
         if e._image.value == first: still.append(parameter)
         assert e.values[parameter] == slider.value
         e.reset()
-        assert e._image.value == first and e.words() == words  # the picture depends on where sliders are, not on where they were
-    assert still == (["decay_factor"] if name == "hybrid" else [])  # it works before transfer, which is in the words alone
+        # the picture depends on where sliders are, not on where they were
+        assert e._image.value == first and e.words() == words
+    # it works before transfer, which is in the words alone
+    assert still == (["decay_factor"] if name == "hybrid" else [])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -66,12 +73,15 @@ def test_what_is_drawn_is_what_the_engine_says(name):
     _, axs = e.figure()
     labels = e.trials.options
     for ax, what in zip(axs, ["p", *e.cell.state]):
-        lines = [line for line in ax.get_lines() if not line.get_label().startswith("_") and "reward" not in line.get_label()]
+        lines = [
+            line for line in ax.get_lines() if not line.get_label().startswith("_") and "reward" not in line.get_label()
+        ]
         assert len(lines) == len(labels)
         for k, line in enumerate(lines):
             x, y = line.get_data()
             assert (np.diff(x[np.isfinite(x)]) > 0).all() or what == "p"
-            for t, v in zip(x[np.isfinite(x)].astype(int), y[np.isfinite(x)]): assert v == pytest.approx(told[f"{what}_{labels[k]}"][t])
+            for t, v in zip(x[np.isfinite(x)].astype(int), y[np.isfinite(x)]):
+                assert v == pytest.approx(told[f"{what}_{labels[k]}"][t])
             offered = (e.trials.offer == k).any(1) & (e.trials.context != 4)
             if what == "p": assert sorted(x[np.isfinite(x)]) == list(np.flatnonzero(offered))
 
@@ -82,7 +92,8 @@ def test_a_learner_plays_with_the_same_luck():
     same = simulate(AgentQ(), TASK, e.values, n_trials=40, seed=5)
     assert np.array_equal(e.trials.choice, same.choice) and np.array_equal(e.trials.reward, same.reward, equal_nan=True)
     one, other = (explore(AgentQ(), TASK, seed=s) for s in (5, 5))
-    assert one._image.value == other._image.value and one._repr_mimebundle_()[0]["image/png"] == other._repr_mimebundle_()[0]["image/png"]
+    assert one._image.value == other._image.value
+    assert one._repr_mimebundle_()[0]["image/png"] == other._repr_mimebundle_()[0]["image/png"]
     assert explore(AgentQ(), TASK, seed=6)._image.value != one._image.value
     a, b = (explore(AgentQ(), TASK, seed=np.random.default_rng(1)) for _ in range(2))
     assert a.numbers == b.numbers
@@ -95,7 +106,8 @@ def test_the_avoidance_task_is_played_as_simulate_plays_it():
     assert np.array_equal(e.trials.choice, same.choice)
     frame = same.to_frame()
     accuracy = frame.groupby("phase").accuracy.mean() / 100
-    assert e.numbers["accuracy"] == pytest.approx(accuracy["learning"]) and e.numbers["accuracy_transfer"] == pytest.approx(accuracy["transfer"])
+    assert e.numbers["accuracy"] == pytest.approx(accuracy["learning"])
+    assert e.numbers["accuracy_transfer"] == pytest.approx(accuracy["transfer"])
 
 
 def test_two_explorers_share_nothing():
@@ -120,7 +132,8 @@ def test_the_likelihood_is_that_of_the_engine():
     for alpha in (.1, .8):
         e.sliders["alpha_reward"].value = alpha
         expected = nll(AgentQ(), e.values, trials.take(participants=4)).iloc[0]
-        assert e.numbers["nll"] == pytest.approx(expected) and e.numbers["nll_per_choice"] == pytest.approx(expected / 100)
+        assert e.numbers["nll"] == pytest.approx(expected)
+        assert e.numbers["nll_per_choice"] == pytest.approx(expected / 100)
         assert f"{expected / 100:.4f}" in e._text.value
     assert e.numbers["guessing"] == pytest.approx(np.log(2))
 
@@ -128,7 +141,8 @@ def test_the_likelihood_is_that_of_the_engine():
 def switches(trials):
     "Share of switches after a reward and after none, by hand"
     found = {True: [], False: []}
-    for t in range(1, len(trials)): found[trials.reward[t - 1, trials.choice[t - 1]] > .5].append(trials.choice[t] != trials.choice[t - 1])
+    for t in range(1, len(trials)):
+        found[trials.reward[t - 1, trials.choice[t - 1]] > .5].append(trials.choice[t] != trials.choice[t - 1])
     return np.mean(found[True]), np.mean(found[False])
 
 
@@ -213,7 +227,8 @@ def test_a_network_has_no_sliders(task, people):
     e = explore(cell, task)
     assert not e.sliders and e._image.value[:4] == b"\x89PNG" and len(e.panel.children) == 2
     with pytest.raises(ValueError, match="unknown slider 'alpha'"): e.set(alpha=.3)
-    with pytest.raises(TypeError, match="cannot play AvoidanceTask; show it trials"): explore(NetworkCell(RescorlaWagnerRNN(9)), AvoidanceTask())
+    with pytest.raises(TypeError, match="cannot play AvoidanceTask; show it trials"):
+        explore(NetworkCell(RescorlaWagnerRNN(9)), AvoidanceTask())
 
 
 ERRORS = [
@@ -224,10 +239,15 @@ ERRORS = [
     (ValueError, "did you mean 'beta_reward'", (AgentQ(), TASK), dict(bounds=dict(beta_rewrd=(0, 3)))),
     (ValueError, "unknown parameter 'beta'", (AgentQ(), TASK), dict(hold=dict(beta=3))),
     (ValueError, r"alpha_reward must lie in \[0, 1\], got 2", (AgentQ(), TASK), dict(hold=dict(alpha_reward=2))),
-    (ValueError, r"bounds of alpha_reward must lie in \[0, 1\]", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(0, 2)))),
-    (ValueError, "must be .lowest, highest.", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(.5, .1)))),
-    (ValueError, "starts at 0.2, outside", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(.5, .6)))),
-    (ValueError, "is in hold", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(0, .6)), hold=dict(alpha_reward=.3))),
+    (
+        ValueError,
+        r"bounds of alpha_reward must lie in \[0, 1\]",
+        (AgentQ(), TASK),
+        dict(bounds=dict(alpha_reward=(0, 2))),
+    ),
+    (ValueError, "must be .lowest, highest.", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(0.5, 0.1)))),
+    (ValueError, "starts at 0.2, outside", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(0.5, 0.6)))),
+    (ValueError, "is in hold", (AgentQ(), TASK), dict(bounds=dict(alpha_reward=(0, 0.6)), hold=dict(alpha_reward=0.3))),
     (ValueError, "did you mean 'x_value_reward'", (AgentQ(), TASK), dict(signals=["x_value_rewards"])),
     (ValueError, "unknown option 2", (AgentQ(), TASK), dict(options=[2])),
     (ValueError, "did you mean '75R", (avoidance_model("QLearning"), AvoidanceTask()), dict(options=["75R3"])),
@@ -236,7 +256,12 @@ ERRORS = [
     (ValueError, "leave out n_trials and seed", (AgentQ(), demo_trials()), dict(n_trials=3)),
     (ValueError, "leave out n_trials and seed", (AgentQ(), demo_trials()), dict(seed=3)),
     (ValueError, "n_trials must be a whole number of at least 1", (AgentQ(), TASK), dict(n_trials=0)),
-    (ValueError, "made no choice that counts", (AgentQ(), Trials.from_arrays([-1, -1], [np.nan] * 2, options=[0, 1])), {}),
+    (
+        ValueError,
+        "made no choice that counts",
+        (AgentQ(), Trials.from_arrays([-1, -1], [np.nan] * 2, options=[0, 1])),
+        {},
+    ),
 ]
 
 

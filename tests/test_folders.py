@@ -1,4 +1,5 @@
-"""Files and folders: the old result or the new one after a kill at any point, one run at a time, names inside, links not followed, a full disk named."""
+"""Files and folders: the old result or the new one after a kill at any point, one run at a time, names inside, links
+not followed, a full disk named."""
 import json, os, random, re, resource, shutil, signal, subprocess, sys, textwrap, time, warnings
 from html import unescape
 from pathlib import Path
@@ -16,7 +17,8 @@ from spice_rl.output.equation_folder import DiscoveryFolder, write_discovery
 from spice_rl.core.playing import simulate
 from spice_rl.discovery.estimator import SpiceEstimator
 from spice_rl.inference.fitting import fit
-from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish, staged, write_table, write_text, written
+from spice_rl.core.folders import FolderHeld, check_places, claim, file_names, finished, held, inside, listed, publish
+from spice_rl.core.folders import staged, write_table, write_text, written
 from spice_rl.core.pieces import _to_text, run_pieces
 from spice_rl.output.page import write_page
 from spice_rl.output.pipeline import Pipeline
@@ -25,8 +27,10 @@ from spice_rl.output.report import write_report
 from spice_rl.output.run_folder import RunFolder
 from spice_rl.core.style import save_figure
 
-pytestmark = [pytest.mark.filterwarnings("ignore:the equation keeps only", "ignore:no two of", "ignore:.* holds a run with"),
-              pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed in a fork")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the equation keeps only", "ignore:no two of", "ignore:.* holds a run with"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed in a fork"),
+]
 
 
 # Killed at every point
@@ -42,8 +46,20 @@ def result(folder, texts, keep=(), kinds=("FIT",)):
             return publish(folder, place, claimed, keep)
 
 
-OLD = {"fits.csv": "old", "figures/a.png": "old", "figures/gone/b.png": "old", "data/x.csv": "old", "run_FIT.json": "{\"old\": 1}"}
-NEW = {"fits.csv": "new", "figures/a.png": "new", "more/c.png": "new", "data/y.csv": "new", "run_FIT.json": "{\"new\": 1}"}
+OLD = {
+    "fits.csv": "old",
+    "figures/a.png": "old",
+    "figures/gone/b.png": "old",
+    "data/x.csv": "old",
+    "run_FIT.json": "{\"old\": 1}",
+}
+NEW = {
+    "fits.csv": "new",
+    "figures/a.png": "new",
+    "more/c.png": "new",
+    "data/y.csv": "new",
+    "run_FIT.json": "{\"new\": 1}",
+}
 
 
 @pytest.mark.parametrize("before, keep", [("nothing", ()), ("a result", ()), ("a result", ("DATA",))])
@@ -55,7 +71,9 @@ def test_killed_at_every_point(tmp_path, before, keep):
         if before == "a result" or name == "new": result(made/name, OLD if before == "a result" else NEW, kinds=kinds)
     if before == "a result": result(made/"new", NEW, keep, kinds)
     old, new = files(made/"old"), files(made/"new")
-    assert ("data/x.csv" in new) == (before == "a result" and bool(keep)) and "figures/gone/b.png" not in new and not (made/"new/figures/gone").exists()
+    assert ("data/x.csv" in new) == (before == "a result" and bool(keep))
+    assert "figures/gone/b.png" not in new
+    assert not (made/"new/figures/gone").exists()
     seen, at = [], 0
     while True:
         folder = tmp_path/f"{at}"
@@ -65,12 +83,17 @@ def test_killed_at_every_point(tmp_path, before, keep):
         seen.append(verdict(folder, old, new, "run_FIT.json"))
         if ended == "done": break
         at += 1
-    assert at > 30 and seen == sorted(seen, key=["old", "new"].index) and {*seen} == {"old", "new"}, "first always the old one, from one point on always the new one"
+    assert at > 30 and seen == sorted(seen, key=["old", "new"].index) and {*seen} == {"old", "new"}, (
+        "first always the old one, from one point on always the new one"
+    )
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a", "e"]), st.text(max_size=3), max_size=5), st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a", "e"]), st.text(max_size=3), max_size=5),
-       st.lists(st.integers(0, 60), min_size=1, max_size=3))
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a", "e"]), st.text(max_size=3), max_size=5),
+    st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a", "e"]), st.text(max_size=3), max_size=5),
+    st.lists(st.integers(0, 60), min_size=1, max_size=3),
+)
 def test_killed_again_and_again(tmp_path_factory, one, two, points):
     "Kills while a killed run is being finished, too"
     folder = tmp_path_factory.mktemp("killed")
@@ -92,7 +115,11 @@ def test_one_file_is_old_or_new(tmp_path):
     figure = plt.figure(figsize=(2, 1))
     figure.add_axes((.2, .2, .7, .7)).plot([1, 2])
     figure.axes[0].set_axis_off()       # to write fonts into a file takes ten times as long
-    for name, write in {"fits.csv": fitted.to_csv, "a.pdf": lambda path: save_figure(figure, path), "a.png": lambda path: save_figure(figure, path)}.items():
+    for name, write in {
+        "fits.csv": fitted.to_csv,
+        "a.pdf": lambda path: save_figure(figure, path),
+        "a.png": lambda path: save_figure(figure, path),
+    }.items():
         folder = tmp_path/name.replace(".", "_")
         folder.mkdir()
         write(folder/name)
@@ -131,15 +158,30 @@ def tables():
 def quick(monkeypatch):
     "Runs of Pipeline and discoveries that draw next to nothing; benchmarks/kills.py kills those that draw"
     def write(result, folder, names):
-        for name in ["BIC-model-comparisons.png", *(f"parameter_fits/{names['models'][m]}-model-fits.png" for m in result.fits)]:
+        for name in [
+            "BIC-model-comparisons.png",
+            *(f"parameter_fits/{names['models'][m]}-model-fits.png" for m in result.fits),
+        ]:
             (folder/name).parent.mkdir(exist_ok=True)
             write_text(folder/name, name)
     monkeypatch.setattr("spice_rl.output.pipeline._write_figures", write)
-    monkeypatch.setattr("spice_rl.output.equation_folder._figures", lambda *_: ({name: plt.figure(figsize=(.1, .1)) for name in ("equation.png", "session.png")}, {}))
+    monkeypatch.setattr(
+        "spice_rl.output.equation_folder._figures",
+        lambda *_: ({name: plt.figure(figsize=(.1, .1)) for name in ("equation.png", "session.png")}, {}),
+    )
 
 
 def pipeline(tables, out, seed=1, **change):
-    arguments = dict(mode="fit", learning_filename=tables[0], transfer_filename=tables[1], models=["QLearning"], number_of_runs=1, simulations=2, random_params=False, output_dir=out)
+    arguments = dict(
+        mode="fit",
+        learning_filename=tables[0],
+        transfer_filename=tables[1],
+        models=["QLearning"],
+        number_of_runs=1,
+        simulations=2,
+        random_params=False,
+        output_dir=out,
+    )
     return Pipeline(seed=seed).run(**(arguments | change))
 
 
@@ -163,11 +205,22 @@ def killed_at_shares(tmp_path, first, second, shares, record):
 
 
 def test_discovery_is_old_or_new(found, quick, tmp_path):
-    assert killed_at_shares(tmp_path, *((lambda folder, pair=pair: write_discovery(*pair, folder)) for pair in found), (.3, .97), "run_DISCOVER.json") == ["old", "new"]
+    assert killed_at_shares(
+        tmp_path,
+        *((lambda folder, pair=pair: write_discovery(*pair, folder)) for pair in found),
+        (.3, .97),
+        "run_DISCOVER.json",
+    ) == ["old", "new"]
 
 
 def test_pipeline_is_old_or_new(tables, quick, tmp_path):
-    assert killed_at_shares(tmp_path, lambda folder: pipeline(tables, folder), lambda folder: pipeline(tables, folder, models=["QLearning", "Advantage"]), (.4, .8, .97), "run_FIT.json")[::2] == ["old", "new"]
+    assert killed_at_shares(
+        tmp_path,
+        lambda folder: pipeline(tables, folder),
+        lambda folder: pipeline(tables, folder, models=["QLearning", "Advantage"]),
+        (.4, .8, .97),
+        "run_FIT.json",
+    )[::2] == ["old", "new"]
 
 
 # One run at a time
@@ -175,14 +228,26 @@ def test_pipeline_is_old_or_new(tables, quick, tmp_path):
 def test_a_second_run_is_refused(found, tables, quick, tmp_path):
     (tmp_path/"d").mkdir()
     with held(tmp_path/"d", what="somebody"):
-        for second in (lambda: write_discovery(*found[0], tmp_path/"d"), lambda: pipeline(tables, tmp_path/"d"), lambda: result(tmp_path/"d", OLD)):
-            with pytest.raises(FolderHeld, match=rf"another run is at work in .*\(somebody, process {os.getpid()} on .*wait until it ends, or choose another"): second()
+        for second in (
+            lambda: write_discovery(*found[0], tmp_path / "d"),
+            lambda: pipeline(tables, tmp_path / "d"),
+            lambda: result(tmp_path / "d", OLD),
+        ):
+            with pytest.raises(
+                FolderHeld,
+                match=rf"another run is at work in .*\(somebody, process {os.getpid()} on .*wait until it ends, or "
+                      rf"choose another",
+            ):
+                second()
     assert not files(tmp_path/"d")
     result(tmp_path/"d", OLD)
 
 
 def test_the_command_line_is_refused_before_the_work(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("spice_rl.discovery.estimator.SpiceEstimator.fit", lambda *_: pytest.fail("worked before it looked at the folder"))
+    monkeypatch.setattr(
+        "spice_rl.discovery.estimator.SpiceEstimator.fit",
+        lambda *_: pytest.fail("worked before it looked at the folder"),
+    )
     with held(tmp_path/"out"):
         assert main(["demo", "--out", str(tmp_path/"out")]) == 2
     said = capsys.readouterr().err
@@ -198,7 +263,9 @@ def test_a_lock_ends_with_its_process(tmp_path):
 
 # Records
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "[1]", "null", "[\"../precious.txt\", \"/etc/hostname\", \"link/x\", \"\", \"..\"]"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "{}", "[1]", "null", "[\"../precious.txt\", \"/etc/hostname\", \"link/x\", \"\", \"..\"]"]
+)
 def test_a_damaged_or_foreign_list_deletes_nothing(tmp_path, text):
     folder, other = tmp_path/"a", tmp_path/"b"
     other.mkdir()
@@ -208,19 +275,32 @@ def test_a_damaged_or_foreign_list_deletes_nothing(tmp_path, text):
     (folder/".files_FIT.json").write_text(text)
     with pytest.warns(UserWarning, match="counts as none|is no file inside the folder"): result(folder, NEW)
     assert (tmp_path/"precious.txt").read_text() == (other/"x").read_text() == "mine"
-    assert (folder/"fits.csv").read_text() == "new" and not list(folder.glob("*before*")), "the record says whose these files are"
+    assert (folder / "fits.csv").read_text() == "new" and not list(folder.glob("*before*")), (
+        "the record says whose these files are"
+    )
 
 
 def test_files_of_somebody_else_are_kept(tmp_path):
     (tmp_path/"fits.csv").write_text("mine")
-    with pytest.warns(UserWarning, match=r"1 file stood .* 'fits.csv' is 'fits \(before 1\).csv'"): result(tmp_path, OLD)
+    with pytest.warns(UserWarning, match=r"1 file stood .* 'fits.csv' is 'fits \(before 1\).csv'"):
+        result(tmp_path, OLD)
     assert (tmp_path/"fits (before 1).csv").read_text() == "mine" and (tmp_path/"fits.csv").read_text() == "old"
     result(tmp_path, NEW)
     assert (tmp_path/"fits (before 1).csv").read_text() == "mine"
 
 
-@pytest.mark.parametrize("plan", ["", "[]", "{}", dict(staged="..", away=[], new=[], aside={}), dict(staged=".unfinished-00000000", away=["../precious.txt"], new=[], aside={}),
-                                  dict(staged=".unfinished-00000000", away=[], new=["a/../../x"], aside={}), dict(staged=".unfinished-00000000", away=[], new=[], aside={"a": "/tmp/x"})])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "",
+        "[]",
+        "{}",
+        dict(staged="..", away=[], new=[], aside={}),
+        dict(staged=".unfinished-00000000", away=["../precious.txt"], new=[], aside={}),
+        dict(staged=".unfinished-00000000", away=[], new=["a/../../x"], aside={}),
+        dict(staged=".unfinished-00000000", away=[], new=[], aside={"a": "/tmp/x"}),
+    ],
+)
 def test_a_foreign_plan_is_refused(tmp_path, plan):
     (tmp_path/"precious.txt").write_text("mine")
     result(tmp_path/"a", OLD)
@@ -232,10 +312,15 @@ def test_a_foreign_plan_is_refused(tmp_path, plan):
 
 def test_a_folder_belongs_to_one_kind_of_run(found, tables, quick, tmp_path):
     pipeline(tables, tmp_path/"p")
-    with pytest.raises(ValueError, match="holds runs of Pipeline .*choose another folder"): write_discovery(*found[0], tmp_path/"p")
+    with pytest.raises(ValueError, match="holds another kind of run .*choose another folder"):
+        write_discovery(*found[0], tmp_path / "p")
     write_discovery(*found[0], tmp_path/"d")
-    with pytest.raises(ValueError, match="holds a discovered equation .*choose another output_dir"): pipeline(tables, tmp_path/"d")
-    with pytest.warns(UserWarning, match=r"holds a run with other data \(seed 0, 4 participants\); its files are replaced"): write_discovery(*found[1], tmp_path/"d")
+    with pytest.raises(ValueError, match="holds a discovered equation .*choose another output_dir"):
+        pipeline(tables, tmp_path / "d")
+    with pytest.warns(
+        UserWarning, match=r"holds a run with other data \(seed 0, 4 participants\); its files are replaced"
+    ):
+        write_discovery(*found[1], tmp_path / "d")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         write_discovery(*found[1], tmp_path/"d")
@@ -243,12 +328,25 @@ def test_a_folder_belongs_to_one_kind_of_run(found, tables, quick, tmp_path):
 
 # Names and links
 
-@given(st.lists(st.one_of(st.text(max_size=400), st.sampled_from(["../x", "/etc/x", "CON", "a", "A", "a.", ".a", "-a", "ä", "a\u0308", "x" * 300, "x" * 299 + "y"])), unique=True, max_size=8))
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=400),
+            st.sampled_from(
+                ["../x", "/etc/x", "CON", "a", "A", "a.", ".a", "-a", "ä", "a\u0308", "x" * 300, "x" * 299 + "y"]
+            ),
+        ),
+        unique=True,
+        max_size=8,
+    )
+)
 def test_names_are_safe_and_apart(labels):
     names = file_names(labels)
     assert list(names) == labels and len({n.casefold() for n in names.values()}) == len(labels)
     for name in names.values():
-        assert 0 < len(name.encode()) <= 100 and not re.search(r'[<>:"/\\|?*\x00-\x1f]|^[. -]|[. ]$', name) and not re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)", name)
+        assert 0 < len(name.encode()) <= 100
+        assert not re.search(r'[<>:"/\\|?*\x00-\x1f]|^[. -]|[. ]$', name)
+        assert not re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)", name)
         assert inside("/folder", name) == Path("/folder", name)
 
 
@@ -260,19 +358,28 @@ def odd(tmp_path_factory):
     "A run with groups of these names, and a report on it, made in a folder full of modules"
     frames = [pd.read_csv(f) for f in avoidance_tutorial_files()]
     who = sorted(frames[0].participant_id.unique())[:2 * len(ODD)]
-    frames = [f[f.participant_id.isin(who)].assign(group_code=f.participant_id.map(dict(zip(who, ODD * 2)))) for f in frames]
+    frames = [
+        f[f.participant_id.isin(who)].assign(group_code=f.participant_id.map(dict(zip(who, ODD * 2)))) for f in frames
+    ]
     out, here = tmp_path_factory.mktemp("odd")/"deep/er/still/out", tmp_path_factory.mktemp("here")
     def dot(figure, path):
         with plt.style.context("default"): plt.figure(figsize=(.1, .1)).savefig(path)
         plt.close()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spice_rl.core.style.save_figure", dot)       # what is in the pictures does not matter here, what they are called does
+        # what is in the pictures does not matter here, what they are called does
+        patch.setattr("spice_rl.core.style.save_figure", dot)
         made = pipeline(frames, out)
     record = json.loads((out/"run_FIT.json").read_text())
-    record["platform"], record["models"]["QLearning"]["about"], record["models"]["QLearning"]["latex"] = "<i>p</i>", "![x](http://y) <u>z</u>", r"\text{<s>q</s>}"
+    record["platform"], record["models"]["QLearning"]["about"], record["models"]["QLearning"]["latex"] = (
+        "<i>p</i>",
+        "![x](http://y) <u>z</u>",
+        r"\text{<s>q</s>}",
+    )
     (out/"run_FIT.json").write_text(json.dumps(record))
     for name in ("pandas", "numpy", "ipykernel_launcher", "statistics", "matplotlib", "traitlets", "pyarrow"):
-        (here/f"{name}.py").write_text(f"open({str(here/'RAN')!r}, 'a').write(__name__)\nraise ImportError('a file of the current folder')")
+        (here / f"{name}.py").write_text(
+            f"open({str(here / 'RAN')!r}, 'a').write(__name__)\nraise ImportError('a file of the current folder')"
+        )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setenv("PYTHONPATH", os.pathsep.join(["", ".", os.environ.get("PYTHONPATH", "")]))
@@ -284,8 +391,11 @@ pytestmark.append(pytest.mark.filterwarnings("ignore:constrained_layout not appl
 
 def test_groups_of_any_name(odd):
     made, out, here, page = odd
-    assert not [p for p in out.parents[3].rglob("*escaped*") if out not in p.parents] and sum("model_simulations.png" in f for f in made.files) == len(ODD), "'a b' and 'ab' are two groups"
-    for label in ODD: assert f"All Models in Place of the Group {label}" in unescape(re.sub(r"<[^>]+>", "", page)), label
+    assert not [p for p in out.parents[3].rglob("*escaped*") if out not in p.parents] and sum(
+        "model_simulations.png" in f for f in made.files
+    ) == len(ODD), "'a b' and 'ab' are two groups"
+    for label in ODD:
+        assert f"All Models in Place of the Group {label}" in unescape(re.sub(r"<[^>]+>", "", page)), label
 
 
 def test_no_module_of_the_current_folder_is_run(odd): assert not (odd[2]/"RAN").exists()
@@ -306,7 +416,8 @@ def test_links_are_not_followed(tables, quick, tmp_path):
         out = tmp_path/f"out {name}"
         out.mkdir()
         (out/name).symlink_to(tmp_path/"other")
-        with pytest.raises(ValueError, match="is a symbolic link, and links in a folder of results are not followed"): pipeline(tables, out)
+        with pytest.raises(ValueError, match="is a symbolic link, and links in a folder of results are not followed"):
+            pipeline(tables, out)
     assert not list((tmp_path/"other").iterdir())
     (tmp_path/"lock").mkdir()
     (tmp_path/"lock/.lock").symlink_to(tmp_path/"secret.png")
@@ -327,13 +438,17 @@ def test_no_picture_from_outside_gets_into_a_page(tables, quick, tmp_path):
     picture.symlink_to(tmp_path/"outside.png")
     with pytest.raises(ValueError, match="is a symbolic link"): write_report(out)
     (out/".files_FIT.json").write_text(json.dumps([*json.loads((out/".files_FIT.json").read_text()), "../outside.png"]))
-    with pytest.warns(UserWarning, match="is no file inside the folder"): assert "../outside.png" not in RunFolder(out).figures("FIT")
+    with pytest.warns(UserWarning, match="is no file inside the folder"):
+        assert "../outside.png" not in RunFolder(out).figures("FIT")
 
 
 def test_places_are_checked_before_the_work(tables, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr("spice_rl.output.pipeline.fit", lambda *_, **__: pytest.fail("fitted before it looked at the folder"))
+    monkeypatch.setattr(
+        "spice_rl.output.pipeline.fit", lambda *_, **__: pytest.fail("fitted before it looked at the folder")
+    )
     (tmp_path/"run_FIT.json").mkdir()
-    with pytest.raises(ValueError, match="is a folder, and a file of that name is to be written"): pipeline(tables, tmp_path)
+    with pytest.raises(ValueError, match="is a folder, and a file of that name is to be written"):
+        pipeline(tables, tmp_path)
     (tmp_path/"run_FIT.json").rmdir()
     (tmp_path/"parameter_fits").write_text("mine")
     with pytest.raises(ValueError, match="is a file, and a folder is needed there"): pipeline(tables, tmp_path)
@@ -357,10 +472,16 @@ def test_a_full_disk_is_named_and_leaves_the_old_result(found, tables, quick, tm
     pipeline(tables, tmp_path/"p")
     (tmp_path/"c").mkdir()
     (tmp_path/"c/fits.csv").write_text("old")
-    for folder, work in dict(d=lambda: write_discovery(*found[1], tmp_path/"d"), p=lambda: pipeline(tables, tmp_path/"p", seed=2), c=lambda: fitted.to_csv(tmp_path/"c/fits.csv")).items():
+    for folder, work in dict(
+        d=lambda: write_discovery(*found[1], tmp_path / "d"),
+        p=lambda: pipeline(tables, tmp_path / "p", seed=2),
+        c=lambda: fitted.to_csv(tmp_path / "c/fits.csv"),
+    ).items():
         before = files(tmp_path/folder)
         said = too_big(work, tmp_path/folder, 900)
-        assert re.search(rf"File too large; what was there before is unchanged: '{tmp_path}/{folder}/[\w.-]+\.\w+'", said), said
+        assert re.search(
+            rf"File too large; what was there before is unchanged: '{tmp_path}/{folder}/[\w.-]+\.\w+'", said
+        ), said
         assert files(tmp_path/folder) == before and not hidden(tmp_path/folder)
 
 
@@ -373,7 +494,10 @@ def test_devices_are_written_to(tmp_path):
 
 def test_formulas_are_said_and_written_as_they_are(tmp_path):
     frame = pd.DataFrame(dict(group=["=1+1", "a", "-3", "+1.5e3", "@x"], n=range(5)))
-    with pytest.warns(UserWarning, match=r"2 labels begin as a formula does \('=1\+1'\).*written into .*a.csv' as they are"): write_table(frame, tmp_path/"a.csv", index=False)
+    with pytest.warns(
+        UserWarning, match=r"2 labels begin as a formula does \('=1\+1'\).*written into .*a.csv' as they are"
+    ):
+        write_table(frame, tmp_path / "a.csv", index=False)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path/"a.csv", dtype=dict(group=str)), frame, check_dtype=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -383,21 +507,34 @@ def test_formulas_are_said_and_written_as_they_are(tmp_path):
 # A report of what a killed run has left
 
 def test_a_report_of_a_killed_run_is_of_the_new_one(tables, quick, tmp_path):
-    first, second = (lambda folder: pipeline(tables, folder)), (lambda folder: pipeline(tables, folder, models=["Advantage"]))
+    first = lambda folder: pipeline(tables, folder)
+    second = lambda folder: pipeline(tables, folder, models=["Advantage"])
     first(tmp_path/"a")
-    def record_comes(event, args): return event == "os.rename" and str(args[1]) == str(tmp_path/"a/run_FIT.json") and ".unfinished-" in str(args[0])
+    def record_comes(event, args):
+        return (
+            event == "os.rename" and str(args[1]) == str(tmp_path / "a/run_FIT.json") and ".unfinished-" in str(args[0])
+        )
     assert in_a_fork(lambda: second(tmp_path/"a"), tmp_path/"a", when=record_comes)[0] == "killed"
     assert (tmp_path/"a/UNFINISHED.json").exists() and not (tmp_path/"a/run_FIT.json").exists()
-    assert RunFolder(tmp_path/"a").models.keys() == {"Advantage"} and list(pd.read_csv(tmp_path/"a/group_BIC.csv")) == ["group", "Advantage", "best_model"] and not (tmp_path/"a/UNFINISHED.json").exists()
+    assert RunFolder(tmp_path/"a").models.keys() == {"Advantage"}
+    assert list(pd.read_csv(tmp_path/"a/group_BIC.csv")) == ["group", "Advantage", "best_model"]
+    assert not (tmp_path/"a/UNFINISHED.json").exists()
 
 
 @pytest.mark.parametrize("before", [False, True])
 def test_a_page_of_a_killed_run_is_of_the_new_one(tmp_path, capsys, before):
-    trials = simulate(RescorlaWagner(), BanditsFlip(), pd.DataFrame(dict(alpha=.4, beta=4.), index=["a", "b"]), n_trials=30, seed=1)
+    trials = simulate(
+        RescorlaWagner(), BanditsFlip(), pd.DataFrame(dict(alpha=.4, beta=4.), index=["a", "b"]), n_trials=30, seed=1
+    )
     def write(name): write_page(fit(RescorlaWagner(), trials, starts=1, name=name), trials, tmp_path/"o", checks=False)
     if before: write("first model")
     (tmp_path/"o").mkdir(exist_ok=True)
-    def record_comes(event, args): return event == "os.rename" and str(args[1]) == str(tmp_path/"o/run_FITS.json") and ".unfinished-" in str(args[0])
+    def record_comes(event, args):
+        return (
+            event == "os.rename"
+            and str(args[1]) == str(tmp_path / "o/run_FITS.json")
+            and ".unfinished-" in str(args[0])
+        )
     assert in_a_fork(lambda: write("second model"), tmp_path/"o", when=record_comes)[0] == "killed"
     assert (tmp_path/"o/UNFINISHED.json").exists() and not (tmp_path/"o/run_FITS.json").exists()
     assert main(["report", str(tmp_path/"o")]) == 0 and "page.html" in capsys.readouterr().out

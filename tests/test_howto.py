@@ -1,4 +1,5 @@
-"""The how-to guides answer in the first sentence and lead on; the comparison's tables are whole, and each note has its mark."""
+"""The how-to guides answer in the first sentence and lead on; the comparison's tables are whole, and each note has
+its mark."""
 import configparser, importlib.util, json, re
 from pathlib import Path
 
@@ -8,7 +9,12 @@ ROOT = Path(__file__).resolve().parents[1]
 GUIDES = sorted((ROOT/"nbs/howto").glob("*.ipynb"))
 
 
-def prose(path): return ["".join(c["source"]) for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "markdown"]
+def prose(path):
+    return [
+        "".join(c["source"])
+        for c in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if c["cell_type"] == "markdown"
+    ]
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda p: p.stem)
@@ -17,7 +23,9 @@ def test_guide_answers_first_and_leads_on(path):
     assert re.fullmatch(r"# .+\n> .+", title)
     assert first.startswith("**") and "**" in first.split("\n")[0][2:], "the answer, in bold, comes first"
     end = last[last.index("**Go on**"):]
-    assert "../tutorials/" in end and re.search(r"\.\./\d0_\w+/\d\d_\w+\.ipynb", end), "a guide ends with a tutorial and an API page"
+    assert "../tutorials/" in end and re.search(r"\.\./\d0_\w+/\d\d_\w+\.ipynb", end), (
+        "a guide ends with a tutorial and an API page"
+    )
 
 
 def test_comparison_is_whole():
@@ -31,10 +39,13 @@ def test_comparison_is_whole():
 
 
 def test_places_of_a_new_trace_are_there():
-    "Each name of the table that says where a developer goes stands in that module; further signals are named in `_REPEATS`, all of them"
+    """Each name of the table that says where a developer goes stands in that module; further signals are named in
+    `_REPEATS`, all of them"""
     table = next(cell for cell in prose(ROOT/"nbs/howto/extend.ipynb") if "| pulls: `_OPTION` or `_COMMON` |" in cell)
     modules, seen = dict(pulls="pulls", equations="trace_equations", search="trace_search"), 0
-    for where, place in re.findall(r"^\| (?=pulls|equations)(.+?) \| (?=the|when|where|which|is|its)|^\| (search: .+?) \|", table, re.MULTILINE):
+    for where, place in re.findall(
+        r"^\| (?=pulls|equations)(.+?) \| (?=the|when|where|which|is|its)|^\| (search: .+?) \|", table, re.MULTILINE
+    ):
         for part in (where or place).split("; "):
             module, _, names = part.partition(": ")
             text = (ROOT/f"spice_rl/discovery/{modules[module]}.py").read_text(encoding="utf-8")

@@ -1,4 +1,5 @@
-"""Laws of the likelihood on random trials: it is what plain Python says, and names, order, company and types of columns change nothing."""
+"""Laws of the likelihood on random trials: it is what plain Python says, and names, order, company and types of
+columns change nothing."""
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,12 +24,17 @@ class Odd(Cell):
         state.v[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.v[trial.choice])
 
 
-CELLS = [RescorlaWagner(), AgentQ(alpha_penalty=.4, alpha_counterfactual_reward=.2, forget_rate=.1, beta_choice=.5, alpha_choice=.6), Odd()]
+CELLS = [
+    RescorlaWagner(),
+    AgentQ(alpha_penalty=.4, alpha_counterfactual_reward=.2, forget_rate=.1, beta_choice=.5, alpha_choice=.6),
+    Odd(),
+]
 
 
 @st.composite
 def tables(draw, n_options=3):
-    "Arrays of some people's trials: offers of 2 or 3 options, contexts, missing choices, hidden and foregone rewards, uncounted choices"
+    """Arrays of some people's trials: offers of 2 or 3 options, contexts, missing choices, hidden and foregone
+    rewards, uncounted choices"""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, people = draw(st.integers(1, 40)), draw(st.integers(1, 4))
     offer = np.array([rng.permutation(n_options) for _ in range(n)])
@@ -43,13 +49,30 @@ def tables(draw, n_options=3):
     reward[choice < 0] = np.nan
     who = np.sort(rng.integers(0, people, n))
     block = rng.integers(0, 2, n).cumsum() // 8
-    return dict(choice=choice, reward=reward, participant=who, block=block, offer=offer, context=rng.integers(0, 2, n), counted=rng.random(n) < .9)
+    return dict(
+        choice=choice,
+        reward=reward,
+        participant=who,
+        block=block,
+        offer=offer,
+        context=rng.integers(0, 2, n),
+        counted=rng.random(n) < .9,
+    )
 
 
 def made(t, order=None, **more):
     order = np.arange(len(t['choice'])) if order is None else order
     t = {k: v[order] for k, v in t.items()} | more
-    return Trials.from_arrays(t['choice'], t['reward'], t['participant'], t['block'], options=range(3), offer=t['offer'], context=t['context'], counted=t['counted'])
+    return Trials.from_arrays(
+        t['choice'],
+        t['reward'],
+        t['participant'],
+        t['block'],
+        options=range(3),
+        offer=t['offer'],
+        context=t['context'],
+        counted=t['counted'],
+    )
 
 
 def by_hand(cell, trials):
@@ -84,7 +107,12 @@ def test_the_likelihood_is_what_plain_python_says(cell, t):
 def test_relabelling_options_changes_nothing(cell, t, new):
     new = np.array(new)
     back = np.argsort(new)
-    again = dict(t, choice=np.where(t['choice'] < 0, -1, new[t['choice']]), offer=np.where(t['offer'] < 0, -1, new[t['offer']]), reward=t['reward'][:, back])
+    again = dict(
+        t,
+        choice=np.where(t['choice'] < 0, -1, new[t['choice']]),
+        offer=np.where(t['offer'] < 0, -1, new[t['offer']]),
+        reward=t['reward'][:, back],
+    )
     np.testing.assert_allclose(nll(cell, trials=made(t)), nll(cell, trials=made(again)), rtol=0, atol=1e-10)
 
 
@@ -103,14 +131,20 @@ def test_order_of_people_and_company_change_nothing(t, seed):
 @LAW
 @given(tables())
 def test_types_of_columns_change_nothing(t):
-    other = dict(t, choice=t['choice'].astype(np.int8), reward=t['reward'].astype(np.float32), context=t['context'].astype(float),
-                 participant=t['participant'].astype(object))
+    other = dict(
+        t,
+        choice=t['choice'].astype(np.int8),
+        reward=t['reward'].astype(np.float32),
+        context=t['context'].astype(float),
+        participant=t['participant'].astype(object),
+    )
     np.testing.assert_array_equal(nll(CELLS[2], trials=made(t)), nll(CELLS[2], trials=made(other)))
 
 
 @pytest.mark.parametrize("cell", CELLS[:2], ids=lambda c: type(c).__name__)
 def test_simulated_choices_have_the_probabilities_of_the_likelihood(cell):
-    "The probability that was given to what was chosen, over 20,000 choices: its mean is that of the sum of squared probabilities."
+    """The probability that was given to what was chosen, over 20,000 choices: its mean is that of the sum of squared
+    probabilities."""
     trials = simulate(cell, BanditsDrift(), people=20, n_trials=1000, seed=4)
     p = replay(cell, trials)[["p_0", "p_1"]].to_numpy()
     chosen, expected = p[np.arange(len(p)), trials.choice], (p**2).sum(1)

@@ -230,9 +230,11 @@ def somewhere(cell, seed):
 WORLDS = {"0, 1": (2, False, 0, 1), "four options, all rewards shown": (4, True, 0, 1),
           "four options": (4, False, 0, 1), "points": (2, False, 0, 100), "wins and losses": (2, True, -1, 1),
           "other points": (3, False, 20, 60)}
+# each unit of rewards is a class of its own: not all, and uncompiled
 SOME = {"points": ("RescorlaWagner", "ProbitHybrid", "Stay9"),
         "wins and losses": ("PearceHall", "Counterfactual", "GainLoss"),
-        "other points": ("Forgetting", "HiddenReversal", "GainLoss")}   # each unit of rewards is a class of its own: not all, and uncompiled
+        "other points":
+            ("Forgetting", "HiddenReversal", "GainLoss")}
 
 
 def world(key):

@@ -1,16 +1,26 @@
-"""Any name may be a parameter's: the numbers are those of the same model with ordinary names, in fits, hierarchies, comparisons, recoveries and plots."""
+"""Any name may be a parameter's: the numbers are those of the same model with ordinary names, in fits, hierarchies,
+comparisons, recoveries and plots."""
 from functools import cache
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spice_rl import (BanditsDrift, Cell, Param, RescorlaWagner, column_of, compare, cross_validate, fit, fit_hbi, fit_hierarchical,
-                      identify, parameter_recovery, plot_fits, plot_parameters, plot_runs)
+from spice_rl import BanditsDrift, Cell, Param, RescorlaWagner, column_of, compare, cross_validate, fit, fit_hbi
+from spice_rl import fit_hierarchical, identify, parameter_recovery, plot_fits, plot_parameters, plot_runs
 
-# All that tables of fits, recoveries and comparisons have as columns, beside names that are others' with something before them; six to a model
-NAMES = [names.split() for names in ("k n aic bic participant dataset", "nll starts agree converged group mean", "at_bound run evidence responsibility model fitted",
-                                     "se_beta beta lower_beta upper_beta sd generated", "parameter true value delta theta zeta")]
+# All that tables of fits, recoveries and comparisons have as columns, beside names that are others' with something
+# before them; six to a model
+NAMES = [
+    names.split()
+    for names in (
+        "k n aic bic participant dataset",
+        "nll starts agree converged group mean",
+        "at_bound run evidence responsibility model fitted",
+        "se_beta beta lower_beta upper_beta sd generated",
+        "parameter true value delta theta zeta",
+    )
+]
 USUAL = ["alpha", "beta", "gamma", "delta", "theta", "zeta"]
 TASK = BanditsDrift()
 RULES = """
@@ -25,7 +35,8 @@ BOUNDS = [Param(.3, 0, 1), Param(3., 0, 20), Param(.3, 0, 1), Param(.1, 0, 1), P
 
 
 def learner(*names):
-    "A learner of two rates whose parameters have these names: rate of gains, inverse temperature, rate of losses, of forgetting, bias, first value"
+    """A learner of two rates whose parameters have these names: rate of gains, inverse temperature, rate of losses,
+    of forgetting, bias, first value"""
     rules = {}
     exec(RULES.format(*names), rules)
     body = dict(params=dict(zip(names, BOUNDS)), state=("q",))
@@ -79,7 +90,9 @@ def test_hierarchies(names, fitted, usual):
     np.testing.assert_array_equal(found.evidence, plain.evidence)
     assert found.integrated_bic == plain.integrated_bic and found.diagnostics.n.tolist() == plain.diagnostics.n.tolist()
     ends = [f"{side}_{names[0]}" for side in ("lower", "upper")]
-    assert (found.table[column_of(ends[0], found.cell.params)] < found.table[column_of(ends[1], found.cell.params)]).all()
+    assert (
+        found.table[column_of(ends[0], found.cell.params)] < found.table[column_of(ends[1], found.cell.params)]
+    ).all()
     repr(found)
 
 
@@ -109,6 +122,11 @@ def test_recovery(names, usually_recovered):
 def test_identifiability_and_plots(names, trials, fitted):
     alone, together = fitted(names)
     assert repr(identify(alone.cell, trials, starts=1))
-    for figure, _ in (plot_fits({"one": alone}), plot_runs({"one": alone}), plot_parameters(alone), plot_parameters(together)):
+    for figure, _ in (
+        plot_fits({"one": alone}),
+        plot_runs({"one": alone}),
+        plot_parameters(alone),
+        plot_parameters(together),
+    ):
         assert figure.axes[0].has_data()
         plt.close(figure)

@@ -11,7 +11,8 @@ TASK = BanditsDrift(sigma=.2)
 
 
 @pytest.fixture(scope="module")
-def plan(): return power(TwoRates(), TASK, people=[20, 80], trials=[25, 250], bounds=dict(beta=(1, 8)), starts=2, seed=3)
+def plan():
+    return power(TwoRates(), TASK, people=[20, 80], trials=[25, 250], bounds=dict(beta=(1, 8)), starts=2, seed=3)
 
 
 def test_more_trials_recover_more(plan):
@@ -49,18 +50,22 @@ def test_the_range_of_r_is_what_studies_find(plan):
 
 
 def test_words(plan):
-    assert plan.smallest()["alpha"] == 250 and "alpha: recovered with r ≥ 0.8 from 250 trials on" in repr(plan) and "<table" in plan._repr_html_()
+    assert plan.smallest()["alpha"] == 250
+    assert "alpha: recovered with r ≥ 0.8 from 250 trials on" in repr(plan)
+    assert "<table" in plan._repr_html_()
     hard = power(TwoRates(), TASK, people=[20], trials=[10], bounds=dict(beta=(1, 8)), starts=1)
     assert np.isnan(hard.smallest()["alpha"]) and "plan more trials, or another task" in hard.notes()[0]
     assert set(plan.warnings) == {25, 250}
 
 
 def test_models_are_told_apart_better_with_more_trials(tmp_path):
-    models, bounds = [avoidance_model(m) for m in ("QLearning", "Advantage")], {m: dict(temperature=(.05, .2)) for m in ("QLearning", "Advantage")}
+    models = [avoidance_model(m) for m in ("QLearning", "Advantage")]
+    bounds = {m: dict(temperature=(.05, .2)) for m in ("QLearning", "Advantage")}
     options = dict(people=[5, 40], trials=[1, 24], bounds=bounds, starts=1, folder=tmp_path)
     task = lambda n: AvoidanceTask(n_learning=n, n_transfer=1)
     t = power(models, task, **options).table
-    found = t[(t.people == 40) & (t.model == "Advantage")].set_index("trials").identified   # a Q-learner is simpler, so BIC finds it with few trials, too
+    # a Q-learner is simpler, so BIC finds it with few trials, too
+    found = t[(t.people == 40) & (t.model == "Advantage")].set_index("trials").identified
     assert found[24] > found[1] + .1
     group = t.pivot_table(index=["model", "trials"], columns="people", values="as_group")
     assert (group[40] >= group[5]).all()
@@ -70,17 +75,30 @@ def test_models_are_told_apart_better_with_more_trials(tmp_path):
 
 
 def test_same_seed_same_table():
-    a, b, c = (power(TwoRates(), TASK, people=[10], trials=[30], bounds=dict(beta=(1, 8)), starts=1, seed=s).table for s in (1, 1, 2))
+    a, b, c = (
+        power(TwoRates(), TASK, people=[10], trials=[30], bounds=dict(beta=(1, 8)), starts=1, seed=s).table
+        for s in (1, 1, 2)
+    )
     pd.testing.assert_frame_equal(a, b)
     assert not a.r.equals(c.r)
 
 
-@pytest.mark.parametrize("change, error, why", [
-    (dict(people=[]), ValueError, "people is empty"), (dict(people=[3]), ValueError, "at least 4, got 3"), (dict(people=[20.5]), ValueError, "each of people must be a whole number"), (dict(trials=[0]), ValueError, "at least 1, got 0"),
-    (dict(effect=0), ValueError, "effect must be above 0 and below 1, got 0"), (dict(target=1.5), ValueError, "target must be above 0 and below 1, got 1.5"), (dict(task=AvoidanceTask()), TypeError, "give a function from the number of trials"),
-    (dict(bounds=dict(betta=(1, 2))), ValueError, "did you mean 'beta'")])
+@pytest.mark.parametrize(
+    "change, error, why",
+    [
+        (dict(people=[]), ValueError, "people is empty"),
+        (dict(people=[3]), ValueError, "at least 4, got 3"),
+        (dict(people=[20.5]), ValueError, "each of people must be a whole number"),
+        (dict(trials=[0]), ValueError, "at least 1, got 0"),
+        (dict(effect=0), ValueError, "effect must be above 0 and below 1, got 0"),
+        (dict(target=1.5), ValueError, "target must be above 0 and below 1, got 1.5"),
+        (dict(task=AvoidanceTask()), TypeError, "give a function from the number of trials"),
+        (dict(bounds=dict(betta=(1, 2))), ValueError, "did you mean 'beta'"),
+    ],
+)
 def test_wrong_calls(change, error, why):
-    with pytest.raises(error, match=why): power(**(dict(cells=TwoRates(), task=TASK, people=[10], trials=[20]) | change))
+    with pytest.raises(error, match=why):
+        power(**(dict(cells=TwoRates(), task=TASK, people=[10], trials=[20]) | change))
 
 
 def test_a_task_is_needed():

@@ -99,7 +99,9 @@ def test_rewards_other_than_0_and_1(paid, middle):
     assert drawn(axs[0]) == expected and {o for _, o in expected.values()} == {"rewarded", "not rewarded"}
 
 
-@pytest.mark.parametrize("paid, outcome", [(1., "rewarded"), (0., "not rewarded"), (-1., "not rewarded"), (np.nan, "reward not shown")])
+@pytest.mark.parametrize(
+    "paid, outcome", [(1., "rewarded"), (0., "not rewarded"), (-1., "not rewarded"), (np.nan, "reward not shown")]
+)
 def test_a_session_that_always_pays_the_same(paid, outcome):
     _, axs = plot_session(AgentQ(), Trials.from_arrays([0, 1, 0], np.full(3, paid)))
     assert {o for _, o in drawn(axs[0]).values()} == {outcome}
@@ -114,7 +116,10 @@ def test_unchosen_rewards_are_not_what_was_paid():
 @pytest.mark.parametrize("options", [2, 3])
 @pytest.mark.parametrize("forget", [0., .2])
 def test_a_learner_and_its_equation_are_the_same_lines(options, forget):
-    agents = {"groundtruth": AgentQ(options, alpha_reward=.3, forget_rate=forget), "spice": rescorla_wagner_equation(.3, 3, forget=forget)}
+    agents = {
+        "groundtruth": AgentQ(options, alpha_reward=.3, forget_rate=forget),
+        "spice": rescorla_wagner_equation(.3, 3, forget=forget),
+    }
     for option in range(options):
         _, axs = plot_session(agents, session(options), ["x_value_reward"], option=option)
         for ax in axs:
@@ -211,7 +216,9 @@ def test_labels_say_which_option():
 
 
 def test_one_key_that_hides_no_data():
-    agents = {k: AgentQ(alpha_reward=.1 + .1 * i) for i, k in enumerate(["groundtruth", "rnn", "spice", "four", "five"])}
+    agents = {
+        k: AgentQ(alpha_reward=.1 + .1 * i) for i, k in enumerate(["groundtruth", "rnn", "spice", "four", "five"])
+    }
     fig, axs = plot_session(agents, session(), ["x_value_reward"])
     fig.canvas.draw()
     keys = [child for ax in axs for child in ax.get_children() if isinstance(child, Legend)] + fig.legends
@@ -225,7 +232,12 @@ def test_one_key_that_hides_no_data():
 
 
 def test_colours_belong_to_labels():
-    def colours(labels): return {k: v.get_color() for k, v in lines(plot_session(dict.fromkeys(labels, AgentQ()), session())[1][1]).items() if k in labels}
+    def colours(labels):
+        return {
+            k: v.get_color()
+            for k, v in lines(plot_session(dict.fromkeys(labels, AgentQ()), session())[1][1]).items()
+            if k in labels
+        }
     all_of_them = ["rnn", "groundtruth", "spice", "network", "equation", "mine"]
     many = colours(all_of_them)
     assert len(set(many.values())) == len(many) and many["groundtruth"] == COLOURS["truth"]
@@ -234,28 +246,42 @@ def test_colours_belong_to_labels():
 
 def test_equal_lines_stay_visible():
     _, axs = plot_session(dict.fromkeys(["rnn", "spice", "groundtruth"], AgentQ()), session())
-    below, middle, top = sorted((lines(axs[1])[k] for k in ("rnn", "spice", "groundtruth")), key=lambda line: line.get_zorder())
-    assert below.get_label() == "groundtruth" and below.get_linewidth() > middle.get_linewidth() + 1 and top.get_linestyle() == "--"
+    below, middle, top = sorted(
+        (lines(axs[1])[k] for k in ("rnn", "spice", "groundtruth")), key=lambda line: line.get_zorder()
+    )
+    assert below.get_label() == "groundtruth"
+    assert below.get_linewidth() > middle.get_linewidth() + 1
+    assert top.get_linestyle() == "--"
 
 
 def test_unknown_signal():
-    with pytest.raises(ValueError, match="unknown signal 'x_valu_reward'; did you mean 'x_value_reward'"): plot_session(AgentQ(), session(), ["x_valu_reward"])
+    with pytest.raises(ValueError, match="unknown signal 'x_valu_reward'; did you mean 'x_value_reward'"):
+        plot_session(AgentQ(), session(), ["x_valu_reward"])
     assert not plt.get_fignums()
 
 
-@pytest.mark.parametrize("arguments, error, message", [
-    (dict(agents={}), ValueError, "agents is empty"), (dict(agents={"rnn": RescorlaWagnerRNN()}), TypeError, "NetworkCell"),
-    (dict(option=2), ValueError, "option must be 0..1"), (dict(option=-1), ValueError, "option must be 0..1"),
-    (dict(experiment=torch.zeros(1, 4, 5)), ValueError, "one session"), (dict(experiment=[[1, 0]]), ValueError, "got list"),
-    (dict(experiment=simulate(AgentQ(), BanditsDrift(.2), people=3, n_trials=4)), ValueError, "got 3; pick one"),
-    (dict(labels=["a", "b", "c"]), ValueError, "3"), (dict(axs=[None]), ValueError, "axs must hold 2 axes")])
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        (dict(agents={}), ValueError, "agents is empty"),
+        (dict(agents={"rnn": RescorlaWagnerRNN()}), TypeError, "NetworkCell"),
+        (dict(option=2), ValueError, "option must be 0..1"),
+        (dict(option=-1), ValueError, "option must be 0..1"),
+        (dict(experiment=torch.zeros(1, 4, 5)), ValueError, "one session"),
+        (dict(experiment=[[1, 0]]), ValueError, "got list"),
+        (dict(experiment=simulate(AgentQ(), BanditsDrift(.2), people=3, n_trials=4)), ValueError, "got 3; pick one"),
+        (dict(labels=["a", "b", "c"]), ValueError, "3"),
+        (dict(axs=[None]), ValueError, "axs must hold 2 axes"),
+    ],
+)
 def test_errors(arguments, error, message):
     with pytest.raises(error, match=message): plot_session(**dict(agents=AgentQ(), experiment=session()) | arguments)
 
 
 def test_nothing_of_the_callers_changes():
     xs = session()
-    before, agents, signals, labels = xs.clone(), {"spice": rescorla_wagner_equation(.3, 3), "groundtruth": AgentQ()}, ["x_value_reward"], ["l", "r"]
+    before, agents = xs.clone(), {"spice": rescorla_wagner_equation(.3, 3), "groundtruth": AgentQ()}
+    signals, labels = ["x_value_reward"], ["l", "r"]
     plot_session(agents, xs, signals, labels)
     plot_session(agents, xs.numpy(), signals, labels)
     assert torch.equal(xs.nan_to_num(-9), before.nan_to_num(-9))
@@ -292,7 +318,14 @@ def test_save_and_own_axes(tmp_path):
 def scores(**p): return pd.DataFrame(dict(probability=p, nll_per_choice={k: -np.log(v) for k, v in p.items()}))
 
 
-@pytest.mark.parametrize("p", [dict(guessing=.5, network=.58, equation=.575), dict(guessing=.25, equation=.2), dict(guessing=.5, network=.5)])
+@pytest.mark.parametrize(
+    "p",
+    [
+        dict(guessing=.5, network=.58, equation=.575),
+        dict(guessing=.25, equation=.2),
+        dict(guessing=.5, network=.5),
+    ],
+)
 def test_fit_quality(p):
     _, ax = plot_fit_quality(scores(**p))
     rows = {t.get_text(): y for y, t in zip(ax.get_yticks(), ax.get_yticklabels())}
@@ -306,7 +339,8 @@ def test_fit_quality_errors_and_axes():
     own = plt.figure().subplots()
     assert plot_fit_quality(scores(guessing=.5, network=.6), ax=own)[1] is own
     with pytest.raises(ValueError, match="unknown row of scores 'guessing'"): plot_fit_quality(scores(network=.6))
-    with pytest.raises(ValueError, match="unknown column of scores 'probability'"): plot_fit_quality(scores(guessing=.5).rename(columns=dict(probability="p")))
+    with pytest.raises(ValueError, match="unknown column of scores 'probability'"):
+        plot_fit_quality(scores(guessing=.5).rename(columns=dict(probability="p")))
 
 
 def test_equation_lines():
@@ -333,7 +367,11 @@ def test_equation_is_drawn_in_logits():
 
 def test_equation_of_a_participant():
     e = rescorla_wagner_equation(.3, 3)
-    people = Equation(e.equation_rules, e.state, pd.DataFrame([dict(e.row()), dict(rescorla_wagner_equation(.6, 3).row())], index=["ann", "bob"]))
+    people = Equation(
+        e.equation_rules,
+        e.state,
+        pd.DataFrame([dict(e.row()), dict(rescorla_wagner_equation(.6, 3).row())], index=["ann", "bob"]),
+    )
     _, axs = plot_equation(people, truth=people, participant="bob")
     v, after = lines(axs[0])["reward 1"].get_data()
     np.testing.assert_allclose(after, -.6 + .4 * v + 1.8)
@@ -345,17 +383,21 @@ def test_equation_of_a_participant():
 @pytest.mark.parametrize("slope", [1., 1.5, -1.5])
 def test_equation_that_never_settles(slope):
     e = rescorla_wagner_equation(.3, 3)
-    _, axs = plot_equation(Equation(e.equation_rules, e.state, dict(e.row()) | {"x_value_reward_chosen: x_value_reward_chosen": slope}))
+    _, axs = plot_equation(
+        Equation(e.equation_rules, e.state, dict(e.row()) | {"x_value_reward_chosen: x_value_reward_chosen": slope})
+    )
     assert np.isfinite(lines(axs[0])["reward 1"].get_xydata()).all()
 
 
 def test_equation_errors():
     rule = Rule("both", "x", (), (("c_reward", "reward"), ("c_action", "action")), ((1, 0, 0),))
-    with pytest.raises(ValueError, match="at most one signal"): plot_equation(Equation([rule], ["x"], {"start: x": 0., "weight: x": 1., "both: both": 1.}))
+    with pytest.raises(ValueError, match="at most one signal"):
+        plot_equation(Equation([rule], ["x"], {"start: x": 0., "weight: x": 1., "both: both": 1.}))
     assert not plt.get_fignums()
     with pytest.raises(ValueError, match="unknown latent value in truth"):
         plot_equation(rescorla_wagner_equation(.3, 3), truth=Equation([], ["x"], {"start: x": 0., "weight: x": 1.}))
-    with pytest.raises(ValueError, match="axs must hold 1 axes"): plot_equation(rescorla_wagner_equation(.3, 3), axs=plt.figure().subplots(2))
+    with pytest.raises(ValueError, match="axs must hold 1 axes"):
+        plot_equation(rescorla_wagner_equation(.3, 3), axs=plt.figure().subplots(2))
 
 
 def test_equation_with_filters_without_action():
@@ -376,7 +418,14 @@ def bars(ax):
         if not hasattr(c, "has_xerr"): continue
         (x,), (y,) = c.lines[0].get_data()
         for along, has, middle, k in (("x", c.has_xerr, x, 0), ("y", c.has_yerr, y, 1)):
-            if has: out.setdefault(along, []).append((middle, *np.ptp(np.array(c.lines[2][0].get_segments()[0])[:, k], keepdims=True), c.lines[2][0].get_segments()[0][0][k]))
+            if has:
+                out.setdefault(along, []).append(
+                    (
+                        middle,
+                        *np.ptp(np.array(c.lines[2][0].get_segments()[0])[:, k], keepdims=True),
+                        c.lines[2][0].get_segments()[0][0][k],
+                    )
+                )
     return {k: np.array(v) for k, v in out.items()}
 
 
@@ -398,7 +447,9 @@ def test_a_comparison_shows_differences_of_the_same_people(fits):
         assert middle == pytest.approx(d.mean())
         interval = (0., 0.) if model == best else stats.ttest_1samp(d, 0).confidence_interval()
         assert (low, low + width) == pytest.approx(tuple(interval))
-    assert best in ax.get_xlabel() and ax.get_xlim()[0] <= 0 <= ax.get_xlim()[1] < comparison.values.mean().max(), "not from 0 of the criterion"
+    assert best in ax.get_xlabel() and ax.get_xlim()[0] <= 0 <= ax.get_xlim()[1] < comparison.values.mean().max(), (
+        "not from 0 of the criterion"
+    )
     plt.close(fig)
 
 
@@ -424,21 +475,42 @@ def test_a_hierarchical_fit_is_drawn_with_its_own_intervals(fits):
 
 def test_an_equation_is_drawn_with_the_rewards_it_was_found_on():
     base = simulate(RescorlaWagner(alpha=.3, beta=2.), BanditsDrift(), people=3, n_trials=60, seed=1)
-    found = search_library(Trials.from_arrays(base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]), bandit_library(1, trace=False))
+    found = search_library(
+        Trials.from_arrays(
+            base.choice, 2 * base.reward - 1, np.array(base.participants)[base.participant], options=[0, 1]
+        ),
+        bandit_library(1, trace=False),
+    )
     for drawn, asked in ((found, None), (found.equation, None), (rescorla_wagner_equation(.3, 3), (-1, 1))):
         fig, axs = plot_equation(drawn, rewards=asked)
-        assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward -1", "reward 1"]
+        assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == [
+            "reward -1",
+            "reward 1",
+        ]
         plt.close(fig)
     fig, axs = plot_equation(rescorla_wagner_equation(.3, 3))
     assert [label for label in axs[0].get_legend_handles_labels()[1] if "reward" in label] == ["reward 0", "reward 1"]
     plt.close(fig)
 
 
-@pytest.mark.parametrize("draw, says", [
-    (lambda f: plot_fits(f), r"fits must be a dict name -> what fit\(…\) returned, got Fit"), (lambda f: plot_runs([f]), "fits must be a dict"), (lambda f: plot_fits(dict(a=3)), r"fits\['a'\] must be what fit\(…\) returned, got int"),
-    (lambda f: plot_recovery(f), r"recovery must be what parameter_recovery\(…\) returned, got Fit"), (lambda f: plot_confusion(f), "recovery must be what model_recovery"), (lambda f: plot_comparison(f), "comparison must be what compare"),
-    (lambda f: plot_parameters(compare([f])), "fit must be what fit"), (lambda f: plot_equation(f), "equation must be an Equation"), (lambda f: plot_equation(rescorla_wagner_equation(.3, 3), rewards=1), "rewards must be a list of numbers"),
-    (lambda f: plot_profile(f), "profile must be what profile_likelihood"), (lambda f: plot_fit_quality(f), "scores must be a frame"), (lambda f: save_figure(None, "x.png"), "drawn must be a figure"), (lambda f: save_figure([], "x.png"), "drawn must be a figure")])
+@pytest.mark.parametrize(
+    "draw, says",
+    [
+        (lambda f: plot_fits(f), r"fits must be a dict name -> what fit\(…\) returned, got Fit"),
+        (lambda f: plot_runs([f]), "fits must be a dict"),
+        (lambda f: plot_fits(dict(a=3)), r"fits\['a'\] must be what fit\(…\) returned, got int"),
+        (lambda f: plot_recovery(f), r"recovery must be what parameter_recovery\(…\) returned, got Fit"),
+        (lambda f: plot_confusion(f), "recovery must be what model_recovery"),
+        (lambda f: plot_comparison(f), "comparison must be what compare"),
+        (lambda f: plot_parameters(compare([f])), "fit must be what fit"),
+        (lambda f: plot_equation(f), "equation must be an Equation"),
+        (lambda f: plot_equation(rescorla_wagner_equation(.3, 3), rewards=1), "rewards must be a list of numbers"),
+        (lambda f: plot_profile(f), "profile must be what profile_likelihood"),
+        (lambda f: plot_fit_quality(f), "scores must be a frame"),
+        (lambda f: save_figure(None, "x.png"), "drawn must be a figure"),
+        (lambda f: save_figure([], "x.png"), "drawn must be a figure"),
+    ],
+)
 def test_the_wrong_object_is_one_sentence(fits, draw, says):
     with pytest.raises(TypeError, match=says) as e: draw(fits[2][0])
     assert "\n" not in str(e.value)

@@ -1,4 +1,5 @@
-"The architectures: what each was made for comes back exactly; hard-coded equations stay what they are; files, groups and people"
+"""The architectures: what each was made for comes back exactly; hard-coded equations stay what they are; files,
+groups and people"""
 from dataclasses import replace
 import json
 import warnings
@@ -6,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from spice_rl import (AgentQ, BanditsDrift, BaseRNN, Equation, NetworkCell, Rule, SpiceConfig, SpiceEstimator, Trials, WorkingMemoryRNN, delta_rule, equation_from_dict, equation_to_dict,
-                      hard_coded, load_spice, nll, one_rule, refine, regress, replay_arrays, simulate, take_payment, train)
+from spice_rl import AgentQ, BanditsDrift, BaseRNN, Equation, NetworkCell, Rule, SpiceConfig, SpiceEstimator, Trials
+from spice_rl import WorkingMemoryRNN, delta_rule, equation_from_dict, equation_to_dict, hard_coded, load_spice, nll
+from spice_rl import one_rule, refine, regress, replay_arrays, simulate, take_payment, train
 from worlds import ARCHITECTURES, network, people_dataset, q_dataset, regression
 
 VALUE, HABIT = "x_value_reward", "x_value_choice"
@@ -28,12 +30,19 @@ class Fixed(BaseRNN):
         for timestep, action, reward in zip(timesteps, *inputs[:2]):
             self.record_signal("c_action", action)
             self.record_signal("c_reward", reward)
-            self.state[VALUE] = self.call_module(f"{VALUE}_chosen", VALUE, action=action, inputs=reward) + self.state[VALUE] * (1 - action)
+            self.state[VALUE] = self.call_module(f"{VALUE}_chosen", VALUE, action=action, inputs=reward) + self.state[
+                VALUE
+            ] * (1 - action)
             logits[timestep] = self.betas[VALUE]() * self.state[VALUE]
         return self.post_forward_pass(logits, batch_first), self.get_state()
 
 
-FIXED_CONFIG = SpiceConfig([f"{VALUE}_chosen"], ["c_action", "c_reward"], {f"{VALUE}_chosen": ["c_reward"]}, {f"{VALUE}_chosen": ["c_action", 1, True]})
+FIXED_CONFIG = SpiceConfig(
+    [f"{VALUE}_chosen"],
+    ["c_action", "c_reward"],
+    {f"{VALUE}_chosen": ["c_reward"]},
+    {f"{VALUE}_chosen": ["c_action", 1, True]},
+)
 
 
 def everyone(data): return Trials.from_dataset(data)
@@ -57,7 +66,10 @@ def test_an_estimator_needs_nothing_else(kind, tmp_path, capsys):
         with pytest.raises(ValueError, match="has no embedding"): e.get_participant_embeddings()
     for agent in (e.rnn_agent, e.spice_agent):
         table = agent.table([0, 1]) if people else None
-        assert simulate(agent, BanditsDrift(.2), table, n_trials=8, **({} if people else dict(people=2)), seed=1).n_trials == 16
+        assert (
+            simulate(agent, BanditsDrift(.2), table, n_trials=8, **({} if people else dict(people=2)), seed=1).n_trials
+            == 16
+        )
     rnn, spice = tmp_path / "rnn.json", tmp_path / "spice.json"
     e.save_spice(rnn, spice)
     again = load_spice(rnn, spice)
@@ -75,7 +87,9 @@ def test_embedding_size_is_an_argument(kind, tmp_path):
         e = SpiceEstimator(cls, config, epochs=3, starts=1, refine=False, wide=False, embedding_size=3).fit(d.xs, d.ys)
     assert e.get_participant_embeddings().shape == (3, 3)
     e.save_spice(path_rnn=tmp_path / "rnn.json")
-    np.testing.assert_array_equal(load_spice(tmp_path / "rnn.json").get_participant_embeddings(), e.get_participant_embeddings())
+    np.testing.assert_array_equal(
+        load_spice(tmp_path / "rnn.json").get_participant_embeddings(), e.get_participant_embeddings()
+    )
 
 
 # Exact networks
@@ -86,13 +100,26 @@ def test_perseveration_comes_back():
     net = cls().reset(1, np.random.default_rng(0)).eval()
     with torch.no_grad():
         for m in net.own_modules(): m.weight.zero_()
-        for name, line in {f"{VALUE}_chosen": [0., -.3, .3], f"{VALUE}_not_chosen": [.1, -.2], f"{HABIT}_chosen": [.5, -.5], f"{HABIT}_not_chosen": [0., -.5]}.items():
+        for name, line in {
+            f"{VALUE}_chosen": [0., -.3, .3],
+            f"{VALUE}_not_chosen": [.1, -.2],
+            f"{HABIT}_chosen": [.5, -.5],
+            f"{HABIT}_not_chosen": [0., -.5],
+        }.items():
             net.submodules_rnn[name].weight[0, :len(line)] = torch.tensor(line, dtype=torch.float64)
         net.betas[VALUE].weight.fill_(3.)
         net.betas[HABIT].weight.fill_(1.5)
     d = data()
     e = regress(net, config, d.xs, d.ys, threshold=0.).equation
-    want = {f"weight: {VALUE}": 3., f"weight: {HABIT}": 1.5, f"{VALUE}_chosen: {VALUE}_chosen": .7, f"{VALUE}_chosen: c_reward": .3, f"{VALUE}_not_chosen: 1": .1, f"{HABIT}_chosen: 1": .5, f"{HABIT}_not_chosen: {HABIT}_not_chosen": .5}
+    want = {
+        f"weight: {VALUE}": 3.,
+        f"weight: {HABIT}": 1.5,
+        f"{VALUE}_chosen: {VALUE}_chosen": .7,
+        f"{VALUE}_chosen: c_reward": .3,
+        f"{VALUE}_not_chosen: 1": .1,
+        f"{HABIT}_chosen: 1": .5,
+        f"{HABIT}_not_chosen: {HABIT}_not_chosen": .5,
+    }
     assert {k: e.row()[k] for k in want} == pytest.approx(want, abs=1e-8)
     agent = AgentQ(alpha_reward=.3, forget_rate=.2, beta_choice=1.5, alpha_choice=.5)
     assert nll(e, None, everyone(d)).sum() == pytest.approx(nll(agent, None, everyone(d)).sum(), rel=1e-7)
@@ -115,11 +142,15 @@ def test_a_learning_rate_is_a_polynomial():
     logit = lambda p: np.log(p / (1 - p))
     with torch.no_grad():
         net.submodules_rnn["x_learning_rate_reward"].weight.zero_()
-        net.submodules_rnn["x_learning_rate_reward"].weight[0, :3] = torch.tensor([logit(.2), -1., logit(.6) - logit(.2)], dtype=torch.float64)
+        net.submodules_rnn["x_learning_rate_reward"].weight[0, :3] = torch.tensor(
+            [logit(.2), -1., logit(.6) - logit(.2)], dtype=torch.float64
+        )
         net.betas[VALUE].weight.fill_(3.)
     d = data()
     terms = regress(net, config, d.xs, d.ys, threshold=1e-6).equation.terms()[f"{VALUE}_chosen"]
-    assert {t: c for t, c in terms.items() if abs(c) > 1e-9} == pytest.approx({f"{VALUE}_chosen[k]": .8, "c_reward[k]": .6, f"{VALUE}_chosen[k] c_reward[k]": -.4}, abs=1e-8)
+    assert {t: c for t, c in terms.items() if abs(c) > 1e-9} == pytest.approx(
+        {f"{VALUE}_chosen[k]": .8, "c_reward[k]": .6, f"{VALUE}_chosen[k] c_reward[k]": -.4}, abs=1e-8
+    )
 
 
 # Hard-coded equations
@@ -129,13 +160,19 @@ def test_hard_coded_equations_are_tried_out():
     assert hard_coded(take_payment, 2) == {(0, 1, 1): 1.}
     assert hard_coded(lambda value, inputs: 0. * value, 1) == {(0, 0): 0.}
     assert hard_coded(lambda value, inputs: torch.sigmoid(value), 1) is None
-    assert hard_coded(lambda value, inputs: value**3, 1) == {(3, 0): 1.} and hard_coded(lambda value, inputs: value**3, 1, degree=2) is None
+    assert hard_coded(lambda value, inputs: value**3, 1) == {(3, 0): 1.}
+    assert hard_coded(lambda value, inputs: value**3, 1, degree=2) is None
 
 
 def test_buffers_are_written_down_as_they_stand():
     e = regression("memory").equation
     fixed = {r.module: dict(zip(r.terms, r.fixed)) for r in e.equation_rules if r.fixed}
-    assert fixed == {"x_reward_1": {(0, 1, 1): 1.}, "x_reward_2": {(0, 1): 1.}, "x_choice_1": {(0, 1): 1.}, "x_choice_2": {(0, 1): 1.}}
+    assert fixed == {
+        "x_reward_1": {(0, 1, 1): 1.},
+        "x_reward_2": {(0, 1): 1.},
+        "x_choice_1": {(0, 1): 1.},
+        "x_choice_2": {(0, 1): 1.},
+    }
     assert all(e.row()[f"weight: {s}"] == 0 and f"weight: {s}" in e.held for s in fixed)
     assert all(r.parameter(t) in e.held for r in e.equation_rules if r.fixed for t in r.terms)
     assert "x_reward_1" not in e.text().split("logits =")[1]
@@ -148,8 +185,19 @@ def two_back(weight=0.):
     rules = [Rule(f"{VALUE}_chosen", VALUE, (("c_action", "action", 1.),), (("c_reward", "reward"),), ((1, 0), (0, 1))),
              Rule(HABIT, HABIT, (), (("c_action", "action"), ("x_choice_1", "x_choice_1")), ((0, 1, 0), (0, 0, 1))),
              Rule("x_choice_1", "x_choice_1", (), (("c_action", "action"),), ((0, 1),), (1.,))]
-    numbers = {f"start: {VALUE}": 1.5, f"start: {HABIT}": 0., "start: x_choice_1": 0., f"weight: {VALUE}": 1., f"weight: {HABIT}": 1., "weight: x_choice_1": weight,
-               f"{VALUE}_chosen: {VALUE}_chosen": .7, f"{VALUE}_chosen: c_reward": .9, f"{HABIT}: c_action": .4, f"{HABIT}: x_choice_1": .8, "x_choice_1: c_action": 1.}
+    numbers = {
+        f"start: {VALUE}": 1.5,
+        f"start: {HABIT}": 0.,
+        "start: x_choice_1": 0.,
+        f"weight: {VALUE}": 1.,
+        f"weight: {HABIT}": 1.,
+        "weight: x_choice_1": weight,
+        f"{VALUE}_chosen: {VALUE}_chosen": .7,
+        f"{VALUE}_chosen: c_reward": .9,
+        f"{HABIT}: c_action": .4,
+        f"{HABIT}: x_choice_1": .8,
+        "x_choice_1: c_action": 1.,
+    }
     return Equation(rules, [VALUE, HABIT, "x_choice_1"], numbers)
 
 
@@ -158,12 +206,35 @@ def test_refinement_leaves_buffers_alone():
     truth = two_back()
     trials = simulate(truth, BanditsDrift(.2, 3), n_trials=100, sessions=20, seed=0)
     more = Rule("x_choice_2", "x_choice_2", (), (("x_choice_1", "x_choice_1"),), ((0, 1),), (1.,))
-    habit = replace(truth.equation_rules[1], signals=(("c_action", "action"), ("x_choice_1", "x_choice_1"), ("x_choice_2", "x_choice_2")), terms=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)))
+    habit = replace(
+        truth.equation_rules[1],
+        signals=(("c_action", "action"), ("x_choice_1", "x_choice_1"), ("x_choice_2", "x_choice_2")),
+        terms=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
+    )
     rules = [truth.equation_rules[0], habit, truth.equation_rules[2], more]
-    wide = Equation(rules, [*truth.state, "x_choice_2"], dict(truth.row()) | {"start: x_choice_2": 0., "weight: x_choice_2": 0., f"{HABIT}: {HABIT}": .2, f"{HABIT}: x_choice_2": .1, "x_choice_2: x_choice_1": 1.})
+    wide = Equation(
+        rules,
+        [*truth.state, "x_choice_2"],
+        dict(truth.row())
+        | {
+            "start: x_choice_2": 0.,
+            "weight: x_choice_2": 0.,
+            f"{HABIT}: {HABIT}": .2,
+            f"{HABIT}: x_choice_2": .1,
+            "x_choice_2: x_choice_1": 1.,
+        },
+    )
     found = refine(wide, trials)
     assert [r.module for r in found.equation.equation_rules] == [f"{VALUE}_chosen", HABIT, "x_choice_1"]
-    want = pd.Series({f"start: {VALUE}": 1.5, f"{VALUE}_chosen: {VALUE}_chosen": .7, f"{VALUE}_chosen: c_reward": .9, f"{HABIT}: c_action": .4, f"{HABIT}: x_choice_1": .8})
+    want = pd.Series(
+        {
+            f"start: {VALUE}": 1.5,
+            f"{VALUE}_chosen: {VALUE}_chosen": .7,
+            f"{VALUE}_chosen: c_reward": .9,
+            f"{HABIT}: c_action": .4,
+            f"{HABIT}: x_choice_1": .8,
+        }
+    )
     numbers = found.estimates.set_index("parameter")
     assert set(numbers.index) == set(want.index)
     assert (abs(numbers.estimate - want) < 3.5 * numbers.se).all()
@@ -178,19 +249,28 @@ def test_a_hard_coded_rule_of_a_value():
     assert dict(zip(rule.terms, rule.fixed)) == {(1, 0): .7, (0, 1): .3}
     found = refine(e, t)
     beta = found.estimates.set_index("parameter").loc[f"weight: {VALUE}"]
-    assert abs(beta.estimate - 3) < 3 * beta.se and beta.estimate == pytest.approx(out.network.betas[VALUE].weight.item(), abs=2 * beta.se)
+    assert abs(beta.estimate - 3) < 3 * beta.se
+    assert beta.estimate == pytest.approx(out.network.betas[VALUE].weight.item(), abs=2 * beta.se)
     assert found.equation.held[f"{VALUE}_chosen: c_reward"] == .3 and f"weight: {VALUE}" in found.equation.params
     free = refine(e, t, library=[replace(rule, fixed=(), terms=((0, 0), (1, 0), (0, 1)))])
-    assert f"{VALUE}_chosen: c_reward" in free.estimates.parameter.tolist() and free.equation.row()[f"weight: {VALUE}"] == 1.
+    assert f"{VALUE}_chosen: c_reward" in free.estimates.parameter.tolist()
+    assert free.equation.row()[f"weight: {VALUE}"] == 1.
     assert free.scores.nll.item() < found.scores.nll.item() + .5
     np.testing.assert_allclose(nll(found.equation, None, t).sum(), found.scores.nll.item(), rtol=1e-9)
 
 
 def test_fixed_numbers_are_checked():
     truth = two_back()
-    with pytest.raises(ValueError, match="hard-coded as 1 .*got 2"): Equation(truth.equation_rules, truth.state, dict(truth.row()) | {"x_choice_1: c_action": 2.})
-    with pytest.raises(ValueError, match="has 1 terms, but 2 coefficients"): Equation([*truth.equation_rules[:2], replace(truth.equation_rules[2], fixed=(1., 2.))], truth.state, dict(truth.row()))
-    with pytest.raises(ValueError, match="degree of the terms of 'x_value_reward_chosen'"): replace(FIXED_CONFIG, degrees={f"{VALUE}_chosen": 0})
+    with pytest.raises(ValueError, match="hard-coded as 1 .*got 2"):
+        Equation(truth.equation_rules, truth.state, dict(truth.row()) | {"x_choice_1: c_action": 2.})
+    with pytest.raises(ValueError, match="has 1 terms, but 2 coefficients"):
+        Equation(
+            [*truth.equation_rules[:2], replace(truth.equation_rules[2], fixed=(1., 2.))],
+            truth.state,
+            dict(truth.row()),
+        )
+    with pytest.raises(ValueError, match="degree of the terms of 'x_value_reward_chosen'"):
+        replace(FIXED_CONFIG, degrees={f"{VALUE}_chosen": 0})
     with pytest.raises(ValueError, match="unknown module in degrees"): replace(FIXED_CONFIG, degrees={"x_valu": 2})
 
 
@@ -216,7 +296,8 @@ def test_a_start_of_nothing():
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
             self.initial_values["x_valu"] = self.setup_initial_value()
-    with pytest.raises(ValueError, match="none of the latent values: x_value_reward"): Lost()(q_dataset().xs, batch_first=True)
+    with pytest.raises(ValueError, match="none of the latent values: x_value_reward"):
+        Lost()(q_dataset().xs, batch_first=True)
 
 
 # Groups
@@ -225,11 +306,17 @@ def test_equations_of_groups():
     d, (_, config, _) = people_dataset(), ARCHITECTURES["embedding"]
     net, before = network("embedding"), network("embedding").participant_embedding.weight.clone()
     found = regress(net, config, d.xs, d.ys, groups=["slow", "fast", "fast"])
-    assert list(found.equation.coefficients.index) == ["slow", "fast"] and torch.equal(net.participant_embedding.weight, before)
+    assert list(found.equation.coefficients.index) == ["slow", "fast"]
+    assert torch.equal(net.participant_embedding.weight, before)
     alone = regress(net, config, d.xs, d.ys, threshold=0., groups=list("abc")).equation.coefficients
-    np.testing.assert_allclose(alone, regress(net, config, d.xs, d.ys, threshold=0.).equation.coefficients, atol=1e-9)   # a group of one is that person
+    # a group of one is that person
+    np.testing.assert_allclose(alone, regress(net, config, d.xs, d.ys, threshold=0.).equation.coefficients, atol=1e-9)
     members = found.equation.for_members({0: "slow", 1: "fast", 2: "fast"})
-    assert members.row(2).equals(members.row(1).rename(2)) and np.isfinite(nll(members, None, Trials.from_dataset(d))).all()
-    with pytest.raises(ValueError, match="unknown group 'fas'; did you mean 'fast'"): found.equation.for_members({0: "fas"})
-    with pytest.raises(ValueError, match="each of the 3 participants, got 2"): regress(net, config, d.xs, d.ys, groups=["a", "b"])
-    with pytest.raises(ValueError, match="give one of them"): regress(net, config, d.xs, d.ys, groups=["a", "b", "b"], only=0)
+    assert members.row(2).equals(members.row(1).rename(2))
+    assert np.isfinite(nll(members, None, Trials.from_dataset(d))).all()
+    with pytest.raises(ValueError, match="unknown group 'fas'; did you mean 'fast'"):
+        found.equation.for_members({0: "fas"})
+    with pytest.raises(ValueError, match="each of the 3 participants, got 2"):
+        regress(net, config, d.xs, d.ys, groups=["a", "b"])
+    with pytest.raises(ValueError, match="give one of them"):
+        regress(net, config, d.xs, d.ys, groups=["a", "b", "b"], only=0)

@@ -1,4 +1,5 @@
-"The report: printed equations are the code, numbers are those of the files, what is missing is said, and the page needs nothing from outside"
+"""The report: printed equations are the code, numbers are those of the files, what is missing is said, and the page
+needs nothing from outside"""
 import copy
 import inspect
 import json
@@ -15,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from spice_rl import Avoidance, Param, Pipeline, QLearning, RunFolder, apa_number, apa_p, apa_r, apa_table, apa_test, avoidance_model, avoidance_models, avoidance_tutorial_files, rescorla_wagner_equation, ten_rules, with_mathml, write_report
+from spice_rl import Avoidance, Param, Pipeline, QLearning, RunFolder, apa_number, apa_p, apa_r, apa_table, apa_test
+from spice_rl import avoidance_model, avoidance_models, avoidance_tutorial_files, rescorla_wagner_equation, ten_rules
+from spice_rl import with_mathml, write_report
 from spice_rl.models.avoidance import NOVEL, SYMBOL_OF, TRANSFER
 from spice_rl.core.cell import make_trial
 from spice_rl.core.style import _figure
@@ -28,7 +31,8 @@ MODELS = ["QLearning+novel", "Advantage"]
 
 
 def coarse(drawn, path):
-    "What `save_figure` writes, with few pixels and without what a PDF holds: to render figures takes most of a run, and test_pipeline.py does it"
+    """What `save_figure` writes, with few pixels and without what a PDF holds: to render figures takes most of a
+    run, and test_pipeline.py does it"""
     _figure(drawn).savefig(path, dpi=20) if path.suffix == ".png" else path.touch()
 
 
@@ -51,7 +55,9 @@ def executed_once():
     execute = report._executed
     known = cache(lambda template, *parameters: execute(template, **dict(parameters)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "_executed", lambda template, **parameters: copy.deepcopy(known(template, *parameters.items())))
+        patch.setattr(
+            report, "_executed", lambda template, **parameters: copy.deepcopy(known(template, *parameters.items()))
+        )
         yield
 
 
@@ -70,9 +76,22 @@ def folders(tables, tmp_path_factory):
     for t, f in zip(tables, files): t.to_csv(f, index=False)
     common = dict(learning_filename=str(files[0]), transfer_filename=str(files[1]), models=MODELS, number_of_runs=1)
     Pipeline(seed=1).run(mode="fit", simulations=5, output_dir=base/"fit", **common)
-    Pipeline(seed=2).run(mode="validation", recovery="parameter", bounds={"Advantage": {"temperature": (.01, .2)}}, output_dir=base/"recovery", **common)
+    Pipeline(seed=2).run(
+        mode="validation",
+        recovery="parameter",
+        bounds={"Advantage": {"temperature": (.01, .2)}},
+        output_dir=base / "recovery",
+        **common,
+    )
     for out in ("fit", "recovery"): shutil.copytree(base/out, base/"all", dirs_exist_ok=True)
-    Pipeline(seed=2).run(mode="validation", recovery="model", generate_data=False, bounds={"Advantage": {"temperature": (.01, .2)}}, output_dir=base/"all", **common)
+    Pipeline(seed=2).run(
+        mode="validation",
+        recovery="model",
+        generate_data=False,
+        bounds={"Advantage": {"temperature": (.01, .2)}},
+        output_dir=base / "all",
+        **common,
+    )
     return SimpleNamespace(fit=base/"fit", recovery=base/"recovery", all=base/"all")
 
 
@@ -84,7 +103,12 @@ def pages(folders):
 def text_of(page):
     "What a reader sees, in one line"
     body = re.sub(r"<style.*?</style>|<annotation.*?</annotation>", "", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", body)).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return (
+        re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", body))
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+    )
 
 
 # Equations are the code
@@ -94,7 +118,8 @@ def as_python(line):
     left, right = re.split(r"&=|&\\leftarrow", line)
     right, _, condition = right.partition(r"\quad\text{if }")
     def plain(x):
-        while r"\frac" in x: x = re.sub(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"((\1)/(\2))", x, count=1)
+        while r"\frac" in x:
+            x = re.sub(r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"((\1)/(\2))", x, count=1)
         x = re.sub(r"\|(\w+)\|", r"abs(\1)", x)
         x = re.sub(r"e\^\{([^{}]*)\}", r"exp(\1)", x)
         return re.sub(r"<(\w+)>", r"\1", x.replace(r"\,", "*").replace("P(c)", "P")).strip()
@@ -106,12 +131,19 @@ def follow(lines, space):
     for left, right, condition in map(as_python, lines):
         at = [k for k in "cuN" if left != left.replace("_i", f"_{k}") and (k != "N" or f"{left[0]}_N" in space)] or [""]
         put = lambda x, k: re.sub(r"\b(\w)_i\b", rf"\1_{k}", x)
-        new = {put(left, k): eval(put(right, k), {"exp": np.exp}, space) for k in at if eval(put(condition, k), {}, space)}
+        new = {
+            put(left, k): eval(put(right, k), {"exp": np.exp}, space) for k in at if eval(put(condition, k), {}, space)
+        }
         space.update(new)
     return space
 
 
-ALL = [name for name in avoidance_models(options=True) if type(avoidance_model(name.split("+")[0])).__module__.startswith("spice_rl.")]   # not those that other test files have added
+# not those that other test files have added
+ALL = [
+    name
+    for name in avoidance_models(options=True)
+    if type(avoidance_model(name.split("+")[0])).__module__.startswith("spice_rl.")
+]
 
 
 @pytest.mark.filterwarnings("ignore:decay changes nothing")
@@ -123,22 +155,39 @@ def test_printed_equations_are_the_code(name):
     compared = list(inspect.signature(cell.parts["value"]).parameters)[1:]
     start = cell.init(p, 9)
     space = values | {f"{x}_{k}": 0. for x in compared for k in "N"}
-    follow([line for line in maths["start"] if "_N" not in line], space)   # the novel symbol's own line holds in place of the others'
+    # the novel symbol's own line holds in place of the others'
+    follow([line for line in maths["start"] if "_N" not in line], space)
     for x in compared: space[f"{x}_N"] = 0.
     follow([line for line in maths["start"] if "_N" in line], space)
-    for x in compared: np.testing.assert_allclose([getattr(start, x)[k] for k in (0, 1, NOVEL)], [space[f"{x}_{k}"] for k in "cuN"], err_msg=f"{name}: start of {x}")
+    for x in compared:
+        np.testing.assert_allclose(
+            [getattr(start, x)[k] for k in (0, 1, NOVEL)],
+            [space[f"{x}_{k}"] for k in "cuN"],
+            err_msg=f"{name}: start of {x}",
+        )
     state, n = start, 0
     for r in ([1., 0.], [0., 1.], [-1., 0.], [0., -1.], [1., 1.]):
         chosen = int(rng.integers(2))
-        follow(maths["choice"], space := space | dict(r_c=r[chosen], r_u=r[1 - chosen]) | ({f"{x}_{a}": getattr(state, x)[k] for x in cell.state for a, k in (("c", chosen), ("u", 1 - chosen))}))
+        follow(
+            maths["choice"],
+            space := space
+            | dict(r_c=r[chosen], r_u=r[1 - chosen])
+            | ({f"{x}_{a}": getattr(state, x)[k] for x in cell.state for a, k in (("c", chosen), ("u", 1 - chosen))}),
+        )
         trial = make_trial(chosen, [*r, *[np.nan] * 7], 9, options=[0, 1], context=0)
         logits = cell.logits(p, state, trial)
         np.testing.assert_allclose(1 / (1 + np.exp(logits[1 - chosen] - logits[chosen])), space["P"], err_msg=name)
         for x in set(cell.state) & {"v", "c"}: space["v"] = getattr(state, x)[0]   # of the pair
         follow(maths["learning"], space)
         state = cell.update(p, state, trial)
-        for x in set(cell.state) & {"q", "w"}: np.testing.assert_allclose([getattr(state, x)[k] for k in (chosen, 1 - chosen)], [space[f"{x}_c"], space[f"{x}_u"]], err_msg=f"{name}: {x}")
-        for x in set(cell.state) & {"v", "c"}: np.testing.assert_allclose(getattr(state, x)[0], space["v"], err_msg=f"{name}: {x}")
+        for x in set(cell.state) & {"q", "w"}:
+            np.testing.assert_allclose(
+                [getattr(state, x)[k] for k in (chosen, 1 - chosen)],
+                [space[f"{x}_c"], space[f"{x}_u"]],
+                err_msg=f"{name}: {x}",
+            )
+        for x in set(cell.state) & {"v", "c"}:
+            np.testing.assert_allclose(getattr(state, x)[0], space["v"], err_msg=f"{name}: {x}")
     kept = {f"{x}_{a}": getattr(state, x)[k] for x in compared for a, k in (("c", 0), ("u", NOVEL))}
     follow([*maths.get("transfer", ()), *maths["choice"]], space := space | kept)
     logits = cell.logits(p, state, make_trial(0, [np.nan] * 9, 9, options=[0, NOVEL], context=TRANSFER))
@@ -152,7 +201,9 @@ def test_equations_name_the_parameters(name):
     used = [k for k in cell.params if k != "decay_factor" or "q" in cell.state]   # without q, nothing decays
     assert set(re.findall(r"<(\w+)>", " ".join(line for part in cell.equations.values() for line in part))) == set(used)
     symbols = [SYMBOL_OF[k][0] for k in used]
-    assert len(set(symbols)) == len(symbols) and all(s in cell.latex() for s in symbols) and "<" not in cell.latex().replace("r_i < 0", "")
+    assert len(set(symbols)) == len(symbols)
+    assert all(s in cell.latex() for s in symbols)
+    assert "<" not in cell.latex().replace("r_i < 0", "")
 
 
 def test_equations_of_another_class_are_not_inherited():
@@ -164,7 +215,20 @@ def test_equations_of_another_class_are_not_inherited():
 
 # Numbers
 
-@pytest.mark.parametrize("x, digits, bounded, text", [(.876, 2, True, ".88"), (-.876, 2, True, "−.88"), (1., 2, True, "1.00"), (.999, 2, True, "1.00"), (12.345, 1, False, "12.3"), (-.004, 2, False, "0.00"), (-.004, 2, True, ".00"), (np.nan, 2, True, "–"), (np.inf, 2, False, "–")])
+@pytest.mark.parametrize(
+    "x, digits, bounded, text",
+    [
+        (0.876, 2, True, ".88"),
+        (-0.876, 2, True, "−.88"),
+        (1., 2, True, "1.00"),
+        (0.999, 2, True, "1.00"),
+        (12.345, 1, False, "12.3"),
+        (-0.004, 2, False, "0.00"),
+        (-0.004, 2, True, ".00"),
+        (np.nan, 2, True, "–"),
+        (np.inf, 2, False, "–"),
+    ],
+)
 def test_apa_number(x, digits, bounded, text): assert apa_number(x, digits, bounded) == text
 
 
@@ -177,23 +241,42 @@ def test_apa_p_and_tests():
 
 
 def test_apa_table():
-    t = apa_table(pd.DataFrame({"a|b": ["x|y"], "n": ["−1.50"]}, index=pd.Index(["row"], name="Name")), 3, "A Title", "A note.")
-    assert t.split("\n") == ["**Table 3**  ", "*A Title*", "", r"| Name | a\|b | n |", "| --- | :-- | --: |", r"| row | x\|y | −1.50 |", "", "*Note.* A note."]
+    t = apa_table(
+        pd.DataFrame({"a|b": ["x|y"], "n": ["−1.50"]}, index=pd.Index(["row"], name="Name")), 3, "A Title", "A note."
+    )
+    assert t.split("\n") == [
+        "**Table 3**  ",
+        "*A Title*",
+        "",
+        r"| Name | a\|b | n |",
+        "| --- | :-- | --: |",
+        r"| row | x\|y | −1.50 |",
+        "",
+        "*Note.* A note.",
+    ]
 
 
 def test_formulas_of_any_equation():
     html = with_mathml(f"$${rescorla_wagner_equation(.3, 3.).latex()}$$", lambda text: text)
-    assert html.count("<mtr>") == rescorla_wagner_equation(.3, 3.).latex().count(r"\\") + 1 and "&amp;" not in html and "\\" not in html
+    assert html.count("<mtr>") == rescorla_wagner_equation(.3, 3.).latex().count(r"\\") + 1
+    assert "&amp;" not in html
+    assert "\\" not in html
 
 
 # The record and what is read from it
 
 def test_record(folders):
     r = RunFolder(folders.all)
-    assert (r.fit["seed"], r.parameter["seed"], r.model["what"]) == (1, 2, "MODEL") and set(r.fit["versions"]) == {"spice_rl", "python", "numpy", "scipy", "pandas", "numba"}
-    assert r.fit["data"]["groups"] == {"acute pain": 2, "chronic pain": 2, "no pain": 2} and r.fit["data"]["learning"] == [96, 96]
+    assert (r.fit["seed"], r.parameter["seed"], r.model["what"]) == (1, 2, "MODEL")
+    assert set(r.fit["versions"]) == {"spice_rl", "python", "numpy", "scipy", "pandas", "numba"}
+    assert r.fit["data"]["groups"] == {"acute pain": 2, "chronic pain": 2, "no pain": 2}
+    assert r.fit["data"]["learning"] == [96, 96]
     a = r.parameter["models"]["Advantage"]
-    assert a["parameters"]["temperature"] | dict(start=0, words="") == dict(symbol=r"\tau", words="", lower=.01, upper=.2, start=0) and a["latex"] == avoidance_model("Advantage").latex() and a["code"] is None
+    assert a["parameters"]["temperature"] | dict(start=0, words="") == dict(
+        symbol=r"\tau", words="", lower=.01, upper=.2, start=0
+    )
+    assert a["latex"] == avoidance_model("Advantage").latex()
+    assert a["code"] is None
     assert r.best == pd.read_csv(folders.all/"group_BIC.csv").best_model.iloc[-1]
 
 
@@ -202,9 +285,12 @@ def test_calls_make_the_same_run(folders, tmp_path, no_pixels):
     eval(call.replace(repr(str(folders.fit)), repr(str(tmp_path))), {"Pipeline": Pipeline})
     assert (tmp_path/"fits.csv").read_bytes() == (folders.fit/"fits.csv").read_bytes()
     lost = run_call(RunFolder(folders.fit), "PARAMETER")
-    assert lost.startswith("Pipeline(seed=1).run(mode='validation', recovery='parameter', ") and "simulations" not in lost
+    assert lost.startswith("Pipeline(seed=1).run(mode='validation', recovery='parameter', ")
+    assert "simulations" not in lost
     eval(lost.replace(repr(str(folders.fit)), repr(str(tmp_path))), {"Pipeline": Pipeline})   # and then both are there
-    assert disagreements(RunFolder(tmp_path)) == [] or "outside the true values" in disagreements(RunFolder(tmp_path))[0]
+    assert (
+        disagreements(RunFolder(tmp_path)) == [] or "outside the true values" in disagreements(RunFolder(tmp_path))[0]
+    )
 
 
 def test_numbers_are_those_of_the_files(folders, pages):
@@ -214,7 +300,8 @@ def test_numbers_are_those_of_the_files(folders, pages):
     assert comparison_table(run).bic.to_dict() == pytest.approx(bic.to_dict()) and f"M = {bic.min():.1f}" in page
     s = pd.read_csv(folders.all/"param_recovery_summary.csv")
     w = s.loc[s.r.idxmin()]
-    assert worst_recovered(run).parameter == w.parameter and f"the least recovered is {w.parameter} of {w.model}, {apa_r(w.r, 6).replace('*', '')}" in page
+    assert worst_recovered(run).parameter == w.parameter
+    assert f"the least recovered is {w.parameter} of {w.model}, {apa_r(w.r, 6).replace('*', '')}" in page
     for _, row in recovery_table(run).iterrows(): assert row["*r*"] in page
     c = pd.read_csv(folders.all/"model_recovery_confusion.csv", index_col=0)
     assert f"The right model wins for {100 * c.iloc[0, 0]:.0f} % of the people of {c.index[0]}" in page
@@ -224,31 +311,57 @@ def test_numbers_are_those_of_the_files(folders, pages):
 
 def test_methods_say_what_was_done(folders, pages):
     page = text_of(pages["all"])
-    for words in ("There were 6 participants in 3 groups (acute pain, n = 2, chronic pain, n = 2, no pain, n = 2)", "96 learning trials", "maximum likelihood", "There are no priors", "drawn uniformly within the bounds", "1 in the first round, more where there are more than two parameters or where they disagree",
-                  "Seed: 1, 2", "spice_rl 0", "Watkins, C. J. C. H.", "Wilson, R. C., & Collins, A. G. E. (2019)", "5 times, with this person's estimates"): assert words in page, words
-    assert pages["all"].count('display="block"') == 2 and "$" not in page and r"\frac" not in page and "Traceback" not in page
+    for words in (
+        "There were 6 participants in 3 groups (acute pain, n = 2, chronic pain, n = 2, no pain, n = 2)",
+        "96 learning trials",
+        "maximum likelihood",
+        "There are no priors",
+        "drawn uniformly within the bounds",
+        "1 in the first round, more where there are more than two parameters or where they disagree",
+        "Seed: 1, 2",
+        "spice_rl 0",
+        "Watkins, C. J. C. H.",
+        "Wilson, R. C., & Collins, A. G. E. (2019)",
+        "5 times, with this person's estimates",
+    ):
+        assert words in page, words
+    assert pages["all"].count('display="block"') == 2
+    assert "$" not in page
+    assert r"\frac" not in page
+    assert "Traceback" not in page
 
 
 # Ten rules
 
 def test_rules(folders):
     done = {name: ten_rules(RunFolder(folder)).done.to_dict() for name, folder in vars(folders).items()}
-    assert [n for n, yes in done["fit"].items() if yes] == [2, 4, 7, 8] and [n for n, yes in done["recovery"].items() if yes] == [1, 2, 3, 5]
+    assert [n for n, yes in done["fit"].items() if yes] == [2, 4, 7, 8]
+    assert [n for n, yes in done["recovery"].items() if yes] == [1, 2, 3, 5]
     r = ten_rules(RunFolder(folders.all))
     assert not r.done[9] and {2, 3, 4, 6, 7, 8} <= set(r.index[r.done]) and list(r.index) == list(range(1, 11))
-    assert "recovery='parameter'" in ten_rules(RunFolder(folders.fit)).evidence[5] and "mode='fit'" in ten_rules(RunFolder(folders.recovery)).evidence[8]
+    assert "recovery='parameter'" in ten_rules(RunFolder(folders.fit)).evidence[5]
+    assert "mode='fit'" in ten_rules(RunFolder(folders.recovery)).evidence[8]
 
 
 def test_a_recovery_of_other_bounds_does_not_speak_for_the_fit(folders):
     run = RunFolder(folders.all)
     said = disagreements(run)
-    assert sum("used other bounds than the fit: temperature of Advantage (0.01, 0.2) in place of (0.01, 1)" in s for s in said) == 2
-    beyond, fits, true = outside(run), pd.read_csv(folders.all/"fits.csv"), pd.read_csv(folders.all/"param_recovery.csv")
+    assert (
+        sum(
+            "used other bounds than the fit: temperature of Advantage (0.01, 0.2) in place of (0.01, 1)" in s
+            for s in said
+        )
+        == 2
+    )
+    beyond, fits = outside(run), pd.read_csv(folders.all/"fits.csv")
+    true = pd.read_csv(folders.all/"param_recovery.csv")
     for row in beyond.itertuples():
-        x, t = fits[fits.model == row.model][row.parameter], true[(true.model == row.model) & (true.parameter == row.parameter)].true
+        x = fits[fits.model == row.model][row.parameter]
+        t = true[(true.model == row.model) & (true.parameter == row.parameter)].true
         assert row.people == ((x < t.min()) | (x > t.max())).sum() > .6
     rules = ten_rules(run)
-    if (beyond.people > beyond.of / 2).any(): assert not rules.done[5] and "lie outside the true values" in rules.evidence[5]
+    if (beyond.people > beyond.of / 2).any():
+        assert not rules.done[5] and "lie outside the true values" in rules.evidence[5]
 
 
 # The page
@@ -265,8 +378,11 @@ def test_page_needs_nothing_from_outside(folders, pages, name):
 
 
 def test_what_is_missing_is_said(pages):
-    assert "Not run: parameter recovery, model recovery." in text_of(pages["fit"]) and "recovery='parameter'" in text_of(pages["fit"]).replace("&#39;", "'")
-    assert "Not run: a fit to people, model recovery." in text_of(pages["recovery"]) and "no people were fitted, so there are no results about people" in text_of(pages["recovery"])
+    assert "Not run: parameter recovery, model recovery." in text_of(
+        pages["fit"]
+    ) and "recovery='parameter'" in text_of(pages["fit"]).replace("&#39;", "'")
+    assert "Not run: a fit to people, model recovery." in text_of(pages["recovery"])
+    assert "no people were fitted, so there are no results about people" in text_of(pages["recovery"])
     assert "Not run" not in text_of(pages["all"])
 
 
@@ -277,25 +393,45 @@ def test_one_model_one_group_and_a_class_without_equations(tables, tmp_path):
         def value(p, q): return q
         def learn(p, state, chosen, other, r_chosen, r_other): state.q[chosen] += p.lr * (r_chosen - state.q[chosen])
     pipeline = Pipeline(seed=0)
-    pipeline.run(mode="fit", learning_filename=tables[0].assign(group_code="g"), transfer_filename=tables[1].assign(group_code="g"), models=[Bare], random_params=False, number_of_runs=1, simulations=2, output_dir=tmp_path)
+    pipeline.run(
+        mode="fit",
+        learning_filename=tables[0].assign(group_code="g"),
+        transfer_filename=tables[1].assign(group_code="g"),
+        models=[Bare],
+        random_params=False,
+        number_of_runs=1,
+        simulations=2,
+        output_dir=tmp_path,
+    )
     page = text_of(pipeline.report()[0].read_text())
-    assert "state.q[chosen] += p.lr * (r_chosen - state.q[chosen])" in page and "one model (Bare) has no rival" in page and "Bare gives no equations: write them into the class" in page and "Groups differ" not in page
+    assert "state.q[chosen] += p.lr * (r_chosen - state.q[chosen])" in page
+    assert "one model (Bare) has no rival" in page
+    assert "Bare gives no equations: write them into the class" in page
+    assert "Groups differ" not in page
     assert "It needs two models or more." in page and "random_params" not in run_call(RunFolder(tmp_path), "PARAMETER")
-    assert "from one start, the point in the table" in page and "differential evolution" not in page and not ten_rules(RunFolder(tmp_path)).done[4]
+    assert "from one start, the point in the table" in page
+    assert "differential evolution" not in page
+    assert not ten_rules(RunFolder(tmp_path)).done[4]
 
 
 # Calls
 
 def test_pipeline_report(folders, tmp_path):
     with pytest.raises(ValueError, match="nothing was run yet.*call run"): Pipeline(seed=1).report()
-    assert Pipeline(seed=1).report(folders.fit, tmp_path/"x.html") == [tmp_path/"x.html"] and not list(tmp_path.glob(".*"))
+    assert Pipeline(seed=1).report(folders.fit, tmp_path/"x.html") == [tmp_path/"x.html"]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_command_line(folders, tmp_path, capsys):
     assert main(["report", str(folders.recovery), "--out", str(tmp_path/"r.html")]) == 0
     assert capsys.readouterr().out == f"Written: {tmp_path/'r.html'}\n" and (tmp_path/"r.html").is_file()
     (tmp_path/"empty").mkdir()
-    for bad, message in (([str(tmp_path/"nowhere")], "no folder"), ([str(tmp_path/"empty")], "holds no run"), ([str(folders.fit), "--out", str(tmp_path/"r.pdf")], "must end in .html"), ([str(folders.fit), "--out", str(tmp_path/"no/r.html")], "make it, or choose another place")):
+    for bad, message in (
+        ([str(tmp_path / "nowhere")], "no folder"),
+        ([str(tmp_path / "empty")], "holds no run"),
+        ([str(folders.fit), "--out", str(tmp_path / "r.pdf")], "must end in .html"),
+        ([str(folders.fit), "--out", str(tmp_path / "no/r.html")], "make it, or choose another place"),
+    ):
         assert main(["report", *bad]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1
@@ -305,13 +441,26 @@ def test_command_line(folders, tmp_path, capsys):
 
 def test_a_template_of_ones_own(folders, tmp_path):
     import nbformat
-    cells = [nbformat.v4.new_code_cell("folder = 'none'", metadata=dict(tags=["parameters"])), nbformat.v4.new_code_cell("from IPython.display import Markdown\nfrom spice_rl import RunFolder\nMarkdown(f'Best: **{RunFolder(folder).best}**')")]
+    cells = [
+        nbformat.v4.new_code_cell("folder = 'none'", metadata=dict(tags=["parameters"])),
+        nbformat.v4.new_code_cell(
+            "from IPython.display import Markdown\nfrom spice_rl import RunFolder\nMarkdown(f'Best: "
+            "**{RunFolder(folder).best}**')"
+        ),
+    ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path/"mine.ipynb")
     page, = write_report(folders.fit, tmp_path/"mine.html", template=tmp_path/"mine.ipynb")
     assert f"<strong>{RunFolder(folders.fit).best}</strong>" in page.read_text() and "RunFolder" not in page.read_text()
-    for code, tag, message in (("1 / 0", "parameters", "failed: ZeroDivisionError: division by zero"), ("1", "other", "needs one cell with the tag 'parameters', got 0")):
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code, metadata=dict(tags=[tag]))]), tmp_path/"bad.ipynb")
-        with pytest.raises(ValueError, match=message): write_report(folders.fit, tmp_path/"bad.html", template=tmp_path/"bad.ipynb")
+    for code, tag, message in (
+        ("1 / 0", "parameters", "failed: ZeroDivisionError: division by zero"),
+        ("1", "other", "needs one cell with the tag 'parameters', got 0"),
+    ):
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code, metadata=dict(tags=[tag]))]),
+            tmp_path / "bad.ipynb",
+        )
+        with pytest.raises(ValueError, match=message):
+            write_report(folders.fit, tmp_path / "bad.html", template=tmp_path / "bad.ipynb")
     assert not (tmp_path/"bad.html").exists()
 
 
@@ -334,7 +483,10 @@ def test_pdf_by_quarto(folders, tmp_path, monkeypatch, fails):
     monkeypatch.setenv("PATH", f"{quarto.parent}{os.pathsep}{os.environ['PATH']}")
     out = tmp_path/"r.html"
     if fails:
-        with pytest.warns(UserWarning, match="no PDF was made, the HTML was: quarto ended with status 1: ERROR: no LaTeX"): assert write_report(folders.recovery, out) == [out]
+        with pytest.warns(
+            UserWarning, match="no PDF was made, the HTML was: quarto ended with status 1: ERROR: no LaTeX"
+        ):
+            assert write_report(folders.recovery, out) == [out]
     else:
         assert write_report(folders.recovery, out) == [out, tmp_path/"r.pdf"]
         assert (tmp_path/"r.pdf").read_text() == "render report.ipynb --to pdf --no-execute --output report.pdf"

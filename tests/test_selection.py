@@ -1,4 +1,5 @@
-"""Model selection against judges that share no line with it: sums over all ways to assign people to models, integrals over frequencies, sampling, numbers of SPM and of the VBA toolbox's Python port."""
+"""Model selection against judges that share no line with it: sums over all ways to assign people to models,
+integrals over frequencies, sampling, numbers of SPM and of the VBA toolbox's Python port."""
 from itertools import product
 from math import lgamma
 from types import SimpleNamespace
@@ -16,8 +17,22 @@ from spice_rl.inference.comparison import Comparison
 from spice_rl.output.fit_plots import plot_selection
 from spice_rl.inference.selection import _posterior, _select, exceedance, select_models
 
-TEN = pd.DataFrame([[-91.5, -89.9, -89.2], [-72.0, -76.6, -72.1], [-76.3, -72.7, -72.2], [-78.2, -80.2, -80.2], [-114.7, -113.1, -113.4],
-                    [-78.8, -78.9, -79.9], [-71.8, -73.1, -73.2], [-79.7, -83.9, -81.0], [-69.9, -66.7, -68.9], [-77.2, -79.2, -78.4]], [f"s{i}" for i in range(10)], list("ABC"))
+TEN = pd.DataFrame(
+    [
+        [-91.5, -89.9, -89.2],
+        [-72.0, -76.6, -72.1],
+        [-76.3, -72.7, -72.2],
+        [-78.2, -80.2, -80.2],
+        [-114.7, -113.1, -113.4],
+        [-78.8, -78.9, -79.9],
+        [-71.8, -73.1, -73.2],
+        [-79.7, -83.9, -81.0],
+        [-69.9, -66.7, -68.9],
+        [-77.2, -79.2, -78.4],
+    ],
+    [f"s{i}" for i in range(10)],
+    list("ABC"),
+)
 FAMILIES = {"without": ["A"], "with": ["B", "C"]}
 
 
@@ -26,7 +41,9 @@ def people(seed=0, n=30, frequencies=(.6, .3, .1), apart=2.):
     rng = np.random.default_rng(seed)
     y = rng.standard_normal((n, len(frequencies)))
     y[np.arange(n), rng.choice(len(frequencies), n, p=frequencies)] += apart
-    return pd.DataFrame(apart * y - rng.gamma(4, 20, (n, 1)), [f"p{i}" for i in range(n)], list("ABCDEF")[:len(frequencies)])
+    return pd.DataFrame(
+        apart * y - rng.gamma(4, 20, (n, 1)), [f"p{i}" for i in range(n)], list("ABCDEF")[: len(frequencies)]
+    )
 
 
 def log_beta(a): return sum(map(lgamma, a)) - lgamma(sum(a))
@@ -58,11 +75,14 @@ def test_numbers_of_spm():
     np.testing.assert_allclose(counts, [6.395693, 3.014346, 2.589961], atol=2e-6)
     np.testing.assert_allclose(free, -807.142226, atol=2e-6)
     np.testing.assert_allclose(select_models(TEN, families=FAMILIES).families.exceedance.iloc[0], .593548, atol=1e-6)
-    np.testing.assert_allclose(select_models(TEN, groups=dict(zip(TEN.index, "aaaaabbbbb"))).same.probability, .450825, atol=1e-6)
+    np.testing.assert_allclose(
+        select_models(TEN, groups=dict(zip(TEN.index, "aaaaabbbbb"))).same.probability, .450825, atol=1e-6
+    )
 
 
 def test_families_risk_of_spm_is_a_bound():
-    "SPM bounds the evidence of equal families with responsibilities that leave the family prior out: our risk with theirs in place of the exact evidence is their number"
+    """SPM bounds the evidence of equal families with responsibilities that leave the family prior out: our risk with
+    theirs in place of the exact evidence is their number"""
     L, f = TEN.to_numpy(), np.array([.5, .25, .25])
     g = softmax(L, axis=1)
     theirs, ours = (g * (L + np.log(f) - np.log(g))).sum(), np.log((np.exp(L) * f).sum(1)).sum()
@@ -100,7 +120,9 @@ def test_what_the_bound_costs_ten_people():
     risk = expit(logsumexp(L, axis=1).sum() - 10 * np.log(3) - evidence)
     found = select_models(TEN)
     np.testing.assert_allclose([mean[0], sd[0], risk], [.4314, .1818, .6232], atol=1e-4)
-    assert abs(found.models.frequency.iloc[0] - mean[0]) < .03 and found.models.sd.iloc[0] < sd[0] and found.risks.models["full"] > risk
+    assert abs(found.models.frequency.iloc[0] - mean[0]) < .03
+    assert found.models.sd.iloc[0] < sd[0]
+    assert found.risks.models["full"] > risk
 
 
 def test_sure_people_leave_no_gap():
@@ -137,7 +159,8 @@ def test_exceedance_of_two_among_many():
     "A model with hardly a count never wins: the others are as if it were not there"
     np.testing.assert_allclose(exceedance([7., 4., 1e-9])[:2], exceedance([7., 4.]), atol=1e-7)
     np.testing.assert_allclose(exceedance([7., 4.])[0], stats.beta(7, 4).sf(.5))
-    for a in ([.01] * 20, [1000., 1., .001], [5000., 5010., 4990.]): np.testing.assert_allclose(exceedance(a).sum(), 1, atol=1e-9)
+    for a in ([.01] * 20, [1000., 1., .001], [5000., 5010., 4990.]):
+        np.testing.assert_allclose(exceedance(a).sum(), 1, atol=1e-9)
 
 
 # Laws
@@ -152,8 +175,16 @@ def test_only_differences_within_a_person_count():
 def test_order_does_not_matter():
     L, groups = people(), {f"p{i}": "xy"[i % 2] for i in range(30)}
     a = select_models(L, families=FAMILIES, groups=groups)
-    b = select_models(L.iloc[::-1, [2, 0, 1]], families=dict(reversed(FAMILIES.items())), groups=pd.Series(groups)[::-1])
-    for one, two in ((a.models, b.models), (a.families, b.families), (a.risks, b.risks), (a.people, b.people), (a.people_by_group, b.people_by_group)):
+    b = select_models(
+        L.iloc[::-1, [2, 0, 1]], families=dict(reversed(FAMILIES.items())), groups=pd.Series(groups)[::-1]
+    )
+    for one, two in (
+        (a.models, b.models),
+        (a.families, b.families),
+        (a.risks, b.risks),
+        (a.people, b.people),
+        (a.people_by_group, b.people_by_group),
+    ):
         pd.testing.assert_frame_equal(one, two.reindex(index=one.index, columns=one.columns), atol=1e-7)
     np.testing.assert_allclose(a.same.probability, b.same.probability, atol=1e-7)
     assert list(select_models(L.iloc[::-1]).people.index) == list(L.index[::-1])
@@ -168,7 +199,8 @@ def test_group_is_its_people_alone():
     assert list(both.models.index.levels[0].sort_values()) == ["full", "x", "y", "z"] and len(both.same) == 3
     np.testing.assert_allclose(both.models.groupby("group").frequency.sum(), 1)
     np.testing.assert_allclose(both.models.groupby("group").protected.sum(), 1)
-    assert both.models.loc["full"].people.sum() == pytest.approx(30) and both.people.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert both.models.loc["full"].people.sum() == pytest.approx(30)
+    assert both.people.sum(axis=1).to_numpy() == pytest.approx(1)
 
 
 def test_families_of_one_are_models():
@@ -196,7 +228,9 @@ def test_a_model_given_twice_in_one_family():
 def test_groups_that_differ_and_groups_that_do_not():
     one, other, alike = people(0, 40, (.9, .1)), people(1, 40, (.1, .9)), people(2, 40, (.9, .1))
     groups = [f"{g}{i}" for g in "ab" for i in range(40)]
-    same = lambda x, y: select_models(pd.concat([x, y]).set_axis(groups), groups={g: g[0] for g in groups}).same.probability[0]
+    same = lambda x, y: select_models(
+        pd.concat([x, y]).set_axis(groups), groups={g: g[0] for g in groups}
+    ).same.probability[0]
     assert same(one, other) < .001 and same(one, alike) > .5
     np.testing.assert_allclose(same(one, other), same(other, one))
 
@@ -216,13 +250,22 @@ def test_comparison_becomes_evidence():
         found = select_models(Comparison(values, criterion, groups))
         pd.testing.assert_frame_equal(found.models, expected.models)
         assert criterion in found.source
-    np.testing.assert_allclose(select_models(Comparison(values / 2, "held-out NLL", None)).models, expected.models.loc["full"])
-    assert list(select_models(Comparison(values, "BIC", groups), groups=dict.fromkeys(values.index, "all")).models.index.get_level_values(0).unique()) == ["all", "full"]
+    np.testing.assert_allclose(
+        select_models(Comparison(values / 2, "held-out NLL", None)).models, expected.models.loc["full"]
+    )
+    assert list(
+        select_models(Comparison(values, "BIC", groups), groups=dict.fromkeys(values.index, "all"))
+        .models.index.get_level_values(0)
+        .unique()
+    ) == ["all", "full"]
 
 
 def test_fits_are_matched_by_label():
     L = people()
-    fits = [SimpleNamespace(name=m, evidence=L[m].sample(frac=1, random_state=i), groups=pd.Series("x", L.index)) for i, m in enumerate(L)]
+    fits = [
+        SimpleNamespace(name=m, evidence=L[m].sample(frac=1, random_state=i), groups=pd.Series("x", L.index))
+        for i, m in enumerate(L)
+    ]
     pd.testing.assert_frame_equal(select_models(fits).people.loc[L.index], select_models(L).people)
     assert list(select_models(fits).people.index) == list(fits[0].evidence.index)
     assert select_models(fits).groups.eq("x").all()
@@ -235,23 +278,29 @@ def test_fits_of_other_choices():
     fits = [SimpleNamespace(name=m, evidence=L[m], diagnostics=pd.DataFrame(dict(n=60), L.index)) for m in L]
     assert len(select_models(fits).people) == len(L)
     fits[1].diagnostics.loc["p3", "n"] = 40
-    with pytest.raises(ValueError, match="B was fitted to other choices than A: 'p3' has 40 there and 60 in A"): select_models(fits)
+    with pytest.raises(ValueError, match="B was fitted to other choices than A: 'p3' has 40 there and 60 in A"):
+        select_models(fits)
 
 
 def test_nothing_of_the_callers_changes():
     L, groups = people(), {f"p{i}": "xy"[i % 2] for i in range(30)}
     before = L.copy()
-    assert repr(select_models(L, families=FAMILIES, groups=groups)) == repr(select_models(L, families=FAMILIES, groups=groups))
+    assert repr(select_models(L, families=FAMILIES, groups=groups)) == repr(
+        select_models(L, families=FAMILIES, groups=groups)
+    )
     pd.testing.assert_frame_equal(L, before)
 
 
 def test_words():
     clear = select_models(people(0, 60, (.9, .05, .05)))
-    assert "full: A describes most people" in clear.notes()[0] and "with probability under .001 all models are equally frequent" in clear.notes()[0]
+    assert "full: A describes most people" in clear.notes()[0]
+    assert "with probability under .001 all models are equally frequent" in clear.notes()[0]
     assert "people are better described by another model than A" in clear.notes()[1]
-    assert "full: no model stands out" in select_models(TEN).notes()[0] and "with probability .802" in select_models(TEN).notes()[0]
+    assert "full: no model stands out" in select_models(TEN).notes()[0]
+    assert "with probability .802" in select_models(TEN).notes()[0]
     both = select_models(TEN, families=FAMILIES, groups=dict(zip(TEN.index, "aaaaabbbbb")))
-    assert "no family stands out" in repr(both) and "a and b: models are equally frequent in both with probability .451" in both._repr_html_()
+    assert "no family stands out" in repr(both)
+    assert "a and b: models are equally frequent in both with probability .451" in both._repr_html_()
     assert both.table(families=True) is both.families and both.best().model["s0"] == "C"
 
 
@@ -260,7 +309,10 @@ def test_figure_shows_the_table(families):
     found = select_models(TEN, families=FAMILIES, groups=dict(zip(TEN.index, "aaaaabbbbb")))
     (_, ax), table = plot_selection(found, families), found.table(families)
     np.testing.assert_allclose([b.get_height() for b in ax.patches], table.loc[["a", "b"]].frequency)
-    np.testing.assert_allclose(np.concatenate([l.get_ydata() for l in ax.get_lines() if l.get_marker() == "D"]), table.loc[["a", "b"]].protected)
+    np.testing.assert_allclose(
+        np.concatenate([l.get_ydata() for l in ax.get_lines() if l.get_marker() == "D"]),
+        table.loc[["a", "b"]].protected,
+    )
     assert plot_selection(select_models(TEN), ax=ax)[1] is ax
     plt.close("all")
 
@@ -271,31 +323,44 @@ def spoiled(value, dtype=float):
     return L
 
 
-@pytest.mark.parametrize("evidence, options, error, words", [
-    (spoiled(np.nan), {}, ValueError, "person 's3' under model 'B' is nan"),
-    (spoiled(-np.inf), {}, ValueError, "person 's3' under model 'B' is -inf"),
-    (spoiled("-80", object), {}, ValueError, "those of 'A' are not"),
-    (TEN[["A"]], {}, ValueError, "two models or more, got .'A'."),
-    (TEN[:1], {}, ValueError, "two people or more, got .'s0'."),
-    (TEN[["A", "B", "A"]], {}, ValueError, "the model 'A' is there twice"),
-    (TEN.rename({"s1": "s0"}), {}, ValueError, "the person 's0' is there twice"),
-    (TEN.to_numpy(), {}, TypeError, "must be a frame"),
-    ([], {}, TypeError, "must be a frame"),
-    ([SimpleNamespace(name="A", evidence=-3.)], {}, TypeError, "a Series `evidence`"),
-    ([SimpleNamespace(name="A", evidence=TEN.A)] * 2, {}, ValueError, "the model 'A' is there twice"),
-    ([SimpleNamespace(name=m, evidence=TEN[m].rename({"s1": "s0"})) for m in TEN], {}, ValueError, "the person 's0' is there twice"),
-    (TEN, dict(groups=pd.Series("x", [*TEN.index, "s2"])), ValueError, "the person 's2' is there twice"),
-    (TEN, dict(families=["A", "B", "C"]), ValueError, "must be a dict"),
-    (TEN, dict(families=dict(x=["A", "B", "C"])), ValueError, "two families or more"),
-    (TEN, dict(families=dict(x=["A", "B"], y=["B", "C"])), ValueError, "model 'B' is in two places"),
-    (TEN, dict(families=dict(x=["A"], y=["B"])), ValueError, "no family has the model 'C'"),
-    (TEN, dict(families=dict(x=["A", "B"], y=["C", "D"])), ValueError, "family 'y' has the model 'D'"),
-    (TEN, dict(families=dict(x=["A", "B", "C"], y=[])), ValueError, "family 'y' has no model"),
-    (TEN, dict(groups=dict(s0="x", s1="x")), ValueError, "no group is given for 8 of 10 people: s2, s3"),
-    (TEN, dict(groups=pd.Series(["x"] * 9 + [None], TEN.index)), ValueError, "no group is given for 1 of 10 people: s9"),
-    (TEN, dict(groups=dict.fromkeys(TEN.index, "x") | dict(s4="y")), ValueError, "group 'y' has one person"),
-    (TEN, dict(groups=dict.fromkeys(TEN.index, "full")), ValueError, "called 'full'"),
-])
+@pytest.mark.parametrize(
+    "evidence, options, error, words",
+    [
+        (spoiled(np.nan), {}, ValueError, "person 's3' under model 'B' is nan"),
+        (spoiled(-np.inf), {}, ValueError, "person 's3' under model 'B' is -inf"),
+        (spoiled("-80", object), {}, ValueError, "those of 'A' are not"),
+        (TEN[["A"]], {}, ValueError, "two models or more, got .'A'."),
+        (TEN[:1], {}, ValueError, "two people or more, got .'s0'."),
+        (TEN[["A", "B", "A"]], {}, ValueError, "the model 'A' is there twice"),
+        (TEN.rename({"s1": "s0"}), {}, ValueError, "the person 's0' is there twice"),
+        (TEN.to_numpy(), {}, TypeError, "must be a frame"),
+        ([], {}, TypeError, "must be a frame"),
+        ([SimpleNamespace(name="A", evidence=-3.)], {}, TypeError, "a Series `evidence`"),
+        ([SimpleNamespace(name="A", evidence=TEN.A)] * 2, {}, ValueError, "the model 'A' is there twice"),
+        (
+            [SimpleNamespace(name=m, evidence=TEN[m].rename({"s1": "s0"})) for m in TEN],
+            {},
+            ValueError,
+            "the person 's0' is there twice",
+        ),
+        (TEN, dict(groups=pd.Series("x", [*TEN.index, "s2"])), ValueError, "the person 's2' is there twice"),
+        (TEN, dict(families=["A", "B", "C"]), ValueError, "must be a dict"),
+        (TEN, dict(families=dict(x=["A", "B", "C"])), ValueError, "two families or more"),
+        (TEN, dict(families=dict(x=["A", "B"], y=["B", "C"])), ValueError, "model 'B' is in two places"),
+        (TEN, dict(families=dict(x=["A"], y=["B"])), ValueError, "no family has the model 'C'"),
+        (TEN, dict(families=dict(x=["A", "B"], y=["C", "D"])), ValueError, "family 'y' has the model 'D'"),
+        (TEN, dict(families=dict(x=["A", "B", "C"], y=[])), ValueError, "family 'y' has no model"),
+        (TEN, dict(groups=dict(s0="x", s1="x")), ValueError, "no group is given for 8 of 10 people: s2, s3"),
+        (
+            TEN,
+            dict(groups=pd.Series(["x"] * 9 + [None], TEN.index)),
+            ValueError,
+            "no group is given for 1 of 10 people: s9",
+        ),
+        (TEN, dict(groups=dict.fromkeys(TEN.index, "x") | dict(s4="y")), ValueError, "group 'y' has one person"),
+        (TEN, dict(groups=dict.fromkeys(TEN.index, "full")), ValueError, "called 'full'"),
+    ],
+)
 def test_bad_input(evidence, options, error, words):
     with pytest.raises(error, match=words): select_models(evidence, **options)
 

@@ -1,4 +1,5 @@
-"""A network whose weights were set by hand to a known rule must give back that rule: each coefficient, however small, and nothing else."""
+"""A network whose weights were set by hand to a known rule must give back that rule: each coefficient, however
+small, and nothing else."""
 import numpy as np
 import pytest
 import torch
@@ -7,7 +8,8 @@ from spice_rl.models.bandits import AgentQ, BanditsDrift, create_dataset
 from spice_rl.core.data import Trials
 from spice_rl.core.engine import nll
 from spice_rl.core.replaying import replay_arrays
-from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, equation_from_dict, equation_to_dict, rescorla_wagner_equation
+from spice_rl.discovery.equation import CHOSEN, OTHERS, Equation, equation_from_dict, equation_to_dict
+from spice_rl.discovery.equation import rescorla_wagner_equation
 from spice_rl.discovery.sessions import off_policy_sessions
 from spice_rl.discovery.library import evaluate_terms, polynomial_terms, term_latex, term_text, two_valued
 from spice_rl.discovery.precoded import FORGETTING_CONFIG, RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
@@ -41,12 +43,15 @@ V, R = f"{CHOSEN}[k]", "c_reward[k]"
 @pytest.mark.parametrize("alpha", [.02, .1, .3, .6, .98])
 @pytest.mark.parametrize("threshold", [None, 0., .005])
 def test_the_rule_comes_back(alpha, threshold):
-    data = q_dataset(**(dict(n_sessions=40, n_trials=200) if alpha < .1 else {}), alpha_reward=alpha)  # slow learning takes long to be seen
+    # slow learning takes long to be seen
+    data = q_dataset(**(dict(n_sessions=40, n_trials=200) if alpha < .1 else {}), alpha_reward=alpha)
     out = found(exact_network(rescorla_wagner(alpha)), data=data, threshold=threshold)
     c = rescorla_wagner(alpha)
     close(chosen(out), {"1": c[0], V: 1 + c[1], R: c[2]})
     truth = rescorla_wagner_equation(alpha, 3)
-    assert nll(out.equation, None, Trials.from_dataset(data)).sum() == pytest.approx(nll(truth, None, Trials.from_dataset(data)).sum(), rel=1e-9)
+    assert nll(out.equation, None, Trials.from_dataset(data)).sum() == pytest.approx(
+        nll(truth, None, Trials.from_dataset(data)).sum(), rel=1e-9
+    )
 
 
 def test_equal_equations_print_alike():
@@ -59,10 +64,17 @@ def test_equal_equations_print_alike():
 @pytest.mark.parametrize("threshold", [None, 0.])
 def test_forgetting_comes_back(forget, threshold):
     net = exact_network(rescorla_wagner(.3), others=(.5 * forget, -forget))
-    data = q_dataset(n_sessions=100, n_trials=200, forget_rate=forget) if forget < .1 else q_dataset(n_sessions=40, forget_rate=forget)
+    data = (
+        q_dataset(n_sessions=100, n_trials=200, forget_rate=forget)
+        if forget < .1
+        else q_dataset(n_sessions=40, forget_rate=forget)
+    )
     terms = found(net, FORGETTING_CONFIG, data, threshold=threshold).equation.terms()[OTHERS]
-    if forget > .1 or threshold == 0: assert terms == pytest.approx({"1": .5 * forget, f"{OTHERS}[k]": 1 - forget}, abs=1e-9)
-    else: assert terms[f"{OTHERS}[k]"] == pytest.approx(1 - forget, abs=4e-3)  # the constant may be too small to be worth a term
+    # the constant may be too small to be worth a term
+    if forget > .1 or threshold == 0:
+        assert terms == pytest.approx({"1": .5 * forget, f"{OTHERS}[k]": 1 - forget}, abs=1e-9)
+    else:
+        assert terms[f"{OTHERS}[k]"] == pytest.approx(1 - forget, abs=4e-3)
 
 
 def test_no_forgetting_comes_back_as_nothing():
@@ -83,7 +95,9 @@ def test_an_asymmetric_learner_needs_the_product():
     out = found(exact_network((-.2, -.2, 1.4), product=-.4), data=data, degree=2)
     close(chosen(out), {"1": -.2, V: .8, R: 1.4, f"{V} {R}": -.4})
     agent = AgentQ(alpha_reward=.6, alpha_penalty=.2)
-    np.testing.assert_allclose(nll(out.equation, None, Trials.from_dataset(data)), nll(agent, None, Trials.from_dataset(data)), rtol=1e-6)
+    np.testing.assert_allclose(
+        nll(out.equation, None, Trials.from_dataset(data)), nll(agent, None, Trials.from_dataset(data)), rtol=1e-6
+    )
     line = found(exact_network((-.2, -.2, 1.4), product=-.4), data=data)
     assert set(chosen(line)) <= {"1", V, R} and line.table.nll.min() > out.table.nll.min()
 
@@ -92,7 +106,13 @@ def test_an_asymmetric_learner_needs_the_product():
 def test_the_square_of_a_binary_reward_never_enters(threshold):
     out = found(exact_network(), degree=2, threshold=threshold)
     assert not any("^2" in t and "c_reward" in t for t in out.equation.params)
-    assert {t.split(": ")[1] for t in out.equation.params if t.startswith(CHOSEN)} == {"1", CHOSEN, "c_reward", f"{CHOSEN}^2", f"{CHOSEN} c_reward"}
+    assert {t.split(": ")[1] for t in out.equation.params if t.startswith(CHOSEN)} == {
+        "1",
+        CHOSEN,
+        "c_reward",
+        f"{CHOSEN}^2",
+        f"{CHOSEN} c_reward",
+    }
     if threshold is None: close(chosen(out), {"1": -.3, V: .7, R: .9})
 
 
@@ -107,7 +127,8 @@ def test_the_square_of_a_graded_reward_may_enter():
 
 @pytest.mark.parametrize("degree", [0, -1, 1.5])
 def test_wrong_degree(degree):
-    with pytest.raises(ValueError, match=f"whole number of at least 1, got {degree}"): found(exact_network(), degree=degree)
+    with pytest.raises(ValueError, match=f"whole number of at least 1, got {degree}"):
+        found(exact_network(), degree=degree)
 
 
 # Choices of the regression
@@ -133,7 +154,14 @@ def test_sparse_regression(name, cut):
     np.testing.assert_array_equal(sparse_regression(columns, columns @ truth, 9., name), np.zeros(5))
 
 
-@pytest.mark.parametrize("options, message", [(dict(optimizer="SR4"), "unknown optimizer 'SR4'.*STLSQ"), (dict(threshold=-.1), "threshold must be at least 0"), (dict(regularization=0.), "regularization must be above 0")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(optimizer="SR4"), "unknown optimizer 'SR4'.*STLSQ"),
+        (dict(threshold=-.1), "threshold must be at least 0"),
+        (dict(regularization=0.), "regularization must be above 0"),
+    ],
+)
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message): found(exact_network(), **options)
 
@@ -144,7 +172,8 @@ def test_the_table_of_candidates():
     assert t.chosen.sum() == 1 and t.bic[t.chosen].item() == t.bic.min() and set(t.participant) == {"everybody"}
     trials = Trials.from_dataset(q_dataset())
     np.testing.assert_allclose(t.bic, 2 * t.nll + t.terms * np.log(trials.n_counted))
-    assert t.nll[t.chosen].item() == pytest.approx(nll(out.equation, None, trials).sum(), rel=1e-9) and t.terms.is_unique
+    assert t.nll[t.chosen].item() == pytest.approx(nll(out.equation, None, trials).sum(), rel=1e-9)
+    assert t.terms.is_unique
 
 
 def test_a_threshold_of_ones_own_is_obeyed():
@@ -171,7 +200,13 @@ def test_hidden_and_missing_are_left_out():
     trials, rng = Trials.from_dataset(d), np.random.default_rng(0)
     gone, hidden = rng.random(trials.n_trials) < .15, rng.random(trials.n_trials) < .2
     gone[trials.starts[1:] - 1] = False
-    holed = Trials.from_arrays(np.where(gone, -1, trials.choice), np.where((gone | hidden)[:, None], np.nan, trials.reward), trials.participant, trials.session, options=range(2)).to_dataset()
+    holed = Trials.from_arrays(
+        np.where(gone, -1, trials.choice),
+        np.where((gone | hidden)[:, None], np.nan, trials.reward),
+        trials.participant,
+        trials.session,
+        options=range(2),
+    ).to_dataset()
     close(chosen(found(exact_network(), data=holed)), {"1": -.3, V: .7, R: .9})
     both = found(exact_network(rescorla_wagner(.3), others=(.1, -.2)), FORGETTING_CONFIG, holed, threshold=0.)
     assert both.equation.terms()[OTHERS] == pytest.approx({"1": .1, f"{OTHERS}[k]": .8}, abs=1e-9)
@@ -184,14 +219,16 @@ def test_no_reward_was_ever_shown():
     d = q_dataset(n_sessions=5)
     xs = d.xs.clone()
     xs[..., 2:4] = np.nan
-    with pytest.raises(ValueError, match="nothing to regress"): regress(exact_network(), RESCORLA_WAGNER_CONFIG, xs, d.ys)
+    with pytest.raises(ValueError, match="nothing to regress"):
+        regress(exact_network(), RESCORLA_WAGNER_CONFIG, xs, d.ys)
 
 
 def test_nothing_is_changed():
     d, net = q_dataset(n_sessions=5), exact_network()
     before, weights = d.xs.clone(), {k: v.clone() for k, v in net.state_dict().items()}
     regress(net, RESCORLA_WAGNER_CONFIG, d.xs, d.ys)
-    assert torch.equal(torch.nan_to_num(before, -9), torch.nan_to_num(d.xs, -9)) and all(torch.equal(v, weights[k]) for k, v in net.state_dict().items())
+    assert torch.equal(torch.nan_to_num(before, -9), torch.nan_to_num(d.xs, -9))
+    assert all(torch.equal(v, weights[k]) for k, v in net.state_dict().items())
     assert net.submodules_sindy == {} and net.recording is None
     with pytest.raises(ValueError): regress(net, FORGETTING_CONFIG, d.xs, d.ys)
     assert net.submodules_sindy == {} and net.recording is None
@@ -199,7 +236,16 @@ def test_nothing_is_changed():
 
 # Mistakes in the config or the network
 
-def config(**change): return SpiceConfig(**dict(rnn_modules=[CHOSEN], control_parameters=["c_action", "c_reward", "c_extra"], library_setup={CHOSEN: ["c_reward"]}, filter_setup={CHOSEN: ["c_action", 1, True]}) | change)
+def config(**change):
+    return SpiceConfig(
+        **dict(
+            rnn_modules=[CHOSEN],
+            control_parameters=["c_action", "c_reward", "c_extra"],
+            library_setup={CHOSEN: ["c_reward"]},
+            filter_setup={CHOSEN: ["c_action", 1, True]},
+        )
+        | change
+    )
 
 
 class Recording(RescorlaWagnerRNN):
@@ -225,54 +271,74 @@ def with_weights(cls):
     return net
 
 
-@pytest.mark.parametrize("filters", [["c_action", 0, True], [], ["c_reward", 1, False], [["c_action", 1, True], ["c_reward", 1, False]]])
+@pytest.mark.parametrize(
+    "filters", [["c_action", 0, True], [], ["c_reward", 1, False], [["c_action", 1, True], ["c_reward", 1, False]]]
+)
 def test_a_filter_that_is_not_the_gate(filters):
-    with pytest.raises(ValueError, match="picks other options than those on which forward calls the module"): found(exact_network(), config(filter_setup={CHOSEN: filters}))
+    with pytest.raises(ValueError, match="picks other options than those on which forward calls the module"):
+        found(exact_network(), config(filter_setup={CHOSEN: filters}))
 
 
 def test_a_signal_that_is_never_recorded():
-    with pytest.raises(ValueError, match=r"never calls record_signal\('c_extra'.*c_action, c_reward"): found(exact_network(), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}))
+    with pytest.raises(ValueError, match=r"never calls record_signal\('c_extra'.*c_action, c_reward"):
+        found(exact_network(), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}))
 
 
 def test_a_filter_on_a_signal_that_is_never_recorded():
-    with pytest.raises(ValueError, match=r"never calls record_signal\('c_extra'"): found(exact_network(), config(filter_setup={CHOSEN: [["c_action", 1, True], ["c_extra", 1, True]]}))
+    with pytest.raises(ValueError, match=r"never calls record_signal\('c_extra'"):
+        found(exact_network(), config(filter_setup={CHOSEN: [["c_action", 1, True], ["c_extra", 1, True]]}))
 
 
 def test_a_signal_that_no_learner_could_see():
     class Odd(Recording):
         def extra(self, action, reward): return reward ** 2 + action
-    with pytest.raises(ValueError, match="'c_extra' is none of those an equation can use"): found(with_weights(Odd), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}))
+    with pytest.raises(ValueError, match="'c_extra' is none of those an equation can use"):
+        found(with_weights(Odd), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}))
 
 
 @pytest.mark.parametrize("kind", ["value", "other name"])
 def test_signals_are_recognised_by_what_they_are(kind):
     class Named(Recording):
-        def extra(self, action, reward): return self.state["x_value_reward"] if kind == "value" else torch.nan_to_num(reward).sum(1, keepdim=True).expand_as(reward)
-    out = found(with_weights(Named), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}), threshold=.01, optimizer="STLSQ")
+        def extra(self, action, reward):
+            return (
+                self.state["x_value_reward"]
+                if kind == "value"
+                else torch.nan_to_num(reward).sum(1, keepdim=True).expand_as(reward)
+            )
+    out = found(
+        with_weights(Named), config(library_setup={CHOSEN: ["c_reward", "c_extra"]}), threshold=.01, optimizer="STLSQ"
+    )
     signal = dict(out.equation.equation_rules[0].signals)["c_extra"]
     assert signal == ("x_value_reward" if kind == "value" else "chosen_reward")
 
 
 def test_modules_that_are_not_there():
-    with pytest.raises(ValueError, match="a module 'x_value_reward_not_chosen', but the network has: x_value_reward_chosen"): found(exact_network(), FORGETTING_CONFIG)
+    with pytest.raises(
+        ValueError, match="a module 'x_value_reward_not_chosen', but the network has: x_value_reward_chosen"
+    ):
+        found(exact_network(), FORGETTING_CONFIG)
 
 
 def test_a_module_that_the_config_forgets():
     "The network forgets, but the config speaks of the chosen option only: the equation would leave something out"
-    with pytest.raises(ValueError, match="x_value_reward_not_chosen|does not stand for"): found(exact_network(others=(.1, -.2)), config())
+    with pytest.raises(ValueError, match="x_value_reward_not_chosen|does not stand for"):
+        found(exact_network(others=(.1, -.2)), config())
 
 
 def test_logits_that_are_not_values():
     class Bent(RescorlaWagnerRNN):
-        def post_forward_pass(self, logits, batch_first=False): return super().post_forward_pass(logits, batch_first) ** 2
+        def post_forward_pass(self, logits, batch_first=False):
+            return super().post_forward_pass(logits, batch_first) ** 2
     with pytest.raises(ValueError, match="not a weighted sum"): found(with_weights(Bent))
 
 
 def test_a_weight_in_the_logits_is_read_off():
     class Doubled(RescorlaWagnerRNN):
-        def post_forward_pass(self, logits, batch_first=False): return 2 * super().post_forward_pass(logits, batch_first)
+        def post_forward_pass(self, logits, batch_first=False):
+            return 2 * super().post_forward_pass(logits, batch_first)
     out = found(with_weights(Doubled))
-    assert out.equation.row()["weight: x_value_reward"] == pytest.approx(2, abs=1e-8) and "logits = 2.000 x_value_reward" in out.equation.text()
+    assert out.equation.row()["weight: x_value_reward"] == pytest.approx(2, abs=1e-8)
+    assert "logits = 2.000 x_value_reward" in out.equation.text()
 
 
 # People
@@ -281,7 +347,9 @@ def people_network(beta=(1., 1.5, .5)):
     "Three people with exact Rescorla-Wagner rules of their own: the embedding carries the constant and the beta"
     net = PeopleRNN(n_participants=3).reset(1, np.random.default_rng(0)).eval()
     with torch.no_grad():
-        net.participant_embedding.weight[0] = torch.tensor([[-.3, beta[0] - 1], [-.1, beta[1] - 1], [0., beta[2] - 1]], dtype=torch.float64)
+        net.participant_embedding.weight[0] = torch.tensor(
+            [[-.3, beta[0] - 1], [-.1, beta[1] - 1], [0., beta[2] - 1]], dtype=torch.float64
+        )
         w = net.submodules_rnn[CHOSEN].weight
         w.zero_()
         w[0, 1], w[0, 2], w[0, 3] = -.3, .9, 1.  # value, reward, first number of the embedding
@@ -289,7 +357,8 @@ def people_network(beta=(1., 1.5, .5)):
     return net
 
 
-def group_data(): return create_dataset([AgentQ(alpha_reward=.3)] * 3, BanditsDrift(.2), n_trials=50, n_sessions=8, seed=2)[0]
+def group_data():
+    return create_dataset([AgentQ(alpha_reward=.3)] * 3, BanditsDrift(.2), n_trials=50, n_sessions=8, seed=2)[0]
 
 
 @pytest.mark.parametrize("beta", [(1., 1., 1.), (1., 1.5, .5)])
@@ -298,20 +367,24 @@ def test_each_person_gets_their_own_rule(beta):
     assert list(out.equation.coefficients.index) == ["ann", "bob", "cem"]
     for who, constant, b in zip(("ann", "bob", "cem"), (-.3, -.1, 0.), beta):
         row = out.equation.row(who)
-        assert row[[f"{CHOSEN}: 1", f"{CHOSEN}: {CHOSEN}", f"{CHOSEN}: c_reward", "weight: x_value_reward"]].tolist() == pytest.approx([constant, .7, .9, b], abs=1e-8)
+        assert row[
+            [f"{CHOSEN}: 1", f"{CHOSEN}: {CHOSEN}", f"{CHOSEN}: c_reward", "weight: x_value_reward"]
+        ].tolist() == pytest.approx([constant, .7, .9, b], abs=1e-8)
 
 
 @pytest.mark.parametrize("who", [0, 2])
 def test_one_person_of_a_group(who):
     d = group_data()
     out = found(people_network(), PEOPLE_CONFIG, d, only=who, threshold=0.)
-    assert list(out.equation.coefficients.index) == [who] and out.equation.row()[f"{CHOSEN}: 1"] == pytest.approx((-.3, -.1, 0.)[who], abs=1e-8)
+    assert list(out.equation.coefficients.index) == [who]
+    assert out.equation.row()[f"{CHOSEN}: 1"] == pytest.approx((-.3, -.1, 0.)[who], abs=1e-8)
     probed = found(people_network(), PEOPLE_CONFIG, d, only=who, threshold=0., probes=off_policy_sessions(1, 100, 5, 2))
     assert probed.equation.row()[f"{CHOSEN}: 1"] == pytest.approx((-.3, -.1, 0.)[who], abs=1e-8)
 
 
 def test_a_person_without_trials():
-    with pytest.raises(ValueError, match="no trials of participant 5; there are"): found(people_network(), PEOPLE_CONFIG, group_data(), only=5)
+    with pytest.raises(ValueError, match="no trials of participant 5; there are"):
+        found(people_network(), PEOPLE_CONFIG, group_data(), only=5)
 
 
 # The equation that came out
@@ -320,7 +393,8 @@ def test_the_equation_is_the_network():
     d = q_dataset()
     trials = Trials.from_dataset(d)
     for net, setup in ((exact_network(), RESCORLA_WAGNER_CONFIG), (exact_network(others=(.1, -.2)), FORGETTING_CONFIG)):
-        a, b = replay_arrays(found(net, setup, threshold=0.).equation, None, trials)[0], replay_arrays(NetworkCell(net), None, trials)[0]
+        a = replay_arrays(found(net, setup, threshold=0.).equation, None, trials)[0]
+        b = replay_arrays(NetworkCell(net), None, trials)[0]
         np.testing.assert_allclose(a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True), atol=1e-8)
 
 
@@ -339,7 +413,8 @@ def test_small_coefficients_are_printed():
 
 def test_coefficients_must_fit_the_rules():
     e = rescorla_wagner_equation(.3, 3)
-    with pytest.raises(ValueError, match="missing or unknown"): Equation(e.equation_rules, e.state, {"start: x_value_reward": .5})
+    with pytest.raises(ValueError, match="missing or unknown"):
+        Equation(e.equation_rules, e.state, {"start: x_value_reward": .5})
 
 
 # Terms
@@ -349,7 +424,16 @@ def test_terms():
     assert polynomial_terms(2, 2, [1]) == [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1)]
     assert [len(polynomial_terms(3, d)) for d in range(4)] == [1, 4, 10, 20]
     x = np.random.default_rng(0).normal(size=(5, 2))
-    np.testing.assert_allclose(evaluate_terms(polynomial_terms(2, 2), x), np.c_[np.ones(5), x, x[:, 0]**2, x[:, 0] * x[:, 1], x[:, 1]**2])
-    assert [term_text(t, ["v", "r"]) for t in polynomial_terms(2, 2)] == ["1", "v[k]", "r[k]", "v[k]^2", "v[k] r[k]", "r[k]^2"]
+    np.testing.assert_allclose(
+        evaluate_terms(polynomial_terms(2, 2), x), np.c_[np.ones(5), x, x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2]
+    )
+    assert [term_text(t, ["v", "r"]) for t in polynomial_terms(2, 2)] == [
+        "1",
+        "v[k]",
+        "r[k]",
+        "v[k]^2",
+        "v[k] r[k]",
+        "r[k]^2",
+    ]
     assert term_latex((0, 0), ["v", "r"]) == ""
     assert two_valued(np.array([[0, 1, 3], [1, 1, 3], [0, 2, 3], [1, 3, 3]])) == [0, 2]

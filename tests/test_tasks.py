@@ -1,9 +1,11 @@
-"""Published models of tasks: golden numbers of the real programs, a plain likelihood of each (`reference_tasks.py`), their tables, and bad input.
+"""Published models of tasks: golden numbers of the real programs, a plain likelihood of each (`reference_tasks.py`),
+their tables, and bad input.
 
-A new task is three entries here: its models in PARAMETERS (name low start high), one model of each form of rules in COMPILED, and what
-is special about drawing its parameters in NARROW; its plain likelihoods stand in `reference_tasks.py`, its example in
-`spice_rl/datasets/tasks`. What speaks of all models runs their rules as plain Python (`by_hand`): compiling one takes about 2 seconds.
-SPICE_RL_ALL_TASKS=1 in the environment compiles all of them."""
+A new task is three entries here: its models in PARAMETERS (name low start high), one model of each form of rules in
+COMPILED, and what is special about drawing its parameters in NARROW; its plain likelihoods stand in
+`reference_tasks.py`, its example in `spice_rl/datasets/tasks`. What speaks of all models runs their rules as plain
+Python (`by_hand`): compiling one takes about 2 seconds. SPICE_RL_ALL_TASKS=1 in the environment compiles all of
+them."""
 import ast, inspect, json, os, pickle
 from collections import namedtuple
 from functools import cache
@@ -13,7 +15,8 @@ import pandas as pd
 import pytest
 
 from reference_tasks import LOGLIK
-from spice_rl import Trials, find_task, fit, make_trial, nll, read_task, read_trials, simulate, task_example, task_model, task_models, task_world
+from spice_rl import Trials, find_task, fit, make_trial, nll, read_task, read_trials, simulate, task_example, task_model
+from spice_rl import task_models, task_world
 from spice_rl.core.density import draw_answer
 from spice_rl.core.wide_trials import _log_likelihood, _trial_at
 
@@ -62,13 +65,15 @@ PARAMETERS |= dict(
     igt_pvl_delta="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
     igt_pvl_decay="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10",
     igt_vpp="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
-    igt_vpp_even="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 1",
+    igt_vpp_even="A 0 .5 1, alpha 0 .5 2, cons 0 1 5, lambda 0 1 10, epP -inf 0 inf, epN -inf 0 inf, K 0 .5 1, w 0 .5 "
+                 "1",
     igt_orl="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
     igt_orl_even="Arew 0 .1 1, Apun 0 .1 1, K 0 .1 5, betaF -inf .1 inf, betaP -inf 1 inf",
     gng_m1="xi 0 .1 1, ep 0 .2 1, rho 0 7.38905609893065 inf",
     gng_m2="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, rho 0 7.38905609893065 inf",
     gng_m3="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rho 0 7.38905609893065 inf",
-    gng_m4="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rhoRew 0 7.38905609893065 inf, rhoPun 0 7.38905609893065 inf",
+    gng_m4="xi 0 .1 1, ep 0 .2 1, b -inf 0 inf, pi -inf 0 inf, rhoRew 0 7.38905609893065 inf, rhoPun 0 "
+           "7.38905609893065 inf",
     ra_prospect="rho 0 1 2, lambda 0 1 5, tau 0 1 30",
     ra_noLA="rho 0 1 2, tau 0 1 30",
     ra_noRA="lambda 0 1 5, tau 0 1 30",
@@ -101,12 +106,25 @@ PARAMETERS |= dict(
     hgf_ibrb="kappa_2 0 1 2, omega_2 -10 -4 0, omega_3 -15 -6 0, zeta 0 1 2",
     hgf_ibrb_single="kappa_2 0 1 2, omega_2 -10 -4 0, omega_3 -15 -6 0, zeta 0 1 2",
 )
-OURS = {"ts_par7_daw", "prl_fictitious_rp_own", "prl_rp_pe", "igt_vpp_even", "igt_orl_even", "ug_bayes_before", "dbdm_cumulative",
-        "task2AFC_normal", "alt_delta_smooth", "alt_gamma_offered", "wcs_sql_floor"}   # models that hBayesDM has not
+# models that hBayesDM has not
+OURS = {
+    "ts_par7_daw",
+    "prl_fictitious_rp_own",
+    "prl_rp_pe",
+    "igt_vpp_even",
+    "igt_orl_even",
+    "ug_bayes_before",
+    "dbdm_cumulative",
+    "task2AFC_normal",
+    "alt_delta_smooth",
+    "alt_gamma_offered",
+    "wcs_sql_floor",
+}
 
 BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no golden rows
     ts_par7_counts="a1 0 .5 1, beta1 0 1 inf, a2 0 .5 1, beta2 0 1 inf, pi 0 1 5, w 0 .5 1, lambda 0 .5 1",
-    ts_hybrid_mbmf="beta1 0 1 20, beta2 0 1 20, alpha1 0 .5 1, alpha2 0 .5 1, lambda 0 .5 1, r -inf 0 inf, omega 0 .5 1",
+    ts_hybrid_mbmf="beta1 0 1 20, beta2 0 1 20, alpha1 0 .5 1, alpha2 0 .5 1, lambda 0 .5 1, r -inf 0 inf, omega 0 .5 "
+                   "1",
     ts_kool="beta 0 3 20, alpha 0 .5 1, lambda 0 .5 1, w 0 .5 1, pi -inf 0 inf, rho -inf 0 inf",
     pt_tk="alpha 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, mu 0 1 20",
     pt_tk1992="alpha 0 .88 2, beta 0 .88 2, lambda 0 2.25 10, gamma .2 .61 2, delta .2 .69 2, mu 0 1 20",
@@ -121,7 +139,8 @@ BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no go
     probability_hyperbolic="k 0 1 20, beta 0 1 20",
     social_hyperbolic="k 0 .1 20, beta 0 1 20",
     social_weighted="k 0 .1 20, w 0 1 20, beta 0 1 20",
-    meta_d="d 0 1 6, c -3 0 3, M 0 1 3, up_1 0 .5 5, up_2 0 .5 5, up_3 0 .5 5, down_1 0 .5 5, down_2 0 .5 5, down_3 0 .5 5",
+    meta_d="d 0 1 6, c -3 0 3, M 0 1 3, up_1 0 .5 5, up_2 0 .5 5, up_3 0 .5 5, down_1 0 .5 5, down_2 0 .5 5, down_3 0 "
+           ".5 5",
     bandit2arm_hmm="p_good .5 .75 .99, hazard .001 .1 .5, tau 0 3 20",
     bandit2arm_changepoint="hazard .001 .1 .5, tau 0 3 20",
     changepoint_reduced="hazard 0 .1 1, sd 0 10 inf",
@@ -129,11 +148,17 @@ BEYOND = dict(  # models that hBayesDM does not have (nbs/tasks/50 to 59): no go
 )
 PARAMETERS |= BEYOND
 OURS |= set(BEYOND)
-COMPILED = ["bandit4arm_lapse", "ts_par7", "dd_hyperbolic", "choiceRT_ddm"]   # what a usual learner compiles to, many other tests hold
-LIVED = ["ts_par7", "choiceRT_ddm"]   # of these the simulation is compiled, too: a world, and a design; recoveries in the notebooks of tasks compile others
+# what a usual learner compiles to, many other tests hold
+COMPILED = ["bandit4arm_lapse", "ts_par7", "dd_hyperbolic", "choiceRT_ddm"]
+# of these the simulation is compiled, too: a world, and a design; recoveries in the notebooks of tasks compile others
+LIVED = ["ts_par7", "choiceRT_ddm"]
 # by task: where parameters are drawn, if not anywhere in the bounds
-NARROW = dict(choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)), pstRT=dict(a=(.5, 3), tau=(.05, .3)), pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)),
-              hgf=dict(kappa_2=(.2, 1.5), omega_2=(-6, -1), omega_3=(-8, -3)))
+NARROW = dict(
+    choiceRT=dict(alpha=(.5, 3), tau=(.05, .2)),
+    pstRT=dict(a=(.5, 3), tau=(.05, .3)),
+    pstRT_ddm=dict(a=(.5, 3), tau=(.05, .3)),
+    hgf=dict(kappa_2=(.2, 1.5), omega_2=(-6, -1), omega_3=(-8, -3)),
+)
 
 MODELS = task_models()
 TASK = dict(zip(MODELS.model, MODELS.task))
@@ -175,7 +200,8 @@ def by_hand(cell, trials, parameters):
 
 
 def golden(shared):
-    "Rows of the real programs' numbers, of tasks that are here: model, options, parameters, table of the person, log likelihood, decisions"
+    """Rows of the real programs' numbers, of tasks that are here: model, options, parameters, table of the person,
+    log likelihood, decisions"""
     for file in ("golden_tasks.json", "golden_task_options.json"):
         if not (shared/"golden"/file).is_file(): pytest.skip(f"no golden numbers in {shared}")
         for row in json.loads((shared/"golden"/file).read_text()):
@@ -188,7 +214,11 @@ def golden(shared):
 def flat(parameters):
     "A list as the parameters of the levels from 2 on: kappa_2, kappa_3, …"
     lists = {name: x if isinstance(x, list) else None for name, x in parameters.items()}
-    return {f"{name}_{i}" if lists[name] else name: y for name, x in parameters.items() for i, y in enumerate(lists[name] or [x], 2)}
+    return {
+        f"{name}_{i}" if lists[name] else name: y
+        for name, x in parameters.items()
+        for i, y in enumerate(lists[name] or [x], 2)
+    }
 
 
 # Numbers
@@ -197,7 +227,10 @@ def test_golden_rows(shared):
     n = 0
     for model, options, parameters, rows, loglik, counted in golden(shared):
         trials = read_task(TASK[model], rows, **reading(TASK[model], options))
-        assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (model, parameters)
+        assert by_hand(task_model(model, **options), trials, parameters) == pytest.approx(loglik, rel=1e-9), (
+            model,
+            parameters,
+        )
         assert trials.n_counted == counted, model
         n += 1
     assert n >= 3 * sum(model in MODELS.model.tolist() for model in PARAMETERS if model not in OURS)
@@ -207,12 +240,17 @@ def test_golden_rows_compiled(shared):
     for model, options, parameters, rows, loglik, _ in golden(shared):
         if model not in COMPILED: continue
         trials = read_task(TASK[model], rows, **reading(TASK[model], options))
-        assert -nll(task_model(model, **options), parameters, trials).item() == pytest.approx(loglik, rel=1e-9), (model, parameters)
+        assert -nll(task_model(model, **options), parameters, trials).item() == pytest.approx(loglik, rel=1e-9), (
+            model,
+            parameters,
+        )
 
 
 def reading(task, options={}):
     "Options of reading that a part of a table needs, and those that a model shares with reading"
-    return dict(banditNarm=dict(Narm=4), cgt=dict(stakes=(5, 25, 50, 75, 95))).get(task, {}) | {n: x for n, x in options.items() if n in find_task(task).options}
+    return dict(banditNarm=dict(Narm=4), cgt=dict(stakes=(5, 25, 50, 75, 95))).get(task, {}) | {
+        n: x for n, x in options.items() if n in find_task(task).options
+    }
 
 
 @each_model
@@ -229,7 +267,8 @@ def test_options_change_the_rules():
     for model in ("ts_par4", "ts_par7_daw"):
         p, mine = drawn(model, 1), rows[rows.subjID == "s1"]
         own = by_hand(task_model(model, trans_prob=.9), trials.take("s1"), p)
-        assert own == pytest.approx(LOGLIK[model](mine, p, trans_prob=.9), rel=1e-9) and own != by_hand(task_model(model), trials.take("s1"), p)
+        assert own == pytest.approx(LOGLIK[model](mine, p, trans_prob=.9), rel=1e-9)
+        assert own != by_hand(task_model(model), trials.take("s1"), p)
 
 
 def test_published_and_better_variant_differ_only_where_they_should():
@@ -243,7 +282,9 @@ def test_published_and_better_variant_differ_only_where_they_should():
     one, other = both("prl", "prl_rp", "prl_rp_pe", p, "choice > 0")
     assert abs(one - other) > .1
     p = dict(eta_pos=.4, eta_neg=.4, alpha=.1, beta=3)
-    assert both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[0] == pytest.approx(both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[1])
+    assert both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[0] == pytest.approx(
+        both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p, "choice > 0")[1]
+    )
     one, other = both("prl", "prl_fictitious_rp", "prl_fictitious_rp_own", p | dict(eta_neg=.1), "choice > 0")
     assert abs(one - other) > .1
     for name in ("vpp", "orl"):
@@ -265,14 +306,19 @@ def test_choices_against_all_odds_keep_their_digits():
     assert loglik("prl_fictitious", p | dict(alpha=-100), choice=[2], outcome=1) == -1000
     p = dict(xi=0, ep=1, rho=900)
     assert loglik("gng_m1", p, cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(-np.log(2) - 900, rel=1e-12)
-    assert loglik("gng_m1", p | dict(xi=.2), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(np.log(.5) + np.log(.1), rel=1e-12)
-    assert loglik("gng_m1", p | dict(xi=1), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(2 * np.log(.5), rel=1e-12)
+    assert loglik("gng_m1", p | dict(xi=.2), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(
+        np.log(.5) + np.log(.1), rel=1e-12
+    )
+    assert loglik("gng_m1", p | dict(xi=1), cue=1, keyPressed=[1, 0], outcome=1) == pytest.approx(
+        2 * np.log(.5), rel=1e-12
+    )
     assert loglik("bart_par4", dict(phi=1, eta=1, gam=1, tau=1), pumps=[30], explosion=1) == 0
     assert np.isfinite(loglik("bart_par4", dict(phi=1, eta=1, gam=1, tau=1), pumps=[30], explosion=0))
 
 
 def test_an_early_norm_differs_from_a_late_one():
-    "ug_bayes judges an offer by a norm that it has moved already, its neighbour by the one before; they meet at equal offers"
+    """ug_bayes judges an offer by a norm that it has moved already, its neighbour by the one before; they meet at
+    equal offers"""
     p = drawn("ug_bayes", 0)
     for offers, same in (([10, 10, 10], True), ([10, 4, 10], False)):
         trials = read_task("ug", pd.DataFrame(dict(subjID="a", offer=offers, accept=[1, 0, 1])))
@@ -300,15 +346,20 @@ def test_worlds_of_tasks_10_to_18():
     cues = task_world("gng", n_trials=n).design([0])
     for cue in range(4):
         paid = cues.reward[cues.context == cue]
-        assert set(np.unique(paid)) == ({0, 1} if cue < 2 else {-1, 0}) and (paid.sum(1) == (1 if cue < 2 else -1)).all()
+        assert set(np.unique(paid)) == ({0, 1} if cue < 2 else {-1, 0})
+        assert (paid.sum(1) == (1 if cue < 2 else -1)).all()
         near(paid[:, 1 - cue % 2] == (1 if cue < 2 else 0), .8)
     gambles = task_world("ra", n_trials=n).design([0]).columns
     assert ((gambles["cert"] > 0) == (gambles["loss"] == 0)).all() and (gambles["gain"] >= 2).all()
     near(gambles["cert"] > 0, .2)
     offers = task_world("ug", n_trials=n).design([0]).columns["amount"]
-    assert sorted(np.round([offers[:n // 2].mean(), offers[n // 2:].mean()])) == [4, 8] and 1 <= offers.min() and offers.max() <= 20
+    assert sorted(np.round([offers[:n // 2].mean(), offers[n // 2:].mean()])) == [4, 8]
+    assert 1 <= offers.min()
+    assert offers.max() <= 20
     stimuli = task_world("pstRT", n_trials=n).design([0])
-    assert (stimuli.reward.sum(1) == 1).all() and (stimuli.context.reshape(-1, 3).sum(1) == 3).all() and stimuli.columns["iter"].max() == n / 3
+    assert (stimuli.reward.sum(1) == 1).all()
+    assert (stimuli.context.reshape(-1, 3).sum(1) == 3).all()
+    assert stimuli.columns["iter"].max() == n / 3
     for k, p in enumerate((.8, .7, .6)): near(stimuli.reward[stimuli.context == k, 1], p)
     peers = task_world("peer", n_trials=n).design([0]).columns
     np.testing.assert_array_equal(peers["both"].sum(0), n / 4)
@@ -327,22 +378,39 @@ def test_balloons_burst_at_any_pump():
     assert abs(np.bincount(pumps, minlength=5)[1:] / n - .25).max() < 5 * np.sqrt(.25 * .75 / n) and max(pumps) == 4
 
 
-@pytest.mark.parametrize("model, columns, said", [
-    ("pst_Q", dict(type=[12, 33], choice=1, reward=1), "type must be two different digits from 1 to 6, those of the stimuli shown .34., got 33 of participant 'a' .1 such rows"),
-    ("bart_par4", dict(pumps=[3, 0], explosion=1), "it must be at least 1 where explosion is 1, got 0 of participant 'a' .1 such rows"),
-    ("prl_rp_multipleB", dict(choice=1, outcome=[1]), "prl_multipleB needs the column 'block'"),
-    ("pstRT_rlddm1", dict(cond=1, iter=1, choice=1, RT=[.5]), "pstRT needs the column 'feedback'"),
-])
+@pytest.mark.parametrize(
+    "model, columns, said",
+    [
+        (
+            "pst_Q",
+            dict(type=[12, 33], choice=1, reward=1),
+            "type must be two different digits from 1 to 6, those of the stimuli shown .34., got 33 of participant 'a' "
+            ".1 such rows",
+        ),
+        (
+            "bart_par4",
+            dict(pumps=[3, 0], explosion=1),
+            "it must be at least 1 where explosion is 1, got 0 of participant 'a' .1 such rows",
+        ),
+        ("prl_rp_multipleB", dict(choice=1, outcome=[1]), "prl_multipleB needs the column 'block'"),
+        ("pstRT_rlddm1", dict(cond=1, iter=1, choice=1, RT=[.5]), "pstRT needs the column 'feedback'"),
+    ],
+)
 def test_tables_that_cannot_be(model, columns, said):
     with pytest.raises(ValueError, match=said): read_task(model, pd.DataFrame(dict(subjID="a") | columns))
 
 
 def test_options_of_tasks_10_to_18():
-    for model, task, options in (("pst_gainloss_Q", "pst", dict(q0=.5)), ("igt_orl", "igt", dict(payscale=30)), ("igt_vpp_even", "igt", dict(payscale=30)),
-                                 ("pstRT_rlddm6", "pstRT", dict(initQ=.2))):
+    for model, task, options in (
+        ("pst_gainloss_Q", "pst", dict(q0=.5)),
+        ("igt_orl", "igt", dict(payscale=30)),
+        ("igt_vpp_even", "igt", dict(payscale=30)),
+        ("pstRT_rlddm6", "pstRT", dict(initQ=.2)),
+    ):
         rows, trials, p = table(task), task_example(task).take("s1"), drawn(model, 1)
         own = by_hand(task_model(model, **options), trials, p)
-        assert own == pytest.approx(LOGLIK[model](rows[rows.subjID == "s1"], p, **options), rel=1e-9) and own != by_hand(task_model(model), trials, p)
+        assert own == pytest.approx(LOGLIK[model](rows[rows.subjID == "s1"], p, **options), rel=1e-9)
+        assert own != by_hand(task_model(model), trials, p)
 
 
 @pytest.mark.parametrize("model", COMPILED)
@@ -388,7 +456,12 @@ def test_lambda_is_read_both_ways():
     trials = task_example("ts").take("s1")
     p = drawn("ts_par7", 0)
     q = {written(name): x for name, x in p.items()}
-    assert "lambda_" in q and nll(task_model("ts_par7"), p, trials).item() == nll(task_model("ts_par7"), q, trials).item() == nll(task_model("ts_par7", **p), trials=trials).item()
+    assert "lambda_" in q
+    assert (
+        nll(task_model("ts_par7"), p, trials).item()
+        == nll(task_model("ts_par7"), q, trials).item()
+        == nll(task_model("ts_par7", **p), trials=trials).item()
+    )
     frame = pd.DataFrame([p], index=["s1"])
     assert nll(task_model("ts_par7"), frame, trials).item() == nll(task_model("ts_par7", **q), trials=trials).item()
 
@@ -399,18 +472,27 @@ def test_models_with_options_can_be_kept():
     assert type(again) is type(cell) and again.values == cell.values and again.options == dict(trans_prob=.8)
 
 
-@pytest.mark.parametrize("call, said", [
-    (lambda: task_model("dd_hyperbolik"), "unknown model 'dd_hyperbolik'; did you mean 'dd_hyperbolic'?"),
-    (lambda: task_model("ts_par7", transprob=.8), "unknown option or parameter 'transprob'; did you mean 'trans_prob'?"),
-    (lambda: task_model("ts_par7", lamda=.8), "did you mean 'lambda'?"),
-    (lambda: task_model("ts_par7", w=2), r"w must lie in \[0, 1\], got 2"),
-    (lambda: task_models("bandit2arms"), "unknown task 'bandit2arms'; did you mean 'bandit2arm'?"),
-    (lambda: task_example("bandit"), "unknown task 'bandit'"),
-    (lambda: read_task("choicert", pd.DataFrame()), "unknown task 'choicert'; did you mean 'choiceRT'?"),
-    (lambda: read_task("dd", table("dd"), Narm=3), "unknown option of reading dd 'Narm'"),
-    (lambda: read_task("banditNarm", table("bandit4arm"), Narm=3), "got 4; arms that nobody chose are not counted: say how many there are, Narm=4"),
-    (lambda: read_task("dd", [1, 2]), "a list of files must hold paths, got int"),
-])
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: task_model("dd_hyperbolik"), "unknown model 'dd_hyperbolik'; did you mean 'dd_hyperbolic'?"),
+        (
+            lambda: task_model("ts_par7", transprob=.8),
+            "unknown option or parameter 'transprob'; did you mean 'trans_prob'?",
+        ),
+        (lambda: task_model("ts_par7", lamda=.8), "did you mean 'lambda'?"),
+        (lambda: task_model("ts_par7", w=2), r"w must lie in \[0, 1\], got 2"),
+        (lambda: task_models("bandit2arms"), "unknown task 'bandit2arms'; did you mean 'bandit2arm'?"),
+        (lambda: task_example("bandit"), "unknown task 'bandit'"),
+        (lambda: read_task("choicert", pd.DataFrame()), "unknown task 'choicert'; did you mean 'choiceRT'?"),
+        (lambda: read_task("dd", table("dd"), Narm=3), "unknown option of reading dd 'Narm'"),
+        (
+            lambda: read_task("banditNarm", table("bandit4arm"), Narm=3),
+            "got 4; arms that nobody chose are not counted: say how many there are, Narm=4",
+        ),
+        (lambda: read_task("dd", [1, 2]), "a list of files must hold paths, got int"),
+    ],
+)
 def test_what_there_is_not_is_named(call, said):
     with pytest.raises((ValueError, TypeError), match=said): call()
 
@@ -424,7 +506,9 @@ def same(a, b):
 @each_task
 def test_file_and_frame_and_odd_names_are_one(task, tmp_path):
     rows, own = table(task), example(task)
-    odd = rows.rename(columns=lambda c: c.upper().replace("_", "") if len(c) % 2 else f"{c[:2]}_{c[2:].lower()}").assign(mood=3)
+    odd = rows.rename(
+        columns=lambda c: c.upper().replace("_", "") if len(c) % 2 else f"{c[:2]}_{c[2:].lower()}"
+    ).assign(mood=3)
     same(read_task(task, rows), own)
     same(read_task(task, odd[sorted(odd)]), own)
     rows.rename(columns=dict(subjID="participant")).to_csv(tmp_path/"t.tsv", sep="\t", index=False)
@@ -438,11 +522,15 @@ def test_people_come_in_the_order_of_their_first_row(task):
     back = read_task(task, turned)
     assert back.participants == ("s3", "s1", "s2")
     for who in own.participants:
-        for name in ("choice", "reward", "offer"): np.testing.assert_array_equal(getattr(back.take(who), name), getattr(own.take(who), name))
-    mixed = rows.assign(order=rows.groupby("subjID").cumcount()).sort_values("order", kind="stable").drop(columns="order")
+        for name in ("choice", "reward", "offer"):
+            np.testing.assert_array_equal(getattr(back.take(who), name), getattr(own.take(who), name))
+    mixed = (
+        rows.assign(order=rows.groupby("subjID").cumcount()).sort_values("order", kind="stable").drop(columns="order")
+    )
     mixed = read_task(task, mixed.reset_index(drop=True))
     assert mixed.participants == own.participants
-    for name in ("choice", "reward", "offer", "participant", "session"): np.testing.assert_array_equal(getattr(mixed, name), getattr(own, name))
+    for name in ("choice", "reward", "offer", "participant", "session"):
+        np.testing.assert_array_equal(getattr(mixed, name), getattr(own, name))
     for name, x in own.columns.items(): np.testing.assert_array_equal(mixed.columns[name], x)
 
 
@@ -452,27 +540,48 @@ def test_rows_with_a_hole_are_out_before_anything_else(task):
     for column in t.columns:
         holes = rows.astype({column: float})
         holes.loc[[3, 50], column] = np.nan
-        with pytest.warns(UserWarning, match=f"2 of {len(rows)} rows were taken out, since a needed number is missing there .the first: line 5, {column}"):
+        with pytest.warns(
+            UserWarning,
+            match=f"2 of {len(rows)} rows were taken out, since a needed number is missing there .the first: line 5, "
+                  f"{column}",
+        ):
             found = read_task(task, holes)
         same(found, read_task(task, rows.drop(index=[3, 50])))
-        with pytest.raises(ValueError, match=f"every row of this table lacks a number that {task} needs"): read_task(task, rows.assign(**{column: np.nan}))
-    with pytest.warns(UserWarning, match="2 of .* participant"): read_task(task, rows.assign(subjID=rows.subjID.where(~rows.index.isin([3, 50]))))
+        with pytest.raises(ValueError, match=f"every row of this table lacks a number that {task} needs"):
+            read_task(task, rows.assign(**{column: np.nan}))
+    with pytest.warns(UserWarning, match="2 of .* participant"):
+        read_task(task, rows.assign(subjID=rows.subjID.where(~rows.index.isin([3, 50]))))
 
 
 @each_task
 def test_what_cannot_be_is_named(task):
     rows, t = table(task), find_task(task)
     for name, column in t.columns.items():
-        with pytest.raises(ValueError, match=f"{task} needs the column '{name}'.*, and the table has"): read_task(task, rows.drop(columns=name))
-        with pytest.raises(ValueError, match=f"{task} needs one column '{name}', and the table has"): read_task(task, rows.assign(**{name + "_": 1}))
-        for wrong in [99.] * bool(column.codes) + [column.lower - 1] * (column.lower > -inf) + [column.upper + 1] * (column.upper < inf) + [1.5] * column.whole:
+        with pytest.raises(ValueError, match=f"{task} needs the column '{name}'.*, and the table has"):
+            read_task(task, rows.drop(columns=name))
+        with pytest.raises(ValueError, match=f"{task} needs one column '{name}', and the table has"):
+            read_task(task, rows.assign(**{name + "_": 1}))
+        for wrong in (
+            [99.] * bool(column.codes)
+            + [column.lower - 1] * (column.lower > -inf)
+            + [column.upper + 1] * (column.upper < inf)
+            + [1.5] * column.whole
+        ):
             bad = rows.astype({name: float})
             bad.loc[41, name] = wrong
-            with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong:g} in line 43, participant '{rows.subjID[41]}' .1 such rows"): read_task(task, bad)
+            with pytest.raises(
+                ValueError,
+                match=f"{name} must be .*, got {wrong:g} in line 43, participant '{rows.subjID[41]}' .1 such rows",
+            ):
+                read_task(task, bad)
         words = rows.astype({name: object})
         words.loc[2, name] = "often"
-        with pytest.raises(ValueError, match=f"column '{name}' must hold numbers, got 'often' in line 4, participant 's1'"): read_task(task, words)
-    with pytest.raises(ValueError, match=f"{task} needs the column 'subjID'"): read_task(task, rows.drop(columns="subjID"))
+        with pytest.raises(
+            ValueError, match=f"column '{name}' must hold numbers, got 'often' in line 4, participant 's1'"
+        ):
+            read_task(task, words)
+    with pytest.raises(ValueError, match=f"{task} needs the column 'subjID'"):
+        read_task(task, rows.drop(columns="subjID"))
     with pytest.raises(ValueError, match="the table has no rows"): read_task(task, rows.iloc[:0])
 
 
@@ -512,7 +621,8 @@ def on_a_design(cell, world, seed):
 def in_a_world(cell, world, seed, n=24):
     "The same where a world shows and pays as people go along"
     rng, settings, state, rows = np.random.default_rng(seed), dict(zip(world.settings, world.values)), None, []
-    e, numbers, state = namedtuple("E", settings)(**settings), np.zeros(world.n_world), cell.init(cell.p(), world.n_actions)
+    e, numbers = namedtuple("E", settings)(**settings), np.zeros(world.n_world)
+    state = cell.init(cell.p(), world.n_actions)
     def luck(): return rng.random(world.n_uniform), rng.standard_normal(world.n_normal)
     world.rules["start"](e, *luck(), numbers)
     for _ in range(n):
@@ -521,13 +631,17 @@ def in_a_world(cell, world, seed, n=24):
         seen = namedtuple("Seen", ("options", *columns))(options, *columns.values())
         if "show" in world.rules: world.rules["show"](e, numbers, *luck(), seen)
         columns = {name: x if world.sees[name] == "options" else x[0] for name, x in columns.items()}
-        choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options, **columns), rng)["choice"]
+        choice = answer(cell, state, make_trial(n_options=world.n_actions, options=seen.options, **columns), rng)[
+            "choice"
+        ]
         world.rules["pay"](e, numbers, choice, *luck(), reward)
         reward[np.arange(len(reward)) != choice] = np.nan
         state = cell.update(cell.p(), state, make_trial(choice, reward, world.n_actions, seen.options, **columns))
         rows.append((choice, reward, seen.options, *columns.values()))
     choices, rewards, offers, *shown = map(np.array, zip(*rows))
-    return Trials.from_arrays(choices, rewards, options=range(world.n_actions), offer=offers, sees=dict(zip(world.sees, shown)))
+    return Trials.from_arrays(
+        choices, rewards, options=range(world.n_actions), offer=offers, sees=dict(zip(world.sees, shown))
+    )
 
 
 @each_model
@@ -537,7 +651,8 @@ def test_simulated_people_have_a_likelihood(model):
     made = (on_a_design if hasattr(world, "design") else in_a_world)(cell, world, 1)
     assert np.isfinite(by_hand(task_model(model), made, {}))
     assert (made.n_options, made.does, sorted(made.columns)) == (known.n_options, known.does, sorted(known.columns))
-    for name, x in made.columns.items(): assert (x.ndim, np.isnan(x).any()) == (known.columns[name].ndim, np.isnan(known.columns[name]).any()), name
+    for name, x in made.columns.items():
+        assert (x.ndim, np.isnan(x).any()) == (known.columns[name].ndim, np.isnan(known.columns[name]).any()), name
     assert (np.isfinite(made.reward).sum(1) <= 1).all()
 
 
@@ -559,10 +674,14 @@ def test_worlds_are_what_they_say():
     assert set(np.unique(four.columns["gain"])) == {0, 1} and set(np.unique(four.columns["loss"])) == {-1, 0}
     assert .4 < four.columns["gain"].mean() < .6
     restless = task_world("bandit4arm2", n_trials=3000).design([0]).reward
-    assert 45 < restless.mean() < 55 and restless.min() >= 1 and restless.max() <= 100 and (restless == restless.round()).all()
+    assert 45 < restless.mean() < 55
+    assert restless.min() >= 1
+    assert restless.max() <= 100
+    assert (restless == restless.round()).all()
     steps = simulate(task_model("ts_par7"), task_world("ts"), n_trials=2000, seed=1)
     own = steps.offer[1::2, 0] == 2 + 2 * steps.choice[::2]
-    assert abs(own.mean() - .7) < 4 * np.sqrt(.7 * .3 / 1000) and set(np.unique(steps.reward[1::2][np.isfinite(steps.reward[1::2])])) == {0, 1}
+    assert abs(own.mean() - .7) < 4 * np.sqrt(.7 * .3 / 1000)
+    assert set(np.unique(steps.reward[1::2][np.isfinite(steps.reward[1::2])])) == {0, 1}
     delays = task_world("dd", n_trials=500).design([0]).columns
     assert set(delays["delay"][:, 0]) == {0, 2} and delays["amount"][:, 1].min() >= 10.5
     with pytest.raises(ValueError, match="n_trials must be a whole number"): task_world("dd", n_trials=0)
@@ -607,11 +726,18 @@ def test_what_an_outcome_means():
     other = rows.assign(outcome=np.where(rows.choice == 1, rows.outcome, 1 - rows.outcome))
     for model, means in (("alt_delta", "chosen punished"), ("alt_gamma", "blue punished")):
         plain = likelihood(model, read_task("alt", rows), p)
-        assert plain == pytest.approx(LOGLIK[model](rows, p), rel=1e-9) != likelihood(model, read_task("alt", rows, means=means), p)
-        assert likelihood(model, read_task("alt", rows, means=means), p) == pytest.approx(LOGLIK[model](other, p), rel=1e-9)
+        assert (
+            plain
+            == pytest.approx(LOGLIK[model](rows, p), rel=1e-9)
+            != likelihood(model, read_task("alt", rows, means=means), p)
+        )
+        assert likelihood(model, read_task("alt", rows, means=means), p) == pytest.approx(
+            LOGLIK[model](other, p), rel=1e-9
+        )
     for model, means in (("alt_delta", "blue punished"), ("alt_gamma", "chosen punished")):
         assert likelihood(model, read_task("alt", rows, means=means), p) == likelihood(model, read_task("alt", rows), p)
-    with pytest.raises(ValueError, match="means must be None, 'blue punished' or 'chosen punished'"): read_task("alt", rows, means="orange")
+    with pytest.raises(ValueError, match="means must be None, 'blue punished' or 'chosen punished'"):
+        read_task("alt", rows, means="orange")
 
 
 def test_cards_come_from_the_sheet_that_is_given(tmp_path):
@@ -623,14 +749,21 @@ def test_cards_come_from_the_sheet_that_is_given(tmp_path):
     for given in (sheet, pd.DataFrame(sheet), tmp_path/"sheet.csv", str(tmp_path/"sheet.csv")):
         own = likelihood("wcs_sql", read_task("wcs", rows, sheet=given), p)
         assert own == pytest.approx(LOGLIK["wcs_sql"](rows, p, sheet=sheet), rel=1e-9)
-    with pytest.warns(UserWarning, match="outcomes cannot be by this sheet .the first: participant 's1', card"): read_task("wcs", rows)
-    for wrong, said in ((sheet[:2], "sheet must hold three rows"), (sheet + 1, "sheet must hold three rows"), (sheet[:, :9], "has 52 rows, and the sheet 9 cards")):
+    with pytest.warns(UserWarning, match="outcomes cannot be by this sheet .the first: participant 's1', card"):
+        read_task("wcs", rows)
+    for wrong, said in (
+        (sheet[:2], "sheet must hold three rows"),
+        (sheet + 1, "sheet must hold three rows"),
+        (sheet[:, :9], "has 52 rows, and the sheet 9 cards"),
+    ):
         with pytest.raises(ValueError, match=said): read_task("wcs", rows, sheet=wrong)
 
 
 def test_a_first_card_that_matches_nothing():
     rows, p = of_one("wcs"), drawn("wcs_sql", 1)
-    rows.loc[0, "choice"] = ({1, 2, 3, 4} - {int(x) + 1 for n in ("color", "form", "number") for x in task_example("wcs").columns[n][:1]}).pop()
+    rows.loc[0, "choice"] = (
+        {1, 2, 3, 4} - {int(x) + 1 for n in ("color", "form", "number") for x in task_example("wcs").columns[n][:1]}
+    ).pop()
     rows.loc[0, "outcome"] = 0
     trials = read_task("wcs", rows)
     with np.errstate(divide="ignore"): assert likelihood("wcs_sql", trials, p) == -inf == LOGLIK["wcs_sql"](rows, p)
@@ -644,12 +777,18 @@ def test_stakes_and_practice():
     rows, p = of_one("cgt").replace(dict(percentage_staked={25: 100})), drawn("cgt_cm", 1)
     trials = read_task("cgt", rows)
     assert trials.options[2:] == ("5 %", "50 %", "75 %", "95 %", "100 %")
-    assert likelihood("cgt_cm", trials, p) == pytest.approx(LOGLIK["cgt_cm"](rows, p, stakes=(5, 50, 75, 95, 100)), rel=1e-9)
+    assert likelihood("cgt_cm", trials, p) == pytest.approx(
+        LOGLIK["cgt_cm"](rows, p, stakes=(5, 50, 75, 95, 100)), rel=1e-9
+    )
     rows, own = of_one("cgt"), read_task("cgt", of_one("cgt"), practice=False, stakes=(5, 25, 50, 75, 95))
     assert own.n_counted == 72
     assert likelihood("cgt_cm", own, p) == pytest.approx(LOGLIK["cgt_cm"](rows[rows.assessment_stage > 0], p), rel=1e-9)
-    with pytest.raises(ValueError, match="percentage_staked is 95 for participant 's1', which is not among the stakes 5, 25, 50, 75"): read_task("cgt", rows, stakes=(5, 25, 50, 75))
-    with pytest.raises(ValueError, match="every row is practice"): read_task("cgt", rows.assign(assessment_stage=0), practice=False)
+    with pytest.raises(
+        ValueError, match="percentage_staked is 95 for participant 's1', which is not among the stakes 5, 25, 50, 75"
+    ):
+        read_task("cgt", rows, stakes=(5, 25, 50, 75))
+    with pytest.raises(ValueError, match="every row is practice"):
+        read_task("cgt", rows.assign(assessment_stage=0), practice=False)
 
 
 def test_levels_of_a_filter():
@@ -658,7 +797,9 @@ def test_levels_of_a_filter():
     for first in (False, True):
         trials = read_task("hgf", rows, input_first=first)
         assert trials.n_counted == 37 + first
-        assert likelihood("hgf_ibrb", trials, p, **four, input_first=first) == pytest.approx(LOGLIK["hgf_ibrb"](rows, p, **four, input_first=first), rel=1e-9)
+        assert likelihood("hgf_ibrb", trials, p, **four, input_first=first) == pytest.approx(
+            LOGLIK["hgf_ibrb"](rows, p, **four, input_first=first), rel=1e-9
+        )
     own = read_task("hgf", rows)
     same(read_task("hgf", rows.sample(frac=1, random_state=1)), own)
     same(read_task("hgf", rows.assign(trialNum=3 * rows.trialNum)), own)        # gaps
@@ -666,9 +807,14 @@ def test_levels_of_a_filter():
     again = pickle.loads(pickle.dumps(cell))
     assert type(again) is type(cell) and again.values == cell.values and list(cell.params) == list(p)
     assert type(task_model("hgf_ibrb", L=3)) is type(task_model("hgf_ibrb"))
-    for wrong, said in ((dict(L=4), "mu0 must hold 3 numbers, one for each level from 2 to 4, got 2"), (dict(L=1), "L must be"), (dict(input_first=2), "input_first must be 0 or 1")):
+    for wrong, said in (
+        (dict(L=4), "mu0 must hold 3 numbers, one for each level from 2 to 4, got 2"),
+        (dict(L=1), "L must be"),
+        (dict(input_first=2), "input_first must be 0 or 1"),
+    ):
         with pytest.raises(ValueError, match=said): task_model("hgf_ibrb", **wrong)
-    with pytest.raises(ValueError, match="trialNum is 3 more than once for participant 's1'"): read_task("hgf", rows.replace(dict(trialNum={4: 3})))
+    with pytest.raises(ValueError, match="trialNum is 3 more than once for participant 's1'"):
+        read_task("hgf", rows.replace(dict(trialNum={4: 3})))
     with pytest.raises(ValueError, match="no row has a u and a y that are 0 or 1"): read_task("hgf", rows.assign(u=2))
 
 
@@ -676,9 +822,12 @@ def test_worlds_from_rdt_to_hgf_are_what_they_say():
     mood = task_world("rdt", n_trials=400).design([0])
     assert 2 <= 400 / mood.n_counted <= 3 and mood.answered()[0]
     c = mood.columns
-    assert set(np.sign(c["cert"])) == {-1, 0, 1} and (c["outcome"][c["gamble"] == 0] == c["cert"][c["gamble"] == 0]).all()
+    assert set(np.sign(c["cert"])) == {-1, 0, 1}
+    assert (c["outcome"][c["gamble"] == 0] == c["cert"][c["gamble"] == 0]).all()
     odds = task_world("cra", n_trials=400).design([0]).columns
-    assert set(odds["prob"][odds["ambig"][:, 1] > 0, 1]) == {.5} and set(odds["prob"][:, 0]) == {.5} and (odds["ambig"][:, 0] == 0).all()
+    assert set(odds["prob"][odds["ambig"][:, 1] > 0, 1]) == {.5}
+    assert set(odds["prob"][:, 0]) == {.5}
+    assert (odds["ambig"][:, 0] == 0).all()
     lotteries = task_world("dbdm", n_trials=400).design([0]).columns
     assert (lotteries["high"] >= lotteries["low"]).all()
     stakes = task_world("cgt", n_trials=40).design([0])
@@ -706,13 +855,17 @@ def test_options_of_models_beyond():
     rows, trials = table("ts_kool"), task_example("ts_kool").take("s2")
     p = drawn("ts_kool", 2)
     own = by_hand(task_model("ts_kool", payscale=20), trials, p)
-    assert own == pytest.approx(LOGLIK["ts_kool"](rows[rows.subjID == "s2"], p, payscale=20), rel=1e-9) and own != by_hand(task_model("ts_kool"), trials, p)
+    assert own == pytest.approx(LOGLIK["ts_kool"](rows[rows.subjID == "s2"], p, payscale=20), rel=1e-9)
+    assert own != by_hand(task_model("ts_kool"), trials, p)
 
 
 def test_a_pair_is_a_pair():
     rows = table("ts_kool")
     rows.loc[4, ["left", "right"]] = 2, 3
-    with pytest.raises(ValueError, match=r"left and right must be one pair, 1 and 2 or 3 and 4, got \[2 3\] of participant 's1' \(1 such rows\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"left and right must be one pair, 1 and 2 or 3 and 4, got \[2 3\] of participant 's1' \(1 such rows\)",
+    ):
         read_task("ts_kool", rows)
 
 
@@ -721,13 +874,25 @@ def test_models_beyond_meet_those_that_are_known():
     rows, trials = table("ts"), task_example("ts").take("s1")
     same = dict(beta1=3., beta2=2., alpha1=.4, alpha2=.6, r=0., omega=0.) | {"lambda": .3}
     daw = dict(beta1=3., beta2=2., a1=.4, a2=.6, pi=0., w=0.) | {"lambda": .3}
-    assert by_hand(task_model("ts_hybrid_mbmf"), trials, same) == pytest.approx(by_hand(task_model("ts_par7_daw"), trials, daw), rel=1e-12)
+    assert by_hand(task_model("ts_hybrid_mbmf"), trials, same) == pytest.approx(
+        by_hand(task_model("ts_par7_daw"), trials, daw), rel=1e-12
+    )
     some = task_example("pt").take("s1")
     p = dict(alpha=.8, gamma=1., mu=.3) | {"lambda": 2.}
-    plain = [by_hand(task_model(f"pt_{m}"), some, p | more) for m, more in (("tk", {}), ("prelec", dict(delta=1.)), ("gonzalez_wu", dict(delta=1.)), ("tk1992", dict(beta=.8, delta=1.)))]
+    plain = [
+        by_hand(task_model(f"pt_{m}"), some, p | more)
+        for m, more in (
+            ("tk", {}),
+            ("prelec", dict(delta=1.)),
+            ("gonzalez_wu", dict(delta=1.)),
+            ("tk1992", dict(beta=.8, delta=1.)),
+        )
+    ]
     assert plain == pytest.approx([plain[0]] * 4, rel=1e-10)
     others = task_example("effort_others").take("s1")
-    assert by_hand(task_model("effort_others_2k"), others, dict(k_self=3., k_other=3., beta=1.)) == pytest.approx(by_hand(task_model("effort_others_1k"), others, dict(k=3., beta=1.)), rel=1e-12)
+    assert by_hand(task_model("effort_others_2k"), others, dict(k_self=3., k_other=3., beta=1.)) == pytest.approx(
+        by_hand(task_model("effort_others_1k"), others, dict(k=3., beta=1.)), rel=1e-12
+    )
 
 
 def test_runs_that_are_old_are_taken_together():
@@ -737,23 +902,39 @@ def test_runs_that_are_old_are_taken_together():
     state = cell.init(p)
     for t in range(150): state = cell.update(p, state, make_trial(0, 1. if t % 4 else -1.))
     assert state.runs.sum() == pytest.approx(1, abs=1e-12) and state.runs[-1] > .9 and state.seen[-1, 0] == 150
-    assert state.wins[-1, 0] == 112 and cell.logits(p, state, make_trial())[0] / p.tau == pytest.approx(113 / 152, abs=.02)
+    assert state.wins[-1, 0] == 112
+    assert cell.logits(p, state, make_trial())[0] / p.tau == pytest.approx(113 / 152, abs=.02)
 
 
 def test_a_number_in_place_of_a_column_is_the_same_on_every_trial():
-    frame = pd.DataFrame(dict(participant=list("aabb"), choice=["now", "later"] * 2, today=[5., 6, 7, 8], later=10., days=[3, 30, 3, 30]))
+    frame = pd.DataFrame(
+        dict(
+            participant=list("aabb"), choice=["now", "later"] * 2, today=[5., 6, 7, 8], later=10., days=[3, 30, 3, 30]
+        )
+    )
     asked = dict(reward=None, options=["now", "later"])
     t = read_trials(frame, sees=dict(amount=["today", "later"], delay=[0, "days"]), **asked)
     np.testing.assert_array_equal(t.columns["delay"], np.c_[np.zeros(4), frame.days])
     assert list(frame.columns) == ["participant", "choice", "today", "later", "days"]
     other = read_trials(frame.assign(zero=0), sees=dict(amount=["today", "later"], delay=["zero", "days"]), **asked)
     np.testing.assert_array_equal(t.columns["delay"], other.columns["delay"])
-    np.testing.assert_allclose(nll(task_model("dd_hyperbolic"), trials=t), nll(task_model("dd_hyperbolic"), trials=other), rtol=1e-12)
+    np.testing.assert_allclose(
+        nll(task_model("dd_hyperbolic"), trials=t), nll(task_model("dd_hyperbolic"), trials=other), rtol=1e-12
+    )
     with pytest.raises(ValueError, match="no column 0 for sees"): read_trials(frame, sees=dict(delay=[0, 1]), **asked)
 
 
 def test_groups_of_a_published_table_are_kept(tmp_path):
-    rows = pd.DataFrame(dict(subjID=np.repeat(["01", "1"], 30), level1_choice=1, level2_choice=np.tile([1, 2, 3], 20), reward=0, group=np.repeat(["p", "c"], 30), trial=np.arange(60)))
+    rows = pd.DataFrame(
+        dict(
+            subjID=np.repeat(["01", "1"], 30),
+            level1_choice=1,
+            level2_choice=np.tile([1, 2, 3], 20),
+            reward=0,
+            group=np.repeat(["p", "c"], 30),
+            trial=np.arange(60),
+        )
+    )
     rows.to_csv(tmp_path/"t.csv", index=False)
     t = read_task("ts", tmp_path/"t.csv")
     assert t.per_participant("group").to_dict() == {"01": "p", "1": "c"}

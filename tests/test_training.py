@@ -1,4 +1,5 @@
-"""Training keeps books: what failed is reported and replaced, what is random follows its seed, and every option does something."""
+"""Training keeps books: what failed is reported and replaced, what is random follows its seed, and every option does
+something."""
 import warnings
 
 import numpy as np
@@ -50,7 +51,12 @@ def a_module(inputs, hidden, rows=5, options=2, starts=1, seed=0):
     module.reset(starts, rng)
     with torch.no_grad(): module.weight.add_(torch.as_tensor(rng.normal(0, .3, tuple(module.weight.shape))))
     draw = lambda *shape: torch.as_tensor(rng.normal(size=shape))
-    return module, draw(starts * rows, options), draw(starts * rows, options, inputs), (draw(starts * rows, options) > 0).double()
+    return (
+        module,
+        draw(starts * rows, options),
+        draw(starts * rows, options, inputs),
+        (draw(starts * rows, options) > 0).double(),
+    )
 
 
 SIZES = [(0, 6, 1), (1, 6, 1), (1, 0, 1), (2, 3, 1), (3, 6, 3), (0, 2, 2)]
@@ -62,7 +68,11 @@ def test_module_is_its_formula(inputs, hidden, starts):
     with torch.no_grad(): out = module(value, x, gate)
     for i in range(len(value)):
         for k in range(2):
-            want = ref.module(module.weight[i // 5].tolist(), value[i, k].item(), x[i, k].tolist(), hidden) if gate[i, k] else 0.
+            want = (
+                ref.module(module.weight[i // 5].tolist(), value[i, k].item(), x[i, k].tolist(), hidden)
+                if gate[i, k]
+                else 0.
+            )
             assert out[i, k].item() == pytest.approx(want, abs=1e-12)
 
 
@@ -125,7 +135,9 @@ def test_starts_are_independent(data):
         alone = Loss(one, xs, ys)()
         alone.sum().backward()
         assert alone.item() == pytest.approx(loss[i].item(), rel=1e-12)
-        torch.testing.assert_close(one.submodules_rnn["x_value_reward_chosen"].weight.grad[0], grad[i], rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(
+            one.submodules_rnn["x_value_reward_chosen"].weight.grad[0], grad[i], rtol=1e-10, atol=1e-12
+        )
 
 
 # The loss
@@ -164,8 +176,13 @@ def test_missing_trials_are_padding(kind, data):
     first = np.isin(np.arange(trials.n_trials), trials.starts[:-1])
     rows = np.sort(np.r_[np.arange(trials.n_trials), rng.choice(np.flatnonzero(~first), 60)])
     new = np.r_[False, np.diff(rows) == 0]
-    padded = Trials.from_arrays(np.where(new, -1, trials.choice[rows]), np.where(new[:, None], np.nan, trials.reward[rows]),
-                                trials.participant[rows], trials.session[rows], options=range(2)).to_dataset()
+    padded = Trials.from_arrays(
+        np.where(new, -1, trials.choice[rows]),
+        np.where(new[:, None], np.nan, trials.reward[rows]),
+        trials.participant[rows],
+        trials.session[rows],
+        options=range(2),
+    ).to_dataset()
     assert padded.xs.shape[1] > d.xs.shape[1]
     assert summed(net, padded) == pytest.approx(summed(net, d), rel=1e-12)
 
@@ -181,25 +198,33 @@ def test_a_session_padded_at_its_end(data):
 @pytest.mark.parametrize("n_steps", [1, 7, 19, 20, 1000])
 def test_cutting_the_gradient_keeps_the_loss(n_steps, data):
     net = network("rescorla")
-    with torch.no_grad(): assert Loss(net, *data, n_steps=n_steps)().item() == pytest.approx(Loss(net, *data)().item(), rel=1e-12)
+    with torch.no_grad():
+        assert Loss(net, *data, n_steps=n_steps)().item() == pytest.approx(Loss(net, *data)().item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("n_steps", [1, 7, 15])
 def test_cutting_the_gradient_at_a_missing_trial_keeps_the_loss(n_steps, data):
     "A piece that begins with a missing trial still knows what the learner thought before it"
     net, d = network("rescorla"), holes(*data)
-    with torch.no_grad(): assert Loss(net, d.xs, d.ys, n_steps=n_steps)().item() == pytest.approx(Loss(net, d.xs, d.ys)().item(), rel=1e-12)
+    with torch.no_grad():
+        assert Loss(net, d.xs, d.ys, n_steps=n_steps)().item() == pytest.approx(
+            Loss(net, d.xs, d.ys)().item(), rel=1e-12
+        )
 
 
 def test_training_sees_through_holes(data):
     "The same network comes out, whether missing trials stand in the data or not"
     d = DatasetRNN(*(x[:10] for x in data))
-    holed = holes(d.xs, d.ys, seed=3, share=.2)   # some begin with a missing trial, none with two: the second choice is the one that is asked for
+    # some begin with a missing trial, none with two: the second choice is the one that is asked for
+    holed = holes(d.xs, d.ys, seed=3, share=.2)
     trials = Trials.from_dataset(holed)
     there = trials.choice >= 0
     first = np.isin(np.arange(trials.n_trials), trials.starts[:-1])
-    kept = Trials.from_arrays(trials.choice[there], trials.reward[there], trials.participant[there], trials.session[there], options=range(2)).to_dataset()
-    asked_first = trials.choice[first] < 0  # then the first choice that is there is asked for in the one and not in the other
+    kept = Trials.from_arrays(
+        trials.choice[there], trials.reward[there], trials.participant[there], trials.session[there], options=range(2)
+    ).to_dataset()
+    # then the first choice that is there is asked for in the one and not in the other
+    asked_first = trials.choice[first] < 0
     holed.ys[:, 0][asked_first] = np.nan
     a, b = (quiet(RescorlaWagnerRNN(), x.xs, x.ys, **SHORT, seed=2) for x in (holed, kept))
     assert np.nansum(holed.ys.numpy()) - np.nansum(kept.ys.numpy()) == 0
@@ -208,7 +233,8 @@ def test_training_sees_through_holes(data):
 
 def test_no_choice_to_predict(data):
     xs, ys = data
-    with pytest.raises(ValueError, match="no choice to predict"): train(RescorlaWagnerRNN(), xs, torch.full_like(ys, np.nan))
+    with pytest.raises(ValueError, match="no choice to predict"):
+        train(RescorlaWagnerRNN(), xs, torch.full_like(ys, np.nan))
 
 
 # The guard
@@ -255,14 +281,17 @@ def test_a_start_that_is_not_finite_is_replaced(weight, monkeypatch, data):
 
 
 def test_a_start_that_is_stuck_is_replaced(monkeypatch, data):
-    "Values that explode have a loss far above guessing; the line search cannot always climb down, and the table says how it ended"
+    """Values that explode have a loss far above guessing; the line search cannot always climb down, and the table
+    says how it ended"""
     bad_reset(monkeypatch, [0], 40.)
     out = quiet(RescorlaWagnerRNN().train(), *data, starts=2, rounds=2, epochs=40)
     assert out.nll < out.chance and out.nll < .62
     if out.table.verdict[0] not in ("best", "agrees"): assert len(out.table) > 2
 
 
-@pytest.mark.parametrize("bad, verdict", [(9., "worse than guessing"), (np.nan, "not finite"), (.69, "apart from the best")])
+@pytest.mark.parametrize(
+    "bad, verdict", [(9., "worse than guessing"), (np.nan, "not finite"), (.69, "apart from the best")]
+)
 def test_failed_starts_are_reported_and_replaced(bad, verdict, spoil, data):
     rounds = spoil([1], bad)
     out = train(RescorlaWagnerRNN(), *data, starts=3, rounds=4, epochs=60)
@@ -310,7 +339,11 @@ def test_a_network_that_cannot_learn(data):
     class Stubborn(RescorlaWagnerRNN):
         def forward(self, inputs, prev_state=None, batch_first=False):
             logits, state = super().forward(inputs, prev_state, batch_first)
-            choice = torch.nan_to_num(inputs[..., :2]).double().repeat(*([self.n_starts, 1, 1] if batch_first else [1, self.n_starts, 1]))
+            choice = (
+                torch.nan_to_num(inputs[..., :2])
+                .double()
+                .repeat(*([self.n_starts, 1, 1] if batch_first else [1, self.n_starts, 1]))
+            )
             return logits * 0 - 9 * choice, state
     with pytest.raises(TrainingError, match="right columns"): train(Stubborn(), *data, starts=2, rounds=2, epochs=5)
 
@@ -332,17 +365,28 @@ def test_ctrl_c_keeps_the_best_so_far(options, monkeypatch, data):
     xs, ys = data
     interrupt(monkeypatch, 25)
     with pytest.warns(TrainingWarning, match="stopped by Ctrl-C"):
-        out = train(RescorlaWagnerRNN(), xs, ys, starts=2, rounds=3, epochs=200, learning_rate=.05 if options else .01, **options)
+        out = train(
+            RescorlaWagnerRNN(),
+            xs,
+            ys,
+            starts=2,
+            rounds=3,
+            epochs=200,
+            learning_rate=.05 if options else .01,
+            **options,
+        )
     assert out.interrupted and out.table["round"].max() == 0 and out.nll < out.chance
     assert out.table.passes.max() <= 25
     with torch.no_grad(): assert Loss(out.network, xs, ys)().item() == pytest.approx(out.nll, rel=1e-12)
 
 
 def test_ctrl_c_before_anything_was_learned(monkeypatch, data):
-    "Nothing is better than guessing yet, so nothing is kept; the reason is Ctrl-C, not the data, and the message says so"
+    """Nothing is better than guessing yet, so nothing is kept; the reason is Ctrl-C, not the data, and the message
+    says so"""
     bad_reset(monkeypatch, [0, 1], 40.)
     interrupt(monkeypatch, 1)
-    with pytest.raises((TrainingError, KeyboardInterrupt), match="Ctrl-C"): train(RescorlaWagnerRNN().train(), *data, starts=2, epochs=50)
+    with pytest.raises((TrainingError, KeyboardInterrupt), match="Ctrl-C"):
+        train(RescorlaWagnerRNN().train(), *data, starts=2, epochs=50)
 
 
 def test_ctrl_c_with_parameters_made_by_hand(monkeypatch, data):
@@ -370,7 +414,20 @@ def test_global_generators_are_left_alone(options, data):
     torch_state, state, threads = torch.get_rng_state(), np.random.get_state(), torch.get_num_threads()
     runs = []
     for _ in range(2):
-        runs.append(weights(quiet(RescorlaWagnerRNN(), xs, ys, starts=2, rounds=1, epochs=8, learning_rate=.1 if len(options) and not options.get("bagging") else .01, **options).network))
+        runs.append(
+            weights(
+                quiet(
+                    RescorlaWagnerRNN(),
+                    xs,
+                    ys,
+                    starts=2,
+                    rounds=1,
+                    epochs=8,
+                    learning_rate=.1 if len(options) and not options.get("bagging") else .01,
+                    **options,
+                ).network
+            )
+        )
         assert torch.equal(torch_state, torch.get_rng_state()) and torch.get_num_threads() == threads
         assert all(np.array_equal(a, b) for a, b in zip(state, np.random.get_state()))
         np.random.random(); torch.rand(1); torch_state, state = torch.get_rng_state(), np.random.get_state()
@@ -385,7 +442,20 @@ def test_dropout_follows_the_seed():
         before = torch.get_rng_state()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TrainingWarning)
-            runs.append(weights(train(PeopleRNN(n_participants=3, dropout=.5), d.xs, d.ys, starts=1, rounds=1, epochs=5, seed=0, learning_rate=.05).network))
+            runs.append(
+                weights(
+                    train(
+                        PeopleRNN(n_participants=3, dropout=.5),
+                        d.xs,
+                        d.ys,
+                        starts=1,
+                        rounds=1,
+                        epochs=5,
+                        seed=0,
+                        learning_rate=.05,
+                    ).network
+                )
+            )
         assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(*runs)
 
@@ -404,7 +474,9 @@ class LinearRNN(BaseRNN):
 
     def __init__(self, n_actions=2, **kwargs):
         super().__init__(n_actions=n_actions, **kwargs)
-        with torch.random.fork_rng():   # torch draws first weights from its global generator: they would hang on the tests before
+        with (
+            torch.random.fork_rng()
+        ):  # torch draws first weights from its global generator: they would hang on the tests before
             torch.manual_seed(0)
             self.linear = nn.Linear(2, 1)
 
@@ -442,13 +514,15 @@ def test_parameters_made_by_hand_train(make, data, trained):
 
 def test_people_get_their_own_numbers():
     d = people_dataset()
-    together, apart = quiet(RescorlaWagnerRNN(), d.xs, d.ys, **SHORT), quiet(PeopleRNN(n_participants=3), d.xs, d.ys, **SHORT | dict(epochs=60))
+    together = quiet(RescorlaWagnerRNN(), d.xs, d.ys, **SHORT)
+    apart = quiet(PeopleRNN(n_participants=3), d.xs, d.ys, **SHORT | dict(epochs=60))
     assert apart.nll < together.nll - .002
 
 
 def test_ids_beyond_the_embedding():
     d = people_dataset()
-    with pytest.raises(ValueError, match="participant 2 does not exist.*n_participants=2"): train(PeopleRNN(n_participants=2), d.xs, d.ys, **SHORT)
+    with pytest.raises(ValueError, match="participant 2 does not exist.*n_participants=2"):
+        train(PeopleRNN(n_participants=2), d.xs, d.ys, **SHORT)
 
 
 def test_three_options():
@@ -472,7 +546,8 @@ def test_minibatches(data):
     batches = quiet(RescorlaWagnerRNN(), *data, starts=2, rounds=1, epochs=25, batch_size=10, learning_rate=.03)
     assert not torch.equal(weights(full.network), weights(batches.network)) and batches.nll < .62
     assert batches.table.passes.tolist() == [25, 25]
-    large = quiet(RescorlaWagnerRNN(), *data, starts=1, rounds=1, epochs=15, batch_size=1000, learning_rate=.1)  # one batch holds them all
+    # one batch holds them all
+    large = quiet(RescorlaWagnerRNN(), *data, starts=1, rounds=1, epochs=15, batch_size=1000, learning_rate=.1)
     assert large.nll < large.chance
 
 
@@ -482,9 +557,23 @@ def test_every_option_does_something(data):
     run = lambda **o: weights(quiet(RescorlaWagnerRNN(), xs, ys, **base | o).network)
     adam = dict(batch_size=5, learning_rate=.1, epochs=15)
     plain, batches = run(), run(**adam)
-    for option in (dict(learning_rate=.1), dict(l2_weight_decay=500.), dict(bagging=True), adam, dict(epochs=12), dict(seed=1)):
+    for option in (
+        dict(learning_rate=.1),
+        dict(l2_weight_decay=500.),
+        dict(bagging=True),
+        adam,
+        dict(epochs=12),
+        dict(seed=1),
+    ):
         assert not torch.equal(run(**option), plain), option
-    for option in (dict(scheduler=True), dict(learning_rate=.07), dict(l2_weight_decay=500.), dict(batch_size=3), dict(n_steps_per_call=3), dict(bagging=True)):
+    for option in (
+        dict(scheduler=True),
+        dict(learning_rate=.07),
+        dict(l2_weight_decay=500.),
+        dict(batch_size=3),
+        dict(n_steps_per_call=3),
+        dict(bagging=True),
+    ):
         assert not torch.equal(run(**adam | option), batches), option
 
 
@@ -499,12 +588,17 @@ def test_truncated_gradients_differ(data):
 
 
 def test_convergence_ends_training(data):
-    loose, tight = (quiet(RescorlaWagnerRNN(), *data, starts=2, rounds=1, epochs=150, convergence_threshold=c) for c in (1e-2, 1e-7))
+    loose, tight = (
+        quiet(RescorlaWagnerRNN(), *data, starts=2, rounds=1, epochs=150, convergence_threshold=c) for c in (1e-2, 1e-7)
+    )
     assert loose.table.passes.max() < tight.table.passes.max() and tight.nll <= loose.nll
 
 
 def test_penalty_shrinks_the_bends(data):
-    sizes = [quiet(RescorlaWagnerRNN(), *data, **SHORT, l2_weight_decay=w).network.penalty().item() for w in (0., 5., 500.)]
+    sizes = [
+        quiet(RescorlaWagnerRNN(), *data, **SHORT, l2_weight_decay=w).network.penalty().item()
+        for w in (0., 5., 500.)
+    ]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
@@ -513,7 +607,8 @@ def test_bagging_lets_each_start_see_other_sessions(data):
         warnings.simplefilter("error")  # they need not agree
         out = train(RescorlaWagnerRNN(), *(x[:20] for x in data), starts=3, rounds=2, epochs=40, bagging=True)
     assert len(out.table) == 3 and out.table.nll.nunique() == 3
-    with torch.no_grad(): assert Loss(out.network, *(x[:20] for x in data))().item() == pytest.approx(out.nll, rel=1e-12)
+    with torch.no_grad():
+        assert Loss(out.network, *(x[:20] for x in data))().item() == pytest.approx(out.nll, rel=1e-12)
 
 
 def test_weights_of_sessions_count_repeats(data):
@@ -521,7 +616,10 @@ def test_weights_of_sessions_count_repeats(data):
     xs, ys = (x[:5] for x in data)
     net, times = network("rescorla"), np.array([2, 0, 1, 1, 3])
     repeated = np.repeat(np.arange(5), times)
-    with torch.no_grad(): assert Loss(net, xs, ys, times[None])().item() == pytest.approx(Loss(net, xs[repeated], ys[repeated])().item(), rel=1e-12)
+    with torch.no_grad():
+        assert Loss(net, xs, ys, times[None])().item() == pytest.approx(
+            Loss(net, xs[repeated], ys[repeated])().item(), rel=1e-12
+        )
 
 
 def test_test_data_decide(data):
@@ -535,15 +633,31 @@ def test_test_data_decide(data):
 
 def test_patience_ends_training(data):
     xs, ys = data
-    few, many = (xs[:2], ys[:2], xs[2:], ys[2:]), dict(starts=1, rounds=1, epochs=50, l2_weight_decay=0., convergence_threshold=0.)
-    assert quiet(RescorlaWagnerRNN(), *few, **many, patience=2).table.passes[0] < quiet(RescorlaWagnerRNN(), *few, **many, patience=1000).table.passes[0]
+    few = (xs[:2], ys[:2], xs[2:], ys[2:])
+    many = dict(starts=1, rounds=1, epochs=50, l2_weight_decay=0., convergence_threshold=0.)
+    assert (
+        quiet(RescorlaWagnerRNN(), *few, **many, patience=2).table.passes[0]
+        < quiet(RescorlaWagnerRNN(), *few, **many, patience=1000).table.passes[0]
+    )
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(epochs=0), "epochs must be a whole number of at least 1"), (dict(epochs=1.5), "epochs must be a whole number"), (dict(batch_size=0), "batch_size must be"), (dict(n_steps_per_call=0), "n_steps_per_call must be"),
-    (dict(patience=-1), "patience must be"), (dict(learning_rate=0.), "learning_rate must be above 0"), (dict(learning_rate=float("nan")), "learning_rate must be above 0"),
-    (dict(l2_weight_decay=-1.), "l2_weight_decay must be at least 0"), (dict(convergence_threshold=-1.), "convergence_threshold"), (dict(scheduler=True), "set batch_size, or leave scheduler out"),
-    (dict(starts=0), "starts must be a whole number of at least 1"), (dict(rounds=0), "rounds must be a whole number of at least 1")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(epochs=0), "epochs must be a whole number of at least 1"),
+        (dict(epochs=1.5), "epochs must be a whole number"),
+        (dict(batch_size=0), "batch_size must be"),
+        (dict(n_steps_per_call=0), "n_steps_per_call must be"),
+        (dict(patience=-1), "patience must be"),
+        (dict(learning_rate=0.), "learning_rate must be above 0"),
+        (dict(learning_rate=float("nan")), "learning_rate must be above 0"),
+        (dict(l2_weight_decay=-1.), "l2_weight_decay must be at least 0"),
+        (dict(convergence_threshold=-1.), "convergence_threshold"),
+        (dict(scheduler=True), "set batch_size, or leave scheduler out"),
+        (dict(starts=0), "starts must be a whole number of at least 1"),
+        (dict(rounds=0), "rounds must be a whole number of at least 1"),
+    ],
+)
 def test_wrong_options(options, message, data):
     with pytest.raises(ValueError, match=message): train(RescorlaWagnerRNN(), *data, **options)
 
@@ -585,7 +699,8 @@ def test_a_module_called_wrongly(data):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
             self.submodules_rnn["x_value_reward_chosen"] = self.setup_module(input_size=2)
-    with pytest.raises(ValueError, match="set up for input_size=2, but is called with 1"): train(TwoInputs(), *data, **SHORT)
+    with pytest.raises(ValueError, match="set up for input_size=2, but is called with 1"):
+        train(TwoInputs(), *data, **SHORT)
 
 
 def test_inputs_of_a_wrong_shape():

@@ -4,8 +4,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from spice_rl import (AgentQ, AvoidanceTask, BanditsDrift, Cell, Param, avoidance_model, check, compare, cross_validate, search_library, explore, fit, model_recovery, nll,
-                      parameter_recovery, play, power, replay, simulate)
+from spice_rl import AgentQ, AvoidanceTask, BanditsDrift, Cell, Param, avoidance_model, check, compare, cross_validate
+from spice_rl import search_library, explore, fit, model_recovery, nll, parameter_recovery, play, power, replay
+from spice_rl import simulate
 
 TASK = BanditsDrift(sigma=.2)
 
@@ -20,7 +21,15 @@ class OneRate(Cell):
 
 
 @pytest.fixture(scope="module")
-def people(): return simulate(OneRate(), TASK, pd.DataFrame(dict(alpha=[.2, .3, .4, .5], beta=[3., 4., 3., 4.]), list("abcd")), sessions=10, n_trials=100, seed=3)
+def people():
+    return simulate(
+        OneRate(),
+        TASK,
+        pd.DataFrame(dict(alpha=[.2, .3, .4, .5], beta=[3., 4., 3., 4.]), list("abcd")),
+        sessions=10,
+        n_trials=100,
+        seed=3,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +37,13 @@ def equation(people): return search_library(people).equation
 
 
 @pytest.fixture(scope="module")
-def avoidance(): return simulate(avoidance_model("QLearning"), AvoidanceTask(n_transfer=4, groups={i: "ab"[i % 2] for i in range(6)}), people=6, seed=3)
+def avoidance():
+    return simulate(
+        avoidance_model("QLearning"),
+        AvoidanceTask(n_transfer=4, groups={i: "ab"[i % 2] for i in range(6)}),
+        people=6,
+        seed=3,
+    )
 
 
 def start(equation): return {p: x for p, x in equation.values.items() if p.startswith("start: ")}
@@ -41,29 +56,61 @@ def test_fit_and_compare(people, equation):
     assert found.table.nll.sum() < alone  # numbers of one's own
     q = fit(OneRate(), people, name="one rate")
     ranking = compare([found, q], ceiling=OneRate(), trials=people).ranking()
-    assert set(ranking.index) == {"discovered", "one rate"} and abs(ranking.behind).max() < 10  # it is Q-learning, but for the start
+    # it is Q-learning, but for the start
+    assert set(ranking.index) == {"discovered", "one rate"} and abs(ranking.behind).max() < 10
     assert ranking.parameters.tolist() == [8, 8]
     slope = next(p for p in found.names if p.endswith(": x_value_reward_chosen"))
     np.testing.assert_allclose(1 - found.table[slope], q.table.alpha, atol=.06)
 
 
 def test_cross_validation(people, equation):
-    held_out = cross_validate({"discovered": equation, "one rate": OneRate()}, people.take(participants=["a", "b"]), folds=2, starts=1).values
+    held_out = cross_validate(
+        {"discovered": equation, "one rate": OneRate()}, people.take(participants=["a", "b"]), folds=2, starts=1
+    ).values
     assert abs(held_out.discovered - held_out["one rate"]).max() < 12
 
 
 def test_recovery(equation, people):
     found = fit(equation, people, hold=start(equation), starts=2)
-    r = parameter_recovery({"discovered": equation}, TASK, people=12, draw=found, hold=start(equation), n_trials=200, sessions=3, starts=1, seed=2)
+    r = parameter_recovery(
+        {"discovered": equation},
+        TASK,
+        people=12,
+        draw=found,
+        hold=start(equation),
+        n_trials=200,
+        sessions=3,
+        starts=1,
+        seed=2,
+    )
     assert (r.summary().r > .5).all() and set(r.table.parameter) == set(found.names)
-    told = model_recovery({"discovered": equation, "random": AgentQ(beta_reward=0)}, TASK, people=5, draw={"discovered": found, "random": dict(beta_reward=.1)},
-                          hold={"discovered": start(equation), "random": {p: x for p, x in AgentQ(beta_reward=0).values.items() if p != "beta_reward"}}, bounds={"random": dict(beta_reward=(0., 1.))}, n_trials=100, starts=1, seed=2)
+    told = model_recovery(
+        {"discovered": equation, "random": AgentQ(beta_reward=0)},
+        TASK,
+        people=5,
+        draw={"discovered": found, "random": dict(beta_reward=.1)},
+        hold={
+            "discovered": start(equation),
+            "random": {p: x for p, x in AgentQ(beta_reward=0).values.items() if p != "beta_reward"},
+        },
+        bounds={"random": dict(beta_reward=(0., 1.))},
+        n_trials=100,
+        starts=1,
+        seed=2,
+    )
     assert told.confusion().loc["discovered", "discovered"] >= .8
 
 
 def test_recovery_in_other_processes(equation):
-    options = dict(people=6, draw={p: x for p, x in equation.values.items() if not p.startswith("start: ")}, hold=start(equation), bounds={p: (x - .2, x + .2) for p, x in equation.values.items() if not p.startswith("start: ")},
-                   n_trials=50, starts=1, seed=2)
+    options = dict(
+        people=6,
+        draw={p: x for p, x in equation.values.items() if not p.startswith("start: ")},
+        hold=start(equation),
+        bounds={p: (x - .2, x + .2) for p, x in equation.values.items() if not p.startswith("start: ")},
+        n_trials=50,
+        starts=1,
+        seed=2,
+    )
     here = parameter_recovery(equation, TASK, **options).table
     with joblib.parallel_config(backend="loky", n_jobs=2): there = parameter_recovery(equation, TASK, **options).table
     pd.testing.assert_frame_equal(here, there)

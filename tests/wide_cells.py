@@ -1,4 +1,5 @@
-"Cells with columns of their own that several test files and scripts share, so that their loops are compiled once. Without torch."
+"""Cells with columns of their own that several test files and scripts share, so that their loops are compiled once.
+Without torch."""
 from spice_rl.core.cell import Cell
 from spice_rl.core.density import Normal, Wiener
 from spice_rl.core.params import Param
@@ -25,5 +26,6 @@ class DiffusionQ(Cell):
     params = dict(alpha=Param(.3, 0, 1), v=Param(2, -10, 10), a=Param(1.5, .3, 6), t0=Param(.2, 0, 1))
     does, state = ("choice", "rt"), "q"
     def init(p, state): state.q[:] = .5
-    def response(p, state, trial): return Wiener(p.v * (state.q[trial.options[1]] - state.q[trial.options[0]]), p.a, .5, p.t0)
+    def response(p, state, trial):
+        return Wiener(p.v * (state.q[trial.options[1]] - state.q[trial.options[0]]), p.a, .5, p.t0)
     def update(p, state, trial): state.q[trial.choice] += p.alpha * (trial.reward[trial.choice] - state.q[trial.choice])

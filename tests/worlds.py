@@ -9,15 +9,23 @@ from spice_rl.core.cell import Cell
 from spice_rl.core.data import Trials
 from spice_rl.core.params import Param
 from spice_rl.discovery.equation import Equation
-from spice_rl.discovery.precoded import (LEARNING_RATE_CONFIG, PARTICIPANT_EMBEDDING_CONFIG, PERSEVERATION_CONFIG, RESCORLA_WAGNER_CONFIG, WEINHARDT_2024_CONFIG, WORKING_MEMORY_CONFIG, ForgettingRNN, LearningRateRNN,
-                               ParticipantEmbeddingRNN, PerseverationRNN, RescorlaWagnerRNN, Weinhardt2024RNN, WorkingMemoryRNN)
+from spice_rl.discovery.precoded import LEARNING_RATE_CONFIG, PARTICIPANT_EMBEDDING_CONFIG, PERSEVERATION_CONFIG
+from spice_rl.discovery.precoded import RESCORLA_WAGNER_CONFIG, WEINHARDT_2024_CONFIG, WORKING_MEMORY_CONFIG
+from spice_rl.discovery.precoded import ForgettingRNN, LearningRateRNN, ParticipantEmbeddingRNN, PerseverationRNN
+from spice_rl.discovery.precoded import RescorlaWagnerRNN, Weinhardt2024RNN, WorkingMemoryRNN
 from spice_rl.discovery.rnn import BaseRNN
 from spice_rl.discovery.sindy import regress
 from spice_rl.discovery.training import train
 
 
 # Parameters of AgentQ that make it Q-learning with a rate for rewards and one for penalties.
-HELD = dict(alpha_counterfactual_reward=0., alpha_counterfactual_penalty=0., beta_choice=0., alpha_choice=1., forget_rate=0.)
+HELD = dict(
+    alpha_counterfactual_reward=0.,
+    alpha_counterfactual_penalty=0.,
+    beta_choice=0.,
+    alpha_choice=1.,
+    forget_rate=0.,
+)
 
 
 class PearceHall(Cell):
@@ -92,7 +100,9 @@ class PeopleRNN(BaseRNN):
         for timestep, action, reward in zip(timesteps, actions, rewards):
             self.record_signal("c_action", action)
             self.record_signal("c_reward", reward)
-            chosen = self.call_module("x_value_reward_chosen", "x_value_reward", action=action, inputs=reward, participant_embedding=embedding)
+            chosen = self.call_module(
+                "x_value_reward_chosen", "x_value_reward", action=action, inputs=reward, participant_embedding=embedding
+            )
             self.state["x_value_reward"] = chosen + self.state["x_value_reward"] * (1 - action)
             logits[timestep] = self.state["x_value_reward"] * beta
         return self.post_forward_pass(logits, batch_first), self.get_state()
@@ -107,15 +117,26 @@ def messy(trials, seed=0, missing=.1, hidden=.1):
     choice, reward = trials.choice.copy(), trials.reward.copy()
     reward[rng.random(len(choice)) < hidden] = np.nan
     gone = rng.random(len(choice)) < missing
-    gone[trials.starts[:-1]], gone[trials.starts[1:] - 1] = [True] + [False] * (trials.n_sessions - 1), False  # one session starts with a hole
+    # one session starts with a hole
+    gone[trials.starts[:-1]], gone[trials.starts[1:] - 1] = [True] + [False] * (trials.n_sessions - 1), False
     choice[gone], reward[gone] = -1, np.nan
     return rebuild(trials, choice=choice, reward=reward)
 
 
 def rebuild(trials, keep=None, **new):
     "The same trials with other `choice`, `reward`, `counted`, …, or only the rows in `keep`"
-    d = dict(choice=trials.choice, reward=trials.reward, participant=np.array(trials.participants, object)[trials.participant],
-             session=trials.session, offer=trials.offer, context=trials.context, counted=trials.counted) | new
+    d = (
+        dict(
+            choice=trials.choice,
+            reward=trials.reward,
+            participant=np.array(trials.participants, object)[trials.participant],
+            session=trials.session,
+            offer=trials.offer,
+            context=trials.context,
+            counted=trials.counted,
+        )
+        | new
+    )
     keep = slice(None) if keep is None else keep
     return Trials.from_arrays(**{k: v[keep] for k, v in d.items()}, options=trials.options)
 
@@ -131,13 +152,24 @@ def people(n_options=2, full=False, seed=0):
                 c = int(rng.integers(n_options))
                 rows.append((c, task.step(c), who, s))
     choice, reward, who, session = zip(*rows)
-    return messy(Trials.from_arrays(np.array(choice), np.array(reward), np.array(who, object), np.array(session), options=range(n_options)), seed)
+    return messy(
+        Trials.from_arrays(
+            np.array(choice), np.array(reward), np.array(who, object), np.array(session), options=range(n_options)
+        ),
+        seed,
+    )
 
 
 @cache
 def q_dataset(n_sessions=30, n_trials=60, seed=3, **agent):
     "The tutorial's data in small: one learner, many sessions"
-    dataset = create_dataset(AgentQ(**({"alpha_reward": .3} | agent)), BanditsDrift(.2), n_trials=n_trials, n_sessions=n_sessions, seed=seed)[0]
+    dataset = create_dataset(
+        AgentQ(**({"alpha_reward": .3} | agent)),
+        BanditsDrift(.2),
+        n_trials=n_trials,
+        n_sessions=n_sessions,
+        seed=seed,
+    )[0]
     dataset.xs[..., -1] = 0
     return dataset
 
@@ -153,17 +185,27 @@ def people_dataset(n_sessions=6, n_trials=50):
 def network(kind):
     "A network trained for a moment"
     import warnings
-    if kind in ARCHITECTURES: cls, _, data = ARCHITECTURES[kind]
-    else: cls, data = dict(rescorla=(RescorlaWagnerRNN, q_dataset), forgetting=(ForgettingRNN, q_dataset), people=(PeopleRNN, people_dataset))[kind]
+    if kind in ARCHITECTURES:
+        cls, _, data = ARCHITECTURES[kind]
+    else:
+        cls, data = dict(
+            rescorla=(RescorlaWagnerRNN, q_dataset),
+            forgetting=(ForgettingRNN, q_dataset),
+            people=(PeopleRNN, people_dataset),
+        )[kind]
     make = cls if data is q_dataset else lambda: cls(n_participants=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # short training: the starts need not agree
         return train(make(), data().xs, data().ys, starts=2, rounds=1, epochs=30, seed=1).network
 
 
-ARCHITECTURES = dict(perseveration=(PerseverationRNN, PERSEVERATION_CONFIG, q_dataset), learning_rate=(LearningRateRNN, LEARNING_RATE_CONFIG, q_dataset),
-                     embedding=(ParticipantEmbeddingRNN, PARTICIPANT_EMBEDDING_CONFIG, people_dataset), weinhardt=(Weinhardt2024RNN, WEINHARDT_2024_CONFIG, people_dataset),
-                     memory=(WorkingMemoryRNN, WORKING_MEMORY_CONFIG, q_dataset))
+ARCHITECTURES = dict(
+    perseveration=(PerseverationRNN, PERSEVERATION_CONFIG, q_dataset),
+    learning_rate=(LearningRateRNN, LEARNING_RATE_CONFIG, q_dataset),
+    embedding=(ParticipantEmbeddingRNN, PARTICIPANT_EMBEDDING_CONFIG, people_dataset),
+    weinhardt=(Weinhardt2024RNN, WEINHARDT_2024_CONFIG, people_dataset),
+    memory=(WorkingMemoryRNN, WORKING_MEMORY_CONFIG, q_dataset),
+)
 
 
 @cache
@@ -180,7 +222,8 @@ def equation_of(kind):
 
 
 def exact_network(coefficients=(-.3, -.3, .9), product=0., others=None):
-    "A network with weights set by hand: chosen value += c0 + c1 V + c2 r + product V r, no bends; `others` (d0, d1) for the rest"
+    """A network with weights set by hand: chosen value += c0 + c1 V + c2 r + product V r, no bends; `others` (d0,
+    d1) for the rest"""
     net = (RescorlaWagnerRNN() if others is None else ForgettingRNN()).reset(1, np.random.default_rng(0)).eval()
     with torch.no_grad():
         w = net.submodules_rnn["x_value_reward_chosen"].weight

@@ -36,6 +36,7 @@ def check_names(
     for name in given:
         if not _is_there(name, known):
             there = ', '.join(map(str, known)) or 'none'
+            name = name.item() if isinstance(name, np.generic) else name       # prints as 1, not np.int64(1)
             raise ValueError(f"unknown {what} {name!r:.80}{_nearest(name, known)} (there are: {there})")
 
 def _is_there(name, known):

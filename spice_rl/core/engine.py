@@ -451,7 +451,7 @@ def nll(
         raise FloatingPointError(
             f"{type(cell).__name__} gives a likelihood of {total[who]} for participant "
             f"{trials.participants[who]!r} with "
-            f"{dict(theta.iloc[who])}: a value became infinite or NaN (does a rule read a reward that was not "
+            f"{theta.iloc[who].to_dict()}: a value became infinite or NaN (does a rule read a reward that was not "
             "shown?)")
     return pd.Series(total, index=pd.Index(trials.participants, name='participant'), name='nll')
 

@@ -77,6 +77,12 @@ def _check_alike(frame):
         if (frame[name] != frame[name].iloc[0]).any():
             raise ValueError(f"{name!r} cannot be held: it differs between participants")
 
+def _rewards_of(rewards):
+    "All values that a reward takes, as numbers."
+    if not np.iterable(rewards) or isinstance(rewards, str) or not len(rewards) or not np.isfinite(rewards).all():
+        raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
+    return tuple(float(r) for r in rewards)
+
 # %% ../../nbs/30_discovery/34_equation.ipynb #a8c01376
 class Equation(StructuredCell, rules=False):
     """A sparse equation as a cell.
@@ -133,6 +139,7 @@ class Equation(StructuredCell, rules=False):
             name: Param(float(first[name]), *self.bounds.get(name, (-np.inf, np.inf)))
             for name in names
             if name not in self.held}
+        self.rewards = 0., 1.    # all that were paid: who finds an equation writes down those of its choices
         self.structure = _encode(
             self.equation_rules, self.state, [list(self.params).index(n) if n in self.params else -1 for n in names],
             first)
@@ -165,9 +172,11 @@ class Equation(StructuredCell, rules=False):
         groups, c = pd.Series(groups), self.coefficients
         check_names(groups.unique(), c.index, 'group')
         rows = [list(c.index).index(g) for g in groups]
-        return Equation(
-            self.equation_rules, self.state, c.iloc[rows].set_axis(list(groups.index)), self.held, self.bounds,
-            None if self.covariance is None else [self.covariance[i] for i in rows])
+        known = None if self.covariance is None else [self.covariance[i] for i in rows]
+        coefficients = c.iloc[rows].set_axis(list(groups.index))
+        new = Equation(self.equation_rules, self.state, coefficients, self.held, self.bounds, known)
+        new.rewards = self.rewards
+        return new
 
     def _numbers(self, participants):
         "All numbers of these people, those that are held, too."
@@ -226,11 +235,7 @@ class Equation(StructuredCell, rules=False):
         for module, terms in self.terms(participant).items():
             right = ' + '.join(f"{_number(c, digits)} {t}" for t, c in terms.items()).replace(' + -', ' - ') or '0'
             lines.append(f"({module})[k+1] = {right}")
-        uneven = {
-            s: row[f"weight: {s}"]
-            for s in self.state
-            if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
-        if uneven:
+        if uneven := self._uneven(row):
             lines.append(
                 'logits = ' + ' + '.join(f"{_number(w, digits)} {s}" for s, w in uneven.items()).replace(' + -', ' - '))
         return '\n'.join(lines)
@@ -239,7 +244,7 @@ class Equation(StructuredCell, rules=False):
         participant: object=None, # Whose (default: everybody's, or the first one's)
         digits: int=3             # Decimals; a small number keeps as many digits
     ) -> str:
-        """The equation in LaTeX, one line per module.
+        """The equation in LaTeX, one line per module, and one for the logits unless they are one value.
 
         Parameters
         ----------
@@ -249,10 +254,8 @@ class Equation(StructuredCell, rules=False):
             Decimals; a small number keeps as many digits
         """
         row = self.row(participant)
-        lines = [
-            rf"{symbol(s)}_0 &= {_number(row[f'start: {s}'], digits)}"
-            for s in self.state
-            if f"start: {s}" in self.params]
+        begin = {s: row[f'start: {s}'] for s in self.state if f"start: {s}" in self.params}
+        lines = [rf"{symbol(s)}_0 &= {_number(x, digits)}" for s, x in begin.items()]
         for r in self.equation_rules:
             names = (r.state, *r.names[1:])
             parts = [
@@ -265,12 +268,22 @@ class Equation(StructuredCell, rules=False):
             lines.append(
                 rf"{symbol(r.state)}_{{t+1}} &= {' '.join(parts).lstrip('+') or '0'}"
                 + (rf" && ({where})" if where else ''))
+        weighed = [f"{_number(w, digits)}\\,{symbol(s)}" for s, w in self._uneven(row).items()]
+        if weighed: lines.append(rf"\operatorname{{logit}} &= {' + '.join(weighed).replace('+ -', '- ')}")
         return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
+
+    def _uneven(self, row):
+        "Weights of the values in the logits, where these are more than one value that counts 1."
+        return {
+            s: row[f"weight: {s}"]
+            for s in self.state
+            if (len(self.state) > 1 or abs(row[f"weight: {s}"] - 1) > 1e-9) and row[f"weight: {s}"] != 0}
 
     def as_rl(self,
         participant: object=None,         # Whose (default: everybody's, or the first one's)
-        # All values that a reward takes: rates for reward and penalty can be told if they are two
-        rewards: Sequence[float]=(0., 1.)
+        # All values that a reward takes: rates for reward and penalty can be told if they are two (default: those on
+        # which the equation was found; 0 and 1 if it was written down)
+        rewards: Sequence[float] | None=None
     ) -> 'Reading':
         """The equation of one participant read as a known learning rule: a `Reading`. What stands in the way is named.
 
@@ -278,11 +291,11 @@ class Equation(StructuredCell, rules=False):
         ----------
         participant : object
             Whose (default: everybody's, or the first one's)
-        rewards : Sequence[float]
+        rewards : Sequence[float] | None
             All values that a reward takes: rates for reward and penalty can be told if they are two
+            (default: those on which the equation was found; 0 and 1 if it was written down)
         """
-        if not len(rewards) or not np.isfinite(rewards).all():
-            raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
+        rewards = _rewards_of(self.rewards if rewards is None else rewards)
         i = (
             0
             if participant is None or list(self.coefficients.index) == ['everybody']
@@ -493,7 +506,7 @@ def equation_to_dict(equation: Equation) -> dict: # To be written to a file
         latents=list(equation.state), rules=[_rule_to_dict(r) for r in equation.equation_rules],
         participants=[w.item() if hasattr(w, 'item') else w for w in c.index], parameters=list(c.columns),
         coefficients=c.to_numpy().tolist(), held=list(equation.held),
-        bounds={n: list(pair) for n, pair in equation.bounds.items()}, covariance=None
+        bounds={n: list(pair) for n, pair in equation.bounds.items()}, rewards=list(equation.rewards), covariance=None
         if equation.covariance is None
         else [[list(frame.columns), frame.to_numpy().tolist()] for frame in equation.covariance])
 
@@ -505,10 +518,10 @@ def equation_from_dict(d: dict) -> Equation: # What `equation_to_dict` gave
     ----------
     d : dict
         What `equation_to_dict` gave"""
-    # old files lack the last three
+    # old files lack the last four
     check_keys(
         d, ('latents', 'rules', 'participants', 'parameters', 'coefficients'), 'an equation',
-        ('held', 'bounds', 'covariance'))
+        ('held', 'bounds', 'covariance', 'rewards'))
     rules = [_rule_from_dict(r) for r in check_list(d['rules'], 'rules', dict, 'rules as dicts', 0)]
     people = check_list(d['participants'], 'participants', (str, int, float), 'labels')
     if any(isinstance(who, float) and not np.isfinite(who) for who in people):
@@ -519,7 +532,9 @@ def equation_from_dict(d: dict) -> Equation: # What `equation_to_dict` gave
     bounds = {name: _pair(pair, name) for name, pair in check_mapping(d.get('bounds'), 'bounds', "name=(0, 1)").items()}
     covariance = d.get('covariance')
     if covariance is not None: covariance = [_covariance_of(one) for one in _lists(covariance, 'covariance')]
-    return Equation(rules, d['latents'], pd.DataFrame(rows, people, names), held, bounds, covariance)
+    out = Equation(rules, d['latents'], pd.DataFrame(rows, people, names), held, bounds, covariance)
+    out.rewards = _rewards_of(check_list(d.get('rewards', out.rewards), 'rewards', (int, float), 'numbers'))
+    return out
 
 def _numbers_of(rows, what, n, k):
     "Rows of numbers, (n, k), as they stand; an error if there are others."

@@ -18,6 +18,7 @@ from ..core.arguments import check_number, check_whole
 from ..core.data import Trials
 from ..core.tensors import DatasetRNN
 from .equation import Equation, equation_from_dict, equation_to_dict
+from .structures import _paid
 from .precoded import RESCORLA_WAGNER_CONFIG, RescorlaWagnerRNN
 from .rnn import BaseRNN, SpiceConfig, check_device
 from .network_cell import NetworkCell
@@ -238,8 +239,10 @@ class SpiceEstimator(_Stages, _Sessions, BaseEstimator):
         people = list(range(self.n_participants_))
         self.regression_ = regress(self.network_, self.spice_config, xs, ys, participants=people, probes=self._probes(),
                                    **self._reading())
+        trials = self._trials(xs, ys)
         self.network_equation_ = self.equation_ = self.regression_.equation
-        self.refinement_ = self._refined(self._trials(xs, ys)) if self.refine else None
+        self.equation_.rewards = tuple(_paid(trials))
+        self.refinement_ = self._refined(trials) if self.refine else None
 
     def _reading(self):
         "The options of `regress`."

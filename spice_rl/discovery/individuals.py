@@ -13,7 +13,8 @@ import pandas as pd
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from ..core.playing import as_seed
-from .equation import Equation
+from ..core.params import from_line
+from .equation import Equation, _read_rules
 from ..inference.hierarchy import fit_hierarchical
 from ..core.arguments import check_names, check_whole
 from .refinement import _assemble, _from_nothing, _library_for, _setting, _units
@@ -252,20 +253,29 @@ class Individuals:
             names, weight = (
                 [n for n in fit.means.reset_index().parameter.unique() if (fit.table[n] != 0).any()],
                 self.probability[kind][who])
-            value, error = (
-                fit.table.loc[who, names], fit.table.loc[who, [f'se_{n}' for n in names]].set_axis(names, axis=1))
-            read = {w: self.equation.as_rl(w, self.rewards).parameters for w in who}
+            given = self._given_the_group(kind)
+            value = fit.table.loc[who, names]
+            error = pd.DataFrame([np.sqrt(np.diag(given[w].loc[names, names])) for w in who], who, names)
+            read = {w: _read_rules(self.equation, self.equation.coefficients.loc[w], given[w], self.rewards).parameters
+                    for w in who}
             for q in self.as_rl(kind).parameters.index:
                 value[q], error[q] = (
                     [r.value.get(q, np.nan) for r in read.values()], [r.se.get(q, np.nan) for r in read.values()])
             value, error = value.loc[:, error.notna().any()], error.loc[:, error.notna().any()]
             mean = value.mul(weight, axis=0).sum() / weight.sum()
             both = ((value - mean)**2 + error.fillna(0)**2).mul(weight, axis=0).sum() / weight.sum()
-            out.append(
-                pd.DataFrame(
-                    dict(kind=kind, what=value.columns, mean=mean, sd=np.sqrt(both), left_open=(error**2).mean() / both)
-                ))
+            open_ = ((error**2).mean() / both).where(both > 0, 1.)      # nobody differs: choices say nothing of it
+            out.append(pd.DataFrame(dict(kind=kind, what=value.columns, mean=mean, sd=np.sqrt(both), left_open=open_)))
         return pd.concat(out).set_index(['kind', 'what'])
+
+    def _given_the_group(self, kind):
+        """Posterior covariance of each person's numbers if the group of the kind were known, {participant: frame}: how
+        far people are scattered must not grow with what is not known about the group's mean."""
+        fit = self.fits[kind]
+        z, params = fit.modes.to_numpy(), [fit.cell.params[n] for n in fit.modes]
+        slope = (from_line(z + 1e-5, params) - from_line(z - 1e-5, params)) / 2e-5
+        c = fit.covariances * slope[:, :, None] * slope[:, None]
+        return {who: pd.DataFrame(c[i], list(fit.modes), list(fit.modes)) for i, who in enumerate(fit.modes.index)}
 
 # %% ../../nbs/30_discovery/37_individuals.ipynb #c6ca933a
 def _own(library, kinds):

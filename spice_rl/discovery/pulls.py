@@ -75,6 +75,10 @@ def _middle(rewards):
     low, high = rewards
     return 0. if low < 0 < high else (low + high) / 2
 
+def _from_middle(reward, middle):
+    "A reward as terms multiply it, in text: its distance from the middle."
+    return f"({reward} {'−' if middle > 0 else '+'} {abs(middle):g})" if middle else reward
+
 def _program(traces, terms, middle, zero):
     "The same as one array of numbers, for the engine."
     last = np.flatnonzero(traces[:, 0] == _LAST)

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from ..core.parts import _subset
 from ..core.tensors import _unread
 from ..core.playing import as_seed
+from ..inference.descent import _scored
 from .equation import Equation, _decimals
 from .rules import SIGNALS, Rule, equation_names
 from ..core.arguments import check_names, check_one_of, check_whole
@@ -559,10 +560,10 @@ def _units(trials, by):
                 "trials.take(…)")
         units = {group: trials.take(participants=list(people.index)) for group, people in said.groupby(said)}
     for who, mine in units.items():
-        if not mine.n_counted:
+        if not _scored(mine).any():
             raise ValueError(
-                f"there is no choice of {who!r} to learn from: every one is missing or not counted; leave them out: "
-                "trials.take(…)")
+                f"there is no choice of {who!r} to learn from: every one is missing, not counted, or had no other "
+                "option; leave them out: trials.take(…)")
     return units
 
 def _refined(setting, given, trials, by, how):

@@ -18,6 +18,7 @@ import torch
 from ..core.data import Trials
 from ..core.tensors import DatasetRNN
 from ..core.engine import nll
+from ..inference.descent import _scored
 from ..core.replaying import replay_arrays
 from .equation import Equation
 from .rules import Rule
@@ -397,7 +398,7 @@ def _regress_one(network, config, asked, xs, ys, how, rules):
     for kept, (cut, row) in candidates.items():
         total = float(nll(Equation(rules, latents, row), trials=trials).sum())
         table.append(
-            dict(threshold=cut, terms=sum(kept), nll=total, bic=2 * total + sum(kept) * np.log(trials.n_counted)))
+            dict(threshold=cut, terms=sum(kept), nll=total, bic=2 * total + sum(kept) * np.log(_scored(trials).sum())))
     table = pd.DataFrame(table)
     best = int(table.bic.idxmin())
     table['chosen'] = table.index == best

@@ -319,8 +319,9 @@ class _Stages:
             self.remarks_.append(
                 "estimating the equation on the choices made it worse "
                 f"({name} {by[REFINED]:.{digits}f}, after {by[RAW]:.{digits}f}), so the network's equation "
-                "is that of the regression, without standard errors; refine takes only equations whose values "
-                "cannot run away, and these choices may need one whose values do")
+                "is that of the regression, without standard errors. The two may differ in where values start (there "
+                "refine takes a number only if the choices pay for it), and refine takes no equation whose values "
+                "can run away")
         self._stages, self._last, self.equation_ = table.loc[order], order[-1], self.network_equation_
 
     def _take_best(self, xs, ys, judged):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ..core.data import check_trials
 from ..core.engine import Lanes
+from ..inference.descent import _scored
 from .equation import Equation
 from .rules import SIGNALS, Rule, Scoring, _term, check_rules, equation_names
 from ..core.jit import njit
@@ -70,8 +71,9 @@ def _check(trials, rules=None):
     if not trials.options:
         raise ValueError("an equation speaks of choices and rewards, and these trials have none: people do "
                          f"{' and '.join(trials.does)}; write a Cell for them")
-    if not trials.n_counted:
-        raise ValueError("there is no choice to learn from: every choice is missing or not counted")
+    if not _scored(trials).any():
+        raise ValueError("there is no choice to learn from: every choice is missing, not counted, or had no other "
+                         "option")
     if rules is None: return
     if not isinstance(rules, (list, tuple)) or not rules:
         raise TypeError(f"a library is a list of at least one Rule, as bandit_library() makes it, got {rules!r}")
@@ -217,7 +219,8 @@ class _Library:
         self.rows = lanes.rows
         if sessions is not None:
             self.rows = self.rows._replace(first=self.rows.first[sessions], last=self.rows.last[sessions])
-        counted = np.r_[0, np.cumsum(self.rows.times * (self.rows.choice >= 0))]
+        scored = (self.rows.choice >= 0) & (self.rows.n_options > 1)     # a choice that could have been another
+        counted = np.r_[0, np.cumsum(self.rows.times * scored)]
         self.n_choices = int((counted[self.rows.last] - counted[self.rows.first]).sum())
 
     def _look_at_signals(self):

@@ -12,13 +12,15 @@ from collections import Counter, namedtuple
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from ..core.arguments import check_keys, check_labels, check_number, check_one_of
+from ..core.arguments import check_keys, check_labels, check_names, check_number, check_one_of
 from ..core.cell import Cell, Trial
 from ..core.loops import Kernels
 from ..core.compiling import StructuredCell
 from ..core.params import Param
 from .pulls import _COMMON, _OPTION, _OTHERS, _RATES, _STARTS, _WEIGHTS, _checked_term
-from .pulls import _init, _kind, _learn, _logits, _middle, _program, _rank, _tables, _update
+from .equation import _number
+from .pulls import _from_middle, _init, _kind, _learn, _logits, _middle, _program, _rank, _tables
+from .pulls import _update
 from ..core.data import Trials
 
 # %% ../../nbs/30_discovery/36_trace_equations.ipynb #9a3e6d24
@@ -374,7 +376,9 @@ class TraceEquation(StructuredCell, rules=False):
         participant : object
             Whose (default: the group's)
         """
-        return self.table([participant]).iloc[0] if participant is not None else pd.Series(self.values, dtype=float)
+        if participant is None: return pd.Series(self.values, dtype=float)
+        if self.people is not None: check_names([participant], self.people.index, 'participant')
+        return self.table([participant]).iloc[0]
     def text(self,
         participant: object=None, # Whose (default: the group's)
         digits: int=2             # Decimals
@@ -388,7 +392,7 @@ class TraceEquation(StructuredCell, rules=False):
         digits : int
             Decimals
         """
-        return _text(self.structure, self.numbers(participant), digits)
+        return _text(self.structure, self.numbers(participant), digits, self.middle)
     def latex(self,
         participant: object=None, # Whose (default: the group's)
         digits: int=2             # Decimals
@@ -416,7 +420,7 @@ class TraceEquation(StructuredCell, rules=False):
         digits : int
             Decimals
         """
-        return _words(self.structure, self.numbers(participant), digits)
+        return _words(self.structure, self.numbers(participant), digits, self.middle)
     def as_rl(self, participant: object=None) -> 'TraceReading': # Whose (default: the group's)
         """The equation read as a known learning rule: its name, and its parameters by name.
 
@@ -506,10 +510,10 @@ def _sum(pairs):
     "Weights and what they multiply as a sum in text."
     return ' + '.join(f"{w} × {x}" if x else w for w, x in pairs).replace('+ -', '- ').replace('  ', ' ')
 
-def _text(s, numbers, digits):
+def _text(s, numbers, digits, middle):
     "A structure and its numbers, a line for the logit and one for each trace."
-    shown = {n: f"{x:.{digits}f}" if abs(x) >= .1 else f"{x:.{digits}g}" for n, x in numbers.items()}
-    columns = {c.name: c.text for c in s.columns}
+    shown = {n: _number(x, digits) for n, x in numbers.items()}
+    columns = {c.name: c.text for c in s.columns} | dict(reward=_from_middle('reward', middle))
     products = [' × '.join((columns.get(t[0], f'{t[0]}[k]'), *(columns.get(x, x) for x in t[1:]))) for t in s.terms]
     lines = ['logit[k] = ' + (_sum([(shown[s.weight(t)], x) for t, x in zip(s.terms, products)]) or '0')]
     for signal in s.traces:
@@ -520,19 +524,17 @@ def _text(s, numbers, digits):
 
 def _latex(s, numbers, digits, middle):
     "The same in LaTeX."
-    show = lambda x: f"{x:.{digits}f}" if abs(x) >= .1 else f"{x:.{digits}g}"
-    symbols = _SYMBOLS | {c.name: c.latex for c in s.columns}
+    show, reward = lambda x: _number(x, digits), f'r{-middle:+g}' if middle else 'r'
+    symbols = _SYMBOLS | {c.name: c.latex for c in s.columns} | dict(reward=f'({reward})' if middle else reward)
     weights = ' '.join(('+' if numbers[s.weight(t)] >= 0 else '') + show(numbers[s.weight(t)]) + r'\,'
                        + r'\,'.join(symbols[x] for x in t) for t in s.terms)
     lines = [rf"\operatorname{{logit}}_k &= {weights.lstrip('+') or '0'}"]
-    inputs = dict(choice=r'1_{k=c}', choice_2=r'1_{k=c}', stay=r'\pm 1', win_stay=r'\pm 1', reward_rate=f'r-{middle:g}')
+    inputs = dict(choice=r'1_{k=c}', choice_2=r'1_{k=c}', stay=r'\pm 1', win_stay=r'\pm 1', reward_rate=reward)
     for signal in s.traces:
         own, x = s._rates(signal), _SYMBOLS[signal]
         if signal == 'value':
-            rate = (
-                show(numbers[own[0]])
-                if s.rates == 'one'
-                else rf"({show(numbers[own[0]])}\text{{ or }}{show(numbers[own[1]])})")
+            rate = show(numbers[own[0]])
+            if s.rates == 'two': rate = rf"({rate}\text{{ or }}{show(numbers[own[1]])})"
             lines.append(rf"V_c &\leftarrow V_c + {rate}\,(r-V_c)")
             other = dict(forgotten=('forget', 'V_0'), together=(own[0], 'V_0'), shown=('alpha_other', 'r_k')).get(
                 s.others)
@@ -549,13 +551,15 @@ def _latex_loss(s, numbers, show):
     more = [rf"M_k &\leftarrow M_k + {show(numbers[other[0]])}\,({other[1]}-M_k)"] if other else []
     return [rf"M_c &\leftarrow M_c + {rate}\,(\max(0,-r)-M_c)", *more]
 
-def _words(s, numbers, digits):
+def _words(s, numbers, digits, middle):
     "Sentences."
-    show = lambda n: f"{numbers[n]:.{digits}f}"
+    show = lambda n: _number(numbers[n], digits)
+    says = lambda x: _from_middle(s._says(x), middle) if x == 'reward' else s._says(x)
     rate = lambda signal: ''.join(f" (rate {show(n)})" for n in s._rates(signal))
     out = [_words_of_learning(s, show)] if ('value',) in s.terms else []
-    out += filter(None, (_words_of_term(s, t, numbers, digits, show, rate) for t in s.terms))
-    again = [(show(s.weight(t)), ' × '.join(s._says(x) + rate(x) for x in t[1:])) for t in s.terms if t[0] == 'last']
+    more = {t: ''.join(f" × {says(x)}{rate(x)}" for x in t[1:]) for t in s.terms}
+    out += filter(None, (_words_of_term(s, t, numbers, digits, show, rate, more[t]) for t in s.terms))
+    again = [(show(s.weight(t)), ' × '.join(says(x) + rate(x) for x in t[1:])) for t in s.terms if t[0] == 'last']
     if again: out.append(f"repeats by {_sum(again)}")
     if ('last', 'stay', 'reward') in s.terms and numbers['kappa_stay_reward'] < 0:
         out.append("a reward interrupts the pattern of repeating or switching")
@@ -563,10 +567,8 @@ def _words(s, numbers, digits):
 
 def _words_of_learning(s, show):
     "How values are learned, and what choices make of them."
-    rates = (
-        f"rate {show('alpha')}"
-        if s.rates == 'one'
-        else f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others")
+    rates = f"rate {show('alpha')}" if s.rates == 'one' else (
+        f"rates {show('alpha_reward')} for rewards above the middle, {show('alpha_penalty')} for others")
     others = dict(
         kept='stay as they are', forgotten=f"fade at {show('forget')}" if s.others == 'forgotten' else '',
         together='fade at the learning rate',
@@ -574,9 +576,8 @@ def _words_of_learning(s, show):
     return (f"values follow rewards ({rates}), those not chosen {others}; choices follow values with inverse "
             f"temperature {show('beta')}")
 
-def _words_of_term(s, t, numbers, digits, show, rate):
+def _words_of_term(s, t, numbers, digits, show, rate, more): # more: what the product has beside its first factor
     "What one product does; None of values alone, and of repeating, which have sentences of their own."
-    more = ''.join(f" × {s._says(x)}{rate(x)}" for x in t[1:])
     toward = 'toward' if numbers[s.weight(t)] > 0 else 'away from'
     if t[0] not in _WEIGHTS: return _words_of_pull(s, t, show(s.weight(t)), toward, more)
     if t[0] == 'value' and len(t) > 1: return _words_of_value(s, t, numbers, digits, more)
@@ -590,8 +591,8 @@ def _words_of_value(s, t, numbers, digits, more):
     "What changes how strongly values guide choices."
     by = numbers[s.weight(t)]
     column = next((c for c in s.columns if t[1:] == (c.name,)), None)
-    if column is None: return f"values{more} count {by:.{digits}f}"
-    return f"{column.step} the inverse temperature is {abs(by):.{digits}f} {'higher' if by > 0 else 'lower'}"
+    if column is None: return f"values{more} count {_number(by, digits)}"
+    return f"{column.step} the inverse temperature is {_number(abs(by), digits)} {'higher' if by > 0 else 'lower'}"
 
 def _words_of_pull(s, t, weight, toward, more):
     "What a column with a number for each option does."

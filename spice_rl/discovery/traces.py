@@ -23,6 +23,7 @@ from ..inference.ascent import _sought
 from ..inference.hierarchy import _Design, _report
 from ..inference.population import _Prior, _Variances
 from ..core.params import from_line
+from .equation import _decimals
 from .pulls import _checked_term
 from .trace_equations import TraceEquation, TraceStructure, _name_of
 from .trace_search import TRACE_TERMS, _SLACK, _columns_for, _look_for, _Model, _Search
@@ -263,6 +264,12 @@ def _path(search):
         rows, columns=['came', 'went', 'values', 'parameters', 'integrated_bic', 'better_than_guessing'])
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #6deaa53e
+def _rounded(group):
+    "The group's numbers with three decimals; more where the typical one is small, such as a weight of points."
+    decimals = [min(8, max(3, _decimals(x, 2))) for x in group.typical]
+    rows = [row.round(d) for d, (_, row) in zip(decimals, group.iterrows())]
+    return pd.DataFrame(rows, group.index, group.columns)
+
 @dataclass(repr=False)
 class Discovery:
     """What `discover` found.
@@ -417,11 +424,11 @@ class Discovery:
 
     def __repr__(self):
         return '\n'.join(
-            [self._head(), self.cell.text(), *self.words(), self.group.round(3).to_string(), *self.notes()])
+            [self._head(), self.cell.text(), *self.words(), _rounded(self.group).to_string(), *self.notes()])
 
     def _repr_html_(self):
         return (f"<p>{self._head()}</p><p>$${self.latex()}$$</p>" + ''.join(f"<p>{w}</p>" for w in self.words())
-                + self.group.round(3).to_html() + ''.join(f"<p>{n}</p>" for n in self.notes()))
+                + _rounded(self.group).to_html() + ''.join(f"<p>{n}</p>" for n in self.notes()))
 
 # %% ../../nbs/30_discovery/37_traces.ipynb #7a7d78b0
 def discover(
@@ -506,8 +513,8 @@ def _result(search, best, kinds, seed, budget):
     who, about = (one, None) if kinds is None else _kind_tables(search, kinds)
     remarks = [
         *_search_remarks(search, best, budget), *([] if kinds is None else [_say_kinds(about, best.bic - kinds.bic)])]
-    return Discovery(cell, group, people, _near_by(search), _path(search), fit, best.bic, search.n, remarks, who, about,
-                     (search, seed) if search.stopped else None)
+    return Discovery(cell, group, people, _near_by(search), _path(search), fit, float(best.bic), search.n, remarks, who,
+                     about, (search, seed) if search.stopped else None)
 
 def _numbers(search, model, seed):
     """A structure's `HierarchicalFit` (None: people are alike), the group's numbers, each person's, and the cell with

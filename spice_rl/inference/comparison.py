@@ -75,6 +75,9 @@ class Comparison:
         "Name and participants of each group, those without a group last, and of all."
         if self.groups is None: return [('full', self.values.index)]
         group = self.groups.reindex(self.values.index)
+        if group.isin(['full']).any():
+            raise ValueError("a group is called 'full', which is the name of all people together: call it something "
+                             "else")
         parts = [
             (name, group.index[group == name])
             for name in sorted(group.dropna().unique(), key=lambda g: (str(type(g)), g))]
@@ -218,10 +221,11 @@ def cross_validate(
     cells: Sequence[Cell] | dict[str, Cell], # Models, perhaps by name
     trials: Trials,                          # The choices
     folds: int=4,                            # How many parts
-    seed: int | np.random.Generator=0,       # Of all that is drawn at random
-    **options: object                        # For `fit`
+    seed: int | np.random.Generator=0,       # For `fit`: where its starts come from
+    **options: object                        # For `fit`, too
 ) -> Comparison:
-    """Held-out NLL of each participant's choices, summed over folds: a `Comparison`.
+    """Held-out NLL of each participant's choices, summed over folds: a `Comparison`. A person's choices that count are
+    dealt to the folds in turn.
 
     A participant with fewer choices than folds is a `ValueError`. People whose choices say nothing to any of the
     models, in any fold, are left out.
@@ -235,9 +239,9 @@ def cross_validate(
     folds : int
         How many parts
     seed : int | np.random.Generator
-        Of all that is drawn at random
+        For `fit`: where its starts come from
     **options : object
-        For `fit`"""
+        For `fit`, too"""
     check_trials(trials)
     folds, seed, cells = check_whole(folds, 'folds', 2), check_seed(seed), _named(cells)
     few = np.bincount(trials.participant[_scored(trials)], minlength=trials.n_participants)
@@ -245,12 +249,12 @@ def cross_validate(
         raise ValueError(
             f"participant {trials.participants[few.argmin()]!r} has {few.min()} choices, too few for {folds} folds; "
             "use fewer, or leave them out: trials.take(participants=[...])")
-    fold = _folds(trials, folds, np.random.default_rng(seed))
+    fold = _folds(trials, folds)
     values = pd.DataFrame(0., index=pd.Index(trials.participants, name='participant'), columns=list(cells))
     silent = set(trials.participants)
     for name, cell in cells.items():
         for f in range(folds):
-            found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), **options)
+            found = fit(cell, replace(trials, counted=trials.counted & (fold != f)), seed=seed, **options)
             values[name] += _held_out(cell, found.parameters, replace(trials, counted=trials.counted & (fold == f)))
             silent &= set(found.silent)
     return Comparison(
@@ -276,10 +280,11 @@ def _named(cells):
         kind if kinds.count(kind) == 1 else f"{kind} {kinds[: k + 1].count(kind)}": cell
         for k, (kind, cell) in enumerate(zip(kinds, cells))}
 
-def _folds(trials, folds, rng):
-    "Part of each trial: a person's trials in turn, from a random part on."
-    fold = np.empty(len(trials), int)
+def _folds(trials, folds):
+    """Part of each trial: a person's choices that count in turn, so that no part has all of them, whatever is missing;
+    -1 for other trials."""
+    fold, scored = np.full(len(trials), -1), _scored(trials)
     for i in range(trials.n_participants):
-        mine = np.flatnonzero(trials.participant == i)
-        fold[mine] = (np.arange(len(mine)) + rng.integers(folds)) % folds
+        mine = np.flatnonzero(scored & (trials.participant == i))
+        fold[mine] = np.arange(len(mine)) % folds
     return fold

@@ -9,6 +9,7 @@ __all__ = []
 import numpy as np
 import pandas as pd
 from ..core.arguments import check_names
+from ..core.labels import _item
 
 # %% ../../nbs/20_inference/25_design_matrix.ipynb #0586f89e
 def _series(trials, given, what):
@@ -72,7 +73,7 @@ def _check_design(X, spread):
         raise ValueError(f"the effects {', '.join(X)} cannot be told apart: one is a sum of others; leave one out")
 
 # %% ../../nbs/20_inference/25_design_matrix.ipynb #49a0aeb6
-def _labels(group): return sorted(group.unique(), key=lambda g: (str(type(g)), g))
+def _labels(group): return sorted(map(_item, group.unique()), key=lambda g: (str(type(g)), g))
 def _against(labels): return [f'{g} - {labels[0]}' for g in labels[1:]]
 
 def _design(trials, groups, covariates, spread=1): # spread: dimensions of the covariance that is estimated
@@ -95,6 +96,10 @@ def _design(trials, groups, covariates, spread=1): # spread: dimensions of the c
             raise ValueError(
                 f"covariate {name!r} must be numbers, got {values.iloc[0]!r}; kinds of people are given as groups"
             ) from e
+        if not np.isfinite(x).all():
+            odd = (~np.isfinite(x)).argmax()
+            raise ValueError(f"covariate {name!r} must be finite numbers, got {x[odd]:g} for participant "
+                             f"{values.index.tolist()[odd]!r}")
         if np.ptp(x) == 0:
             raise ValueError(f"covariate {name!r} is {x[0]:g} for everybody, so it has no effect to estimate")
         if name in X: raise ValueError(f"covariate {name!r} has the name of another effect; rename it")

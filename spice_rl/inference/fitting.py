@@ -250,7 +250,7 @@ def fit(
     """Fit each participant's parameters by maximum likelihood, or by MAP if there are `priors`.
 
     Starts come in rounds, until enough have ended at the best that was found, and there were enough for each rival
-    that is nearly as good, or all are spent. The same seed gives the same result, whoever else is in the data. Raises
+    that is nearly as good, or all are spent. The same seed and people in the same order give the same result. Raises
     a `ValueError` for names and numbers that cannot be, and a `FloatingPointError` where the model breaks down for a
     person.
 
@@ -368,7 +368,21 @@ def _priors(cell, priors, bounds, hold):
 
 def _inside(bounds, priors):
     "Bounds moved in to where the priors end."
-    return bounds | {n: tuple(np.clip(p.support(), *bounds[n])) for n, p in priors.items()}
+    return bounds | {n: _ends(n, p, *bounds[n]) for n, p in priors.items()}
+
+def _ends(name, prior, lower, upper):
+    """Where a prior begins and ends within bounds. The end of a support, such as .2 + .1, may round to a place that is
+    outside; then the next number inside it is the end."""
+    ends = np.clip(prior.support(), lower, upper)
+    for i, toward in enumerate(ends[::-1]):
+        if not np.isfinite(ends[i]): continue
+        if np.isposinf(prior.logpdf(ends[i])):
+            raise ValueError(f"the prior of {name} is infinite at {ends[i]:g}: with it that is the best value for "
+                             "everybody, whatever they choose; give one that is finite there, or narrower bounds")
+        near = np.nextafter(ends[i], toward)
+        inside = prior.logpdf(ends[i] + 1e-9 * (np.clip(toward, -1e300, 1e300) - ends[i]))
+        if np.isneginf(prior.logpdf(ends[i])) and abs(prior.logpdf(near) - inside) < 1e-3: ends[i] = near
+    return tuple(ends)
 
 def _start(cell, start, bounds, names):
     "The given start; the model's own values are moved inside narrower bounds, a given one must lie there."

@@ -18,7 +18,7 @@ from ..core.compiling import is_compiled
 from ..core.playing import as_seed
 from .descent import _scored
 from .fitting import column_of
-from ..core.arguments import check_mapping, check_names, check_whole
+from ..core.arguments import check_mapping, check_names, check_number, check_whole
 from ..core.params import from_line
 from .selection import _check_groups, exceedance, _once, _said, _same, _select, _stack, _verdict
 from .variational import _B, _Candidate, _concurrent, _price, _V
@@ -174,7 +174,7 @@ class HBI:
             mean, se, value, t, df, p"""
         check_names([model], self.fits, 'model')
         check_names([parameter], self.fits[model].means.index)
-        if not np.isfinite(value): raise ValueError(f"value must be a finite number on the line, got {value}")
+        value = check_number(value, 'value')
         mean, se, df = self.fits[model].means.loc[parameter, ['mean', 'se', 'df']]
         t = (mean - value) / se
         return pd.Series(

@@ -138,8 +138,9 @@ class HierarchicalFit(Fit):
             c for c in self.design if self.groups is not None and c in _against(_labels(self.groups))]
         check_names(names, list(self.design)[1:], 'effect')
         if not names:
-            raise ValueError("there is no effect to test: give groups=… or covariates=… to fit_hierarchical, or name "
-                             "effects")
+            there = ', '.join(list(self.design)[1:])
+            raise ValueError(f"which effects are to be tested? Name them: {there}" if there else
+                             "there is no effect to test: give groups=… or covariates=… to fit_hierarchical")
         k, out = len(self.names), {}
         for j, name in enumerate(self.names):
             own = [n for n in names if (name, n) in self.effects.index]
@@ -159,11 +160,10 @@ class HierarchicalFit(Fit):
         return '\n'.join([self._head(), *(t.round(3).to_string() for t in self._tables()), *self.notes()])
 
     def _head(self):
-        t = self.table
+        loss, n = self._said("nll").sum(), self._said("n").sum()
         return (
-            f"{self.name}: {len(t)} participants together, log evidence {self.log_evidence:.2f}, integrated BIC "
-            f"{self.integrated_bic:.1f}, NLL {t.nll.sum():.2f} at the modes ({t.nll.sum() / t.n.sum():.4f} a "
-            "choice)")
+            f"{self.name}: {len(self.table)} participants together, log evidence {self.log_evidence:.2f}, integrated "
+            f"BIC {self.integrated_bic:.1f}, NLL {loss:.2f} at the modes ({loss / n:.4f} a choice)")
 
     def _repr_html_(self):
         return (

@@ -79,7 +79,7 @@ def _check_choices(fit, first):
             f"{of_first[odd[0]]} in {first.name}; evidences of other choices cannot be compared")
 
 def _once(names, what):
-    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    twice = pd.Index(names)[pd.Index(names).duplicated()].tolist()
     if len(twice): raise ValueError(f"the {what} {twice[0]!r} is there twice; give each {what} one name")
 
 def _check_evidence(frame):
@@ -133,8 +133,8 @@ def _check_groups(groups, people):
     sizes = groups.value_counts()
     if (sizes < 2).any():
         raise ValueError(
-            f"group {sizes.idxmin()!r} has one person, and a group needs two or more; join groups, or leave that "
-            "person out")
+            f"group {sizes.index.tolist()[sizes.argmin()]!r} has one person, and a group needs two or more; join "
+            "groups, or leave that person out")
     if 'full' in sizes.index:
         raise ValueError("a group is called 'full', which is the name of all people together: call it something else")
     return groups

@@ -48,6 +48,9 @@ def trialwise(
 ) -> pd.DataFrame:
     """What the model thinks on every trial: a frame with a row per trial, in the order of `trials`.
 
+    `session` counts through the sessions of all people, `trial` through a session, both from 0, whatever they are
+    called in your table: do not merge by these names, carry your table's columns along with `keep`.
+
     Columns: `participant`, `session`, `trial`, `choice` (the option's label), `reward` of the chosen option, `counted`;
     before the choice, for each option, by its label: `logit_LABEL`, `p_LABEL` and each latent value `NAME_LABEL`;
     `p_chosen`, `surprise` (−log of it, nats); after the feedback, for each latent value of the chosen option:
@@ -149,7 +152,7 @@ def to_events(
     trial_type: str='decision',               # What the event is called: a column, or a word
     # Columns to write (default: all numbers of the model, and choice and reward)
     columns: str | Sequence[str] | None=None,
-    # Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
+    # Where to write `sub-…/func/sub-…_task-…_run-…_events.tsv` (default: nothing is written)
     folder: str | os.PathLike | None=None,
     task: str='bandit'                        # Name of the task in the files' names
 ) -> pd.DataFrame:
@@ -170,7 +173,7 @@ def to_events(
     columns : str | Sequence[str] | None
         Columns to write (default: all numbers of the model, and choice and reward)
     folder : str | os.PathLike | None
-        Where to write `sub-…/func/sub-…_run-…_task-…_events.tsv` (default: nothing is written)
+        Where to write `sub-…/func/sub-…_task-…_run-…_events.tsv` (default: nothing is written)
     task : str
         Name of the task in the files' names"""
     used = {

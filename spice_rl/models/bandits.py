@@ -42,7 +42,7 @@ class BanditsDrift(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers
+        Of step-by-step play (`simulate` has its own)
     """
     settings = dict(sigma=Param(.2, 0))
     draws = staticmethod(lambda n: (n, n))
@@ -51,7 +51,7 @@ class BanditsDrift(Bandits):
         sigma: float=.2,                  # Standard deviation of the drift, a trial
         n_actions: int=2,                 # How many options
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         super().__init__(n_actions, counterfactual, seed, sigma=sigma)
 
@@ -74,7 +74,7 @@ class BanditsFixed(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers
+        Of step-by-step play (`simulate` has its own)
     """
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1))
 
@@ -82,7 +82,7 @@ class BanditsFixed(Bandits):
         high: float=.8,                   # P(reward) of the better arm
         low: float=.2,                    # P(reward) of the other
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low)
 
@@ -106,7 +106,7 @@ class BanditsFlip(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers"""
+        Of step-by-step play (`simulate` has its own)"""
     settings = dict(high=Param(.8, 0, 1), low=Param(.2, 0, 1), flip=Param(.02, 0, 1))
     draws = staticmethod(lambda n: (n + 1, 0))
 
@@ -115,7 +115,7 @@ class BanditsFlip(Bandits):
         low: float=.2,                    # P(reward) of the bad one
         flip: float=.02,                  # P(they swap) after a trial
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low, flip=flip)
 
@@ -143,7 +143,7 @@ class BanditsSwitch(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers"""
+        Of step-by-step play (`simulate` has its own)"""
     settings = dict(high=Param(.75, 0, 1), middle=Param(.5, 0, 1), low=Param(.25, 0, 1), switch=Param(.02, 0, 1))
     extra = 1
     draws = staticmethod(lambda n: (n + 2, 0))
@@ -154,7 +154,7 @@ class BanditsSwitch(Bandits):
         low: float=.25,                   # Lowest P(reward)
         switch: float=.02,                # P(another pair of them) after a trial
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         super().__init__(2, counterfactual, seed, high=high, middle=middle, low=low, switch=switch)
 
@@ -189,7 +189,7 @@ class BanditsReversal(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers"""
+        Of step-by-step play (`simulate` has its own)"""
     settings = dict(high=Param(.75, 0, 1), low=Param(0., 0, 1))
     extra = 3  # rewards in this block, rewards needed, has the first correct choice been made?
     draws = staticmethod(lambda n: (n + 1, 0))
@@ -198,7 +198,7 @@ class BanditsReversal(Bandits):
         high: float=.75,                  # P(reward) of the good arm
         low: float=0.,                    # P(reward) of the bad one
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         super().__init__(2, counterfactual, seed, high=high, low=low)
 
@@ -239,7 +239,7 @@ class BanditsGeneral(Bandits):
     counterfactual : bool
         Show rewards of the options not chosen, too?
     seed : int | np.random.Generator
-        Seed of the random numbers"""
+        Of step-by-step play (`simulate` has its own)"""
     settings = dict(
         sigma=Param(.1, 0), hazard=Param(0., 0, 1), correlation=Param(0., -1, 1), lower=Param(0., 0, 1),
         upper=Param(1.0, 0, 1))
@@ -253,7 +253,7 @@ class BanditsGeneral(Bandits):
         upper: float=1.,                  # Highest P(reward)
         n_actions: int=2,                 # How many options
         counterfactual: bool=False,       # Show rewards of the options not chosen, too?
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ):
         if not lower < upper: raise ValueError(f"lower must be below upper, got {lower} and {upper}")
         super().__init__(
@@ -385,7 +385,7 @@ class AgentQ(Cell):
     def draw(self,
         n: int,                           # How many learners
         *,
-        seed: int | np.random.Generator=0 # Seed of the random numbers
+        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
     ) -> pd.DataFrame:
         """Parameters of `n` learners around this one: a frame with a row for each.
 
@@ -396,7 +396,7 @@ class AgentQ(Cell):
         n : int
             How many learners
         seed : int | np.random.Generator
-            Seed of the random numbers"""
+            Of step-by-step play (`simulate` has its own)"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -435,7 +435,7 @@ def create_dataset(
     sample_parameters: bool=False,    # Draw a new learner for each session, as `agent.parameter_variance` says?
     verbose: bool=False,              # Show a progress bar?
     *,
-    seed: int | np.random.Generator=0 # Seed of the random numbers
+    seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
 ) -> tuple[DatasetRNN, list, list]:
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
@@ -457,7 +457,7 @@ def create_dataset(
     verbose : bool
         Show a progress bar?
     seed : int | np.random.Generator
-        Seed of the random numbers"""
+        Of step-by-step play (`simulate` has its own)"""
     if isinstance(agent, (list, tuple)): agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()')
     else: agents = [check_cell(agent, 'agent')]
     check_environment(environment)

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 
 # %% ../../nbs/40_output/49_commands.ipynb #9cd3afe5
 MODELS = {'rescorla-wagner': 'the chosen value is moved by its reward, the others stay',
@@ -53,13 +54,13 @@ def _discovered(trials, model, command, folder, truth, seed): # folder: one that
 # %% ../../nbs/40_output/49_commands.ipynb #25e457f5
 def _print_discovered(estimator, truth):
     "The equation, how well each stage predicts, and the starts of the network."
-    from spice_rl.output.equation_folder import _beside_truth, _scores
-    equation, found = estimator.network_equation_, estimator.refinement_
-    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\n"
-          f"Read as a learning rule (± one standard error):\n{found.as_rl()}\n")
+    from spice_rl.output.equation_folder import _beside_truth, _refinement, _scores
+    equation, found = estimator.network_equation_, _refinement(estimator)
+    how, read = ('', equation) if found is None else (' (± one standard error)', found)
+    print(f"\nThe equation ({_units(equation)}):\n{equation}\n\nRead as a learning rule{how}:\n{read.as_rl()}\n")
     if truth is not None: print(f"Beside the truth:\n{_beside_truth(equation, truth).round(3).to_string(na_rep='')}\n")
     _print_wide(estimator)
-    if notes := [*found.notes(), *estimator._beside]:
+    if notes := [*(() if found is None else found.notes()), *estimator._beside]:
         print('\n'.join(['What to know about it:', *(f"- {note}" for note in notes)]) + '\n')
     print("How well each stage predicts the next choice (NLL in nats a choice and BIC: lower is better; held_out: of "
           "choices that nothing was learned from; share_kept: of what the network gains over "
@@ -113,11 +114,13 @@ def _as_in(column, options): # A column of the table; what was typed
 
 def _codes(texts, columns): # What was typed behind --missing; names of the columns
     "Codes for nothing: those of choices, or by column where COLUMN=CODE was typed"
-    if not any(t.partition('=')[0] in columns and '=' in t for t in texts): return texts
+    from spice_rl.core.arguments import check_names
+    if not any('=' in t for t in texts): return texts
     codes = {}
     for t in texts:
         column, equals, code = t.partition('=')
-        if not equals or column not in columns:
+        if equals: check_names([column], columns, 'column in --missing')
+        if not equals:
             raise ValueError(f"--missing takes codes, or COLUMN=CODE for each, got {t!r} beside others; write "
                              f"COLUMN={t}")
         codes.setdefault(column, []).extend([code] if code else [])
@@ -261,7 +264,8 @@ def _fit(args):
                          "task such as --task dd; without --task two files are needed, LEARNING and TRANSFER of the "
                          "avoidance task")
     if args.task in (None, 'avoidance'): return _fit_avoidance(args)
-    from spice_rl.output.page import write_page
+    from spice_rl.output.page import _claimed, write_page
+    if os.path.isdir(args.out): _claimed(Path(args.out))     # before the work, not after it
     seed, runs, bounds = _whole('--seed', args.seed, 0), _whole('--runs', args.runs, 1), _bounds(args.bounds or [])
     trials, cells = _bandit_task(args) if args.task == 'bandit' else _published_task(args)
     print(_counts(trials), flush=True)

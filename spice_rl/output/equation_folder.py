@@ -27,7 +27,7 @@ from ..discovery.library import term_text
 from ..inference.digest import _digest
 from ..discovery.structures import _paid
 from .apa import apa_number, apa_test
-from .run_folder import RULES, _RECORD, _RUNS, _read_record, _say_replaced
+from .run_folder import RULES, _RECORD, _read_record, _say_replaced
 if TYPE_CHECKING:
     from spice_rl.discovery.equation import Equation
     from spice_rl.discovery.estimator import SpiceEstimator
@@ -167,9 +167,14 @@ def _said_equation(equation, who, reading):
 
 def _finite(x): return float(x) if np.isfinite(x) else None   # JSON knows no NaN
 
-def _equations(e, trials): # A fitted `SpiceEstimator`
-    "The equations to print, {who: …}: everybody's, each kind's, or those of the first participants."
+def _refinement(e): # A fitted `SpiceEstimator`
+    "What its equation was refined to; None if it was not, or if the regression's predicts better and was kept."
     found = e.refinement_
+    return found if found is not None and e.network_equation_ is found.equation else None
+
+def _equations(e, trials):
+    "The equations to print, {who: …}: everybody's, each kind's, or those of the first participants."
+    found = _refinement(e)
     if hasattr(found, 'typical'):
         return {who: _said_equation(found.typical, who, found.as_rl(who)) for who in found.kinds.index}
     return {
@@ -178,7 +183,7 @@ def _equations(e, trials): # A fitted `SpiceEstimator`
 
 def _about_refinement(e):
     "How the equation was refined, and what to know about it; None if it was not."
-    found = e.refinement_
+    found = _refinement(e)
     if found is None: return None
     if hasattr(found, 'typical'):
         return dict(
@@ -233,7 +238,7 @@ def _scores(e):
 def _tables(e):
     "Every table that is written, by name."
     found, out = (
-        e.refinement_, dict(
+        _refinement(e), dict(
             scores=_scores(e).rename_axis('model').reset_index(), starts=e.training_.table.reset_index(),
             candidates=e.regression_.table))
     if hasattr(found, 'typical'):
@@ -336,7 +341,7 @@ def _record(e, trials, equations, truth, command, figures, lost):
         data=_about_choices(trials, truth is not None), network=_about_network(e),
         training=dict(nll=float(t.nll), chance=float(t.chance), interrupted=bool(t.interrupted)),
         library=_about_library(r.equation), refinement=_about_refinement(e), equations=equations, truth=true,
-        notes=[*(e.refinement_.notes() if e.refinement_ is not None else ()), *e.notes()], figures=figures,
+        notes=[*(found.notes() if (found := _refinement(e)) is not None else ()), *e.notes()], figures=figures,
         not_drawn=lost)
 
 # %% ../../nbs/40_output/44_equation_folder.ipynb #21f8c87e
@@ -375,11 +380,11 @@ def write_discovery(
 
 def _claimed(folder):
     "Before the work: see that the folder takes a discovery."
-    runs = [what for what in _RUNS if (folder / f'run_{what}.json').exists()]
-    if runs:
+    other = next((p.name for p in sorted(folder.glob('run_*.json')) if p.name != _RECORD), None)
+    if other:
         raise ValueError(
-            f"folder {str(folder)!r} holds runs of Pipeline (run_{runs[0]}.json), and a report is about one of "
-            "them; choose another folder")
+            f"folder {str(folder)!r} holds another kind of run ({other}), and a report is about one of them; choose "
+            "another folder")
     return claim(folder, dict(DISCOVER=''), [_RECORD])
 
 def _write_held(folder, estimator, trials, truth, command):
