@@ -93,13 +93,18 @@ def test_hierarchies(names, fitted, usual):
     assert (
         found.table[column_of(ends[0], found.cell.params)] < found.table[column_of(ends[1], found.cell.params)]
     ).all()
-    repr(found)
+    assert as_usual(found._head(), names) == as_usual(plain._head(), names)
 
 
 @named
 def test_models_and_people_at_once(names, trials):
     found = fit_hbi(dict(a=learner(*names), b=learner(*USUAL)), trials, starts=2)
     np.testing.assert_allclose(found.fits["a"].evidence, found.fits["b"].evidence, rtol=1e-9)
+    models = found.table[column_of("model", {*names, *USUAL})]
+    for who, model in found.assigned.items():
+        assert models[who] == model
+        for name in found.fits[model].cell.params:
+            assert found.table.loc[who, name] == found.fits[model].table.loc[who, name]
 
 
 def recovered(names):

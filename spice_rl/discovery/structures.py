@@ -264,10 +264,15 @@ def _first_numbers(library, free, gone, hold, numbers):
     return x
 
 def _damped_step(g, f, damping, unit): # Gradient, information; what the numbers are counted in
-    "A damped step, and how many nats it promises; each number is counted in what the information tells of it."
-    unit = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12 / unit**2))
-    step = -unit * np.linalg.solve(f * unit[:, None] * unit + damping * np.eye(len(g)), g * unit)
-    return step, -(g @ step + .5 * step @ f @ step)
+    """A damped step, and how many nats it promises; each number is counted in what the information tells of it.
+
+    Where values run away, a gradient may be too large to be squared: the step is that of a smaller one, and more is
+    promised than a number can say."""
+    unit, most = 1 / np.sqrt(np.maximum(np.diag(f), 1e-12 / unit**2)), float(abs(g).max())
+    size = most if most > 1e100 else 1.
+    g, f = g * unit / size, f * unit[:, None] * unit
+    step = -np.linalg.solve(f + damping * np.eye(len(g)), g)
+    return size * unit * step, -size * size * float(g @ step + .5 * step @ f @ step)
 
 def _is_lower(w, h, e, v):
     "Is an NLL below `v`, and all else finite there?"

@@ -25,7 +25,7 @@ def _best(values):
     "The name of the best column of each row; where several are equally good, all of them."
     least = values.min(axis=1)
     return pd.Series(
-        [', '.join(values.columns[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)], values.index,
+        [', '.join(map(str, values.columns[row <= low + _TIE])) for row, low in zip(values.to_numpy(), least)], values.index,
         dtype=object)
 
 @dataclass(repr=False)

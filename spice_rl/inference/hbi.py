@@ -142,9 +142,10 @@ class HBI:
     def table(self) -> pd.DataFrame:
         """Each participant's model, how probably they follow it, and what they are under it; NaN where the model has no
         such parameter."""
-        rows = pd.concat([f.table[self.assigned == name].assign(model=name) for name, f in self.fits.items()]).reindex(
-            self.responsibilities.index)
-        rows.insert(0, 'model', rows.pop('model'))
+        model = column_of('model', {p for f in self.fits.values() for p in f.cell.params})
+        rows = pd.concat([f.table[self.assigned == name].assign(**{model: name}) for name, f in self.fits.items()])
+        rows = rows.reindex(self.responsibilities.index)
+        rows.insert(0, model, rows.pop(model))
         rows.insert(1, 'responsibility', rows.pop('responsibility'))
         return rows
 

@@ -51,7 +51,7 @@ def _evidence_of_fits(fits):
     "The same, of fits that know their evidence, one a model, all of the same people."
     if fits and all(isinstance(f, Fit) and not hasattr(f, 'evidence') for f in fits):
         raise TypeError(
-            "a fit by maximum likelihood has no evidence; approximate it by BIC: select_models(compare(fits))")
+            "a fit of each person alone has no evidence; approximate it by BIC: select_models(compare(fits))")
     if not fits or not all(isinstance(getattr(f, 'evidence', None), pd.Series) for f in fits):
         raise TypeError(
             "evidence must be a frame (people, models) of log evidences, what `compare` returned, or a list of "

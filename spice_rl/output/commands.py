@@ -85,8 +85,11 @@ def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
     there = trials.choice >= 0
     hidden = (trials.reward[there, trials.choice[there]] != trials.reward[there, trials.choice[there]]).sum() # NaN
-    return (f"{trials.n_participants} participants, {trials.n_sessions} sessions, {trials.n_counted} choices among "
-            f"{trials.n_options} options ({', '.join(map(str, trials.options))}).\n"
+    several = lambda n, what: f"{n} {what}{'s' * (n != 1)}"
+    people = f"{several(trials.n_participants, 'participant')}, {several(trials.n_sessions, 'session')}"
+    if not trials.options: return f"{people}, {trials.n_counted} answers ({', '.join(trials.does)})."
+    return (f"{people}, {several(trials.n_counted, 'choice')} among {trials.n_options} options "
+            f"({', '.join(map(str, trials.options))}).\n"
             f"{trials.n_trials} rows: {(~there).sum()} without a choice, {hidden} with a choice but without a reward.")
 
 def _units(equation):

@@ -547,12 +547,12 @@ def _with_groups(arrays, about):
 def task_example(
     task: str | Task # Which task, such as 'dd'
 ) -> Trials:
-    """The example that ships with a task: a small simulated table with the published columns, three people.
+    """The example that ships with a task, three simulated people, as `Trials`. The table itself, with the published
+    columns, is the file `find_task(task).file`.
 
     Parameters
     ----------
     task : str | Task
-        Which task, such as 'dd'
-    """
+        Which task, such as 'dd'"""
     task = find_task(task)
     return read_task(task, str(task.file))
