@@ -6,8 +6,8 @@ import pytest
 
 from scipy import stats
 
-from spice_rl import BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical, run_statistics
-from spice_rl import simulate, task_example, task_model, to_line
+from spice_rl import BanditsFixed, BanditsFlip, Cell, Param, RescorlaWagner, Trials, check_fit, fit, fit_hierarchical
+from spice_rl import read_trials, run_statistics, simulate, task_example, task_model, to_line
 from spice_rl.output.checkup import _any, _Compared, _distances, _share
 from spice_rl.output.simulated_people import _thetas
 from spice_rl.output.views import _Design, _panels, _steadiness
@@ -233,3 +233,15 @@ def test_a_joint_fit_holds_what_was_held_and_keeps_bounds(trials):
     frames = _joint(found, trials, 20, 0)
     assert len(frames) == 20 and all((f.beta == 4.).all() and f.alpha.between(.1, .6).all() for f in frames)
     assert not frames[0].alpha.equals(frames[1].alpha)
+
+
+def test_columns_that_do_not_say_what_was_paid_say_nothing_of_the_better_option():
+    "Options were named anew, and p_0 is the other one's: whoever is told by it would have chosen the worse option."
+    trials = simulate(RescorlaWagner(alpha=.4, beta=6.), BanditsFixed(.9, .1), people=6, n_trials=60, seed=1)
+    frame = trials.to_frame()
+    turned = read_trials(frame.assign(choice=frame.choice.map({0: "right", 1: "left"})), block="session", trial="trial")
+    assert _Design(trials, 10).what == "the better option"
+    assert _Design(turned, 10).what == "the option chosen most often"
+    checked = check_fit(fit(RescorlaWagner(), turned, starts=1), turned, times=20)
+    assert "reversal" not in checked.tests.index
+    assert set(checked.table.line[checked.table.panel == "learning"]) == {"the option chosen most often"}

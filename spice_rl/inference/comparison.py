@@ -23,10 +23,9 @@ _TIE = 1e-6   # nats: models that describe a person equally well
 
 def _best(values):
     "The name of the best column of each row; where several are equally good, all of them."
-    least = values.min(axis=1)
-    return pd.Series(
-        [', '.join(map(str, values.columns[row <= low + _TIE])) for row, low in zip(values.to_numpy(), least)], values.index,
-        dtype=object)
+    least, names = values.min(axis=1), values.columns.map(str)
+    best = [', '.join(names[row <= low + _TIE]) for row, low in zip(values.to_numpy(), least)]
+    return pd.Series(best, values.index, dtype=object)
 
 @dataclass(repr=False)
 class Comparison:

@@ -447,9 +447,9 @@ def _repeat(p):
         p.show("In Python, in the folder of this page (`trials.csv` holds the choices as they were read):\n\n"
                f"```python\n{code}\n```")
     elif not r['command']:
-        p.show("What repeats it cannot be written down here: an equation that was found, a model that is a class of your "
-               "own, or trials that hold what a table cannot say (`trials.csv` has the choices). Keep your script with "
-               "this page.")
+        p.show("What repeats it cannot be written down here: an equation that was found, a model that is a class of "
+               "your own, or trials that hold what a table cannot say (`trials.csv` has the choices); keep your "
+               "script with this page.")
     v = r['versions']
     others = ', '.join(f'{k} {x}' for k, x in v.items() if k not in ('spice_rl', 'python'))
     seed = 'a generator, which is not kept; the code above takes 0' if r['seed'] is None else r['seed']

@@ -49,6 +49,18 @@ def _shares(trials, better, taught, weight):
         f'switch_after_{name}': mean(other, back & (what[last] == outcome))
         for name, outcome in (('reward', 'rewarded'), ('none', 'not rewarded'))}
 
+# %% ../../nbs/40_output/40_session_numbers.ipynb #b53e90f2
+def _against_schedule(trials, p):
+    """Of what share of the choices a schedule says that they should have been rewarded, and what share was: if that
+    cannot be chance; else None."""
+    values = np.unique(trials.reward[np.isfinite(trials.reward)])
+    if p is None or len(values) != 2 or p.min() < 0 or p.max() > 1: return None
+    row = np.flatnonzero(trials.choice >= 0)
+    paid, chance = trials.reward[row, trials.choice[row]], p[row, trials.choice[row]]
+    paid, chance = paid[np.isfinite(paid)] == values[1], chance[np.isfinite(paid)]
+    spread = np.sqrt((chance * (1 - chance)).sum())
+    return (chance.mean(), paid.mean()) if abs(paid.sum() - chance.sum()) > 4 * spread + 1e-9 else None
+
 # %% ../../nbs/40_output/40_session_numbers.ipynb #aefd1f6c
 def _numbers(view, better, theta=None): # theta: parameters, if these are somebody's trials
     "What one position of the sliders means: {name: number}."

@@ -17,6 +17,7 @@ from ..core.compiling import is_compiled
 from ..inference.fitting import fit
 from ..inference.hierarchy import fit_hierarchical
 from ..core.params import Param, from_line
+from .session_numbers import _against_schedule
 
 # %% ../../nbs/40_output/45_simulated_people.ipynb #ac615a09
 def _two_paid(trials, p):
@@ -25,13 +26,9 @@ def _two_paid(trials, p):
     values = np.unique(trials.reward[np.isfinite(trials.reward)])
     if len(values) != 2: return f"rewards take {len(values)} values, and a schedule of probabilities speaks of two"
     if p.min() < 0 or p.max() > 1: return f"the columns p_0, p_1, … are no probabilities ({p.min():g} to {p.max():g})"
-    row = np.flatnonzero((trials.choice >= 0))
-    paid, chance = trials.reward[row, trials.choice[row]], p[row, trials.choice[row]]
-    paid, chance = paid[np.isfinite(paid)] == values[1], chance[np.isfinite(paid)]
-    spread = np.sqrt((chance * (1 - chance)).sum())
-    if abs(paid.sum() - chance.sum()) > 4 * spread + 1e-9:
-        return (f"the columns p_0, p_1, … do not say what was paid: {chance.mean():.2f} of the choices should have "
-                f"been rewarded, and {paid.mean():.2f} were")
+    if shares := _against_schedule(trials, p):
+        return (f"the columns p_0, p_1, … do not say what was paid: {shares[0]:.2f} of the choices should have been "
+                f"rewarded, and {shares[1]:.2f} were")
     return tuple(values)
 
 def _drawn_rewards(trials, p, pays, rng):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from ..core.arguments import check_mapping, check_names
 from ..core.labels import _numbers
+from .session_numbers import _against_schedule
 from ..inference.runs import _pairs, run_lengths
 
 # %% ../../nbs/40_output/45_views.ipynb #478e25b1
@@ -67,7 +68,8 @@ class _Design:
         varies = shown.any() and np.ptp(t.reward[shown]) > 0
         self.rewarded, self.better = t.reward[shown].mean() if varies else None, None
         self.what, self.other = 'the better option', 'another one'
-        possible = dict(schedule=self.p is not None and (_best_of(self.p, self.offered) >= 0).any(),
+        known = self.p is not None and _against_schedule(t, self.p) is None
+        possible = dict(schedule=known and (_best_of(self.p, self.offered) >= 0).any(),
                         shown=varies and (shown | ~self.offered)[shown.any(1)].all(), last=not shown.any(), most=True)
         self.kinds = [name for name, can in possible.items() if can]
         self.kind = self.kinds[0] if kind is None else kind
