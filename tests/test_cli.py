@@ -453,6 +453,22 @@ def test_folders_and_seeds(here, table, capsys, command):
     assert not (here/"o").exists()
 
 
+@pytest.mark.parametrize("command, other", [("discover", "FITS"), ("fit", "DISCOVER")])
+def test_a_folder_of_another_kind_is_refused_before_the_work(here, table, capsys, monkeypatch, command, other):
+    table.to_csv("t.csv", index=False)
+    (here/"study").mkdir()
+    (here/"study"/f"run_{other}.json").write_text("{}")
+    for work in ("_discovered", "_bandit_task"):
+        monkeypatch.setattr(commands, work, lambda *given: pytest.fail("it went to work"))
+    more = ["--task", "bandit", "--models", "RescorlaWagner"] if command == "fit" else ["--trial", "trial"]
+    refused(capsys, [command, "t.csv", *more, "--out", "study"], "holds another kind of run", "choose another folder")
+
+
+def test_a_code_for_nothing_is_of_a_column_that_is_there(here, table, capsys):
+    table.to_csv("t.csv", index=False)
+    refused(capsys, ["read", "t.csv", "--missing", "choce=left"], "unknown column in --missing 'choce'", "'choice'?")
+
+
 def test_folder_that_cannot_be_written(here, monkeypatch, capsys):
     (here/"locked").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode, **options: False)
