@@ -163,27 +163,8 @@ def test_discover_reads_what_it_is_told(here, table, undrawn, capsys):
         key=lambda d: (d.key == "left").astype(int)
     )
     t.to_csv("t.csv", index=False)
-    assert (
-        main(
-            [
-                "discover",
-                "t.csv",
-                "--participant",
-                "who",
-                "--choice",
-                "key",
-                "--reward",
-                "points",
-                "--options",
-                "0",
-                "1",
-                "2",
-                "--out",
-                "o",
-            ]
-        )
-        == 0
-    )
+    words = "discover t.csv --participant who --choice key --reward points --options 0 1 2 --out".split()
+    assert main([*words, "o"]) == 0
     assert (
         "4 participants, 4 sessions, 240 choices among 3 options (0, 1, 2).\n240 rows: 0 without a choice, 0 with a "
         "choice but without a reward."
@@ -192,27 +173,7 @@ def test_discover_reads_what_it_is_told(here, table, undrawn, capsys):
     record = json.loads((here/"o/run_DISCOVER.json").read_text())
     assert record["command"].startswith("spice-rl discover t.csv --participant who")
     assert record["data"]["options"] == ["0", "1", "2"]
-    assert (
-        main(
-            [
-                "discover",
-                "t.csv",
-                "--participant",
-                "who",
-                "--choice",
-                "key",
-                "--reward",
-                "points",
-                "--options",
-                "0",
-                "1",
-                "2",
-                "--out",
-                "p",
-            ]
-        )
-        == 0
-    )
+    assert main([*words, "p"]) == 0
     for name in ("equation.json", "network.json", "estimates.csv"):
         assert (here / "o" / name).read_bytes() == (here / "p" / name).read_bytes()
 

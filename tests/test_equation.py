@@ -491,6 +491,7 @@ def test_rewards_on_which_it_was_found_are_those_of_the_rates():
         assert read.alpha_reward == pytest.approx(alpha)
         assert read.alpha_penalty == pytest.approx(beta)
     with pytest.raises(ValueError, match="rewards must be the values"): equation.as_rl(rewards=5)
+    with pytest.raises(TypeError, match="each of rewards must be a number, got 'a'"): equation.as_rl(rewards=["a"])
 
 
 def test_latex_says_what_text_says_of_the_logits():

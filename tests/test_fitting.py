@@ -479,3 +479,14 @@ def test_a_prior_that_ends_is_a_bound():
     assert list(prior.table.at_bound) == list(bound.table.at_bound)
     with pytest.raises(ValueError, match="the prior of alpha is infinite at 0"):
         fit(RescorlaWagner(), trials, priors=dict(alpha=stats.beta(.5, .5)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "prior", [stats.gamma(2, scale=2), stats.halfnorm(scale=3), stats.invgamma(3), stats.norm(3, 1)]
+)
+def test_a_prior_without_an_end_needs_no_warning(prior):
+    "The inverse temperature has no upper bound, and neither has its prior."
+    class Open(RescorlaWagner): params = RescorlaWagner.params | dict(beta=Param(3., 0))
+    trials = simulate(RescorlaWagner(), BanditsDrift(.2), people=2, n_trials=60, seed=1)
+    assert (fit(Open(), trials, priors=dict(beta=prior)).table.beta > 0).all()

@@ -902,6 +902,16 @@ def test_a_jackpot_does_not_say_where_people_begin():
     assert found.group.typical.beta == pytest.approx(.4, rel=.25)
 
 
+@pytest.mark.parametrize("rewards, counts", [
+    ([0., 10.] * 50 + [200.], (0., 10.)), ([0., 1.] * 50, (0., 1.)), ([0.] * 99 + [1.], (0., 1.)),
+    ([50., 100.] * 50 + [-1250.] * 3, (-1250., 100.)), ([-1., 1.] * 50 + [200.], (-1., 1.))])
+def test_which_rewards_count_for_the_range(rewards, counts):
+    "A jackpot does not, unless gains or losses would be gone with it: with both, 0 is the middle."
+    assert (
+        trace_search._paid(Trials.from_arrays(np.zeros(len(rewards), int), np.array(rewards), options=[0, 1])) == counts
+    )
+
+
 def test_nobody_else_has_numbers_under_their_name():
     trials = simulate(RescorlaWagner(), BanditsDrift(.2), people=6, n_trials=40, seed=1)
     found = discover(trials, verbose=False)

@@ -79,9 +79,9 @@ def _check_alike(frame):
 
 def _rewards_of(rewards):
     "All values that a reward takes, as numbers."
-    if not np.iterable(rewards) or isinstance(rewards, str) or not len(rewards) or not np.isfinite(rewards).all():
+    if not np.iterable(rewards) or isinstance(rewards, str) or not len(rewards):
         raise ValueError(f"rewards must be the values that a reward takes, such as (0, 1), got {rewards!r}")
-    return tuple(float(r) for r in rewards)
+    return tuple(check_number(r, 'each of rewards') for r in rewards)
 
 # %% ../../nbs/30_discovery/34_equation.ipynb #a8c01376
 class Equation(StructuredCell, rules=False):

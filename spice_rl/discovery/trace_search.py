@@ -412,12 +412,13 @@ class _Search:
 
 def _paid(trials):
     """Lowest and highest reward; (0, 1) where there are not two. If nine tenths of the rewards lie within a quarter of
-    that, these count: a jackpot says neither where people begin nor how much a usual reward can matter."""
+    that, these count: a jackpot says neither where people begin nor how much a usual reward can matter. (Not where
+    gains or losses would then be gone: with both, 0 is the middle.)"""
     shown = trials.reward[np.isfinite(trials.reward)]
     if not len(shown): return 0., 1.
     low, high = float(shown.min()), float(shown.max())
     near, far = np.quantile(shown, (.05, .95), method='inverted_cdf')
-    if 0 < 4 * (far - near) < high - low: low, high = float(near), float(far)
+    if 0 < 4 * (far - near) < high - low and (near < 0 < far) == (low < 0 < high): low, high = float(near), float(far)
     return (low, high) if low < high else (min(0., low), max(1., high))
 
 # %% ../../nbs/30_discovery/37_trace_search.ipynb #af9d2a5f

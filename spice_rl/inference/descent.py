@@ -177,12 +177,10 @@ def _anywhere(o, n, rng):
         unit = np.where(sized & (which < _CLOSE), np.where(which < .25 * _CLOSE, 1 - part, part), unit)
     low, high = np.isfinite(o.begin), np.isfinite(o.end)
     x = np.where(low & high, np.where(low, o.begin, 0.) + unit * o.width, o.default + o.width * z)
-    x = np.where(
-        low & ~high, np.where(low, o.lower, 0.) + (np.where(low, o.default - o.lower, 0.) + .1 * o.width) * np.exp(z),
-        x)
-    x = np.where(
-        high & ~low, np.where(high, o.upper, 0.) - (np.where(high, o.upper - o.default, 0.) + .1 * o.width) * np.exp(z),
-        x)
+    # where there is one bound alone (if a prior says where starts end, they were drawn between two)
+    below, above = np.where(low & ~high, o.lower, 0.), np.where(high & ~low, o.upper, 0.)
+    x = np.where(low & ~high, below + (abs(o.default - below) + .1 * o.width) * np.exp(z), x)
+    x = np.where(high & ~low, above - (abs(above - o.default) + .1 * o.width) * np.exp(z), x)
     return np.clip(x, o.lower, o.upper)
 
 # %% ../../nbs/20_inference/20_descent.ipynb #9e3b57bd

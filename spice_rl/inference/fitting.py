@@ -376,12 +376,13 @@ def _ends(name, prior, lower, upper):
     ends = np.clip(prior.support(), lower, upper)
     for i, toward in enumerate(ends[::-1]):
         if not np.isfinite(ends[i]): continue
-        if np.isposinf(prior.logpdf(ends[i])):
+        density = prior.logpdf(ends[i])
+        if np.isposinf(density):
             raise ValueError(f"the prior of {name} is infinite at {ends[i]:g}: with it that is the best value for "
                              "everybody, whatever they choose; give one that is finite there, or narrower bounds")
-        near = np.nextafter(ends[i], toward)
-        inside = prior.logpdf(ends[i] + 1e-9 * (np.clip(toward, -1e300, 1e300) - ends[i]))
-        if np.isneginf(prior.logpdf(ends[i])) and abs(prior.logpdf(near) - inside) < 1e-3: ends[i] = near
+        if not np.isneginf(density) or not np.isfinite(toward): continue
+        inside = prior.logpdf(ends[i] + np.array([1e-9, 1e-8]) * (toward - ends[i]))
+        if np.ptp(inside) < 1e-3: ends[i] = np.nextafter(ends[i], toward)      # it does not fall to nothing there
     return tuple(ends)
 
 def _start(cell, start, bounds, names):

@@ -385,7 +385,7 @@ class AgentQ(Cell):
     def draw(self,
         n: int,                           # How many learners
         *,
-        seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
+        seed: int | np.random.Generator=0 # Seed of the random numbers
     ) -> pd.DataFrame:
         """Parameters of `n` learners around this one: a frame with a row for each.
 
@@ -396,7 +396,7 @@ class AgentQ(Cell):
         n : int
             How many learners
         seed : int | np.random.Generator
-            Of step-by-step play (`simulate` has its own)"""
+            Seed of the random numbers"""
         rng = np.random.default_rng(as_seed(seed))
         sd = self.parameter_variance
         if not isinstance(sd, dict): sd = {k: sd for k, v in self.values.items() if v != 0}
@@ -435,7 +435,7 @@ def create_dataset(
     sample_parameters: bool=False,    # Draw a new learner for each session, as `agent.parameter_variance` says?
     verbose: bool=False,              # Show a progress bar?
     *,
-    seed: int | np.random.Generator=0 # Of step-by-step play (`simulate` has its own)
+    seed: int | np.random.Generator=0 # Seed of the random numbers
 ) -> tuple[DatasetRNN, list, list]:
     """Simulate agents on a task: (`DatasetRNN`, list of sessions as frames, list of parameters of each participant).
 
@@ -457,7 +457,7 @@ def create_dataset(
     verbose : bool
         Show a progress bar?
     seed : int | np.random.Generator
-        Of step-by-step play (`simulate` has its own)"""
+        Seed of the random numbers"""
     if isinstance(agent, (list, tuple)): agents = check_list(agent, 'agent', Cell, 'cells, or one such as AgentQ()')
     else: agents = [check_cell(agent, 'agent')]
     check_environment(environment)

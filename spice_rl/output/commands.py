@@ -85,10 +85,10 @@ def _counts(trials):
     "How many people, sessions, choices, rows; what is missing"
     there = trials.choice >= 0
     hidden = (trials.reward[there, trials.choice[there]] != trials.reward[there, trials.choice[there]]).sum() # NaN
-    several = lambda n, what: f"{n} {what}{'s' * (n != 1)}"
-    people = f"{several(trials.n_participants, 'participant')}, {several(trials.n_sessions, 'session')}"
-    if not trials.options: return f"{people}, {trials.n_counted} answers ({', '.join(trials.does)})."
-    return (f"{people}, {several(trials.n_counted, 'choice')} among {trials.n_options} options "
+    from spice_rl.output.page_text import _count
+    people = f"{_count(trials.n_participants, 'participant')}, {_count(trials.n_sessions, 'session')}"
+    if not trials.options: return f"{people}, {_count(trials.n_counted, 'answer')} ({', '.join(trials.does)})."
+    return (f"{people}, {_count(trials.n_counted, 'choice')} among {trials.n_options} options "
             f"({', '.join(map(str, trials.options))}).\n"
             f"{trials.n_trials} rows: {(~there).sum()} without a choice, {hidden} with a choice but without a reward.")
 
